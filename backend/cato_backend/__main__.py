@@ -1,0 +1,67 @@
+"""`cato NAME ...`: loads the subcommand NAME from the entry-point group `cato.commands`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from cato_backend import __version__
+from cato_backend.errors import CatoError
+
+GROUP = "cato.commands"
+
+
+class Command(Protocol):
+    """What an entry point of the group names: a module with these three."""
+
+    SUMMARY: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Adds the subcommand's own arguments."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Runs it and returns the exit status. Raises CatoError for what the person can mend."""
+        ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The `cato` command: returns the exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    names = {point.name: point for point in entry_points(group=GROUP)}
+    if argv and argv[0] in names:
+        return _run(argv[0], names[argv[0]].load(), argv[1:])
+    return _overview(names.keys(), argv)
+
+
+def _run(name: str, command: Command, argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog=f"cato {name}",
+        description=command.SUMMARY,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    command.configure(parser)
+    try:
+        return command.run(parser.parse_args(argv))
+    except CatoError as error:
+        sys.stderr.write(f"cato {name}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _overview(names: Sequence[str] | object, argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="cato", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"cato {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="NAME", required=True)
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        commands.add_parser(point.name, help=point.load().SUMMARY, add_help=False)
+    parser.parse_args(argv or ["--help"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of `cato`: one module each, with `SUMMARY`, `configure` and `run`."""

@@ -1,0 +1,159 @@
+"""The one error tree. A class exists because a caller acts differently on it.
+
+    CatoError
+    ├── ConfigError            the start is refused: names the field, what was got, what was expected
+    ├── EngineError            an engine's environment, model or process cannot be had; the start fails
+    │   └── DamagedModel       a model file is missing or does not match its checksum
+    └── RequestError           one HTTP request is answered with this status, the server goes on
+        ├── InvalidRequest     400: names the field
+        ├── BodyTooLarge       413
+        ├── Unauthorized       401
+        ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
+        ├── NotFound           404: no such model, request or path
+        ├── Superseded         409: a newer request of the same document took its place
+        ├── Overloaded         429: the queue is full; carries when to come back
+        ├── NoReplica          503: no healthy replica until the deadline
+        ├── Expired            504: its worth ran out before it could start
+        ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
+        └── UpstreamFailed     502: a replica failed in a way that could not be hidden
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class CatoError(Exception):
+    """Every error that CATO raises on purpose; its text is for the person who reads it."""
+
+
+class ConfigError(CatoError):
+    """Configuration that cannot be used."""
+
+    @classmethod
+    def of(cls, field: str, got: object, expected: str) -> ConfigError:
+        """The standard sentence: which field, what stood there, what belongs there."""
+        return cls(f"{field}: got {got!r}, expected {expected}")
+
+
+class EngineError(CatoError):
+    """An engine that could not be installed, started or kept alive."""
+
+
+class DamagedModel(EngineError):
+    """A model file that is missing or whose checksum is wrong."""
+
+
+class RequestError(CatoError):
+    """One request's failure, in the terms of OpenAI's error object."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal_error"
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+    def body(self) -> dict[str, Any]:
+        """OpenAI's error object."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code,
+            }
+        }
+
+
+class InvalidRequest(RequestError):
+    """A field of the request cannot be used; `param` names it."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class BodyTooLarge(InvalidRequest):
+    """The body is larger than the configured limit."""
+
+    status = 413
+    code = "request_too_large"
+
+
+class Unauthorized(RequestError):
+    """The bearer token is missing or wrong."""
+
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class Forbidden(RequestError):
+    """A web page's Origin, or a Host that is not ours, on a loopback address."""
+
+    status = 403
+    type = "permission_error"
+    code = "forbidden_origin"
+
+
+class NotFound(RequestError):
+    """No such path, model or request."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+
+
+class Superseded(RequestError):
+    """A newer request of the same token, session and document replaced this one."""
+
+    status = 409
+    type = "conflict_error"
+    code = "superseded"
+
+
+class Overloaded(RequestError):
+    """The queue is full. `retry_after_s`: when it should have room again."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NoReplica(RequestError):
+    """No healthy replica could take the request before its deadline."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "no_replica"
+
+
+class Expired(RequestError):
+    """The request's worth ran out while it waited."""
+
+    status = 504
+    type = "timeout_error"
+    code = "expired"
+
+
+class Cancelled(RequestError):
+    """The client ended the request."""
+
+    status = 499
+    type = "cancelled"
+    code = "cancelled"
+
+
+class UpstreamFailed(RequestError):
+    """A replica failed, and the request could not be moved to another unseen."""
+
+    status = 502
+    type = "upstream_error"
+    code = "replica_failed"
