@@ -1,21 +1,21 @@
 """The one error tree. A class exists because a caller acts differently on it.
 
-    CatoError
-    ├── ConfigError            the start is refused: names the field, what was got, what was expected
-    ├── EngineError            an engine's environment, model or process cannot be had; the start fails
-    │   └── DamagedModel       a model file is missing or does not match its checksum
-    └── RequestError           one HTTP request is answered with this status, the server goes on
-        ├── InvalidRequest     400: names the field
-        ├── BodyTooLarge       413
-        ├── Unauthorized       401
-        ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
-        ├── NotFound           404: no such model, request or path
-        ├── Superseded         409: a newer request of the same document took its place
-        ├── Overloaded         429: the queue is full; carries when to come back
-        ├── NoReplica          503: no healthy replica until the deadline
-        ├── Expired            504: its worth ran out before it could start
-        ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
-        └── UpstreamFailed     502: a replica failed in a way that could not be hidden
+CatoError
+├── ConfigError            the start is refused: names the field, what was got, what was expected
+├── EngineError            an engine's environment, model or process cannot be had; the start fails
+│   └── DamagedModel       a model file is missing or does not match its checksum
+└── RequestError           one HTTP request is answered with this status, the server goes on
+    ├── InvalidRequest     400: names the field
+    ├── BodyTooLarge       413
+    ├── Unauthorized       401
+    ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
+    ├── NotFound           404: no such model, request or path
+    ├── Superseded         409: a newer request of the same document took its place
+    ├── Overloaded         429: the queue is full; carries when to come back
+    ├── NoReplica          503: no healthy replica until the deadline
+    ├── Expired            504: its worth ran out before it could start
+    ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
+    └── UpstreamFailed     502: a replica failed in a way that could not be hidden
 """
 
 from __future__ import annotations

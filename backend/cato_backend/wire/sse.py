@@ -38,7 +38,9 @@ class EventReader:
         if b"\r" in held:
             # A lone CR at the very end may be the first half of CRLF: wait for the next chunk.
             tail = b"\r" if held.endswith(b"\r") else b""
-            held = held[: len(held) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
+            held = (
+                held[: len(held) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
+            )
         *blocks, self._held = held.split(b"\n\n")
         if len(self._held) > self._limit:
             raise MalformedStream(f"an event is longer than {self._limit} bytes")

@@ -1,0 +1,64 @@
+"""A request as the scheduler sees it: frozen, without a byte of its prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cato_backend.wire.headers import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a task promises. Seconds from arrival; exactly one of the two is set.
+
+    `worthless_after_s`: nobody wants the answer if it has not begun by then.
+    """
+
+    ttft_s: float | None = None
+    e2e_s: float | None = None
+    worthless_after_s: float | None = None
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds from arrival to the deadline."""
+        budget = self.e2e_s if self.ttft_s is None else self.ttft_s
+        if budget is None:
+            raise ValueError("a target needs ttft_s or e2e_s")
+        return budget
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks: the token's owner, one editor of theirs, one document in it."""
+
+    tenant: str = ""
+    session: str = ""
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of a model. Times are seconds on the scheduler's clock."""
+
+    id: str
+    task: Task
+    model: str
+    arrival: float
+    target: Target
+    prompt_tokens: int
+    """An estimate; the ledger corrects it from the engine's own count."""
+    max_tokens: int
+    origin: Origin = Origin()
+    supersede: bool = False
+    resumable: bool = True
+    """Whether a stream that broke off can be continued elsewhere unseen."""
+    workflow: str | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When the promised event (first or last token) is due."""
+        return self.arrival + self.target.budget_s
+
+    def expires(self, max_wait_s: float) -> float:
+        """When it leaves the queue unserved: its worth is gone, or it waited `max_wait_s`."""
+        return self.arrival + min(self.target.worthless_after_s or max_wait_s, max_wait_s)

@@ -1,0 +1,48 @@
+"""The scheduling core: a deterministic state machine without I/O, clocks or callbacks.
+
+    scheduler = Scheduler(policy, limits)
+    decisions = scheduler.handle(Submitted(request), now)
+
+Events go in with the time at which they happened, decisions come out, in the order in which they
+are to be carried out. The very same object runs live, in the simulator and under Hypothesis.
+"""
+
+from cato_backend.scheduling.decisions import Abort, Decision, Dispatch, Refusal, Reject, WakeAt
+from cato_backend.scheduling.events import (
+    AttemptFailed,
+    Cancelled,
+    Event,
+    Finished,
+    Progressed,
+    ReplicaDown,
+    ReplicaUp,
+    Submitted,
+    Woke,
+)
+from cato_backend.scheduling.ledger import ReplicaLoad
+from cato_backend.scheduling.policies import POLICIES, Policy, make_policy
+from cato_backend.scheduling.scheduler import Limits, Scheduler
+
+__all__ = [
+    "POLICIES",
+    "Abort",
+    "AttemptFailed",
+    "Cancelled",
+    "Decision",
+    "Dispatch",
+    "Event",
+    "Finished",
+    "Limits",
+    "Policy",
+    "Progressed",
+    "Refusal",
+    "Reject",
+    "ReplicaDown",
+    "ReplicaLoad",
+    "ReplicaUp",
+    "Scheduler",
+    "Submitted",
+    "WakeAt",
+    "Woke",
+    "make_policy",
+]

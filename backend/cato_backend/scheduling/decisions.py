@@ -1,0 +1,53 @@
+"""What the scheduler wants done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Refusal(StrEnum):
+    """Why a request ends without (the rest of) its answer; low-cardinality, for metrics too."""
+
+    OVERLOADED = "overloaded"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    NO_REPLICA = "no_replica"
+    REPLICA_FAILED = "replica_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Send the request to the replica. `attempt` counts from 1."""
+
+    request_id: str
+    replica_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Stop this attempt on its replica: nobody waits for it any more."""
+
+    request_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """End the request towards its client. It has left the scheduler."""
+
+    request_id: str
+    refusal: Refusal
+    retry_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send Woke at this time (seconds, scheduler clock), unless a later WakeAt replaces it."""
+
+    time: float
+
+
+Decision: TypeAlias = Dispatch | Abort | Reject | WakeAt

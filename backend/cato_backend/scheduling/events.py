@@ -1,0 +1,78 @@
+"""What the scheduler is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cato_backend.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A valid request has arrived."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A replica sent `tokens` more output tokens of this attempt.
+
+    `prompt_tokens` is the engine's own count where the stream carried one.
+    """
+
+    request_id: str
+    attempt: int
+    tokens: int
+    prompt_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The replica ended this attempt's answer properly."""
+
+    request_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """The replica broke this attempt off; `resumable`: what was sent can be continued elsewhere."""
+
+    request_id: str
+    attempt: int
+    resumable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The client wants no more of it."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaUp:
+    """A replica is ready to serve `model` with at most `max_running` requests at once."""
+
+    replica_id: str
+    model: str
+    max_running: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDown:
+    """A replica has died or must not be used; what ran on it is lost."""
+
+    replica_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The time of a WakeAt has come."""
+
+
+Event: TypeAlias = (
+    Submitted | Progressed | Finished | AttemptFailed | Cancelled | ReplicaUp | ReplicaDown | Woke
+)

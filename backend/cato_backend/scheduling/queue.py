@@ -1,0 +1,68 @@
+"""The central queue of one model: an order, and removal from anywhere."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from cato_backend.requests import Request
+
+Rank = tuple[float, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A queued request and what earlier attempts left behind. Times on the scheduler's clock."""
+
+    request: Request
+    expires: float
+    """When it leaves the queue, whatever the fleet does."""
+    gives_up: float
+    """When it leaves the queue if no replica serves its model."""
+    attempts: int = 0
+    emitted: int = 0
+    avoid: frozenset[str] = field(default_factory=frozenset[str])
+    """Replicas that failed it: used again only when there is no other."""
+
+
+class Queue:
+    """Requests in the policy's order; equals keep the order in which they came."""
+
+    def __init__(self) -> None:
+        self._ranks: list[tuple[Rank, str]] = []
+        self._waiting: dict[str, tuple[Rank, Waiting]] = {}
+        self._arrivals = count()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __contains__(self, request_id: str) -> bool:
+        return request_id in self._waiting
+
+    def __iter__(self) -> Iterator[Waiting]:
+        """First to be served first. Stays valid while the entry just returned is removed."""
+        for _, request_id in tuple(self._ranks):
+            if request_id in self._waiting:
+                yield self._waiting[request_id][1]
+
+    def put(self, waiting: Waiting, key: float) -> None:
+        """Queues a request; a lower key is served earlier."""
+        rank = (key, next(self._arrivals))
+        self._waiting[waiting.request.id] = (rank, waiting)
+        insort(self._ranks, (rank, waiting.request.id))
+
+    def get(self, request_id: str) -> Waiting | None:
+        """The request where it stands; None where it is not queued."""
+        found = self._waiting.get(request_id)
+        return None if found is None else found[1]
+
+    def take(self, request_id: str) -> Waiting | None:
+        """Takes the request out, from wherever it stands; None where it is not queued."""
+        found = self._waiting.pop(request_id, None)
+        if found is None:
+            return None
+        rank, waiting = found
+        del self._ranks[bisect_left(self._ranks, (rank, request_id))]
+        return waiting
