@@ -1,0 +1,7 @@
+"""Documents as the client sees them: text, versions, positions in UTF-8, 16 and 32."""
+
+from cato_lsp.text.document import Change, Document, Range
+from cato_lsp.text.position import Encoding, Position
+from cato_lsp.text.snapshot import Snapshot
+
+__all__ = ["Change", "Document", "Encoding", "Position", "Range", "Snapshot"]

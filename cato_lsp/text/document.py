@@ -1,0 +1,125 @@
+"""One open document: follows the client's changes, hands out snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tree_sitter import Tree
+
+from cato_lsp.text.lines import LineIndex, Place
+from cato_lsp.text.position import Encoding, Position
+from cato_lsp.text.snapshot import Snapshot, offset_in
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `start` up to, not including, `end`."""
+
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One content change of `textDocument/didChange`; without a range it replaces everything."""
+
+    text: str
+    range: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change that was made, in the terms of tree-sitter."""
+
+    start: Place
+    old_end: Place
+    new_end: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a parser returns: a tree, or why there is none."""
+
+    tree: Tree | None
+    no_tree_reason: str | None = None
+
+
+Parse = Callable[[str, LineIndex, Tree | None], Parsed]
+"""Parses a text; the tree is the one of the text before, already edited, if there is one."""
+
+
+class Document:
+    """An open document. The text holds no lone surrogates: they are replaced by U+FFFD, which takes
+    as many units, so that everything downstream can be encoded."""
+
+    def __init__(self, uri: str, language_id: str, version: int, text: str, parse: Parse) -> None:
+        text = _encodable(text)
+        lines = LineIndex.of(text)
+        self._parse = parse
+        parsed = parse(text, lines, None)
+        self._now = Snapshot(
+            uri, version, language_id, text, lines, parsed.tree, parsed.no_tree_reason
+        )
+
+    def snapshot(self) -> Snapshot:
+        """The document as it is now; later changes do not reach it. Costs nothing."""
+        return self._now
+
+    def apply(self, changes: Sequence[Change], version: int, encoding: Encoding) -> None:
+        """Makes the changes of one notification, in order. Never raises: ranges are clamped."""
+        text, lines, edited = self._now.text, self._now.lines, self._now.tree
+        # The snapshots handed out share the tree, and `edit` changes it in place.
+        edited = edited.copy() if edited is not None else None
+        for change in changes:
+            text, lines, edit = _changed(text, lines, change, encoding)
+            edited = _edited(edited, edit)
+        self._take(text, lines, edited, version)
+
+    def _take(self, text: str, lines: LineIndex, edited: Tree | None, version: int) -> None:
+        parsed = self._parse(text, lines, edited)
+        self._now = Snapshot(
+            self._now.uri,
+            version,
+            self._now.language_id,
+            text,
+            lines,
+            parsed.tree,
+            parsed.no_tree_reason,
+        )
+
+
+def _changed(
+    text: str, lines: LineIndex, change: Change, encoding: Encoding
+) -> tuple[str, LineIndex, Edit | None]:
+    new = _encodable(change.text)
+    if change.range is None:
+        return new, LineIndex.of(new), None
+    ends = (change.range.start, change.range.end)
+    start, end = sorted(offset_in(text, lines, place, encoding) for place in ends)
+    start_place, old_end = lines.place(start, text), lines.place(end, text)
+    text = text[:start] + new + text[end:]
+    lines = lines.replaced(start, end, text, len(new) - (end - start))
+    return text, lines, Edit(start_place, old_end, lines.place(start + len(new), text))
+
+
+def _edited(tree: Tree | None, edit: Edit | None) -> Tree | None:
+    if tree is None or edit is None:
+        return None
+    tree.edit(
+        edit.start.byte,
+        edit.old_end.byte,
+        edit.new_end.byte,
+        (edit.start.row, edit.start.column),
+        (edit.old_end.row, edit.old_end.column),
+        (edit.new_end.row, edit.new_end.column),
+    )
+    return tree
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

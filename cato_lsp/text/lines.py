@@ -1,0 +1,170 @@
+"""Where the lines of a text start, kept across edits without looking at the whole text again.
+
+The lines lie in blocks, and a block knows how many characters, UTF-8 bytes and line feeds it holds.
+An edit scans the blocks that it touches and sums up the counts of all: about 80 of them for
+20,000 lines. Nothing is changed in place, so that older snapshots keep their own index.
+
+A line ends after LF, CRLF or CR, as LSP has it; tree-sitter's rows end after LF alone, hence the
+separate count of line feeds.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+
+LINES_PER_BLOCK = 256
+SMALL = 64
+
+_LINE_END = re.compile(r"\r\n?|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some consecutive whole lines; only the last block of a text may end without a line end."""
+
+    starts: tuple[int, ...]
+    """Of each line, in characters from the block's own start."""
+    characters: int
+    bytes: int
+    feeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the terms of tree-sitter: UTF-8 bytes from the start, row, bytes into the row."""
+
+    byte: int
+    row: int
+    column: int
+
+
+class LineIndex:
+    """The lines of one immutable text. The text itself is passed in where it is needed."""
+
+    __slots__ = ("_blocks", "_bytes", "_characters", "_feeds", "_lines")
+
+    def __init__(self, blocks: tuple[_Block, ...]) -> None:
+        self._blocks = blocks
+        self._lines = tuple(accumulate((len(b.starts) for b in blocks), initial=0))
+        self._characters = tuple(accumulate((b.characters for b in blocks), initial=0))
+        self._bytes = tuple(accumulate((b.bytes for b in blocks), initial=0))
+        self._feeds = tuple(accumulate((b.feeds for b in blocks), initial=0))
+
+    @classmethod
+    def of(cls, text: str) -> LineIndex:
+        """The index of a whole text."""
+        return cls(_blocks_of(text, last=True))
+
+    @property
+    def count(self) -> int:
+        """How many lines there are; an empty text has one."""
+        return self._lines[-1]
+
+    @property
+    def characters(self) -> int:
+        """The length of the text."""
+        return self._characters[-1]
+
+    def start(self, line: int) -> int:
+        """The offset of the first character of `line`, which must exist."""
+        block = bisect_right(self._lines, line) - 1
+        return self._characters[block] + self._blocks[block].starts[line - self._lines[block]]
+
+    def end(self, line: int, text: str) -> int:
+        """The offset of the end of `line`, before its line end."""
+        if line + 1 >= self.count:
+            return self.characters
+        end = self.start(line + 1)
+        if text[end - 1] == "\n" and end >= 2 and text[end - 2] == "\r":
+            return end - 2
+        return end - 1
+
+    def line_at(self, offset: int) -> int:
+        """The line that holds `offset`."""
+        block = self._block_at(offset)
+        starts = self._blocks[block].starts
+        return self._lines[block] + bisect_right(starts, offset - self._characters[block]) - 1
+
+    def place(self, offset: int, text: str) -> Place:
+        """`offset` in the terms of tree-sitter."""
+        block = self._block_at(offset)
+        start = self._characters[block]
+        row_start = text.rfind("\n", 0, offset) + 1
+        return Place(
+            byte=self._bytes[block] + _utf8_length(text[start:offset]),
+            row=self._feeds[block] + text.count("\n", start, offset),
+            column=_utf8_length(text[row_start:offset]),
+        )
+
+    def byte_at(self, offset: int, text: str) -> int:
+        """The UTF-8 offset of the character at `offset`."""
+        block = self._block_at(offset)
+        return self._bytes[block] + _utf8_length(text[self._characters[block] : offset])
+
+    def offset_at(self, byte: int, text: str) -> int:
+        """The character that the UTF-8 offset `byte` belongs to, or the end of the text."""
+        block = self._block_at_byte(byte)
+        start, held = self._characters[block], self._blocks[block]
+        into = min(byte - self._bytes[block], held.bytes)
+        if held.bytes == held.characters:
+            return start + into
+        encoded = text[start : start + held.characters].encode()
+        return start + len(encoded[:into].decode(errors="ignore"))
+
+    def chunk_at(self, byte: int, text: str) -> bytes:
+        """UTF-8 from offset `byte` to the end of its block; empty at the end of the text."""
+        block = self._block_at_byte(byte)
+        start = self._characters[block]
+        encoded = text[start : start + self._blocks[block].characters].encode()
+        return encoded[byte - self._bytes[block] :]
+
+    def replaced(self, start: int, end: int, new_text: str, grown: int) -> LineIndex:
+        """The index after [start, end) was replaced: `new_text` is the whole text after it,
+        `grown` the difference in characters."""
+        first, last = self._block_at(start), self._block_at(end)
+        # A block's first character may now complete the CRLF that begins in the block before.
+        if first > 0 and start == self._characters[first]:
+            first -= 1
+        # Splitting never leaves small blocks, deleting does: they are joined to the next.
+        if self._lines[last + 1] - self._lines[first] < SMALL and last + 1 < len(self._blocks):
+            last += 1
+        low, high = self._characters[first], self._characters[last + 1] + grown
+        fresh = _blocks_of(new_text[low:high], last=last + 1 == len(self._blocks))
+        return LineIndex(self._blocks[:first] + fresh + self._blocks[last + 1 :])
+
+    def _block_at(self, offset: int) -> int:
+        return min(bisect_right(self._characters, offset), len(self._blocks)) - 1
+
+    def _block_at_byte(self, byte: int) -> int:
+        return min(bisect_right(self._bytes, byte), len(self._blocks)) - 1
+
+
+def _blocks_of(text: str, *, last: bool) -> tuple[_Block, ...]:
+    ends = _line_ends(text)
+    if last:
+        # The last line has no line end; it may be empty.
+        ends.append(len(text))
+    bounds = [0, *ends]
+    groups = -(-len(ends) // LINES_PER_BLOCK)
+    size = -(-len(ends) // max(groups, 1))
+    return tuple(_block(text, bounds[i : i + size + 1]) for i in range(0, len(ends), size or 1))
+
+
+def _block(text: str, bounds: list[int]) -> _Block:
+    low, high = bounds[0], bounds[-1]
+    held = text[low:high]
+    starts = tuple(bound - low for bound in bounds[:-1])
+    return _Block(starts, high - low, _utf8_length(held), held.count("\n"))
+
+
+def _line_ends(text: str) -> list[int]:
+    if "\r" in text:
+        return [match.end() for match in _LINE_END.finditer(text)]
+    return list(accumulate(len(line) + 1 for line in text.split("\n")[:-1]))
+
+
+def _utf8_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
