@@ -1,0 +1,169 @@
+"""vLLM's response bodies: the same fields in the same order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.fakes.vllm.calls import Call
+from tests.fakes.vllm.script import Script
+from tests.fakes.vllm.steps import Step
+from tests.fakes.vllm.tokenizer import Tokenizer
+
+_LOGPROB = -0.25
+
+
+class Bodies:
+    """The bodies of one call's answer."""
+
+    def __init__(self, call: Call, script: Script, tokenizer: Tokenizer, cached: int) -> None:
+        self._call, self._tokenizer, self._cached = call, tokenizer, cached
+        self._factor, self._details = script.usage_factor, script.prompt_tokens_details
+        kind = "chat.completion.chunk" if call.chat else "text_completion"
+        self._head = {"id": call.id, "object": kind, "created": int(time.time())}
+
+    def role_chunk(self, index: int) -> dict[str, Any]:
+        """The chunk that opens each choice of a chat stream."""
+        delta = {"role": "assistant", "content": ""}
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
+        ids = self._call.prompts[0] if self._call.return_token_ids else None
+        chunk = {**self._chunk(choice), "prompt_token_ids": ids, "prompt_text": None}
+        return self._with_usage(chunk, 0)
+
+    def chunk(self, index: int, step: Step, emitted: int, *, first: bool) -> dict[str, Any]:
+        """One step's chunk; `emitted` counts the sequence's tokens up to and with it."""
+        make = self._chat_choice if self._call.chat else self._text_choice
+        return self._with_usage(self._chunk(make(index, step, first)), emitted)
+
+    def usage_chunk(self, completion_tokens: int) -> dict[str, Any]:
+        """The last chunk of a stream that was asked for its usage."""
+        usage = self._usage(self._call.prompt_tokens, completion_tokens)
+        if self._details:
+            usage["prompt_tokens_details"] = {"cached_tokens": self._cached}
+        return {**self._head, "model": self._call.model, "choices": [], "usage": usage}
+
+    def whole(self, sequences: Sequence[Step]) -> dict[str, Any]:
+        """The body of an answer that is not streamed."""
+        make = self._message if self._call.chat else self._whole_text
+        completion = sum(len(step.token_ids) for step in sequences)
+        details = {"cached_tokens": self._cached, "created_cache_tokens": None}
+        usage: dict[str, Any] = self._usage(self._call.prompt_tokens, completion)
+        usage["prompt_tokens_details"] = (
+            {**details, "multimodal_tokens": None} if self._details else None
+        )
+        usage["completion_tokens_details"] = None
+        body = {
+            **self._head,
+            "object": "chat.completion" if self._call.chat else "text_completion",
+            "model": self._call.model,
+            "choices": [make(index, step) for index, step in enumerate(sequences)],
+            "service_tier": None,
+            "system_fingerprint": None,
+            "usage": usage,
+        }
+        if self._call.chat:
+            ids = self._call.prompts[0] if self._call.return_token_ids else None
+            body |= {"prompt_logprobs": None, "prompt_token_ids": ids, "prompt_text": None}
+        return body | {"kv_transfer_params": None, "ec_transfer_params": None, "metrics": None}
+
+    def _chunk(self, choice: dict[str, Any]) -> dict[str, Any]:
+        return {**self._head, "model": self._call.model, "choices": [choice]}
+
+    def _with_usage(self, chunk: dict[str, Any], emitted: int) -> dict[str, Any]:
+        if self._call.continuous_usage:
+            chunk["usage"] = self._usage(len(self._call.prompts[0]), emitted)
+        return chunk
+
+    def _usage(self, prompt: int, completion: int) -> dict[str, Any]:
+        prompt, completion = round(prompt * self._factor), round(completion * self._factor)
+        return {
+            "prompt_tokens": prompt,
+            "total_tokens": prompt + completion,
+            "completion_tokens": completion,
+        }
+
+    def _text_choice(self, index: int, step: Step, first: bool) -> dict[str, Any]:
+        shown = self._call.return_token_ids
+        return {
+            "index": index,
+            "text": step.text,
+            "logprobs": self._text_logprobs(step),
+            "finish_reason": step.finish_reason,
+            "stop_reason": step.stop_reason,
+            "prompt_token_ids": self._prompt_of(index) if shown and first else None,
+            "token_ids": step.token_ids if shown else None,
+        }
+
+    def _chat_choice(self, index: int, step: Step, first: bool) -> dict[str, Any]:
+        ids = step.token_ids if self._call.return_token_ids else None
+        choice = {
+            "index": index,
+            "delta": {"content": step.text},
+            "logprobs": self._chat_logprobs(step),
+            "finish_reason": step.finish_reason,
+        }
+        if step.finish_reason is not None:
+            choice["stop_reason"] = step.stop_reason
+        return {**choice, "token_ids": ids}
+
+    def _whole_text(self, index: int, step: Step) -> dict[str, Any]:
+        shown = self._call.return_token_ids
+        prompt = self._prompt_of(index)
+        return {
+            "index": index,
+            "text": self._tokenizer.decode(prompt) + step.text if self._call.echo else step.text,
+            "logprobs": self._text_logprobs(step),
+            "finish_reason": step.finish_reason,
+            "stop_reason": step.stop_reason,
+            "token_ids": step.token_ids if shown else None,
+            "prompt_logprobs": None,
+            "prompt_token_ids": prompt if shown else None,
+            "routed_experts": None,
+        }
+
+    def _message(self, index: int, step: Step) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": step.text,
+            "refusal": None,
+            "annotations": None,
+            "audio": None,
+            "function_call": None,
+            "tool_calls": [],
+            "reasoning": None,
+        }
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": self._chat_logprobs(step),
+            "finish_reason": step.finish_reason,
+            "stop_reason": step.stop_reason,
+            "token_ids": step.token_ids if self._call.return_token_ids else None,
+            "routed_experts": None,
+        }
+
+    def _text_logprobs(self, step: Step) -> dict[str, Any] | None:
+        if self._call.logprobs is None:
+            return None
+        tokens = [self._tokenizer.decode([token]) for token in step.token_ids]
+        offsets = [sum(map(len, tokens[:i])) for i in range(len(tokens))]
+        return {
+            "text_offset": offsets,
+            "token_logprobs": [_LOGPROB] * len(tokens),
+            "tokens": tokens,
+            "top_logprobs": [{token: _LOGPROB} for token in tokens],
+        }
+
+    def _chat_logprobs(self, step: Step) -> dict[str, Any] | None:
+        if self._call.logprobs is None:
+            return None
+        tokens = [self._tokenizer.decode([token]) for token in step.token_ids]
+        return {"content": [self._chat_logprob(token) for token in tokens]}
+
+    def _chat_logprob(self, token: str) -> dict[str, Any]:
+        logprob = {"token": token, "logprob": _LOGPROB, "bytes": list(token.encode())}
+        return {**logprob, "top_logprobs": [logprob] if self._call.logprobs else []}
+
+    def _prompt_of(self, index: int) -> list[int]:
+        return self._call.prompts[index // self._call.n]

@@ -1,0 +1,157 @@
+"""From a request's body to a `Call`, refusing what vLLM refuses, in its words."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.fakes.vllm import errors
+from tests.fakes.vllm.script import Script
+from tests.fakes.vllm.tokenizer import Tokenizer
+
+_NO_TEMPLATE = (
+    "As of transformers v4.44, default chat template is no longer allowed, so you must provide a "
+    "chat template if the tokenizer does not define one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One generating request, as the engine sees it."""
+
+    id: str
+    chat: bool
+    model: str
+    prompts: tuple[list[int], ...]
+    max_tokens: int
+    n: int
+    stop: tuple[str, ...]
+    stop_token_ids: frozenset[int]
+    ignore_eos: bool
+    min_tokens: int
+    stream: bool
+    include_usage: bool
+    continuous_usage: bool
+    return_token_ids: bool
+    logprobs: int | None
+    echo: bool
+    priority: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The length of all prompts together."""
+        return sum(len(prompt) for prompt in self.prompts)
+
+
+def parse_call(
+    body: Mapping[str, Any], script: Script, tokenizer: Tokenizer, *, chat: bool, request_id: str
+) -> Call:
+    """The call of this body. Raises VllmError."""
+    if body.get("model", script.model) != script.model:
+        raise errors.unknown_model(body["model"], script.model)
+    prompts = _chat_prompt(body, script, tokenizer) if chat else _prompts(body, tokenizer)
+    if body.get("suffix") is not None:
+        message = "suffix is only supported for models with FIM completion support"
+        raise errors.invalid(message, "suffix", body["suffix"])
+    stream = bool(body.get("stream"))
+    options = body.get("stream_options") or {}
+    if options and not stream:
+        message = "Stream options can only be defined when `stream=True`."
+        raise errors.VllmError(f"{message} (parameter=stream_options)", param="stream_options")
+    include_usage = bool(options.get("include_usage"))
+    return Call(
+        id=f"{'chatcmpl' if chat else 'cmpl'}-{request_id or uuid.uuid4().hex}",
+        chat=chat,
+        model=script.model,
+        prompts=prompts,
+        max_tokens=_max_tokens(body, prompts, script, chat=chat),
+        n=_integer(body, "n", 1, least=1) or 1,
+        stop=_stop(body.get("stop")),
+        stop_token_ids=frozenset(body.get("stop_token_ids") or ()),
+        ignore_eos=bool(body.get("ignore_eos")),
+        min_tokens=_integer(body, "min_tokens", 0) or 0,
+        stream=stream,
+        include_usage=include_usage,
+        continuous_usage=include_usage and bool(options.get("continuous_usage_stats")),
+        return_token_ids=bool(body.get("return_token_ids")),
+        logprobs=_logprobs(body, chat=chat),
+        echo=bool(body.get("echo")),
+        priority=_integer(body, "priority", 0) or 0,
+    )
+
+
+def chat_text(body: Mapping[str, Any]) -> str:
+    """The messages under ChatML, open for the assistant. Raises VllmError."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        raise errors.malformed("messages", "Field required", messages)
+    turns = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages]
+    return "".join(turns) + "<|im_start|>assistant\n"
+
+
+def _chat_prompt(
+    body: Mapping[str, Any], script: Script, tokenizer: Tokenizer
+) -> tuple[list[int], ...]:
+    if not script.chat_template:
+        raise errors.VllmError(_NO_TEMPLATE, param=None)
+    return (tokenizer.encode(chat_text(body)),)
+
+
+def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], ...]:
+    prompt = body.get("prompt")
+    if prompt is None or prompt == "":
+        message = "Either prompt or prompt_embeds must be provided and non-empty."
+        raise errors.VllmError(f"{message} (parameter=prompt)", param="prompt")
+    match prompt:
+        case str():
+            return (tokenizer.encode(prompt),)
+        case [int(), *_]:
+            return (list(prompt),)
+        case [str(), *_]:
+            return tuple(tokenizer.encode(text) for text in prompt)
+        case [[int(), *_], *_]:
+            return tuple(list(ids) for ids in prompt)
+        case _:
+            raise errors.malformed("prompt", "Input should be a valid string", prompt)
+
+
+def _max_tokens(
+    body: Mapping[str, Any], prompts: tuple[list[int], ...], script: Script, *, chat: bool
+) -> int:
+    asked = _integer(body, "max_tokens", None if chat else 16)
+    if chat:
+        asked = _integer(body, "max_completion_tokens", asked)
+    longest = max(len(prompt) for prompt in prompts)
+    if longest > script.max_model_len:
+        raise errors.too_long(longest, script.max_model_len)
+    room = script.max_model_len - longest
+    allowed = room if asked is None else min(asked, room)
+    if allowed < 1:
+        message = f"max_tokens must be at least 1, got {allowed}."
+        raise errors.invalid(message, "max_tokens", allowed)
+    return allowed
+
+
+def _integer(
+    body: Mapping[str, Any], field: str, default: int | None, least: int | None = None
+) -> int | None:
+    value = body.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise errors.malformed(field, "Input should be a valid integer", value)
+    if least is not None and value < least:
+        raise errors.invalid(f"{field} must be at least {least}, got {value}.", field, value)
+    return value
+
+
+def _stop(value: str | list[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+def _logprobs(body: Mapping[str, Any], *, chat: bool) -> int | None:
+    if not chat:
+        return _integer(body, "logprobs", None, least=0)
+    return _integer(body, "top_logprobs", 0) if body.get("logprobs") else None

@@ -1,0 +1,82 @@
+"""What the fake does: its speed, its text, its faults. All of it can be changed while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Any
+
+
+class FaultKind(StrEnum):
+    """How a request goes wrong."""
+
+    RESET = "reset"
+    """The connection is reset before any response."""
+    ERROR = "error"
+    """An HTTP error before the stream."""
+    STREAM_ERROR = "stream_error"
+    """vLLM's error event in the stream, then [DONE]."""
+    DIE = "die"
+    """The connection is reset after some tokens, as when the process is killed."""
+    TRUNCATE = "truncate"
+    """The stream ends after some tokens without a finish reason."""
+    STALL = "stall"
+    """No token comes after these, and the connection stays open."""
+    MALFORMED = "malformed"
+    """An event that is no JSON, in place of a token's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault, after how many tokens it strikes, and how many requests it hits (None = each)."""
+
+    kind: FaultKind
+    after_tokens: int = 0
+    status: int = 500
+    times: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The fake's behaviour. Times in milliseconds."""
+
+    model: str = "cato-embedded"
+    max_model_len: int = 4096
+    ttft_ms: float = 0.0
+    itl_ms: float = 0.0
+    prefill_ms_per_1k_tokens: float = 0.0
+    """Added to the TTFT for prompt tokens that the prefix cache does not hold."""
+    max_num_seqs: int = 256
+    tokens_per_chunk: int = 1
+    reply: str | None = None
+    """The text to answer with; a prompt that ends with a part of it is answered with the rest."""
+    document: str | None = None
+    """The true text: a prompt (or its fill-in-the-middle prefix) found in it is continued."""
+    stamped: bool = False
+    """Each token's text is the monotonic clock in nanoseconds when it was sent."""
+    chat_template: bool = True
+    healthy: bool = True
+    listening: bool = True
+    """False: as when the process was killed: connections are reset, new ones refused. Only
+    `control_url` can answer that it was set, and set it back."""
+    usage_factor: float = 1.0
+    """Reported token counts are multiplied by this: a server whose usage lies."""
+    prompt_tokens_details: bool = True
+    fault: Fault | None = None
+
+    def changed(self, values: Mapping[str, Any]) -> Script:
+        """A copy with some fields replaced, as they come in JSON. Raises ValueError."""
+        known = {field.name for field in fields(self)}
+        if unknown := values.keys() - known:
+            raise ValueError(f"unknown fields {sorted(unknown)}")
+        plain = {name: value for name, value in values.items() if name != "fault"}
+        if "fault" not in values:
+            return replace(self, **plain)
+        return replace(self, **plain, fault=_fault(values["fault"]))
+
+
+def _fault(value: Mapping[str, Any] | Fault | None) -> Fault | None:
+    if value is None or isinstance(value, Fault):
+        return value
+    return Fault(**{**value, "kind": FaultKind(value["kind"])})

@@ -1,0 +1,248 @@
+"""The HTTP side: vLLM's routes, the control routes, starting and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from aiohttp import web
+
+from tests.fakes.vllm import errors, metrics
+from tests.fakes.vllm.calls import chat_text, parse_call
+from tests.fakes.vllm.engine import PrefixCache, Slots
+from tests.fakes.vllm.script import Fault, FaultKind, Script
+from tests.fakes.vllm.state import Recorded, State
+from tests.fakes.vllm.stream import Generation
+from tests.fakes.vllm.tokenizer import QWEN_SPECIALS, Tokenizer
+
+_BEFORE_THE_STREAM = (FaultKind.RESET, FaultKind.ERROR)
+
+
+class FakeVllm:
+    """A running fake. `url` speaks vLLM; `control_url` is always there, `url` also takes control.
+
+    `script` may be set at any time; `state` tells what was seen.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        port: int = 0,
+        specials: tuple[str, ...] = QWEN_SPECIALS,
+    ) -> None:
+        self._script = script or Script()
+        self.state = State()
+        self.tokenizer = Tokenizer(specials)
+        self._port = port
+        self._changed = asyncio.Condition()
+        self._news: set[asyncio.Task[None]] = set()
+        self._slots = Slots(self.state, self._notify)
+        self._cache = PrefixCache()
+        self._runner = self._new_runner()
+        self._control = self._new_runner()
+        self._site: web.TCPSite | None = None
+        self.url = self.control_url = ""
+
+    @property
+    def script(self) -> Script:
+        """What the fake does now."""
+        return self._script
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """The generating requests so far."""
+        return self.state.requests
+
+    @property
+    def aborted(self) -> int:
+        """Sequences whose client went away before they were finished."""
+        return self.state.aborted
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await self._control.setup()
+        await web.TCPSite(self._control, "127.0.0.1", 0).start()
+        self.control_url = f"http://127.0.0.1:{self._control.addresses[0][1]}"
+        await self._listen()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._runner.cleanup()
+        await self._control.cleanup()
+
+    async def follow(self, script: Script) -> None:
+        """Behaves by `script` from now on; streams under way keep the one they began with."""
+        self._script = script
+        if script.listening and self._site is None:
+            await self._listen()
+        elif not script.listening and self._site is not None:
+            await self._site.stop()
+            self._site = None
+            for handler in self._runner.server.connections if self._runner.server else ():
+                if handler.transport is not None:
+                    handler.transport.abort()
+
+    async def change(self, **values: Any) -> None:
+        """Replaces some fields of the script. Raises ValueError for unknown ones."""
+        await self.follow(self._script.changed(values))
+
+    async def wait_until(self, holds: Callable[[State], bool], timeout_s: float = 10.0) -> None:
+        """Returns as soon as `holds(state)`. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s), self._changed:
+            await self._changed.wait_for(lambda: holds(self.state))
+
+    def _new_runner(self) -> web.AppRunner:
+        return web.AppRunner(
+            self._app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
+
+    async def _listen(self) -> None:
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        await site.start()
+        self._site = site
+        self._port = self._port or self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def _notify(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._wake())
+        self._news.add(task)
+        task.add_done_callback(self._news.discard)
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_post("/v1/completions", self._generate)
+        app.router.add_post("/v1/chat/completions", self._generate)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ping", self._health)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/load", self._load)
+        app.router.add_get("/version", self._version)
+        app.router.add_post("/tokenize", self._tokenize)
+        app.router.add_post("/detokenize", self._detokenize)
+        app.router.add_post("/fake/script", self._set_script)
+        app.router.add_get("/fake/state", self._get_state)
+        return app
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        script, fault = self._script, self._take_fault()
+        try:
+            body = await _json(request)
+            self.state.requests.append(Recorded(request.path, dict(request.headers), body))
+            self._notify()
+            if fault is not None and fault.kind in _BEFORE_THE_STREAM:
+                return _refuse(request, fault)
+            chat = request.path.endswith("chat/completions")
+            request_id = request.headers.get("x-request-id", "")
+            call = parse_call(body, script, self.tokenizer, chat=chat, request_id=request_id)
+        except errors.VllmError as error:
+            return web.json_response(error.body, status=error.status)
+        cached = sum(self._cache.cached_tokens(prompt) for prompt in call.prompts)
+        self.state.prompt_tokens += call.prompt_tokens
+        self.state.cached_tokens += cached
+        generation = Generation(call, script, self.tokenizer, self.state, cached)
+        try:
+            await self._slots.take(call.priority, script.max_num_seqs)
+            try:
+                return await generation.serve(request, fault)
+            finally:
+                self._slots.free(script.max_num_seqs)
+        finally:
+            generation.account()
+            self._notify()
+
+    def _take_fault(self) -> Fault | None:
+        fault = self._script.fault
+        if fault is None or fault.times is None:
+            return fault
+        left = replace(fault, times=fault.times - 1) if fault.times > 1 else None
+        self._script = replace(self._script, fault=left)
+        return fault
+
+    async def _models(self, request: web.Request) -> web.Response:
+        model = {
+            "id": self._script.model,
+            "object": "model",
+            "created": 1,
+            "owned_by": "vllm",
+            "root": self._script.model,
+            "parent": None,
+            "max_model_len": self._script.max_model_len,
+            "permission": [],
+        }
+        return web.json_response({"object": "list", "data": [model]})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.Response(status=200 if self._script.healthy else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        text = metrics.exposition(self.state, self._script.model)
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        return web.json_response({"server_load": self.state.running + self.state.waiting})
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"version": "0.32.0"})
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        try:
+            text = body["prompt"] if "prompt" in body else chat_text(body)
+        except errors.VllmError as error:
+            return web.json_response(error.body, status=error.status)
+        ids = self.tokenizer.encode(text)
+        strings = [self.tokenizer.decode([token]) for token in ids]
+        answer = {
+            "count": len(ids),
+            "max_model_len": self._script.max_model_len,
+            "tokens": ids,
+            "token_strs": strings if body.get("return_token_strs") else None,
+        }
+        return web.json_response(answer)
+
+    async def _detokenize(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        return web.json_response({"prompt": self.tokenizer.decode(body["tokens"])})
+
+    async def _set_script(self, request: web.Request) -> web.Response:
+        try:
+            script = self._script.changed(await _json(request))
+        except (ValueError, TypeError, KeyError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        await self.follow(script)
+        return web.json_response({})
+
+    async def _get_state(self, request: web.Request) -> web.Response:
+        return web.json_response(self.state.json())
+
+
+def _refuse(request: web.Request, fault: Fault) -> web.Response:
+    if fault.kind is FaultKind.RESET and request.transport is not None:
+        request.transport.abort()
+    error = errors.internal(fault.status)
+    return web.json_response(error.body, status=error.status)
+
+
+async def _json(request: web.Request) -> Mapping[str, Any]:
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        raise errors.malformed("0", "JSON decode error", "") from error
+    if not isinstance(body, dict):
+        raise errors.malformed("0", "Input should be a valid dictionary", body)
+    return body

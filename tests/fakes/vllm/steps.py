@@ -1,0 +1,61 @@
+"""One sequence's generation, step by step: stop strings, stop tokens, length, EOS. No clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+
+from tests.fakes.vllm.calls import Call
+from tests.fakes.vllm.tokenizer import EOS, Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one engine step adds to a sequence."""
+
+    token_ids: list[int]
+    text: str
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+
+
+def steps(tokens: Iterator[int], call: Call, tokenizer: Tokenizer) -> Iterator[Step]:
+    """The steps of a sequence that would say `tokens`; the last one has a finish reason.
+
+    As in vLLM, text that may turn out to be the start of a stop string is held back.
+    """
+    held_back = max((len(stop) - 1 for stop in call.stop), default=0)
+    text, sent = "", 0
+    for count, token in enumerate(chain(tokens, repeat(EOS)), start=1):
+        text += tokenizer.decode([token], skip_special_tokens=True)
+        finish, reason, end = _finish(token, count, text, call)
+        if finish is not None:
+            yield Step([token], text[sent:end], finish, reason)
+            return
+        until = max(sent, len(text) - held_back)
+        yield Step([token], text[sent:until])
+        sent = until
+
+
+def _finish(
+    token: int, count: int, text: str, call: Call
+) -> tuple[str | None, str | int | None, int]:
+    """The finish reason, the stop reason, and where the text ends."""
+    if count >= call.min_tokens:
+        if token == EOS and not call.ignore_eos:
+            return "stop", None, len(text)
+        if token in call.stop_token_ids:
+            return "stop", token, len(text)
+        found = [(at, stop) for stop in call.stop if (at := text.find(stop)) >= 0]
+        if found:
+            at, stop = min(found)
+            return "stop", stop, at
+    return ("length" if count >= call.max_tokens else None), None, len(text)
+
+
+def merged(group: list[Step]) -> Step:
+    """Several steps of one sequence as one, as when the stream interval is longer than a token."""
+    ids = [token for step in group for token in step.token_ids]
+    last = group[-1]
+    return Step(ids, "".join(s.text for s in group), last.finish_reason, last.stop_reason)

@@ -1,0 +1,74 @@
+"""The text that the fake writes: a function of the prompt alone, whatever came before.
+
+So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
+this fake or on any other: that is what makes resuming from token ids testable.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+from tests.fakes.vllm.script import Script
+from tests.fakes.vllm.tokenizer import EOS, Tokenizer
+
+_WORDS = (
+    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
+    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
+)  # fmt: skip
+_PREFIX, _SUFFIX, _MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
+
+
+def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Iterator[int]:
+    """The answer's token ids, ending with EOS where the text is known to end."""
+    text = tokenizer.decode(prompt)
+    if script.document is not None:
+        rest = _rest_of_document(text, script.document)
+    elif script.reply is not None:
+        rest = _rest_of_reply(text, script.reply, tokenizer)
+    else:
+        rest = None
+    if rest is None:
+        yield from _endless(text, tokenizer)
+    else:
+        yield from tokenizer.encode(rest)
+        yield EOS
+
+
+def _endless(text: str, tokenizer: Tokenizer) -> Iterator[int]:
+    state = zlib.crc32(text.encode())
+    while True:
+        for token in tokenizer.encode(_WORDS[state % len(_WORDS)])[:1]:
+            state = zlib.crc32(tokenizer.decode([token]).encode(), state)
+            yield token
+
+
+def _rest_of_reply(text: str, reply: str, tokenizer: Tokenizer) -> str:
+    """What is left of `reply` after the longest of its token-aligned starts that ends `text`."""
+    ids = tokenizer.encode(reply)
+    starts = [""]
+    for token in ids:
+        starts.append(starts[-1] + tokenizer.decode([token]))
+    said = next(start for start in reversed(starts) if text.endswith(start))
+    return reply[len(said) :]
+
+
+def _rest_of_document(text: str, document: str) -> str | None:
+    """What follows the prompt in the document, up to the prompt's suffix if it has one."""
+    before, suffix = _split_infill(text)
+    at = document.find(before)
+    if at < 0:
+        return None
+    rest = document[at + len(before) :]
+    end = rest.find(suffix) if suffix else -1
+    return rest if end < 0 else rest[:end]
+
+
+def _split_infill(text: str) -> tuple[str, str]:
+    """The text before the place of generation and the text after it."""
+    _, found, inner = text.rpartition(_PREFIX)
+    if not found:
+        return text, ""
+    prefix, _, inner = inner.partition(_SUFFIX)
+    suffix, _, said = inner.partition(_MIDDLE)
+    return prefix + said, suffix
