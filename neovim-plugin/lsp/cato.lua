@@ -1,0 +1,37 @@
+---@type vim.lsp.Config
+return {
+  cmd = { 'cato-lsp', '--stdio' },
+  filetypes = {
+    'c',
+    'cpp',
+    'cs',
+    'go',
+    'java',
+    'javascript',
+    'javascriptreact',
+    'php',
+    'python',
+    'ruby',
+    'rust',
+    'typescript',
+    'typescriptreact',
+  },
+  root_markers = { '.git' },
+  get_language_id = function(_, filetype)
+    return require('cato.languages').language_id(filetype)
+  end,
+  handlers = {
+    ['cato/didChangeStatus'] = function(_, status, context)
+      require('cato.status').changed(context.client_id, status)
+    end,
+    -- Pieces of a result are no progress reports: what listens to LspProgress expects a `kind`.
+    ['$/progress'] = function(failure, params, context)
+      if not require('cato.task').piece(params) then
+        return vim.lsp.handlers['$/progress'](failure, params, context)
+      end
+    end,
+  },
+  on_attach = function(_, buffer)
+    vim.lsp.inline_completion.enable(true, { bufnr = buffer })
+  end,
+}

@@ -1,0 +1,84 @@
+-- What the user commands do; `plugin/cato.lua` names them.
+local client = require('cato.client')
+
+local M = {}
+
+---@param method string
+---@param label string
+---@param extra? table
+local function run_task(method, label, extra)
+  local attached = client.attached(0)
+  if attached then
+    require('cato.task').start(attached, method, label, extra)
+  else
+    client.missing()
+  end
+end
+
+function M.summarize()
+  run_task('cato/summarize', 'summary')
+end
+
+function M.translate(call)
+  local language = require('cato.languages').named(call.args)
+  run_task('cato/translate', 'translation to ' .. language, { targetLanguage = language })
+end
+
+function M.cancel()
+  if require('cato.task').cancel() == 0 then
+    vim.notify('cato: nothing is running')
+  end
+end
+
+---@param method string
+---@param use fun(status: cato.Status)
+local function ask_status(method, use)
+  local asked = client.any()
+  if not asked then
+    client.missing()
+    return
+  end
+  asked:request(method, nil, function(failure, status)
+    if failure then
+      vim.notify('cato: ' .. failure.message, vim.log.levels.WARN)
+    else
+      require('cato.status').changed(asked.id, status)
+      use(status)
+    end
+  end)
+end
+
+function M.status()
+  ask_status('cato/status', function(status)
+    local view = require('cato.view').open('cato, q closes')
+    view:replace(table.concat(require('cato.status').describe(status), '\n'))
+    vim.api.nvim_win_set_height(view.window, vim.api.nvim_buf_line_count(view.buffer) + 1)
+  end)
+end
+
+function M.restart(call)
+  local known = client.any()
+  if call.bang and known then
+    vim.cmd.lsp({ 'restart', known.name })
+  elseif known then
+    ask_status('cato/restartBackend', function(status)
+      vim.notify('cato: ' .. status.state)
+    end)
+  else
+    vim.lsp.enable('cato')
+  end
+end
+
+function M.log()
+  ask_status('cato/status', function(status)
+    if not status.logPath or vim.fn.filereadable(status.logPath) == 0 then
+      vim.notify('cato: there is no log', vim.log.levels.WARN)
+      return
+    end
+    vim.cmd.sview({ vim.fn.fnameescape(status.logPath), magic = { file = false } })
+    vim.bo.autoread = true
+    vim.cmd.normal({ 'G', bang = true })
+  end)
+end
+
+return M

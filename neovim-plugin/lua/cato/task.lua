@@ -1,0 +1,118 @@
+-- A summary or a translation: from the request, over its pieces, to its result in a split.
+local view = require('cato.view')
+
+local M = {}
+
+---@class cato.Outcome
+---@field outcome 'ok'|'cancelled'|'failed'
+---@field title string
+---@field languageId string
+---@field text string
+---@field message string
+---@field elapsedMs number
+
+---@class cato.Task
+---@field client vim.lsp.Client
+---@field label string
+---@field view cato.View
+---@field request_id? integer
+
+---Running tasks by the token of their pieces.
+---@type table<string, cato.Task>
+local running = {}
+local started = 0
+
+---@param task cato.Task
+---@param outcome cato.Outcome
+local function show(task, outcome)
+  if outcome.outcome ~= 'ok' then
+    task.view:label(('%s: %s. %s'):format(task.label, outcome.outcome, outcome.message))
+    return
+  end
+  task.view:replace(outcome.text)
+  task.view:filetype(require('cato.languages').filetype(outcome.languageId))
+  task.view:label(('%s (%.1f s), q closes'):format(outcome.title, outcome.elapsedMs / 1000))
+end
+
+---@param token string
+---@param outcome cato.Outcome
+local function finish(token, outcome)
+  local task = running[token]
+  running[token] = nil
+  if task and task.view:alive() then
+    show(task, outcome)
+  end
+end
+
+---@param message string
+---@return cato.Outcome
+local function failed(message)
+  return { outcome = 'failed', message = message }
+end
+
+---@param token string
+local function cancel(token)
+  local task = running[token]
+  if task then
+    task.client:cancel_request(task.request_id)
+    -- Neovim does not call back for a request that was answered as cancelled.
+    finish(token, { outcome = 'cancelled', message = 'q closes' })
+  end
+end
+
+---Sends `method` for the place under the cursor and shows the result in a split.
+---@param client vim.lsp.Client
+---@param method string
+---@param label string
+---@param extra? table further parameters
+function M.start(client, method, label, extra)
+  started = started + 1
+  local token = 'cato-' .. started
+  local buffer = vim.api.nvim_get_current_buf()
+  local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  local params = vim.tbl_extend('error', place, extra or {}, {
+    partialResultToken = token,
+    workDoneToken = token .. '-progress',
+  })
+  local task = { client = client, label = label }
+  task.view = view.open(label .. ' ... q cancels', function()
+    cancel(token)
+  end)
+  running[token] = task
+  local sent, request_id = client:request(method, params, function(failure, outcome)
+    finish(token, failure and failed(failure.message) or outcome)
+  end, buffer)
+  task.request_id = request_id
+  if not sent then
+    finish(token, failed('The language server is gone: :CatoRestart!'))
+  end
+end
+
+---@param params lsp.ProgressParams
+---@return boolean whether this was a piece of a result, and not a progress report
+function M.piece(params)
+  local value = params.value
+  if type(value) ~= 'table' or value.delta == nil then
+    return false
+  end
+  local task = running[params.token]
+  if task and task.view:alive() then
+    task.view:append(value.delta)
+  end
+  return true
+end
+
+---Cancels the task of the current buffer, else all that run.
+---@return integer count
+function M.cancel()
+  local here = vim.api.nvim_get_current_buf()
+  local tokens = vim.tbl_keys(running)
+  local own = vim.tbl_filter(function(token)
+    return running[token].view.buffer == here
+  end, tokens)
+  local chosen = #own > 0 and own or tokens
+  vim.iter(chosen):each(cancel)
+  return #chosen
+end
+
+return M

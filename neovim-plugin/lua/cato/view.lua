@@ -1,0 +1,69 @@
+-- A scratch split that fills while a result comes in. `q` closes it.
+local M = {}
+M.__index = M
+
+---@class cato.View
+---@field buffer integer
+---@field window integer
+
+---@param label string
+---@param closed? fun() called once, when the buffer is gone
+---@return cato.View
+function M.open(label, closed)
+  local buffer = vim.api.nvim_create_buf(false, true)
+  vim.bo[buffer].bufhidden = 'wipe'
+  vim.bo[buffer].modifiable = false
+  local window = vim.api.nvim_open_win(buffer, true, { split = 'below', win = 0 })
+  vim.wo[window][0].linebreak = true
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'Close' })
+  if closed then
+    vim.api.nvim_create_autocmd('BufWipeout', { buffer = buffer, once = true, callback = closed })
+  end
+  local self = setmetatable({ buffer = buffer, window = window }, M)
+  self:label(label)
+  return self
+end
+
+---@return boolean
+function M:alive()
+  return vim.api.nvim_buf_is_valid(self.buffer)
+end
+
+---The line above the text.
+---@param text string
+function M:label(text)
+  if vim.api.nvim_win_is_valid(self.window) then
+    vim.wo[self.window][0].winbar = ' ' .. text:gsub('%%', '%%%%')
+  end
+end
+
+---@param change fun(buffer: integer)
+function M:edit(change)
+  vim.bo[self.buffer].modifiable = true
+  change(self.buffer)
+  vim.bo[self.buffer].modifiable = false
+end
+
+---@param piece string
+function M:append(piece)
+  self:edit(function(buffer)
+    vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(piece, '\n'))
+  end)
+end
+
+---@param text string
+function M:replace(text)
+  local lines = vim.split(text, '\n', { trimempty = true })
+  if not vim.deep_equal(lines, vim.api.nvim_buf_get_lines(self.buffer, 0, -1, false)) then
+    self:edit(function(buffer)
+      vim.api.nvim_buf_set_lines(buffer, 0, -1, false, lines)
+    end)
+  end
+end
+
+---@param filetype string
+function M:filetype(filetype)
+  vim.bo[self.buffer].filetype = filetype
+end
+
+return M

@@ -1,0 +1,55 @@
+"""Neovim itself, a person's home, and the file that they work on."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.neovim import install
+from tests.e2e.neovim.debian_root import Unavailable
+from tests.e2e.neovim.editor import Home
+
+SOURCE = """\
+def add(a, b):
+    return a + b
+
+
+def scale(values, factor):
+    return [value * factor for value in values]
+"""
+
+
+@pytest.fixture(scope="session")
+def neovim() -> install.Tools:
+    """Neovim and tmux; where they cannot be had the tests are skipped, with the reason."""
+    try:
+        found = install.tools()
+    except Unavailable as reason:
+        pytest.skip(f"NO NEOVIM, its end-to-end tests do not run: {reason}")
+    print(f"Neovim {found.version} in {found.root}")
+    return found
+
+
+@pytest.fixture
+def home(neovim: install.Tools, tmp_path: Path) -> Home:
+    """A person with `cato-lsp` on their PATH, and nothing of CATO set or running."""
+    scripts = sysconfig.get_path("scripts")
+    variables = {
+        "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
+        "CATO_STATE_DIR": str(tmp_path / "cato-state"),
+        "CATO_BACKEND_AUTOSTART": "false",
+    }
+    return Home(tmp_path, neovim, variables)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A Python file in a project."""
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    file = project / "sums.py"
+    file.write_text(SOURCE)
+    return file

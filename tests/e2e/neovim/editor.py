@@ -1,0 +1,202 @@
+"""A real Neovim, driven over its own RPC socket: headless, or in the terminal of a tmux."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pynvim
+
+from tests.e2e.neovim.install import Tools
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+PATIENCE_S = 20.0
+
+GHOST = """
+local space = vim.api.nvim_get_namespaces()['nvim.lsp.inline_completion']
+if not space then return '' end
+local text = {}
+for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })) do
+  local lines = { mark[4].virt_text or {} }
+  vim.list_extend(lines, mark[4].virt_lines or {})
+  for _, line in ipairs(lines) do
+    text[#text + 1] = vim.iter(line):map(function(chunk) return chunk[1] end):join('')
+  end
+end
+return table.concat(text, '\\n')
+"""
+
+INITIALIZED = """
+local client = vim.lsp.get_clients({ bufnr = 0, name = 'cato' })[1]
+return client ~= nil and client.initialized == true
+"""
+
+
+def wait_for(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
+    """The first true value of `look`, asked again and again. Raises AssertionError."""
+    deadline = time.monotonic() + patience_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited {patience_s} s for {what}; last: {found!r}"
+        time.sleep(POLL_S)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A person's folders, configuration and environment, all of them below one folder."""
+
+    root: Path
+    tools: Tools
+    variables: dict[str, str]
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "nvim.sock"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        folders = {f"XDG_{name}_HOME": str(self.root / name) for name in ("CONFIG", "DATA", "STATE")}
+        return {**os.environ, **self.tools.environment, **folders, **self.variables}
+
+    def command(self, init: str, file: Path) -> list[str]:
+        """The command line of Neovim with `init` as its configuration."""
+        script = self.root / "init.lua"
+        script.write_text(init)
+        return [
+            str(self.tools.nvim),
+            *("-u", str(script), "-i", "NONE", "-n", "--listen", str(self.socket), str(file)),
+        ]
+
+
+class Editor:
+    """What a test does with Neovim: type, look, run Lua."""
+
+    def __init__(self, rpc: pynvim.Nvim) -> None:
+        self._rpc = rpc
+
+    def type(self, keys: str) -> None:
+        """Keys as if typed, in Neovim's notation (`<Tab>`)."""
+        self._rpc.input(keys)
+
+    def lua(self, code: str, *arguments: Any) -> Any:
+        return self._rpc.exec_lua(code, *arguments)
+
+    def command(self, line: str) -> None:
+        self._rpc.command(line)
+
+    @property
+    def ghost(self) -> str:
+        """The suggestion on display, empty where there is none."""
+        return str(self.lua(GHOST))
+
+    @property
+    def lines(self) -> list[str]:
+        """The current buffer."""
+        return list(self._rpc.current.buffer[:])
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether Neovim waits for a key before it goes on: a message that needs an answer."""
+        return bool(self._rpc.api.get_mode()["blocking"])
+
+    @property
+    def messages(self) -> str:
+        """All that was said on the message line."""
+        return str(self._rpc.command_output("messages"))
+
+    def option(self, name: str) -> Any:
+        return self.lua("return vim.o[...]", name)
+
+    def wait_attached(self) -> None:
+        wait_for("the language server", lambda: self.lua(INITIALIZED))
+
+    def wait_ghost(self, holds: Callable[[str], bool] = bool) -> str:
+        return wait_for("ghost text", lambda: (text := self.ghost) and holds(text) and text)
+
+    def quit(self) -> None:
+        """Asks Neovim to leave without saving; the connection ends with it."""
+        with suppress(OSError, EOFError):
+            self._rpc.command("qall!", async_=True)
+
+
+def _connect(home: Home) -> pynvim.Nvim:
+    wait_for("Neovim's socket", home.socket.exists)
+    return pynvim.attach("socket", path=str(home.socket))
+
+
+@contextmanager
+def headless(home: Home, init: str, file: Path) -> Iterator[Editor]:
+    """Neovim without a screen."""
+    command = home.command(init, file)
+    with subprocess.Popen(
+        [command[0], "--headless", *command[1:]],
+        env=home.environment,
+        cwd=file.parent,
+        stdin=subprocess.DEVNULL,
+    ) as process:
+        try:
+            editor = Editor(_connect(home))
+            yield editor
+            editor.quit()
+            process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+
+
+class Terminal:
+    """A tmux of its own with Neovim in its only pane."""
+
+    def __init__(self, tools: Tools, socket: Path) -> None:
+        self._program = [str(tools.tmux), "-S", str(socket), "-f", "/dev/null"]
+
+    def run(self, *arguments: str, **options: Any) -> str:
+        done = subprocess.run(
+            [*self._program, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            **options,
+        )
+        return done.stdout
+
+    def type(self, *keys: str) -> None:
+        """Keys by tmux's names; other text literally."""
+        for key in keys:
+            literal = [] if key in {"Tab", "Escape", "Enter"} else ["-l"]
+            self.run("send-keys", *literal, key)
+
+    @property
+    def screen(self) -> str:
+        return self.run("capture-pane", "-p")
+
+    @property
+    def colours(self) -> str:
+        """The screen with its escape sequences."""
+        return self.run("capture-pane", "-p", "-e")
+
+
+@contextmanager
+def terminal(home: Home, init: str, file: Path) -> Iterator[tuple[Terminal, Editor]]:
+    """Neovim on a screen of 100 by 30."""
+    view = Terminal(home.tools, home.root / "tmux.sock")
+    environment = {**home.environment, "TERM": "xterm-256color"}
+    command = home.command(init, file)
+    view.run("new-session", "-d", "-x", "100", "-y", "30", *command, env=environment)
+    try:
+        yield view, Editor(_connect(home))
+    finally:
+        with suppress(subprocess.CalledProcessError):
+            view.run("kill-server")

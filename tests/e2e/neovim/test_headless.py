@@ -1,0 +1,137 @@
+"""Neovim without a screen: suggestions, results and troubles, as far as they are state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.neovim import documented
+from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
+
+NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
+
+LABEL = "return vim.wo.winbar"
+
+
+def literally(text: str) -> str:
+    """Keys that type `text`."""
+    return text.replace("<", "<lt>").replace("\n", "<CR>")
+
+
+def accept_suggestion(editor: Editor) -> str:
+    """Takes what is shown; returns it, once the buffer is what it should be."""
+    before = editor.text
+    shown = editor.wait_ghost()
+    editor.type("<Tab>")
+    wait_for("the accepted text", lambda: editor.text == before + shown)
+    return shown
+
+
+@pytest.mark.parametrize("configuration", [documented.stock, documented.plugin])
+def test_a_suggestion_is_shown_and_tab_takes_it(
+    configuration: Callable[[], str], home: Home, source: Path
+) -> None:
+    with headless(home, configuration(), source) as editor:
+        editor.wait_attached()
+        editor.type(NEW_FUNCTION)
+        accept_suggestion(editor)
+        assert editor.ghost == ""
+        assert not editor.blocked
+        editor.type("<Esc>")
+
+
+def test_tab_is_a_tab_where_nothing_is_suggested(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.lua("vim.lsp.inline_completion.enable(false, { bufnr = 0 })")
+        editor.type("ggO<Tab>x")
+        wait_for("the tab", lambda: editor.lines[0].expandtabs(4) == "    x")
+
+
+def test_what_was_typed_since_is_not_inserted_twice(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.type(NEW_FUNCTION)
+        before = editor.text
+        shown = editor.wait_ghost()
+        whole = before + shown
+        # In one call, so that no newer suggestion can arrive between the letter and the tab.
+        editor.type(literally(shown[0]) + "<Tab>")
+        wait_for("the accepted text", lambda: editor.text == whole)
+
+
+def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.command("CatoSummarize")
+        wait_for("the result", lambda: "q closes" in editor.lua(LABEL))
+        assert editor.lua("return vim.bo.filetype") == "markdown"
+        assert editor.text.strip()
+        assert editor.lua("return #vim.api.nvim_list_wins()") == 2
+        editor.type("q")
+        wait_for("the split's end", lambda: editor.lua("return #vim.api.nvim_list_wins()") == 1)
+
+
+def test_a_translation_has_the_filetype_of_its_language(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.command("CatoTranslate C#")
+        wait_for("the result", lambda: "q closes" in editor.lua(LABEL))
+        assert editor.lua("return vim.bo.filetype") == "cs"
+        assert editor.text.strip()
+
+
+def test_languages_are_offered_on_the_command_line(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        offered = editor.lua("return vim.fn.getcompletion('CatoTranslate ru', 'cmdline')")
+        assert offered == ["ruby", "rust"]
+
+
+@pytest.mark.parametrize("ending", ["q", ":CatoCancel<CR>"])
+def test_a_task_can_be_cancelled(ending: str, home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.command("CatoTranslate rust")
+        editor.type(ending)
+        wait_for("the end", lambda: ended(editor))
+        assert editor.lua("return require('cato.task').cancel()") == 0
+        assert not editor.blocked
+
+
+def ended(editor: Editor) -> bool:
+    return editor.lua("return #vim.api.nvim_list_wins()") == 1 or "cancelled" in editor.lua(LABEL)
+
+
+def test_status_restart_and_log(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        wait_for("a healthy backend", lambda: statusline(editor) == "cato")
+        editor.command("CatoStatus")
+        wait_for("the status", lambda: "state    ready" in editor.lines)
+        editor.type("q")
+        editor.command("CatoRestart")
+        wait_for("the answer", lambda: "cato: ready" in editor.messages)
+        editor.command("CatoLog")
+        wait_for("the log", lambda: editor.lua("return vim.bo.readonly"))
+
+
+def statusline(editor: Editor) -> Any:
+    line = "%{v:lua.require'cato'.status()}"
+    return editor.lua("return vim.api.nvim_eval_statusline(..., {}).str", line)
+
+
+def test_health_names_every_link(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_attached()
+        editor.command("checkhealth cato")
+        wait_for("the report", lambda: "state    ready" in editor.text)
+        assert "ERROR" not in editor.text
+
+
+def test_without_the_language_server_a_command_says_so(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source.with_suffix(".txt")) as editor:
+        editor.command("CatoSummarize")
+        assert ":checkhealth cato" in editor.messages

@@ -1,0 +1,34 @@
+"""Neovim on a real terminal: what a person sees, and what is then in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.neovim import documented
+from tests.e2e.neovim.editor import Home, terminal, wait_for
+
+
+def visible(screen: str) -> str:
+    """The text of a screen without the empty rows and the padding."""
+    return "\n".join(line.rstrip() for line in screen.splitlines()).strip()
+
+
+@pytest.mark.parametrize("configuration", ["stock", "plugin"])
+def test_ghost_text_is_seen_and_tab_puts_it_into_the_file(
+    configuration: str, home: Home, source: Path
+) -> None:
+    init = getattr(documented, configuration)()
+    with terminal(home, init, source) as (view, editor):
+        editor.wait_attached()
+        view.type("Go", "def subtract(a, b):")
+        shown = editor.wait_ghost()
+        for line in filter(None, (line.strip() for line in shown.splitlines())):
+            wait_for(f"{line!r} on the screen", lambda line=line: line in visible(view.screen))
+        assert shown not in source.read_text()
+        typed = editor.text
+        view.type("Tab")
+        wait_for("the accepted text", lambda: editor.text == typed + shown)
+        view.type("Escape", ":wq", "Enter")
+        wait_for("the file", lambda: source.read_text() == f"{typed}{shown}\n")
