@@ -1,0 +1,1 @@
+"""Real VS Code, in a real browser: what the tests of `vscode-extension/` drive."""

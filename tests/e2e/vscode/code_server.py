@@ -1,0 +1,146 @@
+"""One code-server with the extension installed, and its own user, settings and folders."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cato_backend.wire.paths import cache_dir
+from tests.e2e.vscode.tools import Tools
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 5
+LISTENING = re.compile(rb"HTTP server listening on (http://[\d.]+:\d+)")
+
+# Nothing of these is CATO's: an editor that keeps still, so that a test sees what CATO does.
+QUIET = {
+    "chat.disableAIFeatures": True,
+    "editor.autoClosingBrackets": "never",
+    "editor.autoIndent": "none",
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "editor.suggestOnTriggerCharacters": False,
+    "editor.wordBasedSuggestions": "off",
+    "extensions.autoCheckUpdates": False,
+    "extensions.autoUpdate": False,
+    "files.hotExit": "off",
+    "git.enabled": False,
+    "security.workspace.trust.enabled": False,
+    "telemetry.telemetryLevel": "off",
+    "update.mode": "none",
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.startupEditor": "none",
+}
+FLAGS = (
+    "--auth=none",
+    "--disable-getting-started-override",
+    "--disable-telemetry",
+    "--disable-update-check",
+    "--disable-workspace-trust",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeServer:
+    """A running one. `url` is where a browser opens it, `data` holds settings and logs."""
+
+    url: str
+    data: Path
+
+    def machine_settings(self, settings: Mapping[str, Any]) -> None:
+        """Replaces the settings of the machine, where paths, addresses and tokens belong."""
+        _write_settings(self.data / "Machine", settings)
+
+    def extension_logs(self) -> str:
+        """What the extension logged, in all windows."""
+        files = sorted(self.data.glob("logs/**/cato.cato/*.log"))
+        return "\n".join(file.read_text(encoding="utf-8") for file in files)
+
+
+@asynccontextmanager
+async def serve_editor(
+    tools: Tools, vsix: Path, root: Path, environment: Mapping[str, str]
+) -> AsyncIterator[CodeServer]:
+    """Installs `vsix` into a fresh code-server below `root`, and ends that with all its children."""
+    data, variables = root / "data", _variables(root, environment)
+    _write_settings(data / "User", QUIET)
+    command = [
+        *(str(tools.node), str(tools.code_server)),
+        *(f"--user-data-dir={data}", f"--extensions-dir={root / 'extensions'}"),
+    ]
+    await _install(command, vsix, variables)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *FLAGS,
+        "--bind-addr=127.0.0.1:0",
+        env=variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield CodeServer(url=await _wait_listening(process), data=data)
+    finally:
+        await _end_group(process)
+
+
+def _variables(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """A user of its own, who runs no backend; only the cache is everybody's."""
+    (root / "home").mkdir(parents=True)
+    return {
+        **os.environ,
+        "HOME": str(root / "home"),
+        "CATO_CACHE_DIR": str(cache_dir()),
+        "CATO_STATE_DIR": str(root / "state"),
+        "EXTENSIONS_GALLERY": '{"serviceUrl": ""}',
+        **environment,
+    }
+
+
+async def _install(command: list[str], vsix: Path, variables: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        f"--install-extension={vsix}",
+        env=variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"the extension was refused:\n{output.decode()}")
+
+
+async def _wait_listening(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    output = b""
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while line := await process.stdout.readline():
+            output += line
+            if found := LISTENING.search(line):
+                return found[1].decode()
+    raise RuntimeError(f"code-server ended:\n{output.decode()}")
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """Extension hosts and language servers are in the group of code-server."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await process.wait()
+        except ProcessLookupError:
+            return
+        except TimeoutError:
+            continue
+
+
+def _write_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")

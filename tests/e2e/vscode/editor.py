@@ -1,0 +1,118 @@
+"""One editor window, driven as a person drives it: keys, palette, and what is on the screen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+KEY_DELAY_MS = 30
+LOAD_TIMEOUT_MS = 60_000
+TIMEOUT_MS = 15_000
+
+# Playwright counts ghost text of several lines as hidden, so it is read from the document itself.
+GHOST_TEXT = """() => [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')]
+    .map((element) => element.textContent).join('').replaceAll('\\u00a0', ' ')"""
+
+
+class Editor:
+    """A window on one folder. Every `wait_` raises Playwright's TimeoutError with what it saw."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def status(self, words: str = "") -> Locator:
+        """The status item of the extension, if it says `words` (to a screen reader)."""
+        return self.page.get_by_role("button", name=f"CATO: {words}")
+
+    async def wait_status(self, words: str, timeout_ms: int = TIMEOUT_MS) -> None:
+        """Waits until the status item says `words`."""
+        await expect(self.status(words)).to_be_visible(timeout=timeout_ms)
+
+    async def open(self, name: str) -> None:
+        """Opens a file of the folder and puts the cursor at its end."""
+        row = self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name)
+        await row.dblclick(timeout=LOAD_TIMEOUT_MS)
+        await self.text_of(name).click()
+        await self.page.keyboard.press("Control+End")
+
+    def text_of(self, name: str) -> Locator:
+        """The visible lines of the editor whose file name ends in `name`."""
+        return self.page.locator(f".monaco-editor[data-uri$='{quote(name)}'] .view-lines")
+
+    async def type(self, text: str) -> None:
+        """Types at a person's speed."""
+        await self.page.keyboard.type(text, delay=KEY_DELAY_MS)
+
+    async def press(self, key: str) -> None:
+        """Presses a key or a chord: `Tab`, `Control+s`."""
+        await self.page.keyboard.press(key)
+
+    async def wait_ghost_text(self) -> str:
+        """The suggestion that is shown, once there is one."""
+        shown = await self.page.wait_for_function(GHOST_TEXT, timeout=TIMEOUT_MS)
+        return str(await shown.json_value())
+
+    async def wait_no_ghost_text(self) -> None:
+        """Waits until no suggestion is shown."""
+        await self.page.wait_for_function(f"() => !({GHOST_TEXT})()", timeout=TIMEOUT_MS)
+
+    async def run(self, label: str) -> None:
+        """Runs a command from the palette, by the words that a person sees there."""
+        await self.press("F1")
+        box = self.page.locator(".quick-input-widget input")
+        await expect(box).to_have_value(">", timeout=TIMEOUT_MS)
+        await box.fill(f">{label}")
+        await self._enter(label)
+
+    async def choose(self, prompt: str, label: str) -> None:
+        """Picks an entry of the list that is open and whose placeholder has `prompt` in it."""
+        await self._box(prompt).fill(label, timeout=TIMEOUT_MS)
+        await self._enter(label)
+
+    async def answer(self, prompt: str, text: str) -> None:
+        """Replaces what stands in the input box that has `prompt` in it, and enters it."""
+        await self._box(prompt).fill(text, timeout=TIMEOUT_MS)
+        await self.press("Enter")
+        await expect(self._box(prompt)).to_be_hidden(timeout=TIMEOUT_MS)
+
+    def _box(self, prompt: str) -> Locator:
+        box = self.page.locator(".quick-input-widget input")
+        return box.and_(self.page.get_by_placeholder(prompt))
+
+    async def _enter(self, label: str) -> None:
+        row = self.page.locator(".quick-input-list .monaco-list-row.focused", has_text=label)
+        await row.wait_for(timeout=TIMEOUT_MS)
+        await self.press("Enter")
+
+    async def wait_tab(self, title: str) -> None:
+        """Waits for a document whose tab says `title`."""
+        tab = self.page.locator(".tabs-container .tab", has_text=re.compile(title))
+        await expect(tab.first).to_be_visible(timeout=TIMEOUT_MS)
+
+    def notifications(self) -> Locator:
+        """Messages that popped up."""
+        return self.page.locator(".notifications-toasts .notification-list-item-message")
+
+
+@asynccontextmanager
+async def open_editor(browser: Browser, url: str, folder: Path, name: str) -> AsyncIterator[Editor]:
+    """A fresh window on `folder`. If the block fails, its screen is kept as `name`.png."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    try:
+        page = await context.new_page()
+        await page.goto(f"{url}/?folder={quote(str(folder))}")
+        await page.wait_for_selector(".monaco-workbench", timeout=LOAD_TIMEOUT_MS)
+        try:
+            yield Editor(page)
+        except BaseException:
+            ARTIFACTS.mkdir(exist_ok=True)
+            await page.screenshot(path=ARTIFACTS / f"{name}.png")
+            raise
+    finally:
+        await context.close()

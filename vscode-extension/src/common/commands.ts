@@ -1,0 +1,78 @@
+/** The commands that the palette and the menu offer. */
+
+import * as vscode from 'vscode';
+import { diagnostics } from './diagnostics';
+import { showMenu } from './menu';
+import type { Server } from './server';
+import type { Settings } from './settings';
+import type { StatusItem } from './status';
+import type { Tasks } from './tasks';
+
+export interface Parts {
+  version: string;
+  server: Server;
+  settings: Settings;
+  item: StatusItem;
+  tasks: Tasks;
+  log: vscode.LogOutputChannel;
+}
+
+/** Registers all commands; dispose the result to take them back. */
+export function registerCommands(parts: Parts): vscode.Disposable {
+  const { server, settings, item, tasks, log } = parts;
+  const handlers: Record<string, () => Promise<void> | void> = {
+    'cato.summarizeFunction': () => tasks.summarize(),
+    'cato.translateFunction': () => tasks.translate(),
+    'cato.toggleCompletions': () =>
+      settings.update('completion.enabled', !settings.completionsEnabled),
+    'cato.setBackendUrl': () => setBackendUrl(settings),
+    'cato.setBackendToken': () => setBackendToken(settings),
+    'cato.reconnect': async () => {
+      await server.reconnect();
+    },
+    'cato.restartServer': () => server.restart(),
+    'cato.installServer': () => server.reinstall(),
+    'cato.showLogs': () => log.show(),
+    'cato.copyDiagnostics': () => copyDiagnostics(parts),
+    'cato.showMenu': () => showMenu(item.status, settings.completionsEnabled),
+  };
+  return vscode.Disposable.from(
+    ...Object.entries(handlers).map(([id, run]) => vscode.commands.registerCommand(id, run)),
+  );
+}
+
+async function setBackendUrl(settings: Settings): Promise<void> {
+  const url = await vscode.window.showInputBox({
+    title: vscode.l10n.t('CATO: backend URL'),
+    prompt: vscode.l10n.t('Empty: find or start a backend on this machine.'),
+    placeHolder: 'https://gpu.example.org:8400',
+    value: settings.backendUrl,
+    ignoreFocusOut: true,
+    validateInput: (value) => (isBackendUrl(value.trim()) ? undefined : EXPECTED_URL),
+  });
+  if (url !== undefined) await settings.update('backend.url', url.trim() || undefined);
+}
+
+const EXPECTED_URL = vscode.l10n.t('Expected an http:// or https:// address, or nothing.');
+
+function isBackendUrl(value: string): boolean {
+  return value === '' || (/^https?:\/\//.test(value) && URL.canParse(value));
+}
+
+async function setBackendToken(settings: Settings): Promise<void> {
+  const token = await vscode.window.showInputBox({
+    title: vscode.l10n.t('CATO: backend token'),
+    prompt: vscode.l10n.t('Kept in the editor’s secret storage. Empty: forget the token.'),
+    placeHolder: vscode.l10n.t('token'),
+    password: true,
+    ignoreFocusOut: true,
+  });
+  if (token !== undefined) await settings.storeToken(token.trim());
+}
+
+async function copyDiagnostics({ version, server, settings, item }: Parts): Promise<void> {
+  const report = await diagnostics(version, server, settings, item.status);
+  await vscode.env.clipboard.writeText(report);
+  const done = vscode.l10n.t('CATO: the diagnostics are in the clipboard.');
+  void vscode.window.showInformationMessage(done);
+}

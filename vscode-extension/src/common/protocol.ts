@@ -1,0 +1,67 @@
+/** The language server's own requests and notifications, as ARCHITECTURE.md defines them. */
+
+import type { Position, ProgressToken, TextDocumentIdentifier } from 'vscode-languageclient';
+import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
+
+export type ServerState =
+  | 'starting'
+  | 'ready'
+  | 'busy'
+  | 'unreachable'
+  | 'disabled'
+  | 'unauthorized';
+
+export interface ServerStatus {
+  state: ServerState;
+  message: string;
+  backendUrl: string | null;
+  /** Median of the last answers. */
+  latencyMs: number | null;
+  /** 0 to 1. */
+  load: number | null;
+  logPath: string | null;
+}
+
+export interface SummarizeParams {
+  textDocument: TextDocumentIdentifier;
+  position: Position;
+  workDoneToken?: ProgressToken;
+  partialResultToken?: ProgressToken;
+}
+
+export interface TranslateParams extends SummarizeParams {
+  targetLanguage: string;
+}
+
+export interface TaskResult {
+  outcome: 'ok' | 'cancelled' | 'failed';
+  requestId: string | null;
+  title: string;
+  languageId: string;
+  text: string;
+  /** What went wrong and what to do; empty when nothing did. */
+  message: string;
+  elapsedMs: number;
+}
+
+export interface TaskDelta {
+  delta: string;
+}
+
+export const SummarizeRequest = new RequestType<SummarizeParams, TaskResult, void>(
+  'cato/summarize',
+);
+export const TranslateRequest = new RequestType<TranslateParams, TaskResult, void>(
+  'cato/translate',
+);
+/** No parameters, but an object all the same: pygls leaves a request without any unanswered. */
+export type NoParams = Record<string, never>;
+
+export const StatusRequest = new RequestType<NoParams, ServerStatus, void>('cato/status');
+export const RestartBackendRequest = new RequestType<NoParams, ServerStatus, void>(
+  'cato/restartBackend',
+);
+export const DidChangeStatusNotification = new NotificationType<ServerStatus>(
+  'cato/didChangeStatus',
+);
+export const TaskProgress = new ProgressType<TaskDelta>();

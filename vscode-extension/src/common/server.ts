@@ -1,0 +1,197 @@
+/** The life of the language server: start, restart, stop, settings, status. */
+
+import * as vscode from 'vscode';
+import {
+  CloseAction,
+  DidChangeConfigurationNotification,
+  ErrorAction,
+  type ErrorHandler,
+  LanguageClient,
+  type LanguageClientOptions,
+  RevealOutputChannelOn,
+  State,
+  TransportKind,
+} from 'vscode-languageclient/node';
+import { InstallError } from './install';
+import type { Located, Locator } from './locate';
+import {
+  DidChangeStatusNotification,
+  RestartBackendRequest,
+  type ServerStatus,
+  StatusRequest,
+} from './protocol';
+import { SECTION, type Settings } from './settings';
+import type { StatusItem } from './status';
+
+const STOP_TIMEOUT_MS = 3000;
+
+export class Server implements vscode.Disposable {
+  private client: LanguageClient | undefined;
+  private located: Located | undefined;
+  /** Starts and stops happen one after the other, in the order in which they were asked for. */
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly locator: Locator,
+    private readonly settings: Settings,
+    private readonly item: StatusItem,
+    private readonly log: vscode.LogOutputChannel,
+  ) {}
+
+  /** The client of a running server, or undefined. */
+  get running(): LanguageClient | undefined {
+    return this.client?.state === State.Running ? this.client : undefined;
+  }
+
+  /** What runs, for diagnostics. */
+  get description(): string {
+    if (!this.located) return 'none';
+    const info = this.client?.initializeResult?.serverInfo;
+    const name = info ? `${info.name} ${info.version ?? ''}` : 'not initialized';
+    return `${name} (${this.located.command}, from ${this.located.origin})`;
+  }
+
+  /** Starts, or stops and starts again. Never rejects: the status item says how it went. */
+  restart(): Promise<void> {
+    return this.enqueue(async () => {
+      await this.halt();
+      await this.launch(() => this.locator.locate());
+    });
+  }
+
+  /** Installs the extension's own language server and runs it. */
+  reinstall(): Promise<void> {
+    return this.enqueue(async () => {
+      await this.halt();
+      await this.launch(() => this.locator.install());
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.enqueue(() => this.halt());
+  }
+
+  /** Lets the server look for its backend again. */
+  async reconnect(): Promise<ServerStatus | undefined> {
+    const status = await this.running?.sendRequest(RestartBackendRequest, {});
+    if (status) this.item.show(status);
+    return status;
+  }
+
+  /** The server's status now, or undefined where none runs. */
+  async status(): Promise<ServerStatus | undefined> {
+    return this.running?.sendRequest(StatusRequest, {});
+  }
+
+  /** Tells the server that settings changed; both a server that pulls and one that waits hear it. */
+  async pushSettings(): Promise<void> {
+    const settings = { [SECTION]: await this.settings.forServer() };
+    await this.running?.sendNotification(DidChangeConfigurationNotification.type, { settings });
+  }
+
+  dispose(): void {
+    void this.stop();
+  }
+
+  private enqueue(action: () => Promise<void>): Promise<void> {
+    this.last = this.last.then(action).catch((error: unknown) => this.fail(error));
+    return this.last;
+  }
+
+  private async launch(locate: () => Promise<Located | undefined>): Promise<void> {
+    this.item.show({ state: 'starting', message: '' });
+    this.located = await locate();
+    if (!this.located) {
+      const message = 'Run "CATO: Install Language Server", or set "cato.path".';
+      this.item.show({ state: 'missing', message });
+      return;
+    }
+    this.log.info(`starting ${this.located.command} (from ${this.located.origin})`);
+    this.client = await this.createClient(this.located.command);
+    await this.client.start();
+    this.item.show(await this.client.sendRequest(StatusRequest, {}));
+  }
+
+  private async halt(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (!client) return;
+    try {
+      await client.dispose(STOP_TIMEOUT_MS);
+    } catch (error) {
+      // A server that never came up cannot be stopped in an orderly way.
+      this.log.warn(`stopping: ${String(error)}`);
+    }
+  }
+
+  private fail(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const remedy = error instanceof InstallError ? error.remedy : 'See "CATO: Show Logs".';
+    this.log.error(reason);
+    this.item.show({ state: 'failed', message: `${reason}. ${remedy}` });
+    if (error instanceof InstallError) void this.explain(`CATO: ${reason}. ${remedy}`);
+  }
+
+  private async explain(message: string): Promise<void> {
+    const logs = vscode.l10n.t('Show Logs');
+    if ((await vscode.window.showErrorMessage(message, logs)) === logs) this.log.show();
+  }
+
+  private async createClient(command: string): Promise<LanguageClient> {
+    const run = { command, transport: TransportKind.stdio };
+    const client = new LanguageClient(SECTION, 'CATO', run, await this.clientOptions());
+    client.onNotification(DidChangeStatusNotification, (status) => this.item.show(status));
+    client.onDidChangeState(({ newState }) => {
+      if (newState === State.Stopped && client === this.client) {
+        this.item.show({ state: 'stopped', message: 'Run "CATO: Restart Language Server".' });
+      }
+    });
+    return client;
+  }
+
+  private async clientOptions(): Promise<LanguageClientOptions> {
+    return {
+      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+      outputChannel: this.log,
+      // Nobody asked for a completion in so many words: what goes wrong goes to the log only.
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationOptions: await this.settings.forServer(),
+      initializationFailedHandler: () => false,
+      errorHandler: new QuietErrorHandler(),
+      middleware: {
+        workspace: {
+          configuration: (params) =>
+            Promise.all(params.items.map((item) => this.section(item.section))),
+          // `pushSettings` says it, with the token from the secret storage.
+          didChangeConfiguration: async () => undefined,
+        },
+      },
+    };
+  }
+
+  private async section(name: string | undefined): Promise<unknown> {
+    const all: unknown = { [SECTION]: await this.settings.forServer() };
+    const steps = name ? name.split('.') : [];
+    return steps.reduce(
+      (node, step) => (node as Record<string, unknown> | null)?.[step] ?? null,
+      all,
+    );
+  }
+}
+
+/** Restarts a server that ended a few times, then leaves it to the person, without a pop-up. */
+class QuietErrorHandler implements ErrorHandler {
+  private readonly ends: number[] = [];
+
+  error(_error: Error, _message: unknown, count: number | undefined) {
+    const action = count !== undefined && count <= 3 ? ErrorAction.Continue : ErrorAction.Shutdown;
+    return { action, handled: true };
+  }
+
+  closed() {
+    const now = Date.now();
+    this.ends.push(now);
+    const recent = this.ends.filter((end) => now - end < 3 * 60_000).length;
+    return { action: recent <= 4 ? CloseAction.Restart : CloseAction.DoNotRestart, handled: true };
+  }
+}

@@ -1,0 +1,100 @@
+/** What the person configured, in the shape that the language server reads. */
+
+import * as vscode from 'vscode';
+import { type Nested, nest } from './nesting';
+
+export const SECTION = 'cato';
+const TOKEN_SECRET = 'cato.backend.token';
+
+type Inspection = NonNullable<ReturnType<vscode.WorkspaceConfiguration['inspect']>>;
+
+/** Settings and the token. `names` are all settings that the extension declares. */
+export class Settings {
+  constructor(
+    private readonly names: readonly string[],
+    private readonly secrets: vscode.SecretStorage,
+  ) {}
+
+  static of(context: vscode.ExtensionContext): Settings {
+    const declared = context.extension.packageJSON.contributes.configuration.properties;
+    const names = Object.keys(declared).map((name) => name.slice(SECTION.length + 1));
+    return new Settings(names, context.secrets);
+  }
+
+  get path(): string {
+    return this.configuration().get('path', '').trim();
+  }
+
+  get completionsEnabled(): boolean {
+    return this.configuration().get('completion.enabled', true);
+  }
+
+  get backendUrl(): string {
+    return this.configuration().get('backend.url', '');
+  }
+
+  /**
+   * Only what somebody set: defaults are the language server's, and an environment variable
+   * must be able to stand in for what is not set. A token in the secret storage wins.
+   */
+  async forServer(): Promise<Nested> {
+    const configuration = this.configuration();
+    const token = await this.secrets.get(TOKEN_SECRET);
+    const entries = this.names
+      .filter((name) => name !== 'path')
+      .map((name) => [name, explicitValue(configuration, name)] as const);
+    return nest([
+      ...entries,
+      ['backend.token', token ?? explicitValue(configuration, 'backend.token')],
+    ]);
+  }
+
+  /** Stores the token, or with an empty one forgets it. */
+  async storeToken(token: string): Promise<void> {
+    await (token ? this.secrets.store(TOKEN_SECRET, token) : this.secrets.delete(TOKEN_SECRET));
+  }
+
+  async hasToken(): Promise<boolean> {
+    const inSettings = this.configuration().get('backend.token', '') !== '';
+    return inSettings || (await this.secrets.get(TOKEN_SECRET)) !== undefined;
+  }
+
+  /** Writes where the value is set now, so that the change takes effect. */
+  async update(name: string, value: unknown): Promise<void> {
+    const configuration = this.configuration();
+    const inWorkspace = configuration.inspect(name)?.workspaceValue !== undefined;
+    const target = inWorkspace
+      ? vscode.ConfigurationTarget.Workspace
+      : vscode.ConfigurationTarget.Global;
+    await configuration.update(name, value, target);
+  }
+
+  /** Calls `listener` when something changes that the running language server should hear of. */
+  onDidChange(listener: () => void): vscode.Disposable {
+    return vscode.Disposable.from(
+      vscode.workspace.onDidChangeConfiguration((change) => {
+        if (change.affectsConfiguration(SECTION)) listener();
+      }),
+      this.secrets.onDidChange((change) => {
+        if (change.key === TOKEN_SECRET) listener();
+      }),
+    );
+  }
+
+  private configuration(): vscode.WorkspaceConfiguration {
+    return vscode.workspace.getConfiguration(SECTION);
+  }
+}
+
+function explicitValue(configuration: vscode.WorkspaceConfiguration, name: string): unknown {
+  const found = configuration.inspect(name);
+  return found && isSet(found) ? configuration.get(name) : undefined;
+}
+
+function isSet(found: Inspection): boolean {
+  return (
+    found.globalValue !== undefined ||
+    found.workspaceValue !== undefined ||
+    found.workspaceFolderValue !== undefined
+  );
+}

@@ -1,0 +1,45 @@
+/** The extension's life: what VS Code calls when it starts and ends. */
+
+import * as vscode from 'vscode';
+import { registerCommands } from './common/commands';
+import { Locator } from './common/locate';
+import { ResultDocuments } from './common/results';
+import { Server } from './common/server';
+import { SECTION, Settings } from './common/settings';
+import { StatusItem } from './common/status';
+import { Tasks } from './common/tasks';
+
+let server: Server | undefined;
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = vscode.window.createOutputChannel('CATO', { log: true });
+  const item = new StatusItem('cato.showMenu');
+  const settings = Settings.of(context);
+  const documents = new ResultDocuments();
+  server = new Server(new Locator(context, settings, log), settings, item, log);
+  const tasks = new Tasks(server, documents, context.globalState, log);
+  const version: string = context.extension.packageJSON.version;
+  context.subscriptions.push(
+    log,
+    item,
+    documents,
+    registerCommands({ version, server, settings, item, tasks, log }),
+    followSettings(server, settings),
+  );
+  // Not awaited: VS Code should not wait for a server that may first have to be installed.
+  void server.restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await server?.stop();
+}
+
+/** A changed path needs another process; everything else, the running server is told. */
+function followSettings(running: Server, settings: Settings): vscode.Disposable {
+  return vscode.Disposable.from(
+    settings.onDidChange(() => void running.pushSettings()),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration(`${SECTION}.path`)) void running.restart();
+    }),
+  );
+}
