@@ -1,0 +1,122 @@
+"""The engine environments of this user: where they are, which are whole, how to remove one.
+
+An environment is whole when its marker file is there; the marker is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cato_backend.engines.pins import EngineKind, Pins, pins_of
+from cato_backend.errors import EngineError
+from cato_backend.wire.paths import cache_dir
+
+MARKER = "cato-engine.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One installed package, as pip reports it."""
+
+    name: str
+    version: str
+    origin: str
+    """The URL it was taken from."""
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A whole engine environment."""
+
+    path: Path
+    kind: EngineKind
+    version: str
+    digest: str
+    """Of the pins it was built from."""
+    megabytes: int
+    built_in_s: float
+    packages: tuple[Package, ...]
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return python_in(self.path)
+
+
+def python_in(path: Path) -> Path:
+    """The interpreter of the environment at `path`."""
+    return path / "bin" / "python"
+
+
+def engines_dir() -> Path:
+    """The folder that holds all of them."""
+    return cache_dir() / "engines"
+
+
+def environment_path(pins: Pins) -> Path:
+    """Where the environment of these pins belongs, for the running version of Python."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return engines_dir() / f"{pins.kind}-{pins.version}-py{python}"
+
+
+def find_environment(kind: EngineKind) -> Environment:
+    """The whole, current environment of `kind`. Raises EngineError, saying how to get one."""
+    pins = pins_of(kind)
+    found = read_environment(environment_path(pins))
+    if found is None or found.digest != pins.digest:
+        raise EngineError(f"no {kind} engine is installed: run `cato engine install {kind}`")
+    return found
+
+
+def list_environments() -> list[Environment]:
+    """All whole environments, of whatever version."""
+    folders = sorted(engines_dir().iterdir()) if engines_dir().is_dir() else []
+    return [found for path in folders if (found := read_environment(path)) is not None]
+
+
+def read_environment(path: Path) -> Environment | None:
+    """The environment at `path`, or None where it is absent or was never finished."""
+    try:
+        value = json.loads((path / MARKER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{path / MARKER}: {error}; remove {path} and install again") from error
+    return Environment(
+        path=path,
+        kind=EngineKind(value["kind"]),
+        version=value["version"],
+        digest=value["digest"],
+        megabytes=value["megabytes"],
+        built_in_s=value["built_in_s"],
+        packages=tuple(Package(**package) for package in value["packages"]),
+    )
+
+
+def write_marker(environment: Environment, folder: Path) -> None:
+    """Declares the environment in `folder` whole."""
+    value = {
+        "kind": environment.kind.value,
+        "version": environment.version,
+        "digest": environment.digest,
+        "megabytes": environment.megabytes,
+        "built_in_s": environment.built_in_s,
+        "packages": [
+            {"name": p.name, "version": p.version, "origin": p.origin, "sha256": p.sha256}
+            for p in environment.packages
+        ],
+    }
+    draft = folder / f"{MARKER}.tmp"
+    draft.write_text(json.dumps(value, indent=1), encoding="utf-8")
+    draft.replace(folder / MARKER)
+
+
+def remove_environment(path: Path) -> None:
+    """Removes it, the marker first, so that what is left of a broken removal is not believed."""
+    (path / MARKER).unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=False)

@@ -1,0 +1,169 @@
+"""Builds an engine's environment: all of it or nothing, resumed where it broke off.
+
+It grows under a working name that keeps its place, so a broken build goes on where it stopped, and
+gets its real name once its imports work. A lock lets one process build at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import venv
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cato_backend.clock import Clock, monotonic
+from cato_backend.engines.environments import (
+    Environment,
+    Package,
+    engines_dir,
+    environment_path,
+    python_in,
+    read_environment,
+    remove_environment,
+    write_marker,
+)
+from cato_backend.engines.pins import EngineKind, Pins, pins_of
+from cato_backend.engines.pip import clean_environment, install_step, run_pip
+from cato_backend.errors import EngineError
+
+IMPORT_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an installation is."""
+
+    step: int
+    steps: int
+    what: str
+    """The step's name, or a line of pip's while it runs."""
+    elapsed_s: float
+    begins: bool
+    """Whether a step begins here; otherwise `what` is news from within it."""
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def install(kind: EngineKind, on_progress: OnProgress, clock: Clock = monotonic) -> Environment:
+    """Returns the environment of `kind`, built if it was not there.
+
+    Raises EngineError: with pip's last lines, or with the failed import's.
+    """
+    pins = pins_of(kind)
+    found = _current(pins)
+    if found is not None:
+        return found
+    with _lock(environment_path(pins), lambda text: on_progress(_note(text))):
+        return _current(pins) or _Build(pins, on_progress, clock).run()
+
+
+def _current(pins: Pins) -> Environment | None:
+    found = read_environment(environment_path(pins))
+    return found if found is not None and found.digest == pins.digest else None
+
+
+def _note(text: str) -> Progress:
+    return Progress(step=0, steps=0, what=text, elapsed_s=0.0, begins=True)
+
+
+@contextmanager
+def _lock(path: Path, say: Callable[[str], None]) -> Generator[None]:
+    engines_dir().mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another process builds the same environment: waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class _Build:
+    """One build, under the lock."""
+
+    def __init__(self, pins: Pins, on_progress: OnProgress, clock: Clock) -> None:
+        self._pins = pins
+        self._final = environment_path(pins)
+        self._draft = self._final.with_name(f".building-{self._final.name}-{pins.digest}")
+        self._on_progress = on_progress
+        self._clock = clock
+        self._began = clock()
+        self._step = 0
+
+    def run(self) -> Environment:
+        self._prepare()
+        packages: list[Package] = []
+        for step in self._pins.steps:
+            self._begin(step.name)
+            packages += install_step(self._draft, step, self._news)
+        self._begin("trying it: importing the engine")
+        try_imports(self._draft, self._pins.imports)
+        return self._finish(tuple(packages))
+
+    def _prepare(self) -> None:
+        self._begin("an environment of its own")
+        if not python_in(self._draft).exists():
+            try:
+                venv.create(self._draft, with_pip=True, symlinks=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise EngineError(
+                    f"cannot make a virtual environment at {self._draft}: {error}; "
+                    "Debian and Ubuntu need the package python3-venv"
+                ) from error
+        run_pip(self._draft, ["install", self._pins.pip], self._news)
+
+    def _finish(self, packages: tuple[Package, ...]) -> Environment:
+        if self._final.exists():
+            remove_environment(self._final)
+        built = Environment(
+            path=self._final,
+            kind=self._pins.kind,
+            version=self._pins.version,
+            digest=self._pins.digest,
+            megabytes=_megabytes(self._draft),
+            built_in_s=round(self._clock() - self._began, 1),
+            packages=packages,
+        )
+        write_marker(built, self._draft)
+        self._draft.rename(self._final)
+        return built
+
+    def _begin(self, what: str) -> None:
+        self._step += 1
+        self._tell(what, begins=True)
+
+    def _news(self, line: str) -> None:
+        self._tell(line, begins=False)
+
+    def _tell(self, what: str, *, begins: bool) -> None:
+        elapsed_s = self._clock() - self._began
+        steps = len(self._pins.steps) + 2
+        self._on_progress(Progress(self._step, steps, what, elapsed_s, begins))
+
+
+def try_imports(environment: Path, modules: tuple[str, ...]) -> None:
+    """Imports `modules` with its own Python. Raises EngineError with the end of the traceback."""
+    code = "; ".join(f"import {module}" for module in modules)
+    try:
+        done = subprocess.run(
+            [str(python_in(environment)), "-c", code],
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_TIMEOUT_S,
+            env=clean_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"importing the engine took over {IMPORT_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        last = "\n  ".join(done.stderr.splitlines()[-15:])
+        raise EngineError(f"the engine was installed but cannot be imported:\n  {last}")
+
+
+def _megabytes(folder: Path) -> int:
+    size = sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
+    return round(size / 1e6)

@@ -1,0 +1,93 @@
+"""Runs pip inside an engine's environment and tells how far it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cato_backend.engines.environments import Package, python_in
+from cato_backend.engines.pins import Step
+from cato_backend.errors import EngineError
+
+OnLine = Callable[[str], None]
+
+KEPT_LINES = 15
+_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+
+
+def install_step(environment: Path, step: Step, on_line: OnLine) -> list[Package]:
+    """Installs one step; what is there already is left alone. Returns what was installed.
+
+    Raises EngineError with pip's last lines.
+    """
+    with tempfile.TemporaryDirectory(prefix="cato-pip-") as folder:
+        report = Path(folder) / "report.json"
+        options = ["--report", str(report), *_options(step)]
+        run_pip(environment, ["install", *options, *step.requirements], on_line)
+        return _packages(report)
+
+
+def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> None:
+    """Runs `pip ARGUMENTS`. Raises EngineError with its last lines when it fails."""
+    command = [str(python_in(environment)), "-m", "pip", "--disable-pip-version-check", *arguments]
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=clean_environment(),
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if _PROGRESS.match(line) is None:
+                last.append(line.rstrip())
+            on_line(line.strip())
+    if process.returncode != 0:
+        said = "\n  ".join(last)
+        raise EngineError(f"pip failed with status {process.returncode}; it said last:\n  {said}")
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would let foreign packages in."""
+    dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def downloaded(line: str) -> tuple[int, int] | None:
+    """Bytes done and bytes in all, where `line` is one of pip's raw progress lines."""
+    found = _PROGRESS.match(line)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _options(step: Step) -> list[str]:
+    options = ["--progress-bar", "raw", "--no-input"]
+    if not step.dependencies:
+        options.append("--no-deps")
+    if step.extra_index is not None:
+        # One retry: where that index cannot be reached, another source may still have the package,
+        # and waiting through pip's usual five would cost half a minute for nothing.
+        options += ["--extra-index-url", step.extra_index, "--retries", "1", "--timeout", "15"]
+    return options
+
+
+def _packages(report: Path) -> list[Package]:
+    installed = json.loads(report.read_text(encoding="utf-8"))["install"]
+    return [
+        Package(
+            name=item["metadata"]["name"],
+            version=item["metadata"]["version"],
+            origin=item["download_info"]["url"],
+            sha256=item["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256"),
+        )
+        for item in installed
+    ]
