@@ -1,0 +1,104 @@
+"""Which format a model takes: from its name, then proved by what its tokenizer makes of markers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cato_backend.tasks.families import BY_NAME, BY_TOKENS, FORMATS
+from cato_backend.tasks.fim import FimFormat
+
+TokenIds = Mapping[str, Sequence[int]]
+"""For each probed text its token ids, without the tokens that a tokenizer adds by itself."""
+
+AUTO, NONE = "auto", "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The outcome: a format, or None and why (`reason` is for people to read either way).
+
+    `marker_ids`: token ids of those special tokens of the format that the tokenizer has.
+    """
+
+    format: FimFormat | None
+    reason: str
+    marker_ids: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """Ids of the tokens that end an infill; engines skip their text, so the ids must stop."""
+        stops = set(self.format.stop) if self.format else set[str]()
+        return tuple(number for text, number in self.marker_ids if text in stops)
+
+
+def family_names() -> tuple[str, ...]:
+    """What `fim` may be in the configuration."""
+    return (AUTO, NONE, *(known.name for known in FORMATS))
+
+
+def probe_texts(model: str, family: str = AUTO) -> tuple[str, ...]:
+    """The texts whose token ids `detect` wants to see for this model, each to be tokenized alone,
+    without added special tokens. Raises ValueError for an unknown family."""
+    formats = _candidates(model, family)[0] or (BY_TOKENS if family == AUTO else ())
+    texts = (text for known in formats for text in _special_tokens(known))
+    return tuple(dict.fromkeys(texts))
+
+
+def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
+    """The format of `model`. `ids`: the probed texts' token ids, or None where the server cannot
+    tell; then the name alone decides. Raises ValueError for an unknown family."""
+    formats, reason = _candidates(model, family)
+    if reason:
+        return Detection(None, f"{reason}: served prefix-only")
+    if ids is None:
+        return _by_name_alone(formats)
+    for known in formats or BY_TOKENS:
+        if _has_all(known, ids):
+            how = "its name" if formats else "its tokenizer"
+            return Detection(known, f"{known.name}, by {how}", _marker_ids(known, ids))
+    if formats:
+        missing = [text for text in formats[0].markers if not _is_special(text, ids)]
+        text = f"its tokenizer does not know {', '.join(missing)}"
+        return Detection(None, f"{text} ({formats[0].name}): served prefix-only")
+    return Detection(None, "no known fill-in-the-middle tokens: served prefix-only")
+
+
+def _candidates(model: str, family: str) -> tuple[tuple[FimFormat, ...], str]:
+    """The formats to try, and the reason if there can be none."""
+    if family == NONE:
+        return (), "switched off by the configuration"
+    if family != AUTO:
+        named = tuple(known for known in FORMATS if known.name == family)
+        if not named:
+            raise ValueError(f"got {family!r}, expected one of {', '.join(family_names())}")
+        return named, ""
+    name = model.rstrip("/").rsplit("/", 1)[-1].lower()
+    for entry in BY_NAME:
+        if entry.pattern.search(name):
+            return entry.formats, entry.reason
+    return (), ""
+
+
+def _by_name_alone(formats: tuple[FimFormat, ...]) -> Detection:
+    if not formats:
+        return Detection(None, "neither name nor tokenizer tells a format: served prefix-only")
+    return Detection(formats[0], f"{formats[0].name}, by its name alone")
+
+
+def _has_all(known: FimFormat, ids: TokenIds) -> bool:
+    return all(_is_special(text, ids) for text in (*known.markers, *known.identity))
+
+
+def _is_special(text: str, ids: TokenIds) -> bool:
+    return not text or len(ids.get(text, ())) == 1
+
+
+def _special_tokens(known: FimFormat) -> tuple[str, ...]:
+    texts = (*known.markers, *known.identity, *known.stop, known.repository_token, known.file_token)
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _marker_ids(known: FimFormat, ids: TokenIds) -> tuple[tuple[str, int], ...]:
+    found = ((text, ids.get(text, ())) for text in _special_tokens(known))
+    return tuple((text, tokens[0]) for text, tokens in found if len(tokens) == 1)

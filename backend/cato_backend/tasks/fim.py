@@ -1,0 +1,68 @@
+"""What a fill-in-the-middle format is: markers, trained orders, tokens that end it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Order(StrEnum):
+    """Which part of the document comes first in the prompt (PSM and SPM of arXiv 2207.14255)."""
+
+    PREFIX_FIRST = "prefix_first"
+    SUFFIX_FIRST = "suffix_first"
+
+
+class Part(Enum):
+    """A place in a layout that the request's own text fills."""
+
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+
+
+Layout = tuple[str | Part, ...]
+
+
+class ContextStyle(StrEnum):
+    """How pieces of other files are laid out in front of the document."""
+
+    COMMENTS = "comments"
+    """As part of the prefix, each under a comment with its path."""
+    REPOSITORY = "repository"
+    """Under the family's own tokens for a repository and its files, with paths."""
+    BARE_FILES = "bare_files"
+    """Between the family's file separators, without paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class FimFormat:
+    """One family's format. `layouts` holds only the orders that it was trained for, best first.
+
+    `stop`: special tokens that end an infill. `identity`: further tokens that only this family's
+    tokenizer has; they tell it from others with the same markers. `instruct`: whether the family's
+    models follow instructions even where their name does not say so.
+    """
+
+    name: str
+    layouts: tuple[tuple[Order, Layout], ...]
+    stop: tuple[str, ...]
+    context: ContextStyle = ContextStyle.COMMENTS
+    repository_token: str = ""
+    file_token: str = ""
+    identity: tuple[str, ...] = ()
+    instruct: bool = False
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders that the family was trained for, best first."""
+        return tuple(order for order, _ in self.layouts)
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """The special tokens that a prompt of this format cannot do without."""
+        pieces = (piece for _, layout in self.layouts for piece in layout)
+        return tuple(dict.fromkeys(piece.strip(" ") for piece in pieces if isinstance(piece, str)))
+
+    def layout(self, order: Order | None = None) -> Layout:
+        """The layout of `order`; of the best one for None or an order that was not trained."""
+        return dict(self.layouts).get(order or self.orders[0], self.layouts[0][1])

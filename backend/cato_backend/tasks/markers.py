@@ -1,0 +1,72 @@
+"""User text that spells a special token must not be read as one.
+
+A space goes in before the marker's last character: `<|fim_prefix|>` becomes `<|fim_prefix| >`. The
+text stays readable for people and models, `<s>` and `<PRE>` stay valid HTML, and no tokenizer takes
+the result for the token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from cato_backend.tasks.families import FORMATS
+from cato_backend.tasks.fim import FimFormat
+
+_CONTROL = (
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|start_of_role|>",
+    "<|end_of_role|>",
+    "<|begin_of_text|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|fim_pad|>",
+    "<fim_pad>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<｜begin▁of▁sentence｜>",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<[begin▁of▁sentence]>",
+    "[INST]",
+    "[/INST]",
+    "<s>",
+    "</s>",
+    "<bos>",
+    "<eos>",
+    "<pad>",
+    "<unk>",
+)
+"""Tokens of chat templates and tokenizers, beside those of the formats."""
+
+
+def special_tokens() -> frozenset[str]:
+    """Every special token of every family that is known."""
+    return frozenset(text for known in FORMATS for text in _tokens_of(known)) | set(_CONTROL)
+
+
+def neutralized(text: str) -> str:
+    """`text` with every special token of every known family broken up; idempotent."""
+    return _PATTERN.sub(_broken_up, text) if _MAY_HOLD_ONE.search(text) else text
+
+
+def _tokens_of(known: FimFormat) -> Iterable[str]:
+    texts = (*known.markers, *known.stop, known.repository_token, known.file_token)
+    # SentencePiece reads " <PRE>" like "▁<PRE>", so the bare form is one as well.
+    return (form for text in texts if text for form in (text, text.lstrip("▁")))
+
+
+def _broken_up(match: re.Match[str]) -> str:
+    return f"{match[0][:-1]} {match[0][-1]}"
+
+
+def _alternatives(texts: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)))
+
+
+_PATTERN = _alternatives(special_tokens())
+_MAY_HOLD_ONE = re.compile(r"<[|｜\[/a-zA-Z]|\[/?[A-Z]")
