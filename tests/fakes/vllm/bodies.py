@@ -12,6 +12,7 @@ from tests.fakes.vllm.steps import Step
 from tests.fakes.vllm.tokenizer import Tokenizer
 
 _LOGPROB = -0.25
+_FINGERPRINT = "vllm-0.32.0-fake"
 
 
 class Bodies:
@@ -28,26 +29,34 @@ class Bodies:
         delta = {"role": "assistant", "content": ""}
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         ids = self._call.prompts[0] if self._call.return_token_ids else None
-        chunk = {**self._chunk(choice), "prompt_token_ids": ids, "prompt_text": None}
-        return self._with_usage(chunk, 0)
+        chunk = self._with_usage(self._chunk(choice), 0)
+        return {**chunk, "prompt_token_ids": ids, "prompt_text": None}
 
     def chunk(self, index: int, step: Step, emitted: int, *, first: bool) -> dict[str, Any]:
         """One step's chunk; `emitted` counts the sequence's tokens up to and with it."""
         make = self._chat_choice if self._call.chat else self._text_choice
-        return self._with_usage(self._chunk(make(index, step, first)), emitted)
+        chunk = self._chunk(make(index, step, first))
+        if step.finish_reason is not None and not self._call.include_usage:
+            chunk["system_fingerprint"] = _FINGERPRINT
+        return self._with_usage(chunk, emitted)
 
     def usage_chunk(self, completion_tokens: int) -> dict[str, Any]:
         """The last chunk of a stream that was asked for its usage."""
         usage = self._usage(self._call.prompt_tokens, completion_tokens)
         if self._details:
-            usage["prompt_tokens_details"] = {"cached_tokens": self._cached}
-        return {**self._head, "model": self._call.model, "choices": [], "usage": usage}
+            created = {"created_cache_tokens": 0} if self._call.chat else {}
+            usage["prompt_tokens_details"] = {"cached_tokens": self._cached, **created}
+        chunk = {**self._head, "model": self._call.model, "choices": [], "usage": usage}
+        return {**chunk, "system_fingerprint": _FINGERPRINT}
 
     def whole(self, sequences: Sequence[Step]) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
         make = self._message if self._call.chat else self._whole_text
         completion = sum(len(step.token_ids) for step in sequences)
-        details = {"cached_tokens": self._cached, "created_cache_tokens": None}
+        details = {
+            "cached_tokens": self._cached,
+            "created_cache_tokens": 0 if self._call.chat else None,
+        }
         usage: dict[str, Any] = self._usage(self._call.prompt_tokens, completion)
         usage["prompt_tokens_details"] = (
             {**details, "multimodal_tokens": None} if self._details else None
@@ -59,7 +68,7 @@ class Bodies:
             "model": self._call.model,
             "choices": [make(index, step) for index, step in enumerate(sequences)],
             "service_tier": None,
-            "system_fingerprint": None,
+            "system_fingerprint": _FINGERPRINT,
             "usage": usage,
         }
         if self._call.chat:
@@ -72,7 +81,8 @@ class Bodies:
 
     def _with_usage(self, chunk: dict[str, Any], emitted: int) -> dict[str, Any]:
         if self._call.continuous_usage:
-            chunk["usage"] = self._usage(len(self._call.prompts[0]), emitted)
+            details = {"completion_tokens_details": None} if self._call.chat else {}
+            chunk["usage"] = self._usage(len(self._call.prompts[0]), emitted) | details
         return chunk
 
     def _usage(self, prompt: int, completion: int) -> dict[str, Any]:
@@ -130,7 +140,6 @@ class Bodies:
             "annotations": None,
             "audio": None,
             "function_call": None,
-            "tool_calls": [],
             "reasoning": None,
         }
         return {

@@ -53,8 +53,8 @@ def parse_call(
         raise errors.unknown_model(body["model"], script.model)
     prompts = _chat_prompt(body, script, tokenizer) if chat else _prompts(body, tokenizer)
     if body.get("suffix") is not None:
-        message = "suffix is only supported for models with FIM completion support"
-        raise errors.invalid(message, "suffix", body["suffix"])
+        message = "suffix is only supported for models with FIM completion rendering"
+        raise errors.VllmError(message, param="suffix")
     stream = bool(body.get("stream"))
     options = body.get("stream_options") or {}
     if options and not stream:
@@ -124,8 +124,11 @@ def _max_tokens(
     if chat:
         asked = _integer(body, "max_completion_tokens", asked)
     longest = max(len(prompt) for prompt in prompts)
-    if longest > script.max_model_len:
+    if longest >= script.max_model_len:
         raise errors.too_long(longest, script.max_model_len)
+    if asked is not None and asked > script.max_model_len:
+        message = f"max_tokens={asked} cannot be greater than max_model_len={script.max_model_len}."
+        raise errors.invalid(f"{message} Please request fewer output tokens.", "max_tokens", asked)
     room = script.max_model_len - longest
     allowed = room if asked is None else min(asked, room)
     if allowed < 1:

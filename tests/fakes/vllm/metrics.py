@@ -26,7 +26,9 @@ def _lines(state: State, labels: str) -> Iterator[str]:
     yield from _family("generation_tokens_total", "counter", labels, state.generated_tokens)
     yield "# TYPE vllm:request_success_total counter"
     for reason in _REASONS:
-        count = float(state.finished[reason])
+        # An abort by the client's leaving is not counted by vLLM: the gauges and the standing
+        # still of generation_tokens_total prove it.
+        count = 0.0 if reason == "abort" else float(state.finished[reason])
         yield f"vllm:request_success_total{{{_with(labels, 'finished_reason', reason)}}} {count}"
     yield from _histogram("time_to_first_token_seconds", labels, state.ttft_s)
     yield from _histogram("e2e_request_latency_seconds", labels, state.e2e_s)
