@@ -1,6 +1,8 @@
+local log_file = vim.fs.joinpath(vim.fn.stdpath('log'), 'cato-lsp.log')
+
 ---@type vim.lsp.Config
 return {
-  cmd = { 'cato-lsp', '--stdio' },
+  cmd = { 'cato-lsp', '--stdio', '--log-file', log_file },
   filetypes = {
     'c',
     'cpp',

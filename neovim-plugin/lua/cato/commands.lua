@@ -38,7 +38,7 @@ local function ask_status(method, use)
     client.missing()
     return
   end
-  asked:request(method, nil, function(failure, status)
+  asked:request(method, vim.NIL, function(failure, status)
     if failure then
       vim.notify('cato: ' .. failure.message, vim.log.levels.WARN)
     else
@@ -69,15 +69,18 @@ function M.restart(call)
   end
 end
 
+---@param path string
+local function open_log(path)
+  vim.cmd.sview({ vim.fn.fnameescape(path), magic = { file = false } })
+  vim.bo.autoread = true
+  vim.cmd.normal({ 'G', bang = true })
+end
+
 function M.log()
   ask_status('cato/status', function(status)
-    if not status.logPath or vim.fn.filereadable(status.logPath) == 0 then
-      vim.notify('cato: there is no log', vim.log.levels.WARN)
-      return
-    end
-    vim.cmd.sview({ vim.fn.fnameescape(status.logPath), magic = { file = false } })
-    vim.bo.autoread = true
-    vim.cmd.normal({ 'G', bang = true })
+    local own = status.logPath ~= vim.NIL and status.logPath
+    -- Without a log file of its own the server writes to stderr, which Neovim keeps.
+    open_log(own or vim.lsp.log.get_filename())
   end)
 end
 

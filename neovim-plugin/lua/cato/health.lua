@@ -33,7 +33,7 @@ end
 
 ---@param client vim.lsp.Client
 local function check_backend(client)
-  local answer, reason = client:request_sync('cato/status', nil, 3000)
+  local answer, reason = client:request_sync('cato/status', vim.NIL, 3000)
   local status = answer and answer.result
   if not status then
     vim.health.error('the language server does not answer: ' .. tostring(reason), {

@@ -94,10 +94,8 @@ def _relocate(root: Path, patchelf: str) -> None:
     search = f"{libraries}:{libraries}/lua/5.1"
     for program in (root / "usr/bin").iterdir():
         if not program.is_symlink() and program.read_bytes()[:4] == b"\x7fELF":
-            _run(
-                [patchelf, "--set-interpreter", str(linker)]
-                + ["--force-rpath", "--set-rpath", search, str(program)]
-            )
+            interpreter = ("--set-interpreter", str(linker))
+            _run([patchelf, *interpreter, "--force-rpath", "--set-rpath", search, str(program)])
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,9 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        folders = {f"XDG_{name}_HOME": str(self.root / name) for name in ("CONFIG", "DATA", "STATE")}
+        folders = {
+            f"XDG_{name}_HOME": str(self.root / name) for name in ("CONFIG", "DATA", "STATE")
+        }
         return {**os.environ, **self.tools.environment, **folders, **self.variables}
 
     def command(self, init: str, file: Path) -> list[str]:
@@ -122,8 +124,8 @@ class Editor:
     def wait_attached(self) -> None:
         wait_for("the language server", lambda: self.lua(INITIALIZED))
 
-    def wait_ghost(self, holds: Callable[[str], bool] = bool) -> str:
-        return wait_for("ghost text", lambda: (text := self.ghost) and holds(text) and text)
+    def wait_ghost(self) -> str:
+        return wait_for("ghost text", lambda: self.ghost)
 
     def quit(self) -> None:
         """Asks Neovim to leave without saving; the connection ends with it."""
@@ -137,7 +139,7 @@ def _connect(home: Home) -> pynvim.Nvim:
 
 
 @contextmanager
-def headless(home: Home, init: str, file: Path) -> Iterator[Editor]:
+def headless(home: Home, init: str, file: Path) -> Generator[Editor, None, None]:
     """Neovim without a screen."""
     command = home.command(init, file)
     with subprocess.Popen(
@@ -189,7 +191,7 @@ class Terminal:
 
 
 @contextmanager
-def terminal(home: Home, init: str, file: Path) -> Iterator[tuple[Terminal, Editor]]:
+def terminal(home: Home, init: str, file: Path) -> Generator[tuple[Terminal, Editor], None, None]:
     """Neovim on a screen of 100 by 30."""
     view = Terminal(home.tools, home.root / "tmux.sock")
     environment = {**home.environment, "TERM": "xterm-256color"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
