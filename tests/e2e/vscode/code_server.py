@@ -58,17 +58,12 @@ class CodeServer:
         """Replaces the settings of the machine, where paths, addresses and tokens belong."""
         _write_settings(self.data / "Machine", settings)
 
-    def extension_logs(self) -> str:
-        """What the extension logged, in all windows."""
-        files = sorted(self.data.glob("logs/**/cato.cato/*.log"))
-        return "\n".join(file.read_text(encoding="utf-8") for file in files)
-
 
 @asynccontextmanager
 async def serve_editor(
     tools: Tools, vsix: Path, root: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[CodeServer]:
-    """Installs `vsix` into a fresh code-server below `root`, and ends that with all its children."""
+    """A fresh code-server below `root` with `vsix` in it; ends with all its children."""
     data, variables = root / "data", _variables(root, environment)
     _write_settings(data / "User", QUIET)
     command = [

@@ -1,0 +1,73 @@
+"""The settings that the VS Code extension declares are those that the language server reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cato_lsp.session.settings import parse
+
+MANIFEST = Path(__file__).parents[2] / "vscode-extension/package.json"
+# Which program to run is the extension's own business.
+EXTENSION_ONLY = {"path"}
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    """Setting without the leading `cato.` to its JSON schema."""
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    properties = manifest["contributes"]["configuration"]["properties"]
+    settings = {name.removeprefix("cato."): schema for name, schema in properties.items()}
+    return {name: schema for name, schema in settings.items() if name not in EXTENSION_ONLY}
+
+
+class Recorder(Mapping[str, object]):
+    """A configuration in which nothing is set, and that notes what was looked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return False
+
+    def __getitem__(self, name: str) -> object:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_every_setting_is_declared_and_read() -> None:
+    recorder = Recorder()
+    parse(recorder, environment={})
+    assert set(declared()) == recorder.asked
+
+
+def test_the_defaults_agree() -> None:
+    shown = {name: schema["default"] for name, schema in declared().items()}
+    assert parse(shown, environment={}) == parse(environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [(name, schema) for name, schema in declared().items() if schema["type"] == "integer"],
+)
+def test_the_limits_agree(name: str, schema: dict[str, Any]) -> None:
+    low, high = schema["minimum"], schema["maximum"]
+    complaints = {
+        value: parse({name: value}, environment={})[1] for value in (low - 1, low, high, high + 1)
+    }
+    assert [bool(found) for found in complaints.values()] == [True, False, False, True]
+
+
+def test_every_choice_of_the_trace_is_understood() -> None:
+    for choice in declared()["trace"]["enum"]:
+        settings, complaints = parse({"trace": choice}, environment={})
+        assert (settings.trace, complaints) == (choice, ())
