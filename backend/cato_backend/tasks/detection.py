@@ -58,7 +58,8 @@ def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
             how = "its name" if formats else "its tokenizer"
             return Detection(known, f"{known.name}, by {how}", _marker_ids(known, ids))
     if formats:
-        missing = [text for text in formats[0].markers if not _is_special(text, ids)]
+        needed = (*formats[0].markers, *formats[0].identity)
+        missing = [text for text in needed if not _is_special(text, ids)]
         text = f"its tokenizer does not know {', '.join(missing)}"
         return Detection(None, f"{text} ({formats[0].name}): served prefix-only")
     return Detection(None, "no known fill-in-the-middle tokens: served prefix-only")
@@ -91,7 +92,7 @@ def _has_all(known: FimFormat, ids: TokenIds) -> bool:
 
 
 def _is_special(text: str, ids: TokenIds) -> bool:
-    return not text or len(ids.get(text, ())) == 1
+    return len(ids.get(text, ())) == 1
 
 
 def _special_tokens(known: FimFormat) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ class FimFormat:
     def markers(self) -> tuple[str, ...]:
         """The special tokens that a prompt of this format cannot do without."""
         pieces = (piece for _, layout in self.layouts for piece in layout)
-        return tuple(dict.fromkeys(piece.strip(" ") for piece in pieces if isinstance(piece, str)))
+        return tuple(
+            dict.fromkeys(piece for piece in pieces if isinstance(piece, str) and piece.strip())
+        )
 
     def layout(self, order: Order | None = None) -> Layout:
         """The layout of `order`; of the best one for None or an order that was not trained."""

@@ -1,0 +1,72 @@
+"""One call of a model, as a whole task needs it, and what is known of the model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cato_backend.tasks.families import EMBEDDED
+from cato_backend.tasks.fim import FimFormat
+
+_INSTRUCT = re.compile(r"instruct|chat|(^|[-_.])it($|[-_.])|reasoning")
+_BASE = re.compile(r"(^|[-_.])(base|pt)($|[-_.])")
+
+
+class CallKind(StrEnum):
+    """Which form the model is asked in."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    INFILL = "infill"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
+
+    Its texts hold no special token. `stop`: strings at which the answer ends.
+    """
+
+    kind: CallKind
+    max_tokens: int
+    messages: tuple[Message, ...] = ()
+    prefix: str = ""
+    suffix: str = ""
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a plan must know of the model. `max_model_len` in tokens, None where unknown."""
+
+    name: str
+    fim: FimFormat | None = None
+    has_chat_template: bool = False
+    max_model_len: int | None = None
+    chars_per_token: float = 3.0
+
+    @property
+    def follows_instructions(self) -> bool:
+        """Whether to ask in a chat. Base models often carry a chat template all the same, so the
+        family and the name decide first."""
+        name = self.name.rstrip("/").rsplit("/", 1)[-1].lower()
+        if not self.has_chat_template or self.fim == EMBEDDED or _BASE.search(name):
+            return False
+        if _INSTRUCT.search(name) or self.fim is None:
+            return True
+        return self.fim.instruct
+
+    def room_chars(self, max_tokens: int) -> int | None:
+        """How many characters of prompt leave room for `max_tokens`; None without a limit."""
+        if self.max_model_len is None:
+            return None
+        return max(0, int((self.max_model_len - max_tokens) * self.chars_per_token))

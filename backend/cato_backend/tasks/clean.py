@@ -1,0 +1,34 @@
+"""What models wrap around an answer, and taking it off."""
+
+from __future__ import annotations
+
+import re
+
+_FENCED = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1[ \t]*(?:\n|$)|\Z)", re.S | re.M
+)
+_COMMENT_LINE = re.compile(r"(?m)^[ \t]*(?:\*(?!\*)|#|//+|--)[ \t]?")
+_COMMENT_EDGE = re.compile(r'^\s*(?:/\*+|"""|\'\'\')\s?|\s*(?:\*+/|"""|\'\'\')\s*$')
+
+
+def without_fences(text: str) -> str:
+    """The content of the first fenced block; the text itself where there is none. A block whose
+    end is missing reaches to the end."""
+    found = _FENCED.search(text)
+    return found[2] if found else text
+
+
+def without_comment_marks(text: str) -> str:
+    """The prose of a comment or docstring: no opener, no closer, no mark before each line."""
+    inner = _COMMENT_EDGE.sub("", text)
+    lines = inner.split("\n")
+    marked = [line for line in lines[1:] if line.strip()]
+    if marked and all(_COMMENT_LINE.match(line) for line in marked):
+        lines = [_COMMENT_LINE.sub("", line) for line in lines]
+    return "\n".join(line.strip() for line in lines).strip()
+
+
+def cut_at(text: str, stops: tuple[str, ...]) -> str:
+    """The text up to the first of `stops`, for engines that know no stop strings."""
+    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
