@@ -75,7 +75,7 @@ def find_environment(kind: EngineKind) -> Environment:
 
 def list_environments() -> list[Environment]:
     """All whole environments, of whatever version."""
-    folders = sorted(engines_dir().iterdir()) if engines_dir().is_dir() else []
+    folders = sorted(engines_dir().glob("[!.]*"))
     return [found for path in folders if (found := read_environment(path)) is not None]
 
 

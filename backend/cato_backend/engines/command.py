@@ -1,0 +1,117 @@
+"""From a model and an engine to the command that serves it: pure, so that it can be tested.
+
+The flags are those of vLLM 0.32's `python -m vllm.entrypoints.openai.api_server`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cato_backend.engines.pins import EngineKind
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What is served."""
+
+    name: str
+    """The name that requests use."""
+    path: str
+    """A folder, or a name on a model hub."""
+    max_model_len: int | None = None
+    """Context in tokens; None leaves it to the model's configuration."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing has to be fetched."""
+        return Path(self.path).is_dir()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What serves it, and on which part of the machine."""
+
+    kind: EngineKind
+    python: Path
+    """The interpreter of the engine's own environment."""
+    cores: tuple[int, ...] = ()
+    """CPU only: the cores that compute; empty leaves the choice to vLLM."""
+    kv_cache_gib: int = 1
+    """CPU only: memory for the KV cache."""
+    gpu: int | None = None
+    """GPU only: which one."""
+    arguments: tuple[str, ...] = ()
+    """The user's own, last, so that they win."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A process to start."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str] = field(repr=False)
+    """To be laid over the inherited one. Holds the key, so it is never printed."""
+
+
+def invocation(model: ModelSpec, engine: EngineSpec, port: int, api_key: str) -> Invocation:
+    """The process that serves `model` on loopback, at `port`, to whoever has `api_key`."""
+    return Invocation(
+        argv=(
+            str(engine.python),
+            "-m",
+            "vllm.entrypoints.openai.api_server",
+            *_arguments(model, port),
+            *_kind_arguments(engine.kind),
+            *engine.arguments,
+        ),
+        environment={**_environment(model, engine), "VLLM_API_KEY": api_key},
+    )
+
+
+def _arguments(model: ModelSpec, port: int) -> list[str]:
+    arguments = ["--model", model.path, "--served-model-name", model.name]
+    arguments += ["--host", HOST, "--port", str(port)]
+    arguments += ["--scheduling-policy", "priority", "--enable-prefix-caching"]
+    arguments += ["--enable-prompt-tokens-details"]
+    # Web pages have no business with a replica: vLLM would allow every origin.
+    arguments += ["--allowed-origins", "[]", "--disable-fastapi-docs"]
+    arguments += ["--disable-uvicorn-access-log"]
+    if model.max_model_len is not None:
+        arguments += ["--max-model-len", str(model.max_model_len)]
+    return arguments
+
+
+def _kind_arguments(kind: EngineKind) -> list[str]:
+    if kind is EngineKind.GPU:
+        return []
+    # Compiling costs minutes on a CPU and gains nothing for models small enough to run there.
+    return ["--dtype", "bfloat16", "--enforce-eager"]
+
+
+def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:
+    environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
+    if model.is_local:
+        environment["HF_HUB_OFFLINE"] = "1"
+    if engine.kind is EngineKind.GPU:
+        if engine.gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = str(engine.gpu)
+        return environment
+    environment["VLLM_CPU_KVCACHE_SPACE"] = str(engine.kv_cache_gib)
+    environment["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, engine.cores)) or "auto"
+    # Without it the first request for logprobs compiles inside the sampler and stalls all others.
+    environment["TORCH_COMPILE_DISABLE"] = "1"
+    return environment
+
+
+def share_cores(cores: Sequence[int], replicas: int) -> list[tuple[int, ...]]:
+    """Which cores each of `replicas` computes on: their own where there are enough of them.
+
+    The last core is left to everything else, unless that would leave none.
+    """
+    computing = list(cores)[:-1] or list(cores)
+    shares = [tuple(computing[index::replicas]) for index in range(replicas)]
+    return [share or (computing[index % len(computing)],) for index, share in enumerate(shares)]

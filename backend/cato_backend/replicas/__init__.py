@@ -1,0 +1,1 @@
+"""Replicas: how they are started, watched and ended, whoever runs them."""

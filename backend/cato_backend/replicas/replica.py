@@ -1,0 +1,67 @@
+"""The seam: what a replica is to the rest, and what a launcher must be able to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica that answers."""
+
+    id: str
+    """Unique in the fleet, and the same after a restart."""
+    url: str
+    """Its root, without `/v1` and without a slash at the end."""
+    model: str
+    """The name that it answers to."""
+    max_model_len: int | None
+    """Context in tokens; None where it does not say."""
+    api_key: str | None = field(default=None, repr=False)
+    """To be sent as a bearer token."""
+
+
+class Running(Protocol):
+    """One life of one replica."""
+
+    async def wait_ready(self) -> Replica:
+        """Waits until it answers. Raises EngineError when it dies first or takes too long."""
+        ...
+
+    async def wait_dead(self) -> str:
+        """Waits until it no longer answers, and returns why, for a person."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends it; returns when nothing of it is left. Does no harm twice."""
+        ...
+
+
+class Launcher(Protocol):
+    """Brings one replica to life, again and again."""
+
+    @property
+    def replica_id(self) -> str:
+        """The id of its replica."""
+        ...
+
+    async def launch(self) -> Running:
+        """Begins one life. Raises EngineError when that cannot even begin."""
+        ...
+
+
+class FleetListener(Protocol):
+    """Is told what becomes of replicas; called in the event loop, and must not block."""
+
+    def on_up(self, replica: Replica) -> None:
+        """It answers: requests may be sent."""
+        ...
+
+    def on_down(self, replica_id: str, reason: str) -> None:
+        """It no longer answers. Comes only after `on_up`."""
+        ...
+
+    def on_note(self, replica_id: str, text: str) -> None:
+        """Something for the person who watches: progress of loading, a restart, a death."""
+        ...

@@ -1,0 +1,107 @@
+"""Keeps replicas alive: starts them, says when they are up and down, starts them again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from cato_backend.clock import Clock, monotonic
+from cato_backend.errors import EngineError
+from cato_backend.replicas.replica import FleetListener, Launcher, Running
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """How a replica that dies is brought back."""
+
+    max_restarts: int = 5
+    """In a row, each before `steady_s`; after that it is given up."""
+    first_delay_s: float = 1.0
+    factor: float = 2.0
+    max_delay_s: float = 30.0
+    steady_s: float = 60.0
+    """A life of this length forgives what came before."""
+
+    def delay_s(self, restarts: int) -> float:
+        """Before restart number `restarts`, counted from 1."""
+        return float(min(self.max_delay_s, self.first_delay_s * self.factor ** (restarts - 1)))
+
+
+class Supervisor:
+    """Keeps any number of replicas, each in a task of its own."""
+
+    def __init__(
+        self,
+        listener: FleetListener,
+        policy: RestartPolicy | None = None,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._listener = listener
+        self._policy = policy or RestartPolicy()
+        self._clock = clock
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failures: asyncio.Queue[EngineError] = asyncio.Queue()
+
+    def keep(self, launcher: Launcher) -> None:
+        """Starts the replica of `launcher` and keeps it until `close`. Returns at once."""
+        name = launcher.replica_id
+        assert name not in self._tasks, f"two replicas are called {name}"
+        self._tasks[name] = asyncio.create_task(self._keep(launcher), name=f"keep {name}")
+
+    async def wait_failed(self) -> EngineError:
+        """Waits until a replica was given up, and returns why.
+
+        One that dies in its first load is given up at once: that is a mistake to show, not a
+        mishap to repeat.
+        """
+        return await self._failures.get()
+
+    async def close(self) -> None:
+        """Ends all replicas, side by side; returns when nothing of them is left."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+
+    async def _keep(self, launcher: Launcher) -> None:
+        restarts, ever_up = 0, False
+        while True:
+            began = self._clock()
+            try:
+                reason = await self._live(launcher)
+                ever_up = True
+            except EngineError as error:
+                if not ever_up:
+                    self._failures.put_nowait(error)
+                    return
+                reason = str(error)
+            restarts = 1 if self._clock() - began >= self._policy.steady_s else restarts + 1
+            if restarts > self._policy.max_restarts:
+                text = f"{launcher.replica_id} was given up after {restarts - 1} restarts: {reason}"
+                self._failures.put_nowait(EngineError(text))
+                return
+            await self._back_off(launcher.replica_id, restarts, reason)
+
+    async def _back_off(self, replica_id: str, restarts: int, reason: str) -> None:
+        delay_s = self._policy.delay_s(restarts)
+        self._listener.on_note(replica_id, f"{reason}; starting again in {delay_s:g} s")
+        await asyncio.sleep(delay_s)
+
+    async def _live(self, launcher: Launcher) -> str:
+        """One life; returns why it ended. Raises EngineError when it never came up."""
+        running = await launcher.launch()
+        try:
+            return await self._watch(running)
+        finally:
+            # Shielded: a second cancellation must not leave an engine behind.
+            await asyncio.shield(running.stop())
+
+    async def _watch(self, running: Running) -> str:
+        replica = await running.wait_ready()
+        self._listener.on_up(replica)
+        reason = "shutting down"
+        try:
+            reason = await running.wait_dead()
+            return reason
+        finally:
+            self._listener.on_down(replica.id, reason)

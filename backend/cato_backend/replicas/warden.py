@@ -1,0 +1,223 @@
+"""The parent of one engine: `python -m cato_backend.replicas.warden --log FILE -- COMMAND...`.
+
+It outlives the backend by moments, so that an engine never outlives it by more. Its standard input
+is a pipe whose other end the backend holds: when that closes, by intent or by SIGKILL, the engine
+and everything it started is ended. It adopts orphans of the engine (child subreaper), so nothing
+escapes by forking twice. What the engine prints goes into the log, bounded; the exit status is the
+engine's, 128 + n for signal n. The first and only line of its standard output is the engine's
+process id, which is also that of its session, for whoever has to end it after a warden's own death.
+
+Only the standard library: it has to start in milliseconds and stay small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+GRACE_S = 3.0
+"""Between SIGTERM and SIGKILL."""
+SWEEP_S = 5.0
+"""For SIGKILL to take effect; with the grace it stays below ten seconds."""
+REAP_S = 1.0
+"""Longest time that an adopted orphan stays a zombie."""
+POLL_S = 0.05
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command until it ends or the pipe closes. Returns its exit status."""
+    parser = argparse.ArgumentParser(prog="warden")
+    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("command", nargs="+")
+    arguments = parser.parse_args(argv)
+    with BoundedLog(arguments.log) as log:
+        return Warden(arguments.command, log).run()
+
+
+class BoundedLog:
+    """A file that keeps the newest part: at the limit it becomes `.1` and begins anew."""
+
+    def __init__(self, path: Path, limit: int = LOG_LIMIT_BYTES) -> None:
+        self._path = path
+        self._limit = limit
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.replace(_previous(path))
+        self._file = self._open()
+
+    def __enter__(self) -> BoundedLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Appends, at once visible to readers."""
+        if self._file.tell() + len(data) > self._limit:
+            self._file.close()
+            self._path.replace(_previous(self._path))
+            self._file = self._open()
+        self._file.write(data)
+
+    def _open(self) -> BinaryIO:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        return os.fdopen(descriptor, "wb", buffering=0)
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
+class Warden:
+    """One engine and its end."""
+
+    def __init__(self, command: Sequence[str], log: BoundedLog) -> None:
+        self._log = log
+        self._told_to_stop = False
+        self._status: int | None = None
+        self._selector = selectors.DefaultSelector()
+        # The second line, should the pipe have been inherited by somebody who keeps it open.
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        self._engine = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        assert self._engine.stdout is not None
+        self._output = self._engine.stdout.fileno()
+
+    def run(self) -> int:
+        """Returns the engine's exit status once nothing of it is left."""
+        sys.stdout.write(f"{self._engine.pid}\n")
+        sys.stdout.flush()
+        ended = os.pidfd_open(self._engine.pid)
+        for descriptor in (self._output, sys.stdin.fileno(), ended):
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        while self._status is None and not self._told_to_stop:
+            self._pump()
+            self._reap()
+        self._end()
+        status = -signal.SIGKILL if self._status is None else self._status
+        return status if status >= 0 else 128 - status
+
+    def _on_signal(self, *_: object) -> None:
+        self._told_to_stop = True
+
+    def _pump(self) -> None:
+        for key, _ in self._selector.select(timeout=REAP_S):
+            if key.fd == sys.stdin.fileno():
+                # Nothing is ever sent: readable means closed.
+                self._told_to_stop = True
+            elif key.fd == self._output and not self._copy():
+                self._selector.unregister(self._output)
+
+    def _copy(self) -> bool:
+        data = os.read(self._output, 65536)
+        self._log.write(data)
+        return bool(data)
+
+    def _end(self) -> None:
+        """SIGTERM, a grace, then SIGKILL to whatever is left, for as long as something is."""
+        self._signal_session(signal.SIGTERM)
+        began = time.monotonic()
+        while (left := self._left()) and time.monotonic() < began + GRACE_S + SWEEP_S:
+            if time.monotonic() >= began + GRACE_S:
+                for pid in left:
+                    _kill(pid)
+            time.sleep(POLL_S)
+
+    def _left(self) -> list[int]:
+        self._drain()
+        self._reap()
+        return _descendants()
+
+    def _signal_session(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._engine.pid, number)
+        except ProcessLookupError:
+            return
+
+    def _drain(self) -> None:
+        os.set_blocking(self._output, False)
+        try:
+            while self._copy():
+                continue
+        except BlockingIOError:
+            return
+
+    def _reap(self) -> None:
+        """Collects the engine's status and those of the orphans that were adopted."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._engine.pid:
+                self._status = self._engine.returncode = os.waitstatus_to_exitcode(status)
+
+
+def _descendants() -> list[int]:
+    """Every live process below this one. Zombies are no longer anything."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (parent := _parent_of(int(entry))) is not None:
+            children.setdefault(parent, []).append(int(entry))
+    found: list[int] = []
+    frontier = [os.getpid()]
+    while frontier:
+        below = children.get(frontier.pop(), [])
+        found += below
+        frontier += below
+    return found
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The name in parentheses may hold anything, parentheses included.
+            state, parent, *_ = file.read().rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in (b"Z", b"X") else int(parent)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _die_with_parent() -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
