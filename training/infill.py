@@ -1,0 +1,174 @@
+"""Holes in source text as an editor makes them, and the two fill-in-the-middle layouts.
+
+The layouts (arXiv 2207.14255; token names of Qwen2.5-Coder):
+
+    prefix first   <|fim_prefix|>PREFIX<|fim_suffix|>SUFFIX<|fim_middle|>MIDDLE<|endoftext|>
+    suffix first   <|fim_prefix|><|fim_suffix|>SUFFIX<|fim_middle|>PREFIX MIDDLE<|endoftext|>
+
+In the second, MIDDLE follows PREFIX with nothing between them (that paper's "SPM" variant).
+PREFIX, SUFFIX and MIDDLE are tokenized apart, so that a hole may begin inside a word.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Order = Literal["prefix_first", "suffix_first"]
+
+IDIOM = re.compile(
+    r"\s*(for |while |if |elif |else:|with |try:|except|return|import |from |def |async def |class "
+    r"|self\.\w+ = |print\(|raise |assert |yield |@\w+|const |let |function |export )"
+)
+DOCSTRING = re.compile(r'"""([^"]{20,400}?)"""')
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A text in three parts; `middle` is what was taken out."""
+
+    prefix: str
+    middle: str
+    suffix: str
+
+
+def cut(text: str, start: int, end: int) -> Hole:
+    """The hole text[start:end]."""
+    return Hole(text[:start], text[start:end], text[end:])
+
+
+def line_spans(text: str) -> list[tuple[int, int]]:
+    """(start, end) of each line, line end excluded."""
+    spans, start = [], 0
+    for line in text.split("\n"):
+        spans.append((start, start + len(line)))
+        start += len(line) + 1
+    return spans
+
+
+def indent_of(line: str) -> int:
+    """Number of leading white-space characters."""
+    return len(line) - len(line.lstrip())
+
+
+def block_end(lines: list[str], head: int) -> int:
+    """The last line of the block that line `head` opens; `head` itself when it is empty."""
+    last = head
+    for number in range(head + 1, len(lines)):
+        if lines[number].strip() and indent_of(lines[number]) <= indent_of(lines[head]):
+            break
+        last = number if lines[number].strip() else last
+    return last
+
+
+class HoleMaker:
+    """Chooses holes; all randomness comes from one seeded generator."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+
+    def make(self, text: str) -> Hole:
+        """One hole in the text; kinds and shares are listed in docs/embedded-model.md."""
+        kind = self._rng.random()
+        if kind < 0.42:
+            return self._line_end(text)
+        if kind < 0.52:
+            return self._inside_line(text)
+        if kind < 0.72:
+            return self._block(text)
+        if kind < 0.88:
+            return self._next_lines(text)
+        if kind < 0.92:
+            return self._docstring(text)
+        return self._span(text)
+
+    def _pick_line(self, text: str) -> tuple[int, int]:
+        """A line with text on it, idiomatic ones three times as likely."""
+        spans = [span for span in line_spans(text) if text[span[0] : span[1]].strip()]
+        weights = [3 if IDIOM.match(text, start, end) else 1 for start, end in spans]
+        return self._rng.choices(spans, weights)[0]
+
+    def _column(self, text: str, start: int, end: int) -> int:
+        """Where the cursor stands: line start, after the indentation, or anywhere later."""
+        first = start + indent_of(text[start:end])
+        place = self._rng.random()
+        if place < 0.15:
+            return start
+        return first if place < 0.4 else self._rng.randint(first, end)
+
+    def _line_end(self, text: str) -> Hole:
+        """From the cursor to the end of its line."""
+        start, end = self._pick_line(text)
+        return cut(text, self._column(text, start, end), end)
+
+    def _inside_line(self, text: str) -> Hole:
+        """A part of one line, with code on its right."""
+        start, end = self._pick_line(text)
+        begin = self._column(text, start, end)
+        return cut(text, begin, self._rng.randint(begin, end))
+
+    def _block(self, text: str) -> Hole:
+        """The body of a line that opens a block; the indentation is typed half of the time."""
+        lines = text.split("\n")
+        heads = [n for n, line in enumerate(lines[:-1]) if line.rstrip().endswith((":", "{"))]
+        if not heads:
+            return self._next_lines(text)
+        head = self._rng.choice(heads)
+        last = block_end(lines, head)
+        spans = line_spans(text)
+        begin, end = spans[head][1], spans[last][1]
+        if end > begin and self._rng.random() < 0.5:
+            begin = spans[head + 1][0] + indent_of(lines[head + 1])
+        return cut(text, min(begin, end), end)
+
+    def _next_lines(self, text: str) -> Hole:
+        """One to six whole lines, from the cursor's line start or indentation."""
+        spans = line_spans(text)
+        first = self._rng.randrange(len(spans))
+        last = min(len(spans) - 1, first + self._rng.randrange(6))
+        start, end = spans[first]
+        if self._rng.random() < 0.5:
+            start += indent_of(text[start:end])
+        return cut(text, start, spans[last][1])
+
+    def _docstring(self, text: str) -> Hole:
+        """A docstring's text, the code it describes being in the suffix."""
+        found = list(DOCSTRING.finditer(text))
+        if not found:
+            return self._line_end(text)
+        return cut(text, *self._rng.choice(found).span(1))
+
+    def _span(self, text: str) -> Hole:
+        """A random run of characters."""
+        start = self._rng.randrange(len(text))
+        return cut(text, start, min(len(text), start + 1 + int(self._rng.expovariate(1 / 60))))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Ids of the special tokens that the layouts need."""
+
+    end: int
+    prefix: int
+    middle: int
+    suffix: int
+    separator: int
+
+
+def trim(prefix: list[int], suffix: list[int], room: int) -> tuple[list[int], list[int]]:
+    """Cut the suffix's tail to a third of `room` tokens, then the prefix's head to the rest."""
+    excess = len(prefix) + len(suffix) - room
+    if excess > 0:
+        keep = max(room // 3, len(suffix) - excess)
+        suffix = suffix[:keep]
+    room_for_prefix = room - len(suffix)
+    return (prefix[-room_for_prefix:] if room_for_prefix else []), suffix
+
+
+def render(prefix: list[int], suffix: list[int], order: Order, marks: Marks) -> list[int]:
+    """The prompt up to where the middle begins."""
+    if order == "prefix_first":
+        return [marks.prefix, *prefix, marks.suffix, *suffix, marks.middle]
+    return [marks.prefix, marks.suffix, *suffix, marks.middle, *prefix]

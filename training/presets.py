@@ -1,0 +1,36 @@
+"""The two sizes that the recipe is run at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.model import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Network and batch layout; the network's bfloat16 weights stay below 30 MB."""
+
+    shape: Shape
+    batch_tokens: int
+    micro_tokens: int
+    warmup_steps: int
+    device: str
+
+
+PRESETS = {
+    "cpu": Preset(
+        Shape(hidden=256, layers=4, heads=4, kv_heads=2, intermediate=704),
+        batch_tokens=8192,
+        micro_tokens=4096,
+        warmup_steps=30,
+        device="cpu",
+    ),
+    "gpu": Preset(
+        Shape(hidden=384, layers=7, heads=6, kv_heads=2, intermediate=1024),
+        batch_tokens=131_072,
+        micro_tokens=131_072,
+        warmup_steps=100,
+        device="cuda",
+    ),
+}

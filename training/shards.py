@@ -1,0 +1,176 @@
+"""Turns corpus texts into packed, compressed token shards: the trainer's only input.
+
+    python -m training.shards --corpus CORPUS --out SHARDS --sequence 512 --rows 40000
+
+Every row is `sequence` + 1 tokens. A file is cut at line ends into pieces of random length; a
+piece becomes a fill-in-the-middle example or stays plain text after `<|file_sep|>`, and pieces
+fill rows in random order. A shard is an .npz with one uint16 array `rows`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training.corpus import Text
+from training.infill import HoleMaker, Marks, Order, render, trim
+from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, train_tokenizer
+
+FIM_SHARE = 0.65
+SUFFIX_FIRST_SHARE = 0.65
+MIN_ROOM = 96
+ROWS_PER_SHARD = 8192
+
+
+def read_texts(path: Path) -> list[Text]:
+    """All files of one split."""
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def marks_of(tokenizer: Tokenizer) -> Marks:
+    """The ids of the tokens that separate the parts."""
+    names = (END, FIM_PREFIX, FIM_MIDDLE, FIM_SUFFIX, "<|file_sep|>")
+    return Marks(*(tokenizer.token_to_id(name) for name in names))
+
+
+def mixed(texts: list[Text], script_share: float, rng: random.Random) -> list[Text]:
+    """All Python, and JavaScript and TypeScript up to `script_share` of the characters."""
+    python = [text for text in texts if text["language"] == "python"]
+    scripts = [text for text in texts if text["language"] != "python"]
+    rng.shuffle(scripts)
+    total = sum(len(text["text"]) for text in python)
+    room = total * script_share / (1 - script_share)
+    chosen = []
+    for text in scripts:
+        room -= len(text["text"])
+        if room < 0:
+            break
+        chosen.append(text)
+    return python + chosen
+
+
+def pieces_of(text: str, sequence: int, rng: random.Random) -> Iterator[tuple[str, bool]]:
+    """Cut at line ends into (piece, is the last); lengths are log-uniform, up to one sequence."""
+    lines = text.splitlines(keepends=True)
+    longest = sequence * 3.2
+    piece: list[str] = []
+    size, wanted = 0, 0.0
+    for number, line in enumerate(lines):
+        wanted = wanted or math.exp(rng.uniform(math.log(300), math.log(longest)))
+        piece.append(line)
+        size += len(line)
+        last = number == len(lines) - 1
+        if last or size >= wanted:
+            yield "".join(piece), last
+            piece, size, wanted = [], 0, 0.0
+
+
+class Packer:
+    """Fills rows of a fixed number of tokens with examples."""
+
+    def __init__(self, tokenizer: Tokenizer, length: int, rng: random.Random) -> None:
+        self._tokenizer = tokenizer
+        self._marks = marks_of(tokenizer)
+        self._length = length
+        self._rng = rng
+        self._holes = HoleMaker(rng)
+        self._row: list[int] = []
+
+    def _encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False).ids
+
+    def _infill(self, piece: str, room: int) -> list[int]:
+        """A fill-in-the-middle example of at most `room` tokens; none if its middle is too long."""
+        hole = self._holes.make(piece.rstrip("\n"))
+        middle = self._encode(hole.middle)
+        room -= len(middle) + 4
+        if room < MIN_ROOM // 3:
+            return []
+        prefix, suffix = trim(self._encode(hole.prefix), self._encode(hole.suffix), room)
+        first = self._rng.random() < SUFFIX_FIRST_SHARE
+        order: Order = "suffix_first" if first else "prefix_first"
+        return [*render(prefix, suffix, order, self._marks), *middle, self._marks.end]
+
+    def _plain(self, piece: str, last: bool) -> list[int]:
+        ends = [self._marks.end] if last else []
+        return [self._marks.separator, *self._encode(piece), *ends]
+
+    def add(self, piece: str, last: bool) -> list[int] | None:
+        """Add one piece; the row, when that filled it."""
+        room = self._length - len(self._row)
+        infill = room >= MIN_ROOM and piece.strip() and self._rng.random() < FIM_SHARE
+        tokens = self._infill(piece, room) if infill else []
+        self._row += tokens or self._plain(piece, last)
+        if len(self._row) < self._length:
+            return None
+        row, self._row = self._row[: self._length], []
+        return row
+
+
+def rows_of(
+    texts: list[Text], tokenizer: Tokenizer, sequence: int, rng: random.Random
+) -> Iterator[list[int]]:
+    """Endless rows: each pass over the texts cuts, shuffles and hides anew."""
+    packer = Packer(tokenizer, sequence + 1, rng)
+    while True:
+        pieces = [piece for text in texts for piece in pieces_of(text["text"], sequence, rng)]
+        rng.shuffle(pieces)
+        for piece, last in pieces:
+            row = packer.add(piece, last)
+            if row is not None:
+                yield row
+
+
+def write_shards(rows: Iterator[list[int]], count: int, out: Path) -> None:
+    """`count` rows in shards of `ROWS_PER_SHARD`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for number, first in enumerate(range(0, count, ROWS_PER_SHARD)):
+        size = min(ROWS_PER_SHARD, count - first)
+        block = np.array([next(rows) for _ in range(size)], dtype=np.uint16)
+        np.savez_compressed(out / f"shard-{number:04d}.npz", rows=block)
+        print(f"{out.name}: {first + size}/{count} rows", flush=True)
+
+
+def load_tokenizer(path: Path, texts: list[Text], vocab: int, seed: int) -> Tokenizer:
+    """The tokenizer in `path`; trained on a tenth of the texts when there is none."""
+    if not path.exists():
+        sample = texts[:]
+        random.Random(seed).shuffle(sample)
+        chosen = (text["text"] for text in sample[: len(sample) // 10])
+        train_tokenizer(chosen, vocab).save(str(path))
+    return Tokenizer.from_file(str(path))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--sequence", type=int, default=512, help="tokens")
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--vocab", type=int, default=8192)
+    parser.add_argument("--script-share", type=float, default=0.12)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    texts = mixed(
+        read_texts(arguments.corpus / f"{arguments.split}.jsonl.gz"), arguments.script_share, rng
+    )
+    path = arguments.corpus / "tokenizer.json"
+    tokenizer = load_tokenizer(path, texts, arguments.vocab, arguments.seed)
+    rows = rows_of(texts, tokenizer, arguments.sequence, rng)
+    write_shards(rows, arguments.rows, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
