@@ -22,7 +22,8 @@ def without_comment_marks(text: str) -> str:
     """The prose of a comment or docstring: no opener, no closer, no mark before each line."""
     inner = _COMMENT_EDGE.sub("", text)
     lines = inner.split("\n")
-    marked = [line for line in lines[1:] if line.strip()]
+    # The first line follows what the prompt held of the comment, unless the answer opened its own.
+    marked = [line for line in lines[inner == text :] if line.strip()]
     if marked and all(_COMMENT_LINE.match(line) for line in marked):
         lines = [_COMMENT_LINE.sub("", line) for line in lines]
     return "\n".join(line.strip() for line in lines).strip()

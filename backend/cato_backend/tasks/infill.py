@@ -48,8 +48,6 @@ def render(
         prefix = _commented(context) + prefix
     elif context:
         head = _files(format, context, path)
-    if context and format.context is ContextStyle.BARE_FILES and path:
-        prefix = f"{_one_line(path)}\n{prefix}"
     parts = {Part.PREFIX: neutralized(prefix), Part.SUFFIX: neutralized(suffix)}
     layout = format.layout(order)
     body = "".join(piece if isinstance(piece, str) else parts[piece] for piece in layout)
