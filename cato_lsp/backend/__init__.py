@@ -1,0 +1,1 @@
+"""Finding or starting a backend, and speaking HTTP and SSE to it."""

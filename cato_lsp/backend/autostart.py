@@ -1,0 +1,62 @@
+"""Starting a co-located backend: it outlives this process and serves all the user's editors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from cato_backend.wire.paths import state_dir
+
+COMMAND = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
+LINES_SHOWN = 3
+
+
+def can_start() -> bool:
+    """Whether a backend runs on this platform."""
+    return sys.platform == "linux"
+
+
+def backend_log() -> Path:
+    """Where a started backend writes what it has to say."""
+    return state_dir() / "backend.log"
+
+
+class StartedBackend:
+    """A process that was started here. It may exit with 0 because another one holds the lock."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, log_start: int) -> None:
+        self._process = process
+        self._log = log
+        self._log_start = log_start
+
+    def failure(self) -> str | None:
+        """Why it died, in its own last words; None while it runs or where it left on purpose."""
+        status = self._process.poll()
+        if not status:
+            return None
+        return self._last_words() or f"the backend ended with status {status}"
+
+    def _last_words(self) -> str:
+        with self._log.open("rb") as file:
+            file.seek(self._log_start)
+            text = file.read().decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return "\n".join(lines[-LINES_SHOWN:])
+
+
+def start() -> StartedBackend:
+    """Starts a backend in a session of its own. Raises OSError where that cannot be done."""
+    log = backend_log()
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        log_start = file.tell()
+        process = subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            cwd=Path.home(),
+        )
+    return StartedBackend(process, log, log_start)

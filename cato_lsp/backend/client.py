@@ -1,0 +1,103 @@
+"""The HTTP client of one backend. Connections are kept; nothing is retried."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import aiohttp
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.calls import Call
+from cato_lsp.backend.failures import Refused, Unreachable
+from cato_lsp.backend.models import Model, choose
+from cato_lsp.backend.refusals import refusal
+from cato_lsp.backend.streams import DRAIN_S, EventStream
+from cato_lsp.backend.target import Target
+
+CONNECT_S = 3.0
+PROBE_S = 5.0
+KEPT_S = 60.0
+"""How long an idle connection is kept: longer than the pause between two health checks."""
+
+
+class BackendClient:
+    """Talks to one backend, from inside a running loop, until `close`."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._http = aiohttp.ClientSession(
+            headers={"authorization": f"Bearer {target.token}"} if target.token else {},
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, call: Call, *, cancels: bool) -> EventStream:
+        """Starts a streamed call. `cancels`: whether the backend has a call to cancel by."""
+        request = self._http.post(self.target.url + call.path, json=call.body, headers=call.headers)
+
+        async def tell(reason: CancelReason) -> bool:
+            return await self._cancel(call.request_id, reason)
+
+        return EventStream(request, tell if cancels else None, self._spawn)
+
+    async def health(self) -> float:
+        """The measured round trip in milliseconds. Raises Unreachable, Refused."""
+        started = time.perf_counter()
+        try:
+            await self._get("/health")
+        except Refused as refused:
+            # An OpenAI server need not know the path; one that is loading answers 503.
+            if refused.status != 404:
+                raise
+        return (time.perf_counter() - started) * 1000
+
+    async def model(self) -> Model:
+        """The model to ask for. Raises Unreachable, Refused, Denied."""
+        model = choose(await self._get("/v1/models"))
+        if model is None:
+            raise Refused("the backend lists no model", status=200)
+        return model
+
+    async def close(self) -> None:
+        """Ends every stream and every connection."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+
+    async def _get(self, path: str) -> object:
+        timeout = aiohttp.ClientTimeout(total=PROBE_S)
+        try:
+            async with self._http.get(self.target.url + path, timeout=timeout) as response:
+                if response.status != 200:
+                    raise await refusal(response)
+                is_json = response.content_type == "application/json"
+                return await response.json() if is_json else await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise Unreachable(f"no answer from {self.target.url}: {_reason(error)}") from error
+
+    async def _cancel(self, request_id: str, reason: CancelReason) -> bool:
+        url = f"{self.target.url}/v1/requests/{request_id}/cancel"
+        timeout = aiohttp.ClientTimeout(total=DRAIN_S)
+        try:
+            body = {"reason": reason.value}
+            async with self._http.post(url, json=body, timeout=timeout) as response:
+                return response.status < 300
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or type(error.os_error).__name__
+    return "it took too long" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,0 +1,35 @@
+"""What can go wrong between the language server and the backend.
+
+BackendFailure
+├── Unreachable    no connection, or it broke: look for the backend again
+├── Refused        an HTTP status or an error event: this request is lost, the backend lives
+│   └── Denied     401 or 403: nothing will work until the token is mended
+└── TimedOut       it took longer than the person would wait
+"""
+
+from __future__ import annotations
+
+
+class BackendFailure(Exception):
+    """The text is for the person: what went wrong, never what was sent."""
+
+
+class Unreachable(BackendFailure):
+    """No connection could be made, or it broke."""
+
+
+class TimedOut(BackendFailure):
+    """The answer took longer than its limit."""
+
+
+class Refused(BackendFailure):
+    """The backend answered, with an error."""
+
+    def __init__(self, message: str, *, status: int, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Denied(Refused):
+    """The token is missing or wrong."""

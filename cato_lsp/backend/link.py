@@ -1,0 +1,196 @@
+"""Keeps one connection's backend found, started, healthy; in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cato_backend.wire.discovery import UntrustedAnnouncement
+from cato_lsp.backend import autostart
+from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
+from cato_lsp.backend.models import Model
+from cato_lsp.backend.target import Origin, Target, locate
+from cato_lsp.session.settings import BackendSettings
+from cato_lsp.session.status import State
+
+if TYPE_CHECKING:
+    from cato_lsp.backend.client import BackendClient
+
+log = logging.getLogger(__name__)
+
+HEALTH_EVERY_S = 10.0
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 10.0
+WHILE_STARTING_S = 0.5
+
+NONE_FOUND = "no backend is running: start one with `cato serve`, or set backend.url"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A backend that answers."""
+
+    client: BackendClient
+    model: Model
+    round_trip_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand with the backend."""
+
+    state: State
+    message: str
+    url: str | None = None
+
+
+class Link:
+    """Looks for the backend of `settings()`, again and again; tells of every change."""
+
+    def __init__(
+        self, settings: Callable[[], BackendSettings], changed: Callable[[], None]
+    ) -> None:
+        self.standing = Standing(State.STARTING, "looking for a backend")
+        self.connection: Connection | None = None
+        self._settings = settings
+        self._changed = changed
+        self._client: BackendClient | None = None
+        self._started: autostart.StartedBackend | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
+        self._pause_s = FIRST_PAUSE_S
+
+    def start(self) -> None:
+        """Begins to look, in the background."""
+        self._keeping = asyncio.create_task(self._keep())
+        self._keeping.add_done_callback(_report)
+
+    def look_again(self) -> None:
+        """Looks now: something that was tried failed."""
+        self._pause_s = FIRST_PAUSE_S
+        self._wake.set()
+
+    def restart(self) -> None:
+        """Forgets what was found and looks again, starting a backend where that is allowed."""
+        self._started = None
+        self.connection = None
+        self._stand(Standing(State.STARTING, "looking for a backend"))
+        self.look_again()
+
+    async def looked(self) -> None:
+        """Returns after the next look."""
+        self._looked.clear()
+        await self._looked.wait()
+
+    async def close(self) -> None:
+        """Ends every request and the looking; a backend that was started lives on."""
+        self.connection = None
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+        await self._use(None)
+
+    async def _keep(self) -> None:
+        make_client = await asyncio.to_thread(_client_class)
+        while True:
+            self._wake.clear()
+            self._stand(await self._look(make_client))
+            self._looked.set()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        timer = asyncio.get_running_loop().call_later(self._next_pause_s(), self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
+
+    def _next_pause_s(self) -> float:
+        if self.standing.state is State.READY:
+            self._pause_s = FIRST_PAUSE_S
+            return HEALTH_EVERY_S
+        if self.standing.state is State.STARTING:
+            return WHILE_STARTING_S
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        return self._pause_s
+
+    async def _look(self, make_client: type[BackendClient]) -> Standing:
+        try:
+            target = locate(self._settings())
+        except UntrustedAnnouncement as error:
+            return await self._lost(Standing(State.UNREACHABLE, str(error)))
+        if target is None:
+            return await self._lost(await self._none_found())
+        if self._client is None or self._client.target != target:
+            await self._use(make_client(target))
+        return await self._ask(target)
+
+    async def _ask(self, target: Target) -> Standing:
+        try:
+            await self._connect()
+        except BackendFailure as failure:
+            self.connection = None
+            if isinstance(failure, Unreachable) and target.origin is Origin.DISCOVERED:
+                # The announcement outlived its process: as good as none.
+                return await self._none_found()
+            return Standing(_state_after(failure), str(failure), target.url)
+        self._started = None
+        return Standing(State.READY, "ready", target.url)
+
+    async def _connect(self) -> None:
+        client = self._client
+        assert client is not None
+        round_trip_ms = await client.health()
+        known = self.connection
+        model = known.model if known is not None else await client.model()
+        self.connection = Connection(client, model, round_trip_ms)
+
+    async def _none_found(self) -> Standing:
+        if self._started is None:
+            if not (self._settings().autostart and autostart.can_start()):
+                return Standing(State.UNREACHABLE, NONE_FOUND)
+            try:
+                self._started = await asyncio.to_thread(autostart.start)
+            except OSError as error:
+                return Standing(State.UNREACHABLE, f"no backend could be started: {error.strerror}")
+        failure = self._started.failure()
+        if failure is not None:
+            return Standing(State.UNREACHABLE, f"the backend did not start: {failure}")
+        return Standing(State.STARTING, "starting a backend on this machine")
+
+    async def _lost(self, standing: Standing) -> Standing:
+        await self._use(None)
+        return standing
+
+    async def _use(self, client: BackendClient | None) -> None:
+        self.connection = None
+        former, self._client = self._client, client
+        if former is not None:
+            await former.close()
+
+    def _stand(self, standing: Standing) -> None:
+        if standing != self.standing:
+            log.info("backend: %s: %s", standing.state, standing.message)
+            self.standing = standing
+            self._changed()
+
+
+def _client_class() -> type[BackendClient]:
+    # aiohttp takes longer to import than the server takes to initialize: late, and in a thread.
+    from cato_lsp.backend.client import BackendClient
+
+    return BackendClient
+
+
+def _state_after(failure: BackendFailure) -> State:
+    if isinstance(failure, Denied):
+        return State.UNAUTHORIZED
+    loading = isinstance(failure, Refused) and failure.status == 503
+    return State.STARTING if loading else State.UNREACHABLE
+
+
+def _report(keeping: asyncio.Task[None]) -> None:
+    if not keeping.cancelled() and keeping.exception() is not None:
+        log.error("the search for the backend ended", exc_info=keeping.exception())

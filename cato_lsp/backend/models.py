@@ -1,0 +1,72 @@
+"""What a backend says of its model, in `/v1/models`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from cato_backend.wire.headers import ALIAS
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """All that the language server may know of what answers.
+
+    The defaults are those of an OpenAI server that is not CATO's backend: no fill-in-the-middle,
+    no whole tasks, cancelled by closing the connection.
+    """
+
+    name: str
+    tasks: frozenset[str] = frozenset({"completion", "generation"})
+    max_prompt_tokens: int = 2048
+    chars_per_token: float = 3.0
+    fills_in_the_middle: bool = False
+    cancels: bool = False
+    """Whether `/v1/requests/{id}/cancel` exists."""
+
+    @property
+    def prompt_characters(self) -> int:
+        """How many characters a prompt may hold."""
+        return int(self.max_prompt_tokens * self.chars_per_token)
+
+
+def choose(listing: object) -> Model | None:
+    """The model to ask for: the alias `cato` where it is served, else the first one listed."""
+    entries = _entries(listing)
+    if not entries:
+        return None
+    entry = next((entry for entry in entries if entry.get("id") == ALIAS), entries[0])
+    name, said = entry.get("id"), entry.get("cato")
+    if not isinstance(name, str):
+        return None
+    return (
+        _described(name, cast("Mapping[str, Any]", said)) if isinstance(said, dict) else Model(name)
+    )
+
+
+def _described(name: str, said: Mapping[str, Any]) -> Model:
+    plain = Model(name)
+    tokens, ratio, tasks = (said.get(k) for k in ("max_prompt_tokens", "chars_per_token", "tasks"))
+    return Model(
+        name=name,
+        tasks=frozenset(map(str, cast("list[object]", tasks)))
+        if isinstance(tasks, list)
+        else plain.tasks,
+        max_prompt_tokens=int(_positive(tokens) or plain.max_prompt_tokens),
+        chars_per_token=_positive(ratio) or plain.chars_per_token,
+        fills_in_the_middle=bool(said.get("fim_order")),
+        cancels=True,
+    )
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if value > 0 else None
+
+
+def _entries(listing: object) -> list[Mapping[str, Any]]:
+    data = cast("Mapping[str, Any]", listing).get("data") if isinstance(listing, dict) else None
+    entries = cast("list[object]", data) if isinstance(data, list) else []
+    return [cast("Mapping[str, Any]", entry) for entry in entries if isinstance(entry, dict)]

@@ -1,0 +1,33 @@
+"""An HTTP error, or an error event, as a failure that a person can read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from cato_lsp.backend.failures import Denied, Refused
+
+if TYPE_CHECKING:
+    import aiohttp
+
+LONGEST_MESSAGE = 300
+
+
+async def refusal(response: aiohttp.ClientResponse) -> Refused:
+    """The failure that a response of an error status stands for."""
+    body = await response.content.read(16 * 1024)
+    try:
+        value = json.loads(body)
+    except ValueError:
+        value = None
+    return refused(value, status=response.status)
+
+
+def refused(value: object, *, status: int) -> Refused:
+    """The failure in OpenAI's error object, or what the status alone says."""
+    error = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
+    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
+    message = str(fields.get("message") or f"the backend answered {status}")[:LONGEST_MESSAGE]
+    code = fields.get("code")
+    kind = Denied if status in {401, 403} else Refused
+    return kind(message, status=status, code=None if code is None else str(code))

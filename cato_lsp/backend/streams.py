@@ -1,0 +1,122 @@
+"""One streamed answer: read to its end in a task of its own, so that leaving it costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from multidict import CIMultiDictProxy
+
+from cato_backend.wire import headers
+from cato_backend.wire.headers import CancelReason
+from cato_backend.wire.sse import DONE, Event, EventReader, MalformedStream
+from cato_lsp.backend.failures import BackendFailure, Unreachable
+from cato_lsp.backend.refusals import refusal
+
+DRAIN_S = 2.0
+"""How long a cancelled stream may take to end before its connection is given up."""
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+"""Starts a task and holds on to it until it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the response headers said, as far as they were there."""
+
+    request_id: str | None = None
+    replica: str | None = None
+    queue_ms: float | None = None
+    load: float | None = None
+
+
+class EventStream:
+    """The events of one response, in order.
+
+    `cancel` returns at once; the response is then read to its end in the background, which is what
+    lets the connection be used again.
+    """
+
+    def __init__(
+        self,
+        request: AbstractAsyncContextManager[aiohttp.ClientResponse],
+        tell: Callable[[CancelReason], Awaitable[bool]] | None,
+        spawn: Spawn,
+    ) -> None:
+        self.head = Head()
+        self._tell = tell
+        self._spawn = spawn
+        self._cancelled = False
+        self._events: asyncio.Queue[Event | BackendFailure | None] = asyncio.Queue()
+        self._reading = spawn(self._read(request))
+        self._reading.add_done_callback(self._end)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events up to `[DONE]`. Raises BackendFailure."""
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._events.get()
+        if event is None:
+            raise StopAsyncIteration
+        if isinstance(event, BackendFailure):
+            raise event
+        return event
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Ends the answer, where it has not ended; what still comes is thrown away."""
+        if self._reading.done() or self._cancelled:
+            return
+        self._cancelled = True
+        if self._tell is None:
+            self._reading.cancel()
+        else:
+            self._spawn(self._leave(self._tell(reason)))
+
+    async def _leave(self, told: Awaitable[bool]) -> None:
+        if await told:
+            await asyncio.wait([self._reading], timeout=DRAIN_S)
+        self._reading.cancel()
+
+    async def _read(self, request: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> None:
+        try:
+            async with request as response:
+                if response.status != 200:
+                    raise await refusal(response)
+                self.head = _head(response.headers)
+                await self._read_events(response.content)
+        except BackendFailure as failure:
+            self._events.put_nowait(failure)
+        except (aiohttp.ClientError, TimeoutError, OSError, MalformedStream) as error:
+            self._events.put_nowait(Unreachable(f"the backend broke off: {type(error).__name__}"))
+
+    async def _read_events(self, content: aiohttp.StreamReader) -> None:
+        reader = EventReader()
+        async for chunk in content.iter_any():
+            for event in reader.feed(chunk):
+                # Read on after the end: only a response read whole leaves its connection reusable.
+                self._events.put_nowait(None if event.data == DONE else event)
+
+    def _end(self, _reading: asyncio.Task[None]) -> None:
+        self._events.put_nowait(None)
+
+
+def _head(named: CIMultiDictProxy[str]) -> Head:
+    return Head(
+        request_id=named.get(headers.REQUEST_ID),
+        replica=named.get(headers.REPLICA),
+        queue_ms=_number(named.get(headers.QUEUE_MS)),
+        load=_number(named.get(headers.LOAD)),
+    )
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return None

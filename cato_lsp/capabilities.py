@@ -1,0 +1,50 @@
+"""What the server declares to this client."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from cato_lsp.methods import COMMANDS
+
+
+def knows_inline_completion(client: types.ClientCapabilities) -> bool:
+    """Whether the client can show ghost text by itself."""
+    return client.text_document is not None and client.text_document.inline_completion is not None
+
+
+def registers_inline_completion(client: types.ClientCapabilities) -> bool:
+    """Whether the client lets inline completion come and go with the backend."""
+    document = client.text_document
+    inline = document.inline_completion if document is not None else None
+    return inline is not None and bool(inline.dynamic_registration)
+
+
+def answers_configuration(client: types.ClientCapabilities) -> bool:
+    """Whether the client answers `workspace/configuration`."""
+    return client.workspace is not None and bool(client.workspace.configuration)
+
+
+def watches_configuration(client: types.ClientCapabilities) -> bool:
+    """Whether the client tells of changed configuration once it is asked to."""
+    workspace = client.workspace
+    watch = workspace.did_change_configuration if workspace is not None else None
+    return watch is not None and bool(watch.dynamic_registration)
+
+
+def shows_progress(client: types.ClientCapabilities) -> bool:
+    """Whether the client shows progress that the server begins."""
+    return client.window is not None and bool(client.window.work_done_progress)
+
+
+def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) -> None:
+    """Sets in `server` what depends on the client.
+
+    Inline completion is declared only where it cannot be registered later; the completion menu is
+    used only where there is no ghost text, lest both show the same suggestion.
+    """
+    server.completion_provider = None
+    if not knows_inline_completion(client):
+        server.completion_provider = types.CompletionOptions()
+    elif not registers_inline_completion(client):
+        server.inline_completion_provider = types.InlineCompletionOptions()
+    server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))

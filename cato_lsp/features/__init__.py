@@ -1,0 +1,1 @@
+"""One module per request: they adapt LSP to plain functions, and back."""

@@ -1,0 +1,58 @@
+"""`textDocument/completion`: the same suggestion in the menu of a client without ghost text."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from cato_lsp.classify import Action
+from cato_lsp.features.inline_completion import accepted_command, ask, cursor
+from cato_lsp.methods import Token
+from cato_lsp.session.completing import Question, Suggestion, suggest
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+    from cato_lsp.session.session import Session
+
+LONGEST_LABEL = 60
+
+
+def start(
+    server: CatoServer, message_id: Token, params: types.CompletionParams
+) -> asyncio.Future[Any]:
+    """Answers a list of one item, or null."""
+    uri = params.text_document.uri
+    question = ask(server.session, uri, params.position, Action.INVOKED_COMPLETION)
+    return server.session.requests.start(message_id, _answer(server.session, question), topic=uri)
+
+
+async def _answer(session: Session, question: Question | None) -> types.CompletionList | None:
+    suggestion = await suggest(session, question) if question is not None else None
+    if question is None or suggestion is None:
+        return None
+    item = _item(suggestion, cursor(session, question), _word_before(question))
+    return types.CompletionList(is_incomplete=True, items=[item])
+
+
+def _item(suggestion: Suggestion, here: types.Position, word: str) -> types.CompletionItem:
+    label = suggestion.text.strip().split("\n", 1)[0][:LONGEST_LABEL]
+    return types.CompletionItem(
+        label=label,
+        kind=types.CompletionItemKind.Text,
+        detail="CATO",
+        documentation=suggestion.text,
+        # Menus filter by the word before the cursor, which the suggestion continues.
+        filter_text=word + suggestion.text.strip(),
+        text_edit=types.TextEdit(types.Range(here, here), suggestion.text),
+        command=accepted_command(suggestion),
+    )
+
+
+def _word_before(question: Question) -> str:
+    text, end = question.snapshot.text, question.offset
+    start = end
+    while start > 0 and (text[start - 1].isalnum() or text[start - 1] == "_"):
+        start -= 1
+    return text[start:end]

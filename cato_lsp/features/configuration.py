@@ -1,0 +1,73 @@
+"""`workspace/didChangeConfiguration`, and asking for the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from cato_lsp.capabilities import answers_configuration, watches_configuration
+from cato_lsp.session.settings import Complaint
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+
+log = logging.getLogger(__name__)
+
+SECTION = "cato"
+ANSWER_S = 5.0
+
+
+async def did_change(server: CatoServer, params: types.DidChangeConfigurationParams) -> None:
+    """The settings changed; what came along is used only where they cannot be asked for."""
+    await read(server, params.settings)
+
+
+def watch(server: CatoServer) -> None:
+    """Asks to be told of changes, where the client tells only those who ask."""
+    if watches_configuration(server.client_capabilities):
+        registration = types.Registration(
+            "cato-configuration",
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            types.DidChangeConfigurationRegistrationOptions(SECTION),
+        )
+        server.client_register_capability(types.RegistrationParams([registration]))
+
+
+async def read(server: CatoServer, pushed: object) -> None:
+    """Reads and applies the settings; `pushed` is what a notification carried."""
+    section = _section(pushed)
+    if answers_configuration(server.client_capabilities):
+        section = await _asked(server)
+    for complaint in server.session.configure(section):
+        _complain(server, complaint)
+
+
+async def _asked(server: CatoServer) -> object:
+    item = types.ConfigurationItem(section=SECTION)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            answers = await server.workspace_configuration_async(types.ConfigurationParams([item]))
+    except (TimeoutError, JsonRpcException) as error:
+        log.warning("the client did not give its configuration: %s", type(error).__name__)
+        return None
+    return answers[0] if answers else None
+
+
+def _section(settings: object) -> object:
+    return (
+        cast("Mapping[str, object]", settings).get(SECTION)
+        if isinstance(settings, Mapping)
+        else None
+    )
+
+
+def _complain(server: CatoServer, complaint: Complaint) -> None:
+    log.warning("%s", complaint)
+    kind, text = types.MessageType.Warning, str(complaint)
+    server.window_log_message(types.LogMessageParams(kind, text))
+    server.window_show_message(types.ShowMessageParams(kind, text))

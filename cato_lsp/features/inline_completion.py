@@ -1,0 +1,63 @@
+"""`textDocument/inlineCompletion`: ghost text."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from cato_lsp.classify import Action
+from cato_lsp.methods import COMMAND_ACCEPTED, Token
+from cato_lsp.session.completing import Question, Suggestion, suggest
+from cato_lsp.session.documents import position_of
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+    from cato_lsp.session.session import Session
+
+
+def start(
+    server: CatoServer, message_id: Token, params: types.InlineCompletionParams
+) -> asyncio.Future[Any]:
+    """Answers a list of one item, or null; null also where a newer request took its place."""
+    invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+    action = Action.INVOKED_COMPLETION if invoked else Action.AUTOMATIC_COMPLETION
+    uri = params.text_document.uri
+    question = ask(server.session, uri, params.position, action)
+    work = _answer(server.session, question)
+    return server.session.requests.start(message_id, work, topic=uri)
+
+
+def ask(session: Session, uri: str, position: types.Position, action: Action) -> Question | None:
+    """The question as of now, or None where the document is not open or not wanted."""
+    snapshot = session.documents.snapshot(uri)
+    if snapshot is None or not session.settings.enabled_for(snapshot.language_id):
+        return None
+    offset = snapshot.offset(position_of(position), session.documents.encoding)
+    return Question(snapshot, offset, action, time.perf_counter())
+
+
+def cursor(session: Session, question: Question) -> types.Position:
+    """Where the question was asked: the client's position, brought inside the text."""
+    position = question.snapshot.position(question.offset, session.documents.encoding)
+    return types.Position(position.line, position.character)
+
+
+def accepted_command(suggestion: Suggestion) -> types.Command:
+    """What the client runs once the suggestion was accepted."""
+    return types.Command("Accepted", COMMAND_ACCEPTED, arguments=[suggestion.request_id])
+
+
+async def _answer(session: Session, question: Question | None) -> types.InlineCompletionList | None:
+    suggestion = await suggest(session, question) if question is not None else None
+    if question is None or suggestion is None:
+        return None
+    here = cursor(session, question)
+    item = types.InlineCompletionItem(
+        insert_text=suggestion.text,
+        range=types.Range(here, here),
+        command=accepted_command(suggestion),
+    )
+    return types.InlineCompletionList([item])

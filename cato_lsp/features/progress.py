@@ -1,0 +1,67 @@
+"""Work-done progress and partial results, and the client's wish to end them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from cato_lsp.capabilities import shows_progress
+
+if TYPE_CHECKING:
+    from cato_lsp.methods import Token
+    from cato_lsp.server import CatoServer
+
+
+class Progress:
+    """Tells the client how one task gets on; without tokens it tells nothing.
+
+    pygls' own progress keeps every token it ever saw.
+    """
+
+    def __init__(self, server: CatoServer, work_done: Token | None, partial: Token | None) -> None:
+        self._server = server
+        self._work_done = work_done
+        self._partial = partial
+
+    def begin(self, title: str) -> None:
+        """The work begins."""
+        self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
+
+    def report(self, message: str, percentage: int | None) -> None:
+        """The work goes on."""
+        value = types.WorkDoneProgressReport(message=message, percentage=percentage)
+        self._send(self._work_done, value)
+
+    def delta(self, text: str) -> None:
+        """A piece of the result."""
+        self._send(self._partial, {"delta": text})
+
+    def end(self) -> None:
+        """The work is over."""
+        self._send(self._work_done, types.WorkDoneProgressEnd())
+
+    def _send(self, token: Token | None, value: object) -> None:
+        if token is not None:
+            self._server.progress(types.ProgressParams(token, value))
+
+
+async def server_token(server: CatoServer) -> Token | None:
+    """A token for progress that the server begins, where the client shows such."""
+    if not shows_progress(server.client_capabilities):
+        return None
+    token = uuid4().hex
+    try:
+        await server.window_work_done_progress_create_async(
+            types.WorkDoneProgressCreateParams(token)
+        )
+    except JsonRpcException:
+        return None
+    return token
+
+
+def cancel(server: CatoServer, params: types.WorkDoneProgressCancelParams) -> None:
+    """`window/workDoneProgress/cancel`: the person pressed the progress's cancel button."""
+    server.session.requests.cancel_progress(params.token)

@@ -1,0 +1,23 @@
+"""`cato/restartBackend`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from cato_lsp.methods import Token
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+    from cato_lsp.session.session import Session
+
+
+def start(server: CatoServer, message_id: Token, _params: object) -> asyncio.Future[Any]:
+    """Forgets the backend that was found, looks again, and answers the status after that."""
+    return server.session.requests.start(message_id, _answer(server.session))
+
+
+async def _answer(session: Session) -> dict[str, Any]:
+    session.link.restart()
+    await session.link.looked()
+    return session.status().body()

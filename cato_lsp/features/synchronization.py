@@ -1,0 +1,25 @@
+"""`textDocument/didOpen`, `didChange`, `didClose`: nothing here waits for anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+
+
+def did_open(server: CatoServer, params: types.DidOpenTextDocumentParams) -> None:
+    """A document was opened."""
+    server.session.documents.open(params.text_document)
+
+
+def did_change(server: CatoServer, params: types.DidChangeTextDocumentParams) -> None:
+    """A document was changed."""
+    server.session.documents.change(params)
+
+
+def did_close(server: CatoServer, params: types.DidCloseTextDocumentParams) -> None:
+    """A document was closed: nobody waits for answers about it any more."""
+    server.session.close_document(params.text_document.uri)

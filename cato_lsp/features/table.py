@@ -1,0 +1,54 @@
+"""Which module answers what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from lsprotocol import types
+
+from cato_lsp import methods
+from cato_lsp.features import (
+    completion,
+    configuration,
+    execute_command,
+    inline_completion,
+    lifecycle,
+    progress,
+    restart_backend,
+    status,
+    summarize,
+    synchronization,
+    translate,
+)
+
+Start = Callable[..., asyncio.Future[Any]]
+"""(server, message id, params) to the answer; what must be read at once is read in the call."""
+
+REQUESTS: dict[str, Start] = {
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion.start,
+    types.TEXT_DOCUMENT_COMPLETION: completion.start,
+    types.WORKSPACE_EXECUTE_COMMAND: execute_command.start,
+    methods.SUMMARIZE: summarize.start,
+    methods.TRANSLATE: translate.start,
+    methods.STATUS: status.start,
+    methods.RESTART_BACKEND: restart_backend.start,
+}
+
+NOTIFICATIONS: dict[str, Callable[..., None]] = {
+    types.TEXT_DOCUMENT_DID_OPEN: synchronization.did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: synchronization.did_change,
+    types.TEXT_DOCUMENT_DID_CLOSE: synchronization.did_close,
+    types.EXIT: lifecycle.leave,
+}
+"""In place of pygls' own, whose workspace would copy every text a second time."""
+
+HOOKS: dict[str, Callable[..., Any]] = {
+    types.INITIALIZE: lifecycle.initialize,
+    types.INITIALIZED: lifecycle.initialized,
+    types.SHUTDOWN: lifecycle.shutdown,
+    types.WORKSPACE_DID_CHANGE_CONFIGURATION: configuration.did_change,
+    types.WINDOW_WORK_DONE_PROGRESS_CANCEL: progress.cancel,
+}
+"""Called by pygls after its own handler of the method, if it has one."""

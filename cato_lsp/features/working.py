@@ -1,0 +1,81 @@
+"""What `cato/summarize`, `cato/translate` and their commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from cato_backend.wire.headers import Task
+from cato_lsp.backend.calls import new_request_id
+from cato_lsp.features.progress import Progress, server_token
+from cato_lsp.methods import Token, UnitParams
+from cato_lsp.session.documents import position_of
+from cato_lsp.session.tasks import Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.units import unit_at
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+    from cato_lsp.session.session import Session
+
+NOT_OPEN = "the document is not open"
+NO_UNIT = "there is no function or class under the cursor"
+
+
+def start_task(
+    server: CatoServer,
+    message_id: Token,
+    task: Task,
+    params: UnitParams,
+    *,
+    begins_progress: bool = False,
+) -> asyncio.Future[Any]:
+    """Answers a TaskResult, always. The unit is the one of this moment.
+
+    `begins_progress`: show the client progress although it gave no token for it.
+    """
+    job = _job(server.session, task, params)
+    if isinstance(job, TaskResult):
+        return server.session.requests.start(message_id, _known(job))
+    work = _work(server, message_id, job, params, begins_progress=begins_progress)
+    cut_short = result_of(job, Outcome.CANCELLED).body()
+    return server.session.requests.start(message_id, work, if_cut_short=cut_short)
+
+
+def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
+    snapshot = session.documents.snapshot(params.text_document.uri)
+    if snapshot is None:
+        return TaskResult(Outcome.FAILED, message=NOT_OPEN)
+    offset = snapshot.offset(position_of(params.position), session.documents.encoding)
+    unit = unit_at(snapshot, offset)
+    if unit is None:
+        return TaskResult(Outcome.FAILED, message=NO_UNIT)
+    return Job(
+        task=task,
+        unit=unit,
+        uri=snapshot.uri,
+        language_id=snapshot.language_id,
+        target_language=params.target_language,
+        request_id=new_request_id(),
+        asked_at_s=time.perf_counter(),
+    )
+
+
+async def _known(result: TaskResult) -> dict[str, Any]:
+    return result.body()
+
+
+async def _work(
+    server: CatoServer, message_id: Token, job: Job, params: UnitParams, *, begins_progress: bool
+) -> dict[str, Any]:
+    token = params.work_done_token
+    if token is None and begins_progress:
+        token = await server_token(server)
+    if token is not None:
+        server.session.requests.show_progress(message_id, token)
+    progress = Progress(server, token, params.partial_result_token)
+    progress.begin(job.title)
+    try:
+        return (await run_task(server.session, job, progress)).body()
+    finally:
+        progress.end()

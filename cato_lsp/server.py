@@ -1,0 +1,71 @@
+"""One connection's language server."""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import partial
+from typing import Any, cast
+
+from pygls.lsp.server import LanguageServer
+from pygls.protocol.json_rpc import RPCMessage
+
+from cato_lsp import __version__, methods
+from cato_lsp.features.registration import InlineRegistration
+from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
+from cato_lsp.protocol import CatoProtocol, Entry
+from cato_lsp.session.session import Session
+from cato_lsp.session.status import Status
+
+log = logging.getLogger(__name__)
+
+
+class CatoServer(LanguageServer):
+    """pygls' server with a session. It needs a running loop and ends with its connection."""
+
+    def __init__(self, log_path: str | None = None) -> None:
+        self.converter = methods.converter()
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            "cato-lsp",
+            __version__,
+            protocol_cls=CatoProtocol,
+            converter_factory=lambda: self.converter,
+        )
+        self.session = Session(self._tell_status, log_path)
+        self.registration = InlineRegistration(self)
+        self.exit_status: int | None = None
+        """Set once the client said `exit`: 0 if it said `shutdown` before."""
+        self._register()
+
+    def receive(self, body: bytes | str) -> None:
+        """Handles one message, whatever it is."""
+        try:
+            message = self.protocol.structure_message(json.loads(body))
+            self.protocol.handle_message(cast("RPCMessage", message))
+        except Exception:
+            log.exception("a message could not be handled")
+
+    def leave(self) -> None:
+        """Ends the connection after the message that is being handled."""
+        self.exit_status = 0 if self.session.closed else 1
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Into the log: pygls would raise a pop-up."""
+        log.error("%s", getattr(source, "__name__", source), exc_info=error)
+
+    def _register(self) -> None:
+        for method, start in REQUESTS.items():
+            self._answer_by(method, Entry(partial(start, self)))
+        for method, handler in NOTIFICATIONS.items():
+            self._answer_by(method, partial(handler, self))
+        for method, hook in HOOKS.items():
+            self.feature(method)(partial(hook, self))
+
+    def _answer_by(self, method: str, handler: object) -> None:
+        # What pygls itself answers comes first in its look-up: the place to replace it.
+        manager = cast("Any", self.protocol.fm)
+        manager.add_builtin_feature(method, handler)
+
+    def _tell_status(self, status: Status) -> None:
+        self.protocol.notify(methods.DID_CHANGE_STATUS, status.body())
+        self.registration.follow(status.state)

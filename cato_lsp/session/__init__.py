@@ -1,0 +1,1 @@
+"""What one connection holds: settings, documents, requests in flight, status."""

@@ -1,0 +1,72 @@
+"""The open documents of one connection, whatever the client sends about them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from lsprotocol import types
+
+from cato_lsp.syntax.parsing import open_document
+from cato_lsp.text import Change, Document, Encoding, Position, Range, Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class Documents:
+    """Follows didOpen, didChange and didClose; what does not fit is logged once."""
+
+    def __init__(self) -> None:
+        self.encoding = Encoding.UTF16
+        """What the client counts positions in; UTF-16 unless it agreed to another."""
+        self._open: dict[str, Document] = {}
+        self._complained: set[str] = set()
+
+    def __contains__(self, uri: object) -> bool:
+        return uri in self._open
+
+    def open(self, item: types.TextDocumentItem) -> None:
+        """Opens a document; one that is open already is replaced."""
+        self._open[item.uri] = open_document(item.uri, item.language_id, item.version, item.text)
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Makes the changes of one notification."""
+        uri, version = params.text_document.uri, params.text_document.version
+        document = self._open.get(uri)
+        if document is None:
+            self._complain(uri, "a change for a document that is not open")
+            return
+        if version <= document.snapshot().version:
+            self._complain(uri, "a change whose version does not go up")
+        document.apply(_changes(params.content_changes), version, self.encoding)
+
+    def close(self, uri: str) -> None:
+        """Forgets a document."""
+        if self._open.pop(uri, None) is None:
+            self._complain(uri, "a document that is not open is closed")
+        else:
+            self._complained.discard(uri)
+
+    def snapshot(self, uri: str) -> Snapshot | None:
+        """The document as it is now, or None where it is not open."""
+        document = self._open.get(uri)
+        return None if document is None else document.snapshot()
+
+    def _complain(self, uri: str, what: str) -> None:
+        if uri not in self._complained:
+            self._complained.add(uri)
+            log.warning("%s (%s)", what, uri)
+
+
+def position_of(position: types.Position) -> Position:
+    """LSP's position in our terms."""
+    return Position(position.line, position.character)
+
+
+def _changes(events: Sequence[types.TextDocumentContentChangeEvent]) -> list[Change]:
+    return [
+        Change(event.text, Range(position_of(event.range.start), position_of(event.range.end)))
+        if isinstance(event, types.TextDocumentContentChangePartial)
+        else Change(event.text)
+        for event in events
+    ]

@@ -1,0 +1,98 @@
+"""What one connection holds."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import statistics
+from collections import deque
+from collections.abc import Callable
+
+from cato_lsp.backend.calls import Sender
+from cato_lsp.backend.link import Link
+from cato_lsp.session.documents import Documents
+from cato_lsp.session.requests import Requests
+from cato_lsp.session.settings import Complaint, Settings, parse
+from cato_lsp.session.status import State, Status
+
+LATENCIES_KEPT = 20
+BUSY_LOAD = 0.9
+
+
+class Session:
+    """One editor's connection; needs a running loop."""
+
+    def __init__(self, tell_status: Callable[[Status], None], log_path: str | None) -> None:
+        self.settings = Settings()
+        self.documents = Documents()
+        self.requests = Requests()
+        self.initialization_options: object = None
+        self.link = Link(lambda: self.settings.backend, self.status_changed)
+        self.closed = False
+        self._id = secrets.token_hex(8)
+        self._tell_status = tell_status
+        self._log_path = log_path
+        self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._load: float | None = None
+        self._told: tuple[object, ...] = ()
+        self._complaints: set[Complaint] = set()
+
+    def configure(self, configuration: object) -> list[Complaint]:
+        """Takes new settings over; returns the complaints that were not made before."""
+        former, (self.settings, complaints) = (
+            self.settings,
+            parse(configuration, self.initialization_options),
+        )
+        if self.settings.backend != former.backend:
+            self.link.restart()
+        self.status_changed()
+        fresh = [complaint for complaint in complaints if complaint not in self._complaints]
+        self._complaints.update(fresh)
+        return fresh
+
+    def close_document(self, uri: str) -> None:
+        """Forgets a document, and whatever was being asked about it."""
+        self.documents.close(uri)
+        self.requests.supersede(uri)
+
+    def sender(self, uri: str) -> Sender:
+        """This session and a document, in names that say nothing about either."""
+        digest = hashlib.blake2b(uri.encode(), key=self._id.encode(), digest_size=8)
+        return Sender(self._id, digest.hexdigest())
+
+    def answered(self, latency_ms: float, load: float | None) -> None:
+        """Takes note of an answer that came."""
+        self._latencies_ms.append(latency_ms)
+        self._load = load
+        self.status_changed()
+
+    def status(self) -> Status:
+        """How things stand now."""
+        standing = self.link.standing
+        state, message = standing.state, standing.message
+        if state is State.READY and (self._load or 0) >= BUSY_LOAD:
+            state, message = State.BUSY, "the backend is busy: suggestions may be late"
+        if not self.settings.completion.enabled:
+            state, message = State.DISABLED, "inline completion is switched off"
+        latency_ms = statistics.median(self._latencies_ms) if self._latencies_ms else None
+        return Status(
+            state=state,
+            message=message,
+            backend_url=standing.url,
+            latency_ms=None if latency_ms is None else round(latency_ms, 1),
+            load=self._load,
+            log_path=self._log_path,
+        )
+
+    def status_changed(self) -> None:
+        """Tells the client, if there is something new to tell."""
+        status = self.status()
+        if status.told_apart_by() != self._told:
+            self._told = status.told_apart_by()
+            self._tell_status(status)
+
+    async def close(self) -> None:
+        """Ends what runs for this connection."""
+        self.closed = True
+        await self.requests.close()
+        await self.link.close()

@@ -1,0 +1,46 @@
+"""What the person is told of the backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class State(StrEnum):
+    """The one word for it."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    DISABLED = "disabled"
+    UNAUTHORIZED = "unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`cato/status`, as a value."""
+
+    state: State
+    message: str
+    backend_url: str | None
+    latency_ms: float | None
+    """The median of the last answers."""
+    load: float | None
+    log_path: str | None
+
+    def body(self) -> dict[str, Any]:
+        """As the protocol spells it."""
+        return {
+            "state": self.state.value,
+            "message": self.message,
+            "backendUrl": self.backend_url,
+            "latencyMs": self.latency_ms,
+            "load": self.load,
+            "logPath": self.log_path,
+        }
+
+    def told_apart_by(self) -> tuple[object, ...]:
+        """What makes it worth a notification: the figures alone change with every answer."""
+        return (self.state, self.message, self.backend_url, self.log_path)

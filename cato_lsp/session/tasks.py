@@ -1,0 +1,122 @@
+"""One whole task, a summary or a translation, from the unit to its result."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from cato_backend.wire import tasks as wire
+from cato_backend.wire.headers import Task
+from cato_backend.wire.tasks import TaskRequest
+from cato_lsp.backend.calls import Call, Sender, task_call
+from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
+from cato_lsp.backend.tasks import Listener, outcome_of
+from cato_lsp.classify import Targets
+from cato_lsp.units import Unit
+
+if TYPE_CHECKING:
+    from cato_lsp.session.session import Session
+
+
+class Outcome(StrEnum):
+    """How a task ended."""
+
+    OK = "ok"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task that a person asked for, about one unit of one document."""
+
+    task: Task
+    unit: Unit
+    uri: str
+    language_id: str
+    target_language: str | None
+    request_id: str
+    asked_at_s: float
+
+    @property
+    def title(self) -> str:
+        """What the result is called."""
+        if self.task is Task.SUMMARIZATION:
+            return f"summary of {self.unit.name}"
+        return f"{self.unit.name} in {self.target_language}"
+
+    @property
+    def result_language(self) -> str:
+        """The language id of the result."""
+        return self.target_language or "markdown"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What `cato/summarize` and `cato/translate` answer."""
+
+    outcome: Outcome
+    request_id: str = ""
+    title: str = ""
+    language_id: str = "markdown"
+    text: str = ""
+    message: str = ""
+    elapsed_ms: int = 0
+
+    def body(self) -> dict[str, Any]:
+        """As the protocol spells it."""
+        return {
+            "outcome": self.outcome.value,
+            "requestId": self.request_id,
+            "title": self.title,
+            "languageId": self.language_id,
+            "text": self.text,
+            "message": self.message,
+            "elapsedMs": self.elapsed_ms,
+        }
+
+
+def result_of(job: Job, outcome: Outcome, *, text: str = "", message: str = "") -> TaskResult:
+    """How `job` ended, as of now."""
+    elapsed_ms = int((time.perf_counter() - job.asked_at_s) * 1000)
+    return TaskResult(
+        outcome, job.request_id, job.title, job.result_language, text, message, elapsed_ms
+    )
+
+
+async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult:
+    """Does the job. Never raises for the backend: the result's message says what was wrong."""
+    connection = session.link.connection
+    if connection is None:
+        return result_of(job, Outcome.FAILED, message=session.link.standing.message)
+    if job.task not in connection.model.tasks:
+        message = f"the backend at {connection.client.target.url} offers no {job.task}"
+        return result_of(job, Outcome.FAILED, message=message)
+    call = call_for(
+        job, session.sender(job.uri), session.settings.targets, connection.round_trip_ms
+    )
+    try:
+        stream = connection.client.open(call, cancels=connection.model.cancels)
+        text = await outcome_of(stream, listener)
+    except BackendFailure as failure:
+        if isinstance(failure, Unreachable | Denied):
+            session.link.look_again()
+        return result_of(job, Outcome.FAILED, message=str(failure))
+    return result_of(job, Outcome.OK, text=text)
+
+
+def call_for(job: Job, sender: Sender, targets: Targets, round_trip_ms: float) -> Call:
+    """The call that does the job, with the budget that is left."""
+    summary = job.task is Task.SUMMARIZATION
+    target_ms = targets.summarization_e2e_ms if summary else targets.translation_e2e_ms
+    spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
+    request = TaskRequest(
+        task=job.task,
+        language=job.language_id,
+        units=(wire.Unit(job.unit.name, job.unit.kind, job.unit.text),),
+        target_language=job.target_language,
+    )
+    budget_ms = int(target_ms - spent_ms - round_trip_ms)
+    return task_call(request, sender, job.request_id, budget_ms=budget_ms)
