@@ -61,7 +61,7 @@ class SchedulingConfig(_Frozen):
     max_waiting: int = Field(default=1000, ge=1, description="queued requests per model")
     max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
     max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
-    max_attempts: int = Field(3, ge=1, description="replicas tried for one request")
+    max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
 
 
 class TargetConfig(_Frozen):

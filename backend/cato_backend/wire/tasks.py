@@ -1,6 +1,6 @@
 """`POST /v1/tasks`: its body and the events of its stream.
 
-    event: progress   {"state": "queued" | "running", "done": 0, "total": 1}
+    event: progress   {"state": "running", "done": 0, "total": 1}    units done, of all
     event: delta      {"text": "..."}                       more of the result, in order
     event: result     {"text": "...", "finish_reason": "stop", "elapsed_ms": 812, "met": true}
     event: error      {"error": {message, type, param, code}}

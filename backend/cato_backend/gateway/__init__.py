@@ -1,0 +1,1 @@
+"""The HTTP side: routes, authentication, validation, errors. Handlers adapt; they do not think."""

@@ -1,0 +1,82 @@
+"""Who may come in: bearer tokens, and on loopback no web page and no foreign Host."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from pathlib import Path
+
+from aiohttp import web
+
+from cato_backend.errors import ConfigError, Forbidden, Unauthorized
+
+_LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
+
+
+class Tokens:
+    """The accepted bearer tokens. Without any, everybody is the same unnamed tenant."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._tenants = {token.encode(): _tenant(token) for token in tokens}
+
+    def __bool__(self) -> bool:
+        return bool(self._tenants)
+
+    def tenant(self, authorization: str | None) -> str:
+        """Whose token this is. Raises Unauthorized. Takes as long for every wrong token."""
+        if not self._tenants:
+            return ""
+        scheme, _, given = (authorization or "").partition(" ")
+        found = ""
+        for token, tenant in self._tenants.items():
+            if hmac.compare_digest(token, given.strip().encode()):
+                found = tenant
+        if scheme.lower() != "bearer" or not found:
+            raise Unauthorized("authorization: expected 'Bearer TOKEN' with a token of this server")
+        return found
+
+
+def read_tokens(path: Path) -> Tokens:
+    """One token a line; empty lines and those that start with # do not count. Raises ConfigError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"server.token_file: {path}: {error}") from error
+    tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not tokens:
+        raise ConfigError(f"server.token_file: {path} holds no token; write one a line")
+    return Tokens(tokens)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address or name. Unknown names count as no."""
+    name = host.strip("[]").lower()
+    if name in _LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def check_local(request: web.Request) -> None:
+    """Refuses what a web page in the user's browser could send here. Raises Forbidden.
+
+    A page can make the browser connect to loopback: its request carries an Origin, or, by DNS
+    rebinding, the page's own host name.
+    """
+    if "Origin" in request.headers:
+        raise Forbidden("origin: requests of web pages are refused on a loopback address")
+    host = request.headers.get("Host", "")
+    if not is_loopback(host.rpartition(":")[0] if _has_port(host) else host):
+        raise Forbidden("host: expected localhost or a loopback address")
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdigit() and not host.endswith("]") and host.count(":") != 0
+
+
+def _tenant(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:12]

@@ -1,0 +1,133 @@
+"""From a validated body to a call of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cato_backend.errors import InvalidRequest
+from cato_backend.gateway.bodies import (
+    CatoField,
+    ChatBody,
+    CompletionBody,
+    for_engine,
+    validated,
+)
+from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.requests import Request
+from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.resume import is_resumable
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.tasks.infill import ContextFile
+
+_ENGINE_DEFAULT_MAX_TOKENS = 16
+"""What OpenAI and vLLM take for `/v1/completions` where the body names none."""
+_CHAT_EXPECTED_TOKENS = 1024
+"""A chat without max_tokens may fill its context; the ledger counts on this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A call before it is known which model serves it and when it is due."""
+
+    kind: Kind
+    model: str
+    body: dict[str, Any]
+    max_tokens: int
+    prompt_chars: int = 0
+    prompt_tokens: int = 0
+    """Known where the prompt came as token ids."""
+    infill: Infill | None = None
+
+
+Drafting = Callable[[dict[str, Any]], Draft]
+
+
+def completion_draft(value: dict[str, Any]) -> Draft:
+    """From the body of `/v1/completions`. Raises InvalidRequest."""
+    body = validated(CompletionBody, value)
+    infill = _infill(body)
+    chars, tokens = _prompt_size(body.prompt)
+    return Draft(
+        kind=Kind.COMPLETION,
+        model=body.model,
+        body=_engine_body(value, body.cato),
+        max_tokens=body.max_tokens or _ENGINE_DEFAULT_MAX_TOKENS,
+        prompt_chars=chars + (len(infill.suffix) if infill else 0),
+        prompt_tokens=tokens,
+        infill=infill,
+    )
+
+
+def chat_draft(value: dict[str, Any]) -> Draft:
+    """From the body of `/v1/chat/completions`. Raises InvalidRequest."""
+    body = validated(ChatBody, value)
+    return Draft(
+        kind=Kind.CHAT,
+        model=body.model,
+        body=_engine_body(value, body.cato),
+        max_tokens=body.max_completion_tokens or body.max_tokens or _CHAT_EXPECTED_TOKENS,
+        prompt_chars=sum(len(m.content) for m in body.messages if isinstance(m.content, str)),
+    )
+
+
+async def make_call(
+    draft: Draft, headers: RequestHeaders, runtime: Runtime, arrival: float
+) -> Call:
+    """The call, addressed to a model of the catalog. Raises NotFound, NoReplica, InvalidRequest."""
+    model = await runtime.catalog.resolve(draft.model, headers.task, headers.target.budget_s)
+    limit = runtime.catalog.facts(model).max_model_len
+    if limit is not None and draft.max_tokens > limit and draft.kind is Kind.COMPLETION:
+        raise InvalidRequest(
+            f"max_tokens: got {draft.max_tokens}, expected at most the context of {limit}",
+            param="max_tokens",
+        )
+    request = Request(
+        id=headers.request_id,
+        task=headers.task,
+        model=model,
+        arrival=arrival,
+        target=headers.target,
+        prompt_tokens=draft.prompt_tokens
+        or runtime.catalog.ratio(model).tokens(draft.prompt_chars),
+        max_tokens=draft.max_tokens,
+        origin=headers.origin,
+        supersede=headers.supersede,
+        resumable=is_resumable(draft.body),
+        workflow=headers.workflow,
+    )
+    return Call(request, draft.kind, draft.body, draft.infill)
+
+
+def _infill(body: CompletionBody) -> Infill | None:
+    """The fill-in-the-middle parts, where the client leaves the rendering to us."""
+    if body.suffix is None and body.cato is None:
+        return None
+    if not isinstance(body.prompt, str):
+        raise InvalidRequest("prompt: with suffix or cato, a string is expected", param="prompt")
+    pieces = body.cato.context if body.cato else []
+    context = tuple(ContextFile(piece.path, piece.text) for piece in pieces)
+    return Infill(body.prompt, body.suffix or "", context)
+
+
+def _engine_body(value: dict[str, Any], cato: CatoField | None) -> dict[str, Any]:
+    body = for_engine(value)
+    if cato is not None and cato.stop:
+        own = body.get("stop") or []
+        body["stop"] = [*_listed(own), *_listed(cato.stop)]
+    return body
+
+
+def _listed(stop: str | list[str]) -> list[str]:
+    return [stop] if isinstance(stop, str) else stop
+
+
+def _prompt_size(prompt: str | list[int] | list[str] | list[list[int]]) -> tuple[int, int]:
+    """Characters and token ids of a prompt or a batch of prompts."""
+    if isinstance(prompt, str):
+        return len(prompt), 0
+    chars = sum(len(item) for item in prompt if isinstance(item, str))
+    return chars, sum(
+        1 if isinstance(item, int) else len(item) for item in prompt
+    ) if not chars else 0

@@ -1,0 +1,28 @@
+"""What every handler needs, kept under one typed key of the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cato_backend.config import Config
+from cato_backend.gateway.auth import Tokens
+from cato_backend.runtime.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway's own dependencies."""
+
+    config: Config
+    runtime: Runtime
+    tokens: Tokens
+    progress: Callable[[], str]
+    """What the fleet is doing while no replica is up, for people."""
+
+
+GATEWAY = web.AppKey("gateway", Gateway)
+TENANT = web.RequestKey("tenant", str)
+"""Whose token the request carried."""

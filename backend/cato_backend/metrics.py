@@ -1,0 +1,53 @@
+"""The backend's own Prometheus metrics. Labels are few and of low cardinality."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (
+    0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0, 60.0,
+)  # fmt: skip
+
+
+class Metrics:
+    """One registry per backend, so that two of them in one process do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        task = ["task"]
+        self.requests = Counter(
+            "cato_requests",
+            "Requests by task and outcome (met, late, enough, cancelled, or the refusal)",
+            ["task", "outcome"],
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            "cato_retries",
+            "Attempts that a replica broke off and another took over",
+            registry=self.registry,
+        )
+        self.ttft = self._histogram("cato_ttft_seconds", "From arrival to the first token", task)
+        self.e2e = self._histogram("cato_e2e_seconds", "From arrival to the last token", task)
+        self.queued = self._histogram("cato_queue_seconds", "From arrival to dispatch", task)
+        self.waiting = Gauge(
+            "cato_requests_waiting", "Queued requests", ["model"], registry=self.registry
+        )
+        self.running = Gauge(
+            "cato_requests_running", "Requests on a replica", ["replica"], registry=self.registry
+        )
+        self.outstanding = Gauge(
+            "cato_outstanding_tokens",
+            "Tokens that a replica owes at most",
+            ["replica"],
+            registry=self.registry,
+        )
+        self.replicas = Gauge(
+            "cato_replicas_up", "Replicas that take requests", ["model"], registry=self.registry
+        )
+
+    def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
+        return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """The text format that Prometheus scrapes."""
+        return generate_latest(self.registry)

@@ -1,0 +1,1 @@
+"""What is learned from the answers that pass through: pure, updated one observation at a time."""

@@ -1,0 +1,166 @@
+"""One answer as it passes through: counted, stripped of what only we asked for, remembered.
+
+What is remembered (text and token ids sent so far) is what lets another replica continue it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cato_backend.runtime.calls import Call, Kind
+from cato_backend.wire import sse
+
+
+class AttemptBroken(Exception):
+    """The replica failed this attempt; another may take it. The text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What one event of the replica becomes."""
+
+    data: bytes
+    """For the client; empty where the event was only for us."""
+    tokens: int = 0
+    prompt_tokens: int | None = None
+
+
+class Answer:
+    """The streamed answer to one call, over all its attempts."""
+
+    def __init__(self, call: Call) -> None:
+        options = call.body.get("stream_options") or {}
+        self._wants_usage = bool(options.get("include_usage"))
+        self._wants_token_ids = bool(call.body.get("return_token_ids"))
+        self._kind = call.kind
+        self._id: str | None = None
+        self._resumed_at: int | None = None
+        self.prompt_ids: tuple[int, ...] = ()
+        self.token_ids: list[int] = []
+        self.text = ""
+        self.tokens = 0
+        self.tokens_shown = 0
+        """How many tokens had come when `text` last grew: engines hold text back, ids they do not."""
+        self.prompt_tokens: int | None = None
+        self.finished = False
+        """Whether a finish reason was seen."""
+        self.done = False
+        """Whether the stream's own end was seen."""
+
+    @property
+    def has_every_token_id(self) -> bool:
+        """Whether the ids of all tokens sent so far, and of the prompt, are known."""
+        return bool(self.prompt_ids) and len(self.token_ids) == self.tokens
+
+    def resume(self) -> None:
+        """A new attempt continues after what was sent."""
+        self._resumed_at = self.tokens
+        self.finished = self.done = False
+
+    def take(self, event: sse.Event) -> Relayed:
+        """Counts one event and returns what the client gets. Raises AttemptBroken."""
+        if event.data == sse.DONE:
+            self.done = True
+            return Relayed(event.raw)
+        chunk = _parse(event.data)
+        usage = chunk.get("usage")
+        if isinstance(usage, dict):
+            self.prompt_tokens = self._own_prompt_tokens(usage)
+        choices = chunk.get("choices") or []
+        if not choices:
+            return self._usage_chunk(chunk, event)
+        tokens, changed = self._count(chunk, choices)
+        changed = self._adopt(chunk) or changed
+        data = sse.event(orjson.dumps(chunk).decode()) if changed else event.raw
+        return Relayed(data, tokens, len(self.prompt_ids) or None)
+
+    def _count(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> tuple[int, bool]:
+        """Adds up the chunk; also tells whether something was stripped from it."""
+        prompt_ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
+        if prompt_ids and not self.prompt_ids:
+            self.prompt_ids = tuple(prompt_ids)
+        tokens, changed = 0, False
+        for choice in choices:
+            text = _text_of(choice)
+            ids = choice.get("token_ids")
+            self.text += text
+            self.token_ids.extend(ids or ())
+            # A server that sends no ids is taken to send a token with each piece of text.
+            tokens += len(ids) if ids is not None else bool(text)
+            self.finished = self.finished or choice.get("finish_reason") is not None
+            if not self._wants_token_ids:
+                changed = _strip(choice) or changed
+        if not self._wants_token_ids:
+            changed = _strip(chunk) or changed
+        self.tokens += tokens
+        if any(map(_text_of, choices)):
+            self.tokens_shown = self.tokens
+        return tokens, changed
+
+    def _adopt(self, chunk: dict[str, Any]) -> bool:
+        """Makes a continuation's chunk look like the first attempt's."""
+        if self._resumed_at is None:
+            self._id = self._id or chunk.get("id")
+            return False
+        chunk["id"] = self._id
+        if self._kind is Kind.CHAT:
+            _as_chat(chunk)
+        return True
+
+    def _usage_chunk(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
+        if not self._wants_usage:
+            return Relayed(b"", 0, self.prompt_tokens)
+        if not self._adopt(chunk):
+            return Relayed(event.raw, 0, self.prompt_tokens)
+        chunk["usage"] = {
+            **chunk["usage"],
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.tokens,
+            "total_tokens": (self.prompt_tokens or 0) + self.tokens,
+        }
+        return Relayed(sse.event(orjson.dumps(chunk).decode()), 0, self.prompt_tokens)
+
+    def _own_prompt_tokens(self, usage: Mapping[str, Any]) -> int | None:
+        """The prompt's tokens without those that a continuation was given on top."""
+        counted = usage.get("prompt_tokens")
+        if not isinstance(counted, int):
+            return self.prompt_tokens
+        return counted - (self._resumed_at or 0)
+
+
+def _parse(data: str) -> dict[str, Any]:
+    try:
+        chunk = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise AttemptBroken(f"an event is not JSON: {error}") from error
+    if not isinstance(chunk, dict):
+        raise AttemptBroken("an event is not a JSON object")
+    if chunk.get("error"):
+        raise AttemptBroken("the replica sent an error in its stream")
+    return chunk
+
+
+def _text_of(choice: Mapping[str, Any]) -> str:
+    delta = choice.get("delta")
+    text = delta.get("content") if isinstance(delta, dict) else choice.get("text")
+    return text if isinstance(text, str) else ""
+
+
+def _strip(part: dict[str, Any]) -> bool:
+    """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked."""
+    changed = False
+    for name in ("token_ids", "prompt_token_ids"):
+        if part.get(name) is not None:
+            part[name] = None
+            changed = True
+    return changed
+
+
+def _as_chat(chunk: dict[str, Any]) -> None:
+    chunk["object"] = "chat.completion.chunk"
+    for choice in chunk["choices"]:
+        choice["delta"] = {"content": choice.pop("text", "")}

@@ -1,0 +1,66 @@
+"""What the gateway hands to the runtime, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from cato_backend.requests import Request
+from cato_backend.tasks.infill import ContextFile
+
+
+class Kind(StrEnum):
+    """Which of OpenAI's two calls; the value is its path."""
+
+    COMPLETION = "/v1/completions"
+    CHAT = "/v1/chat/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Infill:
+    """A prompt that the gateway renders in the model's own fill-in-the-middle form."""
+
+    prefix: str
+    suffix: str
+    context: tuple[ContextFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a model: what the scheduler knows of it, and what its replica is sent."""
+
+    request: Request
+    kind: Kind
+    body: Mapping[str, Any]
+    """The client's body without what only the gateway understands (`suffix`, `cato`)."""
+    infill: Infill | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client asked for server-sent events."""
+        return bool(self.body.get("stream"))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What is known when the first bytes leave: for the response headers."""
+
+    request_id: str
+    replica_id: str
+    queue_s: float
+    predicted_s: float | None
+    load: float
+
+
+class Sink(Protocol):
+    """Where an answer goes. `begin` comes once, before the first `write`."""
+
+    async def begin(self, started: Started) -> None:
+        """The first token is there."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Server-sent events as they came, or, of a call that does not stream, the whole JSON."""
+        ...

@@ -1,0 +1,88 @@
+"""Between the replicas' supervisor and the runtime: a replica is learned before it is used."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import aiohttp
+
+from cato_backend.config import Config
+from cato_backend.replicas.probe import has_chat_template, speaks_vllm, token_ids
+from cato_backend.replicas.replica import Replica
+from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.tasks.detection import AUTO, detect, probe_texts
+
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Listens to the supervisor. `on_news` gets each note for the person who watches."""
+
+    def __init__(
+        self,
+        config: Config,
+        runtime: Runtime,
+        session: aiohttp.ClientSession,
+        on_news: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._session = session
+        self._on_news = on_news
+        self._families: dict[str, str] = {}
+        self._limits: dict[str, int] = {}
+        self._learning: dict[str, asyncio.Task[None]] = {}
+        self._latest = "no replica has been started yet"
+        self.first_up = asyncio.Event()
+        """Set when the first replica takes requests."""
+
+    @property
+    def progress(self) -> str:
+        """The latest note."""
+        return self._latest
+
+    def expect(self, replica_id: str, family: str = AUTO, max_running: int | None = None) -> None:
+        """What the configuration says about a replica that will come up."""
+        self._families[replica_id] = family
+        self._limits[replica_id] = max_running or self._config.scheduling.max_running_per_replica
+
+    def on_up(self, replica: Replica) -> None:
+        """It answers: learn what its model is, then use it."""
+        self._learning[replica.id] = asyncio.create_task(self._learn(replica))
+
+    def on_down(self, replica_id: str, reason: str) -> None:
+        """It no longer answers."""
+        learning = self._learning.pop(replica_id, None)
+        if learning is not None:
+            learning.cancel()
+        self._runtime.remove_replica(replica_id)
+        self.on_note(replica_id, f"down: {reason}")
+
+    def on_note(self, replica_id: str, text: str) -> None:
+        """Something for people."""
+        self._latest = f"{replica_id}: {text}"
+        log.info("%s", self._latest)
+        self._on_news(self._latest)
+
+    async def _learn(self, replica: Replica) -> None:
+        family = self._families[replica.id]
+        ids = await token_ids(self._session, replica, probe_texts(replica.model, family))
+        facts = ModelFacts(
+            name=replica.model,
+            max_model_len=replica.max_model_len,
+            fim=detect(replica.model, ids, family),
+            has_chat_template=await has_chat_template(self._session, replica),
+        )
+        endpoint = Endpoint(
+            replica_id=replica.id,
+            url=replica.url,
+            upstream_model=replica.model,
+            token=replica.api_key or "",
+            speaks_vllm=await speaks_vllm(self._session, replica),
+        )
+        self._runtime.add_replica(endpoint, facts, self._limits[replica.id])
+        self.on_note(replica.id, f"up: {replica.model}; fill-in-the-middle: {facts.fim.reason}")
+        self.first_up.set()

@@ -1,0 +1,75 @@
+"""One call between its arrival and its last byte: the scheduler's decisions reach it here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cato_backend.errors import RequestError
+from cato_backend.runtime.answer import Answer
+from cato_backend.runtime.calls import Call
+from cato_backend.scheduling import Dispatch
+from cato_backend.wire.headers import CancelReason
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The client ended the request by name, and keeps its connection."""
+
+    reason: CancelReason
+
+
+Verdict = Dispatch | RequestError | Ended
+
+
+class Interrupted(Exception):
+    """The running attempt was aborted by the scheduler; the flight's next verdict says why."""
+
+
+class Flight:
+    """The state of one call. Its own coroutine reads the verdicts; everybody else only posts."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.answer = Answer(call)
+        self.begun = False
+        """Whether response headers have left."""
+        self.dispatched_at: float | None = None
+        self.first_token_at: float | None = None
+        self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
+        self._scope: asyncio.Timeout | None = None
+        self._aborted = 0
+
+    def post(self, verdict: Verdict) -> None:
+        """Tells the flight what comes next."""
+        self._verdicts.put_nowait(verdict)
+
+    async def next_verdict(self) -> Verdict:
+        """Waits for what comes next."""
+        return await self._verdicts.get()
+
+    def abort(self, attempt: int) -> None:
+        """Interrupts this attempt, whether it runs or is about to."""
+        self._aborted = attempt
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def attempt(self, number: int) -> AsyncIterator[None]:
+        """Inside, the attempt may be interrupted at any await. Raises Interrupted."""
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._scope = scope
+                if self._aborted >= number:
+                    raise Interrupted
+                try:
+                    yield
+                finally:
+                    self._scope = None
+        except TimeoutError as error:
+            if scope.expired():
+                raise Interrupted from error
+            raise

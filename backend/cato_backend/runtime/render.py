@@ -1,0 +1,85 @@
+"""From a call to the body that its replica is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.runtime.calls import Call, Infill
+from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.tasks.detection import Detection
+from cato_backend.tasks.infill import RenderedPrompt
+from cato_backend.tasks.infill import render as render_infill
+from cato_backend.tasks.trim import trim
+
+_SPARE_TOKENS = 32
+"""Left free of the context, for markers and for the error of the estimate."""
+_LARGEST_OUTPUT_SHARE = 1 / 2
+"""A prompt is never cut below this share of the context to make room for output."""
+_SHRINK = 0.8
+"""How much shorter a prompt is cut each time the engine finds it too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A replica's path and body, and how many characters its prompt has (0: not known)."""
+
+    path: str
+    body: dict[str, Any]
+    prompt_chars: int
+
+
+def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
+    """How long a prompt may be so that `max_tokens` of output still fit; None where unknown."""
+    if facts.max_model_len is None:
+        return None
+    floor = int(facts.max_model_len * (1 - _LARGEST_OUTPUT_SHARE))
+    return max(floor, facts.max_model_len - max_tokens) - _SPARE_TOKENS
+
+
+def render(
+    call: Call, facts: ModelFacts, endpoint: Endpoint, ratio: CharsPerToken, overflows: int = 0
+) -> Upstream:
+    """The body of a fresh start. `overflows`: how often this prompt was too long for the engine."""
+    body = _addressed(call, endpoint)
+    if call.infill is None:
+        prompt = body.get("prompt")
+        return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
+    limit = max_prompt_tokens(facts, call.request.max_tokens)
+    rendered = _rendered(call.infill, facts.fim, limit, ratio.mean * _SHRINK**overflows)
+    body["prompt"] = rendered.text
+    _add_stops(body, rendered, facts.fim)
+    return Upstream(call.kind, body, len(rendered.text))
+
+
+def _addressed(call: Call, endpoint: Endpoint) -> dict[str, Any]:
+    """The client's body for this server, asking also for what the ledger and a resume need."""
+    body: dict[str, Any] = {**call.body, "model": endpoint.upstream_model}
+    if call.streams:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        if endpoint.speaks_vllm:
+            body["return_token_ids"] = True
+    return body
+
+
+def _rendered(
+    infill: Infill, fim: Detection, limit: int | None, chars_per_token: float
+) -> RenderedPrompt:
+    parts = trim(
+        infill.prefix,
+        infill.suffix if fim.format else "",
+        infill.context,
+        max_prompt_tokens=limit,
+        chars_per_token=chars_per_token,
+    )
+    return render_infill(fim.format, parts.prefix, parts.suffix, parts.context)
+
+
+def _add_stops(body: dict[str, Any], rendered: RenderedPrompt, fim: Detection) -> None:
+    """By id where ids are known, for engines skip the text of special tokens."""
+    if fim.stop_token_ids:
+        body["stop_token_ids"] = [*(body.get("stop_token_ids") or ()), *fim.stop_token_ids]
+    elif rendered.stop:
+        own = body.get("stop") or []
+        body["stop"] = [*([own] if isinstance(own, str) else own), *rendered.stop]
