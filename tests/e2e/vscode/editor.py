@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 KEY_DELAY_MS = 30
 LOAD_TIMEOUT_MS = 60_000
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000
 
 # Playwright counts ghost text of several lines as hidden, so it is read from the document itself.
 GHOST_TEXT = """() => [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')]
@@ -62,6 +62,11 @@ class Editor:
         """Waits until no suggestion is shown."""
         await self.page.wait_for_function(f"() => !({GHOST_TEXT})()", timeout=TIMEOUT_MS)
 
+    async def save(self) -> None:
+        """Saves the file; returns once the editor shows it as saved."""
+        await self.press("Control+s")
+        await expect(self.page.locator(".tab.dirty")).to_have_count(0, timeout=TIMEOUT_MS)
+
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""
         await self.press("F1")
@@ -94,6 +99,17 @@ class Editor:
         """Waits for a document whose tab says `title`."""
         tab = self.page.locator(".tabs-container .tab", has_text=re.compile(title))
         await expect(tab.first).to_be_visible(timeout=TIMEOUT_MS)
+
+    async def text_beside(self) -> str:
+        """The text of the document that was opened beside the first."""
+        lines = self.page.locator(".editor-group-container").last.locator(".view-line")
+        await expect(lines.first).to_be_visible(timeout=TIMEOUT_MS)
+        return "\n".join(await lines.all_text_contents()).replace("\u00a0", " ")
+
+    async def agree(self, button: str) -> None:
+        """Presses a button of a message that popped up."""
+        toast = self.page.locator(".notifications-toasts")
+        await toast.get_by_role("button", name=button).first.click(timeout=TIMEOUT_MS)
 
     def notifications(self) -> Locator:
         """Messages that popped up."""

@@ -24,12 +24,14 @@ import { SECTION, type Settings } from './settings';
 import type { StatusItem } from './status';
 
 const STOP_TIMEOUT_MS = 3000;
+const REFRESH_MS = 2000;
 
 export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private located: Located | undefined;
   /** Starts and stops happen one after the other, in the order in which they were asked for. */
   private last: Promise<void> = Promise.resolve();
+  private refreshedAt = 0;
 
   constructor(
     private readonly locator: Locator,
@@ -159,6 +161,11 @@ export class Server implements vscode.Disposable {
       initializationFailedHandler: () => false,
       errorHandler: new QuietErrorHandler(),
       middleware: {
+        provideInlineCompletionItems: async (document, position, context, token, next) => {
+          const items = await next(document, position, context, token);
+          if (items) this.refresh();
+          return items;
+        },
         workspace: {
           configuration: (params) =>
             Promise.all(params.items.map((item) => this.section(item.section))),
@@ -167,6 +174,16 @@ export class Server implements vscode.Disposable {
         },
       },
     };
+  }
+
+  /** Brings the latency up to date: the server tells of its state by itself, but not of figures. */
+  private refresh(): void {
+    if (Date.now() - this.refreshedAt < REFRESH_MS) return;
+    this.refreshedAt = Date.now();
+    this.status().then(
+      (status) => status && this.item.show(status),
+      (error: unknown) => this.log.warn(`status: ${String(error)}`),
+    );
   }
 
   private async section(name: string | undefined): Promise<unknown> {

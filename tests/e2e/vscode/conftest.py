@@ -1,0 +1,127 @@
+"""The editor, the browser, a person's folder, and a backend for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from cato_backend.wire.paths import cache_dir
+from tests.e2e.vscode.backend import Backend, serve
+from tests.e2e.vscode.browser import launch_browser
+from tests.e2e.vscode.code_server import CodeServer, serve_editor
+from tests.e2e.vscode.editor import Editor, open_editor
+from tests.e2e.vscode.package import build_vsix
+from tests.e2e.vscode.tools import Tools, ToolsUnavailable, ensure_tools
+
+PROJECT = Path(__file__).parents[3]
+REPLY = "    return a + b\n"
+SOURCE = """\
+def scale(values, factor):
+    return [value * factor for value in values]
+
+
+"""
+
+OpenEditor = Callable[[], AbstractAsyncContextManager[Editor]]
+
+
+@pytest.fixture(scope="package")
+def tools() -> Tools:
+    """Node, code-server, Chromium; where they cannot be had, the tests are skipped aloud."""
+    try:
+        return ensure_tools()
+    except ToolsUnavailable as reason:
+        pytest.skip(f"NO VS CODE, its end-to-end tests do not run: {reason}")
+
+
+@pytest.fixture(scope="package")
+def vsix(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The extension, packaged."""
+    return build_vsix(tmp_path_factory.mktemp("vsix"))
+
+
+@pytest.fixture(scope="package")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution of the language server, as `pip` would download it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(PROJECT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def code_server(
+    tools: Tools, vsix: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[CodeServer]:
+    """VS Code with the extension, for a person who has no language server on their PATH."""
+    environment = {
+        "CATO_BACKEND_AUTOSTART": "false",
+        "CATO_INSTALL_SOURCE": str(wheel),
+        "PATH": _path_without("cato-lsp"),
+        "PIP_CACHE_DIR": str(cache_dir() / "pip"),
+    }
+    root = tmp_path_factory.mktemp("editor")
+    async with serve_editor(tools, vsix, root, environment) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def browser(tools: Tools) -> AsyncIterator[Browser]:
+    """Chromium."""
+    async with launch_browser(tools.chromium) as launched:
+        yield launched
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+    """A backend for the tests that leave it alive."""
+    async with serve(tmp_path_factory.mktemp("state"), REPLY) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with one file, `sums.py`."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "sums.py").write_text(SOURCE, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def configure(folder: Path) -> Callable[..., None]:
+    """Writes the folder's settings; this checkout's language server is always one of them."""
+
+    def write(**settings: Any) -> None:
+        server = Path(sysconfig.get_path("scripts")) / "cato-lsp"
+        values = {"cato.path": str(server), **{f"cato.{k}": v for k, v in settings.items()}}
+        (folder / ".vscode").mkdir(exist_ok=True)
+        (folder / ".vscode/settings.json").write_text(json.dumps(values), encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def window(
+    code_server: CodeServer, browser: Browser, folder: Path, request: pytest.FixtureRequest
+) -> OpenEditor:
+    """Opens a window on the folder."""
+    return lambda: open_editor(browser, code_server.url, folder, request.node.name)
+
+
+def _path_without(program: str) -> str:
+    folders = os.environ["PATH"].split(os.pathsep)
+    return os.pathsep.join(f for f in folders if not shutil.which(program, path=f))

@@ -1,0 +1,118 @@
+"""What a person sees in VS Code, from the first key to the file on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.vscode.backend import Backend, serve
+from tests.e2e.vscode.conftest import REPLY, SOURCE, OpenEditor
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
+
+Configure = Callable[..., None]
+
+TYPED = "def add(a, b):"
+INSTALL_TIMEOUT_MS = 120_000
+NOTICE_TIMEOUT_MS = 60_000
+
+
+def solid(text: str) -> str:
+    """Without white space: ghost text is drawn line by line, and so loses its line ends."""
+    return re.sub(r"\s", "", text)
+
+
+def read(file: Path) -> str:
+    """What is on disk."""
+    return file.read_text(encoding="utf-8")
+
+
+async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
+    window: OpenEditor, configure: Configure, folder: Path, backend: Backend
+) -> None:
+    configure(**{"backend.url": backend.url})
+    async with window() as editor:
+        await editor.wait_status("ready")
+        await editor.open("sums.py")
+        await editor.type(TYPED)
+        shown = await editor.wait_ghost_text()
+        await editor.press("Tab")
+        await editor.wait_no_ghost_text()
+        await editor.save()
+        text = read(folder / "sums.py")
+        assert text.startswith(SOURCE + TYPED)
+        assert solid(text.removeprefix(SOURCE + TYPED)) == solid(shown)
+        assert await editor.notifications().count() == 0
+
+
+async def test_a_function_is_summarized_and_translated_beside(
+    window: OpenEditor, configure: Configure, backend: Backend
+) -> None:
+    configure(**{"backend.url": backend.url})
+    async with window() as editor:
+        await editor.wait_status("ready")
+        await editor.open("sums.py")
+        await editor.press("Control+Home")
+        await editor.run("CATO: Summarize Function")
+        await editor.wait_tab("scale")
+        assert solid(REPLY) in solid(await editor.text_beside())
+        await editor.run("CATO: Translate Function to")
+        await editor.choose("Translate the function", "Rust")
+        await editor.wait_tab("Rust")
+        assert solid(REPLY) in solid(await editor.text_beside())
+        assert await editor.notifications().count() == 0
+
+
+async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
+    window: OpenEditor, configure: Configure, folder: Path, tmp_path: Path
+) -> None:
+    async with serve(tmp_path / "state", REPLY) as backend:
+        configure(**{"backend.url": backend.url})
+        async with window() as editor:
+            await editor.wait_status("ready")
+            await editor.open("sums.py")
+            await backend.kill()
+            await editor.type(TYPED)
+            await editor.wait_status("no backend", NOTICE_TIMEOUT_MS)
+            await editor.type("\n    pass")
+            await editor.save()
+            assert TYPED + "\n    pass" in read(folder / "sums.py")
+            assert await editor.notifications().count() == 0
+            await backend.start()
+            await editor.wait_status("ready", NOTICE_TIMEOUT_MS)
+
+
+async def test_the_token_is_set_by_command_and_completions_can_be_switched_off(
+    window: OpenEditor, configure: Configure, tmp_path: Path
+) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("correct-horse-battery-staple\n", encoding="utf-8")
+    secret.chmod(0o600)
+    async with serve(tmp_path / "state", REPLY, "--token-file", str(secret)) as backend:
+        configure(**{"backend.url": backend.url})
+        async with window() as editor:
+            await editor.wait_status("the backend refused the token")
+            await editor.run("CATO: Set Backend Token")
+            await editor.answer("token", "correct-horse-battery-staple")
+            await editor.wait_status("ready")
+            await editor.status().click()
+            await editor.choose("Backend:", "Disable Completions")
+            await editor.wait_status("completions are disabled")
+
+
+async def test_the_first_run_installs_the_language_server(
+    window: OpenEditor, backend: Backend
+) -> None:
+    async with window() as editor:
+        await editor.wait_status("starting")
+        await editor.agree("Install")
+        await editor.wait_status("no backend", INSTALL_TIMEOUT_MS)
+        await editor.run("CATO: Set Backend URL")
+        await editor.answer("https://", backend.url)
+        await editor.wait_status("ready")
+        await editor.open("sums.py")
+        await editor.type(TYPED)
+        assert await editor.wait_ghost_text()
