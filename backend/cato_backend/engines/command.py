@@ -44,6 +44,8 @@ class EngineSpec:
     """CPU only: memory for the KV cache."""
     gpu: int | None = None
     """GPU only: which one."""
+    gpu_memory_utilization: float | None = None
+    """GPU only: the share of its memory to take; None leaves it to vLLM."""
     arguments: tuple[str, ...] = ()
     """The user's own, last, so that they win."""
 
@@ -65,7 +67,7 @@ def invocation(model: ModelSpec, engine: EngineSpec, port: int, api_key: str) ->
             "-m",
             "vllm.entrypoints.openai.api_server",
             *_arguments(model, port),
-            *_kind_arguments(engine.kind),
+            *_kind_arguments(engine),
             *engine.arguments,
         ),
         environment={**_environment(model, engine), "VLLM_API_KEY": api_key},
@@ -85,11 +87,13 @@ def _arguments(model: ModelSpec, port: int) -> list[str]:
     return arguments
 
 
-def _kind_arguments(kind: EngineKind) -> list[str]:
-    if kind is EngineKind.GPU:
+def _kind_arguments(engine: EngineSpec) -> list[str]:
+    if engine.kind is EngineKind.CPU:
+        # Compiling takes minutes there, and gains nothing for models small enough for a CPU.
+        return ["--dtype", "bfloat16", "--enforce-eager"]
+    if engine.gpu_memory_utilization is None:
         return []
-    # Compiling costs minutes on a CPU and gains nothing for models small enough to run there.
-    return ["--dtype", "bfloat16", "--enforce-eager"]
+    return ["--gpu-memory-utilization", str(engine.gpu_memory_utilization)]
 
 
 def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:

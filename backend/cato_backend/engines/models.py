@@ -1,0 +1,97 @@
+"""Which model to serve where nobody chose one, and whether a chosen one can be served."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cato_backend.engines.gpus import Gpu
+from cato_backend.engines.pip import clean_environment
+from cato_backend.errors import EngineError
+
+HUB_TIMEOUT_S = 10.0
+CONTEXT_TOKENS = 32_768
+"""What all of the family were trained for, and what vLLM insists on being able to hold once."""
+OVERHEAD_BYTES = 2_000_000_000
+"""Activations, CUDA graphs and the libraries themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A model on the hub, in bfloat16."""
+
+    name: str
+    parameters: int
+    kv_bytes_per_token: int
+    """2 (key, value) x layers x key-value heads x head size x 2 bytes, by its configuration."""
+
+    @property
+    def bytes_needed(self) -> int:
+        """Weights, one full context and the overhead."""
+        return self.parameters * 2 + self.kv_bytes_per_token * CONTEXT_TOKENS + OVERHEAD_BYTES
+
+
+# Without the 3B, whose licence forbids commercial use; the others are Apache-2.0.
+QWEN_CODERS = (
+    HubModel("Qwen/Qwen2.5-Coder-32B", 32_760_000_000, 262_144),
+    HubModel("Qwen/Qwen2.5-Coder-14B", 14_770_000_000, 196_608),
+    HubModel("Qwen/Qwen2.5-Coder-7B", 7_620_000_000, 57_344),
+    HubModel("Qwen/Qwen2.5-Coder-1.5B", 1_540_000_000, 28_672),
+    HubModel("Qwen/Qwen2.5-Coder-0.5B", 490_000_000, 12_288),
+)
+"""The largest first."""
+
+
+def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
+    """The largest of the family that `memory` bytes of one GPU can serve, or None."""
+    return next((model for model in QWEN_CODERS if model.bytes_needed <= memory), None)
+
+
+def choose_model(
+    gpus: Sequence[Gpu], hub_has: Callable[[str], bool], embedded: str
+) -> tuple[str, str]:
+    """The model to serve, and why, for a person.
+
+    It is the largest that fits the roomiest GPU, if it can be fetched, else `embedded`.
+    """
+    if not gpus:
+        return embedded, "no NVIDIA GPU was found"
+    gpu = max(gpus, key=lambda each: each.usable)
+    room = f"GPU {gpu.index} ({gpu.name}, {gpu.usable / 1e9:.0f} GB usable)"
+    fitting = largest_qwen_coder_that_fits(gpu.usable)
+    if fitting is None:
+        return embedded, f"{room} is too small for any Qwen2.5-Coder"
+    if not hub_has(fitting.name):
+        return embedded, f"no model hub answered for {fitting.name}"
+    return fitting.name, f"the largest Qwen2.5-Coder for {room}"
+
+
+def hub_has(python: Path, name: str, timeout_s: float = HUB_TIMEOUT_S) -> bool:
+    """Whether the model hub answers and has `name`, asked with the engine's own hub client."""
+    code = "import sys; from huggingface_hub import HfApi; HfApi().model_info(sys.argv[1])"
+    try:
+        done = subprocess.run(
+            [str(python), "-c", code, name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout_s,
+            env=clean_environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def check_model(path: str) -> None:
+    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model."""
+    if not path.startswith(("/", ".", "~")):
+        return
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise EngineError(f"model {path}: there is no such folder")
+    if not (folder / "config.json").is_file():
+        raise EngineError(f"model {path}: the folder holds no config.json, so it is no model")
