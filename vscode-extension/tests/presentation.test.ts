@@ -5,7 +5,7 @@ import { details, formatDuration, present } from '../src/common/presentation';
 const ready = {
   state: 'ready',
   message: '',
-  backendUrl: 'http://127.0.0.1:8400',
+  backendUrl: 'http://127.0.0.1:8700',
   latencyMs: 123.4,
   load: 0.256,
   logPath: null,
@@ -18,7 +18,7 @@ test('a ready server shows its latency and no alarm', () => {
     severity: 'normal',
   });
   assert.deepEqual(details(ready), [
-    'Backend: http://127.0.0.1:8400',
+    'Backend: http://127.0.0.1:8700',
     'Latency: 123 ms',
     'Load: 26%',
   ]);
@@ -27,7 +27,7 @@ test('a ready server shows its latency and no alarm', () => {
 test('no latency yet, no figure', () => {
   const status = { ...ready, latencyMs: null, load: null };
   assert.equal(present(status).text, '$(check) CATO');
-  assert.deepEqual(details(status), ['Backend: http://127.0.0.1:8400']);
+  assert.deepEqual(details(status), ['Backend: http://127.0.0.1:8700']);
 });
 
 test('a backend that is away is a warning that carries the remedy', () => {

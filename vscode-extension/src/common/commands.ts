@@ -45,7 +45,7 @@ async function setBackendUrl(settings: Settings): Promise<void> {
   const url = await vscode.window.showInputBox({
     title: vscode.l10n.t('CATO: backend URL'),
     prompt: vscode.l10n.t('Empty: find or start a backend on this machine.'),
-    placeHolder: 'https://gpu.example.org:8400',
+    placeHolder: 'https://gpu.example.org:8700',
     value: settings.backendUrl,
     ignoreFocusOut: true,
     validateInput: (value) => (isBackendUrl(value.trim()) ? undefined : EXPECTED_URL),

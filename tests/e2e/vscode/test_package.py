@@ -1,0 +1,21 @@
+"""The extension's sources and its package, without an editor."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.vscode.package import run_script
+
+
+@pytest.mark.parametrize("script", ["check", "test"])
+def test_its_own_checks_pass(vsix: Path, script: str) -> None:
+    run_script(script)
+
+
+def test_the_package_holds_what_runs_and_no_sources(vsix: Path) -> None:
+    names = {name.removeprefix("extension/") for name in zipfile.ZipFile(vsix).namelist()}
+    assert {"package.json", "package.nls.json", "dist/extension.js", "LICENSE.txt"} <= names
+    assert not {name for name in names if name.startswith(("src/", "tests/", "node_modules/"))}
