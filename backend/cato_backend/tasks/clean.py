@@ -8,7 +8,8 @@ _FENCED = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1[ \t]*(?:\n|$)|\Z)", re.S | re.M
 )
 _COMMENT_LINE = re.compile(r"(?m)^[ \t]*(?:\*(?!\*)|#|//+|--)[ \t]?")
-_COMMENT_EDGE = re.compile(r'^\s*(?:/\*+|"""|\'\'\')\s?|\s*(?:\*+/|"""|\'\'\')\s*$')
+_OPENER = re.compile(r'^\s*(?:/\*+|"""|\'\'\')\s?')
+_CLOSER = re.compile(r'\s*(?:\*+/|"""|\'\'\')\s*$')
 
 
 def without_fences(text: str) -> str:
@@ -20,10 +21,10 @@ def without_fences(text: str) -> str:
 
 def without_comment_marks(text: str) -> str:
     """The prose of a comment or docstring: no opener, no closer, no mark before each line."""
-    inner = _COMMENT_EDGE.sub("", text)
-    lines = inner.split("\n")
+    inner, opened = _OPENER.subn("", text)
+    lines = _CLOSER.sub("", inner).split("\n")
     # The first line follows what the prompt held of the comment, unless the answer opened its own.
-    marked = [line for line in lines[inner == text :] if line.strip()]
+    marked = [line for line in (lines if opened else lines[1:]) if line.strip()]
     if marked and all(_COMMENT_LINE.match(line) for line in marked):
         lines = [_COMMENT_LINE.sub("", line) for line in lines]
     return "\n".join(line.strip() for line in lines).strip()
