@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from cato_backend.wire.headers import Task
 from cato_lsp.syntax.context import Rest, SyntaxContext
+from cato_lsp.syntax.nearby import width_of
 
 
 class Action(StrEnum):
@@ -56,26 +57,60 @@ class Assignment:
     e2e_ms: int | None = None
 
 
+_END_OF_LINE = ("\n",)
+_IN_TEXT = Limits(48, Extent.LINE, _END_OF_LINE)
+"""Inside a string or a comment."""
+_BEFORE_TEXT = Limits(32, Extent.LINE, _END_OF_LINE)
+"""Between what stands on the line already."""
+_STATEMENT = Limits(64, Extent.LINE)
+"""No stop string: a statement goes on over line ends while its brackets are open."""
+_BLOCK = Limits(160, Extent.BLOCK)
+_INVOKED_BLOCK = Limits(256, Extent.BLOCK)
+_GENERATED = Limits(256, Extent.BLOCK)
+_INVOKED_GENERATED = Limits(512, Extent.BLOCK)
+_SUMMARY = Limits(400, Extent.WHOLE)
+_TRANSLATION = Limits(2048, Extent.WHOLE)
+
+
 def classify(action: Action, context: SyntaxContext, targets: Targets) -> Assignment:
     """The task that `action` means here."""
-    if action is Action.SUMMARIZE:
-        limits = Limits(400, Extent.WHOLE)
-        return Assignment(Task.SUMMARIZATION, limits, e2e_ms=targets.summarization_e2e_ms)
-    if action is Action.TRANSLATE:
-        limits = Limits(2048, Extent.WHOLE)
-        return Assignment(Task.TRANSLATION, limits, e2e_ms=targets.translation_e2e_ms)
-    if context.empty_body or context.wish is not None:
-        limits = Limits(512, Extent.BLOCK)
+    match action:
+        case Action.SUMMARIZE:
+            return Assignment(Task.SUMMARIZATION, _SUMMARY, e2e_ms=targets.summarization_e2e_ms)
+        case Action.TRANSLATE:
+            return Assignment(Task.TRANSLATION, _TRANSLATION, e2e_ms=targets.translation_e2e_ms)
+        case Action.AUTOMATIC_COMPLETION | Action.INVOKED_COMPLETION:
+            invoked = action is Action.INVOKED_COMPLETION
+    if asks_for_a_body(context):
+        limits = _INVOKED_GENERATED if invoked else _GENERATED
         return Assignment(Task.GENERATION, limits, ttft_ms=targets.generation_ttft_ms)
-    extent = Extent.LINE if context.rest is Rest.TEXT else Extent.BLOCK
-    limits = Limits(64 if extent is Extent.LINE else 192, extent)
+    limits = _completion_limits(context, invoked=invoked)
     return Assignment(Task.COMPLETION, limits, ttft_ms=targets.completion_ttft_ms)
 
 
+def asks_for_a_body(context: SyntaxContext) -> bool:
+    """Whether a whole piece of code is missing here: a body, or what a comment asks for."""
+    return context.empty_body or context.wish is not None
+
+
 def worth_asking(action: Action, context: SyntaxContext) -> bool:
-    """Whether a completion could help here; one that the person invoked always could."""
-    return action is not Action.AUTOMATIC_COMPLETION or not _inside_word(context)
+    """Whether a completion could help here; one that the person invoked always could.
+
+    Inside of a word it could not: what would be inserted runs into the rest of the word.
+    """
+    after = context.line_after[:1]
+    return action is not Action.AUTOMATIC_COMPLETION or not (after.isalnum() or after == "_")
 
 
-def _inside_word(context: SyntaxContext) -> bool:
-    return context.after[:1].isalnum() or context.after[:1] == "_"
+def _completion_limits(context: SyntaxContext, *, invoked: bool) -> Limits:
+    if context.in_string or context.in_comment:
+        return _IN_TEXT
+    if context.rest is Rest.TEXT:
+        return _BEFORE_TEXT
+    if context.in_expression:
+        return _STATEMENT
+    if invoked:
+        return _INVOKED_BLOCK
+    blank = not context.line_before.strip()
+    opens_block = not blank and context.floor > width_of(context.line_before)
+    return _BLOCK if opens_block or (blank and context.block_end) else _STATEMENT

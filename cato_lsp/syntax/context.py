@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cato_lsp.syntax.brackets import Opened, opened_at, unclosed
+from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
+from cato_lsp.syntax.lexing import Lexed, lex
+from cato_lsp.syntax.nearby import Nearby, indentation_of, nearby, width_of
+from cato_lsp.syntax.scopes import Place, Scope, place_of
+from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot
-
-NEARBY = 2_000
-"""Characters of text on either side of the cursor that a context carries."""
 
 
 class Rest(StrEnum):
@@ -21,30 +25,19 @@ class Rest(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """A function, method or class around the cursor; offsets in characters."""
-
-    name: str
-    kind: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class SyntaxContext:
     """The surroundings of one offset of one snapshot."""
 
     language_id: str
-    before: str
-    """The last NEARBY characters before the cursor."""
-    after: str
-    """The first NEARBY characters after the cursor."""
+    around: Nearby
     parsed: bool
     """Whether a tree was there; without one, text rules filled in what they could."""
     in_string: bool
     in_comment: bool
+    region: int | None
+    """The string or block comment that is open here, as an index of the language's lexicon."""
     wish: str | None
-    """The comment at or just above the cursor, where it asks for code."""
+    """The comment just above the cursor, where it asks for code."""
     in_expression: bool
     in_arguments: bool
     empty_body: bool
@@ -54,6 +47,10 @@ class SyntaxContext:
     rest: Rest
     indentation: str
     """Leading blanks of the cursor's line, before the cursor."""
+    floor: int
+    """The block ends with the first line that is indented by less than this many columns."""
+    unclosed: int
+    """How many brackets before the cursor nothing behind it closes."""
     scopes: tuple[Scope, ...]
     """Enclosing functions and classes, innermost first."""
     erroneous: bool
@@ -62,45 +59,123 @@ class SyntaxContext:
     @property
     def line_before(self) -> str:
         """The cursor's line up to the cursor."""
-        return self.before[max(self.before.rfind("\n"), self.before.rfind("\r")) + 1 :]
+        return self.around.line_before
 
     @property
     def line_after(self) -> str:
         """The cursor's line from the cursor, without its line end."""
-        lines = self.after.replace("\r", "\n").split("\n", 1)
-        return lines[0]
+        return self.around.line_after
 
 
-_CLOSERS = frozenset(")]}>\"'`;,: \t")
+_CLOSERS = re.compile(r"[)\]}>\"'`;,:\s]*")
+_OPERAND_MISSING = re.compile(
+    r"(?:(?<!\+)\+|(?<!-)-|[=*/%&|^!?~.,(\[]|\s[<>]|=>|\b(?:return|in|not|and|or|is|await|yield"
+    r"|new|throw|raise|typeof|import|from|as|case|assert|lambda|extends|implements))\s*\Z"
+)
+_OPENS_BLOCK = re.compile(r"(?:\{|(?<!\w)\bdo|\bthen|\belse|\bbegin|\bdo\s*\|[^|]*\|)\s*\Z")
+_OPENS_INDENTED_BLOCK = re.compile(
+    r"^\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|async|match|case)\b.*:\s*\Z"
+)
+_CLOSES_BLOCK = re.compile(r"\s*(?:[)\]}]|end\b)")
 
 
 def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     """The surroundings of `offset`, which is clamped to the text."""
     offset = min(max(offset, 0), len(snapshot.text))
-    before = snapshot.text[max(offset - NEARBY, 0) : offset]
-    after = snapshot.text[offset : offset + NEARBY]
-    line = before[max(before.rfind("\n"), before.rfind("\r")) + 1 :]
-    rest = after.replace("\r", "\n").split("\n", 1)[0]
+    around = nearby(snapshot.text, offset)
+    lexicon = lexicon_of(snapshot.language_id)
+    place = place_of(snapshot, offset, around)
+    lexed = lex(around.before[place.lex_from :], lexicon)
+    in_string, in_comment = _region(place, lexed, lexicon)
+    opened = opened_at(lexed.opened, around.before[place.lex_from :])
+    empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
+    floor = _floor(snapshot.language_id, around, empty)
     return SyntaxContext(
         language_id=snapshot.language_id,
-        before=before,
-        after=after,
+        around=around,
         parsed=snapshot.tree is not None,
-        in_string=False,
-        in_comment=False,
-        wish=None,
-        in_expression=False,
-        in_arguments=False,
-        empty_body=False,
-        block_end=False,
-        rest=_rest(rest),
-        indentation=line[: len(line) - len(line.lstrip())],
-        scopes=(),
-        erroneous=False,
+        in_string=in_string,
+        in_comment=in_comment,
+        region=lexed.region if in_string or in_comment else None,
+        wish=None if in_string or in_comment else wish(around, lexicon),
+        in_expression=_in_expression(opened, around, snapshot.language_id),
+        in_arguments=bool(opened) and opened[-1].call,
+        empty_body=empty is not None,
+        block_end=_block_end(around, floor),
+        rest=_rest(around.line_after),
+        indentation=indentation_of(around.line_before),
+        floor=floor,
+        unclosed=unclosed(opened, around, lexicon) + _missing_end(snapshot, around, floor),
+        scopes=place.scopes,
+        erroneous=place.erroneous,
     )
+
+
+def _region(place: Place, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
+    """In a string, in a comment: from the tree where it is sound, else from the text."""
+    if place.sound:
+        return place.in_string, place.in_comment
+    if lexed.region is None:
+        return False, lexed.line_comment
+    comment = lexicon.regions[lexed.region][0].comment
+    return not comment and not place.in_hole, comment
+
+
+def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:
+    """The signature's indentation where its body is empty and the cursor stands in it."""
+    width = place.empty_body
+    if width is None and not place.sound:
+        width = signature_width(around.before, language_id, lexicon_of(language_id))
+    if width is None or _rest(around.line_after) is Rest.TEXT:
+        return None
+    below = around.lines_after()
+    return width if not below or width_of(below[0]) <= width else None
+
+
+def _floor(language_id: str, around: Nearby, signature: int | None) -> int:
+    if signature is not None:
+        return signature + 1
+    line = around.line_before
+    width = width_of(line if line.strip() else line + "x")
+    return width + 1 if _opens_block(line, language_id) else width
+
+
+def _opens_block(line: str, language_id: str) -> bool:
+    if language_id == "python":
+        return _OPENS_INDENTED_BLOCK.match(line) is not None
+    return _OPENS_BLOCK.search(line) is not None
+
+
+def _block_end(around: Nearby, floor: int) -> bool:
+    if _rest(around.line_after) is Rest.TEXT:
+        return False
+    below = around.lines_after()
+    if not below:
+        return around.whole_after
+    return width_of(below[0]) < floor or _CLOSES_BLOCK.match(below[0]) is not None
+
+
+def _missing_end(snapshot: Snapshot, around: Nearby, floor: int) -> int:
+    """1 where a Ruby block around the cursor has no `end` yet."""
+    if snapshot.language_id != "ruby" or floor == 0:
+        return 0
+    outer = next((line for line in around.lines_after() if width_of(line) < floor), None)
+    if outer is None:
+        return int(around.whole_after)
+    closes = re.match(r"\s*(?:end|else|elsif|when|in|rescue|ensure)\b", outer)
+    return int(closes is None)
+
+
+def _in_expression(opened: tuple[Opened, ...], around: Nearby, language_id: str) -> bool:
+    line = around.line_before
+    if opened and (opened[-1].character in "([" or language_id == "python"):
+        return True
+    if not line.strip():
+        return False
+    return _rest(around.line_after) is Rest.TEXT or bool(_OPERAND_MISSING.search(line))
 
 
 def _rest(line: str) -> Rest:
     if not line.strip():
         return Rest.NOTHING
-    return Rest.CLOSERS if set(line) <= _CLOSERS else Rest.TEXT
+    return Rest.CLOSERS if _CLOSERS.fullmatch(line) else Rest.TEXT

@@ -1,11 +1,11 @@
 """Where the lines of a text start, kept across edits without looking at the whole text again.
 
-The lines lie in blocks, and a block knows how many characters, UTF-8 bytes and line feeds it holds.
+The lines lie in blocks, and a block knows how many characters and UTF-8 bytes it holds.
 An edit scans the blocks that it touches and sums up the counts of all: about 80 of them for
 20,000 lines. Nothing is changed in place, so that older snapshots keep their own index.
 
-A line ends after LF, CRLF or CR, as LSP has it; tree-sitter's rows end after LF alone, hence the
-separate count of line feeds.
+A line ends after LF, CRLF or CR, as LSP has it. tree-sitter knows LF and CRLF only, so that it is
+given LF for a lone CR: its rows are our lines.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ LINES_PER_BLOCK = 256
 SMALL = 64
 
 _LINE_END = re.compile(r"\r\n?|\n")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,6 @@ class _Block:
     """Of each line, in characters from the block's own start."""
     characters: int
     bytes: int
-    feeds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,13 @@ class Place:
 class LineIndex:
     """The lines of one immutable text. The text itself is passed in where it is needed."""
 
-    __slots__ = ("_blocks", "_bytes", "_characters", "_feeds", "_lines")
+    __slots__ = ("_blocks", "_bytes", "_characters", "_lines")
 
     def __init__(self, blocks: tuple[_Block, ...]) -> None:
         self._blocks = blocks
         self._lines = tuple(accumulate((len(b.starts) for b in blocks), initial=0))
         self._characters = tuple(accumulate((b.characters for b in blocks), initial=0))
         self._bytes = tuple(accumulate((b.bytes for b in blocks), initial=0))
-        self._feeds = tuple(accumulate((b.feeds for b in blocks), initial=0))
 
     @classmethod
     def of(cls, text: str) -> LineIndex:
@@ -90,14 +89,9 @@ class LineIndex:
 
     def place(self, offset: int, text: str) -> Place:
         """`offset` in the terms of tree-sitter."""
-        block = self._block_at(offset)
-        start = self._characters[block]
-        row_start = text.rfind("\n", 0, offset) + 1
-        return Place(
-            byte=self._bytes[block] + _utf8_length(text[start:offset]),
-            row=self._feeds[block] + text.count("\n", start, offset),
-            column=_utf8_length(text[row_start:offset]),
-        )
+        row = self.line_at(offset)
+        column = _utf8_length(text[self.start(row) : offset])
+        return Place(self.byte_at(offset, text), row, column)
 
     def byte_at(self, offset: int, text: str) -> int:
         """The UTF-8 offset of the character at `offset`."""
@@ -115,10 +109,13 @@ class LineIndex:
         return start + len(encoded[:into].decode(errors="ignore"))
 
     def chunk_at(self, byte: int, text: str) -> bytes:
-        """UTF-8 from offset `byte` to the end of its block; empty at the end of the text."""
+        """What tree-sitter reads from offset `byte` on: the rest of its block as UTF-8, with LF for
+        a lone CR; empty at the end of the text."""
         block = self._block_at_byte(byte)
         start = self._characters[block]
         encoded = text[start : start + self._blocks[block].characters].encode()
+        if b"\r" in encoded:
+            encoded = _LONE_CR.sub(b"\n", encoded)
         return encoded[byte - self._bytes[block] :]
 
     def replaced(self, start: int, end: int, new_text: str, grown: int) -> LineIndex:
@@ -157,7 +154,7 @@ def _block(text: str, bounds: list[int]) -> _Block:
     low, high = bounds[0], bounds[-1]
     held = text[low:high]
     starts = tuple(bound - low for bound in bounds[:-1])
-    return _Block(starts, high - low, _utf8_length(held), held.count("\n"))
+    return _Block(starts, high - low, _utf8_length(held))
 
 
 def _line_ends(text: str) -> list[int]:

@@ -1,0 +1,156 @@
+"""What the tree says about one place: definitions around it, string or comment, soundness."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tree_sitter import Node, Tree
+
+from cato_lsp.syntax import tree as trees
+from cato_lsp.syntax.nearby import Nearby, width_of
+from cato_lsp.syntax.shapes import Shape, shape_of
+from cato_lsp.text.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A function, method or class; offsets in characters."""
+
+    name: str
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of a document as its tree sees it."""
+
+    sound: bool = False
+    """Whether the tree can be believed here; false without a tree."""
+    in_string: bool = False
+    in_comment: bool = False
+    in_hole: bool = False
+    """In code inside of a string."""
+    lex_from: int = 0
+    """Where in the nearby text code begins: behind a string or comment that began further up."""
+    empty_body: int | None = None
+    """The indentation of the innermost function's first line, where its body is empty."""
+    scopes: tuple[Scope, ...] = ()
+    erroneous: bool = False
+
+
+def place_of(snapshot: Snapshot, offset: int, around: Nearby) -> Place:
+    """The place at `offset`; the default one where there is no tree."""
+    if snapshot.tree is None:
+        return Place()
+    return _Reader(snapshot, snapshot.tree, offset, around).place()
+
+
+def definitions_at(snapshot: Snapshot, offset: int, around: Nearby) -> list[Node]:
+    """The functions and classes around `offset`, innermost first; none without a tree."""
+    if snapshot.tree is None:
+        return []
+    return _Reader(snapshot, snapshot.tree, offset, around).definitions()
+
+
+def scope_of(snapshot: Snapshot, node: Node, outer: Node | None) -> Scope:
+    """A definition by name and range; `outer` is the definition around it."""
+    shape = shape_of(snapshot.language_id)
+    name = trees.name_of(node, shape)
+    start, end = _range(snapshot, node)
+    text = "" if name is None else snapshot.text[slice(*_range(snapshot, name))]
+    return Scope(text, trees.kind_of(node, outer, shape), start, end)
+
+
+def _range(snapshot: Snapshot, node: Node) -> tuple[int, int]:
+    at = snapshot.lines.offset_at
+    return at(node.start_byte, snapshot.text), at(node.end_byte, snapshot.text)
+
+
+class _Reader:
+    """Holds what the questions about one place share."""
+
+    def __init__(self, snapshot: Snapshot, tree: Tree, offset: int, around: Nearby) -> None:
+        self._snapshot = snapshot
+        self._tree = tree
+        self._offset = offset
+        self._around = around
+        self._shape: Shape = shape_of(snapshot.language_id)
+        self._byte = snapshot.lines.byte_at(offset, snapshot.text)
+        self._path = trees.path_to(tree, max(self._byte - 1, 0))
+
+    def place(self) -> Place:
+        definitions = self.definitions()
+        sound = trees.is_sound(self._path)
+        return Place(
+            sound=sound,
+            in_string=trees.string_at(self._path, self._byte, self._shape),
+            in_comment=self._in_comment(),
+            in_hole=any(node.type in self._shape.holes for node in self._path),
+            lex_from=self._lex_from(),
+            empty_body=self._empty_body(definitions),
+            scopes=self._scopes(definitions),
+            erroneous=self._erroneous(),
+        )
+
+    def definitions(self) -> list[Node]:
+        """Those that hold the cursor, though their last line may end before it."""
+        blank = not self._around.line_before.strip()
+        last = len(self._around.before.rstrip())
+        anchor = self._offset - len(self._around.before) + last - 1
+        path = self._path
+        if blank and last:
+            anchor_byte = self._snapshot.lines.byte_at(anchor, self._snapshot.text)
+            path = trees.path_to(self._tree, anchor_byte)
+        return [node for node in trees.definitions(path, self._shape) if self._holds(node, blank)]
+
+    def _holds(self, node: Node, blank: bool) -> bool:
+        if self._byte < node.end_byte:
+            return True
+        if self._shape.indented:
+            return not blank or self._width_of(node) < width_of(self._around.line_before + "x")
+        return trees.lacks_closer(node)
+
+    def _width_of(self, node: Node) -> int:
+        start = self._snapshot.lines.offset_at(node.start_byte, self._snapshot.text)
+        return width_of(self._snapshot.line(self._snapshot.lines.line_at(start)))
+
+    def _in_comment(self) -> bool:
+        comment = trees.comment_at(self._path, self._byte, self._shape)
+        if comment is None or self._byte < comment.end_byte:
+            return comment is not None
+        # At the very end: a line comment goes on, unless its node holds the line end too.
+        return not self._around.before.endswith(("*/", "\n", "\r", "=end"))
+
+    def _lex_from(self) -> int:
+        start = self._offset - len(self._around.before)
+        if start == 0:
+            return 0
+        text, lines = self._snapshot.text, self._snapshot.lines
+        byte = lines.byte_at(start, text)
+        end = trees.region_end(trees.path_to(self._tree, byte), byte, self._shape)
+        return max(min(lines.offset_at(end, text), self._offset) - start, 0)
+
+    def _empty_body(self, definitions: Sequence[Node]) -> int | None:
+        functions = self._shape.functions | self._shape.methods
+        if not definitions or definitions[0].type not in functions:
+            return None
+        if not trees.body_is_empty(definitions[0], self._byte, self._shape):
+            return None
+        return self._width_of(definitions[0])
+
+    def _scopes(self, definitions: Sequence[Node]) -> tuple[Scope, ...]:
+        outer = [*definitions[1:], None]
+        return tuple(
+            scope_of(self._snapshot, node, around)
+            for node, around in zip(definitions, outer, strict=False)
+        )
+
+    def _erroneous(self) -> bool:
+        """Whether the smallest node around the cursor's line up to the cursor holds an error."""
+        blanks = len(self._around.line_before) - len(self._around.line_before.lstrip())
+        start = self._byte - len(self._around.line_before[blanks:].encode())
+        holding = [node for node in self._path if node.start_byte <= start]
+        return holding[-1].has_error if len(holding) > 1 else not trees.is_sound(self._path)

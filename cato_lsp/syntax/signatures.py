@@ -1,0 +1,131 @@
+"""Signatures and comments that ask for code, told by their text alone."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from cato_lsp.syntax.lexicon import Lexicon
+from cato_lsp.syntax.nearby import Nearby, width_of
+
+_PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_NO_FUNCTION = r"(?:if|for|foreach|while|switch|catch|with|using|lock|synchronized|match|fixed)\b"
+_BRACED = rf"[\w>\]&*~]\s*{_PARENTHESES}[\w\s<>,.:&*?|\[\]]*"
+_PYTHON = re.compile(rf"^[ \t]*(?:async\s+)?def\s+\w+\s*{_PARENTHESES}[^:\n]*:\s*\Z", re.MULTILINE)
+_RUBY = re.compile(rf"^[ \t]*def\s+[\w.?!=]+\s*(?:{_PARENTHESES})?\s*\Z", re.MULTILINE)
+_FN = re.compile(r"^[ \t]*(?:[\w() ]+\s)?fn\s+\w+[^;{}]*\{\s*\Z", re.MULTILINE)
+_FUNC = re.compile(r"^.*\bfunc\b[^;{}]*\{\s*\Z", re.MULTILINE)
+_METHOD = re.compile(
+    rf"^[ \t]*(?![ \t}}]*(?:else\s+)?{_NO_FUNCTION})[^\n;{{}}()=]*{_BRACED}\{{\s*\Z", re.MULTILINE
+)
+_ARROW = re.compile(
+    rf"^.*(?:\bfunction\b[^;]*|{_PARENTHESES}[^\n;{{}}]*=>\s*|\w\s*=>\s*)\{{\s*\Z", re.MULTILINE
+)
+
+_SIGNATURES = MappingProxyType(
+    {
+        "python": (_PYTHON,),
+        "ruby": (_RUBY,),
+        "rust": (_FN,),
+        "go": (_FUNC,),
+        "javascript": (_ARROW, _METHOD),
+        "javascriptreact": (_ARROW, _METHOD),
+        "typescript": (_ARROW, _METHOD),
+        "typescriptreact": (_ARROW, _METHOD),
+        "php": (_ARROW, _METHOD),
+        "java": (_METHOD,),
+        "c": (_METHOD,),
+        "cpp": (_METHOD,),
+        "csharp": (_METHOD,),
+    }
+)
+_UNKNOWN = (_PYTHON, _FN, _FUNC, _ARROW)
+
+_DOCSTRING = re.compile(r'(?:"""(?:(?!""").)*"""|\'\'\'(?:(?!\'\'\').)*\'\'\')\s*\Z', re.DOTALL)
+_BLOCK_COMMENT = re.compile(r"/\*(?:(?!\*/).)*\*/[ \t]*\Z", re.DOTALL)
+_COMMENT_EDGE = re.compile(r"^[ \t]*(?:/\*+|\*+/?)[ \t]*|[ \t]*\*+/[ \t]*$", re.MULTILINE)
+
+_WISH = re.compile(
+    r"(?:todo|fixme|implement|write|create|add|build|make|define|declare|compute|calculate|return"
+    r"|get|fetch|load|read|parse|convert|transform|translate|sort|filter|find|search|count|sum"
+    r"|check|validate|verify|test|print|log|send|open|close|save|store|update|remove|delete|insert"
+    r"|merge|split|join|reverse|generate|render|format|handle|initiali[sz]e|iterate|loop|map"
+    r"|reduce|group|encode|decode|encrypt|decrypt|connect|call|use|set|draw|extract|download|upload"
+    r"|function|method|class|helper|given|now)(?:e?s)?\b",
+    re.IGNORECASE,
+)
+_DIRECTIVE = re.compile(
+    r"\s*(?:noqa|type:|pylint|eslint|prettier|pragma|region|endregion|copyright|licen[sc]e|spdx"
+    r"|@ts-|fmt:|ruff:|mypy:|clang-format|nolint|!)",
+    re.IGNORECASE,
+)
+
+
+def signature_width(before: str, language_id: str, lexicon: Lexicon) -> int | None:
+    """The indentation of the signature after which, comments and blanks aside, `before` ends.
+
+    None where it does not end after a signature whose body opens there.
+    """
+    head = _without_comments(before, lexicon)
+    if language_id == "python":
+        head = _DOCSTRING.sub("", head)
+    for pattern in _SIGNATURES.get(language_id, _UNKNOWN):
+        match = _last(pattern, head)
+        if match is not None:
+            return width_of(match[0].lstrip("\r\n"))
+    return None
+
+
+def _last(pattern: re.Pattern[str], head: str) -> re.Match[str] | None:
+    """The match that starts last: signatures nest, and the innermost one counts.
+
+    Only the last lines are tried, for no signature is longer and every start is paid for.
+    """
+    line_starts = [0, *(match.end() for match in re.finditer("\n", head))]
+    matches = (pattern.match(head, start) for start in reversed(line_starts[-12:]))
+    return next((match for match in matches if match is not None), None)
+
+
+def _without_comments(before: str, lexicon: Lexicon) -> str:
+    """`before` without the comments, blank lines and trailing blanks at its end."""
+    while True:
+        head = before.rstrip()
+        head = _BLOCK_COMMENT.sub("", head)
+        line = head[head.rfind("\n") + 1 :]
+        if line and lexicon.line_comment.fullmatch(line):
+            head = head[: len(head) - len(line)]
+        if head == before:
+            return head
+        before = head
+
+
+def wish(around: Nearby, lexicon: Lexicon) -> str | None:
+    """The text of the comment that ends on the line above the cursor's, where it asks for code.
+
+    The cursor's line must be blank, so that what was asked for has its place there.
+    """
+    line_before = around.line_before
+    if line_before.strip() or around.line_after.strip():
+        return None
+    above = around.before[: len(around.before) - len(line_before)].rstrip("\r\n")
+    if around.before.count("\n") - above.count("\n") > 1:
+        return None
+    text = _comment_at_end(above, lexicon)
+    return text if text and _asks(text) else None
+
+
+def _comment_at_end(above: str, lexicon: Lexicon) -> str:
+    block = _BLOCK_COMMENT.search(above)
+    if block is not None:
+        return _COMMENT_EDGE.sub("", block[0]).strip()
+    lines: list[str] = []
+    for line in reversed(above.splitlines()):
+        comment = lexicon.line_comment.fullmatch(line)
+        if comment is None:
+            break
+        lines.insert(0, comment[1].strip())
+    return "\n".join(lines).strip()
+
+
+def _asks(text: str) -> bool:
+    return _DIRECTIVE.match(text) is None and _WISH.match(text.lstrip("@-* ")) is not None
