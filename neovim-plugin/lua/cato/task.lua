@@ -25,13 +25,16 @@ local started = 0
 ---@param task cato.Task
 ---@param outcome cato.Outcome
 local function show(task, outcome)
-  if outcome.outcome ~= 'ok' then
-    task.view:label(('%s: %s. %s'):format(task.label, outcome.outcome, outcome.message))
+  if outcome.outcome == 'ok' then
+    task.view:replace(outcome.text)
+    task.view:filetype(require('cato.languages').filetype(outcome.languageId))
+    task.view:label(('%s (%.1f s), q closes'):format(outcome.title, outcome.elapsedMs / 1000))
     return
   end
-  task.view:replace(outcome.text)
-  task.view:filetype(require('cato.languages').filetype(outcome.languageId))
-  task.view:label(('%s (%.1f s), q closes'):format(outcome.title, outcome.elapsedMs / 1000))
+  if task.view:empty() then
+    task.view:replace(outcome.message)
+  end
+  task.view:label(('%s %s, q closes'):format(task.label, outcome.outcome))
 end
 
 ---@param token string
@@ -56,7 +59,7 @@ local function cancel(token)
   if task then
     task.client:cancel_request(task.request_id)
     -- Neovim does not call back for a request that was answered as cancelled.
-    finish(token, { outcome = 'cancelled', message = 'q closes' })
+    finish(token, { outcome = 'cancelled', message = '' })
   end
 end
 

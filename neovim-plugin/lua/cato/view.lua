@@ -29,6 +29,11 @@ function M:alive()
   return vim.api.nvim_buf_is_valid(self.buffer)
 end
 
+---@return boolean
+function M:empty()
+  return vim.deep_equal(vim.api.nvim_buf_get_lines(self.buffer, 0, -1, false), { '' })
+end
+
 ---The line above the text.
 ---@param text string
 function M:label(text)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sysconfig
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.neovim import install
+from tests.e2e.neovim.backend import Backend, serve
 from tests.e2e.neovim.debian_root import Unavailable
 from tests.e2e.neovim.editor import Home
 
+REPLY = """\
+
+    return a - b
+"""
 SOURCE = """\
 def add(a, b):
     return a + b
@@ -33,9 +39,16 @@ def neovim() -> install.Tools:
     return found
 
 
+@pytest.fixture(scope="package")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Generator[Backend, None, None]:
+    """A backend that all tests share and none may end."""
+    with serve(tmp_path_factory.mktemp("backend"), REPLY) as shared:
+        yield shared
+
+
 @pytest.fixture
-def home(neovim: install.Tools, tmp_path: Path) -> Home:
-    """A person with `cato-lsp` on their PATH, and nothing of CATO set or running."""
+def person(neovim: install.Tools, tmp_path: Path) -> Home:
+    """Somebody with `cato-lsp` on their PATH, and nothing of CATO set or running."""
     scripts = sysconfig.get_path("scripts")
     variables = {
         "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
@@ -43,6 +56,12 @@ def home(neovim: install.Tools, tmp_path: Path) -> Home:
         "CATO_BACKEND_AUTOSTART": "false",
     }
     return Home(tmp_path, neovim, variables)
+
+
+@pytest.fixture
+def home(person: Home, backend: Backend) -> Home:
+    """The same person with the shared backend in their environment."""
+    return person.with_variables(CATO_BACKEND_URL=backend.url, CATO_BACKEND_TOKEN=backend.token)
 
 
 @pytest.fixture

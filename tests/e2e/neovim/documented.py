@@ -28,7 +28,7 @@ def stock_with_backend(url: str, token_file: Path) -> str:
     """The same block after a person has filled in a team's backend and its token's file."""
     block = stock()
     for example, own in (
-        ("-- url = 'https://gpu.example.com:8443'", f"url = '{url}'"),
+        ("-- url = 'https://gpu.example.com:8700'", f"url = '{url}'"),
         ("-- token = ", "token = "),
         ("~/.config/cato/token", str(token_file)),
     ):
@@ -45,3 +45,11 @@ def plugin() -> str:
     status = next(block for block in managed if "statusline" in block)
     located = checkout.replace("/path/to/checkout/neovim-plugin", str(PLUGIN))
     return "\n".join([located, enable, status])
+
+
+def managed(repository: str) -> str:
+    """The plugin through Neovim's own package manager, which asks nothing in a test."""
+    block = next(block for block in blocks("The plugin") if "vim.pack" in block)
+    return block.replace("REPOSITORY", repository).replace(
+        "{\n  load", "{\n  confirm = false,\n  load"
+    )

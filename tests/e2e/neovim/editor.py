@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,8 @@ for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details =
 end
 return table.concat(text, '\\n')
 """
+
+STATUSLINE = "%{v:lua.require'cato'.status()}"
 
 INITIALIZED = """
 local client = vim.lsp.get_clients({ bufnr = 0, name = 'cato' })[1]
@@ -67,6 +69,10 @@ class Home:
             f"XDG_{name}_HOME": str(self.root / name) for name in ("CONFIG", "DATA", "STATE")
         }
         return {**os.environ, **self.tools.environment, **folders, **self.variables}
+
+    def with_variables(self, **variables: str) -> Home:
+        """The same with more in the environment."""
+        return replace(self, variables={**self.variables, **variables})
 
     def command(self, init: str, file: Path) -> list[str]:
         """The command line of Neovim with `init` as its configuration."""
@@ -118,8 +124,19 @@ class Editor:
         """All that was said on the message line."""
         return str(self._rpc.command_output("messages"))
 
-    def option(self, name: str) -> Any:
-        return self.lua("return vim.o[...]", name)
+    @property
+    def status(self) -> str:
+        """What the plugin has in the statusline."""
+        return str(self.lua("return vim.api.nvim_eval_statusline(..., {}).str", STATUSLINE))
+
+    @property
+    def label(self) -> str:
+        """The line above the current window."""
+        return str(self.lua("return vim.wo.winbar"))
+
+    @property
+    def windows(self) -> int:
+        return int(self.lua("return #vim.api.nvim_list_wins()"))
 
     def wait_attached(self) -> None:
         wait_for("the language server", lambda: self.lua(INITIALIZED))
@@ -133,9 +150,11 @@ class Editor:
             self._rpc.command("qall!", async_=True)
 
 
-def _connect(home: Home) -> pynvim.Nvim:
+def _connect(home: Home) -> Editor:
     wait_for("Neovim's socket", home.socket.exists)
-    return pynvim.attach("socket", path=str(home.socket))
+    editor = Editor(pynvim.attach("socket", path=str(home.socket)))
+    wait_for("the end of its start", lambda: editor.lua("return vim.v.vim_did_enter == 1"))
+    return editor
 
 
 @contextmanager
@@ -149,7 +168,7 @@ def headless(home: Home, init: str, file: Path) -> Generator[Editor, None, None]
         stdin=subprocess.DEVNULL,
     ) as process:
         try:
-            editor = Editor(_connect(home))
+            editor = _connect(home)
             yield editor
             editor.quit()
             process.wait(PATIENCE_S)
@@ -198,7 +217,7 @@ def terminal(home: Home, init: str, file: Path) -> Generator[tuple[Terminal, Edi
     command = home.command(init, file)
     view.run("new-session", "-d", "-x", "100", "-y", "30", *command, env=environment)
     try:
-        yield view, Editor(_connect(home))
+        yield view, _connect(home)
     finally:
         with suppress(subprocess.CalledProcessError):
             view.run("kill-server")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,6 @@ from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
 
 NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
 EXPRESSION = "ggOresult = "
-
-LABEL = "return vim.wo.winbar"
 
 
 def literally(text: str) -> str:
@@ -67,19 +64,19 @@ def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
         editor.command("CatoSummarize")
-        wait_for("the result", lambda: "q closes" in editor.lua(LABEL))
+        wait_for("the result", lambda: "q closes" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "markdown"
         assert editor.text.strip()
-        assert editor.lua("return #vim.api.nvim_list_wins()") == 2
+        assert editor.windows == 2
         editor.type("q")
-        wait_for("the split's end", lambda: editor.lua("return #vim.api.nvim_list_wins()") == 1)
+        wait_for("the split's end", lambda: editor.windows == 1)
 
 
 def test_a_translation_has_the_filetype_of_its_language(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
         editor.command("CatoTranslate C#")
-        wait_for("the result", lambda: "q closes" in editor.lua(LABEL))
+        wait_for("the result", lambda: "q closes" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "cs"
         assert editor.text.strip()
 
@@ -102,13 +99,13 @@ def test_a_task_can_be_cancelled(ending: str, home: Home, source: Path) -> None:
 
 
 def ended(editor: Editor) -> bool:
-    return editor.lua("return #vim.api.nvim_list_wins()") == 1 or "cancelled" in editor.lua(LABEL)
+    return editor.windows == 1 or "cancelled" in editor.label
 
 
 def test_status_restart_and_log(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
-        wait_for("a healthy backend", lambda: statusline(editor) == "cato")
+        wait_for("a healthy backend", lambda: editor.status == "cato")
         editor.command("CatoStatus")
         wait_for("the status", lambda: "state    ready" in editor.lines)
         editor.type("q")
@@ -116,11 +113,6 @@ def test_status_restart_and_log(home: Home, source: Path) -> None:
         wait_for("the answer", lambda: "cato: ready" in editor.messages)
         editor.command("CatoLog")
         wait_for("the log", lambda: editor.lua("return vim.bo.readonly"))
-
-
-def statusline(editor: Editor) -> Any:
-    line = "%{v:lua.require'cato'.status()}"
-    return editor.lua("return vim.api.nvim_eval_statusline(..., {}).str", line)
 
 
 def test_health_names_every_link(home: Home, source: Path) -> None:

@@ -1,0 +1,90 @@
+"""`cato serve` in front of a fake vLLM, both real processes; it can be killed and come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.neovim.editor import wait_for
+
+TOKEN = "a-token-for-the-neovim-tests"
+STOP_S = 15
+
+
+@dataclass(slots=True)
+class Backend:
+    """One address and one token; the process behind them may change."""
+
+    url: str
+    token: str
+    token_file: Path
+    command: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    def start(self) -> None:
+        """Returns once it is healthy."""
+        self.process = subprocess.Popen(self.command, env=self.environment)
+        wait_for("the backend", self._healthy)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it, by SIGKILL as a crash would."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(STOP_S)
+            self.process = None
+
+    def _healthy(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"ended: {self.command}"
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@contextmanager
+def serve(folder: Path, reply: str) -> Generator[Backend, None, None]:
+    """A backend whose replica answers everything with `reply`."""
+    token_file = folder / "token"
+    token_file.write_text(f"{TOKEN}\n")
+    token_file.chmod(0o600)
+    with _fake_vllm(reply) as replica:
+        port = _free_port()
+        command = [
+            *(sys.executable, "-m", "cato_backend", "serve", "--host", "127.0.0.1"),
+            *("--port", str(port), "--token-file", str(token_file), "--replica", replica),
+        ]
+        environment = {**os.environ, "CATO_STATE_DIR": str(folder / "backend-state")}
+        backend = Backend(f"http://127.0.0.1:{port}", TOKEN, token_file, command, environment)
+        try:
+            backend.start()
+            yield backend
+        finally:
+            backend.end()
+
+
+@contextmanager
+def _fake_vllm(reply: str) -> Generator[str, None, None]:
+    command = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20", "--itl-ms", "5"]
+    with subprocess.Popen([*command, "--reply", reply], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().decode().strip()
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
