@@ -22,11 +22,8 @@ end
 ---@param client_id integer
 ---@return string
 function M.summary(client_id)
-  local status = latest[client_id]
-  if status and status.state ~= 'ready' then
-    return 'cato ' .. status.state
-  end
-  return 'cato'
+  local state = latest[client_id] and latest[client_id].state or 'starting'
+  return state == 'ready' and 'cato' or 'cato ' .. state
 end
 
 ---@param value any JSON's null comes as nil or vim.NIL

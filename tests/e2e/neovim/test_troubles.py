@@ -50,6 +50,7 @@ def test_a_summary_without_a_backend_says_what_to_do(person: Home, source: Path)
     home = person.with_variables(CATO_BACKEND_URL="http://127.0.0.1:9")
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
+        wait_for("the status", lambda: editor.status == "cato unreachable")
         editor.command("CatoSummarize")
         wait_for("the failure", lambda: "failed" in editor.label)
         assert "127.0.0.1:9" in editor.text
