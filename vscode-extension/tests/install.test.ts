@@ -6,11 +6,11 @@ import { afterEach, beforeEach, test } from 'node:test';
 import {
   everInstalled,
   findPython,
-  InstallError,
   type InstallRequest,
   install,
   installed,
 } from '../src/common/install';
+import { SetupError } from '../src/common/setup-error';
 
 let root: string;
 
@@ -54,12 +54,12 @@ function request(overrides: Partial<InstallRequest> = {}): InstallRequest {
   };
 }
 
-async function failure(promise: Promise<unknown>): Promise<InstallError> {
+async function failure(promise: Promise<unknown>): Promise<SetupError> {
   const error = await promise.then(
     () => undefined,
     (reason: unknown) => reason,
   );
-  assert.ok(error instanceof InstallError, String(error));
+  assert.ok(error instanceof SetupError, String(error));
   return error;
 }
 

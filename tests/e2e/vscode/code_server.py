@@ -49,14 +49,20 @@ FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class CodeServer:
-    """A running one. `url` is where a browser opens it, `data` holds settings and logs."""
+    """A running one. `url` is where a browser opens it, `data` holds its settings."""
 
     url: str
     data: Path
+    pid: int
 
     def machine_settings(self, settings: Mapping[str, Any]) -> None:
         """Replaces the settings of the machine, where paths, addresses and tokens belong."""
         _write_settings(self.data / "Machine", settings)
+
+    def language_servers(self) -> set[int]:
+        """The process ids of the language servers of all windows."""
+        processes = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return {int(p.name) for p in processes if _is_language_server(p, self.pid)}
 
 
 @asynccontextmanager
@@ -81,9 +87,19 @@ async def serve_editor(
         start_new_session=True,
     )
     try:
-        yield CodeServer(url=await _wait_listening(process), data=data)
+        yield CodeServer(await _wait_listening(process), data, process.pid)
     finally:
         await _end_group(process)
+
+
+def _is_language_server(process: Path, session: int) -> bool:
+    try:
+        # The session's id is the fourth field after the name, which may itself hold blanks.
+        fields = (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        program = (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return int(fields[3]) == session and b"cato-lsp" in program
 
 
 def _variables(root: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.vscode.backend import Backend, serve
+from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, OpenEditor
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
@@ -28,6 +30,15 @@ def solid(text: str) -> str:
 def read(file: Path) -> str:
     """What is on disk."""
     return file.read_text(encoding="utf-8")
+
+
+async def wait_until(look: Callable[[], bool]) -> None:
+    """Asks again and again, for what happens in another process tells no event."""
+    for _ in range(600):
+        if look():
+            return
+        await asyncio.sleep(0.05)
+    raise TimeoutError
 
 
 async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
@@ -85,8 +96,8 @@ async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
             await editor.wait_status("ready", NOTICE_TIMEOUT_MS)
 
 
-async def test_the_token_is_set_by_command_and_completions_can_be_switched_off(
-    window: OpenEditor, configure: Configure, tmp_path: Path
+async def test_the_token_outlives_a_restart_and_completions_can_be_switched_off(
+    window: OpenEditor, configure: Configure, code_server: CodeServer, tmp_path: Path
 ) -> None:
     secret = tmp_path / "token"
     secret.write_text("correct-horse-battery-staple\n", encoding="utf-8")
@@ -97,6 +108,10 @@ async def test_the_token_is_set_by_command_and_completions_can_be_switched_off(
             await editor.wait_status("the backend refused the token")
             await editor.run("CATO: Set Backend Token")
             await editor.answer("token", "correct-horse-battery-staple")
+            await editor.wait_status("ready")
+            first = code_server.language_servers()
+            await editor.run("CATO: Restart Language Server")
+            await wait_until(lambda: bool(code_server.language_servers() - first))
             await editor.wait_status("ready")
             await editor.status().click()
             await editor.choose("Backend:", "Disable Completions")

@@ -8,6 +8,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import * as path from 'node:path';
 import { promisify } from 'node:util';
 import { findProgram, isExecutable } from './lookup';
+import { SetupError } from './setup-error';
 
 const run = promisify(execFile);
 
@@ -15,17 +16,6 @@ const OLDEST_PYTHON = [3, 11] as const;
 const PYTHON_NAMES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
 const PROBE = 'import sys; print(sys.version_info[0], sys.version_info[1])';
 const COMPLETE = 'complete';
-
-/** What stopped the installation; `remedy` says what the person can do. */
-export class InstallError extends Error {
-  constructor(
-    message: string,
-    readonly remedy: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
 
 export interface InstallRequest {
   /** Where all versions live, one folder each. */
@@ -50,7 +40,7 @@ export async function everInstalled(folder: string): Promise<boolean> {
   return (await list(folder)).some((name) => name.startsWith('server-'));
 }
 
-/** Installs and returns the path of `cato-lsp`. Throws InstallError; leaves nothing half done. */
+/** Installs and returns the path of `cato-lsp`. Throws SetupError; leaves nothing half done. */
 export async function install(request: InstallRequest): Promise<string> {
   const home = versionFolder(request.folder, request.version);
   request.report('Looking for Python');
@@ -74,12 +64,12 @@ async function build(python: string, home: string, request: InstallRequest): Pro
   const pip = [pythonOf(home), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input'];
   await step([...pip, request.source], request.signal, pipRemedy);
   if (!(await isExecutable(program(home)))) {
-    throw new InstallError(`${request.source} brought no cato-lsp`, SET_PATH);
+    throw new SetupError(`${request.source} brought no cato-lsp`, SET_PATH);
   }
   await writeFile(path.join(home, COMPLETE), request.version);
 }
 
-/** The first Python that is new enough. Throws InstallError. */
+/** The first Python that is new enough. Throws SetupError. */
 export async function findPython(searchPath: string): Promise<string> {
   const seen: string[] = [];
   for (const name of PYTHON_NAMES) {
@@ -89,7 +79,7 @@ export async function findPython(searchPath: string): Promise<string> {
     if (isNewEnough(version)) return candidate;
     seen.push(`${candidate} is ${version.join('.')}`);
   }
-  throw new InstallError(
+  throw new SetupError(
     `Python ${OLDEST_PYTHON.join('.')} or newer was not found${seen.length ? `: ${seen.join(', ')}` : ''}`,
     'Install it (for example: apt install python3 python3-venv), then run "CATO: Install Language Server".',
   );
@@ -117,10 +107,10 @@ async function step(
   try {
     await run(file, args, { signal, maxBuffer: 16 * 1024 * 1024 });
   } catch (error) {
-    if (signal.aborted) throw new InstallError('The installation was cancelled', RUN_AGAIN);
+    if (signal.aborted) throw new SetupError('The installation was cancelled', RUN_AGAIN);
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     const output = lastLines(`${stdout}\n${stderr}`);
-    throw new InstallError(
+    throw new SetupError(
       `${path.basename(file)} ${args.slice(0, 3).join(' ')} failed: ${output}`,
       remedy(output),
       {

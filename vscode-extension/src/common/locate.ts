@@ -1,9 +1,10 @@
 /** Which language server to run: the configured one, that on PATH, or one of our own. */
 
 import * as vscode from 'vscode';
-import { everInstalled, InstallError, install, installed } from './install';
-import { expandHome, findProgram, isPath } from './lookup';
+import { everInstalled, install, installed } from './install';
+import { expandHome, findProgram, isExecutable, isPath } from './lookup';
 import type { Settings } from './settings';
+import { SetupError } from './setup-error';
 
 const PROGRAM = 'cato-lsp';
 const ASKED = 'install.asked';
@@ -27,14 +28,14 @@ export class Locator {
     this.version = context.extension.packageJSON.version;
   }
 
-  /** Undefined where there is none and the person does not want one installed. Throws InstallError. */
+  /** Undefined where there is none and the person does not want one installed. Throws SetupError. */
   async locate(): Promise<Located | undefined> {
     const found = (await this.configured()) ?? (await this.onPath()) ?? (await this.own());
     if (found) return found;
     return (await this.agreed()) ? this.install() : undefined;
   }
 
-  /** Installs our own, again if need be. Throws InstallError. */
+  /** Installs our own, again if need be. Throws SetupError. */
   async install(): Promise<Located> {
     const source = process.env.CATO_INSTALL_SOURCE || `${PROGRAM}==${this.version}`;
     const options = {
@@ -59,9 +60,11 @@ export class Locator {
   private async configured(): Promise<Located | undefined> {
     const value = expandHome(this.settings.path);
     if (!value) return undefined;
-    // A path that is wrong must be reported as such, not be replaced by another server.
+    // What is wrong must be reported as such, not be replaced by another server.
     const command = isPath(value) ? value : await findProgram(value, process.env.PATH ?? '');
-    if (!command) throw new InstallError(`"${value}" is not on PATH`, 'Correct "cato.path".');
+    if (!command || !(await isExecutable(command))) {
+      throw new SetupError(`"${value}" is not a program that you may run`, 'Correct "cato.path".');
+    }
     return { command, origin: 'cato.path' };
   }
 

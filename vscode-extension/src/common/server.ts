@@ -12,7 +12,6 @@ import {
   State,
   TransportKind,
 } from 'vscode-languageclient/node';
-import { InstallError } from './install';
 import type { Located, Locator } from './locate';
 import {
   DidChangeStatusNotification,
@@ -21,6 +20,7 @@ import {
   StatusRequest,
 } from './protocol';
 import { SECTION, type Settings } from './settings';
+import { SetupError } from './setup-error';
 import type { StatusItem } from './status';
 
 const STOP_TIMEOUT_MS = 3000;
@@ -111,7 +111,6 @@ export class Server implements vscode.Disposable {
     this.log.info(`starting ${this.located.command} (from ${this.located.origin})`);
     this.client = await this.createClient(this.located.command);
     await this.client.start();
-    this.item.show(await this.client.sendRequest(StatusRequest, {}));
   }
 
   private async halt(): Promise<void> {
@@ -128,10 +127,10 @@ export class Server implements vscode.Disposable {
 
   private fail(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const remedy = error instanceof InstallError ? error.remedy : 'See "CATO: Show Logs".';
+    const remedy = error instanceof SetupError ? error.remedy : 'See "CATO: Show Logs".';
     this.log.error(reason);
     this.item.show({ state: 'failed', message: `${reason}. ${remedy}` });
-    if (error instanceof InstallError) void this.explain(`CATO: ${reason}. ${remedy}`);
+    if (error instanceof SetupError) void this.explain(`CATO: ${reason}. ${remedy}`);
   }
 
   private async explain(message: string): Promise<void> {
@@ -143,12 +142,18 @@ export class Server implements vscode.Disposable {
     const run = { command, transport: TransportKind.stdio };
     const client = new LanguageClient(SECTION, 'CATO', run, await this.clientOptions());
     client.onNotification(DidChangeStatusNotification, (status) => this.item.show(status));
-    client.onDidChangeState(({ newState }) => {
-      if (newState === State.Stopped && client === this.client) {
-        this.item.show({ state: 'stopped', message: 'Run "CATO: Restart Language Server".' });
-      }
-    });
+    client.onDidChangeState(({ newState }) => this.follow(client, newState));
     return client;
+  }
+
+  /** The client starts a server that died again by itself: then, too, the status is asked for. */
+  private follow(client: LanguageClient, state: State): void {
+    if (client !== this.client) return;
+    if (state === State.Starting) this.item.show({ state: 'starting', message: '' });
+    if (state === State.Running) this.refresh();
+    if (state === State.Stopped) {
+      this.item.show({ state: 'stopped', message: 'Run "CATO: Restart Language Server".' });
+    }
   }
 
   private async clientOptions(): Promise<LanguageClientOptions> {
@@ -163,7 +168,7 @@ export class Server implements vscode.Disposable {
       middleware: {
         provideInlineCompletionItems: async (document, position, context, token, next) => {
           const items = await next(document, position, context, token);
-          if (items) this.refresh();
+          if (items) this.refreshFigures();
           return items;
         },
         workspace: {
@@ -176,10 +181,14 @@ export class Server implements vscode.Disposable {
     };
   }
 
-  /** Brings the latency up to date: the server tells of its state by itself, but not of figures. */
-  private refresh(): void {
+  /** The figures change with every completion, and the server does not tell of each change. */
+  private refreshFigures(): void {
     if (Date.now() - this.refreshedAt < REFRESH_MS) return;
     this.refreshedAt = Date.now();
+    this.refresh();
+  }
+
+  private refresh(): void {
     this.status().then(
       (status) => status && this.item.show(status),
       (error: unknown) => this.log.warn(`status: ${String(error)}`),
