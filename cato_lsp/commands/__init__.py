@@ -1,0 +1,1 @@
+"""The subcommands of `cato` that need editor knowledge."""

@@ -1,0 +1,153 @@
+"""`cato complete FILE:LINE:COLUMN`: the main job, without an editor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.calls import Sender, completion_call
+from cato_lsp.backend.completions import pieces
+from cato_lsp.backend.link import Connection
+from cato_lsp.backend.streams import EventStream
+from cato_lsp.classify import Action, classify
+from cato_lsp.commands import connecting
+from cato_lsp.commands.failures import CommandFailed
+from cato_lsp.commands.places import Place, read_place
+from cato_lsp.completion import Completeness
+from cato_lsp.session.settings import Settings
+from cato_lsp.syntax import syntax_context
+from cato_lsp.window import window
+
+SUMMARY = "complete a place in a file, and say how long it took"
+SENDER = Sender("cato-complete", "cato-complete")
+
+
+Show = Callable[[str], None]
+"""Told all of the text so far, each time there is more of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    ttft_ms: float | None
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One completion and its times, in milliseconds from the sending of the request."""
+
+    text: str
+    task: str
+    model: str
+    request_id: str
+    replica: str | None
+    queue_ms: float | None
+    ttft_ms: float | None
+    total_ms: float
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    parser.add_argument("place", metavar="FILE:LINE:COLUMN", help="counted from 1")
+    parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
+    parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
+    connecting.configure(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the completion as it comes, then a line of times; returns the exit status."""
+    try:
+        report = asyncio.run(_run(arguments))
+    except CommandFailed as failure:
+        sys.stderr.write(f"cato complete: {failure}\n")
+        return 1
+    if arguments.json:
+        print(json.dumps(asdict(report)))
+    else:
+        sys.stderr.write(f"\n{_times(report)}\n")
+    return 0
+
+
+async def _run(arguments: argparse.Namespace) -> Report:
+    settings = connecting.settings_of(arguments)
+    place = read_place(arguments.place, arguments.language)
+    async with connecting.connected(settings) as connection:
+        show = _silent if arguments.json else _terminal()
+        return await complete(settings, connection, place, show)
+
+
+def _terminal() -> Show:
+    """Writes what is new of a text that grows."""
+    shown = ""
+
+    def show(text: str) -> None:
+        nonlocal shown
+        if text.startswith(shown):
+            sys.stdout.write(text[len(shown) :])
+            sys.stdout.flush()
+            shown = text
+
+    return show
+
+
+def _silent(_text: str) -> None:
+    """With --json the text is shown at the end."""
+
+
+async def complete(settings: Settings, connection: Connection, place: Place, show: Show) -> Report:
+    """One completion, as an editor would get it. Raises BackendFailure."""
+    context = syntax_context(place.snapshot, place.offset)
+    assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
+    call = completion_call(
+        assignment,
+        window(place.snapshot, place.offset, connection.model.prompt_characters),
+        connection.model,
+        SENDER,
+        budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms),
+        supersede=False,
+    )
+    completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
+    stream = connection.client.open(call, cancels=connection.model.cancels)
+    times = await _follow(stream, completeness, show)
+    return Report(
+        text=completeness.text(),
+        task=assignment.task.value,
+        model=connection.model.name,
+        request_id=call.request_id,
+        replica=stream.head.replica,
+        queue_ms=stream.head.queue_ms,
+        ttft_ms=times.ttft_ms,
+        total_ms=times.total_ms,
+    )
+
+
+async def _follow(stream: EventStream, completeness: Completeness, show: Show) -> _Times:
+    started_s = time.perf_counter()
+    ttft_ms: float | None = None
+    async with aclosing(pieces(stream)) as texts:
+        async for text in texts:
+            if ttft_ms is None:
+                ttft_ms = _since_ms(started_s)
+            enough = completeness.feed(text)
+            show(completeness.text())
+            if enough:
+                break
+    stream.cancel(CancelReason.ENOUGH)
+    return _Times(ttft_ms, _since_ms(started_s))
+
+
+def _since_ms(started_s: float) -> float:
+    return round((time.perf_counter() - started_s) * 1000, 1)
+
+
+def _times(report: Report) -> str:
+    figures = {"queue": report.queue_ms, "TTFT": report.ttft_ms, "total": report.total_ms}
+    shown = [f"{name} {value:.0f} ms" for name, value in figures.items() if value is not None]
+    return f"[{report.task} by {report.model}: {', '.join(shown)}]"

@@ -1,0 +1,107 @@
+"""`cato doctor`: checks each hop from the editor to the model, and says what to do."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.failures import BackendFailure, Denied, Refused
+from cato_lsp.backend.link import Connection
+from cato_lsp.backend.models import Model
+from cato_lsp.commands import checks, connecting
+from cato_lsp.commands.complete import complete
+from cato_lsp.commands.failures import CommandFailed
+from cato_lsp.commands.findings import Finding, Verdict, broken, note, ok
+from cato_lsp.commands.places import Place
+from cato_lsp.session.settings import Settings, parse
+from cato_lsp.syntax import open_document
+
+SUMMARY = "check each hop from the editor to the model, and say what to do"
+SAMPLE = "def add(a, b):\n    return "
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    connecting.configure(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints one line for each hop; returns 1 if one of them is broken."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    given = {"backend": {"url": arguments.url, "token": arguments.token}}
+    settings, complaints = parse(given)
+    is_broken = False
+    for finding in [checks.check_settings(settings, complaints), *_local(settings)]:
+        print(finding)
+        is_broken |= finding.verdict is Verdict.BROKEN
+    async for finding in check_backend(settings):
+        print(finding)
+        is_broken |= finding.verdict is Verdict.BROKEN
+    return int(is_broken)
+
+
+def _local(settings: Settings) -> Iterator[Finding]:
+    yield checks.check_language_server()
+    yield checks.check_discovery(settings)
+    yield checks.check_engine(settings)
+
+
+async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
+    """The hops behind the network, as far as they can be reached."""
+    try:
+        target = connecting.target_of(settings)
+    except CommandFailed as failure:
+        yield broken("backend", str(failure), "start one with `cato serve`")
+        return
+    client = BackendClient(target)
+    try:
+        async for finding in _hops(client, settings):
+            yield finding
+    finally:
+        await client.close()
+
+
+async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        round_trip_ms = await client.health()
+        yield ok("backend", f"{client.target.url} answers in {round_trip_ms:.0f} ms")
+        model = await client.model()
+        yield ok("model", f"{model.name}: {', '.join(sorted(model.tasks))}")
+        yield _fill_in_the_middle(model)
+        yield await _one_completion(settings, Connection(client, model, round_trip_ms))
+    except BackendFailure as failure:
+        yield broken("backend", str(failure), _remedy(failure, client.target.url))
+
+
+def _fill_in_the_middle(model: Model) -> Finding:
+    if model.fills_in_the_middle:
+        return ok("fill-in-the-middle", "the model sees the text on both sides of the cursor")
+    remedy = "serve a model trained for it, such as Qwen2.5-Coder, through `cato serve`"
+    return note("fill-in-the-middle", "the model sees only what stands before the cursor", remedy)
+
+
+async def _one_completion(settings: Settings, connection: Connection) -> Finding:
+    snapshot = open_document("untitled:doctor", "python", 1, SAMPLE).snapshot()
+    place = Place(snapshot, len(SAMPLE))
+    report = await complete(settings, connection, place, lambda _text: None)
+    target_ms = settings.targets.completion_ttft_ms
+    times = f"TTFT {report.ttft_ms or 0:.0f} ms, total {report.total_ms:.0f} ms"
+    if report.ttft_ms is None:
+        return note("completion", f"the model had nothing to add ({times})")
+    if report.ttft_ms > target_ms:
+        remedy = "a smaller model, a faster replica, or a higher tasks.completion.ttftMs"
+        return note("completion", f"{times}: later than its target of {target_ms} ms", remedy)
+    return ok("completion", times)
+
+
+def _remedy(failure: BackendFailure, url: str) -> str:
+    if isinstance(failure, Denied):
+        return "set CATO_BACKEND_TOKEN (or backend.token) to the backend's token"
+    if isinstance(failure, Refused):
+        return "read the backend's log; `curl " + url + "/health` shows its state"
+    return f"is the backend running? `curl {url}/health` must answer"
