@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import signal
 
+import uvloop
+
 from tests.fakes.vllm.script import Script
 from tests.fakes.vllm.server import FakeVllm
 
@@ -36,4 +38,4 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(_arguments()))
+    uvloop.run(_serve(_arguments()))

@@ -1,0 +1,116 @@
+"""Processes under measurement: starting, ending by id, and what `/proc` says of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_START_TIMEOUT_S = 30.0
+_CONFIG = """\
+[scheduling]
+max_running_per_replica = 4096
+max_waiting = 4096
+max_waiting_per_session = 4096
+"""
+
+
+class Measured:
+    """A child process, its CPU time and its memory."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._proc = Path(f"/proc/{process.pid}")
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def cpu_s(self) -> float:
+        """User and system time so far, in seconds; resolution 10 ms."""
+        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    def memory_mib(self, field: str = "VmRSS") -> float:
+        """`VmRSS` (now) or `VmHWM` (the most so far), in MiB."""
+        for line in (self._proc / "status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) / 1024
+        raise ValueError(f"no {field} in {self._proc}/status")
+
+    def first_line(self) -> str:
+        """The next line of its standard output. Raises RuntimeError where it ended before."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise RuntimeError(f"process {self.pid} ended with {self._process.wait()}")
+        return line
+
+
+@contextmanager
+def running(command: list[str], log: Path) -> Iterator[Measured]:
+    """The command as a process, its standard error in `log`; ended by id at the end."""
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        )
+    try:
+        yield Measured(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def fake_engine(itl_ms: float, log: Path) -> Iterator[tuple[str, Measured]]:
+    """The emulated replica: its URL and its process. Each token's text is its time of sending."""
+    command = [sys.executable, "-m", "tests.fakes.vllm", "--stamped", "--itl-ms", str(itl_ms)]
+    with running([*command, "--max-num-seqs", "4096"], log) as process:
+        yield process.first_line(), process
+
+
+@contextmanager
+def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
+    """`cato serve` in front of that replica, with bounds that let all through: URL and process."""
+    port = _free_port()
+    config = log.with_suffix(".toml")
+    config.write_text(_CONFIG)
+    command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
+    with running([*command, "--port", str(port), "--replica", replica], log) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/v1/models", contains=b'"data":[{')
+        yield url, process
+
+
+def wait_for(url: str, contains: bytes = b"") -> None:
+    """Returns when the URL answers 200 with that content. Raises TimeoutError."""
+    until = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as response:
+                if contains in response.read():
+                    return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.05)
+    raise TimeoutError(f"{url} did not answer in {_START_TIMEOUT_S:.0f} s")
+
+
+def _free_port() -> int:
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
