@@ -49,12 +49,10 @@ class LocalLauncher:
         spec: LocalSpec,
         session: aiohttp.ClientSession,
         on_note: OnNote,
-        command: Callable[[ModelSpec, EngineSpec, int, str], Invocation] = invocation,
     ) -> None:
         self._spec = spec
         self._session = session
         self._on_note = on_note
-        self._command = command
 
     @property
     def replica_id(self) -> str:
@@ -64,7 +62,7 @@ class LocalLauncher:
     async def launch(self) -> LocalReplica:
         """Starts the warden, and with it the engine. Raises EngineError when it cannot be run."""
         port, api_key = free_port(), secrets.token_urlsafe(24)
-        command = self._command(self._spec.model, self._spec.engine, port, api_key)
+        command = invocation(self._spec.model, self._spec.engine, port, api_key)
         warden = await _start_warden(command, self._spec.log)
         assert warden.stdout is not None
         first = await warden.stdout.readline()

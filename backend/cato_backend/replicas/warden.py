@@ -41,10 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command until it ends or the pipe closes. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="warden")
     parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--grace-s", type=float, default=GRACE_S)
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args(argv)
     with BoundedLog(arguments.log) as log:
-        return Warden(arguments.command, log).run()
+        return Warden(arguments.command, log, arguments.grace_s).run()
 
 
 class BoundedLog:
@@ -84,8 +85,9 @@ def _previous(path: Path) -> Path:
 class Warden:
     """One engine and its end."""
 
-    def __init__(self, command: Sequence[str], log: BoundedLog) -> None:
+    def __init__(self, command: Sequence[str], log: BoundedLog, grace_s: float) -> None:
         self._log = log
+        self._grace_s = grace_s
         self._told_to_stop = False
         self._status: int | None = None
         self._selector = selectors.DefaultSelector()
@@ -139,16 +141,18 @@ class Warden:
         """SIGTERM, a grace, then SIGKILL to whatever is left, for as long as something is."""
         self._signal_session(signal.SIGTERM)
         began = time.monotonic()
-        while (left := self._left()) and time.monotonic() < began + GRACE_S + SWEEP_S:
-            if time.monotonic() >= began + GRACE_S:
+        while (left := self._left()) and time.monotonic() < began + self._grace_s + SWEEP_S:
+            if time.monotonic() >= began + self._grace_s:
                 for pid in left:
                     _kill(pid)
             time.sleep(POLL_S)
 
     def _left(self) -> list[int]:
         self._drain()
+        left = _descendants()
+        # In this order: one that dies in between is a zombie, no longer listed but still to reap.
         self._reap()
-        return _descendants()
+        return left
 
     def _signal_session(self, number: signal.Signals) -> None:
         try:

@@ -82,8 +82,10 @@ def parse_call(
     )
 
 
-def chat_text(body: Mapping[str, Any]) -> str:
+def chat_text(body: Mapping[str, Any], script: Script) -> str:
     """The messages under ChatML, open for the assistant. Raises VllmError."""
+    if not script.chat_template:
+        raise errors.VllmError(_NO_TEMPLATE, param=None)
     messages = body.get("messages")
     if not isinstance(messages, list):
         raise errors.malformed("messages", "Field required", messages)
@@ -94,9 +96,7 @@ def chat_text(body: Mapping[str, Any]) -> str:
 def _chat_prompt(
     body: Mapping[str, Any], script: Script, tokenizer: Tokenizer
 ) -> tuple[list[int], ...]:
-    if not script.chat_template:
-        raise errors.VllmError(_NO_TEMPLATE, param=None)
-    return (tokenizer.encode(chat_text(body)),)
+    return (tokenizer.encode(chat_text(body, script)),)
 
 
 def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], ...]:

@@ -202,7 +202,7 @@ class FakeVllm:
     async def _tokenize(self, request: web.Request) -> web.Response:
         body = await _json(request)
         try:
-            text = body["prompt"] if "prompt" in body else chat_text(body)
+            text = body["prompt"] if "prompt" in body else chat_text(body, self._script)
         except errors.VllmError as error:
             return web.json_response(error.body, status=error.status)
         ids = self.tokenizer.encode(text)

@@ -1,0 +1,52 @@
+"""An engine's environment whose interpreter runs the fake vLLM, whatever it is told to run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cato_backend.engines.command import EngineSpec
+from cato_backend.engines.pins import EngineKind
+
+REPOSITORY = Path(__file__).parents[3]
+
+FAKE_PYTHON = """\
+#!{python}
+import argparse, os, runpy, sys
+
+sys.path.insert(0, {repository!r})
+parser = argparse.ArgumentParser()
+parser.add_argument("--port")
+parser.add_argument("--served-model-name")
+parser.add_argument("--die-at-load", action="store_true")
+arguments, _ = parser.parse_known_args()
+print("Resolved architecture: Fake", flush=True)
+if arguments.die_at_load:
+    print("ValueError: this model is no model", flush=True)
+    sys.exit(1)
+if os.fork() == 0:
+    import signal
+    signal.pause()
+sys.argv = ["fake", "--port", arguments.port, "--model", arguments.served_model_name]
+runpy.run_module("tests.fakes.vllm", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> EngineSpec:
+    """What `LocalSpec` takes."""
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON.format(python=sys.executable, repository=str(REPOSITORY)))
+    python.chmod(0o755)
+    return EngineSpec(EngineKind.CPU, python)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client."""
+    async with aiohttp.ClientSession() as opened:
+        yield opened

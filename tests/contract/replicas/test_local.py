@@ -1,0 +1,112 @@
+"""The local launcher over a real process that speaks as vLLM does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cato_backend.engines.command import EngineSpec, ModelSpec
+from cato_backend.errors import EngineError
+from cato_backend.replicas.local import LocalLauncher, LocalReplica, LocalSpec
+from cato_backend.replicas.probe import is_healthy
+
+MODEL = ModelSpec("cato-embedded", "/some/folder")
+
+
+class Lives:
+    """Launches replicas and ends those that a test left."""
+
+    def __init__(self, engine: EngineSpec, session: aiohttp.ClientSession, log: Path) -> None:
+        self.notes: list[str] = []
+        self._engine = engine
+        self._session = session
+        self._log = log
+        self._begun: list[LocalReplica] = []
+
+    async def launch(self, *arguments: str, timeout_s: float = 30) -> LocalReplica:
+        engine = replace(self._engine, arguments=arguments)
+        spec = LocalSpec("replica-1", MODEL, engine, self._log, timeout_s)
+        self._begun.append(
+            await LocalLauncher(spec, self._session, self.notes.append).launch(),
+        )
+        return self._begun[-1]
+
+    async def stop(self) -> None:
+        for life in self._begun:
+            await life.stop()
+
+
+@pytest.fixture
+async def lives(
+    engine: EngineSpec, session: aiohttp.ClientSession, tmp_path: Path
+) -> AsyncIterator[Lives]:
+    opened = Lives(engine, session, tmp_path / "logs" / "replica-1.log")
+    yield opened
+    await opened.stop()
+
+
+def session_is_empty(leader: int) -> bool:
+    """Whether no process of the session is left."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+async def test_up_and_stopped(lives: Lives, session: aiohttp.ClientSession) -> None:
+    life = await lives.launch()
+    replica = await life.wait_ready()
+    assert (replica.id, replica.model, replica.max_model_len) == ("replica-1", MODEL.name, 4096)
+    assert "model architecture Fake" in lives.notes
+    assert await is_healthy(session, replica.url)
+    await life.stop()
+    assert not await is_healthy(session, replica.url)
+    assert session_is_empty(life.engine_pid)
+
+
+async def test_keys_and_ports_are_its_own(lives: Lives) -> None:
+    first = await (await lives.launch()).wait_ready()
+    second = await (await lives.launch()).wait_ready()
+    assert first.url != second.url
+    assert first.api_key != second.api_key
+    assert first.api_key
+    assert first.api_key not in repr(first)
+
+
+async def test_death_is_noticed(lives: Lives) -> None:
+    life = await lives.launch()
+    await life.wait_ready()
+    os.kill(life.engine_pid, signal.SIGKILL)
+    assert await life.wait_dead() == "the engine ended: signal 9"
+    assert session_is_empty(life.engine_pid)
+
+
+async def test_death_at_load_shows_the_log(lives: Lives) -> None:
+    life = await lives.launch("--die-at-load")
+    with pytest.raises(EngineError) as raised:
+        await life.wait_ready()
+    assert "exit status 1" in str(raised.value)
+    assert "ValueError: this model is no model" in str(raised.value)
+
+
+async def test_a_start_that_takes_too_long(lives: Lives) -> None:
+    life = await lives.launch(timeout_s=0.05)
+    with pytest.raises(EngineError, match=r"not ready after 0 s"):
+        await life.wait_ready()
+    assert session_is_empty(life.engine_pid)
+
+
+async def test_an_interpreter_that_is_not_there(
+    lives: Lives, session: aiohttp.ClientSession, tmp_path: Path, engine: EngineSpec
+) -> None:
+    broken = replace(engine, python=tmp_path / "nowhere")
+    spec = LocalSpec("replica-1", MODEL, broken, tmp_path / "log")
+    with pytest.raises(EngineError, match="nowhere"):
+        await LocalLauncher(spec, session, lives.notes.append).launch()
