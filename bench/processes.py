@@ -56,13 +56,31 @@ class Measured:
             raise RuntimeError(f"process {self.pid} ended with {self._process.wait()}")
         return line
 
+    def wait_for(self, url: str, contains: bytes) -> None:
+        """Returns when the URL answers with that content. Raises RuntimeError."""
+        until = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(url, timeout=2) as response:
+                    if contains in response.read():
+                        return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.05)
+        raise RuntimeError(f"{url} gave no answer; exit status {self._process.poll()}")
+
 
 @contextmanager
 def running(command: list[str], log: Path) -> Iterator[Measured]:
     """The command as a process, its standard error in `log`; ended by id at the end."""
+    state = {"CATO_STATE_DIR": str(log.parent / "state")}  # Not the user's own discovery file.
     with log.open("a") as errors:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            env=os.environ | state,
         )
     try:
         yield Measured(process)
@@ -92,21 +110,11 @@ def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
     command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
     with running([*command, "--port", str(port), "--replica", replica], log) as process:
         url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/v1/models", contains=b'"data":[{')
-        yield url, process
-
-
-def wait_for(url: str, contains: bytes = b"") -> None:
-    """Returns when the URL answers 200 with that content. Raises TimeoutError."""
-    until = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < until:
         try:
-            with urllib.request.urlopen(url, timeout=2) as response:
-                if contains in response.read():
-                    return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.05)
-    raise TimeoutError(f"{url} did not answer in {_START_TIMEOUT_S:.0f} s")
+            process.wait_for(f"{url}/v1/models", contains=b'"data":[{')
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{log.read_text()}") from error
+        yield url, process
 
 
 def _free_port() -> int:
