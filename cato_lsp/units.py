@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tree_sitter import Node
+
+from cato_lsp.syntax.nearby import nearby
+from cato_lsp.syntax.scopes import definitions_at, scope_of
+from cato_lsp.syntax.shapes import Shape, shape_of
+from cato_lsp.syntax.text_blocks import block_at
 from cato_lsp.text.snapshot import Snapshot
 
 
@@ -19,6 +25,99 @@ class Unit:
 
 
 def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
-    """The innermost function or method around `offset`, else the innermost class, else None."""
-    text = snapshot.text
-    return Unit("document", "file", text, 0, len(text)) if text.strip() else None
+    """The innermost named function or method around `offset`, else the innermost class, else None.
+
+    The decorators and the doc comment of a definition belong to it. Without a tree it is the
+    block of text whose first line looks like a definition, as far as its indentation or braces go.
+    """
+    offset = min(max(offset, 0), len(snapshot.text))
+    if snapshot.tree is None:
+        block = block_at(snapshot, offset)
+        if block is None:
+            return None
+        return _unit(snapshot, block.name, block.kind, block.start, block.end)
+    return _defined_at(snapshot, offset)
+
+
+def _defined_at(snapshot: Snapshot, offset: int) -> Unit | None:
+    shape = shape_of(snapshot.language_id)
+    # The cursor may stand in what leads up to the definition: look from its end, too.
+    for place in (offset, _behind_preamble(snapshot, offset)):
+        nodes = definitions_at(snapshot, place, nearby(snapshot.text, place))
+        chosen = _chosen(snapshot, nodes, shape)
+        if chosen is not None and (place == offset or _start(snapshot, chosen, shape) <= offset):
+            return _unit_of(snapshot, nodes, chosen, shape)
+    return None
+
+
+def _chosen(snapshot: Snapshot, nodes: list[Node], shape: Shape) -> Node | None:
+    """The innermost function that has a name, else the innermost class."""
+    functions = [node for node in nodes if node.type not in shape.classes]
+    named = (node for node in functions if scope_of(snapshot, node, None).name)
+    classes = (node for node in nodes if node.type in shape.classes)
+    return next(named, None) or next(classes, None) or next(iter(functions), None)
+
+
+def _unit_of(snapshot: Snapshot, nodes: list[Node], node: Node, shape: Shape) -> Unit:
+    outer = next(iter(nodes[nodes.index(node) + 1 :]), None)
+    scope = scope_of(snapshot, node, outer)
+    whole = _wrapped(node, shape)
+    end = snapshot.lines.offset_at(whole.end_byte, snapshot.text)
+    return _unit(snapshot, scope.name, scope.kind, _start(snapshot, node, shape), end)
+
+
+def _start(snapshot: Snapshot, node: Node, shape: Shape) -> int:
+    """The start of the definition's line, or of the decorators and comments directly above it."""
+    first = _wrapped(node, shape)
+    row = first.start_point.row
+    while (above := _above(first)) is not None and _belongs(above, row, shape):
+        first, row = above, above.start_point.row
+    start = snapshot.lines.offset_at(first.start_byte, snapshot.text)
+    line_start = snapshot.lines.start(snapshot.lines.line_at(start))
+    return line_start if not snapshot.text[line_start:start].strip() else start
+
+
+def _above(node: Node) -> Node | None:
+    """The node before; that of the parent where the node is the first in a body."""
+    parent = node.parent
+    first_in_body = parent is not None and parent.start_byte == node.start_byte
+    return parent.prev_sibling if parent is not None and first_in_body else node.prev_sibling
+
+
+def _belongs(above: Node, row: int, shape: Shape) -> bool:
+    if above.type not in shape.comments | shape.attributes:
+        return False
+    before = above.prev_sibling
+    trails = before is not None and _last_row(before) == above.start_point.row
+    return _last_row(above) >= row - 1 and not trails
+
+
+def _last_row(node: Node) -> int:
+    """A node that holds its own line end stops at the start of the next row."""
+    return node.end_point.row - (node.end_point.column == 0)
+
+
+def _wrapped(node: Node, shape: Shape) -> Node:
+    """The definition with the statement that holds it: `export`, `@decorator`, `const f =`."""
+    parent = node.parent
+    if parent is None or parent.type not in shape.wrappers:
+        return node
+    return _wrapped(parent, shape)
+
+
+def _behind_preamble(snapshot: Snapshot, offset: int) -> int:
+    """The end of the next line that is no comment, decorator or blank."""
+    lines = snapshot.lines
+    line = lines.line_at(offset)
+    while line + 1 < lines.count and _is_preamble(snapshot.line(line)):
+        line += 1
+    return lines.end(line, snapshot.text)
+
+
+def _is_preamble(line: str) -> bool:
+    line = line.strip()
+    return not line or line.startswith(("@", "#", "//", "/*", "*", "["))
+
+
+def _unit(snapshot: Snapshot, name: str, kind: str, start: int, end: int) -> Unit:
+    return Unit(name, kind, snapshot.text[start:end], start, end)

@@ -2,28 +2,148 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from types import MappingProxyType
+
 from cato_lsp.classify import Assignment, Extent
+from cato_lsp.completion.ends import End, Line, block_end, statement_end
+from cato_lsp.completion.shown import unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
+from cato_lsp.syntax.lexicon import lexicon_of
+from cato_lsp.syntax.lexing import Lexed, lex
+
+Rule = Callable[[Line, SyntaxContext], End]
+
+_RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
+    {
+        Extent.LINE: statement_end,
+        Extent.BLOCK: block_end,
+        Extent.WHOLE: lambda line, context: End.NOT_YET,
+    }
+)
+
+# What may yet turn out to be a literal that holds a bracket: a character, a regular expression.
+_MAYBE_LITERAL = re.compile(r"['/]")
+_MOST_LEADING_BLANKS = 2
 
 
 class Completeness:
-    """Fed with the pieces of one answer, in order; knows when it has enough, and what to show."""
+    """Fed with the pieces of one answer, in order; knows when it has enough, and what to show.
+
+    Whole lines are read once; only the line that is still streaming is read again.
+    """
 
     def __init__(
         self, context: SyntaxContext, assignment: Assignment, *, max_lines: int = 40
     ) -> None:
         self._context = context
-        self._extent = assignment.limits.extent
+        self._rule = _RULES[assignment.limits.extent]
+        self._whole = assignment.limits.extent is Extent.WHOLE
         self._max_lines = max_lines
-        self._fed = ""
+        self._lexicon = lexicon_of(context.language_id)
+        self._prose = context.in_comment or context.in_string or self._whole
+        self._lines: list[str] = []
+        self._line = ""
+        self._done = False
+        self._region = context.region
+        self._opened = 0
+        self._missing = context.unclosed
+        self._dropped = 0
 
     def feed(self, delta: str) -> bool:
         """Takes the next piece. Returns True once nothing that follows can change `text()`."""
-        self._fed += delta
-        lines = self._fed.count("\n")
-        return lines > 0 if self._extent is Extent.LINE else lines >= self._max_lines
+        if self._done:
+            return True
+        *whole, self._line = (self._line + delta.replace("\r", "")).split("\n")
+        self._done = any(self._read(line, whole=True) for line in whole) or (
+            self._line != "" and self._read(self._line, whole=False)
+        )
+        if self._done:
+            self._line = ""
+        return self._done
 
-    def text(self) -> str:
-        """What to show of what was fed so far; empty where nothing is worth showing."""
-        shown = self._fed.split("\n", 1)[0] if self._extent is Extent.LINE else self._fed
-        return shown.rstrip()
+    def text(self, *, truncated: bool = False) -> str:
+        """What to show of what was fed so far; empty where nothing is worth showing.
+
+        `truncated`: the answer ended because of its token limit, so that a last line among several
+        is a fragment.
+        """
+        lines = [*self._lines]
+        if not (truncated and lines):
+            end, cut, _ = self._judged(self._line, whole=True)
+            lines += [] if end is End.BEFORE else [self._line[:cut]]
+        shown = _rejoined("\n".join(lines), self._context).rstrip()
+        return shown if self._whole else without_overlap(shown, self._context.line_after)
+
+    def _read(self, line: str, *, whole: bool) -> bool:
+        """Returns whether the completion is over."""
+        if self._is_leading_blank(line):
+            self._dropped += whole
+            return self._dropped > _MOST_LEADING_BLANKS
+        end, cut, lexed = self._judged(line, whole=whole)
+        if end is End.BEFORE:
+            return True
+        if cut is not None:
+            self._lines.append(line[:cut])
+            return True
+        return whole and (self._keep(line, lexed) or end is End.AFTER)
+
+    def _judged(self, line: str, *, whole: bool) -> tuple[End, int | None, Lexed]:
+        """What the rule says about `line`, where it must be cut, what it leaves open."""
+        lexed = lex(line, self._lexicon, self._region)
+        ahead = self._opened - len(lexed.strays) + len(lexed.opened)
+        seen = Line(
+            text=line,
+            whole=whole,
+            kept=self._lines,
+            inside=not self._prose and (self._opened > 0 or self._region is not None),
+            leaves_open=ahead > 0 or lexed.region is not None,
+            may_close=self._missing > 0,
+        )
+        return self._rule(seen, self._context), self._cut(line, lexed, whole=whole), lexed
+
+    def _is_leading_blank(self, line: str) -> bool:
+        """Whether the answer begins with a line end, though the cursor's line is blank already."""
+        return not (self._lines or line.strip() or self._context.line_before.strip() or self._whole)
+
+    def _keep(self, line: str, lexed: Lexed) -> bool:
+        """Returns whether there is enough, or more of the same."""
+        self._lines.append(line)
+        self._region = lexed.region
+        own = min(len(lexed.strays), self._opened)
+        self._missing -= len(lexed.strays) - own
+        self._opened += len(lexed.opened) - own
+        kept = unrepeated(self._lines)
+        if kept is not None:
+            del self._lines[kept:]
+            return True
+        return not self._whole and len(self._lines) >= self._max_lines
+
+    def _cut(self, line: str, lexed: Lexed, *, whole: bool) -> int | None:
+        """Where `line` runs into what stands behind the cursor already, or leaves its block."""
+        if self._prose:
+            return self._end_of_string(line)
+        unwanted = lexed.strays[self._opened + self._missing :]
+        if not unwanted:
+            return None
+        offset = unwanted[0].offset
+        return None if not whole and _MAYBE_LITERAL.search(line[:offset]) else offset
+
+    def _end_of_string(self, line: str) -> int | None:
+        """The place of the closing quote, where the document has it behind the cursor already."""
+        region = self._context.region
+        if self._lines or region is None or self._whole or not self._context.in_string:
+            return None
+        closes = self._lexicon.regions[region][0].closes
+        if not self._context.line_after.startswith(closes):
+            return None
+        ends = self._lexicon.regions[region][1].finditer(line)
+        return next((match.start() for match in ends if match.lastgroup == "end"), None)
+
+
+def _rejoined(text: str, context: SyntaxContext) -> str:
+    """`text` as it continues the cursor's line: blanks that stand there are not doubled."""
+    prose = context.in_string or context.in_comment
+    doubles = context.line_before.endswith((" ", "\t")) and not prose
+    return text.lstrip(" \t") if doubles else text

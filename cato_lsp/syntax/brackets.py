@@ -35,7 +35,7 @@ def _opened(bracket: Bracket, text: str) -> Opened:
     line_start = text.rfind("\n", 0, bracket.offset) + 1
     head = text[line_start : bracket.offset]
     call = bracket.character == "(" and bool(_CALLEE_END.search(head)) and not _NO_CALL.search(head)
-    return Opened(bracket.character, width_of(head or " "), call)
+    return Opened(bracket.character, width_of(head), call)
 
 
 def unclosed(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> int:

@@ -136,7 +136,7 @@ def _floor(language_id: str, around: Nearby, signature: int | None) -> int:
     if signature is not None:
         return signature + 1
     line = around.line_before
-    width = width_of(line if line.strip() else line + "x")
+    width = width_of(line)
     return width + 1 if _opens_block(line, language_id) else width
 
 

@@ -110,8 +110,14 @@ class _Reader:
         if self._byte < node.end_byte:
             return True
         if self._shape.indented:
-            return not blank or self._width_of(node) < width_of(self._around.line_before + "x")
+            return not blank or self._in_body(self._width_of(node))
         return trees.lacks_closer(node)
+
+    def _in_body(self, width: int) -> bool:
+        """Whether the blank line of the cursor can be in the body of a header that wide."""
+        line = self._around.line_before
+        header_above = self._around.before.rstrip().endswith(":")
+        return width < width_of(line) or (not line and header_above)
 
     def _width_of(self, node: Node) -> int:
         start = self._snapshot.lines.offset_at(node.start_byte, self._snapshot.text)

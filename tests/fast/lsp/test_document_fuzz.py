@@ -16,7 +16,7 @@ from cato_lsp.text import Encoding, Snapshot, lines
 from cato_lsp.text.lines import LineIndex
 from tests.fast.lsp.document_model import Model, random_change, random_text
 
-EDITS = int(os.environ.get("CATO_FUZZ_EDITS", "10000"))
+EDITS = int(os.environ.get("CATO_FUZZ_EDITS", "3000"))
 SEED = int(os.environ.get("CATO_FUZZ_SEED", "2"))
 CASES = [
     (language, encoding)

@@ -1,0 +1,112 @@
+"""The rules that say at which line a completion ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from cato_lsp.completion.shown import duplicates
+from cato_lsp.syntax.context import Rest, SyntaxContext
+from cato_lsp.syntax.nearby import width_of
+
+LONGEST_STATEMENT = 12
+"""Lines of one statement that goes on because its brackets are open."""
+
+_OPENS_BLOCK = re.compile(r"(?:\)|=>|\belse|\btry|\bdo|\bfinally|\bunsafe|\bloop)[^={(\[]*\{\s*\Z")
+_CONTINUES = re.compile(r"\\\s*\Z")
+_CLOSER = re.compile(r"\s*[)\]}]")
+_END_WORD = re.compile(r"\s*end\b")
+_DEFINITION = re.compile(
+    r"\s*(?:(?:export|default|public|private|protected|internal|static|abstract|final|async|pub"
+    r"|unsafe|override|virtual|declare)(?:\([\w:]+\))?\s+)*"
+    r"(?:def|class|function|func|fn|interface|struct|enum|trait|impl|module|namespace)\b"
+)
+_PREAMBLE = re.compile(r"\s*(?:@|#\[|//|/\*|\*|#|$)")
+
+
+class End(Enum):
+    """What a rule says about one line."""
+
+    NOT_YET = auto()
+    BEFORE = auto()
+    """The completion ended before this line."""
+    AFTER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that streams in, and how the text stands around it."""
+
+    text: str
+    whole: bool
+    """Whether its line end has come."""
+    kept: Sequence[str]
+    """The lines before it."""
+    inside: bool
+    """Whether it begins inside of a string, a comment or brackets of the completion itself."""
+    leaves_open: bool
+    """Whether the next line will."""
+    may_close: bool
+    """Whether a closer of the enclosing block is still missing."""
+
+
+def statement_end(line: Line, context: SyntaxContext) -> End:
+    """One statement: a line, and further ones while brackets of the completion are open."""
+    if not line.whole:
+        return End.NOT_YET
+    if _repeats_next(line, context):
+        return End.BEFORE
+    if len(line.kept) + 1 >= LONGEST_STATEMENT or context.in_string or context.in_comment:
+        return End.AFTER
+    goes_on = line.leaves_open and not _OPENS_BLOCK.search(line.text)
+    return End.NOT_YET if goes_on or _CONTINUES.search(line.text) else End.AFTER
+
+
+def block_end(line: Line, context: SyntaxContext) -> End:
+    """The rest of the enclosing block."""
+    if line.inside:
+        return End.NOT_YET
+    if not line.text.strip():
+        second_in_a_row = len(line.kept) > 1 and _blank(line.kept[-1])
+        return End.BEFORE if line.whole and second_in_a_row else End.NOT_YET
+    if line.kept and width_of(line.text) < context.floor:
+        return _dedented(line, context)
+    if line.whole and _starts_another(line, context):
+        return End.BEFORE
+    return End.NOT_YET
+
+
+def _dedented(line: Line, context: SyntaxContext) -> End:
+    if _CLOSER.match(line.text):
+        # Whether it is wanted is a matter of the brackets; in any case it is the last line.
+        return End.AFTER if line.whole else End.NOT_YET
+    if context.language_id == "ruby" and line.may_close:
+        if not line.whole and "end".startswith(line.text.strip()):
+            return End.NOT_YET
+        return End.AFTER if _END_WORD.match(line.text) else End.BEFORE
+    return End.BEFORE
+
+
+def _starts_another(line: Line, context: SyntaxContext) -> bool:
+    """Whether the line begins what nobody asked for: the next definition, or what comes next in
+    the document anyway."""
+    if _repeats_next(line, context):
+        return True
+    if width_of(line.text) > context.floor or all(_PREAMBLE.match(kept) for kept in line.kept):
+        return False
+    top_level = context.floor == 0 and _blank(line.kept[-1])
+    return top_level or _DEFINITION.match(line.text) is not None
+
+
+def _repeats_next(line: Line, context: SyntaxContext) -> bool:
+    below = context.around.lines_after()
+    if context.rest is not Rest.NOTHING or not below:
+        return False
+    text = line.text if line.kept else context.line_before + line.text
+    return duplicates(text, below[0])
+
+
+def _blank(line: str) -> bool:
+    return not line.strip()

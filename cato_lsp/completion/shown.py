@@ -1,0 +1,51 @@
+"""What of a finished answer is shown: nothing twice, nothing that stands there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+REPEATS = 3
+LONGEST_CYCLE = 4
+_SHORTEST_DUPLICATE = 4
+
+
+def without_overlap(text: str, after: str) -> str:
+    """`text` without the longest end that `after` begins with.
+
+    A word is never split: `a` before `and` stays.
+    """
+    for length in range(min(len(text), len(after)), 0, -1):
+        if text.endswith(after[:length]) and _at_word_ends(text, after, length):
+            return text[:-length].rstrip()
+    return text
+
+
+def _at_word_ends(text: str, after: str, length: int) -> bool:
+    splits_text = _in_word(text[-length - 1 : -length], text[-length])
+    splits_after = _in_word(after[length - 1], after[length : length + 1])
+    return not splits_text and not splits_after
+
+
+def _in_word(left: str, right: str) -> bool:
+    return _is_word(left) and _is_word(right)
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def duplicates(line: str, next_line: str) -> bool:
+    """Whether `line` says what the next line of the document says; brackets alone do not."""
+    line = line.strip()
+    long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(_is_word, line))
+    return long_enough and line == next_line.strip()
+
+
+def unrepeated(lines: Sequence[str]) -> int | None:
+    """How many of `lines` to keep where they end in a cycle of repeated lines; None where not."""
+    for cycle in range(1, LONGEST_CYCLE + 1):
+        tail = [line.strip() for line in lines[-cycle * REPEATS :]]
+        whole = len(tail) == cycle * REPEATS and any(map(_is_word, "".join(tail)))
+        if whole and tail == tail[:cycle] * REPEATS:
+            return len(lines) - cycle * (REPEATS - 1)
+    return None
