@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from training.model import Qwen2, Shape
-from training.tokenizer import END, tokenizer_config
+from training.tokenizer import END, id_of, tokenizer_config
 
 SHARD_BYTES = 15_000_000
 
@@ -64,6 +64,7 @@ def write_weights(folder: Path, tensors: dict[str, Tensor]) -> None:
     for number, shard in enumerate(shards, start=1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file(shard, folder / name, metadata={"format": "pt"})
+        (folder / name).chmod(0o644)
         places |= dict.fromkeys(shard, name)
     total = sum(tensor.nbytes for tensor in tensors.values())
     index = {"metadata": {"total_size": total}, "weight_map": places}
@@ -93,7 +94,7 @@ def export(model: Qwen2, tokenizer: Tokenizer, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("model*.safetensors*"):
         old.unlink()
-    end_id = tokenizer.token_to_id(END)
+    end_id = id_of(tokenizer, END)
     write_json(folder / "config.json", model_config(model.shape, end_id))
     write_json(folder / "tokenizer_config.json", tokenizer_config(model.shape.context))
     generation = {"eos_token_id": [end_id], "pad_token_id": end_id, "do_sample": False}

@@ -82,7 +82,7 @@ class KneserNey:
     ) -> NDArray[np.float64]:
         counts = entry.count[found]
         total = counts.sum()
-        result = lower * (entry.discount * len(counts) / total)
+        result: NDArray[np.float64] = lower * (entry.discount * len(counts) / total)
         result[entry.word[found]] += np.maximum(counts - entry.discount, 0) / total
         return result
 

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from training.corpus import Text
 from training.infill import HoleMaker, Marks, Order, render, trim
-from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, train_tokenizer
+from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
 FIM_SHARE = 0.65
 SUFFIX_FIRST_SHARE = 0.65
@@ -39,7 +39,7 @@ def read_texts(path: Path) -> list[Text]:
 def marks_of(tokenizer: Tokenizer) -> Marks:
     """The ids of the tokens that separate the parts."""
     names = (END, FIM_PREFIX, FIM_MIDDLE, FIM_SUFFIX, "<|file_sep|>")
-    return Marks(*(tokenizer.token_to_id(name) for name in names))
+    return Marks(*(id_of(tokenizer, name) for name in names))
 
 
 def mixed(texts: list[Text], script_share: float, rng: random.Random) -> list[Text]:

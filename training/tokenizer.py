@@ -49,6 +49,14 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
     return tokenizer
 
 
+def id_of(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token that must exist; raises KeyError where it does not."""
+    number: int | None = tokenizer.token_to_id(token)
+    if number is None:
+        raise KeyError(token)
+    return number
+
+
 def tokenizer_config(context: int) -> dict[str, object]:
     """The content of `tokenizer_config.json`; `context` is in tokens."""
     return {
