@@ -160,7 +160,8 @@ def take(package: Package, filter_: DuplicateFilter, limit: int, seed: int) -> l
 
 def table_row(package: Package, taken: list[Text]) -> str:
     """One line of packages.tsv."""
-    where = package.split if taken else "left out"
+    reason = "no usable file" if is_permissive(package.licence) else "licence"
+    where = package.split if taken else reason
     characters = sum(len(entry["text"]) for entry in taken)
     fields = (package.name, package.version, package.licence or "not stated", where)
     return "\t".join((*fields, str(len(taken)), str(characters)))
