@@ -51,6 +51,13 @@ def wait_for(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -
     return found
 
 
+STATE = """
+local client = vim.lsp.get_clients({ bufnr = 0, name = 'cato' })[1]
+local answer = client and client:request_sync('cato/status', vim.NIL, 5000, 0)
+return answer and answer.result and answer.result.state
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """A person's folders, configuration and environment, all of them below one folder."""
@@ -141,6 +148,11 @@ class Editor:
     def wait_attached(self) -> None:
         wait_for("the language server", lambda: self.lua(INITIALIZED))
 
+    def wait_ready(self) -> None:
+        """Until the language server has its backend; asks it, for stock Neovim shows no status."""
+        self.wait_attached()
+        wait_for("a ready backend", lambda: self.lua(STATE) == "ready")
+
     def wait_ghost(self) -> str:
         return wait_for("ghost text", lambda: self.ghost)
 
@@ -150,9 +162,15 @@ class Editor:
             self._rpc.command("qall!", async_=True)
 
 
+def _attach(socket: Path) -> pynvim.Nvim | None:
+    try:
+        return pynvim.attach("socket", path=str(socket))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+
+
 def _connect(home: Home) -> Editor:
-    wait_for("Neovim's socket", home.socket.exists)
-    editor = Editor(pynvim.attach("socket", path=str(home.socket)))
+    editor = Editor(wait_for("Neovim's socket", lambda: _attach(home.socket)))
     wait_for("the end of its start", lambda: editor.lua("return vim.v.vim_did_enter == 1"))
     return editor
 

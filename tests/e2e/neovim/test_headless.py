@@ -11,7 +11,7 @@ from tests.e2e.neovim import documented
 from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
 
 NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
-EXPRESSION = "ggOresult = "
+UNFINISHED_LINE = NEW_FUNCTION + "<CR>return"
 
 
 def literally(text: str) -> str:
@@ -33,7 +33,7 @@ def test_a_suggestion_is_shown_and_tab_takes_it(
     configuration: Callable[[], str], home: Home, source: Path
 ) -> None:
     with headless(home, configuration(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.type(NEW_FUNCTION)
         accept_suggestion(editor)
         assert editor.ghost == ""
@@ -43,7 +43,7 @@ def test_a_suggestion_is_shown_and_tab_takes_it(
 
 def test_tab_is_a_tab_where_nothing_is_suggested(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.lua("vim.lsp.inline_completion.enable(false, { bufnr = 0 })")
         editor.type("ggO<Tab>x")
         wait_for("the tab", lambda: editor.lines[0].expandtabs(4) == "    x")
@@ -51,18 +51,18 @@ def test_tab_is_a_tab_where_nothing_is_suggested(home: Home, source: Path) -> No
 
 def test_what_was_typed_since_is_not_inserted_twice(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
-        editor.type(EXPRESSION)
+        editor.wait_ready()
+        editor.type(UNFINISHED_LINE)
         shown = editor.wait_ghost()
-        whole = [editor.lines[0] + shown.split("\n")[0], *shown.split("\n")[1:]]
+        whole = editor.text + shown
         # In one call, so that no newer suggestion can arrive between the letter and the tab.
         editor.type(literally(shown[0]) + "<Tab>")
-        wait_for("the accepted text", lambda: editor.lines[: len(whole)] == whole)
+        wait_for("the accepted text", lambda: editor.text == whole)
 
 
 def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.command("CatoSummarize")
         wait_for("the result", lambda: "q closes" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "markdown"
@@ -74,7 +74,7 @@ def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None
 
 def test_a_translation_has_the_filetype_of_its_language(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.command("CatoTranslate C#")
         wait_for("the result", lambda: "q closes" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "cs"
@@ -90,7 +90,7 @@ def test_languages_are_offered_on_the_command_line(home: Home, source: Path) -> 
 @pytest.mark.parametrize("ending", ["q", ":CatoCancel<CR>"])
 def test_a_task_can_be_cancelled(ending: str, home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.command("CatoTranslate rust")
         editor.type(ending)
         wait_for("the end", lambda: ended(editor))
@@ -104,7 +104,7 @@ def ended(editor: Editor) -> bool:
 
 def test_status_restart_and_log(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         wait_for("a healthy backend", lambda: editor.status == "cato")
         editor.command("CatoStatus")
         wait_for("the status", lambda: "state    ready" in editor.lines)
@@ -117,7 +117,7 @@ def test_status_restart_and_log(home: Home, source: Path) -> None:
 
 def test_health_names_every_link(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.command("checkhealth cato")
         wait_for("the report", lambda: "state    ready" in editor.text)
         assert "ERROR" not in editor.text

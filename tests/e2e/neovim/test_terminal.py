@@ -21,7 +21,7 @@ def test_ghost_text_is_seen_and_tab_puts_it_into_the_file(
 ) -> None:
     init = getattr(documented, configuration)()
     with terminal(home, init, source) as (view, editor):
-        editor.wait_attached()
+        editor.wait_ready()
         view.type("Go", "def subtract(a, b):")
         shown = editor.wait_ghost()
         for line in filter(None, (line.strip() for line in shown.splitlines())):

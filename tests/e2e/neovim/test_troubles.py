@@ -23,7 +23,7 @@ def test_the_documented_settings_reach_a_backend(
 ) -> None:
     init = documented.stock_with_backend(backend.url, backend.token_file)
     with headless(person, init, source) as editor:
-        editor.wait_attached()
+        editor.wait_ready()
         editor.type(FUNCTION)
         assert editor.wait_ghost()
 
