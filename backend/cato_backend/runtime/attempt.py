@@ -10,7 +10,7 @@ import orjson
 
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
 from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.answer import AttemptBroken, Relayed
+from cato_backend.runtime.answer import Answer, AttemptBroken, Relayed
 from cato_backend.runtime.calls import Kind
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.flight import Flight
@@ -104,8 +104,7 @@ async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: 
     reader, answer = sse.EventReader(), flight.answer
     try:
         async for chunk in response.content.iter_any():
-            for event in reader.feed(chunk):
-                await emit(answer.take(event))
+            await _relay_events(reader.feed(chunk), answer, emit)
     except aiohttp.ClientError:
         # Whatever breaks after the finish reason takes nothing from the answer.
         if not answer.finished:
@@ -115,6 +114,27 @@ async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: 
     if not answer.finished:
         raise AttemptBroken("its stream ended early")
     await emit(Relayed(sse.event(sse.DONE)))
+
+
+async def _relay_events(events: list[sse.Event], answer: Answer, emit: Emit) -> None:
+    """Passes on what one read brought in one piece: a gateway that lags catches up by it."""
+    pieces: list[Relayed] = []
+    try:
+        for event in events:
+            pieces.append(answer.take(event))  # noqa: PERF401 - what came before an error counts
+    finally:
+        if pieces:
+            await emit(_joined(pieces))
+
+
+def _joined(pieces: list[Relayed]) -> Relayed:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Relayed(
+        b"".join(piece.data for piece in pieces),
+        sum(piece.tokens for piece in pieces),
+        next((p.prompt_tokens for p in reversed(pieces) if p.prompt_tokens is not None), None),
+    )
 
 
 async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
