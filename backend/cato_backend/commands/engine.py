@@ -14,7 +14,7 @@ from cato_backend.engines.environments import (
     remove_environment,
 )
 from cato_backend.engines.install import Progress, install
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.pins import EngineKind, pins_of
 from cato_backend.engines.pip import downloaded
 from cato_backend.errors import EngineError
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    environment = install(EngineKind(arguments.kind), ProgressPrinter().show)
+    environment = install(pins_of(EngineKind(arguments.kind)), ProgressPrinter().show)
     _print_environment(environment)
     _print_packages([p for p in environment.packages if p.name in HEADLINERS])
     others = sum(package.name not in HEADLINERS for package in environment.packages)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cato_backend.engines.pins import EngineKind, Pins, pins_of
@@ -106,14 +107,26 @@ def write_marker(environment: Environment, folder: Path) -> None:
         "digest": environment.digest,
         "megabytes": environment.megabytes,
         "built_in_s": environment.built_in_s,
-        "packages": [
-            {"name": p.name, "version": p.version, "origin": p.origin, "sha256": p.sha256}
-            for p in environment.packages
-        ],
+        "packages": [asdict(package) for package in environment.packages],
     }
-    draft = folder / f"{MARKER}.tmp"
-    draft.write_text(json.dumps(value, indent=1), encoding="utf-8")
-    draft.replace(folder / MARKER)
+    write_whole(folder / MARKER, json.dumps(value, indent=1))
+
+
+def packages_to_json(packages: Iterable[Package]) -> str:
+    """For `packages_from_json`."""
+    return json.dumps([asdict(package) for package in packages])
+
+
+def packages_from_json(text: str) -> list[Package]:
+    """The packages that `packages_to_json` wrote."""
+    return [Package(**value) for value in json.loads(text)]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is never seen half written."""
+    draft = path.with_name(f"{path.name}.tmp")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 def remove_environment(path: Path) -> None:

@@ -7,6 +7,7 @@ gets its real name once its imports work. A lock lets one process build at a tim
 from __future__ import annotations
 
 import fcntl
+import shutil
 import subprocess
 import venv
 from collections.abc import Callable, Generator
@@ -20,12 +21,15 @@ from cato_backend.engines.environments import (
     Package,
     engines_dir,
     environment_path,
+    packages_from_json,
+    packages_to_json,
     python_in,
     read_environment,
     remove_environment,
     write_marker,
+    write_whole,
 )
-from cato_backend.engines.pins import EngineKind, Pins, pins_of
+from cato_backend.engines.pins import Pins, Step
 from cato_backend.engines.pip import clean_environment, install_step, run_pip
 from cato_backend.errors import EngineError
 
@@ -48,12 +52,11 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
-def install(kind: EngineKind, on_progress: OnProgress, clock: Clock = monotonic) -> Environment:
-    """Returns the environment of `kind`, built if it was not there.
+def install(pins: Pins, on_progress: OnProgress, clock: Clock = monotonic) -> Environment:
+    """Returns the environment of `pins`, built if it was not there.
 
     Raises EngineError: with pip's last lines, or with the failed import's.
     """
-    pins = pins_of(kind)
     found = _current(pins)
     if found is not None:
         return found
@@ -96,13 +99,20 @@ class _Build:
 
     def run(self) -> Environment:
         self._prepare()
-        packages: list[Package] = []
-        for step in self._pins.steps:
-            self._begin(step.name)
-            packages += install_step(self._draft, step, self._news)
+        packages = [p for step in self._pins.steps for p in self._install_step(step)]
         self._begin("trying it: importing the engine")
-        try_imports(self._draft, self._pins.imports)
+        self._try_imports()
         return self._finish(tuple(packages))
+
+    def _install_step(self, step: Step) -> list[Package]:
+        """Installs it, or returns what an earlier, broken build noted when it had done so."""
+        self._begin(step.name)
+        note = self._draft / f"cato-step-{self._step}.json"
+        if note.exists():
+            return packages_from_json(note.read_text(encoding="utf-8"))
+        packages = install_step(self._draft, step, self._news)
+        write_whole(note, packages_to_json(packages))
+        return packages
 
     def _prepare(self) -> None:
         self._begin("an environment of its own")
@@ -115,6 +125,14 @@ class _Build:
                     "Debian and Ubuntu need the package python3-venv"
                 ) from error
         run_pip(self._draft, ["install", self._pins.pip], self._news)
+
+    def _try_imports(self) -> None:
+        try:
+            try_imports(self._draft, self._pins.imports)
+        except EngineError:
+            # pip takes what is installed for good: going on from here could never mend it.
+            shutil.rmtree(self._draft)
+            raise
 
     def _finish(self, packages: tuple[Package, ...]) -> Environment:
         if self._final.exists():

@@ -22,13 +22,13 @@ _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
 def install_step(environment: Path, step: Step, on_line: OnLine) -> list[Package]:
-    """Installs one step; what is there already is left alone. Returns what was installed.
+    """Installs one step, over what a broken attempt may have left. Returns what was installed.
 
     Raises EngineError with pip's last lines.
     """
     with tempfile.TemporaryDirectory(prefix="cato-pip-") as folder:
         report = Path(folder) / "report.json"
-        options = ["--report", str(report), *_options(step)]
+        options = ["--report", str(report), *_options(environment, step)]
         run_pip(environment, ["install", *options, *step.requirements], on_line)
         return _packages(report)
 
@@ -69,8 +69,13 @@ def downloaded(line: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _options(step: Step) -> list[str]:
-    options = ["--progress-bar", "raw", "--no-input"]
+def _options(environment: Path, step: Step) -> list[str]:
+    options = [
+        "--force-reinstall",
+        "--no-input",
+        "--progress-bar",
+        "raw" if _counts_bytes(environment) else "off",
+    ]
     if not step.dependencies:
         options.append("--no-deps")
     if step.extra_index is not None:
@@ -78,6 +83,13 @@ def _options(step: Step) -> list[str]:
         # and waiting through pip's usual five would cost half a minute for nothing.
         options += ["--extra-index-url", step.extra_index, "--retries", "1", "--timeout", "15"]
     return options
+
+
+def _counts_bytes(environment: Path) -> bool:
+    """Whether its pip can tell its progress in bytes, as it can from 24.1 on."""
+    installed = next(environment.glob("lib/python*/site-packages/pip-*.dist-info"))
+    major, minor, *_ = installed.name.removeprefix("pip-").split(".")
+    return (int(major), int(minor)) >= (24, 1)
 
 
 def _packages(report: Path) -> list[Package]:

@@ -1,0 +1,94 @@
+"""The command that serves a model, as a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cato_backend.engines.command import EngineSpec, Invocation, ModelSpec, invocation, share_cores
+from cato_backend.engines.pins import EngineKind
+
+CPU = EngineSpec(EngineKind.CPU, Path("/env/bin/python"))
+GPU = EngineSpec(EngineKind.GPU, Path("/env/bin/python"), gpu=1, gpu_memory_utilization=0.9)
+HUB = ModelSpec("coder", "Qwen/Qwen2.5-Coder-7B")
+
+
+def made(engine: EngineSpec = CPU, model: ModelSpec = HUB) -> Invocation:
+    return invocation(model, engine, 4711, "secret")
+
+
+def value_of(flag: str, argv: tuple[str, ...]) -> str:
+    return argv[argv.index(flag) + 1]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--model", "Qwen/Qwen2.5-Coder-7B"),
+        ("--served-model-name", "coder"),
+        ("--host", "127.0.0.1"),
+        ("--port", "4711"),
+        ("--scheduling-policy", "priority"),
+        ("--allowed-origins", "[]"),
+    ],
+)
+@pytest.mark.parametrize("engine", [CPU, GPU])
+def test_flags(engine: EngineSpec, flag: str, value: str) -> None:
+    assert value_of(flag, made(engine).argv) == value
+
+
+def test_the_key_is_in_the_environment_alone() -> None:
+    command = made()
+    assert command.environment["VLLM_API_KEY"] == "secret"
+    assert not any("secret" in argument for argument in command.argv)
+    assert "secret" not in repr(command)
+
+
+def test_only_the_cpu_is_eager() -> None:
+    assert "--enforce-eager" in made(CPU).argv
+    assert "--enforce-eager" not in made(GPU).argv
+
+
+def test_a_gpu_is_chosen_and_shared() -> None:
+    command = made(GPU)
+    assert command.environment["CUDA_VISIBLE_DEVICES"] == "1"
+    assert value_of("--gpu-memory-utilization", command.argv) == "0.9"
+    assert "VLLM_CPU_KVCACHE_SPACE" not in command.environment
+
+
+@pytest.mark.parametrize(("cores", "bound"), [((), "auto"), ((0,), "0"), ((2, 4), "2,4")])
+def test_cores(cores: tuple[int, ...], bound: str) -> None:
+    environment = made(replace(CPU, cores=cores)).environment
+    assert environment["VLLM_CPU_OMP_THREADS_BIND"] == bound
+
+
+def test_only_a_folder_is_offline(tmp_path: Path) -> None:
+    assert "HF_HUB_OFFLINE" not in made().environment
+    local = ModelSpec("coder", str(tmp_path))
+    assert made(model=local).environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_the_users_arguments_come_last() -> None:
+    command = made(replace(CPU, arguments=("--max-num-seqs", "4")))
+    assert command.argv[-2:] == ("--max-num-seqs", "4")
+
+
+def test_context_only_when_given() -> None:
+    assert "--max-model-len" not in made().argv
+    assert value_of("--max-model-len", made(model=replace(HUB, max_model_len=512)).argv) == "512"
+
+
+@pytest.mark.parametrize(
+    ("cores", "replicas", "shares"),
+    [
+        ([0], 1, [(0,)]),
+        ([0, 1], 1, [(0,)]),
+        ([0, 1], 2, [(0,), (0,)]),
+        ([0, 1, 2, 3], 2, [(0, 2), (1,)]),
+        ([4, 5, 6], 1, [(4, 5)]),
+    ],
+)
+def test_sharing_of_cores(cores: list[int], replicas: int, shares: list[tuple[int, ...]]) -> None:
+    assert share_cores(cores, replicas) == shares
