@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
@@ -28,9 +29,11 @@ async def initialized(server: CatoServer, _params: types.InitializedParams) -> N
     server.session.link.start()
 
 
-async def shutdown(server: CatoServer, _params: None = None) -> None:
+def shutdown(server: CatoServer, _params: None = None) -> Generator[Any, Any, None]:
     """Answers what is in flight and lets go of the backend."""
-    await server.session.close()
+    # At once: `exit` may stand in the same packet.
+    server.session.closed = True
+    yield server.session.close, (), None
 
 
 def leave(server: CatoServer, _params: None = None) -> None:

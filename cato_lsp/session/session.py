@@ -29,6 +29,7 @@ class Session:
         self.initialization_options: object = None
         self.link = Link(lambda: self.settings.backend, self.status_changed)
         self.closed = False
+        """Set once the client said `shutdown`."""
         self._id = secrets.token_hex(8)
         self._tell_status = tell_status
         self._log_path = log_path
@@ -93,6 +94,5 @@ class Session:
 
     async def close(self) -> None:
         """Ends what runs for this connection."""
-        self.closed = True
         await self.requests.close()
         await self.link.close()

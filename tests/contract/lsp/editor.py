@@ -3,48 +3,70 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable
+import json
+from collections import Counter
+from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
 from pygls.protocol import default_converter
 from pytest_lsp import LanguageClient, client_capabilities
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
+from pytest_lsp.protocol import LanguageClientProtocol
 
 DOCUMENT = "file:///work/sample.py"
 
 
-class Editor(LanguageClient):
-    """Records what the server sends; waits for it, never for a time."""
+class CountingProtocol(LanguageClientProtocol):
+    """Counts the answers to each request: pygls forgets a request once it is answered."""
 
-    def __init__(self, *, configuration: dict[str, Any] | None = None) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.answers: Counter[int | str] = Counter()
+        self.refusals: dict[int | str, types.ResponseError] = {}
+
+    def _handle_response(
+        self, msg_id: int | str, result: Any = None, error: types.ResponseError | None = None
+    ) -> None:
+        self.answers[msg_id] += 1
+        if error is not None:
+            self.refusals[msg_id] = error
+        super()._handle_response(msg_id, result, error)
+
+
+class Editor(LanguageClient):
+    """Records what the server sends, and waits for it; never for a time."""
+
+    protocol: CountingProtocol
+
+    def __init__(self, configuration: dict[str, Any] | None = None) -> None:
         super().__init__(
-            converter_factory=default_converter, configuration={"": configuration or {}}
+            converter_factory=default_converter,
+            protocol_cls=CountingProtocol,
+            configuration={"": {"cato": configuration or {}}},
         )
         self.statuses: list[dict[str, Any]] = []
         self.registered: set[str] = set()
-        self.progress: list[tuple[Any, Any]] = []
-        self.errors: list[str] = []
+        self.progress_values: list[tuple[int | str, Any]] = []
         self._news = asyncio.Condition()
         self._telling: set[asyncio.Task[None]] = set()
         self._listen()
-
-    async def until(self, holds: Callable[[Editor], Any], timeout_s: float = 15.0) -> Any:
-        """Returns what `holds` does, once it is true."""
-        async with asyncio.timeout(timeout_s), self._news:
-            return await self._news.wait_for(lambda: holds(self))
-
-    async def ready(self) -> None:
-        """Returns once the server has a backend."""
-        await self.until(lambda editor: editor.state == "ready")
 
     @property
     def state(self) -> str | None:
         """The state of the latest status."""
         return self.statuses[-1]["state"] if self.statuses else None
+
+    @property
+    def offers_inline_completion(self) -> bool:
+        """Whether it is registered now."""
+        return types.TEXT_DOCUMENT_INLINE_COMPLETION in self.registered
+
+    async def until(self, holds: Callable[[Editor], Any], timeout_s: float = 20.0) -> None:
+        """Returns once `holds(editor)`. Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s), self._news:
+            await self._news.wait_for(lambda: holds(self))
 
     def open(self, text: str, uri: str = DOCUMENT, language_id: str = "python") -> None:
         """Opens a document at version 1."""
@@ -57,6 +79,11 @@ class Editor(LanguageClient):
         change = types.TextDocumentContentChangePartial(types.Range(here, here), text)
         identifier = types.VersionedTextDocumentIdentifier(version, uri)
         self.text_document_did_change(types.DidChangeTextDocumentParams(identifier, [change]))
+
+    def close(self, uri: str = DOCUMENT) -> None:
+        """Closes a document."""
+        identifier = types.TextDocumentIdentifier(uri)
+        self.text_document_did_close(types.DidCloseTextDocumentParams(identifier))
 
     def inline(
         self,
@@ -74,53 +101,72 @@ class Editor(LanguageClient):
             text_document=types.TextDocumentIdentifier(uri),
             position=types.Position(line, character),
         )
-        future = self.protocol.send_request(
-            types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id=message_id
-        )
+        return self.ask(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, message_id)
+
+    def ask(
+        self, method: str, params: Any = None, message_id: str | None = None
+    ) -> asyncio.Future[Any]:
+        """Sends a request."""
+        future = self.protocol.send_request(method, params, msg_id=message_id)
         return asyncio.wrap_future(future)
+
+    async def status(self) -> dict[str, Any]:
+        """Asks for the status."""
+        return plain(await self.ask("cato/status"))
+
+    def cancel(self, message_id: str) -> None:
+        """Takes a request back."""
+        self.cancel_request(types.CancelParams(message_id))
+
+    def send_together(self, *messages: dict[str, Any]) -> None:
+        """Writes several messages as one packet."""
+        bodies = [json.dumps({"jsonrpc": "2.0", **message}).encode() for message in messages]
+        packet = b"".join(b"Content-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies)
+        self.send_raw(packet)
+
+    def send_raw(self, data: bytes) -> None:
+        """Writes bytes as they are."""
+        written: Any = self.protocol.writer.write(data)  # type: ignore[union-attr]
+        if isinstance(written, Coroutine):
+            self._keep(asyncio.ensure_future(written))
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """An error reply fails the request that waits for it, and nothing else."""
-        self.errors.append(f"{source.__name__}: {error}")
 
     def _listen(self) -> None:
-        own = {
-            "cato/didChangeStatus": self._on_status,
-            types.PROGRESS: self._on_progress,
+        own: dict[str, Callable[[Any], None]] = {
+            "cato/didChangeStatus": lambda params: self.statuses.append(plain(params)),
+            types.PROGRESS: lambda params: self.progress_values.append(
+                (params.token, params.value)
+            ),
             types.CLIENT_REGISTER_CAPABILITY: self._on_register,
             types.CLIENT_UNREGISTER_CAPABILITY: self._on_unregister,
+            types.WINDOW_SHOW_MESSAGE: self.messages.append,
+            types.WINDOW_LOG_MESSAGE: self.log_messages.append,
         }
-        register_lsp_features(
-            self, {k: v for k, v in DEFAULT_CLIENT_FEATURES.items() if k not in own}
-        )
+        others = {k: v for k, v in DEFAULT_CLIENT_FEATURES.items() if k not in own}
+        register_lsp_features(self, others)
         for method, handler in own.items():
-            # pygls sets attributes on what it registers, which a bound method does not allow.
-            self.feature(method)(partial(handler))
+            self.feature(method)(partial(self._take, handler))
 
-    def _on_status(self, params: Any) -> None:
-        self.statuses.append(params._asdict())
-        self._tell()
+    def _take(self, handler: Callable[[Any], None], params: Any) -> None:
+        handler(params)
 
-    def _on_progress(self, params: types.ProgressParams) -> None:
-        self.progress.append((params.token, params.value))
-        self._tell()
-
-    def _on_register(self, params: types.RegistrationParams) -> None:
-        self.registered |= {registration.method for registration in params.registrations}
-        self._tell()
-
-    def _on_unregister(self, params: types.UnregistrationParams) -> None:
-        self.registered -= {gone.method for gone in params.unregisterations}
-        self._tell()
-
-    def _tell(self) -> None:
         async def tell() -> None:
             async with self._news:
                 self._news.notify_all()
 
-        task = asyncio.ensure_future(tell())
+        self._keep(asyncio.ensure_future(tell()))
+
+    def _keep(self, task: asyncio.Future[Any]) -> None:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    def _on_register(self, params: types.RegistrationParams) -> None:
+        self.registered |= {registration.method for registration in params.registrations}
+
+    def _on_unregister(self, params: types.UnregistrationParams) -> None:
+        self.registered -= {gone.method for gone in params.unregisterations}
 
 
 def capabilities(client: str) -> types.ClientCapabilities:
@@ -136,13 +182,15 @@ def capabilities(client: str) -> types.ClientCapabilities:
     return offered
 
 
-def environment(state_dir: Path, **variables: str) -> dict[str, str]:
-    """This process's environment with a state folder of its own and no backend to be found."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CATO_")}
-    return {
-        **inherited,
-        "CATO_STATE_DIR": str(state_dir),
-        "CATO_CACHE_DIR": str(state_dir / "cache"),
-        "CATO_BACKEND_AUTOSTART": "0",
-        **variables,
-    }
+def plain(value: Any) -> dict[str, Any]:
+    """A result of a method that pygls does not know, as a dict."""
+    return value._asdict() if hasattr(value, "_asdict") else value
+
+
+def text_of(answer: types.InlineCompletionList | None) -> str | None:
+    """The ghost text in an answer."""
+    if answer is None:
+        return None
+    (item,) = answer.items
+    assert isinstance(item.insert_text, str)
+    return item.insert_text
