@@ -55,9 +55,10 @@ class CodeServer:
     data: Path
     pid: int
 
-    def machine_settings(self, settings: Mapping[str, Any]) -> None:
-        """Replaces the settings of the machine, where paths, addresses and tokens belong."""
-        _write_settings(self.data / "Machine", settings)
+    def reset_settings(self) -> None:
+        """Undoes what a person changed."""
+        _write_settings(self.data / "User", QUIET)
+        _write_settings(self.data / "Machine", {})
 
     def language_servers(self) -> set[int]:
         """The process ids of the language servers of all windows."""

@@ -26,7 +26,7 @@ from tests.e2e.vscode.package import build_vsix
 from tests.e2e.vscode.tools import Tools, ToolsUnavailable, ensure_tools
 
 PROJECT = Path(__file__).parents[3]
-REPLY = "    return a + b\n"
+REPLY = "\n    return a + b\n"
 SOURCE = """\
 def scale(values, factor):
     return [value * factor for value in values]
@@ -102,6 +102,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def sums(folder: Path) -> Path:
+    """That file."""
+    return folder / "sums.py"
+
+
+@pytest.fixture
 def configure(folder: Path) -> Callable[..., None]:
     """Writes the folder's settings; this checkout's language server is always one of them."""
 
@@ -118,7 +124,8 @@ def configure(folder: Path) -> Callable[..., None]:
 def window(
     code_server: CodeServer, browser: Browser, folder: Path, request: pytest.FixtureRequest
 ) -> OpenEditor:
-    """Opens a window on the folder."""
+    """Opens a window on the folder, in an editor that nobody has changed yet."""
+    code_server.reset_settings()
     return lambda: open_editor(browser, code_server.url, folder, request.node.name)
 
 

@@ -62,11 +62,6 @@ class Editor:
         """Waits until no suggestion is shown."""
         await self.page.wait_for_function(f"() => !({GHOST_TEXT})()", timeout=TIMEOUT_MS)
 
-    async def save(self) -> None:
-        """Saves the file; returns once the editor shows it as saved."""
-        await self.press("Control+s")
-        await expect(self.page.locator(".tab.dirty")).to_have_count(0, timeout=TIMEOUT_MS)
-
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""
         await self.press("F1")
@@ -96,8 +91,9 @@ class Editor:
         await self.press("Enter")
 
     async def wait_tab(self, title: str) -> None:
-        """Waits for a document whose tab says `title`."""
-        tab = self.page.locator(".tabs-container .tab", has_text=re.compile(title))
+        """Waits for a document whose tab says `title`, in capitals or not."""
+        words = re.compile(title, re.IGNORECASE)
+        tab = self.page.locator(".tabs-container .tab", has_text=words)
         await expect(tab.first).to_be_visible(timeout=TIMEOUT_MS)
 
     async def text_beside(self) -> str:

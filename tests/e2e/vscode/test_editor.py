@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.vscode.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, OpenEditor
+from tests.e2e.vscode.editor import Editor
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
@@ -27,11 +28,6 @@ def solid(text: str) -> str:
     return re.sub(r"\s", "", text)
 
 
-def read(file: Path) -> str:
-    """What is on disk."""
-    return file.read_text(encoding="utf-8")
-
-
 async def wait_until(look: Callable[[], bool]) -> None:
     """Asks again and again, for what happens in another process tells no event."""
     for _ in range(600):
@@ -41,8 +37,19 @@ async def wait_until(look: Callable[[], bool]) -> None:
     raise TimeoutError
 
 
+def saved(file: Path) -> str:
+    """What is on disk."""
+    return file.read_text(encoding="utf-8")
+
+
+async def save(editor: Editor, file: Path, *, expected: str) -> None:
+    """Saves, and waits until what is on disk begins like this."""
+    await editor.press("Control+s")
+    await wait_until(lambda: saved(file).startswith(expected))
+
+
 async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
-    window: OpenEditor, configure: Configure, folder: Path, backend: Backend
+    window: OpenEditor, configure: Configure, sums: Path, backend: Backend
 ) -> None:
     configure(**{"backend.url": backend.url})
     async with window() as editor:
@@ -52,10 +59,8 @@ async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
         shown = await editor.wait_ghost_text()
         await editor.press("Tab")
         await editor.wait_no_ghost_text()
-        await editor.save()
-        text = read(folder / "sums.py")
-        assert text.startswith(SOURCE + TYPED)
-        assert solid(text.removeprefix(SOURCE + TYPED)) == solid(shown)
+        await save(editor, sums, expected=SOURCE + TYPED)
+        assert solid(saved(sums).removeprefix(SOURCE + TYPED)) == solid(shown)
         assert await editor.notifications().count() == 0
 
 
@@ -78,7 +83,7 @@ async def test_a_function_is_summarized_and_translated_beside(
 
 
 async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
-    window: OpenEditor, configure: Configure, folder: Path, tmp_path: Path
+    window: OpenEditor, configure: Configure, sums: Path, tmp_path: Path
 ) -> None:
     async with serve(tmp_path / "state", REPLY) as backend:
         configure(**{"backend.url": backend.url})
@@ -89,8 +94,7 @@ async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
             await editor.type(TYPED)
             await editor.wait_status("no backend", NOTICE_TIMEOUT_MS)
             await editor.type("\n    pass")
-            await editor.save()
-            assert TYPED + "\n    pass" in read(folder / "sums.py")
+            await save(editor, sums, expected=SOURCE + TYPED + "\n    pass")
             assert await editor.notifications().count() == 0
             await backend.start()
             await editor.wait_status("ready", NOTICE_TIMEOUT_MS)
