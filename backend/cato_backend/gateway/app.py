@@ -71,6 +71,7 @@ def _admit(request: web.Request) -> None:
     gateway = request.app[GATEWAY]
     if is_loopback(gateway.config.server.host):
         check_local(request)
+    gateway.runtime.last_asked = gateway.runtime.clock()
     if request.path in _OPEN_PATHS:
         request[TENANT] = ""
         return

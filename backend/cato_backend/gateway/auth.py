@@ -24,6 +24,11 @@ class Tokens:
     def __bool__(self) -> bool:
         return bool(self._tenants)
 
+    @property
+    def first(self) -> str | None:
+        """The token that this user's own editors are given."""
+        return next((token.decode() for token in self._tenants), None)
+
     def tenant(self, authorization: str | None) -> str:
         """Whose token this is. Raises Unauthorized. Takes as long for every wrong token."""
         if not self._tenants:
@@ -39,7 +44,7 @@ class Tokens:
 
 
 def read_tokens(path: Path) -> Tokens:
-    """One token a line; empty lines and those that start with # do not count. Raises ConfigError."""
+    """One token a line; empty lines and those with # in front are skipped. Raises ConfigError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -67,6 +67,7 @@ class _Run:
     async def _serve(self, model: str) -> None:
         calls = await self._plan(model)
         texts: list[str] = []
+        finish_reason = ""
         for done, call in enumerate(calls):
             piece = _UnitSink(self._sink, done, len(calls))
             draft = _draft(call, model)
@@ -75,8 +76,9 @@ class _Run:
             )
             if piece.finish_reason is None:  # The client ended it by name.
                 return
+            finish_reason = piece.finish_reason
             texts.append(piece.text)
-        await self._result(finish(self._task, texts), piece.finish_reason)
+        await self._result(finish(self._task, texts), finish_reason)
 
     async def _plan(self, model: str) -> tuple[ModelCall, ...]:
         catalog = self._runtime.catalog

@@ -44,7 +44,7 @@ class Answer:
         self.text = ""
         self.tokens = 0
         self.tokens_shown = 0
-        """How many tokens had come when `text` last grew: engines hold text back, ids they do not."""
+        """How many tokens had come when `text` last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
         self.finished = False
         """Whether a finish reason was seen."""

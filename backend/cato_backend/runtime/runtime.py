@@ -65,6 +65,8 @@ class Runtime:
         self.catalog = catalog
         self.metrics = metrics
         self.clock = clock
+        self.last_asked = clock()
+        """When a client last asked for anything."""
         self._scheduler = scheduler
         self._attempts = attempts
         self._scores = Scorekeeper(metrics)

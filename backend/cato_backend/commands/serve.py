@@ -1,0 +1,176 @@
+"""`cato serve`: the gateway, the scheduler and the fleet."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from cato_backend.clock import monotonic
+from cato_backend.commands.election import elected
+from cato_backend.commands.greeting import greeting
+from cato_backend.config import EMBEDDED, Config, describe_config, load_config
+from cato_backend.errors import ConfigError
+from cato_backend.gateway.auth import is_loopback
+from cato_backend.gateway.backend import (
+    Backend,
+    announced,
+    failed_for_good,
+    idle,
+    running_backend,
+)
+from cato_backend.gateway.server import Listener, listen
+from cato_backend.runtime.launch import Planned, check_families, plan_local
+from cato_backend.scheduling import POLICIES
+
+SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
+COLOCATED_IDLE_S = 30 * 60
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The arguments; each overrides the field of cato.toml that it names."""
+    add = parser.add_argument
+    add("--config", type=Path, metavar="FILE", help="cato.toml")
+    add("--help-config", action="store_true", help="list every field of cato.toml and exit")
+    add("--host", help="server.host: address to bind (default 127.0.0.1)")
+    add("--port", type=int, help="server.port: port to bind, 0 picks a free one (default 8700)")
+    add("--token-file", help="server.token_file: bearer tokens, one a line")
+    add("--tls-cert", help="server.tls_cert: PEM certificate chain")
+    add("--tls-key", help="server.tls_key: PEM private key")
+    add(
+        "--insecure", action="store_true", default=None, help="server.insecure: no TLS off loopback"
+    )
+    add(
+        "--replica",
+        action="append",
+        metavar="URL",
+        help="replicas: an OpenAI-compatible server that runs already; repeatable",
+    )
+    add(
+        "--model",
+        metavar="PATH",
+        help="models: 'embedded', a folder, or a hub name, served by replicas started here "
+        "(default: embedded, where no --replica is given)",
+    )
+    add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
+    add(
+        "--colocated",
+        action="store_true",
+        help="for editors: one per user, found by its discovery file, gone when idle",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until SIGINT, SIGTERM, or until nothing is left to serve with."""
+    if arguments.help_config:
+        print("\n".join(describe_config()))
+        return 0
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    config = _config(arguments)
+    with elected() as is_elected:
+        if arguments.colocated and not is_elected:
+            print("another backend of yours runs already", file=sys.stderr)
+            return 0
+        listener = listen(config.server, _colocated_token() if arguments.colocated else ())
+        with contextlib.closing(listener.socket):
+            planned = plan_local(config)
+            announces = is_elected and is_loopback(config.server.host)
+            serving = _Serving(config, listener, planned, announces)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(serving.until_ended())
+
+
+class _Serving:
+    """One run of the server, and what the person who started it sees."""
+
+    def __init__(
+        self, config: Config, listener: Listener, planned: tuple[Planned, ...], announces: bool
+    ) -> None:
+        self._config = config
+        self._listener = listener
+        self._planned = planned
+        self._announces = announces
+        self._began = monotonic()
+
+    async def until_ended(self) -> int:
+        """Returns the exit status."""
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            backend = await stack.enter_async_context(
+                running_backend(self._config, self._listener, self._planned, self._report)
+            )
+            self._report(f"listening on {self._listener.url}")
+            if self._announces:
+                token = self._listener.tokens.first
+                await stack.enter_async_context(announced(self._listener.url, token))
+            return await self._wait(backend, stop)
+
+    async def _wait(self, backend: Backend, stop: asyncio.Event) -> int:
+        greet = asyncio.create_task(self._greet(backend))
+        stopped = asyncio.create_task(stop.wait())
+        failed = asyncio.create_task(failed_for_good(backend))
+        idled = asyncio.create_task(idle(backend, self._config.server.idle_exit_s))
+        tasks = (greet, stopped, failed, idled)
+        await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        if failed.done() and not failed.cancelled():
+            raise failed.result()
+        self._report("stopping" if stopped.done() else "nobody has asked for a while: stopping")
+        return 0
+
+    async def _greet(self, backend: Backend) -> None:
+        await backend.fleet.first_up.wait()
+        token_file = self._config.server.token_file
+        print(greeting(self._listener.url, token_file, self._announces), flush=True)
+
+    def _report(self, text: str) -> None:
+        print(f"[{monotonic() - self._began:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def _colocated_token() -> tuple[str]:
+    return (secrets.token_urlsafe(32),)
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    overrides: dict[str, Any] = {"server": dict(_server_overrides(arguments))}
+    if arguments.colocated:
+        overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
+    if arguments.policy:
+        overrides["scheduling"] = {"policy": arguments.policy}
+    if arguments.replica:
+        overrides["replicas"] = [{"url": url} for url in arguments.replica]
+    if arguments.model:
+        overrides["models"] = [{"name": _model_name(arguments.model), "path": arguments.model}]
+    config = load_config(arguments.config, overrides)
+    if not config.models and not config.replicas:
+        embedded = {"models": [{"name": _model_name(EMBEDDED), "path": EMBEDDED}]}
+        config = load_config(arguments.config, overrides | embedded)
+    if config.scheduling.policy not in POLICIES:
+        expected = "one of " + ", ".join(sorted(POLICIES))
+        raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
+    check_families(config)
+    return config
+
+
+def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    for name in ("host", "port", "token_file", "tls_cert", "tls_key", "insecure"):
+        value = getattr(arguments, name)
+        if value is not None:
+            yield name, value
+
+
+def _model_name(path: str) -> str:
+    """What clients call it: the embedded model's own name, else the last part of its path."""
+    return "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,122 @@
+"""A whole backend in one process: listener, runtime, fleet, announcement, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from cato_backend import __version__
+from cato_backend.clock import Clock, monotonic
+from cato_backend.config import Config
+from cato_backend.errors import EngineError
+from cato_backend.gateway.server import Listener, serve
+from cato_backend.gateway.state import Gateway
+from cato_backend.metrics import Metrics
+from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
+from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.fleet import Fleet
+from cato_backend.runtime.launch import Planned, launchers
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.scheduling import Limits, Scheduler, make_policy
+from cato_backend.wire.discovery import Announcement, announce, withdraw
+from cato_backend.wire.headers import Task
+
+_CONNECT_S = 5.0
+_SILENCE_S = 120.0
+"""A replica that sends nothing for so long has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What runs."""
+
+    runtime: Runtime
+    fleet: Fleet
+    supervisor: Supervisor
+
+
+@asynccontextmanager
+async def running_backend(
+    config: Config,
+    listener: Listener,
+    planned: tuple[Planned, ...],
+    on_news: Callable[[str], None],
+) -> AsyncIterator[Backend]:
+    """Answers requests inside the block; after it no process and no socket is left."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(_session())
+        runtime = _runtime(config, session)
+        fleet = Fleet(config, runtime, session, on_news)
+        restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
+        supervisor = Supervisor(fleet, restarts)
+        stack.push_async_callback(supervisor.close)
+        gateway = Gateway(config, runtime, listener.tokens, lambda: fleet.progress)
+        runner = await serve(gateway, listener)
+        stack.push_async_callback(runner.cleanup)
+        for launcher in launchers(config, planned, session, fleet):
+            supervisor.keep(launcher)
+        yield Backend(runtime, fleet, supervisor)
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S),
+        # Replicas are addressed as configured, never through a proxy of the environment.
+        trust_env=False,
+    )
+
+
+def _runtime(config: Config, session: aiohttp.ClientSession) -> Runtime:
+    scheduling = config.scheduling
+    limits = Limits(
+        max_waiting=scheduling.max_waiting,
+        max_waiting_per_session=scheduling.max_waiting_per_session,
+        max_wait_s=scheduling.max_wait_s,
+        max_attempts=scheduling.max_attempts,
+    )
+    configured = tuple(model.name for model in config.models)
+    tasks = {Task(task): model for task, model in config.tasks.items()}
+    return Runtime(
+        Scheduler(make_policy(scheduling.policy), limits),
+        Catalog(configured, tasks),
+        Attempts(session),
+        Metrics(),
+    )
+
+
+async def failed_for_good(backend: Backend) -> EngineError:
+    """Returns the error of a replica that was given up, once no other replica is up."""
+    while True:
+        error = await backend.supervisor.wait_failed()
+        if not backend.runtime.replicas():
+            return error
+        backend.fleet.on_note("fleet", str(error))
+
+
+async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> None:
+    """Returns when nobody has asked for anything for `limit_s` seconds; never for 0."""
+    if not limit_s:
+        await asyncio.Event().wait()
+    while True:
+        quiet_s = clock() - backend.runtime.last_asked
+        if quiet_s >= limit_s and not backend.runtime.in_flight:
+            return
+        await asyncio.sleep(max(1.0, limit_s - quiet_s))
+
+
+@asynccontextmanager
+async def announced(url: str, token: str | None) -> AsyncIterator[None]:
+    """Inside, the editors of this user find the backend by its discovery file."""
+    pid = os.getpid()
+    announce(Announcement(url, token, pid, __version__))
+    try:
+        yield
+    finally:
+        withdraw(pid)
