@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ class Backend:
     url: str
     token: str
     token_file: Path
+    replica: str
     command: list[str]
     environment: dict[str, str]
     process: subprocess.Popen[bytes] | None = field(default=None)
@@ -42,6 +44,14 @@ class Backend:
             self.process.wait(STOP_S)
             self.process = None
 
+    def running(self) -> int:
+        """Requests that the replica works on, by its own gauge."""
+        with urllib.request.urlopen(f"{self.replica}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+        found = re.search(r"^vllm:num_requests_running\{.*\} (\S+)$", page, re.MULTILINE)
+        assert found is not None, page
+        return int(float(found.group(1)))
+
     def _healthy(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"ended: {self.command}"
@@ -53,19 +63,20 @@ class Backend:
 
 
 @contextmanager
-def serve(folder: Path, reply: str) -> Generator[Backend, None, None]:
-    """A backend whose replica answers everything with `reply`."""
+def serve(folder: Path, reply: str, itl_ms: int = 5) -> Generator[Backend, None, None]:
+    """A backend whose replica answers everything with `reply`, a token every `itl_ms`."""
     token_file = folder / "token"
     token_file.write_text(f"{TOKEN}\n")
     token_file.chmod(0o600)
-    with _fake_vllm(reply) as replica:
+    with _fake_vllm(reply, itl_ms) as replica:
         port = _free_port()
         command = [
             *(sys.executable, "-m", "cato_backend", "serve", "--host", "127.0.0.1"),
             *("--port", str(port), "--token-file", str(token_file), "--replica", replica),
         ]
         environment = {**os.environ, "CATO_STATE_DIR": str(folder / "backend-state")}
-        backend = Backend(f"http://127.0.0.1:{port}", TOKEN, token_file, command, environment)
+        url = f"http://127.0.0.1:{port}"
+        backend = Backend(url, TOKEN, token_file, replica, command, environment)
         try:
             backend.start()
             yield backend
@@ -74,9 +85,12 @@ def serve(folder: Path, reply: str) -> Generator[Backend, None, None]:
 
 
 @contextmanager
-def _fake_vllm(reply: str) -> Generator[str, None, None]:
-    command = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20", "--itl-ms", "5"]
-    with subprocess.Popen([*command, "--reply", reply], stdout=subprocess.PIPE) as process:
+def _fake_vllm(reply: str, itl_ms: int) -> Generator[str, None, None]:
+    command = [
+        *(sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20"),
+        *("--itl-ms", str(itl_ms), "--reply", reply),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().decode().strip()

@@ -61,7 +61,7 @@ def person(neovim: install.Tools, tmp_path: Path) -> Home:
 @pytest.fixture
 def home(person: Home, backend: Backend) -> Home:
     """The same person with the shared backend in their environment."""
-    return person.with_variables(CATO_BACKEND_URL=backend.url, CATO_BACKEND_TOKEN=backend.token)
+    return person.with_backend(backend.url, backend.token)
 
 
 @pytest.fixture

@@ -77,9 +77,10 @@ class Home:
         }
         return {**os.environ, **self.tools.environment, **folders, **self.variables}
 
-    def with_variables(self, **variables: str) -> Home:
-        """The same with more in the environment."""
-        return replace(self, variables={**self.variables, **variables})
+    def with_backend(self, url: str, token: str) -> Home:
+        """The same with a backend in the environment."""
+        backend = {"CATO_BACKEND_URL": url, "CATO_BACKEND_TOKEN": token}
+        return replace(self, variables={**self.variables, **backend})
 
     def command(self, init: str, file: Path) -> list[str]:
         """The command line of Neovim with `init` as its configuration."""

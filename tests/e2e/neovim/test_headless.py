@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.neovim import documented
+from tests.e2e.neovim.backend import serve
 from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
 
+SOON_S = 5
 NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
 UNFINISHED_LINE = NEW_FUNCTION + "<CR>return"
 
@@ -63,9 +65,11 @@ def test_what_was_typed_since_is_not_inserted_twice(home: Home, source: Path) ->
 def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_ready()
+        editor.command("normal! G")
         editor.command("CatoSummarize")
         wait_for("the result", lambda: "q closes" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "markdown"
+        assert "scale" in editor.label
         assert editor.text.strip()
         assert editor.windows == 2
         editor.type("q")
@@ -87,19 +91,21 @@ def test_languages_are_offered_on_the_command_line(home: Home, source: Path) -> 
         assert offered == ["ruby", "rust"]
 
 
-@pytest.mark.parametrize("ending", ["q", ":CatoCancel<CR>"])
-def test_a_task_can_be_cancelled(ending: str, home: Home, source: Path) -> None:
-    with headless(home, documented.plugin(), source) as editor:
-        editor.wait_ready()
-        editor.command("CatoTranslate rust")
-        editor.type(ending)
-        wait_for("the end", lambda: ended(editor))
-        assert editor.lua("return require('cato.task').cancel()") == 0
-        assert not editor.blocked
-
-
-def ended(editor: Editor) -> bool:
-    return editor.windows == 1 or "cancelled" in editor.label
+def test_cancelling_ends_the_work_of_the_replica(
+    person: Home, source: Path, tmp_path: Path
+) -> None:
+    with serve(tmp_path, "word " * 400, itl_ms=50) as backend:
+        home = person.with_backend(backend.url, backend.token)
+        with headless(home, documented.plugin(), source) as editor:
+            editor.wait_ready()
+            for end in ("q", ":CatoCancel<CR>"):
+                editor.command("CatoTranslate rust")
+                wait_for("the first pieces", lambda: "word" in editor.text)
+                assert backend.running()
+                editor.type(end)
+                wait_for("its end", lambda: backend.running() == 0, SOON_S)
+                assert not editor.blocked
+            assert "cancelled" in editor.label
 
 
 def test_status_restart_and_log(home: Home, source: Path) -> None:

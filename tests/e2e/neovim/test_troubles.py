@@ -30,7 +30,7 @@ def test_the_documented_settings_reach_a_backend(
 
 def test_a_backend_dies_and_returns(person: Home, source: Path, tmp_path: Path) -> None:
     with serve(tmp_path, "\n    return a - b\n") as backend:
-        home = person.with_variables(CATO_BACKEND_URL=backend.url, CATO_BACKEND_TOKEN=backend.token)
+        home = person.with_backend(backend.url, backend.token)
         with headless(home, documented.plugin(), source) as editor:
             editor.wait_attached()
             wait_for("a healthy backend", lambda: editor.status == "cato")
@@ -47,7 +47,7 @@ def test_a_backend_dies_and_returns(person: Home, source: Path, tmp_path: Path) 
 
 
 def test_a_summary_without_a_backend_says_what_to_do(person: Home, source: Path) -> None:
-    home = person.with_variables(CATO_BACKEND_URL="http://127.0.0.1:9")
+    home = person.with_backend("http://127.0.0.1:9", "")
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
         wait_for("the status", lambda: editor.status == "cato unreachable")
@@ -58,7 +58,7 @@ def test_a_summary_without_a_backend_says_what_to_do(person: Home, source: Path)
 
 
 def test_a_wrong_token_is_named_in_the_status(person: Home, source: Path, backend: Backend) -> None:
-    home = person.with_variables(CATO_BACKEND_URL=backend.url, CATO_BACKEND_TOKEN="wrong")
+    home = person.with_backend(backend.url, "wrong")
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_attached()
         wait_for("the status", lambda: editor.status == "cato unauthorized")
