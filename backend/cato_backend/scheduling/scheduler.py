@@ -171,6 +171,11 @@ class Scheduler:
         for attempt in self._ledger.remove_replica(replica_id):
             out.append(Abort(attempt.request.id, attempt.number))
             self._retry(attempt, True, now, out)
+        for model, queue in self._queues.items():
+            if not self._ledger.serves(model):
+                # Those whose deadline passed while a replica was up have nothing left to wait for.
+                for waiting in queue:
+                    self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
     def _retry(self, attempt: Attempt, resumable: bool, now: float, out: list[Decision]) -> None:
         request = attempt.request
@@ -195,7 +200,7 @@ class Scheduler:
             if waiting is None:
                 continue
             served = self._ledger.serves(model)
-            if waiting.expires <= now or not served:
+            if waiting.expires <= now or (waiting.gives_up <= now and not served):
                 self._take(model, request_id)
                 self._documents.remove(waiting.request)
                 refusal = Refusal.EXPIRED if served else Refusal.NO_REPLICA

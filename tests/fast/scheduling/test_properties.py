@@ -1,0 +1,190 @@
+"""Whatever happens, in whatever order: no request is lost, none is answered twice, no limit breaks.
+
+Hypothesis plays clients, replicas and the clock against the scheduler; the model beside it is a
+dictionary of what must be true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from cato_backend.scheduling import (
+    POLICIES,
+    Abort,
+    AttemptFailed,
+    Cancelled,
+    Dispatch,
+    Event,
+    Finished,
+    Limits,
+    Progressed,
+    Reject,
+    ReplicaDown,
+    ReplicaUp,
+    Scheduler,
+    Submitted,
+    WakeAt,
+    Woke,
+    make_policy,
+)
+from tests.fast.scheduling.stories import MODEL, request
+
+LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_attempts=3)
+MAX_RUNNING = 2
+TIMES = st.floats(0, 5, allow_nan=False)
+
+
+@dataclass
+class Live:
+    """What the model knows of a live request: where it runs, if it runs."""
+
+    replica: str | None = None
+    attempt: int = 0
+
+
+class Fleet(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.live: dict[str, Live] = {}
+        self.replicas: set[str] = set()
+        self.count = 0
+        self.log: list[tuple[Event, float]] = []
+        self.decided: list[object] = []
+        self.policy = sorted(POLICIES)[0]
+        self.scheduler = self.new_scheduler()
+
+    def new_scheduler(self) -> Scheduler:
+        return Scheduler(make_policy(self.policy), LIMITS)
+
+    def tell(self, event: Event) -> None:
+        self.log.append((event, self.now))
+        decisions = self.scheduler.handle(event, self.now)
+        self.decided.append(decisions)
+        for decision in decisions:
+            self.check(decision)
+
+    def check(self, decision: object) -> None:
+        match decision:
+            case Dispatch(name, replica, attempt):
+                live = self.live[name]
+                assert live.replica is None, "dispatched while it runs"
+                assert replica in self.replicas
+                assert attempt == live.attempt + 1
+                live.replica, live.attempt = replica, attempt
+            case Abort(name, attempt):
+                if name in self.live:  # A cancelled one has left already.
+                    assert self.live[name].attempt == attempt
+                    self.live[name].replica = None
+            case Reject(name):
+                assert self.live.pop(name).replica is None, "rejected while it runs"
+            case WakeAt(time):
+                assert time >= 0
+
+    def running(self) -> list[str]:
+        return [name for name, live in self.live.items() if live.replica is not None]
+
+    @rule(data=st.data(), document=st.sampled_from(["", "d1", "d2"]), supersede=st.booleans())
+    def submit(self, data: st.DataObject, document: str, supersede: bool) -> None:
+        self.count += 1
+        new = request(
+            f"r{self.count}",
+            arrival=self.now,
+            ttft_s=data.draw(st.floats(0.1, 10)),
+            worthless_after_s=data.draw(st.none() | st.floats(0.1, 5)),
+            document=document,
+            session=data.draw(st.sampled_from(["s1", "s2"])),
+            supersede=supersede,
+            resumable=data.draw(st.booleans()),
+        )
+        self.live[new.id] = Live()
+        self.tell(Submitted(new))
+
+    @rule(name=st.sampled_from("abc"))
+    def toggle_replica(self, name: str) -> None:
+        if name in self.replicas:
+            self.replicas.remove(name)
+            self.tell(ReplicaDown(name))
+        else:
+            self.replicas.add(name)
+            self.tell(ReplicaUp(name, MODEL, MAX_RUNNING))
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), tokens=st.integers(0, 3))
+    def progress(self, data: st.DataObject, tokens: int) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        self.tell(
+            Progressed(
+                name, self.live[name].attempt, tokens, data.draw(st.none() | st.integers(1, 200))
+            )
+        )
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        self.tell(Finished(name, self.live.pop(name).attempt))
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), resumable=st.booleans())
+    def fail(self, data: st.DataObject, resumable: bool) -> None:
+        name = data.draw(st.sampled_from(self.running()))
+        self.live[name].replica = None
+        self.tell(AttemptFailed(name, self.live[name].attempt, resumable))
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.live)))
+        del self.live[name]
+        self.tell(Cancelled(name))
+
+    @rule(passed=TIMES)
+    def wait(self, passed: float) -> None:
+        self.now += passed
+        self.tell(Woke())
+
+    @invariant()
+    def ledger_is_the_truth(self) -> None:
+        for load in self.scheduler.replicas:
+            here = [live for live in self.live.values() if live.replica == load.replica_id]
+            assert load.running == len(here) <= MAX_RUNNING
+            assert (load.outstanding_tokens == 0) or here
+            assert load.outstanding_tokens >= 0
+
+    @invariant()
+    def nothing_is_lost(self) -> None:
+        waiting = [name for name, live in self.live.items() if live.replica is None]
+        assert self.scheduler.waiting(MODEL) == len(waiting)
+
+    @invariant()
+    def nobody_waits_beside_an_idle_replica(self) -> None:
+        room = any(r.running < r.max_running for r in self.scheduler.replicas)
+        fresh = [live for live in self.live.values() if live.replica is None and not live.attempt]
+        assert not (room and fresh)
+
+    def teardown(self) -> None:
+        replayed = self.new_scheduler()
+        assert [replayed.handle(event, now) for event, now in self.log] == self.decided
+
+
+class FleetOfLeastOutstanding(Fleet):
+    def new_scheduler(self) -> Scheduler:
+        self.policy = "least-outstanding-tokens"
+        return super().new_scheduler()
+
+
+class FleetOfRoundRobin(Fleet):
+    def new_scheduler(self) -> Scheduler:
+        self.policy = "round-robin"
+        return super().new_scheduler()
+
+
+TestLeastOutstanding = FleetOfLeastOutstanding.TestCase
+TestRoundRobin = FleetOfRoundRobin.TestCase
+for case in (TestLeastOutstanding, TestRoundRobin):
+    case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
