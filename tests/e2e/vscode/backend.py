@@ -1,4 +1,4 @@
-"""`cato serve` as a process, in front of a fake vLLM that is one, too."""
+"""`cato serve` as a process, in front of a fake vLLM whose speed and counters a test can reach."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+
+from tests.fakes.vllm import FakeVllm, Script
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
@@ -24,6 +26,7 @@ class Backend:
 
     url: str
     command: list[str]
+    replica: FakeVllm
     process: asyncio.subprocess.Process | None = field(default=None)
 
     async def start(self) -> None:
@@ -60,34 +63,18 @@ class Backend:
 @asynccontextmanager
 async def serve(state: Path, reply: str, *options: str) -> AsyncIterator[Backend]:
     """A backend whose only replica answers everything with `reply`."""
-    async with AsyncExitStack() as stack:
-        replica = await stack.enter_async_context(_fake_vllm(reply))
+    async with FakeVllm(Script(reply=reply, ttft_ms=20, itl_ms=2)) as replica:
         port = _free_port()
         command = [
-            *(sys.executable, "-m", "cato_backend", "serve"),
-            *("--host", "127.0.0.1", "--port", str(port), "--replica", replica, *options),
+            *("env", f"CATO_STATE_DIR={state}", sys.executable, "-m", "cato_backend", "serve"),
+            *("--host", "127.0.0.1", "--port", str(port), "--replica", replica.url, *options),
         ]
-        backend = Backend(f"http://127.0.0.1:{port}", ["env", f"CATO_STATE_DIR={state}", *command])
-        stack.push_async_callback(backend.stop)
-        await backend.start()
-        yield backend
-
-
-@asynccontextmanager
-async def _fake_vllm(reply: str) -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20", "--itl-ms", "2"),
-        *("--reply", reply),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            url = (await process.stdout.readline()).decode().strip()
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
+        backend = Backend(f"http://127.0.0.1:{port}", command, replica)
+        try:
+            await backend.start()
+            yield backend
+        finally:
+            await backend.stop()
 
 
 def _free_port() -> int:

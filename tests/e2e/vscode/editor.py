@@ -90,10 +90,13 @@ class Editor:
         await row.wait_for(timeout=TIMEOUT_MS)
         await self.press("Enter")
 
+    def tabs(self) -> Locator:
+        """The tabs of all open documents."""
+        return self.page.locator(".tabs-container .tab")
+
     async def wait_tab(self, title: str) -> None:
         """Waits for a document whose tab says `title`, in capitals or not."""
-        words = re.compile(title, re.IGNORECASE)
-        tab = self.page.locator(".tabs-container .tab", has_text=words)
+        tab = self.tabs().filter(has_text=re.compile(title, re.IGNORECASE))
         await expect(tab.first).to_be_visible(timeout=TIMEOUT_MS)
 
     async def text_beside(self) -> str:

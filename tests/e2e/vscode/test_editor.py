@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from tests.e2e.vscode.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
@@ -19,6 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180
 Configure = Callable[..., None]
 
 TYPED = "def add(a, b):"
+PATIENCE_S = 30.0
 INSTALL_TIMEOUT_MS = 120_000
 NOTICE_TIMEOUT_MS = 60_000
 
@@ -80,6 +83,27 @@ async def test_a_function_is_summarized_and_translated_beside(
         await editor.wait_tab("Rust")
         assert solid(REPLY) in solid(await editor.text_beside())
         assert await editor.notifications().count() == 0
+
+
+async def test_a_cancelled_task_ends_in_the_engine_too(
+    window: OpenEditor, configure: Configure, backend: Backend
+) -> None:
+    configure(**{"backend.url": backend.url})
+    replica = backend.replica
+    quick, aborted = replica.script, replica.state.aborted
+    await replica.follow(replace(quick, itl_ms=60_000))
+    async with window() as editor:
+        await editor.wait_status("ready")
+        await editor.open("sums.py")
+        await editor.press("Control+Home")
+        await editor.run("CATO: Summarize Function")
+        await replica.wait_until(lambda state: state.running > 0, PATIENCE_S)
+        await editor.agree("Cancel")
+        await replica.wait_until(lambda state: state.running == 0, PATIENCE_S)
+        assert replica.state.aborted == aborted + 1
+        await expect(editor.notifications()).to_have_count(0)
+        await expect(editor.tabs()).to_have_count(1)
+    await replica.follow(quick)
 
 
 async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
