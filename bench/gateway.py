@@ -43,6 +43,7 @@ class Row:
     direct: list[Sample] = field(default_factory=list)
     through: list[Sample] = field(default_factory=list)
     gateway_cpu_us_per_token: list[float] = field(default_factory=list)
+    gateway_starved_percent: list[float] = field(default_factory=list)
 
     def added(self, name: str) -> list[float]:
         """The gateway's value less the direct one, repeat by repeat."""
@@ -78,13 +79,14 @@ async def measure_row(
     rounds = max(1, 32 // streams)
     for _ in range(repeats):
         for url, samples in ((direct, row.direct), (through, row.through)):
-            before = process.cpu_s()
+            before, starved, started = process.cpu_s(), process.starved_s(), time.monotonic()
             timings: list[Timing] = []
             for _ in range(rounds):
                 per_round = max(2, tokens // rounds)
                 timings += await concurrent(url, MODEL, streams, per_round, spread_s=1.0)
             samples.append(sample(timings))
-        used = process.cpu_s() - before
+        used, elapsed = process.cpu_s() - before, time.monotonic() - started
+        row.gateway_starved_percent.append(100 * (process.starved_s() - starved) / elapsed)
         row.gateway_cpu_us_per_token.append(
             used * 1e6 / sum(len(timing.transit_ms) for timing in timings)
         )
@@ -163,6 +165,8 @@ def table(rows: list[Row], costs: list[float], idle_mib: float, most_mib: float)
     lines.append(f"| (direct: a token's way p99) | {' | '.join(direct)} |")
     cpu = (spread(row.gateway_cpu_us_per_token, 0) for row in rows)
     lines.append(f"| (gateway's CPU time per token, µs) | {' | '.join(cpu)} |")
+    starved = (spread(row.gateway_starved_percent, 0) for row in rows)
+    lines.append(f"| (gateway was ready but had no core, % of the time) | {' | '.join(starved)} |")
     rate = spread([1000 / cost for cost in costs], 0)
     memory = f"{idle_mib:.0f} MiB idle, {most_mib:.0f} MiB at most"
     return "\n".join([*lines, "", f"Requests/s per core: {rate}. Memory: {memory}."])

@@ -41,6 +41,10 @@ class Measured:
         fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
+    def starved_s(self) -> float:
+        """How long the main thread was ready to run but had no core, in seconds."""
+        return int((self._proc / "schedstat").read_text().split()[1]) / 1e9
+
     def memory_mib(self, field: str = "VmRSS") -> float:
         """`VmRSS` (now) or `VmHWM` (the most so far), in MiB."""
         for line in (self._proc / "status").read_text().splitlines():

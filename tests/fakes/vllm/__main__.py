@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import signal
 
 import uvloop
@@ -23,15 +24,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--itl-ms", type=float, default=default.itl_ms)
     parser.add_argument("--reply", help="the text to answer with")
     parser.add_argument("--stamped", action="store_true", help="tokens are send times (ns)")
+    parser.add_argument(
+        "--script", type=json.loads, default={}, help="more fields of the script, as JSON"
+    )
     return parser.parse_args()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
-    values = {name: value for name, value in vars(arguments).items() if name != "port"}
+    values = dict(vars(arguments))
+    port, more = values.pop("port"), values.pop("script")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with FakeVllm(Script(**values), port=arguments.port) as fake:
+    async with FakeVllm(Script(**values).changed(more), port=port) as fake:
         print(fake.url, flush=True)
         print(fake.control_url, flush=True)
         await stop.wait()

@@ -23,7 +23,6 @@ class State:
     requests: list[Recorded] = field(default_factory=list[Recorded])
     running: int = 0
     waiting: int = 0
-    connections: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
