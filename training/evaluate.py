@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from training.shards import marks_of, read_texts
 ORDERS: tuple[Order, ...] = ("prefix_first", "suffix_first")
 PROMPT_TOKENS = 900
 LINE_TOKENS, BLOCK_TOKENS = 40, 128
+BYTES_FILES, BYTES_TOKENS = 100, 800
 Result = dict[str, float]
 
 
@@ -114,6 +115,13 @@ def ngram(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Predictor:
     return NGram(KneserNey(seen[:used], tokenizer.get_vocab_size()))
 
 
+def evenly(problems: Iterable[Problem], count: int) -> list[Problem]:
+    """`count` of the problems, or all, spread over their order."""
+    every = list(problems)
+    count = min(count, len(every))
+    return [every[at * len(every) // count] for at in range(count)]
+
+
 def measure(
     name: str, predictor: Predictor, tokenizer: Tokenizer, arguments: argparse.Namespace
 ) -> dict[str, object]:
@@ -125,11 +133,13 @@ def measure(
     shuffled = random.Random(arguments.seed).sample(python, len(python))
     count, seed = arguments.problems, arguments.seed
     held_out = list(line_problems(python, count, seed))
-    human_eval = list(human_eval_problems(arguments.human_eval))[: arguments.human_eval_problems]
+    human_eval = evenly(human_eval_problems(arguments.human_eval), arguments.human_eval_problems)
     blocks = list(block_problems(python, count // 2, seed))
     result: dict[str, object] = {
-        "bits per byte, Python": evaluation.bits_per_byte(shuffled[:150], 1000),
-        "bits per byte, JavaScript and TypeScript": evaluation.bits_per_byte(scripts[:50], 1000),
+        "bits per byte, Python": evaluation.bits_per_byte(shuffled[:BYTES_FILES], BYTES_TOKENS),
+        "bits per byte, JavaScript and TypeScript": evaluation.bits_per_byte(
+            scripts[:BYTES_FILES], BYTES_TOKENS
+        ),
     }
     measures: dict[str, Callable[[Order], Result]] = {
         "held-out lines": lambda order: evaluation.lines(held_out, order),

@@ -91,12 +91,16 @@ class HoleMaker:
         return self._rng.choices(spans, weights)[0]
 
     def _column(self, text: str, start: int, end: int) -> int:
-        """Where the cursor stands: line start, after the indentation, or anywhere later."""
+        """Where the cursor stands: line start, after the indentation, behind a space, anywhere."""
         first = start + indent_of(text[start:end])
         place = self._rng.random()
-        if place < 0.15:
+        if place < 0.12:
             return start
-        return first if place < 0.4 else self._rng.randint(first, end)
+        if place < 0.3:
+            return first
+        column = self._rng.randint(first, end)
+        space = text.find(" ", column, end)
+        return space + 1 if place < 0.65 and space >= 0 else column
 
     def _line_end(self, text: str) -> Hole:
         """From the cursor to the end of its line."""

@@ -6,7 +6,8 @@ discount per order, D = n1 / (n1 + 2 n2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,33 +64,39 @@ class KneserNey:
             lower, distinct = level(distinct[1:])
             self._levels.insert(0, lower)
 
-    def probabilities(self, context: Sequence[int]) -> NDArray[np.float64]:
-        """The distribution over the vocabulary after `context`."""
-        result = np.full(self._vocab, 1 / self._vocab)
-        for size, entry in enumerate(self._levels):
-            if size > len(context):
-                break
+    def _matches(self, context: Sequence[int]) -> Iterator[tuple[Level, slice]]:
+        """The n-grams seen after the last 0, 1, 2 ... tokens of `context`, shortest first."""
+        for size, entry in enumerate(self._levels[: len(context) + 1]):
             tail = context[len(context) - size :]
             key = hashes([np.array([token], dtype=np.uint16) for token in tail], 1)[0]
             start, end = np.searchsorted(entry.context, [key, key + np.uint64(1)])
             if start == end:
-                break
-            result = self._interpolate(entry, slice(start, end), result)
+                return
+            yield entry, slice(start, end)
+
+    def probabilities(self, context: Sequence[int]) -> NDArray[np.float64]:
+        """The distribution over the vocabulary after `context`."""
+        result = np.full(self._vocab, 1 / self._vocab)
+        for entry, found in self._matches(context):
+            counts = entry.count[found]
+            total = counts.sum()
+            result *= entry.discount * len(counts) / total
+            result[entry.word[found]] += np.maximum(counts - entry.discount, 0) / total
         return result
 
-    def _interpolate(
-        self, entry: Level, found: slice, lower: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        counts = entry.count[found]
-        total = counts.sum()
-        result: NDArray[np.float64] = lower * (entry.discount * len(counts) / total)
-        result[entry.word[found]] += np.maximum(counts - entry.discount, 0) / total
+    def probability(self, context: Sequence[int], token: int) -> float:
+        """That of one token; the same as `probabilities(context)[token]`, but cheaper."""
+        result = 1 / self._vocab
+        for entry, found in self._matches(context):
+            counts = entry.count[found]
+            seen = counts[entry.word[found] == token]
+            kept = np.maximum(seen - entry.discount, 0).sum()
+            result = float((kept + result * entry.discount * len(counts)) / counts.sum())
         return result
 
     def nats(self, tokens: Sequence[int]) -> float:
         """Negative log-likelihood of tokens[1:], each after the (at most four) before it."""
-        total = 0.0
-        for at in range(1, len(tokens)):
-            before = tokens[max(0, at - ORDER + 1) : at]
-            total -= float(np.log(self.probabilities(before)[tokens[at]]))
-        return total
+        return -sum(
+            math.log(self.probability(tokens[max(0, at - ORDER + 1) : at], tokens[at]))
+            for at in range(1, len(tokens))
+        )

@@ -21,11 +21,13 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training.corpus import Text
+from training.idiomatic import idiomatic_pieces
 from training.infill import HoleMaker, Marks, Order, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
 FIM_SHARE = 0.65
-SUFFIX_FIRST_SHARE = 0.65
+SUFFIX_FIRST_SHARE = 0.75
+CUT_CHARACTERS = 60
 MIN_ROOM = 96
 ROWS_PER_SHARD = 8192
 
@@ -88,6 +90,22 @@ class Packer:
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
+    def _encode_cut(self, text: str) -> list[int]:
+        """Tokens of a text that is cut now and then, half of the cuts just behind a space.
+
+        At a cursor the words on its left are cut in the same way: a network that has only seen
+        whole words knows nothing of a prompt that ends with a space or inside a word.
+        """
+        pieces, start = [], 0
+        while start < len(text):
+            end = start + 1 + int(self._rng.expovariate(1 / CUT_CHARACTERS))
+            if self._rng.random() < 0.5:
+                end = (text.find(" ", end) + 1) or len(text)
+            pieces.append(text[start:end])
+            start = end
+        encoded = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
+        return [token for piece in encoded for token in piece.ids]
+
     def _infill(self, piece: str, room: int) -> list[int]:
         """A fill-in-the-middle example of at most `room` tokens; none if its middle is too long."""
         hole = self._holes.make(piece.rstrip("\n"))
@@ -95,14 +113,14 @@ class Packer:
         room -= len(middle) + 4
         if room < MIN_ROOM // 3:
             return []
-        prefix, suffix = trim(self._encode(hole.prefix), self._encode(hole.suffix), room)
+        prefix, suffix = trim(self._encode_cut(hole.prefix), self._encode(hole.suffix), room)
         first = self._rng.random() < SUFFIX_FIRST_SHARE
         order: Order = "suffix_first" if first else "prefix_first"
         return [*render(prefix, suffix, order, self._marks), *middle, self._marks.end]
 
     def _plain(self, piece: str, last: bool) -> list[int]:
         ends = [self._marks.end] if last else []
-        return [self._marks.separator, *self._encode(piece), *ends]
+        return [self._marks.separator, *self._encode_cut(piece), *ends]
 
     def add(self, piece: str, last: bool) -> list[int] | None:
         """Add one piece; the row, when that filled it."""
@@ -123,6 +141,9 @@ def rows_of(
     packer = Packer(tokenizer, sequence + 1, rng)
     while True:
         pieces = [piece for text in texts for piece in pieces_of(text["text"], sequence, rng)]
+        for text in texts:
+            if text["language"] == "python":
+                pieces += [(piece, True) for piece in idiomatic_pieces(text["text"], rng)]
         rng.shuffle(pieces)
         for piece, last in pieces:
             row = packer.add(piece, last)
