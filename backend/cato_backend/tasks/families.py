@@ -93,7 +93,8 @@ GRANITE3 = FimFormat(
     identity=("<|end_of_text|>",),
     instruct=True,
 )
-"""Granite 3.x: StarCoder's markers, documented prefix first (IBM's Granite documentation)."""
+"""Granite 3.x: StarCoder's markers (tokenizer of granite-3.3-8b-base; ggml-org/llama.cpp#12988),
+documented prefix first."""
 
 GRANITE4 = FimFormat(
     name="granite4",
@@ -102,7 +103,7 @@ GRANITE4 = FimFormat(
     identity=("<|end_of_text|>",),
     instruct=True,
 )
-"""Granite 4: the markers in the spelling that Qwen also uses, documented prefix first."""
+"""Granite 4: the markers in the spelling that Qwen also uses (its tokenizer), prefix first."""
 
 CODEGEMMA = FimFormat(
     name="codegemma",
@@ -122,8 +123,8 @@ CODE_LLAMA = FimFormat(
     stop=("▁<EOT>",),
 )
 """Code Llama 7B, 13B and 70B: trained for both orders; its authors advise prefix first, because
-suffix first splits tokens at the cursor (arXiv 2308.12950, appendix). A SentencePiece tokenizer
-spells the marker's space as a low bar."""
+suffix first splits tokens at the cursor (arXiv 2308.12950, appendix). Its tokens are spelled with
+SentencePiece's low bar for the space before them (CodeLlamaTokenizer; ggml-org/llama.cpp#11850)."""
 
 DEEPSEEK_CODER = FimFormat(
     name="deepseek-coder",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import groupby
 
 from cato_backend.tasks.families import FORMATS
 from cato_backend.tasks.fim import FimFormat
@@ -51,7 +52,7 @@ def special_tokens() -> frozenset[str]:
 
 def neutralized(text: str) -> str:
     """`text` with every special token of every known family broken up; idempotent."""
-    return _PATTERN.sub(_broken_up, text) if _MAY_HOLD_ONE.search(text) else text
+    return _PATTERN.sub(_broken_up, text)
 
 
 def _tokens_of(known: FimFormat) -> Iterable[str]:
@@ -65,8 +66,13 @@ def _broken_up(match: re.Match[str]) -> str:
 
 
 def _alternatives(texts: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True)))
+    """Grouped by their first two characters, so that most places in a text fail at once."""
+    longest_first = sorted(texts, key=lambda text: (text[:2], -len(text)))
+    groups = (
+        f"{re.escape(head)}(?:{'|'.join(re.escape(text[2:]) for text in group)})"
+        for head, group in groupby(longest_first, key=lambda text: text[:2])
+    )
+    return re.compile("|".join(groups))
 
 
 _PATTERN = _alternatives(special_tokens())
-_MAY_HOLD_ONE = re.compile(r"<[|｜\[/a-zA-Z]|\[/?[A-Z]")
