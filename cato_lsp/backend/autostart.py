@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from cato_backend.wire.paths import state_dir
 
 COMMAND = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
+CONFIG = "CATO_CONFIG"
+"""Names the cato.toml of the backend that is started here."""
 LINES_SHOWN = 3
 
 
@@ -45,6 +48,11 @@ class StartedBackend:
         return "\n".join(lines[-LINES_SHOWN:])
 
 
+def _command() -> list[str]:
+    config = os.environ.get(CONFIG)
+    return [*COMMAND, "--config", config] if config else list(COMMAND)
+
+
 def start() -> StartedBackend:
     """Starts a backend in a session of its own. Raises OSError where that cannot be done."""
     log = backend_log()
@@ -52,7 +60,7 @@ def start() -> StartedBackend:
     with log.open("ab") as file:
         log_start = file.tell()
         process = subprocess.Popen(
-            COMMAND,
+            _command(),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -20,6 +20,7 @@ from cato_lsp.backend.target import Target
 
 CONNECT_S = 3.0
 PROBE_S = 5.0
+FAREWELL_S = 0.5
 KEPT_S = 60.0
 """How long an idle connection is kept: longer than the pause between two health checks."""
 
@@ -64,7 +65,9 @@ class BackendClient:
         return model
 
     async def close(self) -> None:
-        """Ends every stream and every connection."""
+        """Ends every stream and every connection; what was cancelled may still be told."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FAREWELL_S)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -25,8 +25,10 @@ async def refusal(response: aiohttp.ClientResponse) -> Refused:
 
 def refused(value: object, *, status: int) -> Refused:
     """The failure in OpenAI's error object, or what the status alone says."""
-    error = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
-    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
+    body = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    error = body.get("error")
+    # What is not an error object may still have something to say: `/health` while it starts.
+    fields = cast("dict[str, Any]", error) if isinstance(error, dict) else body
     message = str(fields.get("message") or f"the backend answered {status}")[:LONGEST_MESSAGE]
     code = fields.get("code")
     kind = Denied if status in {401, 403} else Refused

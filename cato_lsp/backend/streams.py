@@ -23,6 +23,8 @@ DRAIN_S = 2.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Starts a task and holds on to it until it ends."""
+Tell = Callable[[CancelReason], Awaitable[bool]]
+"""Tells the backend to end the answer; returns whether it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class EventStream:
     def __init__(
         self,
         request: AbstractAsyncContextManager[aiohttp.ClientResponse],
-        tell: Callable[[CancelReason], Awaitable[bool]] | None,
+        tell: Tell | None,
         spawn: Spawn,
     ) -> None:
         self.head = Head()
@@ -76,10 +78,10 @@ class EventStream:
         if self._tell is None:
             self._reading.cancel()
         else:
-            self._spawn(self._leave(self._tell(reason)))
+            self._spawn(self._leave(self._tell, reason))
 
-    async def _leave(self, told: Awaitable[bool]) -> None:
-        if await told:
+    async def _leave(self, tell: Tell, reason: CancelReason) -> None:
+        if await tell(reason):
             await asyncio.wait([self._reading], timeout=DRAIN_S)
         self._reading.cancel()
 

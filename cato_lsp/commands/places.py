@@ -50,7 +50,7 @@ class Place:
 
 
 def read_place(text: str, language: str | None) -> Place:
-    """The place that `text` names; without a column, the end of the line.
+    """The place that `text` names; without a column, the end of the line without its blanks.
 
     Raises CommandFailed.
     """
@@ -63,7 +63,7 @@ def read_place(text: str, language: str | None) -> Place:
     line = int(match["line"]) - 1
     if not 0 <= line < snapshot.lines.count:
         raise CommandFailed(f"{path} has {snapshot.lines.count} lines, there is no line {line + 1}")
-    column = int(match["column"]) - 1 if match["column"] else len(snapshot.line(line))
+    column = int(match["column"]) - 1 if match["column"] else len(snapshot.line(line).rstrip())
     return Place(snapshot, snapshot.offset(Position(line, column), Encoding.UTF32))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -59,6 +60,11 @@ class Editor(LanguageClient):
         return self.statuses[-1]["state"] if self.statuses else None
 
     @property
+    def process(self) -> asyncio.subprocess.Process | None:
+        """The server's process, where the editor started it."""
+        return self._server
+
+    @property
     def offers_inline_completion(self) -> bool:
         """Whether it is registered now."""
         return types.TEXT_DOCUMENT_INLINE_COMPLETION in self.registered
@@ -67,6 +73,10 @@ class Editor(LanguageClient):
         """Returns once `holds(editor)`. Raises TimeoutError."""
         async with asyncio.timeout(timeout_s), self._news:
             await self._news.wait_for(lambda: holds(self))
+
+    async def ready(self) -> None:
+        """Returns once the server has a backend."""
+        await self.until(lambda editor: editor.state == "ready")
 
     def open(self, text: str, uri: str = DOCUMENT, language_id: str = "python") -> None:
         """Opens a document at version 1."""
@@ -123,6 +133,13 @@ class Editor(LanguageClient):
         bodies = [json.dumps({"jsonrpc": "2.0", **message}).encode() for message in messages]
         packet = b"".join(b"Content-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies)
         self.send_raw(packet)
+
+    def expect(self, message_id: str, kind: Any = None) -> asyncio.Future[Any]:
+        """The answer to a request that is written by hand; `kind` is its response's class."""
+        future: Future[Any] = Future()
+        self.protocol._request_futures[message_id] = future
+        self.protocol._result_types[message_id] = kind
+        return asyncio.wrap_future(future)
 
     def send_raw(self, data: bytes) -> None:
         """Writes bytes as they are."""

@@ -121,7 +121,7 @@ async def _initialize(
 
 
 async def _leave(editor: Editor) -> None:
-    process = editor._server
+    process = editor.process
     try:
         async with asyncio.timeout(ENDING_S):
             if process is None or process.returncode is None:

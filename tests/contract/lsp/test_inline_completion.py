@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from lsprotocol import types
 
-from tests.contract.lsp.editor import DOCUMENT, Editor, text_of
+from tests.contract.lsp.editor import DOCUMENT, text_of
 from tests.contract.lsp.launching import Launcher
 from tests.fakes.vllm import FakeVllm
 
@@ -51,7 +50,7 @@ async def test_the_snapshot_is_that_of_the_request_in_a_burst(
     """didChange, request, didChange in one packet: the prompt is the text between the two."""
     editor = await launch.over(transport, settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
-    answer = asyncio.wrap_future(_expected(editor, "burst"))
+    answer = editor.expect("burst", types.InlineCompletionResponse)
     messages = [
         _change("x", 1, 11, version=2),
         _request("burst", 1, 12),
@@ -169,14 +168,6 @@ async def test_positions_are_counted_as_agreed(launch: Launcher, fake: FakeVllm)
         assert answer.items[0].range == types.Range(
             types.Position(0, units), types.Position(0, units)
         )
-
-
-def _expected(editor: Editor, message_id: str) -> Future[Any]:
-    """The future of a request that is written by hand."""
-    future: Future[Any] = Future()
-    editor.protocol._request_futures[message_id] = future
-    editor.protocol._result_types[message_id] = types.InlineCompletionResponse
-    return future
 
 
 def _body(message: dict[str, Any]) -> bytes:

@@ -1,0 +1,47 @@
+"""A real `cato serve` process in front of a fake replica."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.contract.lsp.launching import environment
+from tests.fakes.vllm import FakeVllm
+
+STARTING_S = 30.0
+
+
+@asynccontextmanager
+async def gateway(fake: FakeVllm, folder: Path, *arguments: str) -> AsyncIterator[str]:
+    """The URL of a gateway whose replica is up."""
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cato_backend", "serve", "--port", "0", "--replica", fake.url),
+        *arguments,
+        env=environment(folder),
+        stdout=DEVNULL,
+        stderr=PIPE,
+    )
+    try:
+        async with asyncio.timeout(STARTING_S):
+            said = await _until(server, ": up: ")
+        found = re.search(r"listening on (\S+)", said)
+        assert found is not None, said
+        yield found[1]
+    finally:
+        server.terminate()
+        await server.communicate()
+
+
+async def _until(server: asyncio.subprocess.Process, words: str) -> str:
+    assert server.stderr is not None
+    said = ""
+    while words not in said:
+        line = (await server.stderr.readline()).decode()
+        assert line, f"cato serve ended: {said}"
+        said += line
+    return said
