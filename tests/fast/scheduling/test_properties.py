@@ -187,4 +187,4 @@ class FleetOfRoundRobin(Fleet):
 TestLeastOutstanding = FleetOfLeastOutstanding.TestCase
 TestRoundRobin = FleetOfRoundRobin.TestCase
 for case in (TestLeastOutstanding, TestRoundRobin):
-    case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    case.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -1,0 +1,88 @@
+# Two commands: `make run` sets everything up and serves; `make test` proves everything.
+# Needed beforehand: Python 3.11+ with venv, Node 20+ (for the VS Code extension and its tests), make.
+
+PYTHON ?= python3
+MODEL ?= auto
+PORT ?= 8700
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+VSIX = vscode-extension/cato-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).vsix
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fast contract e2e bench soak vsix wheel clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: $(VENV)/installed  ## install what is missing, then serve (MODEL=..., PORT=...)
+	@$(BIN)/cato engine install auto
+	@$(BIN)/cato serve --model $(MODEL) --port $(PORT)
+
+test: check fast contract e2e  ## everything: checks, then the three rings of tests
+
+check: $(VENV)/developing vscode-extension/node_modules/installed  ## format, lint, types, rooms
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+	cd vscode-extension && npm run --silent check && npm test --silent
+
+fast: $(VENV)/developing  ## unit and property tests: at most a minute
+	$(BIN)/pytest tests/fast --durations 5
+
+contract: $(VENV)/developing  ## LSP and HTTP against started processes: at most 3 minutes
+	$(BIN)/pytest tests/contract --durations 5
+
+e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minutes
+	$(BIN)/cato engine install cpu
+	$(BIN)/pytest tests/e2e --durations 10
+
+soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
+	$(BIN)/pytest tests/soak -s --timeout 3600
+
+bench: $(VENV)/developing  ## every benchmark, one after another: about twenty minutes
+	$(BIN)/python -m bench.document_edits
+	$(BIN)/python -m bench.lsp_startup
+	$(BIN)/python -m bench.lsp_latency
+	$(BIN)/python -m bench.gateway
+	$(BIN)/python -m bench.embedded_serving
+
+vsix: $(VSIX)  ## the VS Code extension as a package to install
+
+wheel: $(VENV)/developing  ## the Python distribution
+	$(BIN)/python -m build --wheel
+
+clean:  ## remove what was built here (engines and editors stay in the user's cache)
+	rm -rf $(VENV) dist build vscode-extension/dist vscode-extension/node_modules tests/artifacts
+	rm -f vscode-extension/*.vsix
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@echo "==> making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "venv is missing: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "==> installing CATO into $(VENV) (about a minute the first time)"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	@echo "==> installing the development tools into $(VENV)"
+	@$(PIP) install --quiet --group dev
+	@touch $@
+
+vscode-extension/node_modules/installed: vscode-extension/package-lock.json
+	@echo "==> installing the extension's dependencies"
+	@cd vscode-extension && npm ci --silent --no-fund --no-audit
+	@touch $@
+
+$(VSIX): vscode-extension/node_modules/installed vscode-extension/package.json $(wildcard vscode-extension/src/*.ts vscode-extension/src/*/*.ts)
+	@echo "==> packaging the extension"
+	@cd vscode-extension && npm run --silent package
+	@touch $@
