@@ -8,6 +8,7 @@ from enum import StrEnum
 from cato_backend.wire.headers import Task
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
+from cato_lsp.targets import Targets
 
 
 class Action(StrEnum):
@@ -26,16 +27,6 @@ class Extent(StrEnum):
     BLOCK = "block"
     WHOLE = "whole"
     """With the model's own end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """The targets of the settings, in milliseconds."""
-
-    completion_ttft_ms: int = 250
-    generation_ttft_ms: int = 1000
-    summarization_e2e_ms: int = 3000
-    translation_e2e_ms: int = 15000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 from cato_lsp.syntax.nearby import nearby
+from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.scopes import definitions_at, scope_of
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.syntax.text_blocks import block_at
@@ -36,7 +37,7 @@ def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
         if block is None:
             return None
         return _unit(snapshot, block.name, block.kind, block.start, block.end)
-    return _defined_at(snapshot, offset)
+    return _defined_at(settled(snapshot), offset)
 
 
 def _defined_at(snapshot: Snapshot, offset: int) -> Unit | None:

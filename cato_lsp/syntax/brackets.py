@@ -14,6 +14,7 @@ _NO_CALL = re.compile(
     r"\b(if|elif|elsif|while|until|for|foreach|switch|match|case|catch|return|in|and|or|not|is"
     r"|with|using|lock|await|yield|throw|raise|assert|print)\s*$"
 )
+_LONGEST_KEYWORD = 12
 _CALLEE_END = re.compile(r"[\w)\]>!?$]\s*$")
 
 
@@ -34,8 +35,9 @@ def opened_at(brackets: Sequence[Bracket], text: str) -> tuple[Opened, ...]:
 def _opened(bracket: Bracket, text: str) -> Opened:
     line_start = text.rfind("\n", 0, bracket.offset) + 1
     head = text[line_start : bracket.offset]
-    call = bracket.character == "(" and bool(_CALLEE_END.search(head)) and not _NO_CALL.search(head)
-    return Opened(bracket.character, width_of(head), call)
+    callee = head[-_LONGEST_KEYWORD:]
+    call = bracket.character == "(" and bool(_CALLEE_END.search(callee))
+    return Opened(bracket.character, width_of(head), call and not _NO_CALL.search(callee))
 
 
 def unclosed(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> int:

@@ -62,7 +62,9 @@ _BACKTICK = Region("`", "`", multiline=True)
 _C = (_BLOCK, _DOUBLE, _SINGLE)
 
 # A slash where an operand must stand, up to the next slash outside of a class.
-_REGEX_LITERAL = r"(?<=[=(,:;!&|?{}\[])[ \t]*/(?![/*])(?:\\.|\[(?:\\.|[^\]\n])*\]|[^/\\\n\[])+/"
+_REGEX_LITERAL = (
+    r"(?<=[=(,:;!&|?{}\[])[ \t]*/(?![/*])(?:\\.|\[(?:\\.|[^\]\n]){0,40}\]|[^/\\\n\[]){1,80}/"
+)
 # A character, or a lifetime.
 _RUST_QUOTE = r"'(?:\\[^\n']+|[^\\\n'])'|'[a-z_]\w*"
 

@@ -83,7 +83,7 @@ class _Reader:
 
     def place(self) -> Place:
         definitions = self.definitions()
-        sound = trees.is_sound(self._path)
+        sound = self._snapshot.settled and trees.is_sound(self._path)
         return Place(
             sound=sound,
             in_string=trees.string_at(self._path, self._byte, self._shape),
@@ -141,7 +141,8 @@ class _Reader:
 
     def _empty_body(self, definitions: Sequence[Node]) -> int | None:
         functions = self._shape.functions | self._shape.methods
-        if not definitions or definitions[0].type not in functions:
+        settled = self._snapshot.settled
+        if not settled or not definitions or definitions[0].type not in functions:
             return None
         if not trees.body_is_empty(definitions[0], self._byte, self._shape):
             return None

@@ -9,6 +9,10 @@ from cato_lsp.syntax.lexicon import Lexicon
 from cato_lsp.syntax.nearby import Nearby, width_of
 
 _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_LONGEST_SIGNATURE = 500
+_MOST_LINES = 12
+"""Bounds on what an unbalanced text can cost: every start is tried, and backtracks."""
+
 _NO_FUNCTION = r"(?:if|for|foreach|while|switch|catch|with|using|lock|synchronized|match|fixed)\b"
 _BRACED = rf"[\w>\]&*~]\s*{_PARENTHESES}[\w\s<>,.:&*?|\[\]]*"
 _PYTHON = re.compile(rf"^[ \t]*(?:async\s+)?def\s+\w+\s*{_PARENTHESES}[^:\n]*:\s*\Z", re.MULTILINE)
@@ -19,7 +23,8 @@ _METHOD = re.compile(
     rf"^[ \t]*(?![ \t}}]*(?:else\s+)?{_NO_FUNCTION})[^\n;{{}}()=]*{_BRACED}\{{\s*\Z", re.MULTILINE
 )
 _ARROW = re.compile(
-    rf"^.*(?:\bfunction\b[^;]*|{_PARENTHESES}[^\n;{{}}]*=>\s*|\w\s*=>\s*)\{{\s*\Z", re.MULTILINE
+    rf"^.*(?:\bfunction\b[^;{{}}()]*{_PARENTHESES}[^;{{}}()]*|{_PARENTHESES}[^\n;{{}}]*=>\s*|\w\s*=>\s*)\{{\s*\Z",
+    re.MULTILINE,
 )
 
 _SIGNATURES = MappingProxyType(
@@ -69,6 +74,8 @@ def signature_width(before: str, language_id: str, lexicon: Lexicon) -> int | No
     head = _without_comments(before, lexicon)
     if language_id == "python":
         head = _DOCSTRING.sub("", head)
+    if language_id != "ruby" and not head.endswith(("{", ":")):
+        return None
     for pattern in _SIGNATURES.get(language_id, _UNKNOWN):
         match = _last(pattern, head)
         if match is not None:
@@ -77,12 +84,10 @@ def signature_width(before: str, language_id: str, lexicon: Lexicon) -> int | No
 
 
 def _last(pattern: re.Pattern[str], head: str) -> re.Match[str] | None:
-    """The match that starts last: signatures nest, and the innermost one counts.
-
-    Only the last lines are tried, for no signature is longer and every start is paid for.
-    """
+    """The match that starts last: signatures nest, and the innermost one counts."""
+    head = head[-_LONGEST_SIGNATURE:]
     line_starts = [0, *(match.end() for match in re.finditer("\n", head))]
-    matches = (pattern.match(head, start) for start in reversed(line_starts[-12:]))
+    matches = (pattern.match(head, start) for start in reversed(line_starts[-_MOST_LINES:]))
     return next((match for match in matches if match is not None), None)
 
 

@@ -23,6 +23,9 @@ class Snapshot:
     """The syntax tree, or None: see `no_tree_reason`. Nobody may call `edit` on it."""
     no_tree_reason: str | None
     """Why there is no tree (unknown language, too large, binary); None where there is one."""
+    settled: bool
+    """Whether the tree is that of this very text. If not, the parse took too long for a key: it is
+    an older one whose nodes were moved along with the edits, see `Document.settle`."""
 
     def offset(self, position: Position, encoding: Encoding) -> int:
         """The offset of `position` in characters of `text`.

@@ -28,7 +28,7 @@ CASES = [
     ("typescript", "class A {\n«  @b()\n  m(a: number) {\n    |\n  }»\n}\n", "m", "method"),
     ("typescript", "«export default class A {\n  b: num|ber;\n}»\n", "A", "class"),
     ("typescriptreact", "«function A(): JSX {\n  return <b>|</b>;\n}»\n", "A", "function"),
-    ("java", "class A {\n«    /** Adds. */\n    @B\n    int f() {\n        |\n    }»\n}\n", "f", "method"),
+    ("java", "class A {\n«  /** Adds. */\n  @B\n  int f() {\n    |\n  }»\n}\n", "f", "method"),
     ("java", "«class A {\n    int |b;\n}»\n", "A", "class"),
     ("go", "package p\n\n«// F adds.\nfunc (s *S) F() {\n\t|\n}»\n", "F", "method"),
     ("go", "package p\n\n«type S struct {\n\ta |int\n}»\n", "S", "class"),

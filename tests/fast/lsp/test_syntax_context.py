@@ -1,0 +1,139 @@
+"""What a context says beside what `classify` makes of it, and that it can be had anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_lsp.classify import Action, Targets, classify
+from cato_lsp.completion import Completeness
+from cato_lsp.syntax import Rest, open_document, syntax_context
+from cato_lsp.syntax.parsing import PATIENCE, settled
+from cato_lsp.text import Change, Encoding, Position, Range
+from cato_lsp.units import unit_at
+from cato_lsp.window import window
+from tests.fast.lsp.document_model import PIECES
+from tests.fast.lsp.marked import context_at
+
+LANGUAGES = (
+    *("python", "javascript", "javascriptreact", "typescript", "typescriptreact", "java", "go"),
+    *("rust", "c", "cpp", "csharp", "ruby", "php", "plaintext"),
+)
+
+CASES: list[tuple[str, str, dict[str, Any]]] = [
+    ("python", "foo(|)", {"in_arguments": True, "unclosed": 0, "rest": Rest.CLOSERS}),
+    ("python", "foo(|", {"in_arguments": True, "unclosed": 1, "rest": Rest.NOTHING}),
+    ("python", "x = (|", {"in_arguments": False, "in_expression": True}),
+    ("python", "if (|", {"in_arguments": False, "in_expression": True}),
+    ("python", "x = [a(1), |", {"in_arguments": False, "in_expression": True, "unclosed": 1}),
+    ("python", "foo('(', |", {"unclosed": 1}),
+    ("python", "foo(  # (\n    |\n)\n", {"in_arguments": True, "unclosed": 0}),
+    ("python", "class A:\n    def f(self):\n        |", {"floor": 5, "indentation": "        "}),
+    ("python", "if a:\n\t|", {"floor": 4, "indentation": "\t"}),
+    ("python", "def f():\n    if a:|", {"floor": 5}),
+    ("python", "x = 1\ny = )|\n", {"erroneous": True}),
+    ("python", "x = )\n\n\ndef f():\n    y = |1\n", {"erroneous": False}),
+    ("javascript", "function f() {\n  if (a) {|\n", {"unclosed": 2, "floor": 3}),
+    ("javascript", "f() {\n  if (a) {\n    |\n  }\n}\n", {"unclosed": 0, "block_end": True}),
+    ("javascript", "function f() {\n  if (a) {\n    |\n}\n", {"unclosed": 1}),
+    ("javascript", "const a = /[(]/.test(|", {"unclosed": 1, "in_arguments": True}),
+    ("rust", "fn f<'a>(b: &'a str) { g('(', |", {"unclosed": 2}),
+    ("go", "package p\nfunc f() {\n\ta := `(\n(`\n\tg(|\n}\n", {"unclosed": 1}),
+    ("plaintext", "it's (|", {"in_string": False, "unclosed": 1, "parsed": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "source", "expected"), CASES)
+def test_fields(language: str, source: str, expected: dict[str, Any]) -> None:
+    context = context_at(language, source)
+    assert {name: getattr(context, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "scopes"),
+    [
+        (
+            "python",
+            "class A:\n    def f(self):\n        x = 1\n        |\n",
+            ["method f", "class A"],
+        ),
+        ("python", "class A:\n    def f(self):\n        x = 1\n    |\n", ["class A"]),
+        ("python", "class A:\n    def f(self):\n        x = 1\n|\n", []),
+        ("javascript", "class A {\n  m() {\n    |\n  }\n}\n", ["method m", "class A"]),
+        ("javascript", "const f = () => {\n  |\n};\n", ["function f"]),
+        ("javascript", "function f() {\n  x = 1;\n  |", ["function f"]),
+        ("javascript", "function f() {\n}\n|", []),
+        ("java", "class A {\n  A() {\n    |\n  }\n}\n", ["method A", "class A"]),
+        ("go", "package p\n\nfunc (s S) F() {\n\t|\n}\n", ["method F"]),
+        ("rust", "impl A {\n  fn f() {\n    |\n  }\n}\n", ["method f", "class A"]),
+        ("c", "int **f(int a) {\n  |\n}\n", ["function f"]),
+        ("cpp", "int &A::f(int a) {\n  |\n}\n", ["function A::f"]),
+        ("csharp", "class A {\n  int B { get { | } }\n}\n", ["method get", "class A"]),
+        ("ruby", "module A\n  def self.f\n    |\n  end\nend\n", ["method f", "class A"]),
+        ("php", "<?php\nclass A {\n  function f() {\n    |\n  }\n}\n", ["method f", "class A"]),
+    ],
+)
+def test_scopes(language: str, source: str, scopes: list[str]) -> None:
+    context = context_at(language, source)
+    assert [f"{scope.kind} {scope.name}" for scope in context.scopes] == scopes
+
+
+def test_the_wish_is_the_text_of_the_comment() -> None:
+    assert (
+        context_at("python", "# Parse a date\n# from text.\n|").wish == "Parse a date\nfrom text."
+    )
+    assert context_at("c", "/*\n * Parse a date.\n */\n|").wish == "Parse a date."
+
+
+@given(
+    st.sampled_from(LANGUAGES),
+    st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
+    st.integers(0, 200),
+    st.text(max_size=30),
+)
+def test_any_text_and_place_can_be_asked_for(
+    language: str, text: str, offset: int, answer: str
+) -> None:
+    snapshot = open_document("file:///a", language, 1, text).snapshot()
+    context = syntax_context(snapshot, offset)
+    for action in Action:
+        detector = Completeness(context, classify(action, context, Targets()))
+        detector.feed(answer)
+        assert detector.text() == detector.text().rstrip()
+    window(snapshot, offset, 50)
+    unit = unit_at(snapshot, offset)
+    assert unit is None or unit.start <= max(offset, unit.start) <= len(text)
+
+
+def unsettled_document() -> tuple[Any, Position]:
+    """One whose last edit broke more than one key's parse may repair."""
+    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(40 * PATIENCE))
+    document = open_document("file:///a", "python", 1, functions + "\n" + functions)
+    place = Position(functions.count("\n"), 0)
+    added = Change("def added(a):\n    return (a, \n", Range(place, place))
+    document.apply([added], 2, Encoding.UTF16)
+    return document, Position(place.line + 1, 15)
+
+
+def test_a_parse_that_takes_too_long_is_given_up_and_made_up_for() -> None:
+    document, position = unsettled_document()
+    snapshot = document.snapshot()
+    offset = snapshot.offset(position, Encoding.UTF16)
+    assert not snapshot.settled
+    assert syntax_context(snapshot, offset).in_expression
+    unit = unit_at(snapshot, snapshot.offset(Position(position.line + 2, 9), Encoding.UTF16))
+    assert unit is not None
+    document.settle()
+    assert document.snapshot().settled
+    assert document.snapshot().version == 2
+    assert settled(snapshot).tree is not snapshot.tree
+
+
+def test_other_places_of_an_unsettled_document_are_still_known() -> None:
+    document, position = unsettled_document()
+    snapshot = document.snapshot()
+    below = snapshot.offset(Position(position.line + 3, 12), Encoding.UTF16)
+    assert [scope.name for scope in syntax_context(snapshot, below).scopes] == ["f0"]
