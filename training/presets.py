@@ -1,4 +1,4 @@
-"""The two sizes that the recipe is run at."""
+"""The two sizes that the recipe is run at, and one to try it in seconds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class Preset:
 
 
 PRESETS = {
+    "tiny": Preset(
+        Shape(vocab=512, hidden=32, layers=2, heads=4, kv_heads=2, intermediate=48, context=64),
+        batch_tokens=256,
+        micro_tokens=128,
+        warmup_steps=2,
+        device="cpu",
+    ),
     "cpu": Preset(
         Shape(hidden=256, layers=4, heads=4, kv_heads=2, intermediate=704),
         batch_tokens=8192,
