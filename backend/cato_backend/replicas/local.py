@@ -117,6 +117,8 @@ class LocalReplica:
         self._session = session
         self._log = LoadReader(life.spec.log)
         self._on_note = on_note
+        assert life.warden.stdout is not None
+        self._ended = asyncio.ensure_future(life.warden.stdout.readline())
 
     @property
     def engine_pid(self) -> int:
@@ -155,17 +157,16 @@ class LocalReplica:
 
     async def _poll_dead(self) -> None:
         """Waits a little, and raises EngineError if the engine ends meanwhile."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._life.warden.wait()), POLL_S)
+        done, _ = await asyncio.wait([self._ended], timeout=POLL_S)
+        if done:
             raise EngineError(
                 f"{self._life.spec.replica_id} died while it loaded ({self._status()}); "
                 f"its log {self._life.spec.log} ends with:\n{self._log.last_lines()}"
             )
 
     async def wait_dead(self) -> str:
-        """Waits for the process to end; nothing of it is left then."""
-        await self._life.warden.wait()
-        self._kill_session()
+        """Waits for the engine's process to end; what it left behind may live until `stop`."""
+        await asyncio.wait([self._ended])
         return f"the engine ended: {self._status()}"
 
     async def stop(self) -> None:
@@ -178,6 +179,7 @@ class LocalReplica:
         except TimeoutError:
             warden.kill()
             await warden.wait()
+        await self._ended
         self._kill_session()
 
     def _kill_session(self) -> None:
@@ -186,9 +188,8 @@ class LocalReplica:
             os.killpg(self._life.engine_pid, signal.SIGKILL)
 
     def _status(self) -> str:
-        code = self._life.warden.returncode
-        if code is not None and code < 0:
-            return f"its warden was ended by signal {-code}"
-        if code is not None and code > 128:
-            return f"signal {code - 128}"
-        return f"exit status {code}"
+        said = self._ended.result().strip()
+        if not said:
+            return "its warden died"
+        status = int(said)
+        return f"signal {status - 128}" if status > 128 else f"exit status {status}"

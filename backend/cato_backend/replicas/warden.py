@@ -4,8 +4,9 @@ It outlives the backend by moments, so that an engine never outlives it by more.
 is a pipe whose other end the backend holds: when that closes, by intent or by SIGKILL, the engine
 and everything it started is ended. It adopts orphans of the engine (child subreaper), so nothing
 escapes by forking twice. What the engine prints goes into the log, bounded; the exit status is the
-engine's, 128 + n for signal n. The first and only line of its standard output is the engine's
-process id, which is also that of its session, for whoever has to end it after a warden's own death.
+engine's, 128 + n for signal n. Its standard output carries two lines: the engine's process id (also
+that of its session, for whoever has to end it after a warden's own death), and, at the moment the
+engine is dead, its exit status, which may be seconds before all that it left behind is gone.
 
 Only the standard library: it has to start in milliseconds and stay small.
 """
@@ -109,17 +110,17 @@ class Warden:
 
     def run(self) -> int:
         """Returns the engine's exit status once nothing of it is left."""
-        sys.stdout.write(f"{self._engine.pid}\n")
-        sys.stdout.flush()
+        _say(self._engine.pid)
         ended = os.pidfd_open(self._engine.pid)
         for descriptor in (self._output, sys.stdin.fileno(), ended):
             self._selector.register(descriptor, selectors.EVENT_READ)
         while self._status is None and not self._told_to_stop:
             self._pump()
             self._reap()
+        if self._status is not None:
+            _say(_shell_status(self._status))
         self._end()
-        status = -signal.SIGKILL if self._status is None else self._status
-        return status if status >= 0 else 128 - status
+        return _shell_status(-signal.SIGKILL if self._status is None else self._status)
 
     def _on_signal(self, *_: object) -> None:
         self._told_to_stop = True
@@ -179,6 +180,18 @@ class Warden:
                 return
             if pid == self._engine.pid:
                 self._status = self._engine.returncode = os.waitstatus_to_exitcode(status)
+
+
+def _say(number: int) -> None:
+    try:
+        os.write(sys.stdout.fileno(), f"{number}\n".encode())
+    except BrokenPipeError:
+        # Nobody listens any more: the backend is gone, and the pipe says the same.
+        return
+
+
+def _shell_status(status: int) -> int:
+    return status if status >= 0 else 128 - status
 
 
 def _descendants() -> list[int]:

@@ -15,6 +15,7 @@ from cato_backend.engines.command import EngineSpec, ModelSpec
 from cato_backend.errors import EngineError
 from cato_backend.replicas.local import LocalLauncher, LocalReplica, LocalSpec
 from cato_backend.replicas.probe import is_healthy
+from tests.fast.replicas.processes import Deaths
 
 MODEL = ModelSpec("cato-embedded", "/some/folder")
 
@@ -52,12 +53,28 @@ async def lives(
 
 
 def session_is_empty(leader: int) -> bool:
-    """Whether no process of the session is left."""
+    """Whether no process of the session is left; one that is dead and not yet reaped is none."""
+    return not any(
+        session == leader and state != "Z" for state, _, session in map(stat_of, processes())
+    )
+
+
+def parent_of(pid: int) -> int:
+    return stat_of(pid)[1]
+
+
+def processes() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def stat_of(pid: int) -> tuple[str, int, int]:
+    """State, parent and session; of one that is gone, nothing that matches."""
     try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return True
-    return False
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z", 0, 0
+    state, parent, _, session, *_ = stat.rpartition(")")[2].split()
+    return state, int(parent), int(session)
 
 
 async def test_up_and_stopped(lives: Lives, session: aiohttp.ClientSession) -> None:
@@ -85,7 +102,19 @@ async def test_death_is_noticed(lives: Lives) -> None:
     await life.wait_ready()
     os.kill(life.engine_pid, signal.SIGKILL)
     assert await life.wait_dead() == "the engine ended: signal 9"
+    await life.stop()
     assert session_is_empty(life.engine_pid)
+
+
+async def test_a_killed_warden_leaves_nothing(lives: Lives) -> None:
+    life = await lives.launch()
+    await life.wait_ready()
+    deaths = Deaths.of([pid for pid in processes() if stat_of(pid)[2] == life.engine_pid])
+    assert len(deaths.descriptors) == 2
+    os.kill(parent_of(life.engine_pid), signal.SIGKILL)
+    assert await life.wait_dead() == "the engine ended: its warden died"
+    await life.stop()
+    assert deaths.all_within(5)
 
 
 async def test_death_at_load_shows_the_log(lives: Lives) -> None:

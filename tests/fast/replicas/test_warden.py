@@ -108,11 +108,13 @@ def test_sigkill_of_the_warden_ends_the_engine(
     assert engine.all_within(10)
 
 
-def test_first_line_is_the_engine(tmp_path: Path, report: Path, pids: list[int]) -> None:
-    warden = start_warden(tmp_path / "log", family_command(report, exits_with="0"))
+def test_it_says_who_the_engine_is_and_how_it_ended(
+    tmp_path: Path, report: Path, pids: list[int]
+) -> None:
+    warden = start_warden(tmp_path / "log", family_command(report, exits_with="7"))
     pids += read_family(report)
     assert warden.stdout is not None
-    assert int(warden.stdout.readline()) == pids[0]
+    assert [int(line) for line in warden.stdout] == [pids[0], 7]
     warden.wait(10)
 
 
