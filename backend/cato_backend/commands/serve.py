@@ -29,10 +29,11 @@ from cato_backend.gateway.backend import (
     running_backend,
 )
 from cato_backend.gateway.server import Listener, listen
-from cato_backend.runtime.launch import Planned, check_families, plan_local
+from cato_backend.runtime.launch import Planned, check_families, choose_path, plan_local
 from cato_backend.scheduling import POLICIES
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
+AUTO = "auto"
 COLOCATED_IDLE_S = 30 * 60
 
 
@@ -58,8 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--model",
         metavar="PATH",
-        help="models: 'embedded', a folder, or a hub name, served by replicas started here "
-        "(default: embedded, where no --replica is given)",
+        help="models: a replica started here serves 'embedded', a folder, a hub name, or 'auto': "
+        "the largest Qwen2.5-Coder for the GPU, if there is one and a hub answers "
+        "(default: auto, where the configuration names no model and no replica)",
     )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
@@ -152,11 +154,11 @@ def _config(arguments: argparse.Namespace) -> Config:
     if arguments.replica:
         overrides["replicas"] = [{"url": url} for url in arguments.replica]
     if arguments.model:
-        overrides["models"] = [{"name": _model_name(arguments.model), "path": arguments.model}]
+        overrides["models"] = [_chosen_model(arguments.model)]
     config = load_config(arguments.config, overrides)
     if not config.models and not config.replicas:
-        embedded = {"models": [{"name": _model_name(EMBEDDED), "path": EMBEDDED}]}
-        config = load_config(arguments.config, overrides | embedded)
+        overrides["models"] = [_chosen_model(AUTO)]
+        config = load_config(arguments.config, overrides)
     if config.scheduling.policy not in POLICIES:
         expected = "one of " + ", ".join(sorted(POLICIES))
         raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
@@ -169,6 +171,13 @@ def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]
         value = getattr(arguments, name)
         if value is not None:
             yield name, value
+
+
+def _chosen_model(path: str) -> dict[str, str]:
+    if path == AUTO:
+        path, reason = choose_path()
+        print(f"model: {path} ({reason})", file=sys.stderr)
+    return {"name": _model_name(path), "path": path}
 
 
 def _model_name(path: str) -> str:

@@ -14,7 +14,7 @@ from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import EngineSpec, ModelSpec, share_cores
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
-from cato_backend.engines.models import check_model
+from cato_backend.engines.models import check_model, choose_model, hub_has
 from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import ConfigError
 from cato_backend.replicas.local import LocalLauncher, LocalSpec
@@ -40,6 +40,15 @@ def check_families(config: Config) -> None:
     for field, family in named:
         if family not in family_names():
             raise ConfigError.of(field, family, "one of " + ", ".join(family_names()))
+
+
+def choose_path() -> tuple[str, str]:
+    """The path of the model to serve where the user leaves it to us, and why."""
+    gpus = detect_gpus()
+    if not gpus:
+        return choose_model(gpus, lambda _: False, EMBEDDED)
+    python = find_environment(EngineKind.GPU).python
+    return choose_model(gpus, lambda name: hub_has(python, name), EMBEDDED)
 
 
 def plan_local(config: Config) -> tuple[Planned, ...]:
