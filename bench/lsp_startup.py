@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 
 BARE = """
@@ -30,28 +32,41 @@ SERVERS = {"bare pygls": ["-c", BARE], "cato-lsp": ["-m", "cato_lsp", "--stdio"]
 PARAMS: dict[str, object] = {"processId": None, "rootUri": None, "capabilities": {}}
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One start: elapsed, and processor time, which a busy machine disturbs less."""
+
+    wall_ms: float
+    cpu_ms: float
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=11)
     runs = parser.parse_args().runs
-    times: dict[str, list[float]] = {name: [] for name in SERVERS}
+    times: dict[str, list[Start]] = {name: [] for name in SERVERS}
     # The first round, which may have to compile, is not counted.
     for round_number in range(runs + 1):
         for name, arguments in SERVERS.items():
-            taken_ms = measure([sys.executable, *arguments])
+            start = measure([sys.executable, *arguments])
             if round_number:
-                times[name].append(taken_ms)
-    for name, taken in times.items():
-        low, high = min(taken), max(taken)
-        print(f"{name:12} median {statistics.median(taken):6.0f} ms  ({low:.0f}..{high:.0f})")
-    ratio = statistics.median(times["cato-lsp"]) / statistics.median(times["bare pygls"])
-    print(f"ratio        {ratio:.2f}")
+                times[name].append(start)
+    for kind in ("wall_ms", "cpu_ms"):
+        report(kind, {name: [getattr(start, kind) for start in times[name]] for name in times})
     print(f"python {platform.python_version()}, pygls {version('pygls')}, {runs} runs each")
 
 
-def measure(command: list[str]) -> float:
-    """Milliseconds until the answer to `initialize` is there."""
+def report(kind: str, times: dict[str, list[float]]) -> None:
+    """Prints medians, spread and the ratio of one kind of time."""
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    for name, taken in times.items():
+        print(f"{kind:8} {name:12} {medians[name]:6.0f}  ({min(taken):.0f}..{max(taken):.0f})")
+    print(f"{kind:8} ratio        {medians['cato-lsp'] / medians['bare pygls']:.2f}")
+
+
+def measure(command: list[str]) -> Start:
+    """Starts a server and ends it once the answer to `initialize` is there."""
     started_s = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdin is not None
@@ -60,9 +75,10 @@ def measure(command: list[str]) -> float:
         server.stdin.flush()
         while not server.stdout.readline().startswith(b"Content-Length"):
             pass
-        taken_ms = (time.perf_counter() - started_s) * 1000
+        wall_ms = (time.perf_counter() - started_s) * 1000
         server.kill()
-    return taken_ms
+        _, server.returncode, used = os.wait4(server.pid, 0)
+    return Start(wall_ms, (used.ru_utime + used.ru_stime) * 1000)
 
 
 def framed(message: dict[str, object]) -> bytes:

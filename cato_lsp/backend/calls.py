@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.models import Model
-from cato_lsp.classify import Assignment
-from cato_lsp.window import Window
+
+if TYPE_CHECKING:
+    from cato_lsp.classify import Assignment
+    from cato_lsp.window import Window
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cato_lsp.features import configuration
+from cato_lsp.features import configuration, late
 from cato_lsp.text import Encoding
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
 
 async def initialized(server: CatoServer, _params: types.InitializedParams) -> None:
     """The client listens: ask it for its configuration, then look for a backend."""
+    server.session.background(asyncio.to_thread(late.load))
     configuration.watch(server)
     await configuration.read(server, None)
     server.session.link.start()

@@ -10,28 +10,24 @@ from lsprotocol import types
 
 from cato_lsp import methods
 from cato_lsp.features import (
-    completion,
     configuration,
-    execute_command,
-    inline_completion,
     lifecycle,
     progress,
     restart_backend,
     status,
-    summarize,
     synchronization,
-    translate,
 )
+from cato_lsp.features.late import late
 
 Start = Callable[..., asyncio.Future[Any]]
 """(server, message id, params) to the answer; what must be read at once is read in the call."""
 
 REQUESTS: dict[str, Start] = {
-    types.TEXT_DOCUMENT_INLINE_COMPLETION: inline_completion.start,
-    types.TEXT_DOCUMENT_COMPLETION: completion.start,
-    types.WORKSPACE_EXECUTE_COMMAND: execute_command.start,
-    methods.SUMMARIZE: summarize.start,
-    methods.TRANSLATE: translate.start,
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: late("inline_completion"),
+    types.TEXT_DOCUMENT_COMPLETION: late("completion"),
+    types.WORKSPACE_EXECUTE_COMMAND: late("execute_command"),
+    methods.SUMMARIZE: late("summarize"),
+    methods.TRANSLATE: late("translate"),
     methods.STATUS: status.start,
     methods.RESTART_BACKEND: restart_backend.start,
 }

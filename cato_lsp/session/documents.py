@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from lsprotocol import types
 
-from cato_lsp.syntax.parsing import open_document
 from cato_lsp.text import Change, Document, Encoding, Position, Range, Snapshot
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,9 @@ class Documents:
 
     def open(self, item: types.TextDocumentItem) -> None:
         """Opens a document; one that is open already is replaced."""
+        # Syntax is not needed to answer `initialize`, and its import takes a while.
+        from cato_lsp.syntax.parsing import open_document
+
         self._open[item.uri] = open_document(item.uri, item.language_id, item.version, item.text)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:

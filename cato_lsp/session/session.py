@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
-import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any
 
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.link import Link
@@ -36,6 +37,7 @@ class Session:
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._load: float | None = None
         self._told: tuple[object, ...] = ()
+        self._background: set[asyncio.Task[None]] = set()
         self._complaints: set[Complaint] = set()
 
     def configure(self, configuration: object) -> list[Complaint]:
@@ -75,7 +77,7 @@ class Session:
             state, message = State.BUSY, "the backend is busy: suggestions may be late"
         if not self.settings.completion.enabled:
             state, message = State.DISABLED, "inline completion is switched off"
-        latency_ms = statistics.median(self._latencies_ms) if self._latencies_ms else None
+        latency_ms = _median(self._latencies_ms)
         return Status(
             state=state,
             message=message,
@@ -92,7 +94,18 @@ class Session:
             self._told = status.told_apart_by()
             self._tell_status(status)
 
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets `work` run beside everything else."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
     async def close(self) -> None:
         """Ends what runs for this connection."""
         await self.requests.close()
         await self.link.close()
+
+
+def _median(values: Collection[float]) -> float | None:
+    # The statistics module brings decimal and fractions along: 30 ms of a start.
+    return sorted(values)[len(values) // 2] if values else None

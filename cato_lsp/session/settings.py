@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
-from cato_lsp.classify import Targets
+from cato_lsp.targets import Targets
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.calls import Call, Sender, task_call
 from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
 from cato_lsp.backend.tasks import Listener, outcome_of
-from cato_lsp.classify import Targets
+from cato_lsp.targets import Targets
 from cato_lsp.units import Unit
 
 if TYPE_CHECKING:

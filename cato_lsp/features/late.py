@@ -1,0 +1,38 @@
+"""Features that are imported after the client was answered: they bring syntax and the model's side.
+
+Their import takes a good part of what `initialize` may take in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cato_lsp.methods import Token
+
+if TYPE_CHECKING:
+    from cato_lsp.server import CatoServer
+
+LATE = ("inline_completion", "completion", "execute_command", "summarize", "translate")
+
+
+def late(name: str) -> Callable[[CatoServer, Token, Any], asyncio.Future[Any]]:
+    """The `start` of a feature's module, which is imported at the latest when it is called."""
+
+    def start(server: CatoServer, message_id: Token, params: Any) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = _module(name).start(server, message_id, params)
+        return answer
+
+    return start
+
+
+def load() -> None:
+    """Imports all of them; meant for a thread."""
+    for name in LATE:
+        _module(name)
+
+
+def _module(name: str) -> Any:
+    return import_module(f"cato_lsp.features.{name}")
