@@ -83,7 +83,6 @@ def running(command: list[str], log: Path) -> Iterator[Measured]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            start_new_session=True,
             env=os.environ | state,
         )
     try:

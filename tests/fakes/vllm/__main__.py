@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import signal
 
@@ -43,4 +44,5 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # A full collection of what is loaded would stall every stream.
     uvloop.run(_serve(_arguments()))
