@@ -24,7 +24,9 @@ class Waiting:
     attempts: int = 0
     emitted: int = 0
     avoid: frozenset[str] = field(default_factory=frozenset[str])
-    """Replicas that failed it: used again only when there is no other."""
+    """Replicas that failed it: used again only when there is no other, and not before `rests`."""
+    rests: float = 0.0
+    """Until when a replica that failed it is left to come to rest."""
 
 
 class Queue:

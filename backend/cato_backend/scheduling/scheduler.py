@@ -35,6 +35,9 @@ class Limits:
     max_waiting_per_session: int = 64
     max_wait_s: float = 60.0
     max_attempts: int = 3
+    retry_delay_s: float = 0.5
+    """Before a replica is tried again that just failed the request, times the attempts so far. A
+    replica that died is known to be down by then, and costs no further attempt."""
 
 
 class Scheduler:
@@ -84,7 +87,7 @@ class Scheduler:
             case Woke():
                 self._alarms.woke()
         self._expire(now, decisions)
-        self._dispatch(decisions)
+        self._dispatch(now, decisions)
         wake = self._alarms.next_change()
         if wake is not None:
             decisions.append(WakeAt(wake))
@@ -191,8 +194,12 @@ class Scheduler:
             seen
         ):  # Its answer has begun: the wait for a first token no longer says what it is worth.
             expires = gives_up = now + self._limits.max_wait_s
+        rests = now + self._limits.retry_delay_s * attempt.number
+        self._alarms.set(rests, request.model, request.id)
         avoid = attempt.avoid | {attempt.replica_id}
-        self._enqueue(Waiting(request, expires, gives_up, attempt.number, attempt.emitted, avoid))
+        self._enqueue(
+            Waiting(request, expires, gives_up, attempt.number, attempt.emitted, avoid, rests)
+        )
 
     def _expire(self, now: float, out: list[Decision]) -> None:
         for model, request_id in self._alarms.due(now):
@@ -206,7 +213,7 @@ class Scheduler:
                 refusal = Refusal.EXPIRED if served else Refusal.NO_REPLICA
                 out.append(Reject(request_id, refusal))
 
-    def _dispatch(self, out: list[Decision]) -> None:
+    def _dispatch(self, now: float, out: list[Decision]) -> None:
         for model, queue in self._queues.items():
             if not queue or not self._ledger.with_room(model):
                 continue
@@ -214,14 +221,18 @@ class Scheduler:
                 candidates = self._ledger.with_room(model)
                 if not candidates:
                     break
-                self._place(waiting, candidates, out)
+                self._place(waiting, candidates, now, out)
 
     def _place(
-        self, waiting: Waiting, candidates: tuple[ReplicaLoad, ...], out: list[Decision]
+        self,
+        waiting: Waiting,
+        candidates: tuple[ReplicaLoad, ...],
+        now: float,
+        out: list[Decision],
     ) -> None:
         request = waiting.request
         if waiting.avoid:
-            candidates = self._without_failed(waiting, candidates)
+            candidates = self._without_failed(waiting, candidates, now)
             if not candidates:
                 return
         chosen = self._policy.choose(request, candidates).replica_id
@@ -238,15 +249,17 @@ class Scheduler:
         out.append(Dispatch(request.id, chosen, attempt.number))
 
     def _without_failed(
-        self, waiting: Waiting, candidates: tuple[ReplicaLoad, ...]
+        self, waiting: Waiting, candidates: tuple[ReplicaLoad, ...], now: float
     ) -> tuple[ReplicaLoad, ...]:
         others = {
             r.replica_id
             for r in self._ledger.replicas()
             if r.model == waiting.request.model and r.replica_id not in waiting.avoid
         }
-        # Where every replica has failed it once, any of them is better than none.
-        return tuple(r for r in candidates if r.replica_id in others) if others else candidates
+        if others:
+            return tuple(r for r in candidates if r.replica_id in others)
+        # Where every replica has failed it once, any of them is better than none, after a while.
+        return candidates if waiting.rests <= now else ()
 
     def _is_current(self, request_id: str, number: int) -> bool:
         attempt = self._ledger.attempt(request_id)

@@ -92,12 +92,25 @@ def test_a_failed_attempt_avoids_the_replica_that_failed_it() -> None:
     assert story.tell(Finished("busy", 1)) == [Dispatch("r", "b", 2)]
 
 
-def test_a_replica_that_failed_it_is_used_when_there_is_no_other() -> None:
+def test_a_replica_that_failed_it_is_used_after_a_rest_when_there_is_no_other() -> None:
+    story = Story(limits=Limits(max_attempts=3, retry_delay_s=0.5))
+    story.tell(Submitted(request("r")))
+    assert story.tell(AttemptFailed("r", 1), now=1.0) == []
+    assert story.tell(Woke(), now=1.4) == []
+    assert story.tell(Woke(), now=1.5) == [Dispatch("r", "a", 2)]
+    assert story.tell(AttemptFailed("r", 2), now=2.0) == []
+    assert story.tell(Woke(), now=2.9) == []
+    assert story.tell(Woke(), now=3.0) == [Dispatch("r", "a", 3)]
+    assert story.tell(AttemptFailed("r", 3)) == [Reject("r", Refusal.REPLICA_FAILED)]
+
+
+def test_a_replica_that_proves_dead_during_the_rest_costs_no_attempt() -> None:
     story = Story()
     story.tell(Submitted(request("r")))
-    assert story.tell(AttemptFailed("r", 1)) == [Dispatch("r", "a", 2)]
-    assert story.tell(AttemptFailed("r", 2)) == [Dispatch("r", "a", 3)]
-    assert story.tell(AttemptFailed("r", 3)) == [Reject("r", Refusal.REPLICA_FAILED)]
+    story.tell(AttemptFailed("r", 1), now=1.0)
+    story.tell(ReplicaDown("a"), now=1.1)
+    assert story.tell(Woke(), now=9.0) == []
+    assert story.tell(ReplicaUp("a", MODEL, 1), now=9.5) == [Dispatch("r", "a", 2)]
 
 
 @pytest.mark.parametrize(("by_request", "by_stream"), [(False, True), (True, False)])
