@@ -40,7 +40,9 @@ e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minute
 	$(BIN)/pytest tests/e2e --durations 10
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
-	$(BIN)/pytest tests/soak -s --timeout 3600
+	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600
+	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
+	$(BIN)/pytest tests/soak -s
 
 bench: $(VENV)/developing  ## every benchmark, one after another: about twenty minutes
 	$(BIN)/python -m bench.document_edits

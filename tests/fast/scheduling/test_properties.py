@@ -6,6 +6,7 @@ dictionary of what must be true.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from hypothesis import settings
@@ -34,6 +35,7 @@ from cato_backend.scheduling import (
 from tests.fast.scheduling.stories import MODEL, request
 
 LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_attempts=3)
+EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "40"))
 MAX_RUNNING = 2
 TIMES = st.floats(0, 5, allow_nan=False)
 
@@ -187,4 +189,4 @@ class FleetOfRoundRobin(Fleet):
 TestLeastOutstanding = FleetOfLeastOutstanding.TestCase
 TestRoundRobin = FleetOfRoundRobin.TestCase
 for case in (TestLeastOutstanding, TestRoundRobin):
-    case.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+    case.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
