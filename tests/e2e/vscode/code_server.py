@@ -44,6 +44,8 @@ FLAGS = (
     "--disable-telemetry",
     "--disable-update-check",
     "--disable-workspace-trust",
+    # A window that a test has closed does not come back.
+    "--reconnection-grace-time=1",
 )
 
 

@@ -34,6 +34,9 @@ def scale(values, factor):
 
 """
 
+TYPED = "def add(a, b):"
+
+Configure = Callable[..., None]
 OpenEditor = Callable[[], AbstractAsyncContextManager[Editor]]
 
 
@@ -108,7 +111,7 @@ def sums(folder: Path) -> Path:
 
 
 @pytest.fixture
-def configure(folder: Path) -> Callable[..., None]:
+def configure(folder: Path) -> Configure:
     """Writes the folder's settings; this checkout's language server is always one of them."""
 
     def write(**settings: Any) -> None:

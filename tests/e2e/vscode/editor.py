@@ -16,8 +16,19 @@ LOAD_TIMEOUT_MS = 60_000
 TIMEOUT_MS = 30_000
 
 # Playwright counts ghost text of several lines as hidden, so it is read from the document itself.
-GHOST_TEXT = """() => [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')]
-    .map((element) => element.textContent).join('').replaceAll('\\u00a0', ' ')"""
+# What was suggested for an earlier key may stand there for a moment: it counts once it stays.
+GHOST_TEXT = """() => {
+    const place = (element) => element.getBoundingClientRect();
+    const text = [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')]
+        .sort((a, b) => place(a).top - place(b).top || place(a).left - place(b).left)
+        .map((element) => element.textContent).join('');
+    if (window.lastGhostText !== text) {
+        window.lastGhostText = text;
+        window.lastGhostTextSince = performance.now();
+    }
+    const stays = performance.now() - window.lastGhostTextSince > 400;
+    return stays && text.replaceAll('\\u00a0', ' ');
+}"""
 
 
 class Editor:
@@ -53,14 +64,17 @@ class Editor:
         """Presses a key or a chord: `Tab`, `Control+s`."""
         await self.page.keyboard.press(key)
 
-    async def wait_ghost_text(self) -> str:
-        """The suggestion that is shown, once there is one."""
-        shown = await self.page.wait_for_function(GHOST_TEXT, timeout=TIMEOUT_MS)
+    async def wait_ghost_text(self, timeout_ms: int = TIMEOUT_MS) -> str:
+        """The suggestion that is shown, once there is one that stays."""
+        shown = await self.page.wait_for_function(GHOST_TEXT, timeout=timeout_ms)
         return str(await shown.json_value())
 
-    async def wait_no_ghost_text(self) -> None:
-        """Waits until no suggestion is shown."""
-        await self.page.wait_for_function(f"() => !({GHOST_TEXT})()", timeout=TIMEOUT_MS)
+    async def accept(self) -> None:
+        """Presses Tab; returns once the cursor has moved, for the text comes a moment later."""
+        cursor = self.page.get_by_role("button", name=re.compile(r"^Ln \d+, Col \d+"))
+        place = await cursor.inner_text()
+        await self.press("Tab")
+        await expect(cursor).not_to_have_text(place, timeout=TIMEOUT_MS)
 
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,42 +10,14 @@ from playwright.async_api import expect
 
 from tests.e2e.vscode.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
-from tests.e2e.vscode.conftest import REPLY, SOURCE, OpenEditor
-from tests.e2e.vscode.editor import Editor
+from tests.e2e.vscode.conftest import REPLY, SOURCE, TYPED, Configure, OpenEditor
+from tests.e2e.vscode.files import save, saved, solid, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
-Configure = Callable[..., None]
-
-TYPED = "def add(a, b):"
 PATIENCE_S = 30.0
 INSTALL_TIMEOUT_MS = 120_000
 NOTICE_TIMEOUT_MS = 60_000
-
-
-def solid(text: str) -> str:
-    """Without white space: ghost text is drawn line by line, and so loses its line ends."""
-    return re.sub(r"\s", "", text)
-
-
-async def wait_until(look: Callable[[], bool]) -> None:
-    """Asks again and again, for what happens in another process tells no event."""
-    for _ in range(600):
-        if look():
-            return
-        await asyncio.sleep(0.05)
-    raise TimeoutError
-
-
-def saved(file: Path) -> str:
-    """What is on disk."""
-    return file.read_text(encoding="utf-8")
-
-
-async def save(editor: Editor, file: Path, *, expected: str) -> None:
-    """Saves, and waits until what is on disk begins like this."""
-    await editor.press("Control+s")
-    await wait_until(lambda: saved(file).startswith(expected))
 
 
 async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
@@ -60,8 +29,7 @@ async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
         await editor.open("sums.py")
         await editor.type(TYPED)
         shown = await editor.wait_ghost_text()
-        await editor.press("Tab")
-        await editor.wait_no_ghost_text()
+        await editor.accept()
         await save(editor, sums, expected=SOURCE + TYPED)
         assert solid(saved(sums).removeprefix(SOURCE + TYPED)) == solid(shown)
         assert await editor.notifications().count() == 0

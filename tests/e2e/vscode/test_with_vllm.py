@@ -1,0 +1,51 @@
+"""The whole path, nothing replaced: VS Code, `cato-lsp`, `cato serve`, vLLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import TimeoutError
+
+from tests.e2e.real import RealBackend
+from tests.e2e.vscode.conftest import SOURCE, Configure, OpenEditor
+from tests.e2e.vscode.editor import Editor
+from tests.e2e.vscode.files import save, saved, solid
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(600)]
+
+BEGINNINGS = ("def add(a, b):", "\n    ", "total = ", "sum(")
+SUGGESTION_TIMEOUT_MS = 8_000
+GENERATED = "vllm:generation_tokens_total"
+
+
+async def type_until_suggested(editor: Editor) -> tuple[str, str]:
+    """What was typed and what is suggested: a small model has nothing to say at some places."""
+    typed = ""
+    for words in BEGINNINGS:
+        await editor.type(words)
+        typed += words
+        try:
+            return typed, await editor.wait_ghost_text(SUGGESTION_TIMEOUT_MS)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"nothing was suggested for {typed!r}")
+
+
+async def test_what_vllm_writes_is_shown_accepted_and_saved(
+    window: OpenEditor, configure: Configure, sums: Path, real_backend: RealBackend
+) -> None:
+    configure(**{"backend.url": real_backend.url})
+    before = real_backend.engine_metrics()[GENERATED]
+    async with window() as editor:
+        await editor.wait_status("ready")
+        await editor.open("sums.py")
+        typed, shown = await type_until_suggested(editor)
+        await editor.accept()
+        await save(editor, sums, expected=SOURCE + typed)
+        assert solid(saved(sums).removeprefix(SOURCE + typed)) == solid(shown)
+        assert real_backend.engine_metrics()[GENERATED] > before
+        await editor.press("Control+Home")
+        await editor.run("CATO: Summarize Function")
+        await editor.wait_tab("summary of scale")
+        assert solid(await editor.text_beside())
