@@ -1,0 +1,49 @@
+"""The whole path, nothing replaced: Neovim on a terminal, `cato-lsp`, `cato serve`, vLLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.neovim import documented
+from tests.e2e.neovim.editor import Home, terminal, wait_for
+from tests.e2e.real import RealBackend
+
+pytestmark = pytest.mark.timeout(600)
+
+GENERATED = "vllm:generation_tokens_total"
+
+
+def test_what_vllm_writes_is_seen_accepted_and_saved(
+    person: Home, source: Path, real_backend: RealBackend
+) -> None:
+    home = person.with_backend(real_backend.url, "")
+    before = real_backend.engine_metrics()[GENERATED]
+    with terminal(home, documented.plugin(), source) as (view, editor):
+        editor.wait_ready()
+        view.type("Go", "def subtract(a, b):", "Enter", "return")
+        shown = editor.wait_ghost()
+        for line in filter(None, map(str.strip, shown.splitlines())):
+            wait_for(f"{line!r} on the screen", lambda line=line: line in view.screen)
+        typed = editor.text
+        view.type("Tab")
+        wait_for("the accepted text", lambda: editor.text == typed + shown)
+        view.type("Escape", ":w", "Enter")
+        wait_for("the file", lambda: source.read_text() == f"{typed}{shown}\n")
+        assert real_backend.engine_metrics()[GENERATED] > before
+
+
+def test_vllm_summarizes_and_translates(
+    person: Home, source: Path, real_backend: RealBackend
+) -> None:
+    home = person.with_backend(real_backend.url, "")
+    with terminal(home, documented.plugin(), source) as (view, editor):
+        editor.wait_ready()
+        for command, filetype in ((":CatoSummarize", "markdown"), (":CatoTranslate rust", "rust")):
+            view.type(command, "Enter")
+            wait_for("the result", lambda: "q closes" in editor.label)
+            assert "add" in editor.label
+            assert editor.text.strip()
+            assert editor.lua("return vim.bo.filetype") == filetype
+            view.type("q")
