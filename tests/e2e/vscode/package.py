@@ -17,18 +17,13 @@ def build_vsix(folder: Path) -> Path:
     """The package, built into `folder`. Raises ToolsUnavailable, RuntimeError."""
     version = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))["version"]
     vsix = folder / f"cato-{version}.vsix"
-    run_script("package", "--out", str(vsix))
-    return vsix
-
-
-def run_script(name: str, *arguments: str) -> None:
-    """Runs a script of package.json. Raises ToolsUnavailable; RuntimeError with what it printed."""
     npm = shutil.which("npm")
     if npm is None:
         raise ToolsUnavailable("no npm: apt install nodejs npm")
     if not _dependencies_are_current():
-        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-    _run([npm, "run", "--silent", name, "--", *arguments])
+        _run([npm, "ci", "--no-audit", "--no-fund"])
+    _run([npm, "run", "--silent", "package", "--", "--out", str(vsix)])
+    return vsix
 
 
 def _dependencies_are_current() -> bool:

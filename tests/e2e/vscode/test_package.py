@@ -1,18 +1,9 @@
-"""The extension's sources and its package, without an editor."""
+"""The extension's package, without an editor."""
 
 from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-
-import pytest
-
-from tests.e2e.vscode.package import run_script
-
-
-@pytest.mark.parametrize("script", ["check", "test"])
-def test_its_own_checks_pass(vsix: Path, script: str) -> None:
-    run_script(script)
 
 
 def test_the_package_holds_what_runs_and_no_sources(vsix: Path) -> None:
