@@ -86,7 +86,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     lexicon = lexicon_of(snapshot.language_id)
     place = place_of(snapshot, offset, around)
     lexed = lex(around.before[place.lex_from :], lexicon)
-    in_string, in_comment = _region(place, lexed, lexicon)
+    in_string, in_comment = _region(place, around, lexed, lexicon)
     opened = opened_at(lexed.opened, around.before[place.lex_from :])
     empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
     floor = _floor(snapshot.language_id, around, empty)
@@ -111,9 +111,12 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     )
 
 
-def _region(place: Place, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
-    """In a string, in a comment: from the tree where it is sound, else from the text."""
-    if place.sound:
+def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
+    """In a string, in a comment: from the tree where it is sound, else from the text.
+
+    Where all of the nearby text lies in one string or comment, the text alone cannot tell.
+    """
+    if place.sound or place.lex_from >= len(around.before) > 0:
         return place.in_string, place.in_comment
     if lexed.region is None:
         return False, lexed.line_comment

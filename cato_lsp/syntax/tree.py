@@ -36,23 +36,28 @@ def is_sound(path: Sequence[Node]) -> bool:
 def string_at(path: Sequence[Node], byte: int, shape: Shape) -> bool:
     """Whether `byte` lies inside a string, and not in code inside of it."""
     for node in reversed(path):
-        if node.type in shape.holes and node.start_byte < byte < node.end_byte:
+        if _is(node, shape.holes) and node.start_byte < byte < node.end_byte:
             return False
-        if node.type in shape.strings and node.start_byte < byte < node.end_byte:
+        if _is(node, shape.strings) and node.start_byte < byte < node.end_byte:
             return True
     return False
 
 
+def _is(node: Node, types: frozenset[str]) -> bool:
+    # A keyword is a nameless node of its own text, such as the type `string` of TypeScript.
+    return node.is_named and node.type in types
+
+
 def comment_at(path: Sequence[Node], byte: int, shape: Shape) -> Node | None:
     """The comment that `byte` lies in or at the end of."""
-    found = (node for node in path if node.type in shape.comments and node.start_byte < byte)
+    found = (node for node in path if _is(node, shape.comments) and node.start_byte < byte)
     return next(found, None)
 
 
 def region_end(path: Sequence[Node], byte: int, shape: Shape) -> int:
     """The end of the string or comment that `byte` lies inside of, else `byte`."""
     for node in path:
-        if node.type in shape.strings | shape.comments and node.start_byte < byte:
+        if _is(node, shape.strings | shape.comments) and node.start_byte < byte:
             return node.end_byte
     return byte
 
@@ -60,7 +65,7 @@ def region_end(path: Sequence[Node], byte: int, shape: Shape) -> int:
 def definitions(path: Sequence[Node], shape: Shape) -> list[Node]:
     """The functions and classes of the path, innermost first."""
     wanted = shape.functions | shape.methods | shape.classes
-    return [node for node in reversed(path) if node.is_named and node.type in wanted]
+    return [node for node in reversed(path) if _is(node, wanted)]
 
 
 def lacks_closer(node: Node) -> bool:

@@ -42,6 +42,8 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("javascript", "const a = /[(]/.test(|", {"unclosed": 1, "in_arguments": True}),
     ("rust", "fn f<'a>(b: &'a str) { g('(', |", {"unclosed": 2}),
     ("go", "package p\nfunc f() {\n\ta := `(\n(`\n\tg(|\n}\n", {"unclosed": 1}),
+    ("typescript", "let a: str|ing;\n", {"in_string": False}),
+    ("c", "int a\n/*\n" + "a b\n" * 900 + "c|\n*/\n", {"in_comment": True}),
     ("plaintext", "it's (|", {"in_string": False, "unclosed": 1, "parsed": False}),
 ]  # fmt: skip
 
