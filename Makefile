@@ -16,7 +16,9 @@ help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(VENV)/installed  ## install what is missing, then serve (MODEL=..., PORT=...)
+	@echo "==> the engine's own environment"
 	@$(BIN)/cato engine install auto
+	@echo "==> serving"
 	@$(BIN)/cato serve --model $(MODEL) --port $(PORT)
 
 test: check fast contract e2e  ## everything: checks, then the three rings of tests
@@ -45,6 +47,7 @@ soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	$(BIN)/pytest tests/soak -s
 
 bench: $(VENV)/developing  ## every benchmark, one after another: about twenty minutes
+	$(BIN)/python -m bench.first_run
 	$(BIN)/python -m bench.document_edits
 	$(BIN)/python -m bench.lsp_startup
 	$(BIN)/python -m bench.lsp_latency
