@@ -1,4 +1,4 @@
-"""A real Neovim, driven over its own RPC socket: headless, or in the terminal of a tmux."""
+"""A real Neovim, driven over its own RPC socket."""
 
 from __future__ import annotations
 
@@ -170,7 +170,8 @@ def _attach(socket: Path) -> pynvim.Nvim | None:
         return None
 
 
-def _connect(home: Home) -> Editor:
+def connect(home: Home) -> Editor:
+    """The Neovim that was started in `home`, once its configuration has run."""
     editor = Editor(wait_for("Neovim's socket", lambda: _attach(home.socket)))
     wait_for("the end of its start", lambda: editor.lua("return vim.v.vim_did_enter == 1"))
     return editor
@@ -187,56 +188,9 @@ def headless(home: Home, init: str, file: Path) -> Generator[Editor, None, None]
         stdin=subprocess.DEVNULL,
     ) as process:
         try:
-            editor = _connect(home)
+            editor = connect(home)
             yield editor
             editor.quit()
             process.wait(PATIENCE_S)
         finally:
             process.kill()
-
-
-class Terminal:
-    """A tmux of its own with Neovim in its only pane."""
-
-    def __init__(self, tools: Tools, socket: Path) -> None:
-        self._program = [str(tools.tmux), "-S", str(socket), "-f", "/dev/null"]
-
-    def run(self, *arguments: str, **options: Any) -> str:
-        done = subprocess.run(
-            [*self._program, *arguments],
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            **options,
-        )
-        return done.stdout
-
-    def type(self, *keys: str) -> None:
-        """Keys by tmux's names; other text literally."""
-        for key in keys:
-            literal = [] if key in {"Tab", "Escape", "Enter"} else ["-l"]
-            self.run("send-keys", *literal, key)
-
-    @property
-    def screen(self) -> str:
-        return self.run("capture-pane", "-p")
-
-    @property
-    def colours(self) -> str:
-        """The screen with its escape sequences."""
-        return self.run("capture-pane", "-p", "-e")
-
-
-@contextmanager
-def terminal(home: Home, init: str, file: Path) -> Generator[tuple[Terminal, Editor], None, None]:
-    """Neovim on a screen of 100 by 30."""
-    view = Terminal(home.tools, home.root / "tmux.sock")
-    environment = {**home.environment, "TERM": "xterm-256color"}
-    command = home.command(init, file)
-    view.run("new-session", "-d", "-x", "100", "-y", "30", *command, env=environment)
-    try:
-        yield view, _connect(home)
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            view.run("kill-server")

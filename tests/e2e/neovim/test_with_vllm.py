@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.editor import Home, terminal, wait_for
+from tests.e2e.neovim.editor import Home, wait_for
+from tests.e2e.neovim.terminal import terminal
 from tests.e2e.real import RealBackend
 
 pytestmark = pytest.mark.timeout(600)
