@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -70,7 +71,7 @@ def run(clone: Path, environment: dict[str, str]) -> list[tuple[str, float]]:
         else:
             raise RuntimeError("".join(said[-20:]))
         os.killpg(process.pid, signal.SIGINT)
-    pairs = zip(moments[1:], moments[2:], strict=False)
+    pairs = pairwise(moments[1:])
     steps = [(name, end - start) for (name, start), (_, end) in pairs]
     return [*steps, ("all of it", moments[-1][1] - began)]
 
