@@ -62,6 +62,12 @@ class SchedulingConfig(_Frozen):
     max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
     max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
+    silence_s: float = Field(
+        default=120, gt=0, description="a stream that brings nothing for so long is broken off"
+    )
+    whole_answer_s: float = Field(
+        default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
+    )
 
 
 class TargetConfig(_Frozen):

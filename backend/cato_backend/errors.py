@@ -10,12 +10,14 @@ CatoError
     ├── Unauthorized       401
     ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
     ├── NotFound           404: no such model, request or path
+    ├── MethodNotAllowed   405
     ├── Superseded         409: a newer request of the same document took its place
     ├── Overloaded         429: the queue is full; carries when to come back
     ├── NoReplica          503: no healthy replica until the deadline
     ├── Expired            504: its worth ran out before it could start
     ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
-    └── UpstreamFailed     502: a replica failed in a way that could not be hidden
+    ├── UpstreamFailed     502: a replica failed in a way that could not be hidden
+    └── InternalError      500: a defect of ours; its trace is in the log, never in the answer
 """
 
 from __future__ import annotations
@@ -107,6 +109,18 @@ class NotFound(RequestError):
     code = "not_found"
 
 
+class MethodNotAllowed(RequestError):
+    """The path exists, the method does not."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
 class Superseded(RequestError):
     """A newer request of the same token, session and document replaced this one."""
 
@@ -157,3 +171,10 @@ class UpstreamFailed(RequestError):
     status = 502
     type = "upstream_error"
     code = "replica_failed"
+
+
+class InternalError(RequestError):
+    """A defect of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("internal error; the server's log tells more")

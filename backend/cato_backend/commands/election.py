@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from cato_backend.wire.discovery import election_lock_path
 
 
 @contextmanager
-def elected(path: Path | None = None) -> Iterator[bool]:
+def elected(path: Path | None = None) -> Generator[bool]:
     """Whether this process is the one, for as long as the block lasts.
 
     The kernel frees the lock when the process dies, however it dies. Children do not inherit it.

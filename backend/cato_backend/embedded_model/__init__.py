@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cato_backend.errors import DamagedModel
 
@@ -36,7 +36,7 @@ def _checksums(path: Path) -> dict[str, Any]:
         raise DamagedModel(f"{path}: expected JSON, found {error}") from error
     if not isinstance(content, dict) or not content:
         raise DamagedModel(f"{path}: expected an object of files, found {content!r:.80}")
-    return content
+    return cast("dict[str, Any]", content)
 
 
 def _check(path: Path, entry: Any) -> None:

@@ -7,28 +7,24 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from cato_backend.errors import BodyTooLarge, NotFound, RequestError
+from cato_backend.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+)
 from cato_backend.gateway import calls, control, tasks
 from cato_backend.gateway.auth import check_local, is_loopback
+from cato_backend.gateway.headers import given_request_id
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
-from cato_backend.wire import headers as names
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _OPEN_PATHS = frozenset({"/health"})
-
-
-class InternalError(RequestError):
-    """500: a defect of ours. The trace goes to the log, never to the client."""
-
-
-class MethodNotAllowed(NotFound):
-    """405: the path exists, the method does not."""
-
-    status = 405
-    code = "method_not_allowed"
 
 
 def make_app(gateway: Gateway) -> web.Application:
@@ -59,12 +55,15 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         _admit(request)
         return await handler(request)
     except RequestError as error:
-        return error_response(error, request.headers.get(names.REQUEST_ID))
+        refused = error
     except web.HTTPException as error:
-        return error_response(_as_request_error(error, request))
+        refused = _as_request_error(error, request)
+    except web.RequestPayloadError:
+        refused = InvalidRequest("body: it is not encoded as its headers say", param="body")
     except Exception:
         log.exception("a defect while serving %s", request.path)
-        return error_response(InternalError("internal error; the server's log tells more"))
+        refused = InternalError()
+    return error_response(refused, given_request_id(request.headers))
 
 
 def _admit(request: web.Request) -> None:
@@ -82,8 +81,10 @@ def _as_request_error(error: web.HTTPException, request: web.Request) -> Request
     """aiohttp's own refusals, in our terms."""
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         limit = request.app[GATEWAY].config.server.max_body_bytes
-        return BodyTooLarge(f"the body is larger than {limit} bytes")
+        return BodyTooLarge(f"body: larger than {limit} bytes", param="body")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return MethodNotAllowed(f"{request.method}: {request.path} takes {allowed}")
+        return MethodNotAllowed(
+            f"{request.method}: {request.path} takes {allowed}", allowed=allowed
+        )
     return NotFound(f"no such path: {request.path}")

@@ -19,7 +19,7 @@ class Tokens:
     """The accepted bearer tokens. Without any, everybody is the same unnamed tenant."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        self._tenants = {token.encode(): _tenant(token) for token in tokens}
+        self._tenants = {_bytes(token): _tenant(token) for token in tokens}
 
     def __bool__(self) -> bool:
         return bool(self._tenants)
@@ -36,7 +36,7 @@ class Tokens:
         scheme, _, given = (authorization or "").partition(" ")
         found = ""
         for token, tenant in self._tenants.items():
-            if hmac.compare_digest(token, given.strip().encode()):
+            if hmac.compare_digest(token, _bytes(given.strip())):
                 found = tenant
         if scheme.lower() != "bearer" or not found:
             raise Unauthorized("authorization: expected 'Bearer TOKEN' with a token of this server")
@@ -81,6 +81,11 @@ def check_local(request: web.Request) -> None:
 
 def _has_port(host: str) -> bool:
     return host.rpartition(":")[2].isdigit() and not host.endswith("]") and host.count(":") != 0
+
+
+def _bytes(token: str) -> bytes:
+    """A header may carry bytes that are no UTF-8."""
+    return token.encode(errors="surrogateescape")
 
 
 def _tenant(token: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from cato_backend.gateway.server import Listener, serve
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
-from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import Planned, launchers
@@ -26,10 +26,6 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
-
-_CONNECT_S = 5.0
-_SILENCE_S = 120.0
-"""A replica that sends nothing for so long has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +43,7 @@ async def running_backend(
     listener: Listener,
     planned: tuple[Planned, ...],
     on_news: Callable[[str], None],
-) -> AsyncIterator[Backend]:
+) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(_session())
@@ -67,7 +63,6 @@ async def running_backend(
 def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=_SILENCE_S),
         # Replicas are addressed as configured, never through a proxy of the environment.
         trust_env=False,
     )
@@ -86,7 +81,7 @@ def _runtime(config: Config, session: aiohttp.ClientSession) -> Runtime:
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
         Catalog(configured, tasks),
-        Attempts(session),
+        Attempts(session, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
     )
 
@@ -112,7 +107,7 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
 
 
 @asynccontextmanager
-async def announced(url: str, token: str | None) -> AsyncIterator[None]:
+async def announced(url: str, token: str | None) -> AsyncGenerator[None]:
     """Inside, the editors of this user find the backend by its discovery file."""
     pid = os.getpid()
     announce(Announcement(url, token, pid, __version__))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -89,10 +89,11 @@ def parse_json(data: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from error
+        raise InvalidRequest(f"body: not JSON: {error}", param="body") from error
     if not isinstance(value, dict):
-        raise InvalidRequest(f"the body is a JSON {type(value).__name__}, expected an object")
-    return value
+        got = type(value).__name__
+        raise InvalidRequest(f"body: got a JSON {got}, expected an object", param="body")
+    return cast("dict[str, Any]", value)
 
 
 def validated(kind: type[BodyT], value: dict[str, Any]) -> BodyT:

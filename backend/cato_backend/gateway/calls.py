@@ -46,10 +46,4 @@ async def _whole(request: web.Request, runtime: Runtime, call: Call) -> web.Stre
 
 async def _stream(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
     sink = StreamSink(request)
-    try:
-        await runtime.run(call, sink)
-    except RequestError as error:
-        if sink.response is None:
-            raise
-        await sink.fail(error)
-    return sink.finished()
+    return await sink.serve(runtime.run(call, sink))

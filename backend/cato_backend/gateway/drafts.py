@@ -114,7 +114,7 @@ def _infill(body: CompletionBody) -> Infill | None:
 def _engine_body(value: dict[str, Any], cato: CatoField | None) -> dict[str, Any]:
     body = for_engine(value)
     if cato is not None and cato.stop:
-        own = body.get("stop") or []
+        own: str | list[str] = body.get("stop") or []
         body["stop"] = [*_listed(own), *_listed(cato.stop)]
     return body
 

@@ -48,6 +48,12 @@ def parse_headers(
     )
 
 
+def given_request_id(headers: Mapping[str, str]) -> str | None:
+    """The client's own request id, where it is fit to be told back."""
+    value = headers.get(names.REQUEST_ID)
+    return value if value and _IDENTIFIER.fullmatch(value) else None
+
+
 def _task(headers: Mapping[str, str]) -> Task:
     value = headers.get(names.TASK)
     if value is None:

@@ -7,7 +7,7 @@ import math
 import orjson
 from aiohttp import web
 
-from cato_backend.errors import Overloaded, RequestError, Unauthorized
+from cato_backend.errors import MethodNotAllowed, Overloaded, RequestError, Unauthorized
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 
@@ -25,6 +25,8 @@ def error_response(error: RequestError, request_id: str | None = None) -> web.Re
     if isinstance(error, Overloaded):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
         response.headers[names.RETRY_AFTER_MS] = str(math.ceil(error.retry_after_s * 1e3))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = error.allowed
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable
+
 from aiohttp import web
 
-from cato_backend.errors import Cancelled, RequestError
+from cato_backend.errors import Cancelled, InternalError, RequestError
 from cato_backend.gateway.responses import error_event
 from cato_backend.runtime.calls import Started
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
+
+log = logging.getLogger(__name__)
 
 _STREAM_HEADERS = {
     "Content-Type": f"{sse.CONTENT_TYPE}; charset=utf-8",
@@ -45,13 +50,8 @@ class StreamSink:
 
     async def begin(self, started: Started) -> None:
         """Sends the headers."""
-        await self.open(started_headers(started))
-
-    async def open(self, headers: dict[str, str]) -> web.StreamResponse:
-        """Sends these headers and those of every stream."""
-        self._response = web.StreamResponse(headers=_STREAM_HEADERS | headers)
+        self._response = web.StreamResponse(headers=_STREAM_HEADERS | started_headers(started))
         await self._response.prepare(self._request)
-        return self._response
 
     async def write(self, data: bytes) -> None:
         """Passes events on. Raises Cancelled where the client has gone."""
@@ -62,15 +62,29 @@ class StreamSink:
         except ConnectionError as error:
             raise Cancelled("the client has gone") from error
 
-    def finished(self) -> web.StreamResponse:
-        """The response of a call that ended well."""
+    async def serve(self, work: Awaitable[object], event: str | None = None) -> web.StreamResponse:
+        """The response that `work` fills. Raises its errors as long as nothing was sent.
+
+        Later ones end the stream: the error as an event of this name, then the end that clients
+        await.
+        """
+        failure: RequestError | None = None
+        try:
+            await work
+        except RequestError as error:
+            failure = error
+            if self._response is None:
+                raise
+        except Exception:
+            failure = InternalError()
+            if self._response is None:
+                raise
+            log.exception("a defect in mid-stream")
         if self._response is None:
             raise RuntimeError("the call ended without a beginning")
+        if failure is not None and not isinstance(failure, Cancelled):
+            await self.write(error_event(failure, event) + sse.event(sse.DONE))
         return self._response
-
-    async def fail(self, error: RequestError) -> None:
-        """Ends a stream that has begun: the error as an event, then the end that clients await."""
-        await self.write(error_event(error) + sse.event(sse.DONE))
 
 
 class WholeSink:

@@ -11,9 +11,10 @@ from cato_backend.errors import RequestError
 from cato_backend.gateway.bodies import parse_json
 from cato_backend.gateway.drafts import Draft, make_call
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
-from cato_backend.gateway.responses import error_event, error_response
+from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.runtime.answer import text_of
 from cato_backend.runtime.calls import Infill, Kind, Started
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.parsing import parse_task_request
@@ -56,13 +57,7 @@ class _Run:
 
     async def serve(self, model: str) -> web.StreamResponse:
         """Raises RequestError as long as nothing was sent."""
-        try:
-            await self._serve(model)
-        except RequestError as error:
-            if self._sink.response is None:
-                raise
-            await self._sink.write(error_event(error, TaskEvent.ERROR) + sse.event(sse.DONE))
-        return self._sink.finished()
+        return await self._sink.serve(self._serve(model), TaskEvent.ERROR)
 
     async def _serve(self, model: str) -> None:
         calls = await self._plan(model)
@@ -71,10 +66,9 @@ class _Run:
         for done, call in enumerate(calls):
             piece = _UnitSink(self._sink, done, len(calls))
             draft = _draft(call, model)
-            await self._runtime.run(
-                await make_call(draft, self._headers, self._runtime, self._arrival), piece
-            )
-            if piece.finish_reason is None:  # The client ended it by name.
+            model_call = await make_call(draft, self._headers, self._runtime, self._arrival)
+            if not await self._runtime.run(model_call, piece):  # The client ended it by name.
+                await self._sink.write(sse.event(sse.DONE))
                 return
             finish_reason = piece.finish_reason
             texts.append(piece.text)
@@ -112,7 +106,7 @@ class _UnitSink:
         self._progress = {"state": "running", "done": done, "total": total}
         self._reader = sse.EventReader()
         self.text = ""
-        self.finish_reason: str | None = None
+        self.finish_reason = ""
 
     async def begin(self, started: Started) -> None:
         """Headers with the first call's first token, progress with each call's."""
@@ -121,17 +115,14 @@ class _UnitSink:
         await self._sink.write(_event(TaskEvent.PROGRESS, self._progress))
 
     async def write(self, data: bytes) -> None:
-        """Passes the text on; an end without a finish reason ends the task's stream too."""
+        """Passes the text on."""
         for event in self._reader.feed(data):
             if event.data != sse.DONE:
                 await self._take(orjson.loads(event.data))
-            elif self.finish_reason is None:
-                await self._sink.write(event.raw)
 
     async def _take(self, chunk: dict[str, Any]) -> None:
         for choice in chunk["choices"]:
-            delta = choice.get("delta") or {}
-            text = delta.get("content") or choice.get("text") or ""
+            text = text_of(choice)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             if text:
                 self.text += text

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import orjson
 
@@ -33,11 +33,13 @@ class Answer:
     """The streamed answer to one call, over all its attempts."""
 
     def __init__(self, call: Call) -> None:
-        options = call.body.get("stream_options") or {}
+        options: Mapping[str, Any] = call.body.get("stream_options") or {}
         self._wants_usage = bool(options.get("include_usage"))
         self._wants_token_ids = bool(call.body.get("return_token_ids"))
         self._kind = call.kind
-        self._id: str | None = None
+        self._choices = call.choices
+        self._ended: set[int] = set()
+        self._head: dict[str, Any] = {}
         self._resumed_at: int | None = None
         self.prompt_ids: tuple[int, ...] = ()
         self.token_ids: list[int] = []
@@ -46,8 +48,6 @@ class Answer:
         self.tokens_shown = 0
         """How many tokens had come when `text` last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
-        self.finished = False
-        """Whether a finish reason was seen."""
         self.done = False
         """Whether the stream's own end was seen."""
 
@@ -56,10 +56,19 @@ class Answer:
         """Whether the ids of all tokens sent so far, and of the prompt, are known."""
         return bool(self.prompt_ids) and len(self.token_ids) == self.tokens
 
-    def resume(self) -> None:
-        """A new attempt continues after what was sent."""
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has its finish reason."""
+        return len(self._ended) >= self._choices
+
+    def resume(self, by_ids: bool) -> None:
+        """A new attempt continues after what was sent, to the last id or to the last text."""
+        if not by_ids:
+            self.tokens = self.tokens_shown
+            del self.token_ids[self.tokens :]
         self._resumed_at = self.tokens
-        self.finished = self.done = False
+        self._ended.clear()
+        self.done = False
 
     def take(self, event: sse.Event) -> Relayed:
         """Counts one event and returns what the client gets. Raises AttemptBroken."""
@@ -67,10 +76,8 @@ class Answer:
             self.done = True
             return Relayed(event.raw)
         chunk = _parse(event.data)
-        usage = chunk.get("usage")
-        if isinstance(usage, dict):
-            self.prompt_tokens = self._own_prompt_tokens(usage)
-        choices = chunk.get("choices") or []
+        self._learn_prompt_tokens(chunk.get("usage") or {})
+        choices: list[dict[str, Any]] = chunk.get("choices") or []
         if not choices:
             return self._usage_chunk(chunk, event)
         tokens, changed = self._count(chunk, choices)
@@ -85,30 +92,33 @@ class Answer:
             self.prompt_ids = tuple(prompt_ids)
         tokens, changed = 0, False
         for choice in choices:
-            text = _text_of(choice)
+            text = text_of(choice)
             ids = choice.get("token_ids")
             self.text += text
             self.token_ids.extend(ids or ())
             # A server that sends no ids is taken to send a token with each piece of text.
             tokens += len(ids) if ids is not None else bool(text)
-            self.finished = self.finished or choice.get("finish_reason") is not None
+            if choice.get("finish_reason") is not None:
+                self._ended.add(choice.get("index") or 0)
             if not self._wants_token_ids:
                 changed = _strip(choice) or changed
         if not self._wants_token_ids:
             changed = _strip(chunk) or changed
         self.tokens += tokens
-        if any(map(_text_of, choices)):
+        if any(map(text_of, choices)):
             self.tokens_shown = self.tokens
         return tokens, changed
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
         """Makes a continuation's chunk look like the first attempt's."""
         if self._resumed_at is None:
-            self._id = self._id or chunk.get("id")
+            self._head = self._head or {name: chunk.get(name) for name in ("id", "created")}
             return False
-        chunk["id"] = self._id
+        chunk |= self._head
         if self._kind is Kind.CHAT:
             _as_chat(chunk)
+        if chunk.get("usage"):
+            chunk["usage"] |= self._usage()
         return True
 
     def _usage_chunk(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
@@ -116,20 +126,23 @@ class Answer:
             return Relayed(b"", 0, self.prompt_tokens)
         if not self._adopt(chunk):
             return Relayed(event.raw, 0, self.prompt_tokens)
-        chunk["usage"] = {
-            **chunk["usage"],
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.tokens,
-            "total_tokens": (self.prompt_tokens or 0) + self.tokens,
-        }
         return Relayed(sse.event(orjson.dumps(chunk).decode()), 0, self.prompt_tokens)
 
-    def _own_prompt_tokens(self, usage: Mapping[str, Any]) -> int | None:
+    def _usage(self) -> dict[str, int]:
+        """Of all attempts together, as one undisturbed attempt would have counted."""
+        prompt = self.prompt_tokens or 0
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": self.tokens,
+            "total_tokens": prompt + self.tokens,
+        }
+
+    def _learn_prompt_tokens(self, usage: Mapping[str, Any]) -> None:
         """The prompt's tokens without those that a continuation was given on top."""
         counted = usage.get("prompt_tokens")
-        if not isinstance(counted, int):
-            return self.prompt_tokens
-        return counted - (self._resumed_at or 0)
+        if isinstance(counted, int):
+            given = counted - (self._resumed_at or 0)
+            self.prompt_tokens = len(self.prompt_ids) or given
 
 
 def _parse(data: str) -> dict[str, Any]:
@@ -137,16 +150,28 @@ def _parse(data: str) -> dict[str, Any]:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise AttemptBroken(f"an event is not JSON: {error}") from error
-    if not isinstance(chunk, dict):
-        raise AttemptBroken("an event is not a JSON object")
+    if not _is_chunk(chunk):
+        raise AttemptBroken("an event is not a chunk of OpenAI's")
     if chunk.get("error"):
         raise AttemptBroken("the replica sent an error in its stream")
     return chunk
 
 
-def _text_of(choice: Mapping[str, Any]) -> str:
+def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
+    if not isinstance(value, dict):
+        return False
+    chunk = cast("dict[str, object]", value)
+    choices: object = chunk.get("choices") or []
+    if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
+        return False
+    return all(isinstance(choice, dict) for choice in cast("list[object]", choices))
+
+
+def text_of(choice: Mapping[str, Any]) -> str:
+    """The text that a chunk's choice adds, of a completion or of a chat."""
     delta = choice.get("delta")
-    text = delta.get("content") if isinstance(delta, dict) else choice.get("text")
+    said: Mapping[str, Any] = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
+    text = said.get("content") or choice.get("text")
     return text if isinstance(text, str) else ""
 
 

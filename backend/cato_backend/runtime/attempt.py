@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import aiohttp
 import orjson
@@ -22,6 +24,8 @@ Emit: TypeAlias = Callable[[Relayed], Awaitable[None]]
 """Takes each piece of the answer on its way to the client."""
 
 _MOST_OVERFLOWS = 4
+_TAIL_S = 1.0
+"""For what comes after the finish reason: usage, and the end of the stream."""
 _CLIENT_ERRORS = frozenset({400, 404, 413, 422})
 
 
@@ -31,11 +35,28 @@ class PromptTooLong(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class Unreachable(AttemptBroken):
+    """Connections are refused: the replica is not there for anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a replica may send nothing before its attempt is broken off, in seconds."""
+
+    stream_s: float = 120.0
+    """Between two pieces of a stream, and before the first."""
+    whole_s: float = 1800.0
+    """For an answer that comes in one piece."""
+
+
 class Attempts:
     """Runs attempts over one pool of kept connections."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, patience: Patience | None = None) -> None:
         self._session = session
+        patience = patience or Patience()
+        self._stream_timeout = aiohttp.ClientTimeout(sock_connect=5, sock_read=patience.stream_s)
+        self._whole_timeout = aiohttp.ClientTimeout(sock_connect=5, sock_read=patience.whole_s)
 
     @staticmethod
     def can_resume(flight: Flight) -> bool:
@@ -76,9 +97,11 @@ class Attempts:
     ) -> Upstream:
         first = render(flight.call, facts, endpoint, ratio, overflows)
         if not flight.begun:
+            flight.start_over()
             return first
-        flight.answer.resume()
-        return render_resumed(flight.call, flight.answer, first)
+        if not can_resume(flight.call, flight.answer):
+            raise AttemptBroken("what was sent cannot be continued")
+        return render_resumed(flight.call, flight.answer, first, facts.max_model_len)
 
     async def _send(
         self, flight: Flight, endpoint: Endpoint, upstream: Upstream, emit: Emit
@@ -88,12 +111,19 @@ class Attempts:
             headers["authorization"] = f"Bearer {endpoint.token}"
         url = endpoint.url + upstream.path
         data = orjson.dumps(upstream.body)
+        relay = _relay_stream if flight.call.streams else _relay_whole
+        timeout = self._stream_timeout if flight.call.streams else self._whole_timeout
         try:
-            async with self._session.post(url, data=data, headers=headers) as response:
+            async with self._session.post(
+                url, data=data, headers=headers, timeout=timeout
+            ) as response:
                 if response.status != 200:
                     raise refusal(response.status, await response.read(), flight.call.kind)
-                relay = _relay_stream if flight.call.streams else _relay_whole
                 await relay(flight, response, emit)
+        except aiohttp.ClientConnectorError as error:
+            refused = isinstance(error.os_error, ConnectionRefusedError)
+            kind = Unreachable if refused else AttemptBroken
+            raise kind(f"{type(error).__name__}: {error}") from error
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:
@@ -103,9 +133,9 @@ class Attempts:
 async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
     reader, answer = sse.EventReader(), flight.answer
     try:
-        async for chunk in response.content.iter_any():
+        while chunk := await _read(response.content, answer):
             await _relay_events(reader.feed(chunk), answer, emit)
-    except aiohttp.ClientError:
+    except (aiohttp.ClientError, TimeoutError, sse.MalformedStream):
         # Whatever breaks after the finish reason takes nothing from the answer.
         if not answer.finished:
             raise
@@ -114,6 +144,14 @@ async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: 
     if not answer.finished:
         raise AttemptBroken("its stream ended early")
     await emit(Relayed(sse.event(sse.DONE)))
+
+
+async def _read(content: aiohttp.StreamReader, answer: Answer) -> bytes:
+    """The next bytes; empty at the end. Raises TimeoutError where an end is overdue."""
+    if not answer.finished:
+        return await content.readany()
+    async with asyncio.timeout(_TAIL_S):
+        return await content.readany()
 
 
 async def _relay_events(events: list[sse.Event], answer: Answer, emit: Emit) -> None:
@@ -140,19 +178,23 @@ def _joined(pieces: list[Relayed]) -> Relayed:
 async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
     data = await response.read()
     try:
-        usage = orjson.loads(data)["usage"]
-        prompt, tokens = int(usage["prompt_tokens"]), int(usage["completion_tokens"])
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise AttemptBroken(f"its answer is no OpenAI object: {error!r}") from error
-    flight.answer.prompt_tokens = prompt
-    await emit(Relayed(data, tokens, prompt))
+        value: Any = orjson.loads(data)
+        usage: Mapping[str, Any] = value.get("usage") or {}
+        prompt, tokens = usage.get("prompt_tokens"), int(usage.get("completion_tokens") or 0)
+    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+        raise AttemptBroken("its answer is no OpenAI object") from error
+    if not isinstance(value.get("choices"), list):
+        raise AttemptBroken("its answer has no choices")
+    flight.answer.prompt_tokens = prompt if isinstance(prompt, int) else None
+    await emit(Relayed(data, tokens, flight.answer.prompt_tokens))
 
 
 def refusal(status: int, data: bytes, kind: Kind) -> RequestError | AttemptBroken:
     """What a replica's error status means: the client's own fault, or the replica's."""
-    message, param = _error_of(data)
     if status not in _CLIENT_ERRORS:
-        return AttemptBroken(f"HTTP {status}: {message}")
+        # Its message is not told: it may hold the prompt.
+        return AttemptBroken(f"HTTP {status}")
+    message, param = _error_of(data)
     field = "messages" if kind is Kind.CHAT else "prompt"
     if param == "input_tokens":
         return PromptTooLong(message, param=field)
@@ -166,8 +208,10 @@ def _error_of(data: bytes) -> tuple[str, str | None]:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
         return data[:200].decode("utf-8", "replace"), None
-    error = value.get("error", value) if isinstance(value, dict) else {}
+    body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    error = body.get("error", body)
     if not isinstance(error, dict):
         return str(error)[:1000], None
-    param = error.get("param")
-    return str(error.get("message", ""))[:1000], param if isinstance(param, str) else None
+    fields = cast("dict[str, object]", error)
+    param = fields.get("param")
+    return str(fields.get("message", ""))[:1000], param if isinstance(param, str) else None

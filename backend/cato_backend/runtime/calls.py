@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
 from cato_backend.tasks.infill import ContextFile
@@ -41,6 +41,15 @@ class Call:
     def streams(self) -> bool:
         """Whether the client asked for server-sent events."""
         return bool(self.body.get("stream"))
+
+    @property
+    def choices(self) -> int:
+        """How many sequences answer it: `n` for each prompt of a batch."""
+        prompts = 1
+        if isinstance(prompt := self.body.get("prompt"), list):
+            items = cast("list[object]", prompt)
+            prompts = 1 if isinstance(items[0], int) else len(items)
+        return prompts * int(self.body.get("n") or 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,16 @@ from collections.abc import Callable
 import aiohttp
 
 from cato_backend.config import Config
-from cato_backend.replicas.probe import has_chat_template, speaks_vllm, token_ids
+from cato_backend.replicas.probe import has_chat_template, is_healthy, speaks_vllm, token_ids
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.detection import AUTO, detect, probe_texts
 
 log = logging.getLogger(__name__)
+
+_LOOK_S = 0.25
+"""Between two looks at a replica that could not be connected to."""
 
 
 class Fleet:
@@ -35,9 +38,11 @@ class Fleet:
         self._families: dict[str, str] = {}
         self._limits: dict[str, int] = {}
         self._learning: dict[str, asyncio.Task[None]] = {}
+        self._replicas: dict[str, Replica] = {}
         self._latest = "no replica has been started yet"
         self.first_up = asyncio.Event()
         """Set when the first replica takes requests."""
+        runtime.on_unreachable(self._rest)
 
     @property
     def progress(self) -> str:
@@ -51,10 +56,12 @@ class Fleet:
 
     def on_up(self, replica: Replica) -> None:
         """It answers: learn what its model is, then use it."""
+        self._replicas[replica.id] = replica
         self._learning[replica.id] = asyncio.create_task(self._learn(replica))
 
     def on_down(self, replica_id: str, reason: str) -> None:
         """It no longer answers."""
+        self._replicas.pop(replica_id, None)
         learning = self._learning.pop(replica_id, None)
         if learning is not None:
             learning.cancel()
@@ -66,6 +73,21 @@ class Fleet:
         self._latest = f"{replica_id}: {text}"
         log.info("%s", self._latest)
         self._on_news(self._latest)
+
+    def _rest(self, replica_id: str) -> None:
+        """It cannot be connected to, though nobody has called it down yet: unused until it can."""
+        replica = self._replicas.get(replica_id)
+        if replica is None or not self._learning[replica_id].done():
+            return
+        self._runtime.remove_replica(replica_id)
+        self.on_note(replica_id, "cannot be reached")
+        self._learning[replica_id] = asyncio.create_task(self._learn_again(replica))
+
+    async def _learn_again(self, replica: Replica) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if await is_healthy(self._session, replica.url, replica.api_key):
+                return await self._learn(replica)
 
     async def _learn(self, replica: Replica) -> None:
         family = self._families[replica.id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -34,6 +34,8 @@ class Flight:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.answer = Answer(call)
+        self.held = b""
+        """What came before the first token; it leaves with it."""
         self.begun = False
         """Whether response headers have left."""
         self.dispatched_at: float | None = None
@@ -41,6 +43,11 @@ class Flight:
         self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
         self._scope: asyncio.Timeout | None = None
         self._aborted = 0
+
+    def start_over(self) -> None:
+        """Forgets what an earlier attempt brought and the client has not seen."""
+        self.answer = Answer(self.call)
+        self.held = b""
 
     def post(self, verdict: Verdict) -> None:
         """Tells the flight what comes next."""
@@ -57,7 +64,7 @@ class Flight:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
-    async def attempt(self, number: int) -> AsyncIterator[None]:
+    async def attempt(self, number: int) -> AsyncGenerator[None]:
         """Inside, the attempt may be interrupted at any await. Raises Interrupted."""
         scope = asyncio.timeout(None)
         try:

@@ -57,7 +57,10 @@ def _addressed(call: Call, endpoint: Endpoint) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
     body: dict[str, Any] = {**call.body, "model": endpoint.upstream_model}
     if call.streams:
-        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        options: dict[str, Any] = body.get("stream_options") or {}
+        # Without include_usage, vLLM does not heed the other options either.
+        kept = options if options.get("include_usage") else {}
+        body["stream_options"] = {**kept, "include_usage": True}
         if endpoint.speaks_vllm:
             body["return_token_ids"] = True
     return body
@@ -81,5 +84,5 @@ def _add_stops(body: dict[str, Any], rendered: RenderedPrompt, fim: Detection) -
     if fim.stop_token_ids:
         body["stop_token_ids"] = [*(body.get("stop_token_ids") or ()), *fim.stop_token_ids]
     elif rendered.stop:
-        own = body.get("stop") or []
+        own: str | list[str] = body.get("stop") or []
         body["stop"] = [*([own] if isinstance(own, str) else own), *rendered.stop]

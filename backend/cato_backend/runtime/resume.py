@@ -9,7 +9,7 @@ continued from its text instead. A chat has no such text, for only its replica k
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import Call, Kind
@@ -46,18 +46,32 @@ def can_resume(call: Call, answer: Answer) -> bool:
     )
 
 
-def render_resumed(call: Call, answer: Answer, first: Upstream) -> Upstream:
-    """The body that continues after what was sent; `first` is that of a new start."""
+def render_resumed(
+    call: Call, answer: Answer, first: Upstream, max_model_len: int | None
+) -> Upstream:
+    """The body that continues after what was sent; `first` is that of a new start.
+
+    `can_resume` must hold.
+    """
     body = {key: value for key, value in first.body.items() if key not in _CHAT_ONLY}
-    if _by_ids(first.body, answer):
+    by_ids = _by_ids(first.body, answer)
+    answer.resume(by_ids)
+    if by_ids:
         body["prompt"] = [*answer.prompt_ids, *answer.token_ids]
-        left = call.request.max_tokens - answer.tokens
     else:
         body["prompt"] = first.body["prompt"] + answer.text
-        left = call.request.max_tokens - answer.tokens_shown
-    body["max_tokens"] = max(1, left)
-    body["stream"] = True
-    return Upstream(Kind.COMPLETION, body, first.prompt_chars + len(answer.text))
+    body["max_tokens"] = max(1, _most_tokens(call, answer, max_model_len) - answer.tokens)
+    if body.get("min_tokens"):
+        body["min_tokens"] = max(0, body["min_tokens"] - answer.tokens)
+    return Upstream(Kind.COMPLETION, body, first.prompt_chars)
+
+
+def _most_tokens(call: Call, answer: Answer, max_model_len: int | None) -> int:
+    """The answer's limit. A chat that names none may fill its context."""
+    named = call.body.get("max_completion_tokens") or call.body.get("max_tokens")
+    if call.kind is Kind.COMPLETION or named or max_model_len is None:
+        return call.request.max_tokens
+    return max_model_len - len(answer.prompt_ids)
 
 
 def is_resumable(body: Mapping[str, Any]) -> bool:
@@ -68,11 +82,13 @@ def is_resumable(body: Mapping[str, Any]) -> bool:
 
 
 def _is_absent(value: object) -> bool:
-    return value is None or value is False or value == []
+    return value is None or value is False or value == [] or value == {"type": "text"}
 
 
 def _is_ids(prompt: object) -> bool:
-    return isinstance(prompt, list) and all(isinstance(item, int) for item in prompt)
+    return isinstance(prompt, list) and all(
+        isinstance(item, int) for item in cast("list[object]", prompt)
+    )
 
 
 def _by_ids(body: Mapping[str, Any], answer: Answer) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import Cancelled as EndedByClient
@@ -20,7 +21,7 @@ from cato_backend.errors import (
 from cato_backend.metrics import Metrics
 from cato_backend.prediction.recent import RecentService
 from cato_backend.runtime.answer import AttemptBroken, Relayed
-from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.attempt import Attempts, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import Endpoint, ModelFacts
@@ -74,6 +75,7 @@ class Runtime:
         self._flights: dict[str, Flight] = {}
         self._endpoints: dict[str, Endpoint] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._on_unreachable: Callable[[str], None] = self.remove_replica
 
     # -- replicas ------------------------------------------------------------------------------
 
@@ -87,6 +89,10 @@ class Runtime:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
             self._tell(ReplicaDown(replica_id))
+
+    def on_unreachable(self, listener: Callable[[str], None]) -> None:
+        """`listener` is told the id of each replica that could not be connected to."""
+        self._on_unreachable = listener
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """What each replica owes now."""
@@ -107,15 +113,18 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
-    async def run(self, call: Call, sink: Sink) -> None:
-        """Serves one call into `sink`. Raises RequestError; cancel the task to end the call."""
+    async def run(self, call: Call, sink: Sink) -> bool:
+        """Serves one call into `sink`; False where the client ended it by name.
+
+        Raises RequestError; cancel the task to end the call.
+        """
         request = call.request
         if request.id in self._flights:
             raise InvalidRequest(f"x-request-id: {request.id!r} is in use", param="x-request-id")
         flight = self._flights[request.id] = Flight(call)
         self._tell(Submitted(request))
         try:
-            await self._fly(flight, sink)
+            return await self._fly(flight, sink)
         except RequestError as error:
             self._scores.refused(request, error.code)
             raise
@@ -134,15 +143,15 @@ class Runtime:
         self._tell(Cancelled(request_id))
         flight.post(Ended(reason))
 
-    async def _fly(self, flight: Flight, sink: Sink) -> None:
+    async def _fly(self, flight: Flight, sink: Sink) -> bool:
         while True:
             match await flight.next_verdict():
                 case Dispatch() as dispatch:
                     if await self._attempt(flight, dispatch, sink):
-                        return
+                        return True
                 case Ended(reason):
                     await self._end(flight, sink, reason)
-                    return
+                    return False
                 case RequestError() as error:
                     raise error
 
@@ -153,11 +162,14 @@ class Runtime:
         try:
             async with flight.attempt(dispatch.attempt):
                 await self._stream(flight, dispatch, sink)
+                await self._pass_on(flight, dispatch.replica_id, b"", sink)
         except Interrupted:
             return False
         except AttemptBroken as error:
             log.warning("request %s: replica %s: %s", request.id, dispatch.replica_id, error)
             self.metrics.retries.inc()
+            if isinstance(error, Unreachable):
+                self._on_unreachable(dispatch.replica_id)
             resumable = self._attempts.can_resume(flight)
             self._tell(AttemptFailed(request.id, dispatch.attempt, resumable))
             return False
@@ -180,20 +192,29 @@ class Runtime:
     async def _relay(
         self, flight: Flight, dispatch: Dispatch, relayed: Relayed, sink: Sink
     ) -> None:
-        if flight.first_token_at is None:
-            flight.first_token_at = self.clock()
         if relayed.tokens or relayed.prompt_tokens:
             request_id = flight.call.request.id
             self._tell(
                 Progressed(request_id, dispatch.attempt, relayed.tokens, relayed.prompt_tokens)
             )
-        if relayed.data:
-            if not flight.begun:
-                await self._begin(flight, dispatch.replica_id, sink)
-            await sink.write(relayed.data)
+        if relayed.tokens or flight.begun:
+            await self._pass_on(flight, dispatch.replica_id, relayed.data, sink)
+        else:  # A chat's opening chunk says nothing yet: another replica may still take over.
+            flight.held += relayed.data
+
+    async def _pass_on(self, flight: Flight, replica_id: str, data: bytes, sink: Sink) -> None:
+        """Sends what was held and `data`, under the headers if they have not left yet."""
+        data = flight.held + data
+        if not data:
+            return
+        flight.held = b""
+        if not flight.begun:
+            await self._begin(flight, replica_id, sink)
+        await sink.write(data)
 
     async def _begin(self, flight: Flight, replica_id: str, sink: Sink) -> None:
         flight.begun = True
+        flight.first_token_at = self.clock()
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
         await sink.begin(

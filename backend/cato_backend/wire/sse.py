@@ -53,7 +53,8 @@ class EventReader:
 
 
 def _parse(raw: bytes) -> Event | None:
-    name, data = "message", []
+    name = "message"
+    data: list[str] = []
     try:
         lines = raw.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:

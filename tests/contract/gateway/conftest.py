@@ -1,0 +1,98 @@
+"""Three gateways that all tests share, each with its fakes; scripts are fresh for every test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.contract.gateway.serving import serving
+from tests.contract.gateway.site import Site
+from tests.fakes.vllm import FakeVllm, Script
+
+ALICE, BOB = "token-of-alice", "token-of-bob"
+_PATIENT = "[scheduling]\nsilence_s = 0.4\n"
+_NARROW = """
+[scheduling]
+max_running_per_replica = 1
+max_waiting = 4
+max_waiting_per_session = 2
+[targets.completion]
+ttft_ms = 100
+worthless_after_ms = 200
+"""
+
+package = pytest_asyncio.fixture(scope="package", loop_scope="package")
+
+
+@asynccontextmanager
+async def _site(folder: Path, replicas: int, config: str, *arguments: str) -> AsyncGenerator[Site]:
+    async with AsyncExitStack() as stack:
+        fakes = [await stack.enter_async_context(FakeVllm()) for _ in range(replicas)]
+        urls = tuple(fake.url for fake in fakes)
+        serve = await stack.enter_async_context(
+            serving(folder, *arguments, config=config, replicas=urls)
+        )
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Site(serve, fakes, http)
+
+
+@asynccontextmanager
+async def _fresh(site: Site) -> AsyncGenerator[Site]:
+    """After the test nothing of it may be left anywhere."""
+    for fake in site.fakes:
+        await fake.follow(Script())
+        fake.state.requests.clear()
+        fake.state.finished.clear()
+    yield site
+    await site.wait_idle()
+
+
+@package
+async def one_replica(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A gateway before one replica."""
+    async with _site(tmp_path_factory.mktemp("single"), 1, _PATIENT) as site:
+        yield site
+
+
+@package
+async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A gateway before two replicas."""
+    async with _site(tmp_path_factory.mktemp("pair"), 2, _PATIENT) as site:
+        yield site
+
+
+@package
+async def one_slot(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A gateway that runs one request at a time, for two tenants."""
+    folder = tmp_path_factory.mktemp("narrow")
+    (folder / "tokens").write_text(f"# ours\n{ALICE}\n\n  {BOB}\n")
+    tokens = ("--token-file", str(folder / "tokens"))
+    async with _site(folder, 1, _NARROW, *tokens) as site:
+        site.token = ALICE
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def single(one_replica: Site) -> AsyncGenerator[Site]:
+    """One replica, idle before and after the test."""
+    async with _fresh(one_replica) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def pair(two_replicas: Site) -> AsyncGenerator[Site]:
+    """Two replicas, idle before and after the test."""
+    async with _fresh(two_replicas) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def narrow(one_slot: Site) -> AsyncGenerator[Site]:
+    """One slot in the queue's way; asks as Alice."""
+    async with _fresh(one_slot) as site:
+        yield site

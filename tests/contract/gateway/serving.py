@@ -1,0 +1,111 @@
+"""Starts `cato serve` processes, reads what they say, and ends them whatever the test does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+STARTING_S = 30.0
+ENDING_S = 15.0
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This process's environment, with state and cache folders of the test's own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CATO_")}
+    return {
+        **inherited,
+        "CATO_STATE_DIR": str(folder / "state"),
+        "CATO_CACHE_DIR": str(folder / "cache"),
+    }
+
+
+class Serve:
+    """A `cato serve` process."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.said = ""
+        """All that it wrote to standard error."""
+        self._news = asyncio.Condition()
+        self._reading = asyncio.create_task(self._read())
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        found = re.search(r"listening on (\S+)", self.said)
+        assert found is not None, self.said
+        return found[1]
+
+    async def wait_said(self, words: str, times: int = 1) -> None:
+        """Returns as soon as the words were written so often."""
+        async with asyncio.timeout(STARTING_S), self._news:
+            await self._news.wait_for(
+                lambda: self.said.count(words) >= times or self._reading.done()
+            )
+        assert self.said.count(words) >= times, f"cato serve ended: {self.said}"
+
+    async def wait_ended(self, within_s: float = ENDING_S) -> int:
+        """Its exit status."""
+        async with asyncio.timeout(within_s):
+            status = await self.process.wait()
+            await self._reading
+        return status
+
+    async def end(self) -> int:
+        """Ends it by SIGTERM, if it still runs."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        try:
+            return await self.wait_ended()
+        except TimeoutError:
+            self.process.kill()
+            raise
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        while line := await self.process.stderr.readline():
+            async with self._news:
+                self.said += line.decode()
+                self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
+
+
+async def start(folder: Path, *arguments: str) -> Serve:
+    """A process of `cato serve ARGUMENTS`; nothing is waited for."""
+    return Serve(
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cato_backend", "serve"),
+            *arguments,
+            env=environment(folder),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=PIPE,
+        )
+    )
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, *arguments: str, config: str = "", replicas: tuple[str, ...] = ()
+) -> AsyncGenerator[Serve]:
+    """A server on a port of its own, with every replica up. It must end well, without a defect."""
+    (folder / "cato.toml").write_text(config)
+    urls = [part for url in replicas for part in ("--replica", url)]
+    serve = await start(
+        folder, "--config", str(folder / "cato.toml"), "--port", "0", *urls, *arguments
+    )
+    try:
+        await serve.wait_said("listening on")
+        if replicas:
+            await serve.wait_said(": up: ", len(replicas))
+        yield serve
+    finally:
+        status = await serve.end()
+    assert status == 0, serve.said
+    assert "Traceback" not in serve.said, serve.said
