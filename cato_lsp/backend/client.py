@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import aiohttp
@@ -102,6 +103,11 @@ class BackendClient:
 
 
 def _reason(error: Exception) -> str:
+    # Before its base class: the errno of a refused certificate reads "Operation not permitted".
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        refused = error.certificate_error
+        detail = refused.verify_message if isinstance(refused, SSLCertVerificationError) else ""
+        return f"its certificate is not trusted: {detail}"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return os.strerror(number) if number else type(error.os_error).__name__
