@@ -68,8 +68,8 @@ def serve(folder: Path, reply: str, itl_ms: int = 5) -> Generator[Backend, None,
     token_file = folder / "token"
     token_file.write_text(f"{TOKEN}\n")
     token_file.chmod(0o600)
-    with _fake_vllm(reply, itl_ms) as replica:
-        port = _free_port()
+    with fake_vllm(reply, itl_ms) as replica:
+        port = free_port()
         command = [
             *(sys.executable, "-m", "cato_backend", "serve", "--host", "127.0.0.1"),
             *("--port", str(port), "--token-file", str(token_file), "--replica", replica),
@@ -85,7 +85,8 @@ def serve(folder: Path, reply: str, itl_ms: int = 5) -> Generator[Backend, None,
 
 
 @contextmanager
-def _fake_vllm(reply: str, itl_ms: int) -> Generator[str, None, None]:
+def fake_vllm(reply: str, itl_ms: int = 5) -> Generator[str, None, None]:
+    """The address of a fake vLLM of its own."""
     command = [
         *(sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20"),
         *("--itl-ms", str(itl_ms), "--reply", reply),
@@ -98,7 +99,8 @@ def _fake_vllm(reply: str, itl_ms: int) -> Generator[str, None, None]:
             process.terminate()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nothing listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
