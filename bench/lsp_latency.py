@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import platform
 import statistics
 import sys
@@ -69,6 +70,7 @@ async def measure(url: str, text: str, keystrokes: int) -> Figures:
     for message in [*initialize(url), opened(text)]:
         reader.feed_data(framed(message))
     await writer.ready.wait()
+    gc.freeze()  # As `cato-lsp` does once everything is imported.
     middle = text.count("\n") // 2
     reader.feed_data(framed(typed("\n", middle, 0, 1)))
     taken = [await _keystroke(reader, middle, number) for number in range(keystrokes)]

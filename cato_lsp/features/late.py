@@ -6,6 +6,7 @@ Their import takes a good part of what `initialize` may take in all.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ def load() -> None:
     """Imports all of them; meant for a thread."""
     for name in LATE:
         _module(name)
+    # As in `__main__`: what was imported is there to stay.
+    gc.freeze()
 
 
 def _module(name: str) -> Any:
