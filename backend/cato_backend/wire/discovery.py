@@ -79,7 +79,9 @@ def discover(path: Path | None = None) -> Announcement | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UntrustedAnnouncement:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UntrustedAnnouncement(f"{path}: {error!r}") from error
 
 

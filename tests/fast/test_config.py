@@ -1,0 +1,68 @@
+"""cato.toml: every bad field is refused by its name, with what was got and what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cato_backend.config import describe_config, load_config, parse_config
+from cato_backend.errors import ConfigError
+from cato_backend.wire.headers import Task
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"server": {"port": "x"}}, "server.port: got 'x', expected a valid integer"),
+        ({"server": {"port": 70000}}, "server.port: got 70000, expected less than"),
+        ({"server": {"prot": 1}}, "server.prot: no such field"),
+        ({"sever": {}}, "sever: no such field"),
+        ({"server": 3}, "server: got 3"),
+        ({"replicas": [{"url": "ftp://x"}]}, "replicas.0.url: got 'ftp://x'"),
+        ({"replicas": [{}]}, "replicas.0.url"),
+        ({"models": [{"name": "m", "replicas": 0}]}, "models.0.replicas: got 0"),
+        ({"models": [{"name": "cato"}]}, "none may be 'cato'"),
+        ({"models": [{"name": "m"}, {"name": "m"}]}, "names must differ"),
+        ({"targets": {"completion": {"ttft_ms": 1, "e2e_ms": 2}}}, "targets.completion"),
+        ({"targets": {"completion": {"ttft_ms": -1}}}, "targets.completion.ttft_ms: got -1"),
+        ({"tasks": {"typing": "m"}}, "tasks.typing"),
+        ({"engine": {"kind": "tpu"}}, "engine.kind: got 'tpu'"),
+        ({"scheduling": {"max_waiting": True}}, "scheduling.max_waiting: got True"),
+    ],
+)
+def test_a_bad_field_is_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(values)
+    assert said in str(caught.value)
+
+
+def test_overrides_lie_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "cato.toml"
+    file.write_text('[server]\nport = 1\nhost = "::1"\n[targets.completion]\nttft_ms = 100\n')
+    config = load_config(file, {"server": {"port": 2}})
+    assert (config.server.port, config.server.host) == (2, "::1")
+    assert config.targets.of(Task.COMPLETION).ttft_s == pytest.approx(0.1)
+    assert config.targets.of(Task.TRANSLATION).e2e_s == 15
+
+
+@pytest.mark.parametrize("content", [b"server = [", b"\xff"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "cato.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"cato\.toml: not TOML"):
+        load_config(file, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.toml", {})
+
+
+def test_every_field_is_described() -> None:
+    lines = list(describe_config())
+    assert any(line.startswith("server.port ") for line in lines)
+    assert any(line.startswith("models[].path ") for line in lines)
+    for line in lines:
+        assert line.rpartition(")  ")[2], f"no description: {line}"

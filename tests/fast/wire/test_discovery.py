@@ -1,0 +1,68 @@
+"""The discovery file: found whole, believed only when it is the user's own and nobody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cato_backend.wire.discovery import (
+    Announcement,
+    UntrustedAnnouncement,
+    announce,
+    discover,
+    withdraw,
+)
+
+HERE = Announcement("http://127.0.0.1:1", "secret", os.getpid(), "0.1.0")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "backend.json"
+
+
+def test_what_is_announced_is_discovered(path: Path) -> None:
+    announce(HERE, path)
+    assert discover(path) == HERE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["backend.json"]
+
+
+def test_no_file_is_no_backend(path: Path) -> None:
+    assert discover(path) is None
+
+
+def test_only_its_own_process_withdraws_it(path: Path) -> None:
+    announce(HERE, path)
+    withdraw(HERE.pid + 1, path)
+    assert discover(path) == HERE
+    withdraw(HERE.pid, path)
+    assert discover(path) is None
+
+
+def test_a_file_that_others_can_read_is_not_believed(path: Path) -> None:
+    announce(HERE, path)
+    path.chmod(0o644)
+    with pytest.raises(UntrustedAnnouncement, match="mode 644, expected 600"):
+        discover(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"schema": 1}', '{"schema": 99, "url": "x"}', "\udcff"],
+)
+def test_a_damaged_file_is_named(path: Path, text: str) -> None:
+    announce(HERE, path)
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UntrustedAnnouncement, match=r"backend\.json"):
+        discover(path)
+
+
+def test_a_value_of_the_wrong_type_is_named(path: Path) -> None:
+    announce(HERE, path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "pid": "nine"}))
+    with pytest.raises(UntrustedAnnouncement, match="nine"):
+        discover(path)
