@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def _serve(arguments: argparse.Namespace, log_path: str | None) -> int:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _uncollected() -> Generator[None]:
     """What is imported inside stays out of the garbage collector's sight: walking the thousands of
     classes of LSP takes it 50 ms, at the start and in the middle of somebody's typing."""
     gc.disable()
