@@ -49,11 +49,17 @@ function M:edit(change)
   vim.bo[self.buffer].modifiable = false
 end
 
+---The cursor stays where the person left it: Neovim would push it along at the end of the text.
 ---@param piece string
 function M:append(piece)
+  local shown = vim.fn.win_findbuf(self.buffer)[1]
+  local cursor = shown and vim.api.nvim_win_get_cursor(shown)
   self:edit(function(buffer)
     vim.api.nvim_buf_set_text(buffer, -1, -1, -1, -1, vim.split(piece, '\n'))
   end)
+  if cursor then
+    vim.api.nvim_win_set_cursor(shown, cursor)
+  end
 end
 
 ---@param text string

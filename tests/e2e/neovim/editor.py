@@ -75,7 +75,10 @@ class Home:
         folders = {
             f"XDG_{name}_HOME": str(self.root / name) for name in ("CONFIG", "DATA", "STATE")
         }
-        return {**os.environ, **self.tools.environment, **folders, **self.variables}
+        # Of whoever runs the tests nothing may shine through.
+        own = ("CATO_", "NVIM", "XDG_")
+        system = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        return {**system, **self.tools.environment, **folders, **self.variables}
 
     def with_backend(self, url: str, token: str) -> Home:
         """The same with a backend in the environment."""

@@ -71,6 +71,7 @@ def test_a_summary_fills_a_split_that_q_closes(home: Home, source: Path) -> None
         assert editor.lua("return vim.bo.filetype") == "markdown"
         assert "scale" in editor.label
         assert editor.text.strip()
+        assert editor.lua("return vim.fn.getpos('.')")[1:3] == [1, 1]
         assert editor.windows == 2
         editor.type("q")
         wait_for("the split's end", lambda: editor.windows == 1)
