@@ -148,6 +148,8 @@ class _Build:
         )
         write_marker(built, self._draft)
         self._draft.rename(self._final)
+        for abandoned in engines_dir().glob(f".building-{self._final.name}-*"):
+            shutil.rmtree(abandoned)
         return built
 
     def _begin(self, what: str) -> None:

@@ -100,7 +100,10 @@ def test_a_failed_build_shows_pip_and_goes_on_later(pins: Pins, tmp_path: Path) 
     make_wheel(tmp_path, "later")
     draft = next(engines_dir().glob(".building-*"))
     (draft / "kept").touch()
+    abandoned = engines_dir() / f"{draft.name[:-4]}0000"
+    abandoned.mkdir()
     built = install(broken, ignore)
+    assert not abandoned.exists()
     assert (built.path / "kept").exists()
     assert {package.name for package in built.packages} == {"tinyengine", "later"}
 
