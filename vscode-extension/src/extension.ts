@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { registerCommands } from './common/commands';
 import { Locator } from './common/locate';
+import { manifestOf } from './common/manifest';
 import { ResultDocuments } from './common/results';
 import { Server } from './common/server';
 import { SECTION, Settings } from './common/settings';
@@ -18,7 +19,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const documents = new ResultDocuments();
   server = new Server(new Locator(context, settings, log), settings, item, log);
   const tasks = new Tasks(server, documents, context.globalState, log);
-  const version: string = context.extension.packageJSON.version;
+  const { version } = manifestOf(context);
   context.subscriptions.push(
     log,
     item,

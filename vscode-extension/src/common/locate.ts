@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { everInstalled, install, installed } from './install';
 import { expandHome, findProgram, isExecutable, isPath } from './lookup';
+import { manifestOf } from './manifest';
 import type { Settings } from './settings';
 import { SetupError } from './setup-error';
 
@@ -25,7 +26,7 @@ export class Locator {
     private readonly log: vscode.LogOutputChannel,
   ) {
     this.folder = context.globalStorageUri.fsPath;
-    this.version = context.extension.packageJSON.version;
+    this.version = manifestOf(context).version;
   }
 
   /** Undefined where there is none and the person does not want one installed. Throws SetupError. */

@@ -4,8 +4,7 @@ import type { ServerStatus } from './protocol';
 
 /** The language server's states, and those in which there is no language server to ask. */
 export type Status =
-  | ServerStatus
-  | { state: 'starting' | 'stopped' | 'missing' | 'failed'; message: string };
+  ServerStatus | { state: 'starting' | 'stopped' | 'missing' | 'failed'; message: string };
 
 export interface Presentation {
   text: string;

@@ -4,12 +4,7 @@ import type { Position, ProgressToken, TextDocumentIdentifier } from 'vscode-lan
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
 export type ServerState =
-  | 'starting'
-  | 'ready'
-  | 'busy'
-  | 'unreachable'
-  | 'disabled'
-  | 'unauthorized';
+  'starting' | 'ready' | 'busy' | 'unreachable' | 'disabled' | 'unauthorized';
 
 export interface ServerStatus {
   state: ServerState;

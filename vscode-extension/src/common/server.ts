@@ -175,7 +175,7 @@ export class Server implements vscode.Disposable {
           configuration: (params) =>
             Promise.all(params.items.map((item) => this.section(item.section))),
           // `pushSettings` says it, with the token from the secret storage.
-          didChangeConfiguration: async () => undefined,
+          didChangeConfiguration: () => Promise.resolve(),
         },
       },
     };

@@ -1,6 +1,7 @@
 /** What the person configured, in the shape that the language server reads. */
 
 import * as vscode from 'vscode';
+import { manifestOf } from './manifest';
 import { type Nested, nest } from './nesting';
 
 export const SECTION = 'cato';
@@ -16,7 +17,7 @@ export class Settings {
   ) {}
 
   static of(context: vscode.ExtensionContext): Settings {
-    const declared = context.extension.packageJSON.contributes.configuration.properties;
+    const declared = manifestOf(context).contributes.configuration.properties;
     const names = Object.keys(declared).map((name) => name.slice(SECTION.length + 1));
     return new Settings(names, context.secrets);
   }
@@ -55,7 +56,7 @@ export class Settings {
   }
 
   async hasToken(): Promise<boolean> {
-    const inSettings = this.configuration().get('backend.token', '') !== '';
+    const inSettings = this.configuration().get<string>('backend.token', '') !== '';
     return inSettings || (await this.secrets.get(TOKEN_SECRET)) !== undefined;
   }
 

@@ -49,8 +49,10 @@ export class Tasks {
   private async run(title: string, send: Send): Promise<void> {
     const client = this.server.running;
     const editor = vscode.window.activeTextEditor;
-    if (!client || !editor)
-      return this.complain(vscode.l10n.t('The language server is not running.'));
+    if (!client || !editor) {
+      this.complain(vscode.l10n.t('The language server is not running.'));
+      return;
+    }
     const place = {
       textDocument: client.code2ProtocolConverter.asTextDocumentIdentifier(editor.document),
       position: client.code2ProtocolConverter.asPosition(editor.selection.active),
