@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from dataclasses import dataclass
@@ -50,12 +51,32 @@ async def serve(gateway: Gateway, listener: Listener) -> web.AppRunner:
     """Starts to answer. `await runner.cleanup()` ends it, streams under way included."""
     # Without handler_cancellation a handler outlives its client, and the engine works for nobody.
     runner = web.AppRunner(
-        make_app(gateway), handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S
+        make_app(gateway),
+        handler_cancellation=True,
+        access_log=None,
+        logger=_connection_log(),
+        shutdown_timeout=_SHUTDOWN_S,
     )
     await runner.setup()
     site = web.SockSite(runner, listener.socket, ssl_context=listener.tls, backlog=_BACKLOG)
     await site.start()
     return runner
+
+
+class _KindOnly(logging.Filter):
+    """aiohttp quotes what it could not parse, and that may be a token: only its kind is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        record.msg, record.args = f"a request could not be read: {type(error).__name__}", ()
+        record.exc_info = None
+        return True
+
+
+def _connection_log() -> logging.Logger:
+    log = logging.getLogger(f"{__name__}.connections")
+    log.addFilter(_KindOnly())
+    return log
 
 
 def _check_exposure(config: ServerConfig, tokens: Tokens) -> None:

@@ -17,8 +17,8 @@ _SPARE_TOKENS = 32
 """Left free of the context, for markers and for the error of the estimate."""
 _LARGEST_OUTPUT_SHARE = 1 / 2
 """A prompt is never cut below this share of the context to make room for output."""
-_SHRINK = 0.8
-"""How much shorter a prompt is cut each time the engine finds it too long."""
+_SHRINK = 0.2
+"""Taken off what a token is reckoned to hold, each time the engine finds the prompt too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def render(
         prompt = body.get("prompt")
         return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
     limit = max_prompt_tokens(facts, call.request.max_tokens)
-    rendered = _rendered(call.infill, facts.fim, limit, ratio.mean * _SHRINK**overflows)
+    rendered = _rendered(call.infill, facts.fim, limit, ratio.mean * (1 - _SHRINK * overflows))
     body["prompt"] = rendered.text
     _add_stops(body, rendered, facts.fim)
     return Upstream(call.kind, body, len(rendered.text))
