@@ -12,6 +12,8 @@ from pathlib import Path
 from cato_backend.engines.pins import EngineKind
 
 HOST = "127.0.0.1"
+STARTUP = Path(__file__).parent / "startup"
+"""Holds the `sitecustomize.py` that every process of an engine runs first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def _kind_arguments(engine: EngineSpec) -> list[str]:
 
 def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:
     environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = str(STARTUP)
     if model.is_local:
         environment["HF_HUB_OFFLINE"] = "1"
     if engine.kind is EngineKind.GPU:

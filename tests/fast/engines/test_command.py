@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +75,15 @@ def test_only_a_folder_is_offline(tmp_path: Path) -> None:
 def test_the_users_arguments_come_last() -> None:
     command = made(replace(CPU, arguments=("--max-num-seqs", "4")))
     assert command.argv[-2:] == ("--max-num-seqs", "4")
+
+
+def test_engines_collect_garbage_less_often() -> None:
+    code = "import gc; print(gc.get_threshold()[0])"
+    environment = {"PYTHONPATH": made().environment["PYTHONPATH"]}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True
+    )
+    assert int(said.stdout) == 50_000
 
 
 def test_context_only_when_given() -> None:
