@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
 from cato_backend import __version__
@@ -32,9 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The `cato` command: returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     names = {point.name: point for point in entry_points(group=GROUP)}
-    if argv and argv[0] in names:
-        return _run(argv[0], names[argv[0]].load(), argv[1:])
-    return _overview(argv)
+    if not argv or argv[0] not in names:
+        return _overview(argv)
+    try:
+        command: Command = names[argv[0]].load()
+    except ImportError as error:
+        sys.stderr.write(f"cato {argv[0]}: {_unavailable(error)}\n")
+        return 1
+    return _run(argv[0], command, argv[1:])
 
 
 def _run(name: str, command: Command, argv: Sequence[str]) -> int:
@@ -66,9 +71,22 @@ def _overview(argv: Sequence[str]) -> int:
     parser.add_argument("--version", action="version", version=f"cato {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="NAME", required=True)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        commands.add_parser(point.name, help=point.load().SUMMARY, add_help=False)
+        commands.add_parser(point.name, help=_summary(point), add_help=False)
     parser.parse_args(argv or ["--help"])
     return 0
+
+
+def _summary(point: EntryPoint) -> str:
+    try:
+        command: Command = point.load()
+    except ImportError as error:
+        return _unavailable(error)
+    return command.SUMMARY
+
+
+def _unavailable(error: ImportError) -> str:
+    """The backend needs Linux; on other systems the editor's side works all the same."""
+    return f"not available on this system ({error.name} is missing)"
 
 
 if __name__ == "__main__":
