@@ -139,11 +139,10 @@ async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: 
         # Whatever breaks after the finish reason takes nothing from the answer.
         if not answer.finished:
             raise
-    if answer.done:
-        return
-    if not answer.finished:
+    if not answer.finished and not (answer.done and answer.tokens):
         raise AttemptBroken("its stream ended early")
-    await emit(Relayed(sse.event(sse.DONE)))
+    if not answer.done:
+        await emit(Relayed(sse.event(sse.DONE)))
 
 
 async def _read(content: aiohttp.StreamReader, answer: Answer) -> bytes:

@@ -46,7 +46,8 @@ class Call:
     def choices(self) -> int:
         """How many sequences answer it: `n` for each prompt of a batch."""
         prompts = 1
-        if isinstance(prompt := self.body.get("prompt"), list):
+        prompt = self.body.get("prompt")
+        if self.kind is Kind.COMPLETION and isinstance(prompt, list):
             items = cast("list[object]", prompt)
             prompts = 1 if isinstance(items[0], int) else len(items)
         return prompts * int(self.body.get("n") or 1)

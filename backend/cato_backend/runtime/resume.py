@@ -41,9 +41,8 @@ def can_resume(call: Call, answer: Answer) -> bool:
     """Whether enough is known of what was sent."""
     if not call.request.resumable or not call.streams:
         return False
-    return (
-        _by_ids(call.body, answer) or isinstance(call.body.get("prompt"), str) or bool(call.infill)
-    )
+    has_text = call.infill is not None or isinstance(call.body.get("prompt"), str)
+    return _by_ids(call.body, answer) or (call.kind is Kind.COMPLETION and has_text)
 
 
 def render_resumed(

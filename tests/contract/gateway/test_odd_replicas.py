@@ -1,0 +1,151 @@
+"""Servers that are no vLLM, and answers that are none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.contract.gateway.odd import SSE, Odd, odd_replica
+from tests.contract.gateway.serving import serving
+from tests.contract.gateway.site import CHAT, DONE, Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+STREAM = {"prompt": "x", "stream": True}
+
+
+@dataclass(slots=True)
+class Strange:
+    """A gateway before one odd replica."""
+
+    site: Site
+    odd: Odd
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Strange]:
+    """Shared by the module."""
+    folder = tmp_path_factory.mktemp("odd")
+    config = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\n"
+    async with (
+        odd_replica() as odd,
+        serving(folder, config=config, replicas=(odd.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Strange(Site(serve, [], http), odd)
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
+    """Set back for the test; nothing is left running after it."""
+    odd = before_odd.odd
+    odd.body, odd.content_type, odd.hangs, odd.gzipped, odd.calls = b"", SSE, False, False, 0
+    yield before_odd
+    await before_odd.site.wait_idle()
+
+
+def event(text: str, finish_reason: str | None = None, index: int = 0) -> bytes:
+    choice = {"index": index, "text": text, "finish_reason": finish_reason}
+    return f"data: {json.dumps({'id': 'cmpl-1', 'choices': [choice]})}\n\n".encode()
+
+
+WELL = event("a") + event("b", "stop") + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (json.dumps({"id": "1", "choices": [{"text": "whole"}]}).encode(), "application/json"),
+        (b"<html>login</html>", "text/html"),
+        (b"", SSE),
+        (b"data: {\n\n", SSE),
+        (b"data: 7\n\n", SSE),
+        (b'data: {"choices": [null]}\n\n', SSE),
+        (b'data: {"choices": 7}\n\n', SSE),
+        (b'data: {"choices": [], "usage": 7}\n\n', SSE),
+        (b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n', SSE),
+        (b"data: [DONE]\n\n", SSE),
+        (b"data: \xff\n\n", SSE),
+        (b"data: " + b"x" * 5_000_000, SSE),
+    ],
+)
+async def test_what_is_no_stream_is_a_failure_of_the_replica(
+    strange: Strange, body: bytes, content_type: str
+) -> None:
+    strange.odd.body, strange.odd.content_type = body, content_type
+    answer = await strange.site.post(STREAM)
+    assert answer.status == 502
+    assert answer.error["code"] == "replica_failed"
+    assert strange.odd.calls == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"choices": 1, "usage": []}'])
+async def test_what_is_no_answer_is_a_failure_of_the_replica(strange: Strange, body: bytes) -> None:
+    strange.odd.body, strange.odd.content_type = body, "application/json"
+    answer = await strange.site.post({"prompt": "x"})
+    assert answer.status == 502
+    assert strange.odd.calls == 3
+
+
+async def test_an_answer_without_usage_is_one(strange: Strange) -> None:
+    strange.odd.body = json.dumps({"choices": [{"text": "a"}]}).encode()
+    answer = await strange.site.post({"prompt": "x"})
+    assert (answer.status, answer.body) == (200, strange.odd.body)
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+async def test_a_plain_openai_server_does(strange: Strange, gzipped: bool) -> None:
+    strange.odd.body, strange.odd.gzipped = WELL, gzipped
+    answer = await strange.site.post(STREAM)
+    assert answer.body == WELL
+
+
+async def test_line_ends_and_comments_of_other_servers(strange: Strange) -> None:
+    strange.odd.body = b": ping\r\n\r\n" + WELL.replace(b"\n", b"\r\n")
+    assert (await strange.site.post(STREAM)).text == "ab"
+
+
+@pytest.mark.parametrize("tail", [b"", b"data: [DONE]", b"data: [DONE]\n\n"])
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_after_the_finish_reason_the_end_comes_soon(
+    strange: Strange, tail: bytes, hangs: bool
+) -> None:
+    """Without a [DONE], without an end of the connection, or without both."""
+    strange.odd.body, strange.odd.hangs = event("a") + event("b", "stop") + tail, hangs
+    async with asyncio.timeout(5):
+        answer = await strange.site.post(STREAM)
+    assert answer.text == "ab"
+    assert answer.events.count(DONE) == 1
+    assert strange.odd.calls == 1
+
+
+async def test_one_finished_choice_of_two_is_no_end(strange: Strange) -> None:
+    strange.odd.body = event("a") + event("b", "stop", index=1)
+    answer = await strange.site.post({**STREAM, "n": 2})
+    assert answer.chunks[-1]["error"]["code"] == "replica_failed"
+
+
+@pytest.mark.parametrize("body", [STREAM, {"prompt": "x"}])
+async def test_a_replica_that_falls_silent_has_failed(
+    strange: Strange, body: dict[str, Any]
+) -> None:
+    strange.odd.hangs = True
+    async with asyncio.timeout(5):
+        answer = await strange.site.post(body)
+    assert answer.status == 502
+
+
+async def test_a_chat_of_a_server_without_ids_cannot_be_continued(strange: Strange) -> None:
+    choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": None}
+    strange.odd.body = f"data: {json.dumps({'choices': [choice]})}\n\n".encode()
+    body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
+    answer = await strange.site.post(body, CHAT)
+    assert answer.chunks[-1]["error"]["code"] == "replica_failed"
+    assert strange.odd.calls == 1
