@@ -69,13 +69,6 @@ class Editor:
         shown = await self.page.wait_for_function(GHOST_TEXT, timeout=timeout_ms)
         return str(await shown.json_value())
 
-    async def accept(self) -> None:
-        """Presses Tab; returns once the cursor has moved, for the text comes a moment later."""
-        cursor = self.page.get_by_role("button", name=re.compile(r"^Ln \d+, Col \d+"))
-        place = await cursor.inner_text()
-        await self.press("Tab")
-        await expect(cursor).not_to_have_text(place, timeout=TIMEOUT_MS)
-
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""
         await self.press("F1")
