@@ -62,6 +62,7 @@ def completion_call(
         body["stop"] = list(assignment.limits.stop)
     request_id = new_request_id()
     named = _headers(assignment.task, sender, request_id)
+    named[headers.DOCUMENT] = sender.document
     named[headers.SLO_TTFT_MS] = str(max(budget_ms, 1))
     if supersede:
         named[headers.SUPERSEDE] = "1"
@@ -69,7 +70,10 @@ def completion_call(
 
 
 def task_call(request: TaskRequest, sender: Sender, request_id: str, *, budget_ms: int) -> Call:
-    """A whole task. `budget_ms`: what is left of its E2E target when it is sent."""
+    """A whole task. `budget_ms`: what is left of its E2E target when it is sent.
+
+    It names no document: the next completion of its document would take its place.
+    """
     named = _headers(request.task, sender, request_id)
     named[headers.SLO_E2E_MS] = str(max(budget_ms, 1))
     return Call("/v1/tasks", request_id, named, request.body())
@@ -79,6 +83,5 @@ def _headers(task: Task, sender: Sender, request_id: str) -> dict[str, str]:
     return {
         headers.TASK: task.value,
         headers.SESSION: sender.session,
-        headers.DOCUMENT: sender.document,
         headers.REQUEST_ID: request_id,
     }
