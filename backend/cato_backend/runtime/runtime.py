@@ -67,7 +67,7 @@ class Runtime:
         self.metrics = metrics
         self.clock = clock
         self.last_asked = clock()
-        """When a client last asked for anything."""
+        """When a client last asked for anything, or its last answer ended."""
         self._scheduler = scheduler
         self._attempts = attempts
         self._scores = Scorekeeper(metrics)
@@ -133,6 +133,7 @@ class Runtime:
             raise
         finally:
             del self._flights[request.id]
+            self.last_asked = self.clock()
             self._tell(Cancelled(request.id))
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:

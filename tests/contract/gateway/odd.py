@@ -14,13 +14,16 @@ SSE = "text/event-stream"
 
 @dataclass(slots=True)
 class Odd:
-    """`body` is sent under `content_type`; the connection stays open where `hangs`."""
+    """`body` is sent `repeats` times; the connection stays open afterwards where it `hangs`."""
 
     body: bytes = b""
     content_type: str = SSE
     hangs: bool = False
     gzipped: bool = False
+    repeats: int = 1
     calls: int = 0
+    sent: int = 0
+    """How often the body was sent, or is just being sent."""
     url: str = ""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -31,7 +34,9 @@ class Odd:
         if self.gzipped:
             response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
-        await response.write(self.body)
+        for _ in range(self.repeats):
+            self.sent += 1
+            await response.write(self.body)
         if self.hangs:
             await self.ended.wait()
         return response

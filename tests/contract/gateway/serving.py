@@ -90,6 +90,19 @@ async def start(folder: Path, *arguments: str) -> Serve:
     )
 
 
+async def refusal(folder: Path, *arguments: str) -> str:
+    """What a process said whose start is refused with status 1, in one line."""
+    serve = await start(folder, *arguments)
+    try:
+        status = await serve.wait_ended()
+    except TimeoutError:
+        serve.process.kill()
+        raise
+    assert status == 1, serve.said
+    assert len(serve.said.splitlines()) == 1, serve.said
+    return serve.said
+
+
 @asynccontextmanager
 async def serving(
     folder: Path, *arguments: str, config: str = "", replicas: tuple[str, ...] = ()

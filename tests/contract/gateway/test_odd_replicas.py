@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -33,7 +34,7 @@ class Strange:
 async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Strange]:
     """Shared by the module."""
     folder = tmp_path_factory.mktemp("odd")
-    config = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\n"
+    config = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
     async with (
         odd_replica() as odd,
         serving(folder, config=config, replicas=(odd.url,)) as serve,
@@ -46,7 +47,8 @@ async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
     """Set back for the test; nothing is left running after it."""
     odd = before_odd.odd
-    odd.body, odd.content_type, odd.hangs, odd.gzipped, odd.calls = b"", SSE, False, False, 0
+    odd.body, odd.content_type, odd.hangs, odd.gzipped = b"", SSE, False, False
+    odd.repeats, odd.calls, odd.sent = 1, 0, 0
     yield before_odd
     await before_odd.site.wait_idle()
 
@@ -83,7 +85,7 @@ async def test_what_is_no_stream_is_a_failure_of_the_replica(
     answer = await strange.site.post(STREAM)
     assert answer.status == 502
     assert answer.error["code"] == "replica_failed"
-    assert strange.odd.calls == 3
+    assert strange.odd.calls == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"choices": 1, "usage": []}'])
@@ -91,7 +93,7 @@ async def test_what_is_no_answer_is_a_failure_of_the_replica(strange: Strange, b
     strange.odd.body, strange.odd.content_type = body, "application/json"
     answer = await strange.site.post({"prompt": "x"})
     assert answer.status == 502
-    assert strange.odd.calls == 3
+    assert strange.odd.calls == 1
 
 
 async def test_an_answer_without_usage_is_one(strange: Strange) -> None:
@@ -149,3 +151,31 @@ async def test_a_chat_of_a_server_without_ids_cannot_be_continued(strange: Stran
     answer = await strange.site.post(body, CHAT)
     assert answer.chunks[-1]["error"]["code"] == "replica_failed"
     assert strange.odd.calls == 1
+
+
+async def test_a_slow_reader_does_not_fill_the_memory(strange: Strange) -> None:
+    """60 MB are on their way; the client reads none of them, and the replica is made to wait."""
+    strange.odd.body, strange.odd.repeats = event("x" * 100_000), 600
+    pid = strange.site.serve.process.pid
+    before_kb = resident_kb(pid)
+    async with strange.site.opened(STREAM) as response:
+        sent = await settled(strange.odd)
+        assert 0 < sent < 400
+        assert resident_kb(pid) - before_kb < 25_000
+        assert (await strange.site.call("GET", "/health")).status == 200
+        response.close()
+
+
+async def settled(odd: Odd) -> int:
+    """How often the body was sent when it came no further."""
+    sent = -1
+    while sent != odd.sent:
+        sent = odd.sent
+        await asyncio.sleep(0.5)
+    return sent
+
+
+def resident_kb(pid: int) -> int:
+    """The process's resident memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])

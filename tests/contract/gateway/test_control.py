@@ -1,0 +1,67 @@
+"""`/health`, `/metrics` and `/v1/models`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cato_backend.tasks.fim import Order
+from cato_backend.wire.headers import Task
+from tests.contract.gateway.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def test_health_tells_the_replicas(single: Site) -> None:
+    answer = await single.call("GET", "/health")
+    assert answer.status == 200
+    assert answer.json["status"] == "ok"
+    assert answer.json["replicas"] == [{"id": "static-1", "model": "cato-embedded", "running": 0}]
+    assert (await single.call("HEAD", "/health")).status == 200
+
+
+async def test_models_tell_what_a_client_may_know(single: Site) -> None:
+    alias, own = (await single.call("GET", "/v1/models")).json["data"]
+    assert (alias["id"], own["id"]) == ("cato", "cato-embedded")
+    assert alias["object"] == "model"
+    assert alias["max_model_len"] == 4096
+    assert set(alias["cato"]["tasks"]) == set(Task)
+    assert 0 < alias["cato"]["max_prompt_tokens"] < 4096
+    assert alias["cato"]["chars_per_token"] > 0
+    assert alias["cato"]["fim_order"] in set(Order)
+    for name in ("cato", "cato-embedded"):
+        assert (await single.call("GET", f"/v1/models/{name}")).json["id"] == name
+    assert (await single.call("GET", "/v1/models/gpt-5")).status == 404
+
+
+async def test_metrics_count_each_request_by_its_outcome(single: Site) -> None:
+    before = await single.metrics()
+    await single.fake.change(ttft_ms=30)
+    await single.post({"prompt": "x"}, x_cato_task="completion")
+    await single.post({"prompt": "x"}, x_cato_task="completion", x_slo_ttft_ms=1)
+    await single.post({"prompt": "x"}, x_cato_task="translation")
+    for name, reason in (("m-1", "enough"), ("m-2", "typed")):
+        asking = asyncio.create_task(
+            single.post({"prompt": "x", "stream": True}, x_request_id=name)
+        )
+        await single.wait_total("cato_requests_running", 1)
+        await single.cancel(name, reason)
+        await asking
+    after = await single.metrics()
+    counted = {
+        labels: value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name == "cato_requests_total" and value != before.get((name, labels), 0)
+    }
+    assert counted == {
+        ("met", "completion"): 1,
+        ("late", "completion"): 1,
+        ("met", "translation"): 1,
+        ("enough", "generation"): 1,
+        ("cancelled", "generation"): 1,
+    }
+    ttft = ("cato_ttft_seconds_count", ("completion",))
+    assert after[ttft] - before.get(ttft, 0) == 2
+    assert after["cato_replicas_up", ("cato-embedded",)] == 1
+    assert after["cato_requests_running", ("static-1",)] == 0

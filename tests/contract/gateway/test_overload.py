@@ -1,0 +1,75 @@
+"""Bounded queues, and requests whose worth runs out while they wait."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from tests.contract.gateway.conftest import BOB
+from tests.contract.gateway.site import Answer, Site
+from tests.contract.gateway.test_ended_by_the_client import LONG, occupied
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def test_a_full_queue_says_when_to_come_back(narrow: Site) -> None:
+    async with occupied(narrow):
+        queued = [
+            asyncio.create_task(narrow.post(LONG, x_cato_session=f"editor-{i}")) for i in range(4)
+        ]
+        await narrow.wait_total("cato_requests_waiting", 4)
+        says_when(await narrow.post(LONG, x_cato_session="one-more"))
+        await gone(narrow, queued)
+
+
+async def test_one_editor_cannot_fill_the_queue(narrow: Site) -> None:
+    async with occupied(narrow):
+        queued = [asyncio.create_task(narrow.post(LONG, x_cato_session="same")) for _ in range(2)]
+        await narrow.wait_total("cato_requests_waiting", 2)
+        says_when(await narrow.post(LONG, x_cato_session="same"))
+        bob = {"authorization": f"Bearer {BOB}"}
+        for headers in ({"x_cato_session": "other"}, bob | {"x_cato_session": "same"}):
+            queued.append(asyncio.create_task(narrow.post(LONG, **headers)))
+            await narrow.wait_total("cato_requests_waiting", len(queued))
+        await gone(narrow, queued)
+
+
+def says_when(answer: Answer) -> None:
+    assert answer.status == 429
+    assert answer.error["type"] == "rate_limit_error"
+    assert re.fullmatch(r"[1-9]\d*", answer.headers["retry-after"])
+    milliseconds = int(answer.headers["retry-after-ms"])
+    assert 0 < milliseconds <= 1000 * int(answer.headers["retry-after"])
+
+
+async def gone(site: Site, queued: list[asyncio.Task[Answer]]) -> None:
+    for task in queued:
+        task.cancel()
+    await site.wait_total("cato_requests_waiting", 0)
+
+
+async def test_a_completion_expires_in_the_queue(narrow: Site) -> None:
+    async with occupied(narrow):
+        answer = await narrow.post({"prompt": "x"}, x_cato_task="completion", x_request_id="late")
+        assert answer.status == 504
+        assert answer.error["code"] == "expired"
+        assert answer.headers["x-request-id"] == "late"
+        assert len(narrow.fake.requests) == 1
+
+
+async def test_its_worth_goes_with_the_budget(narrow: Site) -> None:
+    """Twice the default's budget, twice the wait."""
+    loop = asyncio.get_running_loop()
+    async with occupied(narrow):
+        began = loop.time()
+        headers = {"x_cato_task": "completion", "x_slo_ttft_ms": "200"}
+        assert (await narrow.post({"prompt": "x"}, **headers)).status == 504
+        assert 0.35 < loop.time() - began < 2
+
+
+async def test_the_load_is_told(narrow: Site) -> None:
+    await narrow.fake.change(itl_ms=5)
+    async with narrow.opened(LONG) as response:
+        assert float(response.headers["x-cato-load"]) == 1

@@ -1,0 +1,134 @@
+"""`POST /v1/tasks`: a whole task as a stream of named events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from cato_backend.wire import sse
+from tests.contract.gateway.site import TASKS, Answer, Site
+from tests.fakes.vllm import Fault, FaultKind
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+UNIT = {"name": "add", "kind": "function", "text": "def add(a, b):\n    return a + b\n"}
+SUMMARY = {"task": "summarization", "language": "python", "units": [UNIT]}
+TRANSLATION = {**SUMMARY, "task": "translation", "target_language": "go"}
+
+
+def events(answer: Answer) -> list[tuple[str, Any]]:
+    """Name and value of each event before [DONE], which must be the last."""
+    *found, done = sse.EventReader().feed(answer.body)
+    assert done.data == sse.DONE
+    return [(event.name, json.loads(event.data)) for event in found]
+
+
+@pytest.mark.parametrize("task", [SUMMARY, TRANSLATION])
+async def test_progress_then_deltas_then_one_result(single: Site, task: dict[str, Any]) -> None:
+    await single.fake.change(reply="Adds two numbers")
+    answer = await single.post(task, TASKS, x_request_id="task-1")
+    assert answer.headers["x-request-id"] == "task-1"
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    (first, progress), *deltas, (last, result) = events(answer)
+    assert (first, progress) == ("progress", {"state": "running", "done": 0, "total": 1})
+    assert {name for name, _ in deltas} == {"delta"}
+    assert "".join(value["text"] for _, value in deltas) == "Adds two numbers"
+    assert last == "result"
+    assert result["text"] == "Adds two numbers"
+    assert result["finish_reason"] == "stop"
+    assert result["met"] is True
+    assert result["elapsed_ms"] > 0
+
+
+async def test_the_budget_is_the_whole_task_s(single: Site) -> None:
+    await single.fake.change(reply="late", ttft_ms=60)
+    answer = await single.post({**SUMMARY, "units": [UNIT, UNIT]}, TASKS, x_slo_e2e_ms=100)
+    assert events(answer)[-1][1]["met"] is False
+
+
+async def test_units_are_served_in_order_and_joined(single: Site) -> None:
+    await single.fake.change(reply="Does it")
+    units = [{**UNIT, "name": name} for name in ("one", "two", "three")]
+    found = events(await single.post({**SUMMARY, "units": units}, TASKS))
+    progress = [value["done"] for name, value in found if name == "progress"]
+    assert progress == [0, 1, 2]
+    assert [name for name, _ in found].count("result") == 1
+    assert found[-1][1]["text"] == "**one**: Does it\n\n**two**: Does it\n\n**three**: Does it"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"task": "completion"}, "task"),
+        ({"task": None}, "task"),
+        ({"language": ""}, "language"),
+        ({"language": 7}, "language"),
+        ({"units": []}, "units"),
+        ({"units": [{"text": ""}]}, "units[0].text"),
+        ({"units": [7]}, "units[0]"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"task": "translation"}, "target_language"),
+        ({"model": "gpt-5"}, "model"),
+    ],
+)
+async def test_a_bad_task_is_refused_by_field(
+    single: Site, change: dict[str, Any], field: str
+) -> None:
+    answer = await single.post({**SUMMARY, **change}, TASKS)
+    assert answer.status in (400, 404)
+    assert answer.error["param"] == field
+    assert single.fake.requests == []
+
+
+async def test_a_task_that_fails_before_its_beginning_is_a_status(single: Site) -> None:
+    await single.fake.change(fault=Fault(FaultKind.ERROR))
+    answer = await single.post(SUMMARY, TASKS)
+    assert answer.status == 502
+    assert answer.error["code"] == "replica_failed"
+
+
+async def test_a_task_that_fails_later_is_an_error_event(single: Site) -> None:
+    """The second unit's call fails: there is no result."""
+    await single.fake.change(itl_ms=10)
+    task = {**SUMMARY, "units": [UNIT, UNIT], "max_tokens": 20}
+    asking = asyncio.create_task(single.post(task, TASKS))
+    await single.fake.wait_until(lambda state: len(state.requests) == 1)
+    await single.fake.change(fault=Fault(FaultKind.ERROR))
+    found = events(await asking)
+    assert found[-1][0] == "error"
+    assert found[-1][1]["error"]["code"] == "replica_failed"
+    assert "result" not in [name for name, _ in found]
+
+
+async def test_a_task_is_cancelled_by_name(single: Site) -> None:
+    await single.fake.change(itl_ms=10)
+    async with single.opened(SUMMARY, TASKS, x_request_id="task-2") as response:
+        begun = await response.content.readuntil(b"\n\n")
+        assert (await single.cancel("task-2")).status == 200
+        found = events(Answer(200, {}, begun + await response.read()))
+    assert {name for name, _ in found} <= {"progress", "delta"}
+    await single.fake.wait_until(lambda state: state.aborted == 1)
+
+
+async def test_a_task_whose_client_goes_away(single: Site) -> None:
+    await single.fake.change(itl_ms=10)
+    async with single.opened(TRANSLATION, TASKS) as response:
+        await response.content.readuntil(b"\n\n")
+        response.close()
+        await single.fake.wait_until(lambda state: state.aborted == 1)
+
+
+async def test_a_task_goes_on_where_its_replica_dies(pair: Site) -> None:
+    first, second = pair.fakes
+    await first.change(reply="Adds two numbers", fault=Fault(FaultKind.DIE, after_tokens=4))
+    await second.change(reply=" as a sum")
+    found = events(await pair.post(SUMMARY, TASKS))
+    deltas = [value["text"] for name, value in found if name == "delta"]
+    said = "".join(deltas).removesuffix(" as a sum")
+    assert said
+    assert second.requests[-1].body["prompt"].endswith(said)
+    assert found[-1][0] == "result"
+    assert found[-1][1]["text"] == "".join(deltas)
