@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import warnings
 from dataclasses import replace
-from itertools import count
 
-from tree_sitter import Parser, Point, Tree
+from tree_sitter import Language, Parser, Tree
 
 from cato_lsp.syntax.languages import language
 from cato_lsp.text.document import Document, Parse, Parsed
@@ -16,9 +16,11 @@ from cato_lsp.text.snapshot import Snapshot
 LARGEST_PARSED = 2 * 1024 * 1024
 """In characters. A first parse runs at about 5 MB/s, in the server's only thread."""
 
-PATIENCE = 60
-"""Steps of the parser, about 20 µs each, that one key may cost. Most keys take few; an open bracket
-in a file of 20,000 lines takes thousands."""
+PATIENCE_US = 1_200
+"""Microseconds of the parser that one key may cost. Most keys take few; an open bracket in a file
+of 20,000 lines takes 0.1 s."""
+
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 REST = 10
 """Keys without another attempt after one that was given up."""
@@ -34,7 +36,7 @@ def settled(snapshot: Snapshot) -> Snapshot:
     grammar = language(snapshot.language_id)
     if snapshot.settled or grammar is None:
         return snapshot
-    parse = _Incremental(Parser(grammar))
+    parse = _Incremental(grammar)
     parsed = parse(snapshot.text, snapshot.lines, snapshot.tree, patient=True)
     return replace(snapshot, tree=parsed.tree, settled=True)
 
@@ -42,7 +44,7 @@ def settled(snapshot: Snapshot) -> Snapshot:
 def _parse_for(language_id: str) -> Parse:
     grammar = language(language_id)
     if grammar is not None:
-        return _Incremental(Parser(grammar))
+        return _Incremental(grammar)
     unparsed = Parsed(None, f"no grammar for language {language_id!r}")
 
     def parse(text: str, lines: LineIndex, edited: Tree | None, *, patient: bool) -> Parsed:
@@ -52,8 +54,9 @@ def _parse_for(language_id: str) -> Parse:
 
 
 class _Incremental:
-    def __init__(self, parser: Parser) -> None:
-        self._parser = parser
+    def __init__(self, grammar: Language) -> None:
+        self._patient = Parser(grammar)
+        self._hasty = _hasty_parser(grammar)
         self._resting = 0
 
     def __call__(
@@ -62,34 +65,40 @@ class _Incremental:
         reason = _unparsable(text)
         if reason is not None:
             return Parsed(None, reason)
-
-        def read(byte: int, _point: Point) -> bytes:
-            return lines.chunk_at(byte, text)
-
         if edited is None:
-            return Parsed(self._parser.parse(read))
+            return Parsed(self._patient.parse(_source(text)))
         if patient:
             self._resting = 0
-            return Parsed(self._parser.parse(read, edited))
-        return self._impatiently(read, edited)
+            return Parsed(self._patient.parse(_source(text), edited))
+        return self._hastily(text, edited)
 
-    def _impatiently(self, read: Callable[[int, Point], bytes], edited: Tree) -> Parsed:
+    def _hastily(self, text: str, edited: Tree) -> Parsed:
         if self._resting > 0:
             self._resting -= 1
             return Parsed(edited, settled=False)
         try:
-            return Parsed(self._parser.parse(read, edited, progress_callback=_impatient()))
+            return Parsed(self._hasty.parse(_source(text), edited))
         except ValueError:
-            # How tree-sitter says that it was told to stop; it would resume there next time.
-            self._parser.reset()
+            # How tree-sitter says that its time was up; it would resume there next time.
+            self._hasty.reset()
             self._resting = REST
             return Parsed(edited, settled=False)
 
 
-def _impatient() -> Callable[[int, bool], bool]:
-    """Stops the parser after PATIENCE steps. Steps, not time: the same edits give the same tree."""
-    steps = count()
-    return lambda _byte, _has_error: next(steps) >= PATIENCE
+def _hasty_parser(grammar: Language) -> Parser:
+    with warnings.catch_warnings():
+        # Deprecated in favour of a callback, which is heard only where the text is read by another
+        # callback; and tree-sitter's binding never frees what that one returns: 10 kB a key.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Parser(  # pyright: ignore[reportDeprecated]
+            grammar, timeout_micros=PATIENCE_US
+        )
+
+
+def _source(text: str) -> bytes:
+    """What tree-sitter reads: UTF-8, with LF for a lone CR, so that its rows are our lines."""
+    encoded = text.encode()
+    return _LONE_CR.sub(b"\n", encoded) if b"\r" in encoded else encoded
 
 
 def _unparsable(text: str) -> str | None:

@@ -73,9 +73,10 @@ def lacks_closer(node: Node) -> bool:
     for _ in range(_DEEPEST_CLOSER):
         if node.is_missing:
             return True
-        if node.child_count == 0:
+        last = node.child(node.child_count - 1) if node.child_count else None
+        if last is None:
             return False
-        node = node.child(node.child_count - 1)
+        node = last
     return False
 
 
@@ -132,7 +133,8 @@ def body_is_empty(function: Node, byte: int, shape: Shape) -> bool:
 
 
 def _opens_with_brace(body: Node, byte: int) -> bool:
-    return body.start_byte < byte and body.child_count > 0 and body.child(0).type == "{"
+    opener = body.child(0)
+    return body.start_byte < byte and opener is not None and opener.type == "{"
 
 
 def _signature_end(function: Node) -> int:

@@ -19,7 +19,6 @@ LINES_PER_BLOCK = 256
 SMALL = 64
 
 _LINE_END = re.compile(r"\r\n?|\n")
-_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +106,6 @@ class LineIndex:
             return start + into
         encoded = text[start : start + held.characters].encode()
         return start + len(encoded[:into].decode(errors="ignore"))
-
-    def chunk_at(self, byte: int, text: str) -> bytes:
-        """What tree-sitter reads from offset `byte` on: the rest of its block as UTF-8, with LF for
-        a lone CR; empty at the end of the text."""
-        block = self._block_at_byte(byte)
-        start = self._characters[block]
-        encoded = text[start : start + self._blocks[block].characters].encode()
-        if b"\r" in encoded:
-            encoded = _LONE_CR.sub(b"\n", encoded)
-        return encoded[byte - self._bytes[block] :]
 
     def replaced(self, start: int, end: int, new_text: str, grown: int) -> LineIndex:
         """The index after [start, end) was replaced: `new_text` is the whole text after it,

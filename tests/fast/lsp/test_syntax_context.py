@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cato_lsp.classify import Action, Targets, classify
 from cato_lsp.completion import Completeness
 from cato_lsp.syntax import Rest, open_document, syntax_context
-from cato_lsp.syntax.parsing import PATIENCE, settled
+from cato_lsp.syntax.parsing import settled
 from cato_lsp.text import Change, Encoding, Position, Range
 from cato_lsp.units import unit_at
 from cato_lsp.window import window
@@ -112,7 +112,7 @@ def test_any_text_and_place_can_be_asked_for(
 
 def unsettled_document() -> tuple[Any, Position]:
     """One whose last edit broke more than one key's parse may repair."""
-    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(40 * PATIENCE))
+    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(2_400))
     document = open_document("file:///a", "python", 1, functions + "\n" + functions)
     place = Position(functions.count("\n"), 0)
     added = Change("def added(a):\n    return (a, \n", Range(place, place))
