@@ -17,7 +17,7 @@ def did_open(server: CatoServer, params: types.DidOpenTextDocumentParams) -> Non
 
 def did_change(server: CatoServer, params: types.DidChangeTextDocumentParams) -> None:
     """A document was changed."""
-    server.session.documents.change(params)
+    server.session.change_document(params)
 
 
 def did_close(server: CatoServer, params: types.DidCloseTextDocumentParams) -> None:

@@ -42,6 +42,12 @@ class Documents:
             self._complain(uri, "a change whose version does not go up")
         document.apply(_changes(params.content_changes), version, self.encoding)
 
+    def settle(self, uri: str) -> None:
+        """Makes up for parses that took too long while the person typed."""
+        document = self._open.get(uri)
+        if document is not None:
+            document.settle()
+
     def close(self, uri: str) -> None:
         """Forgets a document."""
         if self._open.pop(uri, None) is None:

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
+from lsprotocol import types
+
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.link import Link
 from cato_lsp.session.documents import Documents
@@ -18,6 +20,8 @@ from cato_lsp.session.status import State, Status
 
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
+PAUSE_S = 0.5
+"""Nobody has typed for so long: there is time for a parse that a key could not wait for."""
 
 
 class Session:
@@ -38,6 +42,7 @@ class Session:
         self._load: float | None = None
         self._told: tuple[object, ...] = ()
         self._background: set[asyncio.Task[None]] = set()
+        self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
 
     def configure(self, configuration: object) -> list[Complaint]:
@@ -52,6 +57,14 @@ class Session:
         fresh = [complaint for complaint in complaints if complaint not in self._complaints]
         self._complaints.update(fresh)
         return fresh
+
+    def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Makes the changes; settles the document once the person pauses."""
+        self.documents.change(params)
+        if self._settling is not None:
+            self._settling.cancel()
+        loop, uri = asyncio.get_running_loop(), params.text_document.uri
+        self._settling = loop.call_later(PAUSE_S, self.documents.settle, uri)
 
     def close_document(self, uri: str) -> None:
         """Forgets a document, and whatever was being asked about it."""
