@@ -1,0 +1,108 @@
+"""`cato complete`, `cato task` and `cato doctor`, as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.launching import environment
+from tests.fakes.vllm import FakeVllm
+
+SAMPLE = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    path = tmp_path / "sample.py"
+    path.write_text(SAMPLE)
+    return path
+
+
+async def cato(folder: Path, *arguments: str) -> Ended:
+    """Runs `cato` with a state folder of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cato_backend", *arguments),
+        env=environment(folder),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, err = await process.communicate()
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+async def test_a_completion_is_streamed_and_timed(
+    fake: FakeVllm, tmp_path: Path, sample: Path
+) -> None:
+    async with gateway(fake, tmp_path) as url:
+        shown = await cato(tmp_path, "complete", f"{sample}:2:12", "--url", url)
+        told = await cato(tmp_path, "complete", f"{sample}:2:12", "--url", url, "--json")
+    assert (shown.status, shown.out) == (0, "a + b")
+    assert all(word in shown.err for word in ("queue", "TTFT", "total"))
+    report = json.loads(told.out)
+    assert report["text"] == "a + b"
+    assert 0 <= report["queue_ms"] <= report["ttft_ms"] <= report["total_ms"]
+    assert "print(add(1, 2))" in str(fake.requests[-1].body["prompt"])
+
+
+async def test_a_task_is_done_for_the_function_at_a_line(
+    fake: FakeVllm, tmp_path: Path, sample: Path
+) -> None:
+    await fake.change(reply="Adds two numbers.")
+    async with gateway(fake, tmp_path) as url:
+        done = await cato(tmp_path, "task", "summarize", f"{sample}:2", "--url", url)
+    assert done.status == 0
+    assert done.out.strip() == "Adds two numbers."
+    assert "summary of add" in done.err
+
+
+async def test_the_doctor_finds_every_hop_well(fake: FakeVllm, tmp_path: Path) -> None:
+    async with gateway(fake, tmp_path) as url:
+        found = await cato(tmp_path, "doctor", "--url", url)
+    assert found.status == 0, found.out
+    for hop in ("settings", "cato-lsp", "backend", "model", "fill-in-the-middle", "completion"):
+        assert f"ok     {hop}:" in found.out
+
+
+async def test_the_doctor_says_what_to_do(fake: FakeVllm, tmp_path: Path) -> None:
+    await fake.change(listening=False)
+    found = await cato(tmp_path, "doctor", "--url", fake.url)
+    assert found.status == 1
+    assert "BROKEN backend" in found.out
+    assert "->" in found.out
+    nothing = await cato(tmp_path, "doctor")
+    assert nothing.status == 1
+    assert "cato serve" in nothing.out
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("nonsense", "FILE:LINE:COLUMN"),
+        ("{sample}:99:1", "lines"),
+        ("{sample}.gone:1:1", "No such file"),
+        ("{sample}:2:1", "no backend is running"),
+    ],
+)
+async def test_what_cannot_be_done_is_one_line(
+    tmp_path: Path, sample: Path, place: str, complaint: str
+) -> None:
+    ended = await cato(tmp_path, "complete", place.format(sample=sample))
+    assert ended.status == 1
+    assert complaint in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
