@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -55,6 +56,7 @@ def read_tokens(path: Path) -> Tokens:
     return Tokens(tokens)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address or name. Unknown names count as no."""
     name = host.strip("[]").lower()

@@ -82,7 +82,7 @@ class Answer:
             return self._usage_chunk(chunk, event)
         tokens, changed = self._count(chunk, choices)
         changed = self._adopt(chunk) or changed
-        data = sse.event(orjson.dumps(chunk).decode()) if changed else event.raw
+        data = sse.json_event(orjson.dumps(chunk)) if changed else event.raw
         return Relayed(data, tokens, len(self.prompt_ids) or None)
 
     def _count(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> tuple[int, bool]:
@@ -90,9 +90,10 @@ class Answer:
         prompt_ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
         if prompt_ids and not self.prompt_ids:
             self.prompt_ids = tuple(prompt_ids)
-        tokens, changed = 0, False
+        tokens, shown, changed = 0, False, False
         for choice in choices:
             text = text_of(choice)
+            shown = shown or bool(text)
             ids = choice.get("token_ids")
             self.text += text
             self.token_ids.extend(ids or ())
@@ -105,7 +106,7 @@ class Answer:
         if not self._wants_token_ids:
             changed = _strip(chunk) or changed
         self.tokens += tokens
-        if any(map(text_of, choices)):
+        if shown:
             self.tokens_shown = self.tokens
         return tokens, changed
 
@@ -126,7 +127,7 @@ class Answer:
             return Relayed(b"", 0, self.prompt_tokens)
         if not self._adopt(chunk):
             return Relayed(event.raw, 0, self.prompt_tokens)
-        return Relayed(sse.event(orjson.dumps(chunk).decode()), 0, self.prompt_tokens)
+        return Relayed(sse.json_event(orjson.dumps(chunk)), 0, self.prompt_tokens)
 
     def _usage(self) -> dict[str, int]:
         """Of all attempts together, as one undisturbed attempt would have counted."""

@@ -8,16 +8,7 @@ from collections.abc import Callable
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import Cancelled as EndedByClient
-from cato_backend.errors import (
-    Expired,
-    InvalidRequest,
-    NoReplica,
-    NotFound,
-    Overloaded,
-    RequestError,
-    Superseded,
-    UpstreamFailed,
-)
+from cato_backend.errors import InvalidRequest, NotFound, RequestError
 from cato_backend.metrics import Metrics
 from cato_backend.prediction.recent import RecentService
 from cato_backend.runtime.answer import AttemptBroken, Relayed
@@ -27,6 +18,7 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight, Interrupted
 from cato_backend.runtime.outcomes import Scorekeeper
+from cato_backend.runtime.refusals import refused
 from cato_backend.scheduling import (
     Abort,
     AttemptFailed,
@@ -36,7 +28,6 @@ from cato_backend.scheduling import (
     Event,
     Finished,
     Progressed,
-    Refusal,
     Reject,
     ReplicaDown,
     ReplicaLoad,
@@ -273,18 +264,3 @@ class Runtime:
             self._alarm.cancel()
         delay = max(0.0, time - self.clock())
         self._alarm = asyncio.get_running_loop().call_later(delay, self._tell, Woke())
-
-
-def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
-    """What the client is told for the scheduler's refusal."""
-    match refusal:
-        case Refusal.OVERLOADED:
-            return Overloaded("the queue is full; come back later", retry_after_s=retry_after_s)
-        case Refusal.SUPERSEDED:
-            return Superseded("a newer request of the same document took its place")
-        case Refusal.EXPIRED:
-            return Expired("it waited in the queue until its answer was worth nothing")
-        case Refusal.NO_REPLICA:
-            return NoReplica("no healthy replica until the deadline")
-        case Refusal.REPLICA_FAILED:
-            return UpstreamFailed("the replica failed and the request could not be moved")

@@ -53,12 +53,18 @@ class EventReader:
 
 
 def _parse(raw: bytes) -> Event | None:
-    name = "message"
-    data: list[str] = []
     try:
-        lines = raw.decode("utf-8").split("\n")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedStream(f"not UTF-8 at byte {error.start}") from error
+    if text.startswith("data: ") and text.find("\n") == len(text) - 2:
+        return Event("message", text[6:-2], raw)  # One line of data: nearly every event is so.
+    return _parse_lines(text.split("\n"), raw)
+
+
+def _parse_lines(lines: list[str], raw: bytes) -> Event | None:
+    name = "message"
+    data: list[str] = []
     for line in lines:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
@@ -67,6 +73,11 @@ def _parse(raw: bytes) -> Event | None:
         elif field == "event":
             name = value
     return Event(name, "\n".join(data), raw) if data else None
+
+
+def json_event(json: bytes) -> bytes:
+    """The bytes of an unnamed event that holds JSON, which has no line ends of its own."""
+    return b"data: %b\n\n" % json
 
 
 def event(data: str, name: str | None = None) -> bytes:

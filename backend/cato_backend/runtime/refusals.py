@@ -1,0 +1,28 @@
+"""The scheduler's refusals in the terms of HTTP."""
+
+from __future__ import annotations
+
+from cato_backend.errors import (
+    Expired,
+    NoReplica,
+    Overloaded,
+    RequestError,
+    Superseded,
+    UpstreamFailed,
+)
+from cato_backend.scheduling import Refusal
+
+
+def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
+    """What the client is told for the scheduler's refusal."""
+    match refusal:
+        case Refusal.OVERLOADED:
+            return Overloaded("the queue is full; come back later", retry_after_s=retry_after_s)
+        case Refusal.SUPERSEDED:
+            return Superseded("a newer request of the same document took its place")
+        case Refusal.EXPIRED:
+            return Expired("it waited in the queue until its answer was worth nothing")
+        case Refusal.NO_REPLICA:
+            return NoReplica("no healthy replica until the deadline")
+        case Refusal.REPLICA_FAILED:
+            return UpstreamFailed("the replica failed and the request could not be moved")
