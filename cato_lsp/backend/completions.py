@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
 from cato_lsp.backend.failures import Refused
@@ -13,16 +13,31 @@ if TYPE_CHECKING:
     from cato_lsp.backend.streams import EventStream
 
 
-async def pieces(stream: EventStream) -> AsyncGenerator[str, None]:
-    """The pieces of text, in order, none of them empty. Raises BackendFailure."""
-    async for event in stream:
-        chunk = json_object(event.data)
-        if "error" in chunk:
-            raise refused(chunk, status=502)
-        choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
-        text = choices[0].get("text") if choices else None
-        if isinstance(text, str) and text:
-            yield text
+class Pieces:
+    """The pieces of text, in order, none of them empty. Iterating raises BackendFailure."""
+
+    def __init__(self, stream: EventStream) -> None:
+        self.truncated = False
+        """Whether the answer ended because of its token limit."""
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        async for event in self._stream:
+            chunk = json_object(event.data)
+            if "error" in chunk:
+                raise refused(chunk, status=502)
+            choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
+            if text := self._text_of(choices[0] if choices else {}):
+                return text
+        raise StopAsyncIteration
+
+    def _text_of(self, choice: dict[str, Any]) -> str:
+        self.truncated = self.truncated or choice.get("finish_reason") == "length"
+        text = choice.get("text")
+        return text if isinstance(text, str) else ""
 
 
 def json_object(data: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class Link:
         self._keeping: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._looked = asyncio.Event()
+        self._ever_looked = asyncio.Event()
         self._pause_s = FIRST_PAUSE_S
 
     def start(self) -> None:
@@ -86,6 +87,10 @@ class Link:
         self._looked.clear()
         await self._looked.wait()
 
+    async def ever_looked(self) -> None:
+        """Returns once it is known whether there is a backend."""
+        await self._ever_looked.wait()
+
     async def close(self) -> None:
         """Ends every request and the looking; a backend that was started lives on."""
         self.connection = None
@@ -100,6 +105,7 @@ class Link:
             self._wake.clear()
             self._stand(await self._look(make_client))
             self._looked.set()
+            self._ever_looked.set()
             await self._rest()
 
     async def _rest(self) -> None:

@@ -8,14 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender, completion_call
-from cato_lsp.backend.completions import pieces
+from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.link import Connection
-from cato_lsp.backend.streams import EventStream
 from cato_lsp.classify import Action, classify
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
@@ -115,9 +113,11 @@ async def complete(settings: Settings, connection: Connection, place: Place, sho
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    times = await _follow(stream, completeness, show)
+    pieces = Pieces(stream)
+    times = await _follow(pieces, completeness, show)
+    stream.cancel(CancelReason.ENOUGH)
     return Report(
-        text=completeness.text(),
+        text=completeness.text(truncated=pieces.truncated),
         task=assignment.task.value,
         model=connection.model.name,
         request_id=call.request_id,
@@ -128,18 +128,16 @@ async def complete(settings: Settings, connection: Connection, place: Place, sho
     )
 
 
-async def _follow(stream: EventStream, completeness: Completeness, show: Show) -> _Times:
+async def _follow(pieces: Pieces, completeness: Completeness, show: Show) -> _Times:
     started_s = time.perf_counter()
     ttft_ms: float | None = None
-    async with aclosing(pieces(stream)) as texts:
-        async for text in texts:
-            if ttft_ms is None:
-                ttft_ms = _since_ms(started_s)
-            enough = completeness.feed(text)
-            show(completeness.text())
-            if enough:
-                break
-    stream.cancel(CancelReason.ENOUGH)
+    async for text in pieces:
+        if ttft_ms is None:
+            ttft_ms = _since_ms(started_s)
+        enough = completeness.feed(text)
+        show(completeness.text())
+        if enough:
+            break
     return _Times(ttft_ms, _since_ms(started_s))
 
 

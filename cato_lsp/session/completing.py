@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import completion_call
-from cato_lsp.backend.completions import pieces
+from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
@@ -21,7 +20,6 @@ from cato_lsp.text import Snapshot
 from cato_lsp.window import window
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.streams import EventStream
     from cato_lsp.session.session import Session
 
 log = logging.getLogger(__name__)
@@ -76,11 +74,12 @@ async def _ask(
         supersede=question.action is Action.AUTOMATIC_COMPLETION,
     )
     stream = connection.client.open(call, cancels=connection.model.cancels)
+    pieces = Pieces(stream)
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     reason = CancelReason.CLOSED
     try:
         async with asyncio.timeout(settings.completion.timeout_ms / 1000):
-            await _feed(stream, completeness)
+            await _feed(pieces, completeness)
         reason = CancelReason.ENOUGH
     except asyncio.CancelledError:
         if question.snapshot.uri in session.documents:
@@ -97,7 +96,7 @@ async def _ask(
     finally:
         stream.cancel(reason)
     session.answered(question.spent_ms(), stream.head.load)
-    text = completeness.text()
+    text = completeness.text(truncated=pieces.truncated)
     return Suggestion(text, call.request_id) if text else None
 
 
@@ -107,8 +106,7 @@ def budget_ms(assignment: Assignment, question: Question, connection: Connection
     return int(target_ms - question.spent_ms() - connection.round_trip_ms)
 
 
-async def _feed(stream: EventStream, completeness: Completeness) -> None:
-    async with aclosing(pieces(stream)) as texts:
-        async for text in texts:
-            if completeness.feed(text):
-                return
+async def _feed(pieces: Pieces, completeness: Completeness) -> None:
+    async for text in pieces:
+        if completeness.feed(text):
+            return

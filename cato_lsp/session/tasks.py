@@ -88,6 +88,7 @@ def result_of(job: Job, outcome: Outcome, *, text: str = "", message: str = "") 
 
 async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult:
     """Does the job. Never raises for the backend: the result's message says what was wrong."""
+    await session.link.ever_looked()
     connection = session.link.connection
     if connection is None:
         return result_of(job, Outcome.FAILED, message=session.link.standing.message)

@@ -27,6 +27,14 @@ _GRAMMARS = MappingProxyType(
     }
 )
 
+_OTHER_NAMES = MappingProxyType({"cs": "csharp", "c_sharp": "csharp"})
+"""What editors say that name a file type where the protocol wants its own id (Neovim: `cs`)."""
+
+
+def canonical(language_id: str) -> str:
+    """The protocol's id of a language."""
+    return _OTHER_NAMES.get(language_id, language_id)
+
 
 @cache
 def language(language_id: str) -> Language | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tree_sitter import Language, Parser, Tree
 
-from cato_lsp.syntax.languages import language
+from cato_lsp.syntax.languages import canonical, language
 from cato_lsp.text.document import Document, Parse, Parsed
 from cato_lsp.text.lines import LineIndex
 from cato_lsp.text.snapshot import Snapshot
@@ -28,6 +28,7 @@ REST = 10
 
 def open_document(uri: str, language_id: str, version: int, text: str) -> Document:
     """A document of any language; one without a grammar has snapshots without a tree."""
+    language_id = canonical(language_id)
     return Document(uri, language_id, version, text, _parse_for(language_id))
 
 

@@ -12,6 +12,7 @@ import pytest
 from tree_sitter import Node, Tree
 
 from cato_lsp.syntax import open_document
+from cato_lsp.syntax.parsing import settled
 from cato_lsp.text import Encoding, Snapshot, lines
 from cato_lsp.text.lines import LineIndex
 from tests.fast.lsp.document_model import Model, random_change, random_text
@@ -73,7 +74,10 @@ def test_random_edits_never_get_out_of_sync(
         assert snapshot.version == version
         assert before.text is text_before
         assert_in_sync(snapshot, model.text)
-        if snapshot.tree is not None and version % 20 == 0:
+        if version % 20 == 0:
+            # Settled: on a busy machine a key's own parse may have run out of time.
+            tree = settled(snapshot).tree
             fresh = open_document("file:///b", language, 0, model.text).snapshot().tree
-            assert fresh is not None
-            assert_same_tree(snapshot.tree, fresh)
+            assert (tree is None) == (fresh is None)
+            if tree is not None and fresh is not None:
+                assert_same_tree(tree, fresh)
