@@ -16,7 +16,7 @@ from pytest_lsp import LanguageClient, client_capabilities
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 from pytest_lsp.protocol import LanguageClientProtocol
 
-DOCUMENT = "file:///work/sample.py"
+DOCUMENT = "file:///project/sample.py"
 
 
 class CountingProtocol(LanguageClientProtocol):

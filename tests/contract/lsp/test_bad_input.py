@@ -85,16 +85,16 @@ async def _unknown_notification(editor: Editor) -> None:
 
 async def _change_of_an_unopened_document(editor: Editor) -> None:
     for version in (1, 2, 3):
-        editor.type(SECRET, 0, 0, version, "file:///work/unopened.py")
-    assert await editor.inline(0, 0, "file:///work/unopened.py") is None
+        editor.type(SECRET, 0, 0, version, "file:///project/unopened.py")
+    assert await editor.inline(0, 0, "file:///project/unopened.py") is None
 
 
 async def _close_of_an_unopened_document(editor: Editor) -> None:
-    editor.close("file:///work/never.py")
+    editor.close("file:///project/never.py")
 
 
 async def _request_for_an_unopened_document(editor: Editor) -> None:
-    assert await editor.inline(0, 0, "file:///work/never.py") is None
+    assert await editor.inline(0, 0, "file:///project/never.py") is None
 
 
 async def _position_past_the_end(editor: Editor) -> None:
@@ -104,7 +104,7 @@ async def _position_past_the_end(editor: Editor) -> None:
 
 
 async def _split_surrogates(editor: Editor) -> None:
-    uri = "file:///work/emoji.py"
+    uri = "file:///project/emoji.py"
     editor.open("s = '\N{PARTY POPPER}'\n", uri)
     editor.type("x", 0, 6, 2, uri)
     editor.send_together(_change(uri, 3, "\ud83c"))
@@ -113,7 +113,7 @@ async def _split_surrogates(editor: Editor) -> None:
 
 
 async def _binary_document(editor: Editor) -> None:
-    uri = "file:///work/image.py"
+    uri = "file:///project/image.py"
     editor.open("\0PNG\x01\x02" * 100, uri)
     editor.type("x", 0, 3, 2, uri)
     await editor.inline(0, 4, uri)
@@ -121,7 +121,7 @@ async def _binary_document(editor: Editor) -> None:
 
 
 async def _huge_document(editor: Editor) -> None:
-    uri = "file:///work/huge.py"
+    uri = "file:///project/huge.py"
     editor.open("x = 1\n" * 1_800_000, uri)
     editor.type("y = ", 900_000, 0, 2, uri)
     await editor.inline(900_000, 4, uri)

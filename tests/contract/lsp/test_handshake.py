@@ -54,7 +54,7 @@ async def test_a_client_without_ghost_text_gets_the_menu(launch: Launcher, fake:
     await fake.change(reply="st + b\n")
     answer = await editor.text_document_completion_async(
         types.CompletionParams(
-            types.TextDocumentIdentifier("file:///work/sample.py"), types.Position(1, 14)
+            types.TextDocumentIdentifier("file:///project/sample.py"), types.Position(1, 14)
         )
     )
     assert isinstance(answer, types.CompletionList)

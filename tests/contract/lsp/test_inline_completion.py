@@ -88,7 +88,7 @@ async def test_a_newer_request_answers_the_older_with_null(
 async def test_documents_do_not_supersede_each_other(launch: Launcher, fake: FakeVllm) -> None:
     await fake.change(ttft_ms=50)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
-    places = [f"file:///work/{name}.py" for name in "abc"]
+    places = [f"file:///project/{name}.py" for name in "abc"]
     for uri in places:
         editor.open(SAMPLE, uri)
     answers = await asyncio.gather(*(editor.inline(1, 11, uri) for uri in places))
@@ -136,9 +136,9 @@ async def test_only_automatic_requests_wait_for_the_person_to_pause(
     settings = {"backend": {"url": fake.url}, "completion": {"debounceMs": 2000}}
     editor = await launch.editor(settings=settings)
     editor.open(SAMPLE)
-    editor.open(SAMPLE, "file:///work/other.py")
+    editor.open(SAMPLE, "file:///project/other.py")
     waiting = editor.inline(1, 11, automatic=True, message_id="waiting")
-    assert text_of(await editor.inline(1, 11, "file:///work/other.py")) == "a + b"
+    assert text_of(await editor.inline(1, 11, "file:///project/other.py")) == "a + b"
     assert not waiting.done()
     assert len(fake.requests) == 1
     editor.cancel("waiting")
