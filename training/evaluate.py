@@ -42,8 +42,9 @@ Result = dict[str, float]
 class Evaluation:
     """All measures for one predictor."""
 
-    def __init__(self, predictor: Predictor, tokenizer: Tokenizer) -> None:
+    def __init__(self, predictor: Predictor, tokenizer: Tokenizer, heal: bool = False) -> None:
         self._predictor = predictor
+        self._heal = heal
         self._tokenizer = tokenizer
         self._marks = marks_of(tokenizer)
 
@@ -62,7 +63,15 @@ class Evaluation:
     def fill(self, problem: Problem, order: Order, limit: int, single_line: bool) -> str:
         """The text for the hole, up to the end token, `limit` tokens or a single line's end."""
         hole = problem.hole
-        prompt = self._encode(hole.prefix), self._encode(hole.suffix)
+        prefix = hole.prefix
+        if self._heal and prefix.endswith(" ") and not prefix[:-1].endswith((" ", "\n")):
+            prefix = prefix[:-1]
+            text = self._fill(prefix, hole.suffix, order, limit, single_line)
+            return text.removeprefix(" ")
+        return self._fill(prefix, hole.suffix, order, limit, single_line)
+
+    def _fill(self, prefix: str, suffix: str, order: Order, limit: int, single_line: bool) -> str:
+        prompt = self._encode(prefix), self._encode(suffix)
         ids: list[int] = []
         tokens = self._predictor.continuation(*prompt, order, PROMPT_TOKENS)
         for token in islice(tokens, limit):
@@ -126,7 +135,7 @@ def measure(
     name: str, predictor: Predictor, tokenizer: Tokenizer, arguments: argparse.Namespace
 ) -> dict[str, object]:
     """Every measure of one predictor."""
-    evaluation = Evaluation(predictor, tokenizer)
+    evaluation = Evaluation(predictor, tokenizer, arguments.heal)
     texts = read_texts(arguments.corpus / "test.jsonl.gz")
     python = [text for text in texts if text["language"] == "python"]
     scripts = [text for text in texts if text["language"] != "python"]
@@ -146,7 +155,7 @@ def measure(
         "HumanEval lines": lambda order: evaluation.lines(human_eval, order),
         "held-out blocks": lambda order: evaluation.blocks(blocks, order),
     }
-    for order in ORDERS[:1] if name == "5-gram" else ORDERS:
+    for order in ORDERS[:1] if name == "5-gram" else arguments.orders:
         for title, run in measures.items():
             result[f"{title}, {order}"] = run(order)
             print(name, title, order, result[f"{title}, {order}"], flush=True)
@@ -165,6 +174,12 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--human-eval-problems", type=int, default=1033)
     parser.add_argument("--only", nargs="*", default=["5-gram", "untrained", "trained"])
+    parser.add_argument("--orders", nargs="*", choices=ORDERS, default=ORDERS)
+    parser.add_argument(
+        "--heal",
+        action="store_true",
+        help="ask without the single space before the cursor, and take it off the answer",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
