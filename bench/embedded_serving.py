@@ -21,6 +21,7 @@ import aiohttp
 
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import EngineSpec, ModelSpec, invocation
+from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pins import EngineKind
 
 MODEL = "cato-embedded"
@@ -58,12 +59,13 @@ def memory_mib(pid: int) -> float:
 
 
 @contextmanager
-def engine(python: Path, folder: Path, arguments: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+def engine(
+    python: Path, folder: Path, cores: tuple[int, ...], arguments: tuple[str, ...]
+) -> Iterator[tuple[str, int]]:
     """vLLM with the flags that `cato serve` gives it: URL and process id; ended by id."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    cores = tuple(sorted(os.sched_getaffinity(0)))
     spec = EngineSpec(EngineKind.CPU, python, cores=cores, arguments=arguments)
     start = invocation(ModelSpec(MODEL, str(folder)), spec, port, KEY)
     with tempfile.TemporaryFile() as log:
@@ -168,7 +170,8 @@ async def run(arguments: argparse.Namespace) -> dict[str, str]:
     folder = verified_folder()
     extra = tuple(arguments.engine_args.split())
     started = time.monotonic()
-    with engine(arguments.engine_python, folder, extra) as (url, pid):
+    python = arguments.engine_python or find_environment(EngineKind.CPU).python
+    with engine(python, folder, tuple(arguments.cores), extra) as (url, pid):
         async with aiohttp.ClientSession() as session:
             await wait_ready(session, url)
         start_up = time.monotonic() - started
@@ -186,7 +189,16 @@ async def run(arguments: argparse.Namespace) -> dict[str, str]:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine-python", type=Path, required=True, help="of `cato engine`")
+    parser.add_argument(
+        "--engine-python", type=Path, help="another engine than that of `cato engine install cpu`"
+    )
+    parser.add_argument(
+        "--cores",
+        type=int,
+        nargs="*",
+        default=sorted(os.sched_getaffinity(0)),
+        help="that compute; all of this machine's unless given",
+    )
     parser.add_argument("--engine-args", default="", help="more arguments for vLLM")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--json", type=Path)
