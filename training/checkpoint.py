@@ -54,6 +54,14 @@ def read_parts(folder: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def load_exported(folder: Path, model: Qwen2) -> None:
+    """Fill the network from an exported model folder; bfloat16 widens to the network's type."""
+    tensors: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("model-*.safetensors")):
+        tensors |= load_file(path)
+    model.load_state_dict(tensors)
+
+
 def load_model(folder: Path, model: Qwen2) -> None:
     """Fill the network from a checkpoint."""
     parts = read_parts(folder)

@@ -56,6 +56,8 @@ class Trainer:
         self.model = Qwen2(self.preset.shape).to(self.preset.device)
         self.optimiser = Optimiser(self.model, arguments.muon_rate, arguments.adam_rate)
         self.folder: Path = arguments.out / "checkpoint"
+        if arguments.start_from:
+            checkpoint.load_exported(arguments.start_from, self.model)
         self.progress = checkpoint.load(self.folder, self.model, self.optimiser)
         if self.progress.shards != arguments.shards.name:
             self.progress.shards, self.progress.rows = arguments.shards.name, 0
@@ -153,6 +155,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True, help="validation shards")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--start-from", type=Path, help="model folder whose weights a new run starts with"
+    )
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay-steps", type=int, default=500)
     parser.add_argument("--muon-rate", type=float, default=0.02)

@@ -17,6 +17,7 @@ pytest.importorskip("safetensors")
 pytest.importorskip("tokenizers")
 
 from cato_backend.embedded_model import verified_folder  # noqa: E402
+from training.checkpoint import load_exported  # noqa: E402
 from training.decoding import next_logits  # noqa: E402
 from training.export import export, split_shards  # noqa: E402
 from training.make_seed_model import standard_library  # noqa: E402
@@ -97,8 +98,12 @@ def test_shards_respect_their_limit() -> None:
 def test_export_has_the_names_that_engines_load(tmp_path: Path) -> None:
     tokenizer = train_tokenizer(standard_library(300_000), TINY.vocab)
     assert [tokenizer.id_to_token(n) for n in range(len(SPECIALS))] == list(SPECIALS)
-    export(Qwen2(TINY), tokenizer, tmp_path)
+    model, again = Qwen2(TINY), Qwen2(TINY)
+    export(model, tokenizer, tmp_path)
     assert verified_folder(tmp_path) == tmp_path
+    load_exported(tmp_path, again)
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor.bfloat16().float())
     names = json.loads((tmp_path / "model.safetensors.index.json").read_text())["weight_map"]
     assert "model.layers.1.self_attn.q_proj.bias" in names
     assert "model.layers.1.self_attn.o_proj.bias" not in names
