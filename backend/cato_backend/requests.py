@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from cato_backend.wire.headers import Task
 
+BLOCK_CHARS = 256
+"""Characters in one block of the prefix index; some 80 tokens, five of vLLM's own blocks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -53,6 +56,11 @@ class Request:
     resumable: bool = True
     """Whether a stream that broke off can be continued elsewhere unseen."""
     workflow: str | None = None
+    prompt_blocks: tuple[int, ...] = ()
+    """Chained hashes of the rendered prompt's whole blocks of `BLOCK_CHARS` characters, from its head:
+    two requests share as many blocks of prefix cache as their tuples share from the start."""
+    warm: bool = False
+    """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 
     @property
     def deadline(self) -> float:

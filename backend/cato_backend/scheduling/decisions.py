@@ -24,6 +24,8 @@ class Dispatch:
     request_id: str
     replica_id: str
     attempt: int
+    priority: int = 0
+    """For the engine's own waiting queue: lower first, in milliseconds where it means a time."""
 
 
 @dataclass(frozen=True, slots=True)

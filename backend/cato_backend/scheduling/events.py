@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 
 
@@ -26,6 +27,8 @@ class Progressed:
     attempt: int
     tokens: int
     prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Of these, how many the engine found in its prefix cache; comes with `prompt_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,15 @@ class ReplicaUp:
     replica_id: str
     model: str
     max_running: int
+    profile: Profile | None = None
+    """What it can do; None where nothing is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaDraining:
+    """A replica finishes what runs on it and gets nothing new; ReplicaDown follows."""
+
+    replica_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +86,13 @@ class Woke:
 
 
 Event: TypeAlias = (
-    Submitted | Progressed | Finished | AttemptFailed | Cancelled | ReplicaUp | ReplicaDown | Woke
+    Submitted
+    | Progressed
+    | Finished
+    | AttemptFailed
+    | Cancelled
+    | ReplicaUp
+    | ReplicaDraining
+    | ReplicaDown
+    | Woke
 )

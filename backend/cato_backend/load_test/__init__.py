@@ -1,0 +1,1 @@
+"""Plays a workload against a live server in real time, open loop."""

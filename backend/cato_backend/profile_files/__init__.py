@@ -1,0 +1,1 @@
+"""Latency profiles as files: read, checked, found by hardware and model, written."""

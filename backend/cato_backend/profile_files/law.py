@@ -1,0 +1,39 @@
+"""The step law: how long one engine step takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Form = Literal["max", "additive"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepLaw:
+    """Coefficients of DESIGN 5.1, all in seconds (per unit) and none negative.
+
+    max:       base + max(weights + per_kv_token * K, per_new_token * N) + per_sequence * S
+               + per_attention * A
+    additive:  base + weights + per_kv_token * K + per_new_token * N + per_sequence * S
+               + per_attention * A
+
+    N new tokens of the step (prefill and decode), S sequences in it, K tokens of KV cache read (the
+    context of every sequence), A the sum over prefill chunks of chunk length x context length.
+    """
+
+    form: Form
+    base: float
+    weights: float = 0.0
+    per_new_token: float = 0.0
+    per_sequence: float = 0.0
+    per_kv_token: float = 0.0
+    per_attention: float = 0.0
+
+    def seconds(
+        self, new_tokens: float, sequences: float, kv_tokens: float, attention: float = 0.0
+    ) -> float:
+        """Duration of one step in seconds."""
+        reading = self.weights + self.per_kv_token * kv_tokens
+        computing = self.per_new_token * new_tokens
+        core = max(reading, computing) if self.form == "max" else reading + computing
+        return self.base + core + self.per_sequence * sequences + self.per_attention * attention

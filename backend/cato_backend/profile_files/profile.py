@@ -1,0 +1,34 @@
+"""A latency profile: what one replica of one model on one piece of hardware can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cato_backend.profile_files.law import StepLaw
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """What the engine's scheduler allows itself; vLLM's names."""
+
+    max_num_seqs: int = 64
+    """Sequences in one step."""
+    max_num_batched_tokens: int = 2048
+    """New tokens in one step: decodes first, the rest is prefill in chunks."""
+    kv_tokens: int = 100_000
+    """Size of the KV cache in tokens."""
+    block_size: int = 16
+    """Tokens per KV block; prefixes are shared in whole blocks."""
+    max_model_len: int = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Values that deciding needs; provenance and errors stay in the file."""
+
+    model: str
+    hardware: str
+    law: StepLaw
+    limits: EngineLimits = EngineLimits()
+    start_s: float = 60.0
+    """From the launch of a replica to its first answer."""

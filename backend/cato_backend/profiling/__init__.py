@@ -1,0 +1,1 @@
+"""Measures a live replica over a designed grid and fits its step law."""

@@ -1,0 +1,1 @@
+"""How many replicas of which model: demand forecast, plan, scaling rules."""

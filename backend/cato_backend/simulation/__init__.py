@@ -1,0 +1,1 @@
+"""Virtual time: workloads, the scheduling core over engine models, scores, reports."""
