@@ -57,8 +57,9 @@ class Request:
     """Whether a stream that broke off can be continued elsewhere unseen."""
     workflow: str | None = None
     prompt_blocks: tuple[int, ...] = ()
-    """Chained hashes of the rendered prompt's whole blocks of `BLOCK_CHARS` characters, from its head:
-    two requests share as many blocks of prefix cache as their tuples share from the start."""
+    """Chained hashes of the rendered prompt's whole blocks of `BLOCK_CHARS` characters.
+
+    Two requests share as much prefix cache as their tuples share from the start."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 
