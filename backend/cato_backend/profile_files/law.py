@@ -17,8 +17,10 @@ class StepLaw:
     additive:  base + weights + per_kv_token * K + per_new_token * N + per_sequence * S
                + per_attention * A
 
-    N new tokens of the step (prefill and decode), S sequences in it, K tokens of KV cache read (the
-    context of every sequence), A the sum over prefill chunks of chunk length x context length.
+    of one step with N new tokens (one per decoding sequence, and its chunk per prefilling one),
+    S sequences, K tokens of KV cache (over all sequences, the context at the END of the step: what
+    was there and what the step adds), and A the sum over prefill chunks of chunk length x context,
+    that context too at the end of the chunk.
     """
 
     form: Form
