@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from socket import socket
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _START_TIMEOUT_S = 30.0
+_SLOW_START_TIMEOUT_S = 90.0
 _CONFIG = """\
 [scheduling]
 max_running_per_replica = 4096
@@ -72,6 +74,23 @@ class Measured:
                 time.sleep(0.05)
         raise RuntimeError(f"{url} gave no answer; exit status {self._process.poll()}")
 
+    def wait_until_it_completes(self, url: str, model: str) -> None:
+        """Returns when a completion of one token has passed through. Raises RuntimeError."""
+        body = json.dumps({"model": model, "prompt": "x", "max_tokens": 1}).encode()
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{url}/v1/completions", body, headers)
+        until = time.monotonic() + _SLOW_START_TIMEOUT_S
+        problem: object = "nothing"
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    response.read()
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+                problem = error
+                time.sleep(0.2)
+        raise RuntimeError(f"{url}: {problem}; exit status {self._process.poll()}")
+
 
 @contextmanager
 def running(command: list[str], log: Path) -> Iterator[Measured]:
@@ -107,7 +126,7 @@ def fake_engine(itl_ms: float, log: Path) -> Iterator[tuple[str, Measured]]:
 @contextmanager
 def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
     """`cato serve` in front of that replica, with bounds that let all through: URL and process."""
-    port = _free_port()
+    port = free_port()
     config = log.with_suffix(".toml")
     config.write_text(_CONFIG)
     command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
@@ -120,7 +139,8 @@ def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
         yield url, process
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,1 @@
+"""CATO beside the routers that people use, in front of the same emulated replicas."""
