@@ -2,8 +2,8 @@
 
     python ray_proxy.py PORT MAX_ONGOING URL...
 
-Ray Serve LLM keeps an engine inside each replica and routes between replicas by power of two choices
-over their queue lengths; here the engine is behind a URL, and the replica hands its stream through.
+Ray Serve LLM keeps an engine inside each replica and routes by power of two choices over the
+replicas' queue lengths; here the engine is behind a URL, and the replica hands its stream through.
 """
 
 from __future__ import annotations
