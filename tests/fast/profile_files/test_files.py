@@ -117,7 +117,7 @@ def test_a_profile_is_found_by_hardware_and_model_whatever_the_tuning(user_folde
 
 def test_a_profile_of_another_model_under_this_name_is_refused(user_folder: Path) -> None:
     write(user_folder / "a100-80gb" / "starcoder2-3b.json", GOOD)
-    with pytest.raises(ConfigError, match="model: got .* expected a profile"):
+    with pytest.raises(ConfigError, match=r"model: got .* expected a profile"):
         files.find_profile("a100-80gb", "bigcode/starcoder2-3b")
 
 

@@ -1,0 +1,59 @@
+"""Names of hardware, as profiles are filed under, and what GPUs can do on paper."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cato_backend.errors import ConfigError
+
+_TABLE = Path(__file__).parent / "gpus.json"
+_ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
+
+
+@dataclass(frozen=True, slots=True)
+class GpuKind:
+    """One row of `gpus.json`: data-sheet figures."""
+
+    name: str
+    nvml: str
+    """A pattern of the product names that NVML gives it."""
+    tflops: float
+    """Dense 16-bit tensor operations, 10^12 per second."""
+    gb_per_s: float
+    """Memory bandwidth, 10^9 bytes per second."""
+    gb: float
+    """Memory, 10^9 bytes."""
+
+
+@cache
+def gpu_kinds() -> tuple[GpuKind, ...]:
+    """Every GPU of the table."""
+    rows = json.loads(_TABLE.read_bytes())["gpus"]
+    return tuple(GpuKind(**row) for row in rows)
+
+
+def gpu_kind(hardware: str) -> GpuKind:
+    """The GPU of this name. Raises ConfigError naming those there are."""
+    for kind in gpu_kinds():
+        if kind.name == hardware:
+            return kind
+    raise ConfigError.of("hardware", hardware, f"one of {', '.join(k.name for k in gpu_kinds())}")
+
+
+def gpu_hardware(product: str) -> str:
+    """The name for a GPU that NVML calls `product`: from the table, else made from the product."""
+    for kind in gpu_kinds():
+        if re.search(kind.nvml, product):
+            return kind.name
+    return re.sub(r"[^a-z0-9]+", "-", product.lower().removeprefix("nvidia ")).strip("-")
+
+
+def cpu_hardware(cores: int) -> str:
+    """The name for a machine of so many cores that computes without a GPU."""
+    machine = platform.machine().lower()
+    return f"cpu-{_ARCHITECTURES.get(machine, machine)}-{cores}core"
