@@ -1,0 +1,267 @@
+"""vLLM's scheduler (v1) as a model: which tokens are computed in which step, without a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from cato_backend.engine_model.decoding import Decoding
+from cato_backend.engine_model.jobs import Admission, Job, SequenceState
+from cato_backend.engine_model.memory import Memory
+from cato_backend.engine_model.steps import Step, StepEnd
+from cato_backend.engine_model.waiting import Order, Waiting
+from cato_backend.errors import ConfigError
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import EngineLimits
+
+
+class Engine:
+    """One replica's engine: `begin_step`, let its time pass, `end_step`, and again.
+
+    A step takes the running sequences first, a token each, then the prefill that the budget cut
+    in two last time, then waiting ones in order, while slots, token budget and KV blocks allow.
+    At most one prefill is unfinished, the last one admitted: it had the rest of the budget.
+
+    After vllm/v1/core/sched/scheduler.py (0.32), without what a plain model does not use.
+    """
+
+    def __init__(self, law: StepLaw, limits: EngineLimits, order: Order = "priority") -> None:
+        """Raises ConfigError where vLLM would refuse to start."""
+        if limits.max_num_batched_tokens < limits.max_num_seqs:
+            expected = f"at least max_num_seqs ({limits.max_num_seqs})"
+            raise ConfigError.of("max_num_batched_tokens", limits.max_num_batched_tokens, expected)
+        self.limits = limits
+        self._law = law
+        self._order: Order = order
+        self._memory = Memory(limits.kv_tokens, limits.block_size)
+        self._waiting = Waiting(order)
+        self._decoding = Decoding(limits.block_size)
+        self._prefilling: SequenceState | None = None
+        self._chunks: list[tuple[SequenceState, int]] = []
+        self._aborted: set[str] = set()
+        self._step: Step | None = None
+        self._arrivals, self._admissions = count(), count()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """Jobs that run."""
+        return len(self._decoding) + self._in_prefill
+
+    @property
+    def kv_usage(self) -> float:
+        """The share of KV blocks that are held."""
+        return 1 - self._memory.pool.free / self._memory.pool.size
+
+    @property
+    def _in_prefill(self) -> int:
+        return len(self._chunks) if self._chunks else int(self._prefilling is not None)
+
+    def fits(self, job: Job) -> bool:
+        """Whether the KV cache and the model's context can hold it when it is alone."""
+        tokens = job.prompt_tokens + job.output_tokens
+        return tokens <= min(self._memory.tokens, self.limits.max_model_len)
+
+    def submit(self, job: Job) -> None:
+        """Queues a job; it can be admitted from the next `begin_step` on. Raises ValueError."""
+        if job.prompt_tokens < 1 or job.output_tokens < 1 or not self.fits(job):
+            raise ValueError(f"job {job.id!r} cannot run within {self.limits}")
+        self._waiting.add(SequenceState(job, next(self._arrivals), job.prompt_tokens))
+
+    def waits(self, job_id: str) -> bool:
+        """Whether this job is here and does not run yet, or not any more."""
+        return job_id in self._waiting
+
+    def abort(self, job_id: str) -> bool:
+        """Drops a job: at once where it waits, at the end of the step where it runs.
+
+        Whether there was such a job.
+        """
+        if self._waiting.discard(job_id) is not None:
+            return True
+        if job_id not in self._decoding and all(s.job.id != job_id for s in self._in_prefills()):
+            return False
+        self._aborted.add(job_id)
+        if self._step is None:
+            self._drop_aborted()
+        return True
+
+    def emitting(self) -> Iterator[str]:
+        """Ids of the jobs that get a token at the end of the step under way."""
+        yield from (state.job.id for state in self._decoding)
+        for state, chunk in self._chunks:
+            if state.computed + chunk == state.target:
+                yield state.job.id
+
+    def emitted(self, job_id: str, ahead: int = 0) -> int:
+        """Tokens that a running job has emitted, `ahead` steps of the step under way counted in."""
+        if job_id in self._decoding:
+            return self._decoding.emitted(job_id, ahead)
+        return next((s.emitted for s in self._in_prefills() if s.job.id == job_id), 0)
+
+    def can_admit(self) -> bool:
+        """Whether a slot is free: if not, whoever waits does so until a job ends."""
+        return self.running < self.limits.max_num_seqs
+
+    def begin_step(self, most: int = 1) -> Step | None:
+        """Decides the next step; None if there is nothing to do.
+
+        With `most` above 1, up to so many steps at once where each would only decode, until the next
+        job ends. `end_step` may then take fewer of them.
+        """
+        preempted = self._make_room()
+        self._memory.pool.take(self._decoding.growth())
+        self._continue_prefill()
+        admitted = () if preempted else tuple(self._admit())
+        if not self.running:
+            return None
+        steps = 1 if self._chunks or preempted else self._steady_steps(most)
+        self._step = self._load(steps, admitted, preempted)
+        return self._step
+
+    def end_step(self, steps: int | None = None) -> StepEnd:
+        """The step (or `steps` of them) has passed: tokens come out, who is done leaves."""
+        assert self._step is not None
+        taken = self._step.steps if steps is None else steps
+        further = self._decoding.growth(taken) - self._decoding.growth()
+        self._memory.pool.take(further)
+        self._step = None
+        self._decoding.advance(taken)
+        completed = self._end_chunks()
+        self._drop_aborted()
+        tokens = taken * len(self._decoding) + len(completed)
+        finished = [*self._decoding.pop_finished(), *self._start_decoding(completed)]
+        for state in finished:
+            self._memory.release(state)
+        prefilled = tuple(state.job.id for state in completed)
+        return StepEnd(tokens, prefilled, tuple(state.job.id for state in finished))
+
+    @property
+    def _prefill_budget(self) -> int:
+        return self.limits.max_num_batched_tokens - len(self._decoding)
+
+    def _make_room(self) -> tuple[str, ...]:
+        """Preempts the least urgent until what the others need now fits."""
+        preempted: list[str] = []
+        while self._needed_blocks() > self._memory.pool.free:
+            preempted.append(self._preempt())
+        return tuple(preempted)
+
+    def _needed_blocks(self) -> int:
+        growth, state = self._decoding.growth(), self._prefilling
+        if state is None:
+            return growth
+        chunk = min(state.target - state.computed, self._prefill_budget)
+        return growth + self._memory.missing(state, chunk)
+
+    def _preempt(self) -> str:
+        """Its blocks become free; it will compute anew what is not cached by then."""
+        state = max(self._running_states(), key=self._expendable)
+        self._leave(state.job.id)
+        self._memory.release(state)
+        state.target = state.job.prompt_tokens + state.emitted
+        self._waiting.add(state)
+        return state.job.id
+
+    def _expendable(self, state: SequenceState) -> tuple[int, int]:
+        if self._order == "fcfs":
+            return state.order, 0
+        return state.job.priority, state.arrival
+
+    def _running_states(self) -> Iterator[SequenceState]:
+        yield from self._decoding
+        yield from self._in_prefills()
+
+    def _in_prefills(self) -> list[SequenceState]:
+        if self._chunks:
+            return [state for state, _ in self._chunks]
+        return [] if self._prefilling is None else [self._prefilling]
+
+    def _continue_prefill(self) -> None:
+        if self._prefilling is not None:
+            self._schedule(self._prefilling, self._prefill_budget)
+
+    def _admit(self) -> Iterator[Admission]:
+        """Those who may run from now on, in order; who does not fit holds up the others."""
+        while self.can_admit() and (budget := self._budget_left()):
+            state = self._waiting.head()
+            if state is None:
+                return
+            hits = self._memory.hits(state)
+            if not self._memory.has_room_for(state, hits):
+                return
+            self._waiting.pop()
+            self._memory.admit(state, hits)
+            state.order = next(self._admissions)
+            self._schedule(state, budget)
+            yield Admission(state.job.id, state.computed)
+
+    def _budget_left(self) -> int:
+        return self._prefill_budget - sum(chunk for _, chunk in self._chunks)
+
+    def _schedule(self, state: SequenceState, budget: int) -> None:
+        chunk = min(state.target - state.computed, budget)
+        self._memory.extend(state, chunk)
+        self._chunks.append((state, chunk))
+
+    def _steady_steps(self, most: int) -> int:
+        """Steps, at most `most`, until a job ends or the blocks might run out."""
+        steps = min(most, self._decoding.steps_to_next_end())
+        free = self._memory.pool.free
+        if self._decoding.growth(steps) - self._decoding.growth() <= free:
+            return steps
+        return max(1, free // len(self._decoding) * self.limits.block_size)
+
+    def _load(
+        self, steps: int, admitted: tuple[Admission, ...], preempted: tuple[str, ...]
+    ) -> Step:
+        tokens, kv_tokens, attention = len(self._decoding), self._decoding.kv_tokens, 0
+        for state, chunk in self._chunks:
+            context = state.computed + chunk
+            tokens += chunk
+            kv_tokens += context
+            attention += chunk * context
+        return Step(
+            self._law, steps, tokens, self.running, kv_tokens, attention, admitted, preempted
+        )
+
+    def _end_chunks(self) -> list[SequenceState]:
+        """Those whose prefill is complete: they have emitted a token."""
+        chunks, self._chunks, self._prefilling = self._chunks, [], None
+        completed: list[SequenceState] = []
+        for state, chunk in chunks:
+            state.computed += chunk
+            if state.computed < state.target:
+                self._prefilling = state
+            elif state.job.id in self._aborted:
+                self._aborted.discard(state.job.id)
+                self._memory.release(state)
+            else:
+                state.emitted += 1
+                completed.append(state)
+        return completed
+
+    def _start_decoding(self, completed: list[SequenceState]) -> Iterator[SequenceState]:
+        """They decode from now on; returns those that have nothing more to say."""
+        for state in completed:
+            if state.emitted == state.job.output_tokens:
+                yield state
+            else:
+                self._decoding.join(state)
+
+    def _drop_aborted(self) -> None:
+        for job_id in self._aborted:
+            self._memory.release(self._leave(job_id))
+        self._aborted.clear()
+
+    def _leave(self, job_id: str) -> SequenceState:
+        """Takes a running job out, between two steps."""
+        state = self._decoding.leave(job_id)
+        if state is None:
+            state, self._prefilling = self._prefilling, None
+        assert state is not None
+        return state
