@@ -20,9 +20,10 @@ from cato_backend.scheduling.events import (
     Submitted,
     Woke,
 )
-from cato_backend.scheduling.ledger import ReplicaLoad
-from cato_backend.scheduling.policies import POLICIES, Policy, make_policy
-from cato_backend.scheduling.scheduler import Limits, Scheduler
+from cato_backend.scheduling.limits import Limits
+from cato_backend.scheduling.policies import POLICIES, Policy, Setup, make_policy
+from cato_backend.scheduling.replica import ReplicaLoad
+from cato_backend.scheduling.scheduler import Scheduler
 
 __all__ = [
     "POLICIES",
@@ -43,6 +44,7 @@ __all__ = [
     "ReplicaLoad",
     "ReplicaUp",
     "Scheduler",
+    "Setup",
     "Submitted",
     "WakeAt",
     "Woke",

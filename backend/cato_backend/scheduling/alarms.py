@@ -11,6 +11,11 @@ class Alarms:
     def __init__(self) -> None:
         self._heap: list[tuple[float, str, str]] = []
         self._announced: float | None = None
+        self._look_again: float | None = None
+
+    def look_again(self, time: float | None) -> None:
+        """When a policy wants to look at what it keeps, whatever happens; None: at no time."""
+        self._look_again = time
 
     def set(self, time: float, model: str, request_id: str) -> None:
         """Remembers to look at the request at `time`."""
@@ -30,7 +35,10 @@ class Alarms:
 
     def next_change(self) -> float | None:
         """The next time, if it differs from the one announced last."""
-        if not self._heap or self._heap[0][0] == self._announced:
+        times = [self._heap[0][0]] if self._heap else []
+        if self._look_again is not None:
+            times.append(self._look_again)
+        if not times or min(times) == self._announced:
             return None
-        self._announced = self._heap[0][0]
+        self._announced = min(times)
         return self._announced

@@ -2,122 +2,162 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left, insort
+from dataclasses import dataclass, field
 
-from cato_backend.requests import Request
+from cato_backend.scheduling.replica import Attempt, ReplicaLoad
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaLoad:
-    """One replica as a policy sees it."""
+@dataclass(slots=True)
+class _Model:
+    """The replicas of one model; sums over them."""
 
-    replica_id: str
-    model: str
-    max_running: int
+    replicas: dict[str, ReplicaLoad] = field(default_factory=dict[str, ReplicaLoad])
+    with_room: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
+    """By id, so that a policy's ties fall the same way in every run."""
+    accepting: int = 0
+    slots: int = 0
     running: int = 0
-    outstanding_tokens: int = 0
-    """Prompt tokens not yet known to be prefilled, and output tokens that may still come."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether one more request may run."""
-        return self.running < self.max_running
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One request on one replica. `emitted` counts output tokens over all attempts."""
-
-    request: Request
-    number: int
-    replica_id: str
-    emitted: int
-    prompt_tokens: int
-    started: bool = False
-    avoid: frozenset[str] = frozenset()
-    """Replicas that failed this request before."""
-
-    @property
-    def outstanding_tokens(self) -> int:
-        """Tokens that the replica still owes, at most."""
-        prompt = 0 if self.started else self.prompt_tokens
-        return prompt + max(0, self.request.max_tokens - self.emitted)
 
 
 class Ledger:
-    """Replicas and the attempts that run on them; sums are kept, never recomputed."""
+    """Replicas and the attempts that run on them; counts are kept, never recomputed."""
 
     def __init__(self) -> None:
         self._replicas: dict[str, ReplicaLoad] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._by_replica: dict[str, dict[str, None]] = {}
+        self._models: dict[str, _Model] = {}
 
     def add_replica(self, replica: ReplicaLoad) -> None:
         """A replica is ready; it must be new."""
+        model = self._models.setdefault(replica.model, _Model())
         self._replicas[replica.replica_id] = replica
-        self._by_replica[replica.replica_id] = {}
+        model.replicas[replica.replica_id] = replica
+        model.accepting += 1
+        model.slots += replica.max_running
+        self._list(replica)
+
+    def drain_replica(self, replica_id: str) -> None:
+        """The replica takes nothing new from now on."""
+        replica = self._replicas[replica_id]
+        if replica.draining:
+            return
+        self._unlist(replica)
+        replica.draining = True
+        self._models[replica.model].accepting -= 1
 
     def remove_replica(self, replica_id: str) -> list[Attempt]:
         """Takes a replica out and returns the attempts that ran on it, oldest first."""
-        lost = [self.close(request_id) for request_id in list(self._by_replica[replica_id])]
-        del self._replicas[replica_id], self._by_replica[replica_id]
+        replica = self._replicas[replica_id]
+        lost = [self.close(request_id) for request_id in list(replica.attempts)]
+        self.drain_replica(replica_id)
+        model = self._models[replica.model]
+        model.slots -= replica.max_running
+        del self._replicas[replica_id], model.replicas[replica_id]
         return lost
 
     def has_replica(self, replica_id: str) -> bool:
         """Whether the replica is known."""
         return replica_id in self._replicas
 
+    def replica(self, replica_id: str) -> ReplicaLoad:
+        """The replica of this id. Raises KeyError."""
+        return self._replicas[replica_id]
+
     def serves(self, model: str) -> bool:
-        """Whether any replica serves the model."""
-        return any(replica.model == model for replica in self._replicas.values())
+        """Whether any replica takes requests for the model, now or when it has room again."""
+        return model in self._models and self._models[model].accepting > 0
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """Every replica's load, in the order in which they came up."""
         return tuple(self._replicas.values())
 
-    def with_room(self, model: str) -> tuple[ReplicaLoad, ...]:
-        """The replicas of this model that may take one more."""
-        return tuple(r for r in self._replicas.values() if r.model == model and r.has_room)
+    def of_model(self, model: str) -> dict[str, ReplicaLoad]:
+        """The model's replicas by id, draining ones included."""
+        return self._models[model].replicas if model in self._models else {}
+
+    def with_room(self, model: str) -> list[ReplicaLoad]:
+        """The replicas of this model that may take one more, by id; not to be changed."""
+        return self._models[model].with_room if model in self._models else []
+
+    def occupied(self, model: str) -> float:
+        """0..1: the share of the model's slots that is taken; 1 where there is none."""
+        group = self._models.get(model)
+        return group.running / group.slots if group is not None and group.slots else 1.0
 
     def attempt(self, request_id: str) -> Attempt | None:
         """The attempt that runs for this request."""
         return self._attempts.get(request_id)
 
     def open(self, attempt: Attempt) -> None:
-        """An attempt starts on its replica."""
+        """An attempt starts on its replica. Raises ValueError where that has no room."""
+        replica = self._replicas[attempt.replica_id]
+        if not replica.has_room:
+            raise ValueError(f"replica {attempt.replica_id!r} takes no more")
         self._attempts[attempt.request.id] = attempt
-        self._by_replica[attempt.replica_id][attempt.request.id] = None
-        self._shift(attempt.replica_id, +1, attempt.outstanding_tokens)
+        replica.attempts[attempt.request.id] = attempt
+        replica.unstarted += 1
+        replica.pending_prefill += attempt.pending_prefill
+        self._count(replica, attempt, +1)
+        if not replica.has_room:
+            self._unlist(replica)
 
-    def progress(self, request_id: str, tokens: int, prompt_tokens: int | None) -> None:
+    def progress(
+        self,
+        attempt: Attempt,
+        tokens: int,
+        now: float,
+        prompt_tokens: int | None = None,
+        cached_tokens: int | None = None,
+    ) -> None:
         """Output arrived: the prompt is prefilled, and less is left to come."""
-        before = self._attempts[request_id]
-        # For every token of every stream: `replace` would cost three times as much.
-        after = Attempt(
-            before.request,
-            before.number,
-            before.replica_id,
-            before.emitted + tokens,
-            before.prompt_tokens if prompt_tokens is None else prompt_tokens,
-            started=True,
-            avoid=before.avoid,
-        )
-        self._attempts[request_id] = after
-        self._shift(after.replica_id, 0, after.outstanding_tokens - before.outstanding_tokens)
+        replica = self._replicas[attempt.replica_id]
+        outstanding = attempt.outstanding_tokens
+        if attempt.first_token_at is None:
+            replica.pending_prefill -= attempt.pending_prefill
+            replica.unstarted -= 1
+            attempt.first_token_at = now
+        if prompt_tokens is not None:
+            replica.kv_tokens += prompt_tokens - attempt.prompt_tokens
+            attempt.prompt_tokens = prompt_tokens
+        if cached_tokens is not None:
+            attempt.cached_tokens = cached_tokens
+        attempt.emitted += tokens
+        replica.kv_tokens += tokens
+        replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:
         """An attempt ends, however it ended."""
         attempt = self._attempts.pop(request_id)
-        del self._by_replica[attempt.replica_id][request_id]
-        self._shift(attempt.replica_id, -1, -attempt.outstanding_tokens)
+        replica = self._replicas[attempt.replica_id]
+        had_room = replica.has_room
+        del replica.attempts[request_id]
+        if not attempt.started:
+            replica.unstarted -= 1
+            replica.pending_prefill -= attempt.pending_prefill
+        self._count(replica, attempt, -1)
+        if replica.has_room and not had_room:
+            self._list(replica)
         return attempt
 
-    def _shift(self, replica_id: str, running: int, tokens: int) -> None:
-        load = self._replicas[replica_id]
-        self._replicas[replica_id] = ReplicaLoad(
-            replica_id,
-            load.model,
-            load.max_running,
-            load.running + running,
-            load.outstanding_tokens + tokens,
-        )
+    def _count(self, replica: ReplicaLoad, attempt: Attempt, sign: int) -> None:
+        replica.running += sign
+        replica.running_by_task[attempt.request.task] += sign
+        # Output of earlier attempts is part of `prompt_tokens` and of `emitted`: counted once.
+        replica.kv_tokens += sign * (attempt.prompt_tokens + attempt.emitted - attempt.resumed)
+        replica.outstanding_tokens += sign * attempt.outstanding_tokens
+        self._models[replica.model].running += sign
+
+    def _list(self, replica: ReplicaLoad) -> None:
+        if replica.has_room:
+            insort(self._models[replica.model].with_room, replica, key=_by_id)
+
+    def _unlist(self, replica: ReplicaLoad) -> None:
+        listed = self._models[replica.model].with_room
+        index = bisect_left(listed, replica.replica_id, key=_by_id)
+        if index < len(listed) and listed[index] is replica:
+            del listed[index]
+
+
+def _by_id(replica: ReplicaLoad) -> str:
+    return replica.replica_id

@@ -6,10 +6,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeAlias
 
 from cato_backend.requests import Request
 
-Rank = tuple[float, int]
+Key: TypeAlias = tuple[float, ...]
+"""A place in the queue: lower is looked at earlier; equals in the order of their coming."""
+Rank: TypeAlias = tuple[Key, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +47,25 @@ class Queue:
         return request_id in self._waiting
 
     def __iter__(self) -> Iterator[Waiting]:
-        """First to be served first. Stays valid while the entry just returned is removed."""
+        """First to be looked at first; what is moved or removed meanwhile changes nothing here."""
         for _, request_id in tuple(self._ranks):
             if request_id in self._waiting:
                 yield self._waiting[request_id][1]
 
-    def put(self, waiting: Waiting, key: float) -> None:
-        """Queues a request; a lower key is served earlier."""
+    def put(self, waiting: Waiting, key: Key) -> None:
+        """Queues a request."""
         rank = (key, next(self._arrivals))
         self._waiting[waiting.request.id] = (rank, waiting)
         insort(self._ranks, (rank, waiting.request.id))
+
+    def move(self, request_id: str, key: Key) -> None:
+        """Gives a queued request another place; among equals, the one of its coming."""
+        (old, arrival), waiting = self._waiting[request_id]
+        if old == key:
+            return
+        del self._ranks[bisect_left(self._ranks, ((old, arrival), request_id))]
+        self._waiting[request_id] = ((key, arrival), waiting)
+        insort(self._ranks, ((key, arrival), request_id))
 
     def get(self, request_id: str) -> Waiting | None:
         """The request where it stands; None where it is not queued."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from cato_backend.requests import Request
+from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.requests import BLOCK_CHARS, Request
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Abort, Decision, Dispatch, Refusal, Reject, WakeAt
 from cato_backend.scheduling.documents import DocumentIndex
@@ -16,28 +16,23 @@ from cato_backend.scheduling.events import (
     Finished,
     Progressed,
     ReplicaDown,
+    ReplicaDraining,
     ReplicaUp,
     Submitted,
     Woke,
 )
-from cato_backend.scheduling.ledger import Attempt, Ledger, ReplicaLoad
+from cato_backend.scheduling.ledger import Ledger
+from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.pace import Pace
-from cato_backend.scheduling.policies import Policy
+from cato_backend.scheduling.policies.base import Hold, Place, Policy
+from cato_backend.scheduling.prefix import PrefixIndex
 from cato_backend.scheduling.queue import Queue, Waiting
+from cato_backend.scheduling.replica import Attempt, Ending, ReplicaLoad
+from cato_backend.scheduling.view import FleetView, cached_tokens
+from cato_backend.scheduling.waiting_room import WaitingRoom
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds that no policy may cross."""
-
-    max_waiting: int = 1000
-    """Queued requests per model."""
-    max_waiting_per_session: int = 64
-    max_wait_s: float = 60.0
-    max_attempts: int = 3
-    retry_delay_s: float = 0.5
-    """Before a replica is tried again that just failed the request, times the attempts so far. A
-    replica that died is known to be down by then, and costs no further attempt."""
+_TOKENS_PER_BLOCK = BLOCK_CHARS / 3.0
+"""Code takes some three characters a token; only the bound of the prefix index rests on it."""
 
 
 class Scheduler:
@@ -50,11 +45,12 @@ class Scheduler:
     def __init__(self, policy: Policy, limits: Limits | None = None) -> None:
         self._policy = policy
         self._limits = limits or Limits()
-        self._queues: defaultdict[str, Queue] = defaultdict(Queue)
-        self._waiting_per_session: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._ledger = Ledger()
-        self._documents = DocumentIndex()
         self._alarms = Alarms()
+        self._room = WaitingRoom(self._limits, self._alarms)
+        self._ledger = Ledger()
+        self._prefixes = PrefixIndex()
+        self._fleet = FleetView(self._ledger, self._prefixes)
+        self._documents = DocumentIndex()
         self._pace = Pace()
 
     def handle(self, event: Event, now: float) -> list[Decision]:
@@ -63,122 +59,93 @@ class Scheduler:
         Events about requests, attempts or replicas that are gone are ignored: a stream's end and a
         cancellation may cross on their way. Raises ValueError for a request or replica id in use.
         """
-        decisions: list[Decision] = []
-        match event:
-            case Submitted(request):
-                self._submit(request, decisions)
-            case Progressed(request_id, attempt, tokens, prompt_tokens):
-                if self._is_current(request_id, attempt):
-                    self._ledger.progress(request_id, tokens, prompt_tokens)
-                return decisions
-            case Finished(request_id, attempt):
-                if self._is_current(request_id, attempt):
-                    self._documents.remove(self._ledger.close(request_id).request)
-                    self._pace.finished(now)
-            case AttemptFailed(request_id, attempt, resumable):
-                if self._is_current(request_id, attempt):
-                    self._retry(self._ledger.close(request_id), resumable, now, decisions)
-            case Cancelled(request_id):
-                self._withdraw(request_id, decisions)
-            case ReplicaUp(replica_id, model, max_running):
-                self._add_replica(ReplicaLoad(replica_id, model, max_running))
-            case ReplicaDown(replica_id):
-                self._remove_replica(replica_id, now, decisions)
-            case Woke():
-                self._alarms.woke()
-        self._expire(now, decisions)
-        self._dispatch(now, decisions)
+        self._fleet.now = now
+        out: list[Decision] = []
+        if isinstance(event, Progressed):
+            if not self._progress(event, now):
+                return out
+        else:
+            self._take_note(event, now, out)
+        self._expire(now, out)
+        self._dispatch(now, out)
         wake = self._alarms.next_change()
         if wake is not None:
-            decisions.append(WakeAt(wake))
-        return decisions
+            out.append(WakeAt(wake))
+        return out
 
     @property
     def replicas(self) -> tuple[ReplicaLoad, ...]:
-        """What each replica owes now."""
+        """What each replica owes now: live objects, to be read at once and never written."""
         return self._ledger.replicas()
 
     def waiting(self, model: str) -> int:
         """How many requests for the model are queued."""
-        return len(self._queues[model])
+        return self._room.waiting(model)
 
     def load(self, model: str) -> float:
         """0..1: the share of the model's slots that is taken; 1 where requests queue."""
-        replicas = [r for r in self._ledger.replicas() if r.model == model]
-        slots = sum(r.max_running for r in replicas)
-        if slots == 0 or self._queues[model]:
-            return 1.0
-        return sum(r.running for r in replicas) / slots
+        return 1.0 if self.waiting(model) else self._ledger.occupied(model)
+
+    # -- events --------------------------------------------------------------------------------
+
+    def _take_note(self, event: Event, now: float, out: list[Decision]) -> None:
+        match event:
+            case Submitted(request):
+                self._submit(request, out)
+            case Finished(request_id, attempt):
+                if self._current(request_id, attempt):
+                    self._documents.remove(self._close(request_id, Ending.FINISHED).request)
+                    self._pace.finished(now)
+            case AttemptFailed(request_id, attempt, resumable):
+                if self._current(request_id, attempt):
+                    self._retry(self._close(request_id, Ending.FAILED), resumable, now, out)
+            case Cancelled(request_id):
+                self._withdraw(request_id, out)
+            case ReplicaUp(replica_id, model, max_running, profile):
+                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile))
+            case ReplicaDraining(replica_id):
+                if self._ledger.has_replica(replica_id):
+                    self._ledger.drain_replica(replica_id)
+                    self._end_the_wait_of_the_late()
+            case ReplicaDown(replica_id):
+                self._remove_replica(replica_id, now, out)
+            case Woke():
+                self._alarms.woke()
+            case Progressed():
+                raise AssertionError("told apart in handle")
+
+    def _progress(self, event: Progressed, now: float) -> bool:
+        attempt = self._current(event.request_id, event.attempt)
+        if attempt is None:
+            return False
+        if event.cached_tokens is not None and event.prompt_tokens and not attempt.started:
+            self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
+        self._ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
+        return self._policy.progressed(attempt, event.tokens, self._fleet)
 
     def _submit(self, request: Request, out: list[Decision]) -> None:
-        if request.id in self._queues[request.model] or self._ledger.attempt(request.id):
+        if request.id in self._room or self._ledger.attempt(request.id):
             raise ValueError(f"request id {request.id!r} is in use")
         if request.supersede:
             for older in self._documents.of_same_document(request):
                 self._withdraw(older.id, out)
                 out.append(Reject(older.id, Refusal.SUPERSEDED))
-        if self._is_full(request):
-            retry_after_s = self._pace.wait_for(len(self._queues[request.model]))
+        if self._room.is_full(request):
+            retry_after_s = self._pace.wait_for(self.waiting(request.model))
             out.append(Reject(request.id, Refusal.OVERLOADED, retry_after_s))
             return
         self._documents.add(request)
         expires = request.expires(self._limits.max_wait_s)
         self._enqueue(Waiting(request, expires, min(expires, request.deadline)))
 
-    def _is_full(self, request: Request) -> bool:
-        limits = self._limits
-        session = (request.origin.tenant, request.origin.session)
-        return (
-            len(self._queues[request.model]) >= limits.max_waiting
-            or self._waiting_per_session[session] >= limits.max_waiting_per_session
-        )
-
-    def _enqueue(self, waiting: Waiting) -> None:
-        request = waiting.request
-        self._queues[request.model].put(waiting, self._policy.key(request))
-        self._waiting_per_session[request.origin.tenant, request.origin.session] += 1
-        self._alarms.set(waiting.gives_up, request.model, request.id)
-        self._alarms.set(waiting.expires, request.model, request.id)
-
-    def _take(self, model: str, request_id: str) -> Waiting | None:
-        waiting = self._queues[model].take(request_id)
-        if waiting is not None:
-            origin = waiting.request.origin
-            session = (origin.tenant, origin.session)
-            self._waiting_per_session[session] -= 1
-            if not self._waiting_per_session[session]:
-                del self._waiting_per_session[session]
-        return waiting
-
     def _withdraw(self, request_id: str, out: list[Decision]) -> None:
         attempt = self._ledger.attempt(request_id)
         if attempt is not None:
-            self._ledger.close(request_id)
+            self._close(request_id, Ending.CANCELLED)
             self._documents.remove(attempt.request)
             out.append(Abort(request_id, attempt.number))
             return
-        for model in self._queues:
-            waiting = self._take(model, request_id)
-            if waiting is not None:
-                self._documents.remove(waiting.request)
-                return
-
-    def _add_replica(self, replica: ReplicaLoad) -> None:
-        if self._ledger.has_replica(replica.replica_id):
-            raise ValueError(f"replica id {replica.replica_id!r} is in use")
-        self._ledger.add_replica(replica)
-
-    def _remove_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
-        if not self._ledger.has_replica(replica_id):
-            return
-        for attempt in self._ledger.remove_replica(replica_id):
-            out.append(Abort(attempt.request.id, attempt.number))
-            self._retry(attempt, True, now, out)
-        for model, queue in self._queues.items():
-            if not self._ledger.serves(model):
-                # Those whose deadline passed while a replica was up have nothing left to wait for.
-                for waiting in queue:
-                    self._alarms.set(waiting.gives_up, model, waiting.request.id)
+        self._drop(request_id)
 
     def _retry(self, attempt: Attempt, resumable: bool, now: float, out: list[Decision]) -> None:
         request = attempt.request
@@ -190,9 +157,8 @@ class Scheduler:
             return
         expires = request.expires(self._limits.max_wait_s)
         gives_up = min(expires, request.deadline)
-        if (
-            seen
-        ):  # Its answer has begun: the wait for a first token no longer says what it is worth.
+        if seen:
+            # Its answer has begun: the wait for a first token no longer says what it is worth.
             expires = gives_up = now + self._limits.max_wait_s
         rests = now + self._limits.retry_delay_s * attempt.number
         self._alarms.set(rests, request.model, request.id)
@@ -201,66 +167,132 @@ class Scheduler:
             Waiting(request, expires, gives_up, attempt.number, attempt.emitted, avoid, rests)
         )
 
+    # -- replicas ------------------------------------------------------------------------------
+
+    def _add_replica(self, replica: ReplicaLoad) -> None:
+        if self._ledger.has_replica(replica.replica_id):
+            raise ValueError(f"replica id {replica.replica_id!r} is in use")
+        self._ledger.add_replica(replica)
+        limits = replica.profile.limits if replica.profile else EngineLimits()
+        self._prefixes.add_replica(replica.replica_id, int(limits.kv_tokens / _TOKENS_PER_BLOCK))
+        self._policy.replica_up(replica, self._fleet)
+
+    def _remove_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
+        if not self._ledger.has_replica(replica_id):
+            return
+        lost = [
+            self._close(request_id, Ending.FAILED)
+            for request_id in list(self._ledger.replica(replica_id).attempts)
+        ]
+        self._ledger.remove_replica(replica_id)
+        self._prefixes.remove_replica(replica_id)
+        self._policy.replica_down(replica_id, self._fleet)
+        for attempt in lost:
+            out.append(Abort(attempt.request.id, attempt.number))
+            self._retry(attempt, True, now, out)
+        self._end_the_wait_of_the_late()
+
+    def _end_the_wait_of_the_late(self) -> None:
+        # Those whose deadline passed while a replica took requests have nothing left to wait for.
+        for model, queue in self._room.queues():
+            if not self._ledger.serves(model):
+                for waiting in queue:
+                    self._alarms.set(waiting.gives_up, model, waiting.request.id)
+
+    # -- queue and ledger ----------------------------------------------------------------------
+
+    def _enqueue(self, waiting: Waiting) -> None:
+        self._room.put(waiting, self._policy.key(waiting, self._fleet))
+
+    def _drop(self, request_id: str) -> None:
+        waiting = self._room.take(request_id)
+        if waiting is not None:
+            self._documents.remove(waiting.request)
+            self._policy.withdrawn(waiting, self._fleet)
+
+    def _close(self, request_id: str, ending: Ending) -> Attempt:
+        attempt = self._ledger.close(request_id)
+        self._policy.closed(attempt, ending, self._fleet)
+        return attempt
+
+    def _current(self, request_id: str, number: int) -> Attempt | None:
+        attempt = self._ledger.attempt(request_id)
+        return attempt if attempt is not None and attempt.number == number else None
+
     def _expire(self, now: float, out: list[Decision]) -> None:
         for model, request_id in self._alarms.due(now):
-            waiting = self._queues[model].get(request_id)
+            waiting = self._room.get(request_id)
             if waiting is None:
                 continue
             served = self._ledger.serves(model)
             if waiting.expires <= now or (waiting.gives_up <= now and not served):
-                self._take(model, request_id)
-                self._documents.remove(waiting.request)
-                refusal = Refusal.EXPIRED if served else Refusal.NO_REPLICA
-                out.append(Reject(request_id, refusal))
+                self._drop(request_id)
+                out.append(Reject(request_id, Refusal.EXPIRED if served else Refusal.NO_REPLICA))
+
+    # -- dispatching ---------------------------------------------------------------------------
 
     def _dispatch(self, now: float, out: list[Decision]) -> None:
-        for model, queue in self._queues.items():
-            if not queue or not self._ledger.with_room(model):
-                continue
-            for waiting in queue:
-                candidates = self._ledger.with_room(model)
-                if not candidates:
-                    break
-                self._place(waiting, candidates, now, out)
+        look_again: list[float] = []
+        for model, queue in self._room.queues():
+            if queue and self._ledger.with_room(model):
+                self._serve(model, queue, look_again, out)
+        self._alarms.look_again(min((t for t in look_again if t > now), default=None))
 
-    def _place(
-        self,
-        waiting: Waiting,
-        candidates: tuple[ReplicaLoad, ...],
-        now: float,
-        out: list[Decision],
+    def _serve(
+        self, model: str, queue: Queue, look_again: list[float], out: list[Decision]
     ) -> None:
-        request = waiting.request
-        if waiting.avoid:
-            candidates = self._without_failed(waiting, candidates, now)
+        for waiting in queue:
+            candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:
                 return
-        chosen = self._policy.choose(request, candidates).replica_id
-        self._take(request.model, request.id)
+            if waiting.avoid:
+                candidates = self._without_failed(waiting, candidates)
+                if not candidates:
+                    continue
+            verdict = self._policy.place(waiting, candidates, self._fleet)
+            if isinstance(verdict, Place):
+                self._open(waiting, verdict, out)
+            elif self._keep(waiting, verdict, queue, look_again):
+                return
+
+    def _keep(self, waiting: Waiting, hold: Hold, queue: Queue, look_again: list[float]) -> bool:
+        """Leaves it queued; True where the rest is to be kept as well."""
+        if hold.until is not None:
+            look_again.append(hold.until)
+        if hold.key is not None:
+            queue.move(waiting.request.id, hold.key)
+        return hold.rest
+
+    def _open(self, waiting: Waiting, place: Place, out: list[Decision]) -> None:
+        request = waiting.request
+        self._room.take(request.id)
+        matched = self._prefixes.matched(place.replica_id, request.prompt_blocks)
         attempt = Attempt(
             request=request,
             number=waiting.attempts + 1,
-            replica_id=chosen,
+            replica_id=place.replica_id,
             emitted=waiting.emitted,
             prompt_tokens=request.prompt_tokens + waiting.emitted,
+            dispatched_at=self._fleet.now,
+            cached_tokens=cached_tokens(request, matched),
+            priority=place.priority,
+            resumed=waiting.emitted,
             avoid=waiting.avoid,
         )
         self._ledger.open(attempt)
-        out.append(Dispatch(request.id, chosen, attempt.number))
+        self._prefixes.record(place.replica_id, request.prompt_blocks)
+        self._policy.opened(attempt, self._fleet)
+        out.append(Dispatch(request.id, place.replica_id, attempt.number, place.priority))
 
     def _without_failed(
-        self, waiting: Waiting, candidates: tuple[ReplicaLoad, ...], now: float
-    ) -> tuple[ReplicaLoad, ...]:
-        others = {
-            r.replica_id
-            for r in self._ledger.replicas()
-            if r.model == waiting.request.model and r.replica_id not in waiting.avoid
-        }
-        if others:
-            return tuple(r for r in candidates if r.replica_id in others)
+        self, waiting: Waiting, candidates: Sequence[ReplicaLoad]
+    ) -> Sequence[ReplicaLoad]:
+        accepting = [
+            replica
+            for replica in self._ledger.of_model(waiting.request.model).values()
+            if not replica.draining and replica.replica_id not in waiting.avoid
+        ]
+        if accepting:
+            return [r for r in candidates if r.replica_id not in waiting.avoid]
         # Where every replica has failed it once, any of them is better than none, after a while.
-        return candidates if waiting.rests <= now else ()
-
-    def _is_current(self, request_id: str, number: int) -> bool:
-        attempt = self._ledger.attempt(request_id)
-        return attempt is not None and attempt.number == number
+        return candidates if waiting.rests <= self._fleet.now else []

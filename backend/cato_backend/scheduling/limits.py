@@ -1,0 +1,19 @@
+"""Bounds of the queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that no policy may cross."""
+
+    max_waiting: int = 1000
+    """Queued requests per model."""
+    max_waiting_per_session: int = 64
+    max_wait_s: float = 60.0
+    max_attempts: int = 3
+    retry_delay_s: float = 0.5
+    """Before a replica is tried again that just failed the request, times the attempts so far. A
+    replica that died is known to be down by then, and costs no further attempt."""

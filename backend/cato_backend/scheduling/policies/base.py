@@ -1,0 +1,76 @@
+"""The seam that every policy stands behind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cato_backend.scheduling.queue import Key, Waiting
+from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
+from cato_backend.scheduling.view import FleetView
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send it there now. `priority` is for the engine's own queue: lower first."""
+
+    replica_id: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep it queued; it is looked at again whenever the fleet or the queue has changed."""
+
+    until: float | None = None
+    """Look again at this time too, though nothing has happened."""
+    key: Key | None = None
+    """Its new place in the queue."""
+    rest: bool = False
+    """The requests behind it are to be kept as well: none of them is looked at now."""
+
+
+Verdict: TypeAlias = Place | Hold
+
+
+class Observer:
+    """What a policy is told of what happened; most need none of it."""
+
+    def opened(self, attempt: Attempt, fleet: FleetView) -> None:
+        """The attempt is on its way to its replica."""
+
+    def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
+        """`tokens` more have come; True: what is held deserves another look. Keep it cheap."""
+        return False
+
+    def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
+        """The attempt is over."""
+
+    def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
+        """A queued request has left without a replica: cancelled, superseded, expired."""
+
+    def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
+        """A replica has come."""
+
+    def replica_down(self, replica_id: str, fleet: FleetView) -> None:
+        """A replica has gone; its attempts are closed already."""
+
+
+class Policy(Observer, ABC):
+    """In which order requests are served, and which replica takes one, and when: deterministic."""
+
+    def key(self, waiting: Waiting, fleet: FleetView) -> Key:
+        """The request's place in the queue: the order of arrival, unless said otherwise."""
+        return (waiting.request.arrival,)
+
+    @abstractmethod
+    def place(
+        self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
+    ) -> Verdict:
+        """Sends the request to one of the candidates, or keeps it.
+
+        There is at least one candidate, in the order of ids; every one may take one more. A policy
+        that always places is one that leaves queueing to the engines.
+        """

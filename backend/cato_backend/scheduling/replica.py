@@ -1,0 +1,159 @@
+"""One replica and what runs on it, as the scheduler knows it from the streams that pass through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from cato_backend.profile_files.profile import Profile
+from cato_backend.requests import Request
+from cato_backend.wire.headers import Task
+
+
+class Ending(Enum):
+    """How an attempt ended; only `FINISHED` tells the whole length of its answer."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One request on one replica. Only the ledger writes to it. Times on the scheduler's clock."""
+
+    request: Request
+    number: int
+    replica_id: str
+    emitted: int
+    """Output tokens over all attempts of the request."""
+    prompt_tokens: int
+    """To be prefilled or found in the cache, output of earlier attempts included."""
+    dispatched_at: float = 0.0
+    cached_tokens: int = 0
+    """Of the prompt; expected at the dispatch, the engine's own count once it told it."""
+    priority: int = 0
+    first_token_at: float | None = None
+    """Of this attempt."""
+    resumed: int = 0
+    """Output tokens of earlier attempts: part of `emitted` and of `prompt_tokens`."""
+    avoid: frozenset[str] = frozenset()
+    """Replicas that failed this request before."""
+
+    @property
+    def started(self) -> bool:
+        """Whether its prompt is prefilled."""
+        return self.first_token_at is not None
+
+    @property
+    def pending_prefill(self) -> int:
+        """Prompt tokens that are still to be computed."""
+        return 0 if self.started else max(0, self.prompt_tokens - self.cached_tokens)
+
+    @property
+    def outstanding_tokens(self) -> int:
+        """Tokens that the replica still owes, at most."""
+        prompt = 0 if self.started else self.prompt_tokens
+        return prompt + max(0, self.request.max_tokens - self.emitted)
+
+
+class ReplicaView(Protocol):
+    """A replica as policies see it: live counts, to be read, never written or kept.
+
+    No snapshot: copying a thousand replicas for each decision would cost more than deciding.
+    """
+
+    @property
+    def replica_id(self) -> str:
+        """Unique; ties are broken by it, so that a run can be repeated."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """What it serves."""
+        ...
+
+    @property
+    def max_running(self) -> int:
+        """Requests that may be sent to it at once, those in the engine's own queue included."""
+        ...
+
+    @property
+    def profile(self) -> Profile | None:
+        """What it can do; None where nothing is known of it."""
+        ...
+
+    @property
+    def draining(self) -> bool:
+        """Whether it gets nothing new."""
+        ...
+
+    @property
+    def running(self) -> int:
+        """Requests sent to it that have not ended."""
+        ...
+
+    @property
+    def unstarted(self) -> int:
+        """Of these, how many have not had their first token: queued in the engine or prefilling."""
+        ...
+
+    @property
+    def decoding(self) -> int:
+        """Of these, how many have had their first token."""
+        ...
+
+    @property
+    def pending_prefill(self) -> int:
+        """Prompt tokens of the unstarted, less what is expected in the prefix cache."""
+        ...
+
+    @property
+    def kv_tokens(self) -> int:
+        """Context tokens of all that runs."""
+        ...
+
+    @property
+    def outstanding_tokens(self) -> int:
+        """Prompt tokens not yet known to be prefilled, and output tokens that may still come."""
+        ...
+
+    @property
+    def running_by_task(self) -> Mapping[Task, int]:
+        """`running`, by SLA class."""
+        ...
+
+    @property
+    def attempts(self) -> Mapping[str, Attempt]:
+        """What runs, by request id, oldest first."""
+        ...
+
+
+@dataclass(slots=True)
+class ReplicaLoad:
+    """One replica. Only the ledger writes to it; see ReplicaView for what the counts mean."""
+
+    replica_id: str
+    model: str
+    max_running: int
+    profile: Profile | None = None
+    draining: bool = False
+    running: int = 0
+    unstarted: int = 0
+    pending_prefill: int = 0
+    kv_tokens: int = 0
+    outstanding_tokens: int = 0
+    running_by_task: dict[Task, int] = field(default_factory=lambda: dict.fromkeys(Task, 0))
+    attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+
+    @property
+    def decoding(self) -> int:
+        """Requests that have had their first token."""
+        return self.running - self.unstarted
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may be sent to it."""
+        return self.running < self.max_running and not self.draining
