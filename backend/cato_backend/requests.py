@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from cato_backend.wire.headers import Task
 
 BLOCK_CHARS = 256
 """Characters in one block of the prefix index; some 80 tokens, five of vLLM's own blocks."""
+
+
+def prompt_blocks(text: str) -> tuple[int, ...]:
+    """A 64-bit hash for each whole block of a rendered prompt, over all text up to its end.
+
+    The same in every process, so that a recorded run can be replayed; 1 µs a block.
+    """
+    head = blake2b(digest_size=8)
+    blocks: list[int] = []
+    for end in range(BLOCK_CHARS, len(text) + 1, BLOCK_CHARS):
+        head.update(text[end - BLOCK_CHARS : end].encode())
+        blocks.append(int.from_bytes(head.digest()))
+    return tuple(blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "the largest Qwen2.5-Coder for the GPU, if there is one and a hub answers "
         "(default: auto, where the configuration names no model and no replica)",
     )
+    add(
+        "--profile",
+        metavar="FILE",
+        help="scheduling.profile: latency profile of every replica that names none of its own "
+        "(default: found by hardware and model, for the replicas started here)",
+    )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
         "--colocated",
@@ -153,8 +159,11 @@ def _config(arguments: argparse.Namespace) -> Config:
     overrides: dict[str, Any] = {"server": dict(_server_overrides(arguments))}
     if arguments.colocated:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
-    if arguments.policy:
-        overrides["scheduling"] = {"policy": arguments.policy}
+    overrides["scheduling"] = {
+        name: value
+        for name in ("policy", "profile")
+        if (value := getattr(arguments, name)) is not None
+    }
     if arguments.replica:
         overrides["replicas"] = [{"url": url} for url in arguments.replica]
     if arguments.model:

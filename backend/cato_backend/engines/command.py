@@ -5,6 +5,7 @@ The flags are those of vLLM 0.32's `python -m vllm.entrypoints.openai.api_server
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from cato_backend.engines.pins import EngineKind
 
 HOST = "127.0.0.1"
+_MOST_SEQUENCES = "--max-num-seqs"
 STARTUP = Path(__file__).parent / "startup"
 """Holds the `sitecustomize.py` that every process of an engine runs first."""
 
@@ -48,6 +50,8 @@ class EngineSpec:
     """GPU only: which one."""
     gpu_memory_utilization: float | None = None
     """GPU only: the share of its memory to take; None leaves it to vLLM."""
+    max_num_seqs: int | None = None
+    """Sequences in one step; None leaves it to vLLM."""
     arguments: tuple[str, ...] = ()
     """The user's own, last, so that they win."""
 
@@ -90,12 +94,25 @@ def _arguments(model: ModelSpec, port: int) -> list[str]:
 
 
 def _kind_arguments(engine: EngineSpec) -> list[str]:
+    arguments: list[str] = []
+    if engine.max_num_seqs is not None:
+        arguments += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
     if engine.kind is EngineKind.CPU:
         # Compiling takes minutes there, and gains nothing for models small enough for a CPU.
-        return ["--dtype", "bfloat16", "--enforce-eager"]
-    if engine.gpu_memory_utilization is None:
-        return []
-    return ["--gpu-memory-utilization", str(engine.gpu_memory_utilization)]
+        arguments += ["--dtype", "bfloat16", "--enforce-eager"]
+    elif engine.gpu_memory_utilization is not None:
+        arguments += ["--gpu-memory-utilization", str(engine.gpu_memory_utilization)]
+    return arguments
+
+
+def most_sequences(arguments: Sequence[str], default: int) -> int:
+    """`--max-num-seqs` among the user's own arguments, as vLLM reads them; else the default."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument(_MOST_SEQUENCES, type=int, default=default)
+    try:
+        return int(parser.parse_known_args(list(arguments))[0].max_num_seqs)
+    except argparse.ArgumentError:
+        return default
 
 
 def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:

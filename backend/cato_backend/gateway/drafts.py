@@ -15,8 +15,9 @@ from cato_backend.gateway.bodies import (
     validated,
 )
 from cato_backend.gateway.headers import RequestHeaders
-from cato_backend.requests import Request
+from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.render import prompt_text
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.infill import ContextFile
@@ -83,19 +84,21 @@ async def make_call(
             f"max_tokens: got {draft.max_tokens}, expected at most the context of {limit}",
             param="max_tokens",
         )
+    facts, ratio = runtime.catalog.facts(model), runtime.catalog.ratio(model)
+    text = prompt_text(draft.kind, draft.body, draft.infill, draft.max_tokens, facts, ratio)
     request = Request(
         id=headers.request_id,
         task=headers.task,
         model=model,
         arrival=arrival,
         target=headers.target,
-        prompt_tokens=draft.prompt_tokens
-        or runtime.catalog.ratio(model).tokens(draft.prompt_chars),
+        prompt_tokens=draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars),
         max_tokens=draft.max_tokens,
         origin=headers.origin,
         supersede=headers.supersede,
         resumable=is_resumable(draft.body),
         workflow=headers.workflow,
+        prompt_blocks=prompt_blocks(text),
     )
     return Call(request, draft.kind, draft.body, draft.infill)
 

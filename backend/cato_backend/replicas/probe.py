@@ -12,6 +12,8 @@ from cato_backend.errors import EngineError
 from cato_backend.replicas.replica import Replica
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
+_FIRST_TOKEN = aiohttp.ClientTimeout(total=30)
+"""An engine may compile before its first token."""
 
 
 async def is_healthy(session: aiohttp.ClientSession, url: str, api_key: str | None = None) -> bool:
@@ -100,6 +102,24 @@ async def has_chat_template(session: aiohttp.ClientSession, replica: Replica) ->
 async def speaks_vllm(session: aiohttp.ClientSession, replica: Replica) -> bool:
     """Whether it has `/version`, as vLLM does; then it takes vLLM's own body fields."""
     return await _status(session, f"{replica.url}/version", replica.api_key) == HTTPStatus.OK
+
+
+async def takes_priority(session: aiohttp.ClientSession, replica: Replica) -> bool:
+    """Whether it accepts the body field `priority`, found out by a completion of one token.
+
+    vLLM refuses it unless it was started with `--scheduling-policy priority`.
+    """
+    body = {"model": replica.model, "prompt": "#", "max_tokens": 1, "priority": 1}
+    try:
+        async with session.post(
+            f"{replica.url}/v1/completions",
+            json=body,
+            headers=_headers(replica.api_key),
+            timeout=_FIRST_TOKEN,
+        ) as response:
+            return response.status == HTTPStatus.OK
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
 
 
 async def _tokenize(

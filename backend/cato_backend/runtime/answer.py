@@ -27,6 +27,7 @@ class Relayed:
     """For the client; empty where the event was only for us."""
     tokens: int = 0
     prompt_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 class Answer:
@@ -123,11 +124,11 @@ class Answer:
         return True
 
     def _usage_chunk(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        if not self._wants_usage:
-            return Relayed(b"", 0, self.prompt_tokens)
-        if not self._adopt(chunk):
-            return Relayed(event.raw, 0, self.prompt_tokens)
-        return Relayed(sse.json_event(orjson.dumps(chunk)), 0, self.prompt_tokens)
+        cached = cached_tokens(chunk.get("usage") or {})
+        data = b""
+        if self._wants_usage:
+            data = sse.json_event(orjson.dumps(chunk)) if self._adopt(chunk) else event.raw
+        return Relayed(data, 0, self.prompt_tokens, cached)
 
     def _usage(self) -> dict[str, int]:
         """Of all attempts together, as one undisturbed attempt would have counted."""
@@ -166,6 +167,15 @@ def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
     if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
         return False
     return all(isinstance(choice, dict) for choice in cast("list[object]", choices))
+
+
+def cached_tokens(usage: Mapping[str, Any]) -> int | None:
+    """How many of the prompt's tokens the engine found in its cache; None where it does not say."""
+    details = usage.get("prompt_tokens_details")
+    if not isinstance(details, dict):
+        return None
+    cached = cast("dict[str, object]", details).get("cached_tokens")
+    return cached if isinstance(cached, int) and cached >= 0 else None
 
 
 def text_of(choice: Mapping[str, Any]) -> str:

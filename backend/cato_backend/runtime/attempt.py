@@ -11,10 +11,9 @@ import aiohttp
 import orjson
 
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
-from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.answer import Answer, AttemptBroken, Relayed
+from cato_backend.runtime.answer import Answer, AttemptBroken, Relayed, cached_tokens
 from cato_backend.runtime.calls import Kind
-from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.resume import can_resume, render_resumed
@@ -66,9 +65,7 @@ class Attempts:
     async def run(
         self,
         flight: Flight,
-        endpoint: Endpoint,
-        facts: ModelFacts,
-        ratio: CharsPerToken,
+        leg: Leg,
         emit: Emit,
     ) -> None:
         """Passes the answer to `emit`. Raises AttemptBroken, or RequestError for the client's own.
@@ -76,32 +73,25 @@ class Attempts:
         A prompt that we cut to fit and that is too long nevertheless is cut shorter and sent again.
         """
         for overflows in range(_MOST_OVERFLOWS + 1):
-            upstream = self._render(flight, endpoint, facts, ratio, overflows)
+            upstream = self._render(flight, leg, overflows)
             try:
-                await self._send(flight, endpoint, upstream, emit)
+                await self._send(flight, leg.endpoint, upstream, emit)
             except PromptTooLong:
                 if flight.call.infill is None or overflows == _MOST_OVERFLOWS:
                     raise
                 continue
             if flight.answer.prompt_tokens is not None:
-                ratio.observe(upstream.prompt_chars, flight.answer.prompt_tokens)
+                leg.ratio.observe(upstream.prompt_chars, flight.answer.prompt_tokens)
             return
 
-    def _render(
-        self,
-        flight: Flight,
-        endpoint: Endpoint,
-        facts: ModelFacts,
-        ratio: CharsPerToken,
-        overflows: int,
-    ) -> Upstream:
-        first = render(flight.call, facts, endpoint, ratio, overflows)
+    def _render(self, flight: Flight, leg: Leg, overflows: int) -> Upstream:
+        first = render(flight.call, leg, overflows)
         if not flight.begun:
             flight.start_over()
             return first
         if not can_resume(flight.call, flight.answer):
             raise AttemptBroken("what was sent cannot be continued")
-        return render_resumed(flight.call, flight.answer, first, facts.max_model_len)
+        return render_resumed(flight.call, flight.answer, first, leg.facts.max_model_len)
 
     async def _send(
         self, flight: Flight, endpoint: Endpoint, upstream: Upstream, emit: Emit
@@ -171,6 +161,7 @@ def _joined(pieces: list[Relayed]) -> Relayed:
         b"".join(piece.data for piece in pieces),
         sum(piece.tokens for piece in pieces),
         next((p.prompt_tokens for p in reversed(pieces) if p.prompt_tokens is not None), None),
+        next((p.cached_tokens for p in reversed(pieces) if p.cached_tokens is not None), None),
     )
 
 
@@ -180,12 +171,13 @@ async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: E
         value: Any = orjson.loads(data)
         usage: Mapping[str, Any] = value.get("usage") or {}
         prompt, tokens = usage.get("prompt_tokens"), int(usage.get("completion_tokens") or 0)
+        cached = cached_tokens(usage)
     except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
         raise AttemptBroken("its answer is no OpenAI object") from error
     if not isinstance(value.get("choices"), list):
         raise AttemptBroken("its answer has no choices")
     flight.answer.prompt_tokens = prompt if isinstance(prompt, int) else None
-    await emit(Relayed(data, tokens, flight.answer.prompt_tokens))
+    await emit(Relayed(data, tokens, flight.answer.prompt_tokens, cached))
 
 
 def refusal(status: int, data: bytes, kind: Kind) -> RequestError | AttemptBroken:

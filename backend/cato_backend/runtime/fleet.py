@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import aiohttp
 
 from cato_backend.config import Config
-from cato_backend.replicas.probe import has_chat_template, is_healthy, speaks_vllm, token_ids
+from cato_backend.profile_files.names import model_key
+from cato_backend.profile_files.profile import Profile
+from cato_backend.replicas.probe import (
+    has_chat_template,
+    is_healthy,
+    speaks_vllm,
+    takes_priority,
+    token_ids,
+)
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.runtime import Runtime
@@ -19,6 +28,17 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.25
 """Between two looks at a replica that could not be connected to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is known of a replica before it is asked."""
+
+    max_running: int
+    """Requests that it is given at once."""
+    family: str = AUTO
+    """Its model's fill-in-the-middle family."""
+    profile: Profile | None = None
 
 
 class Fleet:
@@ -35,8 +55,7 @@ class Fleet:
         self._runtime = runtime
         self._session = session
         self._on_news = on_news
-        self._families: dict[str, str] = {}
-        self._limits: dict[str, int] = {}
+        self._expected: dict[str, Expected] = {}
         self._learning: dict[str, asyncio.Task[None]] = {}
         self._replicas: dict[str, Replica] = {}
         self._latest = "no replica has been started yet"
@@ -49,10 +68,9 @@ class Fleet:
         """The latest note."""
         return self._latest
 
-    def expect(self, replica_id: str, family: str = AUTO, max_running: int | None = None) -> None:
+    def expect(self, replica_id: str, expected: Expected) -> None:
         """What the configuration says about a replica that will come up."""
-        self._families[replica_id] = family
-        self._limits[replica_id] = max_running or self._config.scheduling.max_running_per_replica
+        self._expected[replica_id] = expected
 
     def on_up(self, replica: Replica) -> None:
         """It answers: learn what its model is, then use it."""
@@ -90,7 +108,8 @@ class Fleet:
                 return await self._learn(replica)
 
     async def _learn(self, replica: Replica) -> None:
-        family = self._families[replica.id]
+        expected = self._expected[replica.id]
+        family = expected.family
         ids = await token_ids(self._session, replica, probe_texts(replica.model, family))
         facts = ModelFacts(
             name=replica.model,
@@ -98,13 +117,29 @@ class Fleet:
             fim=detect(replica.model, ids, family),
             has_chat_template=await has_chat_template(self._session, replica),
         )
-        endpoint = Endpoint(
+        endpoint = await self._endpoint(replica)
+        profile = self._own_profile(replica, expected)
+        self._runtime.add_replica(endpoint, facts, expected.max_running, profile)
+        self.on_note(replica.id, f"up: {replica.model}; fill-in-the-middle: {facts.fim.reason}")
+        self.first_up.set()
+
+    def _own_profile(self, replica: Replica, expected: Expected) -> Profile | None:
+        """The expected one, unless it turns out to be another model's."""
+        profile = expected.profile
+        if profile is None or model_key(profile.model) == model_key(replica.model):
+            return profile
+        self.on_note(
+            replica.id, f"its profile is of {profile.model}, not {replica.model}: not used"
+        )
+        return None
+
+    async def _endpoint(self, replica: Replica) -> Endpoint:
+        is_vllm = await speaks_vllm(self._session, replica)
+        return Endpoint(
             replica_id=replica.id,
             url=replica.url,
             upstream_model=replica.model,
             token=replica.api_key or "",
-            speaks_vllm=await speaks_vllm(self._session, replica),
+            speaks_vllm=is_vllm,
+            takes_priority=is_vllm and await takes_priority(self._session, replica),
         )
-        self._runtime.add_replica(endpoint, facts, self._limits[replica.id])
-        self.on_note(replica.id, f"up: {replica.model}; fill-in-the-middle: {facts.fim.reason}")
-        self.first_up.set()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import aiohttp
 
-from cato_backend.config import EMBEDDED, Config, ModelConfig
+from cato_backend.config import EMBEDDED, Config, ModelConfig, ReplicaConfig
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.command import EngineSpec, ModelSpec, share_cores
+from cato_backend.engines.command import EngineSpec, ModelSpec, most_sequences, share_cores
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import check_model, choose_model, hub_has
@@ -20,7 +20,14 @@ from cato_backend.errors import ConfigError
 from cato_backend.replicas.local import LocalLauncher, LocalSpec
 from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.static import StaticLauncher, StaticSpec
-from cato_backend.runtime.fleet import Fleet
+from cato_backend.runtime.fleet import Expected, Fleet
+from cato_backend.runtime.profiles import (
+    CPU,
+    hardware_of,
+    local_profile,
+    static_profile,
+    with_slots,
+)
 from cato_backend.tasks.detection import family_names
 from cato_backend.wire.paths import state_dir
 
@@ -30,7 +37,7 @@ class Planned:
     """A replica to start on this machine."""
 
     spec: LocalSpec
-    family: str
+    expected: Expected
 
 
 def check_families(config: Config) -> None:
@@ -65,8 +72,10 @@ def plan_local(config: Config) -> tuple[Planned, ...]:
         )
     engines = list(_engines(gpus, len(wanted)))
     return tuple(
-        Planned(_local_spec(config, model, engine, number), model.fim)
-        for number, (model, engine) in enumerate(zip(wanted, engines, strict=True), start=1)
+        _planned(config, model, engine, hardware, number)
+        for number, (model, (engine, hardware)) in enumerate(
+            zip(wanted, engines, strict=True), start=1
+        )
     )
 
 
@@ -79,7 +88,7 @@ def launchers(
     """A launcher for each replica, announced to the fleet."""
     for plan in planned:
         replica_id = plan.spec.replica_id
-        fleet.expect(replica_id, plan.family)
+        fleet.expect(replica_id, plan.expected)
         yield LocalLauncher(plan.spec, session, _Notes(fleet, replica_id))
     for number, replica in enumerate(config.replicas, start=1):
         spec = StaticSpec(
@@ -88,7 +97,7 @@ def launchers(
             model=replica.model,
             api_key=replica.token or None,
         )
-        fleet.expect(spec.replica_id, replica.fim, replica.max_running)
+        fleet.expect(spec.replica_id, _expected(config, replica))
         yield StaticLauncher(spec, session)
 
 
@@ -103,29 +112,45 @@ class _Notes:
         self.fleet.on_note(self.replica_id, text)
 
 
-def _engines(gpus: tuple[Gpu, ...], count: int) -> Iterator[EngineSpec]:
-    """An engine for each replica: a GPU each in turn, or a share of the cores each."""
+def _engines(gpus: tuple[Gpu, ...], count: int) -> Iterator[tuple[EngineSpec, str]]:
+    """An engine for each replica, and its hardware: a GPU each in turn, or a share of the cores."""
     if gpus:
         python = find_environment(EngineKind.GPU).python
         for index in range(count):
             gpu = gpus[index]
-            yield EngineSpec(
+            engine = EngineSpec(
                 EngineKind.GPU, python, gpu=gpu.index, gpu_memory_utilization=gpu.utilization
             )
+            yield engine, hardware_of(gpu.name)
         return
     python = find_environment(EngineKind.CPU).python
     for cores in share_cores(sorted(os.sched_getaffinity(0)), count):
-        yield EngineSpec(EngineKind.CPU, python, cores=cores)
+        yield EngineSpec(EngineKind.CPU, python, cores=cores), CPU
 
 
-def _local_spec(config: Config, model: ModelConfig, engine: EngineSpec, number: int) -> LocalSpec:
-    return LocalSpec(
+def _planned(
+    config: Config, model: ModelConfig, engine: EngineSpec, hardware: str, number: int
+) -> Planned:
+    default = config.scheduling.max_running_per_replica
+    max_running = most_sequences(model.engine_args, default)
+    path = _path_of(model)
+    spec = LocalSpec(
         replica_id=f"replica-{number}",
-        model=ModelSpec(model.name, _path_of(model), model.max_model_len),
-        engine=replace(engine, arguments=model.engine_args),
+        model=ModelSpec(model.name, path, model.max_model_len),
+        engine=replace(engine, max_num_seqs=max_running, arguments=model.engine_args),
         log=state_dir() / "logs" / f"replica-{number}.log",
         start_timeout_s=config.engine.start_timeout_s,
     )
+    profile = local_profile(config, model, hardware)
+    return Planned(spec, Expected(max_running, model.fim, with_slots(profile, max_running)))
+
+
+def _expected(config: Config, replica: ReplicaConfig) -> Expected:
+    profile = static_profile(config, replica)
+    max_running = replica.max_running or config.scheduling.max_running_per_replica
+    if profile is not None:
+        max_running = min(max_running, profile.limits.max_num_seqs)
+    return Expected(max_running, replica.fim, profile)
 
 
 def _path_of(model: ModelConfig) -> str:

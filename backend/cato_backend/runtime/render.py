@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.calls import Call, Infill
-from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.facts import Leg, ModelFacts
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
 from cato_backend.tasks.infill import render as render_infill
@@ -38,30 +39,52 @@ def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
     return max(floor, facts.max_model_len - max_tokens) - _SPARE_TOKENS
 
 
-def render(
-    call: Call, facts: ModelFacts, endpoint: Endpoint, ratio: CharsPerToken, overflows: int = 0
-) -> Upstream:
+def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
     """The body of a fresh start. `overflows`: how often this prompt was too long for the engine."""
-    body = _addressed(call, endpoint)
+    facts = leg.facts
+    body = _addressed(call, leg)
     if call.infill is None:
         prompt = body.get("prompt")
         return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
     limit = max_prompt_tokens(facts, call.request.max_tokens)
-    rendered = _rendered(call.infill, facts.fim, limit, ratio.mean * (1 - _SHRINK * overflows))
+    rendered = _rendered(call.infill, facts.fim, limit, leg.ratio.mean * (1 - _SHRINK * overflows))
     body["prompt"] = rendered.text
     _add_stops(body, rendered, facts.fim)
     return Upstream(call.kind, body, len(rendered.text))
 
 
-def _addressed(call: Call, endpoint: Endpoint) -> dict[str, Any]:
+def prompt_text(
+    kind: Kind,
+    body: Mapping[str, Any],
+    infill: Infill | None,
+    max_tokens: int,
+    facts: ModelFacts,
+    ratio: CharsPerToken,
+) -> str:
+    """The prompt as its model will read it, for the prefix index; empty where it is not one text.
+
+    A chat's template is not known here, but what it lays around each message is always the same.
+    """
+    if infill is not None:
+        limit = max_prompt_tokens(facts, max_tokens)
+        return _rendered(infill, facts.fim, limit, ratio.mean).text
+    if kind is Kind.CHAT:
+        return "".join(f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
+    prompt = body["prompt"]
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
-    body: dict[str, Any] = {**call.body, "model": endpoint.upstream_model}
+    body: dict[str, Any] = {**call.body, "model": leg.endpoint.upstream_model}
+    if leg.endpoint.takes_priority:
+        body["priority"] = leg.priority
     if call.streams:
         options: dict[str, Any] = body.get("stream_options") or {}
         # Without include_usage, vLLM does not heed the other options either.
         kept = options if options.get("include_usage") else {}
         body["stream_options"] = {**kept, "include_usage": True}
-        if endpoint.speaks_vllm:
+        if leg.endpoint.speaks_vllm:
             body["return_token_ids"] = True
     return body
 

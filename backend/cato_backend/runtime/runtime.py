@@ -7,37 +7,31 @@ import logging
 from collections.abc import Callable
 
 from cato_backend.clock import Clock, monotonic
-from cato_backend.errors import Cancelled as EndedByClient
-from cato_backend.errors import InvalidRequest, NotFound, RequestError
+from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
 from cato_backend.prediction.recent import RecentService
+from cato_backend.profile_files.profile import Profile
 from cato_backend.runtime.answer import AttemptBroken, Relayed
 from cato_backend.runtime.attempt import Attempts, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.runtime.delivery import Delivery
+from cato_backend.runtime.dispatcher import Dispatcher
+from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight, Interrupted
 from cato_backend.runtime.outcomes import Scorekeeper
-from cato_backend.runtime.refusals import refused
 from cato_backend.scheduling import (
-    Abort,
     AttemptFailed,
     Cancelled,
-    Decision,
     Dispatch,
-    Event,
     Finished,
-    Progressed,
-    Reject,
     ReplicaDown,
+    ReplicaDraining,
     ReplicaLoad,
     ReplicaUp,
     Scheduler,
     Submitted,
-    WakeAt,
-    Woke,
 )
-from cato_backend.wire import sse
 from cato_backend.wire.headers import CancelReason
 
 log = logging.getLogger(__name__)
@@ -59,27 +53,35 @@ class Runtime:
         self.clock = clock
         self.last_asked = clock()
         """When a client last asked for anything, or its last answer ended."""
-        self._scheduler = scheduler
+        self._dispatcher = Dispatcher(scheduler, clock)
         self._attempts = attempts
         self._scores = Scorekeeper(metrics)
         self._recent = RecentService()
-        self._flights: dict[str, Flight] = {}
         self._endpoints: dict[str, Endpoint] = {}
-        self._alarm: asyncio.TimerHandle | None = None
         self._on_unreachable: Callable[[str], None] = self.remove_replica
 
     # -- replicas ------------------------------------------------------------------------------
 
-    def add_replica(self, endpoint: Endpoint, facts: ModelFacts, max_running: int) -> None:
+    def add_replica(
+        self,
+        endpoint: Endpoint,
+        facts: ModelFacts,
+        max_running: int,
+        profile: Profile | None = None,
+    ) -> None:
         """A replica is healthy and its model known."""
         self.catalog.learn(facts)
         self._endpoints[endpoint.replica_id] = endpoint
-        self._tell(ReplicaUp(endpoint.replica_id, facts.name, max_running))
+        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
+
+    def drain_replica(self, replica_id: str) -> None:
+        """A replica gets nothing new; what runs on it may finish."""
+        self._dispatcher.tell(ReplicaDraining(replica_id))
 
     def remove_replica(self, replica_id: str) -> None:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
-            self._tell(ReplicaDown(replica_id))
+            self._dispatcher.tell(ReplicaDown(replica_id))
 
     def on_unreachable(self, listener: Callable[[str], None]) -> None:
         """`listener` is told the id of each replica that could not be connected to."""
@@ -87,20 +89,20 @@ class Runtime:
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """What each replica owes now."""
-        return self._scheduler.replicas
+        return self._dispatcher.scheduler.replicas
 
     def load(self, model: str) -> float:
         """0..1: how full the model's replicas are."""
-        return self._scheduler.load(model)
+        return self._dispatcher.scheduler.load(model)
 
     def waiting(self, model: str) -> int:
         """Queued requests of the model."""
-        return self._scheduler.waiting(model)
+        return self._dispatcher.scheduler.waiting(model)
 
     @property
     def in_flight(self) -> int:
         """Calls that have not ended."""
-        return len(self._flights)
+        return len(self._dispatcher)
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -109,11 +111,9 @@ class Runtime:
 
         Raises RequestError; cancel the task to end the call.
         """
-        request = call.request
-        if request.id in self._flights:
-            raise InvalidRequest(f"x-request-id: {request.id!r} is in use", param="x-request-id")
-        flight = self._flights[request.id] = Flight(call)
-        self._tell(Submitted(request))
+        request, flight = call.request, Flight(call)
+        self._dispatcher.enter(flight)
+        self._dispatcher.tell(Submitted(request))
         try:
             return await self._fly(flight, sink)
         except RequestError as error:
@@ -123,110 +123,79 @@ class Runtime:
             self._scores.cancelled(request)
             raise
         finally:
-            del self._flights[request.id]
+            self._dispatcher.leave(request.id)
             self.last_asked = self.clock()
-            self._tell(Cancelled(request.id))
+            self._dispatcher.tell(Cancelled(request.id))
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""
-        flight = self._flights.get(request_id)
+        flight = self._dispatcher.find(request_id)
         if flight is None or flight.call.request.origin.tenant != tenant:
             raise NotFound(f"request {request_id!r} is not live", param="id")
-        self._tell(Cancelled(request_id))
+        self._dispatcher.tell(Cancelled(request_id))
         flight.post(Ended(reason))
 
     async def _fly(self, flight: Flight, sink: Sink) -> bool:
+        delivery = Delivery(flight, sink, self._dispatcher, self._describe)
         while True:
             match await flight.next_verdict():
                 case Dispatch() as dispatch:
-                    if await self._attempt(flight, dispatch, sink):
+                    if await self._attempt(flight, dispatch, delivery):
                         return True
                 case Ended(reason):
-                    await self._end(flight, sink, reason)
+                    await delivery.end(reason)
+                    self._scores.ended(flight, reason)
                     return False
                 case RequestError() as error:
                     raise error
 
-    async def _attempt(self, flight: Flight, dispatch: Dispatch, sink: Sink) -> bool:
+    async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
         """One attempt; True when it ended the call."""
-        request = flight.call.request
         flight.dispatched_at = self.clock()
         try:
             async with flight.attempt(dispatch.attempt):
-                await self._stream(flight, dispatch, sink)
-                await self._pass_on(flight, dispatch.replica_id, b"", sink)
+                await self._stream(flight, dispatch, delivery)
+                await delivery.flush(dispatch.replica_id)
         except Interrupted:
             return False
         except AttemptBroken as error:
-            log.warning("request %s: replica %s: %s", request.id, dispatch.replica_id, error)
-            self.metrics.retries.inc()
-            if isinstance(error, Unreachable):
-                self._on_unreachable(dispatch.replica_id)
-            resumable = self._attempts.can_resume(flight)
-            self._tell(AttemptFailed(request.id, dispatch.attempt, resumable))
+            self._broken(flight, dispatch, error)
             return False
-        self._tell(Finished(request.id, dispatch.attempt))
+        self._dispatcher.tell(Finished(dispatch.request_id, dispatch.attempt))
         self._finish(flight)
         return True
 
-    async def _stream(self, flight: Flight, dispatch: Dispatch, sink: Sink) -> None:
-        request = flight.call.request
+    async def _stream(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> None:
+        model = flight.call.request.model
         endpoint = self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
             raise AttemptBroken("it is gone")
-        facts, ratio = self.catalog.facts(request.model), self.catalog.ratio(request.model)
+        facts, ratio = self.catalog.facts(model), self.catalog.ratio(model)
 
         async def emit(relayed: Relayed) -> None:
-            await self._relay(flight, dispatch, relayed, sink)
+            await delivery.relay(dispatch, relayed)
 
-        await self._attempts.run(flight, endpoint, facts, ratio, emit)
+        leg = Leg(endpoint, facts, ratio, dispatch.priority)
+        await self._attempts.run(flight, leg, emit)
 
-    async def _relay(
-        self, flight: Flight, dispatch: Dispatch, relayed: Relayed, sink: Sink
-    ) -> None:
-        if relayed.tokens or relayed.prompt_tokens:
-            request_id = flight.call.request.id
-            self._tell(
-                Progressed(request_id, dispatch.attempt, relayed.tokens, relayed.prompt_tokens)
-            )
-        if relayed.tokens or flight.begun:
-            await self._pass_on(flight, dispatch.replica_id, relayed.data, sink)
-        else:  # A chat's opening chunk says nothing yet: another replica may still take over.
-            flight.held += relayed.data
+    def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
+        log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
+        self.metrics.retries.inc()
+        if isinstance(error, Unreachable):
+            self._on_unreachable(dispatch.replica_id)
+        resumable = self._attempts.can_resume(flight)
+        self._dispatcher.tell(AttemptFailed(dispatch.request_id, dispatch.attempt, resumable))
 
-    async def _pass_on(self, flight: Flight, replica_id: str, data: bytes, sink: Sink) -> None:
-        """Sends what was held and `data`, under the headers if they have not left yet."""
-        data = flight.held + data
-        if not data:
-            return
-        flight.held = b""
-        if not flight.begun:
-            await self._begin(flight, replica_id, sink)
-        await sink.write(data)
-
-    async def _begin(self, flight: Flight, replica_id: str, sink: Sink) -> None:
-        flight.begun = True
-        flight.first_token_at = self.clock()
+    def _describe(self, flight: Flight, replica_id: str) -> Started:
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
-        await sink.begin(
-            Started(
-                request_id=request.id,
-                replica_id=replica_id,
-                queue_s=started_at - request.arrival,
-                predicted_s=self._recent.predict(request.model, request.task),
-                load=self.load(request.model),
-            )
+        return Started(
+            request_id=request.id,
+            replica_id=replica_id,
+            queue_s=started_at - request.arrival,
+            predicted_s=self._recent.predict(request.model, request.task),
+            load=self.load(request.model),
         )
-
-    async def _end(self, flight: Flight, sink: Sink, reason: CancelReason) -> None:
-        """The client ended its call by name: its stream ends properly, its connection stays."""
-        if not flight.call.streams:
-            raise EndedByClient(f"the client ended it: {reason}")
-        self._scores.ended(flight, reason)
-        if not flight.begun:
-            await self._begin(flight, "", sink)
-        await sink.write(sse.event(sse.DONE))
 
     def _finish(self, flight: Flight) -> None:
         now = self.clock()
@@ -235,32 +204,3 @@ class Runtime:
         promised = flight.first_token_at if request.target.e2e_s is None else now
         if flight.dispatched_at is not None and promised is not None:
             self._recent.observe(request.model, request.task, promised - flight.dispatched_at)
-
-    # -- the scheduler -------------------------------------------------------------------------
-
-    def _tell(self, event: Event) -> None:
-        for decision in self._scheduler.handle(event, self.clock()):
-            self._carry_out(decision)
-
-    def _carry_out(self, decision: Decision) -> None:
-        match decision:
-            case WakeAt(time):
-                self._set_alarm(time)
-            case Dispatch(request_id):
-                self._post(request_id, decision)
-            case Abort(request_id, attempt):
-                if request_id in self._flights:
-                    self._flights[request_id].abort(attempt)
-            case Reject(request_id, refusal, retry_after_s):
-                self._post(request_id, refused(refusal, retry_after_s))
-
-    def _post(self, request_id: str, verdict: Dispatch | RequestError) -> None:
-        flight = self._flights.get(request_id)
-        if flight is not None:
-            flight.post(verdict)
-
-    def _set_alarm(self, time: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        delay = max(0.0, time - self.clock())
-        self._alarm = asyncio.get_running_loop().call_later(delay, self._tell, Woke())

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.engines.command import EngineSpec, Invocation, ModelSpec, invocation, share_cores
+from cato_backend.engines.command import (
+    EngineSpec,
+    Invocation,
+    ModelSpec,
+    invocation,
+    most_sequences,
+    share_cores,
+)
 from cato_backend.engines.pins import EngineKind
 
 CPU = EngineSpec(EngineKind.CPU, Path("/env/bin/python"))
@@ -103,3 +110,20 @@ def test_context_only_when_given() -> None:
 )
 def test_sharing_of_cores(cores: list[int], replicas: int, shares: list[tuple[int, ...]]) -> None:
     assert share_cores(cores, replicas) == shares
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sequences"),
+    [
+        ((), 64),
+        (("--max-num-seqs", "4"), 4),
+        (("--seed", "1", "--max-num-seqs=8", "--max-model-len", "99"), 8),
+        (("--max-num-seqs", "many"), 64),
+    ],
+)
+def test_the_engine_s_slots_are_the_user_s_or_ours(
+    arguments: tuple[str, ...], sequences: int
+) -> None:
+    assert most_sequences(arguments, 64) == sequences
+    engine = replace(CPU, max_num_seqs=64, arguments=arguments)
+    assert value_of("--max-num-seqs", made(engine).argv) == "64"

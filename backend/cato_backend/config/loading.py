@@ -1,0 +1,106 @@
+"""cato.toml, and what the command line lays over it, as one frozen value."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast, get_args, get_origin
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from cato_backend.config.fleet import EngineConfig, ModelConfig, ReplicaConfig
+from cato_backend.config.sections import (
+    Frozen,
+    SchedulingConfig,
+    ServerConfig,
+    TargetsConfig,
+    TaskName,
+)
+from cato_backend.errors import ConfigError
+from cato_backend.wire.headers import ALIAS
+
+
+class Config(Frozen):
+    """The whole of cato.toml."""
+
+    server: ServerConfig = ServerConfig()
+    scheduling: SchedulingConfig = SchedulingConfig()
+    targets: TargetsConfig = TargetsConfig()
+    engine: EngineConfig = EngineConfig()
+    models: tuple[ModelConfig, ...] = Field(default=(), strict=False)
+    replicas: tuple[ReplicaConfig, ...] = Field(default=(), strict=False)
+    tasks: dict[TaskName, str] = Field(
+        default_factory=dict[TaskName, str],
+        description="task = model name; the first model serves the tasks not named",
+    )
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Config:
+        names = [model.name for model in self.models]
+        if ALIAS in names or len(set(names)) < len(names):
+            raise ValueError(f"models: names must differ, and none may be {ALIAS!r}")
+        return self
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
+    """Reads cato.toml and lays `overrides` (nested, as in the file) over it. Raises ConfigError."""
+    return parse_config(_merged(_read(path) if path else {}, overrides))
+
+
+def parse_config(values: Mapping[str, Any]) -> Config:
+    """Checks every field. Raises ConfigError naming the first bad one."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "cato.toml"
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"{field}: no such field (cato serve --help-config)") from error
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise ConfigError.of(field, first.get("input"), expected) from error
+
+
+def describe_config() -> Iterator[str]:
+    """One line per field: name, type, default, meaning."""
+    yield from _describe(Config, "")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        nested = isinstance(value, Mapping) and isinstance(below, Mapping)
+        result[key] = _merged(cast(Any, below), cast(Any, value)) if nested else value
+    return result
+
+
+def _describe(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        below, many = _nested(info.annotation)
+        if below is not None:
+            yield from _describe(below, f"{prefix}{name}{'[]' if many else ''}.")
+            continue
+        default = (
+            "required" if info.is_required() else repr(info.get_default(call_default_factory=True))
+        )
+        kind = getattr(info.annotation, "__name__", None) or str(info.annotation)
+        yield f"{prefix}{name}  ({kind}, {default})  {info.description or ''}"
+
+
+def _nested(annotation: object) -> tuple[type[BaseModel] | None, bool]:
+    arguments = get_args(annotation)
+    many = get_origin(annotation) is tuple
+    candidate = arguments[0] if many else annotation
+    if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+        return candidate, many
+    return None, False

@@ -1,0 +1,104 @@
+"""The sections about the backend itself: where it listens, how it schedules, what tasks promise."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from cato_backend.requests import Target
+from cato_backend.wire.headers import Task
+
+Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+TaskName = Literal["completion", "generation", "summarization", "translation"]
+
+
+class Frozen(BaseModel):
+    """What every section is: strict, complete, without a field that nobody reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class ServerConfig(Frozen):
+    """[server]: where the gateway listens, and who may come in."""
+
+    host: str = Field(default="127.0.0.1", description="address to bind")
+    port: int = Field(default=8700, ge=0, le=65535, description="port to bind; 0 picks a free one")
+    token_file: str = Field(
+        default="", description="file with one bearer token a line; needed off loopback"
+    )
+    tls_cert: str = Field(default="", description="PEM certificate chain; serves HTTPS")
+    tls_key: str = Field(default="", description="PEM private key of tls_cert")
+    insecure: bool = Field(
+        default=False, description="allow plain HTTP off loopback (behind a proxy that ends TLS)"
+    )
+    max_body_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, description="largest request body"
+    )
+    idle_exit_s: float = Field(
+        default=0, ge=0, description="end after this many seconds without a request; 0 never does"
+    )
+
+
+class SchedulingConfig(Frozen):
+    """[scheduling]: the policy and the bounds that it may not cross."""
+
+    policy: str = Field(
+        default="least-outstanding-tokens", description="which policy routes requests"
+    )
+    profile: str = Field(
+        default="", description="file of the latency profile of replicas that name none"
+    )
+    max_running_per_replica: int = Field(
+        default=64, ge=1, description="requests that run on one replica at once"
+    )
+    max_waiting: int = Field(default=1000, ge=1, description="queued requests per model")
+    max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
+    max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
+    max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
+    silence_s: float = Field(
+        default=120, gt=0, description="a stream that brings nothing for so long is broken off"
+    )
+    whole_answer_s: float = Field(
+        default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
+    )
+
+
+class TargetConfig(Frozen):
+    """[targets.TASK]: what the task promises where the client names no budget."""
+
+    ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
+    e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")
+    worthless_after_ms: Milliseconds | None = Field(
+        default=None, description="dropped from the queue after this"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> TargetConfig:
+        if (self.ttft_ms is None) == (self.e2e_ms is None):
+            raise ValueError("exactly one of ttft_ms and e2e_ms is expected")
+        return self
+
+    def target(self) -> Target:
+        """The same in seconds."""
+        return Target(
+            ttft_s=None if self.ttft_ms is None else self.ttft_ms / 1e3,
+            e2e_s=None if self.e2e_ms is None else self.e2e_ms / 1e3,
+            worthless_after_s=(
+                None if self.worthless_after_ms is None else self.worthless_after_ms / 1e3
+            ),
+        )
+
+
+class TargetsConfig(Frozen):
+    """[targets]: one table per task."""
+
+    completion: TargetConfig = TargetConfig(ttft_ms=250, worthless_after_ms=500)
+    generation: TargetConfig = TargetConfig(ttft_ms=1000)
+    summarization: TargetConfig = TargetConfig(e2e_ms=3000)
+    translation: TargetConfig = TargetConfig(e2e_ms=15000)
+
+    def of(self, task: Task) -> Target:
+        """The target of a task."""
+        config: TargetConfig = getattr(self, task.value)
+        return config.target()

@@ -1,0 +1,77 @@
+"""Between scheduler and flights: events go in, decisions are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cato_backend.clock import Clock
+from cato_backend.errors import InvalidRequest, RequestError
+from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.refusals import refused
+from cato_backend.scheduling import (
+    Abort,
+    Decision,
+    Dispatch,
+    Event,
+    Reject,
+    Scheduler,
+    WakeAt,
+    Woke,
+)
+
+
+class Dispatcher:
+    """Holds the live flights and the scheduler's one alarm."""
+
+    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
+        self.scheduler = scheduler
+        self.clock = clock
+        self._flights: dict[str, Flight] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def enter(self, flight: Flight) -> None:
+        """The flight hears of decisions from now on. Raises InvalidRequest for an id in use."""
+        name = flight.call.request.id
+        if name in self._flights:
+            raise InvalidRequest(f"x-request-id: {name!r} is in use", param="x-request-id")
+        self._flights[name] = flight
+
+    def leave(self, request_id: str) -> None:
+        """The flight has ended."""
+        del self._flights[request_id]
+
+    def find(self, request_id: str) -> Flight | None:
+        """The live flight of this request."""
+        return self._flights.get(request_id)
+
+    def tell(self, event: Event) -> None:
+        """Something happened just now."""
+        for decision in self.scheduler.handle(event, self.clock()):
+            self._carry_out(decision)
+
+    def _carry_out(self, decision: Decision) -> None:
+        match decision:
+            case WakeAt(time):
+                self._set_alarm(time)
+            case Dispatch(request_id):
+                self._post(request_id, decision)
+            case Abort(request_id, attempt):
+                flight = self._flights.get(request_id)
+                if flight is not None:
+                    flight.abort(attempt)
+            case Reject(request_id, refusal, retry_after_s):
+                self._post(request_id, refused(refusal, retry_after_s))
+
+    def _post(self, request_id: str, verdict: Dispatch | RequestError) -> None:
+        flight = self._flights.get(request_id)
+        if flight is not None:
+            flight.post(verdict)
+
+    def _set_alarm(self, time: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        delay = max(0.0, time - self.clock())
+        self._alarm = asyncio.get_running_loop().call_later(delay, self.tell, Woke())

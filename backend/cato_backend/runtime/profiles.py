@@ -1,0 +1,55 @@
+"""Which latency profile belongs to which replica."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from cato_backend.config import EMBEDDED, Config, ModelConfig, ReplicaConfig
+from cato_backend.profile_files.files import (
+    profile_for,
+    read_profile_file,
+    shipped_folder,
+    user_folder,
+)
+from cato_backend.profile_files.profile import Profile
+
+CPU = "cpu-local"
+"""The hardware of engines without a GPU; profiles of any CPU do for it."""
+_EMBEDDED_NAME = "cato-embedded"
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def local_profile(config: Config, model: ModelConfig, hardware: str) -> Profile | None:
+    """Of a replica that is started here: the file that the configuration names, else the best that
+    is known of model and hardware. Raises ConfigError for a bad file, or one of another model."""
+    name = _EMBEDDED_NAME if model.path == EMBEDDED else model.path
+    file = model.profile or config.scheduling.profile
+    return _read(file, name) if file else profile_for(name, hardware)
+
+
+def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
+    """Of a server that runs elsewhere: only what the configuration names. Raises ConfigError."""
+    file = replica.profile or config.scheduling.profile
+    return _read(file, replica.model or None) if file else None
+
+
+def with_slots(profile: Profile | None, max_num_seqs: int) -> Profile | None:
+    """The profile of an engine that was started with so many sequences at most."""
+    if profile is None:
+        return None
+    return replace(profile, limits=replace(profile.limits, max_num_seqs=max_num_seqs))
+
+
+def hardware_of(gpu_name: str) -> str:
+    """The folder of profiles for a GPU as NVML calls it (`NVIDIA A100-SXM4-80GB`): the one most of
+    whose words stand in the name, if all of them do; else the name's own words."""
+    words = _WORD.findall(gpu_name.lower())
+    known = {path.name for folder in (user_folder(), shipped_folder()) for path in folder.glob("*")}
+    fitting = [name for name in known if set(_WORD.findall(name)) <= set(words)]
+    return max(fitting, key=lambda name: (len(name), name), default="-".join(words))
+
+
+def _read(file: str, model: str | None) -> Profile:
+    return read_profile_file(Path(file).expanduser(), model).profile()

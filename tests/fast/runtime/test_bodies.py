@@ -1,0 +1,89 @@
+"""What the scheduler is told of a prompt, and what the replica is told by the scheduler."""
+
+from __future__ import annotations
+
+from os.path import commonprefix
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
+from cato_backend.runtime.answer import Answer
+from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
+from cato_backend.runtime.render import prompt_text, render
+from cato_backend.tasks.detection import Detection
+from cato_backend.tasks.families import FORMATS
+from cato_backend.wire import sse
+from cato_backend.wire.headers import Task
+
+FACTS = ModelFacts("m", 4096, Detection(FORMATS[0], ""))
+PROMPT = {"prompt": "def add(a, b):"}
+
+
+def call(body: dict[str, Any], kind: Kind = Kind.COMPLETION, infill: Infill | None = None) -> Call:
+    request = Request("r", Task.GENERATION, "m", 0.0, Target(ttft_s=1.0), 10, 16)
+    return Call(request, kind, body, infill)
+
+
+def leg(priority: int, takes_priority: bool) -> Leg:
+    endpoint = Endpoint("replica-1", "http://x", "m", takes_priority=takes_priority)
+    return Leg(endpoint, FACTS, CharsPerToken(), priority)
+
+
+@given(st.text(max_size=4 * BLOCK_CHARS), st.text(max_size=600), st.text(max_size=600))
+def test_prompts_share_the_blocks_of_their_common_head(head: str, one: str, other: str) -> None:
+    ours, theirs = prompt_blocks(head + one), prompt_blocks(head + other)
+    common = len(commonprefix([head + one, head + other])) // BLOCK_CHARS
+    assert ours[:common] == theirs[:common]
+    assert all(a != b for a, b in zip(ours[common:], theirs[common:], strict=False))
+    assert len(ours) == len(head + one) // BLOCK_CHARS
+
+
+def test_blocks_are_the_same_in_every_process() -> None:
+    assert prompt_blocks("x" * 2 * BLOCK_CHARS) == (1391802645058184599, 4021434488797476591)
+
+
+@pytest.mark.parametrize("kind", [Kind.COMPLETION, Kind.CHAT])
+def test_the_indexed_text_is_what_the_replica_reads(kind: Kind) -> None:
+    ratio = CharsPerToken()
+    infill = Infill("def f(x):\n", "\n    return x\n")
+    if kind is Kind.CHAT:
+        messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": None}]
+        text = prompt_text(kind, {"messages": messages}, None, 16, FACTS, ratio)
+        assert text == "user\nhello\nassistant\n\n"
+        return
+    body = {"prompt": infill.prefix}
+    rendered = render(call(body, kind, infill), leg(0, False)).body["prompt"]
+    assert prompt_text(kind, body, infill, 16, FACTS, ratio) == rendered
+    assert prompt_text(kind, PROMPT, None, 16, FACTS, ratio) == PROMPT["prompt"]
+    assert prompt_text(kind, {"prompt": [1, 2]}, None, 16, FACTS, ratio) == ""
+
+
+def test_priority_is_the_scheduler_s_where_the_replica_takes_it() -> None:
+    asked = call({**PROMPT, "priority": -99})
+    assert render(asked, leg(7, takes_priority=True)).body["priority"] == 7
+    assert render(call(PROMPT), leg(-3, takes_priority=True)).body["priority"] == -3
+    assert "priority" not in render(call(PROMPT), leg(7, takes_priority=False)).body
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [
+        ('{"cached_tokens": 48}', 48),
+        ("null", None),
+        ("{}", None),
+        ('{"cached_tokens": "many"}', None),
+        ('{"cached_tokens": -1}', None),
+        ("[]", None),
+    ],
+)
+def test_cached_tokens_are_what_the_engine_says(details: str, cached: int | None) -> None:
+    answer = Answer(call({**PROMPT, "stream": True}))
+    usage = f'{{"prompt_tokens": 64, "prompt_tokens_details": {details}}}'
+    (event,) = sse.EventReader().feed(f'data: {{"choices": [], "usage": {usage}}}\n\n'.encode())
+    relayed = answer.take(event)
+    assert (relayed.data, relayed.prompt_tokens, relayed.cached_tokens) == (b"", 64, cached)
