@@ -55,6 +55,10 @@ def parse_call(
     if body.get("suffix") is not None:
         message = "suffix is only supported for models with FIM completion rendering"
         raise errors.VllmError(message, param="suffix")
+    priority = _integer(body, "priority", 0) or 0
+    if priority and not script.priority_scheduling:
+        message = f"Got priority {priority} but Priority scheduling is not enabled."
+        raise errors.VllmError(message)
     stream = bool(body.get("stream"))
     options = body.get("stream_options") or {}
     if options and not stream:
@@ -78,7 +82,7 @@ def parse_call(
         return_token_ids=bool(body.get("return_token_ids")),
         logprobs=_logprobs(body, chat=chat),
         echo=bool(body.get("echo")),
-        priority=_integer(body, "priority", 0) or 0,
+        priority=priority,
     )
 
 

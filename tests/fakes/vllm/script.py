@@ -63,6 +63,8 @@ class Script:
     usage_factor: float = 1.0
     """Reported token counts are multiplied by this: a server whose usage lies."""
     prompt_tokens_details: bool = True
+    priority_scheduling: bool = True
+    """False: a priority is refused, as without `--scheduling-policy priority`."""
     fault: Fault | None = None
 
     def changed(self, values: Mapping[str, Any]) -> Script:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
 from typing import Any
 
 import pytest
@@ -37,7 +36,9 @@ def leg(priority: int, takes_priority: bool) -> Leg:
 @given(st.text(max_size=4 * BLOCK_CHARS), st.text(max_size=600), st.text(max_size=600))
 def test_prompts_share_the_blocks_of_their_common_head(head: str, one: str, other: str) -> None:
     ours, theirs = prompt_blocks(head + one), prompt_blocks(head + other)
-    common = len(commonprefix([head + one, head + other])) // BLOCK_CHARS
+    pairs = enumerate(zip(head + one, head + other, strict=False))
+    shorter = min(len(head + one), len(head + other))
+    common = next((i for i, (a, b) in pairs if a != b), shorter) // BLOCK_CHARS
     assert ours[:common] == theirs[:common]
     assert all(a != b for a, b in zip(ours[common:], theirs[common:], strict=False))
     assert len(ours) == len(head + one) // BLOCK_CHARS
