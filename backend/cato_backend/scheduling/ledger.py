@@ -99,7 +99,7 @@ class Ledger:
         replica.unstarted += 1
         replica.pending_prefill += attempt.pending_prefill
         self._count(replica, attempt, +1)
-        if not replica.has_room:
+        if replica.running >= replica.max_running:
             self._unlist(replica)
 
     def progress(
