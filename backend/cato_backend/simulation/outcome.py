@@ -1,0 +1,65 @@
+"""What became of one request, as its client saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cato_backend.simulation.workloads.arrival import Arrival
+
+
+class Ending(StrEnum):
+    """How a request ended; low-cardinality."""
+
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    """The next key came: the client wants it no more."""
+    ENOUGH = "enough"
+    """The client has what it needs of it, and ended it early."""
+    REJECTED = "rejected"
+    """A clear refusal, before or instead of an answer."""
+    FAILED = "failed"
+    """Anything else: a broken stream, an error nobody announced, a silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Times in seconds since the request was due to be sent, None where it did not come to that."""
+
+    arrival: Arrival
+    ending: Ending
+    ended_s: float
+    first_token_s: float | None = None
+    tokens: int = 0
+    """Output tokens received."""
+    queue_s: float | None = None
+    """Until it was sent to a replica (the last one, where there were several)."""
+    cached_tokens: int | None = None
+    """Prompt tokens that the engine found in its prefix cache; None where nobody said."""
+    reason: str = ""
+    """Why it was rejected or failed."""
+    relegated: bool = False
+    """Whether the scheduler put it behind everything that could still be met."""
+
+    @property
+    def e2e_s(self) -> float | None:
+        """To the last token of a whole answer."""
+        return self.ended_s if self.ending in (Ending.FINISHED, Ending.ENOUGH) else None
+
+    @property
+    def tpot_s(self) -> float | None:
+        """(E2E - TTFT) / (output tokens - 1), where there were at least two."""
+        if self.e2e_s is None or self.first_token_s is None or self.tokens < 2:
+            return None
+        return (self.e2e_s - self.first_token_s) / (self.tokens - 1)
+
+    @property
+    def met(self) -> bool:
+        """Whether the target was met. A stream that broke is a miss, however early it began."""
+        if self.ending is Ending.ENOUGH:
+            return True
+        if self.ending in (Ending.REJECTED, Ending.FAILED):
+            return False
+        target = self.arrival.target
+        event_s = self.e2e_s if target.ttft_s is None else self.first_token_s
+        return event_s is not None and event_s <= target.budget_s

@@ -1,0 +1,32 @@
+"""Who asks what, when: seeded generators, the same for virtual and for real time."""
+
+from cato_backend.simulation.workloads.arrival import Arrival, Workload
+from cato_backend.simulation.workloads.developers import DeveloperWorkload
+from cato_backend.simulation.workloads.mix import MixWorkload
+from cato_backend.simulation.workloads.processes import (
+    ArrivalProcess,
+    DayCurve,
+    Gamma,
+    Mmpp,
+    Poisson,
+    TraceTimes,
+)
+from cato_backend.simulation.workloads.replay import TraceWorkload
+from cato_backend.simulation.workloads.traces import TraceError, TraceRow, load_trace
+
+__all__ = [
+    "Arrival",
+    "ArrivalProcess",
+    "DayCurve",
+    "DeveloperWorkload",
+    "Gamma",
+    "MixWorkload",
+    "Mmpp",
+    "Poisson",
+    "TraceError",
+    "TraceRow",
+    "TraceTimes",
+    "TraceWorkload",
+    "Workload",
+    "load_trace",
+]

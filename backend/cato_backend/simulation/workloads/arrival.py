@@ -1,0 +1,81 @@
+"""One request as the person's side of it is known: what they ask, and when they lose interest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from cato_backend.requests import BLOCK_CHARS, Origin, Request, Target
+from cato_backend.wire.headers import Task
+
+BLOCK_TOKENS = 16
+"""Tokens in one block of the engine's prefix cache (vLLM's default)."""
+CHARS_PER_TOKEN = 3.2
+"""What code comes to; ties the engine's blocks to the 256-character blocks of the prefix index."""
+_BLOCKS_PER_INDEX_BLOCK = round(BLOCK_CHARS / CHARS_PER_TOKEN / BLOCK_TOKENS)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request and its fate. Times in seconds from the start of the run.
+
+    `blocks` identifies the prompt's whole engine blocks; an id stands for all text up to its end,
+    so two prompts share as much prefix cache as their tuples share from the start.
+    """
+
+    id: str
+    time: float
+    task: Task
+    prompt_tokens: int
+    output_tokens: int
+    """How long the answer truly is: nobody but the engine knows it beforehand."""
+    max_tokens: int
+    """What the client asks for at most."""
+    target: Target
+    blocks: tuple[int, ...] = ()
+    session: str = ""
+    document: str = ""
+    supersede: bool = False
+    cancel_after_s: float | None = None
+    """The next key comes so long after the request, and the client wants it no more."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its client still wants it at its deadline; a matter of the workload alone, so
+        that every policy is measured over the same requests (DESIGN section 2)."""
+        return self.cancel_after_s is None or self.cancel_after_s >= self.target.budget_s
+
+    def request(self, model: str, now: float) -> Request:
+        """The same as the scheduler is told it, submitted at `now`."""
+        step = _BLOCKS_PER_INDEX_BLOCK
+        return Request(
+            id=self.id,
+            task=self.task,
+            model=model,
+            arrival=now,
+            target=self.target,
+            prompt_tokens=self.prompt_tokens,
+            max_tokens=self.max_tokens,
+            origin=Origin("", self.session, self.document),
+            supersede=self.supersede,
+            prompt_blocks=self.blocks[step - 1 :: step],
+        )
+
+
+class Workload(Protocol):
+    """Where arrivals come from."""
+
+    @property
+    def name(self) -> str:
+        """For tables and plots."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """The last arrival comes before this time."""
+        ...
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """In the order of time; the same for the same seed, everywhere."""
+        ...
