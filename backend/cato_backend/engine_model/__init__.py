@@ -22,8 +22,8 @@ Two entrances:
           passed.end.finished              # ids whose last token did
       timeline.emitted(id, now)            # tokens so far, exact in mid-jump too
 
-The time of a step comes from `StepLaw`. Prefixes are shared by `Job.block_hashes`: one hash for each
-whole block of `limits.block_size` tokens, chained (equal hashes: equal text from the prompt's start).
+The time of a step comes from `StepLaw`. Prefixes are shared by `Job.block_hashes`: one hash for
+each whole block of `limits.block_size` tokens, chained: equal hashes mean an equal start.
 """
 
 from cato_backend.engine_model.engine import Engine

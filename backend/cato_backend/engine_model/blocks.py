@@ -2,8 +2,8 @@
 
 As vLLM's block pool with prefix caching: a block is known by the chained hash of all tokens up to
 its end; one that nobody holds stays findable until its space is needed. Difference: of two blocks
-with the same content (the last block of a prompt is computed again even where it is cached) only one
-is findable.
+with the same content (a prompt's last block is computed again even where it is cached) only one is
+findable.
 """
 
 from __future__ import annotations

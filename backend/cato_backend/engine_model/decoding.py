@@ -1,6 +1,6 @@
 """The sequences that decode, without touching each of them in each step.
 
-All of them get one token in every step, so everything that grows is a function of one clock: one that
+All of them get one token in every step, so all that grows is a function of one clock: one that
 joined at clock j with c computed tokens has c + clock - j of them now. Sums are kept, ends lie in a
 heap, and who needs a new KV block when depends only on the clock modulo the block size.
 """

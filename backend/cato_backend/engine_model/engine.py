@@ -110,8 +110,8 @@ class Engine:
     def begin_step(self, most: int = 1) -> Step | None:
         """Decides the next step; None if there is nothing to do.
 
-        With `most` above 1, up to so many steps at once where each would only decode, until the next
-        job ends. `end_step` may then take fewer of them.
+        With `most` above 1, up to so many steps at once where each would only decode, until the
+        next job ends. `end_step` may then take fewer of them.
         """
         preempted = self._make_room()
         self._memory.pool.take(self._decoding.growth())

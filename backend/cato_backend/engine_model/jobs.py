@@ -15,8 +15,8 @@ class Job:
     output_tokens: int
     """How many it will emit, if nobody aborts it; at least one."""
     block_hashes: Sequence[int] = ()
-    """Chained hashes of the prompt's whole blocks of `block_size` tokens, from its head. They may go
-    on into the output: those blocks can be shared once the job has ended. Empty: none is shared."""
+    """Chained hashes of the prompt's whole blocks of `block_size` tokens, from its head. They may
+    go on into the output: those can be shared once the job has ended. Empty: none is shared."""
     priority: int = 0
     """Lower first, as in vLLM."""
 
@@ -29,7 +29,7 @@ class SequenceState:
     arrival: int
     """Its place in the order of arrival."""
     target: int
-    """Tokens to compute before the next one comes out: the prompt; once preempted, the output too."""
+    """Tokens to compute before the next one comes out: the prompt; after a preemption more."""
     computed: int = 0
     """Tokens whose keys and values are in the cache."""
     emitted: int = 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from cato_backend.emulator.served import Served
+
 
 class FaultKind(StrEnum):
     """How a request goes wrong."""
@@ -66,6 +68,17 @@ class Script:
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""
     fault: Fault | None = None
+
+    @property
+    def served(self) -> Served:
+        """The part of it that shows in answers."""
+        return Served(
+            self.model,
+            self.max_model_len,
+            self.chat_template,
+            self.prompt_tokens_details,
+            self.priority_scheduling,
+        )
 
     def changed(self, values: Mapping[str, Any]) -> Script:
         """A copy with some fields replaced, as they come in JSON. Raises ValueError."""

@@ -11,13 +11,14 @@ from typing import Any, Self
 import orjson
 from aiohttp import web
 
-from tests.fakes.vllm import errors, metrics
-from tests.fakes.vllm.calls import chat_text, parse_call
+from cato_backend.emulator import errors
+from cato_backend.emulator.calls import chat_text, parse_call
+from cato_backend.emulator.tokenizer import QWEN_SPECIALS, Tokenizer
+from tests.fakes.vllm import metrics
 from tests.fakes.vllm.engine import PrefixCache, Slots
 from tests.fakes.vllm.script import Fault, FaultKind, Script
 from tests.fakes.vllm.state import Recorded, State
 from tests.fakes.vllm.stream import Generation
-from tests.fakes.vllm.tokenizer import QWEN_SPECIALS, Tokenizer
 
 _BEFORE_THE_STREAM = (FaultKind.RESET, FaultKind.ERROR)
 
@@ -148,7 +149,7 @@ class FakeVllm:
                 return _refuse(request, fault)
             chat = request.path.endswith("chat/completions")
             request_id = request.headers.get("x-request-id", "")
-            call = parse_call(body, script, self.tokenizer, chat=chat, request_id=request_id)
+            call = parse_call(body, script.served, self.tokenizer, chat=chat, request_id=request_id)
         except errors.VllmError as error:
             return web.json_response(error.body, status=error.status)
         cached = sum(self._cache.cached_tokens(prompt) for prompt in call.prompts)
@@ -202,7 +203,7 @@ class FakeVllm:
     async def _tokenize(self, request: web.Request) -> web.Response:
         body = await _json(request)
         try:
-            text = body["prompt"] if "prompt" in body else chat_text(body, self._script)
+            text = body["prompt"] if "prompt" in body else chat_text(body, self._script.served)
         except errors.VllmError as error:
             return web.json_response(error.body, status=error.status)
         ids = self.tokenizer.encode(text)

@@ -11,17 +11,28 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.fakes.vllm import errors
-from tests.fakes.vllm.bodies import Bodies
-from tests.fakes.vllm.calls import Call
+from cato_backend.emulator import errors
+from cato_backend.emulator.bodies import Bodies
+from cato_backend.emulator.calls import Call
+from cato_backend.emulator.deltas import Delta, deltas, merged
+from cato_backend.emulator.tokenizer import Tokenizer
 from tests.fakes.vllm.engine import Pace
 from tests.fakes.vllm.script import Fault, FaultKind, Script
 from tests.fakes.vllm.state import State
-from tests.fakes.vllm.steps import Step, merged, steps
 from tests.fakes.vllm.text import tokens_after
-from tests.fakes.vllm.tokenizer import Tokenizer
 
 _DONE = b"data: [DONE]\n\n"
+
+
+class FakeBodies(Bodies):
+    """As vLLM's, but the usage may lie."""
+
+    def __init__(self, call: Call, script: Script, tokenizer: Tokenizer) -> None:
+        super().__init__(call, script.served, tokenizer)
+        self._factor = script.usage_factor
+
+    def usage(self, prompt: int, completion: int) -> dict[str, Any]:
+        return super().usage(round(prompt * self._factor), round(completion * self._factor))
 
 
 class Generation:
@@ -31,10 +42,10 @@ class Generation:
         self, call: Call, script: Script, tokenizer: Tokenizer, state: State, cached: int
     ) -> None:
         self._call, self._script, self._state = call, script, state
-        self._bodies = Bodies(call, script, tokenizer, cached)
+        self._bodies, self._cached = FakeBodies(call, script, tokenizer), cached
         self._cold = call.prompt_tokens - cached
         self._sequences = [
-            steps(tokens_after(prompt, script, tokenizer), call, tokenizer)
+            deltas(tokens_after(prompt, script, tokenizer), call, tokenizer)
             for prompt in call.prompts
             for _ in range(call.n)
         ]
@@ -49,12 +60,12 @@ class Generation:
 
     async def whole(self, request: web.Request, fault: Fault | None) -> web.Response:
         """The answer in one body."""
-        collected: list[list[Step]] = [[] for _ in self._sequences]
+        collected: list[list[Delta]] = [[] for _ in self._sequences]
         async for index, step in self._steps(fault):
             collected[index].append(step)
         if fault is not None and not self.finished:
             return await _fail(fault, request)
-        body = self._bodies.whole([merged(group) for group in collected])
+        body = self._bodies.whole([merged(group) for group in collected], self._cached)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
     async def stream(self, request: web.Request, fault: Fault | None) -> web.StreamResponse:
@@ -83,11 +94,12 @@ class Generation:
             if not await _strike(fault, response, request):
                 return
         elif self._call.include_usage:
-            await response.write(_event(self._bodies.usage_chunk(sum(self._emitted))))
+            usage = self._bodies.usage_chunk(sum(self._emitted), self._cached)
+            await response.write(_event(usage))
         await response.write(_DONE)
 
-    async def _steps(self, fault: Fault | None = None) -> AsyncIterator[tuple[int, Step]]:
-        """Steps as they fall due, until all sequences are finished or the fault strikes."""
+    async def _steps(self, fault: Fault | None = None) -> AsyncIterator[tuple[int, Delta]]:
+        """Deltas as they fall due, until all sequences are finished or the fault strikes."""
         pace = Pace(self._script, self._cold)
         running = dict(enumerate(self._sequences))
         number, interval = 0, self._script.tokens_per_chunk
@@ -98,7 +110,7 @@ class Generation:
             for index, sequence in list(running.items()):
                 step = _take(sequence, taken)
                 if self._script.stamped:
-                    step = Step(step.token_ids, f"{time.monotonic_ns()} ", step.finish_reason)
+                    step = Delta(step.token_ids, f"{time.monotonic_ns()} ", step.finish_reason)
                 self._emitted[index] += len(step.token_ids)
                 self._state.generated_tokens += len(step.token_ids)
                 if step.finish_reason is not None:
@@ -124,7 +136,7 @@ class Generation:
         self._state.e2e_s.append(time.monotonic() - self._started_s)
 
 
-def _take(sequence: Iterator[Step], count: int) -> Step:
+def _take(sequence: Iterator[Delta], count: int) -> Delta:
     group = list(islice(sequence, count))
     return group[0] if len(group) == 1 else merged(group)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from cato_backend.emulator.tokenizer import EOS, Tokenizer
 from tests.fakes.vllm.script import Script
-from tests.fakes.vllm.tokenizer import EOS, Tokenizer
 
 _WORDS = (
     " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.fakes.vllm import errors
-from tests.fakes.vllm.script import Script
-from tests.fakes.vllm.tokenizer import Tokenizer
+from cato_backend.emulator import errors
+from cato_backend.emulator.served import Served
+from cato_backend.emulator.tokenizer import Tokenizer
 
 _NO_TEMPLATE = (
     "As of transformers v4.44, default chat template is no longer allowed, so you must provide a "
@@ -46,19 +46,19 @@ class Call:
 
 
 def parse_call(
-    body: Mapping[str, Any], script: Script, tokenizer: Tokenizer, *, chat: bool, request_id: str
+    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer, *, chat: bool, request_id: str
 ) -> Call:
     """The call of this body. Raises VllmError."""
-    if body.get("model", script.model) != script.model:
-        raise errors.unknown_model(body["model"], script.model)
-    prompts = _chat_prompt(body, script, tokenizer) if chat else _prompts(body, tokenizer)
+    if body.get("model", served.model) != served.model:
+        raise errors.unknown_model(body["model"], served.model)
+    prompts = _chat_prompt(body, served, tokenizer) if chat else _prompts(body, tokenizer)
     if body.get("suffix") is not None:
         message = "suffix is only supported for models with FIM completion rendering"
         raise errors.VllmError(message, param="suffix")
     priority = _integer(body, "priority", 0) or 0
-    if priority and not script.priority_scheduling:
+    if priority and not served.priority_scheduling:
         message = f"Got priority {priority} but Priority scheduling is not enabled."
-        raise errors.VllmError(message)
+        raise errors.VllmError(message, param=None)
     stream = bool(body.get("stream"))
     options = body.get("stream_options") or {}
     if options and not stream:
@@ -68,9 +68,9 @@ def parse_call(
     return Call(
         id=f"{'chatcmpl' if chat else 'cmpl'}-{request_id or uuid.uuid4().hex}",
         chat=chat,
-        model=script.model,
+        model=served.model,
         prompts=prompts,
-        max_tokens=_max_tokens(body, prompts, script, chat=chat),
+        max_tokens=_max_tokens(body, prompts, served, chat=chat),
         n=_integer(body, "n", 1, least=1) or 1,
         stop=_stop(body.get("stop")),
         stop_token_ids=frozenset(body.get("stop_token_ids") or ()),
@@ -86,9 +86,9 @@ def parse_call(
     )
 
 
-def chat_text(body: Mapping[str, Any], script: Script) -> str:
+def chat_text(body: Mapping[str, Any], served: Served) -> str:
     """The messages under ChatML, open for the assistant. Raises VllmError."""
-    if not script.chat_template:
+    if not served.chat_template:
         raise errors.VllmError(_NO_TEMPLATE, param=None)
     messages = body.get("messages")
     if not isinstance(messages, list):
@@ -98,9 +98,9 @@ def chat_text(body: Mapping[str, Any], script: Script) -> str:
 
 
 def _chat_prompt(
-    body: Mapping[str, Any], script: Script, tokenizer: Tokenizer
+    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer
 ) -> tuple[list[int], ...]:
-    return (tokenizer.encode(chat_text(body, script)),)
+    return (tokenizer.encode(chat_text(body, served)),)
 
 
 def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], ...]:
@@ -122,18 +122,18 @@ def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], 
 
 
 def _max_tokens(
-    body: Mapping[str, Any], prompts: tuple[list[int], ...], script: Script, *, chat: bool
+    body: Mapping[str, Any], prompts: tuple[list[int], ...], served: Served, *, chat: bool
 ) -> int:
     asked = _integer(body, "max_tokens", None if chat else 16)
     if chat:
         asked = _integer(body, "max_completion_tokens", asked)
     longest = max(len(prompt) for prompt in prompts)
-    if longest >= script.max_model_len:
-        raise errors.too_long(longest, script.max_model_len)
-    if asked is not None and asked > script.max_model_len:
-        message = f"max_tokens={asked} cannot be greater than max_model_len={script.max_model_len}."
+    if longest >= served.max_model_len:
+        raise errors.too_long(longest, served.max_model_len)
+    if asked is not None and asked > served.max_model_len:
+        message = f"max_tokens={asked} cannot be greater than max_model_len={served.max_model_len}."
         raise errors.invalid(f"{message} Please request fewer output tokens.", "max_tokens", asked)
-    room = script.max_model_len - longest
+    room = served.max_model_len - longest
     allowed = room if asked is None else min(asked, room)
     if allowed < 1:
         message = f"max_tokens must be at least 1, got {allowed}."

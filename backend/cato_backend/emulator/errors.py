@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cato_backend.errors import CatoError
 
-class VllmError(Exception):
+
+class VllmError(CatoError):
     """One of vLLM's refusals, with its status and body."""
 
     def __init__(

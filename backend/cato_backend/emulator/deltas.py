@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from tests.fakes.vllm.calls import Call
-from tests.fakes.vllm.tokenizer import EOS, Tokenizer
+from cato_backend.emulator.calls import Call
+from cato_backend.emulator.tokenizer import EOS, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Delta:
     """What one engine step adds to a sequence."""
 
     token_ids: list[int]
@@ -20,7 +20,7 @@ class Step:
     stop_reason: str | int | None = None
 
 
-def steps(tokens: Iterator[int], call: Call, tokenizer: Tokenizer) -> Iterator[Step]:
+def deltas(tokens: Iterator[int], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
     """The steps of a sequence that would say `tokens`; the last one has a finish reason.
 
     As in vLLM, text that may turn out to be the start of a stop string is held back.
@@ -31,10 +31,10 @@ def steps(tokens: Iterator[int], call: Call, tokenizer: Tokenizer) -> Iterator[S
         text += tokenizer.decode([token], skip_special_tokens=True)
         finish, reason, end = _finish(token, count, text, call)
         if finish is not None:
-            yield Step([token], text[sent:end], finish, reason)
+            yield Delta([token], text[sent:end], finish, reason)
             return
         until = max(sent, len(text) - held_back)
-        yield Step([token], text[sent:until])
+        yield Delta([token], text[sent:until])
         sent = until
 
 
@@ -54,8 +54,8 @@ def _finish(
     return ("length" if count >= call.max_tokens else None), None, len(text)
 
 
-def merged(group: list[Step]) -> Step:
+def merged(group: list[Delta]) -> Delta:
     """Several steps of one sequence as one, as when the stream interval is longer than a token."""
     ids = [token for step in group for token in step.token_ids]
     last = group[-1]
-    return Step(ids, "".join(s.text for s in group), last.finish_reason, last.stop_reason)
+    return Delta(ids, "".join(s.text for s in group), last.finish_reason, last.stop_reason)

@@ -6,21 +6,21 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tests.fakes.vllm.calls import Call
-from tests.fakes.vllm.script import Script
-from tests.fakes.vllm.steps import Step
-from tests.fakes.vllm.tokenizer import Tokenizer
+from cato_backend.emulator.calls import Call
+from cato_backend.emulator.deltas import Delta
+from cato_backend.emulator.served import Served
+from cato_backend.emulator.tokenizer import Tokenizer
 
 _LOGPROB = -0.25
-_FINGERPRINT = "vllm-0.32.0-fake"
+_FINGERPRINT = "vllm-0.32.0-emulated"
 
 
 class Bodies:
     """The bodies of one call's answer."""
 
-    def __init__(self, call: Call, script: Script, tokenizer: Tokenizer, cached: int) -> None:
-        self._call, self._tokenizer, self._cached = call, tokenizer, cached
-        self._factor, self._details = script.usage_factor, script.prompt_tokens_details
+    def __init__(self, call: Call, served: Served, tokenizer: Tokenizer) -> None:
+        self._call, self._tokenizer = call, tokenizer
+        self._details = served.prompt_tokens_details
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 
@@ -32,32 +32,32 @@ class Bodies:
         chunk = self._with_usage(self._chunk(choice), 0)
         return {**chunk, "prompt_token_ids": ids, "prompt_text": None}
 
-    def chunk(self, index: int, step: Step, emitted: int, *, first: bool) -> dict[str, Any]:
+    def chunk(self, index: int, delta: Delta, emitted: int, *, first: bool) -> dict[str, Any]:
         """One step's chunk; `emitted` counts the sequence's tokens up to and with it."""
         make = self._chat_choice if self._call.chat else self._text_choice
-        chunk = self._chunk(make(index, step, first))
-        if step.finish_reason is not None and not self._call.include_usage:
+        chunk = self._chunk(make(index, delta, first))
+        if delta.finish_reason is not None and not self._call.include_usage:
             chunk["system_fingerprint"] = _FINGERPRINT
         return self._with_usage(chunk, emitted)
 
-    def usage_chunk(self, completion_tokens: int) -> dict[str, Any]:
+    def usage_chunk(self, completion_tokens: int, cached_tokens: int) -> dict[str, Any]:
         """The last chunk of a stream that was asked for its usage."""
-        usage = self._usage(self._call.prompt_tokens, completion_tokens)
+        usage = self.usage(self._call.prompt_tokens, completion_tokens)
         if self._details:
             created = {"created_cache_tokens": 0} if self._call.chat else {}
-            usage["prompt_tokens_details"] = {"cached_tokens": self._cached, **created}
+            usage["prompt_tokens_details"] = {"cached_tokens": cached_tokens, **created}
         chunk = {**self._head, "model": self._call.model, "choices": [], "usage": usage}
         return {**chunk, "system_fingerprint": _FINGERPRINT}
 
-    def whole(self, sequences: Sequence[Step]) -> dict[str, Any]:
+    def whole(self, sequences: Sequence[Delta], cached_tokens: int) -> dict[str, Any]:
         """The body of an answer that is not streamed."""
         make = self._message if self._call.chat else self._whole_text
-        completion = sum(len(step.token_ids) for step in sequences)
+        completion = sum(len(delta.token_ids) for delta in sequences)
         details = {
-            "cached_tokens": self._cached,
+            "cached_tokens": cached_tokens,
             "created_cache_tokens": 0 if self._call.chat else None,
         }
-        usage: dict[str, Any] = self._usage(self._call.prompt_tokens, completion)
+        usage: dict[str, Any] = self.usage(self._call.prompt_tokens, completion)
         usage["prompt_tokens_details"] = (
             {**details, "multimodal_tokens": None} if self._details else None
         )
@@ -66,7 +66,7 @@ class Bodies:
             **self._head,
             "object": "chat.completion" if self._call.chat else "text_completion",
             "model": self._call.model,
-            "choices": [make(index, step) for index, step in enumerate(sequences)],
+            "choices": [make(index, delta) for index, delta in enumerate(sequences)],
             "service_tier": None,
             "system_fingerprint": _FINGERPRINT,
             "usage": usage,
@@ -82,60 +82,60 @@ class Bodies:
     def _with_usage(self, chunk: dict[str, Any], emitted: int) -> dict[str, Any]:
         if self._call.continuous_usage:
             details = {"completion_tokens_details": None} if self._call.chat else {}
-            chunk["usage"] = self._usage(len(self._call.prompts[0]), emitted) | details
+            chunk["usage"] = self.usage(len(self._call.prompts[0]), emitted) | details
         return chunk
 
-    def _usage(self, prompt: int, completion: int) -> dict[str, Any]:
-        prompt, completion = round(prompt * self._factor), round(completion * self._factor)
+    def usage(self, prompt: int, completion: int) -> dict[str, Any]:
+        """The token counts, as vLLM orders them."""
         return {
             "prompt_tokens": prompt,
             "total_tokens": prompt + completion,
             "completion_tokens": completion,
         }
 
-    def _text_choice(self, index: int, step: Step, first: bool) -> dict[str, Any]:
+    def _text_choice(self, index: int, delta: Delta, first: bool) -> dict[str, Any]:
         shown = self._call.return_token_ids
         return {
             "index": index,
-            "text": step.text,
-            "logprobs": self._text_logprobs(step),
-            "finish_reason": step.finish_reason,
-            "stop_reason": step.stop_reason,
+            "text": delta.text,
+            "logprobs": self._text_logprobs(delta),
+            "finish_reason": delta.finish_reason,
+            "stop_reason": delta.stop_reason,
             "prompt_token_ids": self._prompt_of(index) if shown and first else None,
-            "token_ids": step.token_ids if shown else None,
+            "token_ids": delta.token_ids if shown else None,
         }
 
-    def _chat_choice(self, index: int, step: Step, first: bool) -> dict[str, Any]:
-        ids = step.token_ids if self._call.return_token_ids else None
+    def _chat_choice(self, index: int, delta: Delta, first: bool) -> dict[str, Any]:
+        ids = delta.token_ids if self._call.return_token_ids else None
         choice = {
             "index": index,
-            "delta": {"content": step.text},
-            "logprobs": self._chat_logprobs(step),
-            "finish_reason": step.finish_reason,
+            "delta": {"content": delta.text},
+            "logprobs": self._chat_logprobs(delta),
+            "finish_reason": delta.finish_reason,
         }
-        if step.finish_reason is not None:
-            choice["stop_reason"] = step.stop_reason
+        if delta.finish_reason is not None:
+            choice["stop_reason"] = delta.stop_reason
         return {**choice, "token_ids": ids}
 
-    def _whole_text(self, index: int, step: Step) -> dict[str, Any]:
+    def _whole_text(self, index: int, delta: Delta) -> dict[str, Any]:
         shown = self._call.return_token_ids
         prompt = self._prompt_of(index)
         return {
             "index": index,
-            "text": self._tokenizer.decode(prompt) + step.text if self._call.echo else step.text,
-            "logprobs": self._text_logprobs(step),
-            "finish_reason": step.finish_reason,
-            "stop_reason": step.stop_reason,
-            "token_ids": step.token_ids if shown else None,
+            "text": self._tokenizer.decode(prompt) + delta.text if self._call.echo else delta.text,
+            "logprobs": self._text_logprobs(delta),
+            "finish_reason": delta.finish_reason,
+            "stop_reason": delta.stop_reason,
+            "token_ids": delta.token_ids if shown else None,
             "prompt_logprobs": None,
             "prompt_token_ids": prompt if shown else None,
             "routed_experts": None,
         }
 
-    def _message(self, index: int, step: Step) -> dict[str, Any]:
+    def _message(self, index: int, delta: Delta) -> dict[str, Any]:
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": step.text,
+            "content": delta.text,
             "refusal": None,
             "annotations": None,
             "audio": None,
@@ -145,17 +145,17 @@ class Bodies:
         return {
             "index": index,
             "message": message,
-            "logprobs": self._chat_logprobs(step),
-            "finish_reason": step.finish_reason,
-            "stop_reason": step.stop_reason,
-            "token_ids": step.token_ids if self._call.return_token_ids else None,
+            "logprobs": self._chat_logprobs(delta),
+            "finish_reason": delta.finish_reason,
+            "stop_reason": delta.stop_reason,
+            "token_ids": delta.token_ids if self._call.return_token_ids else None,
             "routed_experts": None,
         }
 
-    def _text_logprobs(self, step: Step) -> dict[str, Any] | None:
+    def _text_logprobs(self, delta: Delta) -> dict[str, Any] | None:
         if self._call.logprobs is None:
             return None
-        tokens = [self._tokenizer.decode([token]) for token in step.token_ids]
+        tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
         offsets = [sum(map(len, tokens[:i])) for i in range(len(tokens))]
         return {
             "text_offset": offsets,
@@ -164,10 +164,10 @@ class Bodies:
             "top_logprobs": [{token: _LOGPROB} for token in tokens],
         }
 
-    def _chat_logprobs(self, step: Step) -> dict[str, Any] | None:
+    def _chat_logprobs(self, delta: Delta) -> dict[str, Any] | None:
         if self._call.logprobs is None:
             return None
-        tokens = [self._tokenizer.decode([token]) for token in step.token_ids]
+        tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
         return {"content": [self._chat_logprob(token) for token in tokens]}
 
     def _chat_logprob(self, token: str) -> dict[str, Any]:
