@@ -30,8 +30,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.chance import PowerOfTwoChoices, Random
+from cato_backend.scheduling.policies.dynamo import DynamoCost
+from cato_backend.scheduling.policies.edf import EarliestDeadlineFirst
 from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutstandingTokens
+from cato_backend.scheduling.policies.least_requests import LeastRequests
+from cato_backend.scheduling.policies.llmd import LlmdHeadroom
+from cato_backend.scheduling.policies.paper import PaperSlack
+from cato_backend.scheduling.policies.prefix_affinity import (
+    PrefixAffinity,
+    PrefixAffinityWithPriorities,
+)
+from cato_backend.scheduling.policies.qoserve import QoServe
 from cato_backend.scheduling.policies.round_robin import RoundRobin
+from cato_backend.scheduling.policies.saber import SaberAdmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,18 @@ class Setup:
 
 POLICIES: dict[str, Callable[[Setup], Policy]] = {
     "round-robin": lambda setup: RoundRobin(),
+    "random": lambda setup: Random(setup.seed),
+    "least-requests": lambda setup: LeastRequests(),
     "least-outstanding-tokens": lambda setup: LeastOutstandingTokens(),
+    "power-of-two": lambda setup: PowerOfTwoChoices(setup.seed),
+    "prefix-affinity": lambda setup: PrefixAffinity(),
+    "prefix-affinity-priorities": lambda setup: PrefixAffinityWithPriorities(),
+    "edf": lambda setup: EarliestDeadlineFirst(),
+    "saber": lambda setup: SaberAdmission(),
+    "paper": lambda setup: PaperSlack(),
+    "llm-d": lambda setup: LlmdHeadroom(),
+    "dynamo": lambda setup: DynamoCost(),
+    "qoserve": lambda setup: QoServe(),
 }
 
 

@@ -1,0 +1,67 @@
+"""SABER's admission (arXiv 2506.19677): it runs where everybody keeps the speed they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.estimates import MEAN_OUTPUT, model_of
+from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.replica import Attempt, ReplicaView
+from cato_backend.scheduling.view import FleetView
+
+_TPOT_S = 0.04
+"""SABER knows end-to-end targets only: a first-token target is extended by the class's tokens."""
+_BEST_EFFORT = 1_000_000
+"""Engine priority of the low-priority queue."""
+_IDLE_SHARE = 0.25
+"""Of its slots: below this a replica takes what cannot be met any more."""
+
+
+class SaberAdmission(Policy):
+    """First come, first served among the admissible; others wait in a low-priority queue.
+
+    The speed v(L) of one of L sequences comes from the profile's law instead of a fit of the
+    Universal Scalability Law to measurements; prefill is not in it, as in the paper.
+    """
+
+    def place(
+        self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
+    ) -> Verdict:
+        """The least loaded replica that keeps every promise with one more."""
+        request = waiting.request
+        by_load = sorted(candidates, key=lambda r: (r.running, r.replica_id))
+        needed = _needed(request.max_tokens, _due(waiting), fleet.now)
+        for replica in by_load:
+            if needed <= _speed(replica, replica.running + 1) and _all_keep(replica, fleet.now):
+                return Place(replica.replica_id)
+        least = by_load[0]
+        if least.running < _IDLE_SHARE * least.max_running:
+            return Place(least.replica_id, _BEST_EFFORT)
+        return Hold()
+
+
+def _speed(replica: ReplicaView, sequences: int) -> float:
+    """Tokens per second of one of so many."""
+    return 1 / model_of(replica).token_s(sequences, replica.kv_tokens)
+
+
+def _due(waiting: Waiting | Attempt) -> float:
+    request = waiting.request
+    if request.target.e2e_s is not None:
+        return request.deadline
+    return request.deadline + _TPOT_S * min(request.max_tokens, MEAN_OUTPUT[request.task])
+
+
+def _needed(tokens: int, due: float, now: float) -> float:
+    """Tokens per second; a promise that is broken asks for nothing any more."""
+    return tokens / (due - now) if due > now else 0.0
+
+
+def _all_keep(replica: ReplicaView, now: float) -> bool:
+    speed = _speed(replica, replica.running + 1)
+    return all(
+        _needed(a.request.max_tokens - a.emitted, _due(a), now) <= speed
+        for a in replica.attempts.values()
+        if a.priority != _BEST_EFFORT
+    )
