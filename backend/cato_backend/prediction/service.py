@@ -1,0 +1,139 @@
+"""How long a request takes on a replica, from the step law and what the replica has to do.
+
+Closed forms of a few multiplications each, because a policy asks thousands of times a second. They
+follow vLLM's scheduler: each step decodes one token of every started sequence and fills the rest of
+its token budget with prefill, in chunks, in the order of the queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import EngineLimits, Profile
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """What a replica has to do, without the request that is asked about."""
+
+    decoding: int = 0
+    """Sequences that have had their first token."""
+    kv_tokens: int = 0
+    """Context tokens of all that run on it."""
+    pending_prefill: int = 0
+    """Uncached prompt tokens that will be computed before the request's own."""
+    unstarted: int = 0
+    """The requests that these belong to."""
+    prefill_rate: float = 0.0
+    """Uncached prompt tokens per second that keep coming in; they stretch every decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a request asks for, in tokens."""
+
+    uncached: int
+    """Of its prompt; at least 1, because an engine computes the last token in any case."""
+    cached: int = 0
+    output: float = 1
+    """A quantile of its output length."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceModel:
+    """Seconds on one replica."""
+
+    law: StepLaw
+    limits: EngineLimits
+
+    @classmethod
+    def of(cls, profile: Profile) -> ServiceModel:
+        """From a profile."""
+        return cls(profile.law, profile.limits)
+
+    def ttft_s(self, state: ReplicaState, work: Work) -> float:
+        """From sending the request to its first token: half of the step under way, what is ahead,
+        its own prompt."""
+        sequences = state.decoding + 1
+        tokens = state.pending_prefill + work.uncached
+        busy = state.decoding or state.pending_prefill
+        under_way = self.step_s(state, sequences) / 2 if busy else 0.0
+        ahead = self._attention(state.pending_prefill, 0, max(1, state.unstarted))
+        own = self._attention(work.uncached, work.cached, 1)
+        kv_tokens = state.kv_tokens + work.uncached + work.cached
+        return under_way + ahead + own + self._chunks_s(tokens, state.decoding, kv_tokens)
+
+    def step_s(self, state: ReplicaState, sequences: int) -> float:
+        """The step that a busy replica is in: a full chunk while prefill is pending."""
+        room = max(1, self.limits.max_num_batched_tokens - state.decoding)
+        tokens = min(state.pending_prefill, room) + state.decoding
+        return self.law.seconds(tokens, sequences, state.kv_tokens)
+
+    def token_s(self, sequences: int, kv_tokens: float, prefill_rate: float = 0.0) -> float:
+        """Between two tokens of a stream, where so many sequences decode and prompts of
+        `prefill_rate` tokens a second are computed beside them.
+
+        Solves t = law(sequences + prefill_rate * t) for t, at most ten times the undisturbed step.
+        """
+        law = self.law
+        alone = law.seconds(sequences, sequences, kv_tokens)
+        share = law.per_new_token * prefill_rate
+        if share == 0.0:
+            return alone
+        if share >= 0.9:
+            return 10 * alone
+        fixed = law.base + law.per_sequence * sequences + law.per_new_token * sequences
+        if law.form == "max":
+            return max(alone, fixed / (1 - share))
+        return alone / (1 - share)
+
+    def decode_s(self, state: ReplicaState, tokens: float) -> float:
+        """For so many further tokens of a sequence that decodes beside the `decoding` others."""
+        sequences = state.decoding + 1
+        kv_tokens = state.kv_tokens + sequences * tokens / 2
+        return tokens * self.token_s(sequences, kv_tokens, state.prefill_rate)
+
+    def e2e_s(self, state: ReplicaState, work: Work) -> float:
+        """From sending the request to its last token; those ahead of it decode beside it."""
+        return self.ttft_s(state, work) + self.after_first_s(state, work)
+
+    def after_first_s(self, state: ReplicaState, work: Work) -> float:
+        """From its first token to its last."""
+        then = ReplicaState(
+            decoding=state.decoding + state.unstarted,
+            kv_tokens=state.kv_tokens + work.uncached + work.cached,
+            prefill_rate=state.prefill_rate,
+        )
+        return self.decode_s(then, max(0.0, work.output - 1))
+
+    def stall_s(self, state: ReplicaState, work: Work) -> float:
+        """How much later every sequence that decodes meanwhile gets its tokens because this prompt
+        is computed."""
+        chunks = self._chunks_s(work.uncached, state.decoding, state.kv_tokens)
+        steps = -(-work.uncached // self._room(state.decoding))
+        plain = self.law.seconds(state.decoding, state.decoding, state.kv_tokens)
+        own = self._attention(work.uncached, work.cached, 1)
+        return max(0.0, chunks + own - steps * plain)
+
+    def _room(self, decoding: int) -> int:
+        """Prefill tokens that fit into one step."""
+        return max(1, self.limits.max_num_batched_tokens - decoding)
+
+    def _chunks_s(self, tokens: int, decoding: int, kv_tokens: float) -> float:
+        """All steps that so many prefill tokens take, less their attention."""
+        law, room = self.law, self._room(decoding)
+        full, rest = divmod(tokens, room)
+        seconds = law.seconds(rest + decoding, decoding + 1, kv_tokens) if rest else 0.0
+        if full:
+            seconds += full * law.seconds(room + decoding, decoding + 1, kv_tokens)
+        return seconds
+
+    def _attention(self, uncached: int, cached: int, prompts: int) -> float:
+        """Of so many prompts that share these tokens evenly; a chunk's context is at its end."""
+        if not self.law.per_attention:
+            return 0.0
+        length = uncached / prompts
+        chunks = -(-length // self.limits.max_num_batched_tokens) or 1
+        mean_end = cached + length * (1 + 1 / chunks) / 2
+        return self.law.per_attention * uncached * mean_end

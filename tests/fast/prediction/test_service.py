@@ -1,0 +1,79 @@
+"""Predicted times against the law summed up step by step."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
+from cato_backend.profile_files.law import Form, StepLaw
+from cato_backend.profile_files.profile import EngineLimits
+
+LIMITS = EngineLimits(max_num_batched_tokens=512)
+
+
+def law(form: Form = "additive", per_attention: float = 0.0) -> StepLaw:
+    return StepLaw(form, 0.02, 0.003, 1e-4, 1e-5, 1e-7, per_attention)
+
+
+def stepped(law: StepLaw, prompt: int, decoding: int, kv_tokens: int) -> float:
+    """The steps of one prompt beside so many decoding sequences, whose context stands still."""
+    done, seconds = 0, 0.0
+    while done < prompt:
+        chunk = min(prompt - done, LIMITS.max_num_batched_tokens - decoding)
+        done += chunk
+        context = kv_tokens + prompt
+        seconds += law.seconds(chunk + decoding, decoding + 1, context, chunk * done)
+    return seconds
+
+
+@given(st.integers(1, 4000), st.integers(0, 60), st.integers(0, 50_000))
+def test_a_prompt_on_its_way_takes_the_sum_of_its_steps(prompt: int, others: int, kv: int) -> None:
+    model = ServiceModel(law(), LIMITS)
+    state = ReplicaState(decoding=others, kv_tokens=kv)
+    under_way = model.step_s(state, others + 1) / 2 if others else 0.0
+    expected = under_way + stepped(law(), prompt, others, kv)
+    assert model.ttft_s(state, Work(prompt)) == pytest.approx(expected)
+
+
+@given(st.sampled_from([512, 1024, 4096]), st.integers(0, 2))
+def test_attention_within_a_prompt_grows_with_its_context(prompt: int, form: int) -> None:
+    forms: tuple[Form, ...] = ("additive", "max", "max")
+    quadratic = law(forms[form], per_attention=1e-8)
+    predicted = ServiceModel(quadratic, LIMITS).ttft_s(ReplicaState(), Work(prompt))
+    assert predicted == pytest.approx(stepped(quadratic, prompt, 0, 0))
+
+
+def test_what_is_ahead_is_waited_for_and_what_is_cached_is_not() -> None:
+    model = ServiceModel(law(), LIMITS)
+    alone = model.ttft_s(ReplicaState(), Work(1000))
+    cached = model.ttft_s(ReplicaState(), Work(100, cached=900))
+    behind = model.ttft_s(ReplicaState(pending_prefill=2000, unstarted=2), Work(1000))
+    assert cached < alone / 2
+    assert behind > alone + 2000 * law().per_new_token
+
+
+def test_the_end_is_the_first_token_and_a_step_for_each_further_one() -> None:
+    flat = StepLaw("additive", 0.02, per_new_token=1e-4)
+    model = ServiceModel(flat, LIMITS)
+    state, work = ReplicaState(decoding=9), Work(100, output=51)
+    after = model.e2e_s(state, work) - model.ttft_s(state, work)
+    assert after == pytest.approx(50 * (0.02 + 10 * 1e-4))
+
+
+@pytest.mark.parametrize("form", ["additive", "max"])
+def test_prompts_that_keep_coming_stretch_the_step_to_its_fixed_point(form: Form) -> None:
+    model = ServiceModel(law(form), LIMITS)
+    token_s = model.token_s(sequences=8, kv_tokens=8000, prefill_rate=4000)
+    assert token_s == pytest.approx(law(form).seconds(8 + 4000 * token_s, 8, 8000))
+    assert model.token_s(8, 8000, 1e9) == pytest.approx(10 * law(form).seconds(8, 8, 8000))
+
+
+def test_a_prompt_stalls_those_that_decode_by_what_it_adds_to_their_steps() -> None:
+    model = ServiceModel(law(), LIMITS)
+    state = ReplicaState(decoding=12, kv_tokens=12_000)
+    stall = model.stall_s(state, Work(400))
+    assert stall == pytest.approx(400 * 1e-4 + 1e-5)  # and its own slot
+    two_chunks = model.stall_s(state, Work(1000))
+    assert two_chunks == pytest.approx(1000 * 1e-4 + 2 * 1e-5)
