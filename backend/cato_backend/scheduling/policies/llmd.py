@@ -20,7 +20,7 @@ class LlmdHeadroom(Policy):
     """First come, first served; the least positive headroom, else the most.
 
     Headroom is the target less the prediction. After the llm-d router's SLO-aware profile; its
-    trained predictor is the profile's law here, and it is given E2E targets, which it does not have.
+    trained predictor is the profile's law here, and it is given E2E targets, which it has not.
     """
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
