@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.model import Attention, Qwen2, rotate
+from training.model import Attention, Layer, Qwen2, rotate
 
 Cache = dict[int, tuple[Tensor, Tensor]]
 
@@ -28,13 +28,15 @@ def attend(block: Attention, x: Tensor, cache: Cache, layer: int, model: Qwen2) 
     repeat = shape.heads // shape.kv_heads
     k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
     out = F.scaled_dot_product_attention(q, k, v, is_causal=past == 0)
-    return block.o_proj(out.transpose(1, 2).reshape(x.shape))
+    mixed: Tensor = block.o_proj(out.transpose(1, 2).reshape(x.shape))
+    return mixed
 
 
 def next_logits(model: Qwen2, tokens: Sequence[int], cache: Cache) -> Tensor:
     """Logits (vocab,) after `tokens`, which follow the cached ones; one token once it is filled."""
     x = model.model.embed_tokens(torch.tensor([tokens]))
     for number, layer in enumerate(model.model.layers):
+        assert isinstance(layer, Layer)
         x = x + attend(layer.self_attn, layer.input_layernorm(x), cache, number, model)
         x = x + layer.mlp(layer.post_attention_layernorm(x))
     return F.linear(model.model.norm(x[0, -1]), model.model.embed_tokens.weight)

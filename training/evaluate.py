@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 
 from training.checkpoint import load_model
 from training.corpus import Text
-from training.infill import Order
+from training.infill import Hole
 from training.metrics import edit_similarity, parses
 from training.model import Qwen2
 from training.ngram import KneserNey
@@ -32,7 +32,6 @@ from training.presets import PRESETS
 from training.problems import Problem, block_problems, human_eval_problems, line_problems
 from training.shards import marks_of, read_texts
 
-ORDERS: tuple[Order, ...] = ("prefix_first", "suffix_first")
 PROMPT_TOKENS = 900
 LINE_TOKENS, BLOCK_TOKENS = 40, 128
 BYTES_FILES, BYTES_TOKENS = 100, 800
@@ -42,9 +41,8 @@ Result = dict[str, float]
 class Evaluation:
     """All measures for one predictor."""
 
-    def __init__(self, predictor: Predictor, tokenizer: Tokenizer, heal: bool = False) -> None:
+    def __init__(self, predictor: Predictor, tokenizer: Tokenizer) -> None:
         self._predictor = predictor
-        self._heal = heal
         self._tokenizer = tokenizer
         self._marks = marks_of(tokenizer)
 
@@ -60,20 +58,11 @@ class Evaluation:
             size += len(self._tokenizer.decode(ids).encode())
         return nats / math.log(2) / size
 
-    def fill(self, problem: Problem, order: Order, limit: int, single_line: bool) -> str:
+    def fill(self, hole: Hole, limit: int, *, single_line: bool) -> str:
         """The text for the hole, up to the end token, `limit` tokens or a single line's end."""
-        hole = problem.hole
-        prefix = hole.prefix
-        if self._heal and prefix.endswith(" ") and not prefix[:-1].endswith((" ", "\n")):
-            prefix = prefix[:-1]
-            text = self._fill(prefix, hole.suffix, order, limit, single_line)
-            return text.removeprefix(" ")
-        return self._fill(prefix, hole.suffix, order, limit, single_line)
-
-    def _fill(self, prefix: str, suffix: str, order: Order, limit: int, single_line: bool) -> str:
-        prompt = self._encode(prefix), self._encode(suffix)
+        prompt = self._encode(hole.prefix), self._encode(hole.suffix)
         ids: list[int] = []
-        tokens = self._predictor.continuation(*prompt, order, PROMPT_TOKENS)
+        tokens = self._predictor.continuation(*prompt, PROMPT_TOKENS)
         for token in islice(tokens, limit):
             if token == self._marks.end:
                 return self._tokenizer.decode(ids)
@@ -83,22 +72,22 @@ class Evaluation:
         text = self._tokenizer.decode(ids)
         return text if single_line else text.rpartition("\n")[0]
 
-    def lines(self, problems: Sequence[Problem], order: Order) -> Result:
+    def lines(self, problems: Sequence[Problem]) -> Result:
         """Exact match (trailing white space ignored) and edit similarity of single lines."""
         exact, similar = 0, 0.0
         for problem in problems:
-            got = self.fill(problem, order, LINE_TOKENS, single_line=True).rstrip()
+            got = self.fill(problem.hole, LINE_TOKENS, single_line=True).rstrip()
             wanted = problem.hole.middle.rstrip()
             exact += got == wanted
             similar += edit_similarity(got, wanted)
         count = len(problems)
         return {"exact": exact / count, "similarity": similar / count, "problems": count}
 
-    def blocks(self, problems: Sequence[Problem], order: Order) -> Result:
+    def blocks(self, problems: Sequence[Problem]) -> Result:
         """Share of block bodies after which the whole file parses, and that are not empty."""
         good = 0
         for problem in problems:
-            middle = self.fill(problem, order, BLOCK_TOKENS, single_line=False)
+            middle = self.fill(problem.hole, BLOCK_TOKENS, single_line=False)
             good += bool(middle.strip()) and parses(problem.head + middle + problem.tail)
         return {"parses": good / len(problems), "problems": len(problems)}
 
@@ -135,7 +124,7 @@ def measure(
     name: str, predictor: Predictor, tokenizer: Tokenizer, arguments: argparse.Namespace
 ) -> dict[str, object]:
     """Every measure of one predictor."""
-    evaluation = Evaluation(predictor, tokenizer, arguments.heal)
+    evaluation = Evaluation(predictor, tokenizer)
     texts = read_texts(arguments.corpus / "test.jsonl.gz")
     python = [text for text in texts if text["language"] == "python"]
     scripts = [text for text in texts if text["language"] != "python"]
@@ -150,15 +139,14 @@ def measure(
             scripts[:BYTES_FILES], BYTES_TOKENS
         ),
     }
-    measures: dict[str, Callable[[Order], Result]] = {
-        "held-out lines": lambda order: evaluation.lines(held_out, order),
-        "HumanEval lines": lambda order: evaluation.lines(human_eval, order),
-        "held-out blocks": lambda order: evaluation.blocks(blocks, order),
+    measures: dict[str, Callable[[], Result]] = {
+        "held-out lines": lambda: evaluation.lines(held_out),
+        "HumanEval lines": lambda: evaluation.lines(human_eval),
+        "held-out blocks": lambda: evaluation.blocks(blocks),
     }
-    for order in ORDERS[:1] if name == "5-gram" else arguments.orders:
-        for title, run in measures.items():
-            result[f"{title}, {order}"] = run(order)
-            print(name, title, order, result[f"{title}, {order}"], flush=True)
+    for title, run in measures.items():
+        result[title] = run()
+        print(name, title, result[title], flush=True)
     return result
 
 
@@ -174,12 +162,6 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=300)
     parser.add_argument("--human-eval-problems", type=int, default=1033)
     parser.add_argument("--only", nargs="*", default=["5-gram", "untrained", "trained"])
-    parser.add_argument("--orders", nargs="*", choices=ORDERS, default=ORDERS)
-    parser.add_argument(
-        "--heal",
-        action="store_true",
-        help="ask without the single space before the cursor, and take it off the answer",
-    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

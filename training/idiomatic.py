@@ -1,42 +1,98 @@
 """Short pieces of the corpus's own files that look like what a person has open in an editor.
 
 They are over-sampled because a long file's middle, the usual piece, teaches little of short ones:
-small functions on their own, the imports at a file's head, the main guard at its tail.
+small functions, a class up to its constructor, the imports at a file's head, the main guard at
+its tail. All of it is code as somebody wrote it; only margins are moved and definitions chosen.
 """
 
 from __future__ import annotations
 
 import ast
 import random
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator
 
-MAX_CHARACTERS = 700
-PER_FILE = 2
+from training.infill import indent_of
+
+MAX_CHARACTERS = 800
+PER_FILE = 8
+COMMON_PER_FILE = 16
+MOST_TOGETHER = 3
+SHORTENED_SHARE = 0.8
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+COMMON = re.compile(r"\b(in range\(|with open\(|def __init__\(self, |in enumerate\(|in zip\()")
+"""What people write every day; the definitions with it are taken first."""
 
 
 def idiomatic_pieces(source: str, rng: random.Random) -> Iterator[str]:
-    """Up to `PER_FILE` small functions or classes of a Python file, its imports, its main guard."""
-    functions = list(small_definitions(source))
-    yield from rng.sample(functions, min(PER_FILE, len(functions)))
+    """Small definitions of a Python file, up to three together, its imports, its main guard."""
+    small = list(small_definitions(source))
+    common = [text for text in small if COMMON.search(text)]
+    other = [text for text in small if not COMMON.search(text)]
+    chosen = rng.sample(common, min(COMMON_PER_FILE, len(common)))
+    chosen += rng.sample(other, min(PER_FILE, len(other)))
+    rng.shuffle(chosen)
+    while chosen:
+        count = rng.randint(1, MOST_TOGETHER)
+        yield "\n\n".join(chosen[:count])
+        chosen = chosen[count:]
     yield from imports(source, rng)
     yield from main_guard(source)
 
 
-def small_definitions(source: str) -> Iterator[str]:
-    """Every function and class of 2 to `MAX_CHARACTERS` characters, moved to the left margin."""
-    lines = source.splitlines(keepends=True)
+def definitions(source: str) -> Iterator[Definition]:
+    """Every function and class of a file that parses."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    return (node for node in ast.walk(tree) if isinstance(node, Definition))
+
+
+def with_short_docstrings(source: str, rng: random.Random) -> str:
+    """The file with most of its docstrings cut behind their first paragraph.
+
+    Prose is a good part of Python files, and a network this small learns little from it.
+    """
+    lines = source.splitlines(keepends=True)
+    for node in definitions(source):
+        first = node.body[0]
+        if ast.get_docstring(node) is None or rng.random() > SHORTENED_SHARE:
+            continue
+        end = first.end_lineno or first.lineno
+        mark = lines[end - 1].rstrip()[-3:]
+        blank = next((at for at in range(first.lineno, end - 1) if not lines[at].strip()), None)
+        if blank is not None and mark in {'"""', "'''"}:
+            indent = lines[first.lineno - 1][: indent_of(lines[first.lineno - 1])]
+            lines[blank:end] = [f"{indent}{mark}\n"] + [""] * (end - blank - 1)
+    return "".join(lines)
+
+
+def small_definitions(source: str) -> Iterator[str]:
+    """Functions, classes and classes up to their constructor, moved to the left margin.
+
+    Those of 40 to `MAX_CHARACTERS` characters.
+    """
+    lines = source.splitlines(keepends=True)
+    for node in definitions(source):
+        if node.name == "__init__":
             continue
         start = min((mark.lineno for mark in node.decorator_list), default=node.lineno)
-        text = textwrap.dedent("".join(lines[start - 1 : node.end_lineno]))
-        if 40 <= len(text) <= MAX_CHARACTERS:
-            yield text
+        for end in {node.end_lineno, constructor_end(node)}:
+            text = textwrap.dedent("".join(lines[start - 1 : end]))
+            if end and 40 <= len(text) <= MAX_CHARACTERS:
+                yield text
+
+
+def constructor_end(node: ast.AST) -> int | None:
+    """The last line of a class's `__init__`; None where there is none."""
+    for part in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            return part.end_lineno
+    return None
 
 
 def imports(source: str, rng: random.Random) -> Iterator[str]:

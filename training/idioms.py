@@ -11,12 +11,11 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from training.checkpoint import load_model
-from training.evaluate import BLOCK_TOKENS, LINE_TOKENS, ORDERS, Evaluation
+from training.evaluate import BLOCK_TOKENS, LINE_TOKENS, Evaluation
 from training.infill import Hole
 from training.model import Qwen2
 from training.predictors import Network
 from training.presets import PRESETS
-from training.problems import Problem
 from training.shards import marks_of
 
 SUM = "def total(values):\n    result = 0\n    "
@@ -61,9 +60,7 @@ def main() -> None:
     for holes, limit, single_line in kinds:
         for hole in holes:
             print(repr(hole.prefix))
-            for order in ORDERS:
-                problem = Problem(hole, hole.prefix, hole.suffix)
-                print(f"  {order}: {evaluation.fill(problem, order, limit, single_line)!r}")
+            print(f"  {evaluation.fill(hole, limit, single_line=single_line)!r}")
 
 
 if __name__ == "__main__":

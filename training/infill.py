@@ -1,12 +1,11 @@
-"""Holes in source text as an editor makes them, and the two fill-in-the-middle layouts.
+"""Holes in source text as an editor makes them, and the fill-in-the-middle layout.
 
-The layouts (arXiv 2207.14255; token names of Qwen2.5-Coder):
+Suffix first (arXiv 2207.14255; token names of Qwen2.5-Coder):
 
-    prefix first   <|fim_prefix|>PREFIX<|fim_suffix|>SUFFIX<|fim_middle|>MIDDLE<|endoftext|>
-    suffix first   <|fim_prefix|><|fim_suffix|>SUFFIX<|fim_middle|>PREFIX MIDDLE<|endoftext|>
+    <|fim_prefix|><|fim_suffix|>SUFFIX<|fim_middle|>PREFIX MIDDLE<|endoftext|>
 
-In the second, MIDDLE follows PREFIX with nothing between them (that paper's "SPM" variant).
-PREFIX, SUFFIX and MIDDLE are tokenized apart, so that a hole may begin inside a word.
+MIDDLE follows PREFIX with nothing between them (that paper's "SPM" variant). PREFIX, SUFFIX and
+MIDDLE are tokenized apart, so that a hole may begin inside a word.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from typing import Literal
-
-Order = Literal["prefix_first", "suffix_first"]
 
 IDIOM = re.compile(
     r"\s*(for |while |if |elif |else:|with |try:|except|return|import |from |def |async def |class "
     r"|self\.\w+ = |print\(|raise |assert |yield |@\w+|const |let |function |export )"
 )
+PAUSE = re.compile(r" +|[(\[{.,=:@\"']")
+"""Behind what a person waits for a suggestion."""
 DOCSTRING = re.compile(r'"""([^"]{20,400}?)"""')
 
 
@@ -91,7 +89,7 @@ class HoleMaker:
         return self._rng.choices(spans, weights)[0]
 
     def _column(self, text: str, start: int, end: int) -> int:
-        """Where the cursor stands: line start, after the indentation, behind a space, anywhere."""
+        """Where the cursor stands: line start, after the indentation, behind a pause, anywhere."""
         first = start + indent_of(text[start:end])
         place = self._rng.random()
         if place < 0.12:
@@ -99,8 +97,8 @@ class HoleMaker:
         if place < 0.3:
             return first
         column = self._rng.randint(first, end)
-        space = text.find(" ", column, end)
-        return space + 1 if place < 0.65 and space >= 0 else column
+        pause = PAUSE.search(text, column, end)
+        return pause.end() if place < 0.75 and pause else column
 
     def _line_end(self, text: str) -> Hole:
         """From the cursor to the end of its line."""
@@ -171,8 +169,6 @@ def trim(prefix: list[int], suffix: list[int], room: int) -> tuple[list[int], li
     return (prefix[-room_for_prefix:] if room_for_prefix else []), suffix
 
 
-def render(prefix: list[int], suffix: list[int], order: Order, marks: Marks) -> list[int]:
+def render(prefix: list[int], suffix: list[int], marks: Marks) -> list[int]:
     """The prompt up to where the middle begins."""
-    if order == "prefix_first":
-        return [marks.prefix, *prefix, marks.suffix, *suffix, marks.middle]
     return [marks.prefix, marks.suffix, *suffix, marks.middle, *prefix]

@@ -87,7 +87,8 @@ class Attention(nn.Module):
         repeat = self.shape.heads // self.shape.kv_heads
         k, v = k.repeat_interleave(repeat, 1), v.repeat_interleave(repeat, 1)
         out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.o_proj(out.transpose(1, 2).reshape(x.shape))
+        mixed: Tensor = self.o_proj(out.transpose(1, 2).reshape(x.shape))
+        return mixed
 
 
 class MLP(nn.Module):
@@ -101,7 +102,8 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., hidden), same shape out."""
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
 
 
 class Layer(nn.Module):
@@ -117,7 +119,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """x: (batch, length, hidden), same shape out."""
         x = x + self.self_attn(self.input_layernorm(x), cos, sin)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        change: Tensor = self.mlp(self.post_attention_layernorm(x))
+        return x + change
 
 
 class Body(nn.Module):
@@ -134,7 +137,8 @@ class Body(nn.Module):
         x = self.embed_tokens(tokens)
         for layer in self.layers:
             x = layer(x, cos, sin)
-        return self.norm(x)
+        out: Tensor = self.norm(x)
+        return out
 
 
 class Qwen2(nn.Module):
@@ -165,7 +169,8 @@ class Qwen2(nn.Module):
     def hidden(self, tokens: Tensor) -> Tensor:
         """tokens: (batch, length) -> final hidden states (batch, length, hidden)."""
         length = tokens.shape[1]
-        return self.model(tokens, self.cos[:length], self.sin[:length])
+        states: Tensor = self.model(tokens, self.cos[:length], self.sin[:length])
+        return states
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens: (batch, length) -> logits (batch, length, vocab)."""

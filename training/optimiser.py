@@ -6,6 +6,8 @@ made orthogonal by five Newton-Schulz steps). Adam: arXiv 1412.6980.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -18,14 +20,15 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 def orthogonalised(gradient: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrix to a 2-D tensor, approximately, in bfloat16."""
     a, b, c = NEWTON_SCHULZ
-    x = gradient.bfloat16()
+    x: Tensor = gradient.bfloat16()
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T
     x = x / (x.norm() + 1e-7)
     for _ in range(5):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x if wide else x.T).to(gradient.dtype)
+    found: Tensor = x if wide else x.T
+    return found.to(gradient.dtype)
 
 
 class Optimiser:
@@ -57,12 +60,12 @@ class Optimiser:
         assert gradient is not None
         momentum = self.state[f"{name}.first"].lerp_(gradient, 1 - MOMENTUM)
         change = orthogonalised(gradient.lerp(momentum, MOMENTUM))
-        return change * max(1.0, change.shape[0] / change.shape[1]) ** 0.5
+        return change * math.sqrt(max(1.0, change.shape[0] / change.shape[1]))
 
     def _adam(self, name: str, number: int) -> Tensor:
         gradient = self._parameters[name].grad
         assert gradient is not None
         first = self.state[f"{name}.first"].lerp_(gradient, 1 - BETAS[0])
         second = self.state[f"{name}.second"].lerp_(gradient.square(), 1 - BETAS[1])
-        mean = first / (1 - BETAS[0] ** number)
+        mean: Tensor = first / (1 - BETAS[0] ** number)
         return mean / ((second / (1 - BETAS[1] ** number)).sqrt() + EPSILON)

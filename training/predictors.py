@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from training.decoding import greedy
-from training.infill import Marks, Order, render, trim
+from training.infill import Marks, render, trim
 from training.model import Qwen2
 from training.ngram import ORDER, KneserNey
 
@@ -20,15 +20,13 @@ class Predictor(Protocol):
         """Negative log-likelihood of tokens[1:]."""
         ...
 
-    def continuation(
-        self, prefix: list[int], suffix: list[int], order: Order, room: int
-    ) -> Iterator[int]:
+    def continuation(self, prefix: list[int], suffix: list[int], room: int) -> Iterator[int]:
         """Greedy tokens for the hole; `room` is how many prompt tokens may be used."""
         ...
 
 
 class Network:
-    """The network, prompted in one of its two layouts."""
+    """The network, prompted as it was trained."""
 
     def __init__(self, model: Qwen2, marks: Marks) -> None:
         self._model = model.eval()
@@ -41,12 +39,10 @@ class Network:
         count = len(tokens) - 1
         return float(self._model.loss(row[:, :-1], row[:, 1:], ignore=-100)) * count
 
-    def continuation(
-        self, prefix: list[int], suffix: list[int], order: Order, room: int
-    ) -> Iterator[int]:
+    def continuation(self, prefix: list[int], suffix: list[int], room: int) -> Iterator[int]:
         """See `Predictor`."""
         kept = trim(prefix, suffix, room)
-        return greedy(self._model, render(*kept, order, self._marks))
+        return greedy(self._model, render(*kept, self._marks))
 
 
 class NGram:
@@ -59,9 +55,7 @@ class NGram:
         """See `Predictor`."""
         return self._model.nats(tokens)
 
-    def continuation(
-        self, prefix: list[int], suffix: list[int], order: Order, room: int
-    ) -> Iterator[int]:
+    def continuation(self, prefix: list[int], suffix: list[int], room: int) -> Iterator[int]:
         """See `Predictor`."""
         context = prefix[-(ORDER - 1) :]
         while True:

@@ -21,15 +21,15 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training.corpus import Text
-from training.idiomatic import idiomatic_pieces
-from training.infill import HoleMaker, Marks, Order, render, trim
+from training.idiomatic import idiomatic_pieces, with_short_docstrings
+from training.infill import PAUSE, HoleMaker, Marks, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
-FIM_SHARE = 0.65
-SUFFIX_FIRST_SHARE = 0.75
-CUT_CHARACTERS = 60
+FIM_SHARE = 0.75
+CUT_CHARACTERS = 24
 MIN_ROOM = 96
-ROWS_PER_SHARD = 8192
+ROWS_PER_SHARD = 2048
+TEXTS_TOGETHER = 2000
 
 
 def read_texts(path: Path) -> list[Text]:
@@ -91,16 +91,18 @@ class Packer:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def _encode_cut(self, text: str) -> list[int]:
-        """Tokens of a text that is cut now and then, half of the cuts just behind a space.
+        """Tokens of a text that is cut now and then, most often where a person pauses.
 
-        At a cursor the words on its left are cut in the same way: a network that has only seen
-        whole words knows nothing of a prompt that ends with a space or inside a word.
+        At a cursor the words on its left are cut in the same way. The tokenizer glues a space or a
+        bracket to the word behind it: a network that has seen only whole words believes that what
+        follows a lone `(` cannot be a word.
         """
         pieces, start = [], 0
         while start < len(text):
             end = start + 1 + int(self._rng.expovariate(1 / CUT_CHARACTERS))
-            if self._rng.random() < 0.5:
-                end = (text.find(" ", end) + 1) or len(text)
+            if self._rng.random() < 0.75:
+                found = PAUSE.search(text, end)
+                end = found.end() if found else len(text)
             pieces.append(text[start:end])
             start = end
         encoded = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
@@ -114,9 +116,7 @@ class Packer:
         if room < MIN_ROOM // 3:
             return []
         prefix, suffix = trim(self._encode_cut(hole.prefix), self._encode(hole.suffix), room)
-        first = self._rng.random() < SUFFIX_FIRST_SHARE
-        order: Order = "suffix_first" if first else "prefix_first"
-        return [*render(prefix, suffix, order, self._marks), *middle, self._marks.end]
+        return [*render(prefix, suffix, self._marks), *middle, self._marks.end]
 
     def _plain(self, piece: str, last: bool) -> list[int]:
         ends = [self._marks.end] if last else []
@@ -137,18 +137,31 @@ class Packer:
 def rows_of(
     texts: list[Text], tokenizer: Tokenizer, sequence: int, rng: random.Random
 ) -> Iterator[list[int]]:
-    """Endless rows: each pass over the texts cuts, shuffles and hides anew."""
+    """Endless rows: each pass over the texts shuffles, shortens, cuts and hides anew."""
     packer = Packer(tokenizer, sequence + 1, rng)
     while True:
-        pieces = [piece for text in texts for piece in pieces_of(text["text"], sequence, rng)]
-        for text in texts:
-            if text["language"] == "python":
-                pieces += [(piece, True) for piece in idiomatic_pieces(text["text"], rng)]
-        rng.shuffle(pieces)
-        for piece, last in pieces:
-            row = packer.add(piece, last)
-            if row is not None:
-                yield row
+        shuffled = texts[:]
+        rng.shuffle(shuffled)
+        for first in range(0, len(shuffled), TEXTS_TOGETHER):
+            group = shuffled[first : first + TEXTS_TOGETHER]
+            pieces = list(pieces_of_texts(group, sequence, rng))
+            rng.shuffle(pieces)
+            for piece, last in pieces:
+                row = packer.add(piece, last)
+                if row is not None:
+                    yield row
+
+
+def pieces_of_texts(
+    texts: list[Text], sequence: int, rng: random.Random
+) -> Iterator[tuple[str, bool]]:
+    """All pieces of some texts, idiomatic ones of the Python files once more."""
+    for text in texts:
+        source = text["text"]
+        if text["language"] == "python":
+            source = with_short_docstrings(source, rng)
+            yield from ((piece, True) for piece in idiomatic_pieces(source, rng))
+        yield from pieces_of(source, sequence, rng)
 
 
 def write_shards(rows: Iterator[list[int]], count: int, out: Path) -> None:
@@ -180,7 +193,7 @@ def main() -> None:
     parser.add_argument("--sequence", type=int, default=512, help="tokens")
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--vocab", type=int, default=8192)
-    parser.add_argument("--script-share", type=float, default=0.12)
+    parser.add_argument("--script-share", type=float, default=0.06)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)

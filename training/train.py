@@ -88,7 +88,7 @@ class Trainer:
         total = 0.0
         for _ in range(parts):
             loss = self.batch_loss(self.micro_batch()) / parts
-            loss.backward()
+            torch.autograd.backward(loss)
             total += loss.item()
         options = self.arguments
         warmup, decay = self.preset.warmup_steps, options.decay_steps

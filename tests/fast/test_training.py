@@ -8,10 +8,10 @@ from email.message import Message
 import pytest
 
 from cato_backend.tasks.families import EMBEDDED
-from cato_backend.tasks.fim import Order as RegistryOrder
 from cato_backend.tasks.fim import Part
 from training.cleaning import DuplicateFilter, language_of, looks_written
-from training.infill import HoleMaker, Marks, Order, render, trim
+from training.idiomatic import idiomatic_pieces, small_definitions, with_short_docstrings
+from training.infill import HoleMaker, Marks, render, trim
 from training.licences import is_permissive, licence_names
 from training.metrics import edit_similarity, parses
 
@@ -63,17 +63,15 @@ def test_holes_in_tiny_texts(text: str) -> None:
             assert hole.prefix + hole.middle + hole.suffix == text
 
 
-@pytest.mark.parametrize("order", ["prefix_first", "suffix_first"])
-def test_training_and_registry_lay_out_alike(order: Order) -> None:
+def test_training_and_registry_lay_out_alike() -> None:
     names = {"<|fim_prefix|>": [3], "<|fim_middle|>": [4], "<|fim_suffix|>": [5]}
     parts = {Part.PREFIX: [100, 101], Part.SUFFIX: [200, 201]}
-    layout = EMBEDDED.layout(RegistryOrder(order))
     expected = [
         token
-        for piece in layout
+        for piece in EMBEDDED.layout()
         for token in (parts[piece] if isinstance(piece, Part) else names[piece])
     ]
-    assert render([100, 101], [200, 201], order, MARKS) == expected
+    assert render([100, 101], [200, 201], MARKS) == expected
 
 
 @pytest.mark.parametrize(
@@ -162,3 +160,48 @@ def test_parses() -> None:
     assert parses(SOURCE)
     assert not parses("def f(:\n")
     assert not parses("x = '\0'")
+
+
+DOCUMENTED = '''\
+class Timer:
+    """Measures.
+
+    At length.
+    """
+
+    def __init__(self, name):
+        self.name = name
+
+    def wait(self, count):
+        """Wait.
+
+        For long.
+
+        Very long."""
+        for index in range(count):
+            self.tick(index)
+
+
+if __name__ == "__main__":
+    Timer("t").wait(3)
+'''
+
+
+def test_small_pieces_are_pieces_of_the_file() -> None:
+    pieces = list(idiomatic_pieces(DOCUMENTED, random.Random(0)))
+    lines = {line.strip() for line in DOCUMENTED.splitlines()}
+    assert all(line.strip() in lines for piece in pieces for line in piece.splitlines())
+    assert any(piece.endswith("self.name = name\n") for piece in small_definitions(DOCUMENTED))
+    assert any(piece.startswith("def wait(self, count)") for piece in small_definitions(DOCUMENTED))
+    assert any('__name__ == "__main__"' in piece for piece in pieces)
+
+
+def test_long_docstrings_lose_all_but_their_first_paragraph() -> None:
+    texts = {with_short_docstrings(DOCUMENTED, random.Random(seed)) for seed in range(20)}
+    shortest = min(texts, key=len)
+    assert all(map(parses, texts))
+    assert DOCUMENTED in texts
+    assert "At length" not in shortest
+    assert "long" not in shortest
+    assert '"""Measures.\n    """\n' in shortest
+    assert shortest.count("self.tick(index)") == 1

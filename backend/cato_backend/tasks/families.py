@@ -39,10 +39,10 @@ _STARCODER = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
 
 EMBEDDED = FimFormat(
     name="cato-embedded",
-    layouts=(_suffix_first(*_QWEN), _prefix_first(*_QWEN)),
+    layouts=(_suffix_first(*_QWEN),),
     stop=_QWEN_STOP,
 )
-"""The model that ships with the package: Qwen's tokens, trained in both orders, on single files."""
+"""The model that ships with the package: Qwen's tokens, suffix first only, on single files."""
 
 QWEN_CODER = FimFormat(
     name="qwen-coder",

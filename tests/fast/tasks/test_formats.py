@@ -14,7 +14,6 @@ FILE = ContextFile("lib/a.py", "x = 1")
 
 PLAIN = [
     ("cato-embedded", SPM, "<|fim_prefix|><|fim_suffix|>S<|fim_middle|>P"),
-    ("cato-embedded", PSM, "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"),
     ("qwen-coder", PSM, "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"),
     ("qwen3-coder", PSM, "<|fim_prefix|>P<|fim_suffix|>S<|fim_middle|>"),
     ("starcoder2", SPM, "<fim_prefix><fim_suffix>S<fim_middle>P"),
