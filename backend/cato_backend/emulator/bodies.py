@@ -46,8 +46,13 @@ class Bodies:
         if self._details:
             created = {"created_cache_tokens": 0} if self._call.chat else {}
             usage["prompt_tokens_details"] = {"cached_tokens": cached_tokens, **created}
-        chunk = {**self._head, "model": self._call.model, "choices": [], "usage": usage}
-        return {**chunk, "system_fingerprint": _FINGERPRINT}
+        return {
+            **self._head,
+            "model": self._call.model,
+            "choices": [],
+            "usage": usage,
+            "system_fingerprint": _FINGERPRINT,
+        }
 
     def whole(self, sequences: Sequence[Delta], cached_tokens: int) -> dict[str, Any]:
         """The body of an answer that is not streamed."""

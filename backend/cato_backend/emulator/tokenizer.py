@@ -1,19 +1,21 @@
 """A reversible tokenizer without a vocabulary: the id of a token spells it.
 
-Two fakes in two processes therefore agree on every id, so that a stream can be resumed elsewhere
-from its token ids.
+Two emulators in two processes therefore agree on every id, so that a stream can be resumed
+elsewhere from its token ids. Code gives about four characters a token, as real tokenizers do.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 EOS = 0
 FIRST_SPECIAL = 1
 _ASCII = 128
 _OTHER = 1 << 30
 _PIECE = re.compile(r"[A-Za-z0-9_]{1,4}|\n| {1,4}|[\x00-\x7f]|[^\x00-\x7f]")
+_REMEMBERED = 1 << 16
 
 QWEN_SPECIALS = (
     "<|fim_prefix|>",
@@ -50,24 +52,15 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """The text that the ids spell."""
-        return "".join(self._spell(i, skip_special_tokens) for i in ids)
-
-    def _spell(self, token: int, skip_special: bool) -> str:
-        if token < _ASCII:
-            return "" if skip_special else self._texts.get(token, "")
-        if token >= _OTHER:
-            return chr(token - _OTHER)
-        characters = ""
-        while token > 1:
-            token, code = divmod(token, _ASCII)
-            characters = chr(code) + characters
-        return characters
+        texts = {} if skip_special_tokens else self._texts
+        return "".join(texts.get(i, "") if i < _ASCII else _spelling(i) for i in ids)
 
 
 def _plain(text: str) -> list[int]:
     return [_spelled(piece) for piece in _PIECE.findall(text)]
 
 
+@lru_cache(_REMEMBERED)
 def _spelled(piece: str) -> int:
     if ord(piece[0]) >= _ASCII:
         return _OTHER + ord(piece[0])
@@ -75,3 +68,14 @@ def _spelled(piece: str) -> int:
     for character in piece:
         token = token * _ASCII + ord(character)
     return token
+
+
+@lru_cache(_REMEMBERED)
+def _spelling(token: int) -> str:
+    if token >= _OTHER:
+        return chr(token - _OTHER)
+    characters = ""
+    while token > 1:
+        token, code = divmod(token, _ASCII)
+        characters = chr(code) + characters
+    return characters

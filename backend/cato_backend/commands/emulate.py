@@ -1,0 +1,137 @@
+"""`cato emulate`: an emulated vLLM replica."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cato_backend.emulator import Emulator, EmulatorOptions
+    from cato_backend.profile_files.profile import Profile
+
+SUMMARY = "emulate a vLLM replica: its HTTP protocol, at the speed of a latency profile"
+MILLISECONDS = 1000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where it listens, what it is like, what it says."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to bind")
+    add("--port", type=int, default=8000, help="port to bind, 0 picks a free one")
+    add("--model", help="name it serves (default: the profile's, else cato-emulated)")
+    add("--speed", type=_positive, default=1.0, help="times faster than the profile; 0.5 is half")
+    add("--seed", type=int, default=0, help="another seed, other text")
+    _add_profile(parser)
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    description = (
+        "From a profile (see `cato profile`), or by the additive step law: a step takes --step-ms, "
+        "and --token-ms for each new token in it (of a prompt, or decoded)."
+    )
+    add = parser.add_argument_group("speed and size", description).add_argument
+    add("--profile", type=Path, metavar="FILE", help="latency profile; then no law is taken here")
+    add("--step-ms", type=_time, default=20.0, help="a step, whatever is in it")
+    add("--token-ms", type=_time, default=0.1, help="a new token in a step")
+    add("--sequence-ms", type=_time, default=0.0, help="a sequence in a step")
+    add("--kv-token-us", type=_time, default=0.0, help="a token of context read, microseconds")
+    add("--max-num-seqs", type=_count, help="sequences in a step (default 64)")
+    add("--max-num-batched-tokens", type=_count, help="new tokens in a step (default 2048)")
+    add("--kv-tokens", type=_count, help="size of the KV cache in tokens (default 100000)")
+    add("--block-size", type=_count, help="tokens in a KV block (default 16)")
+    add("--max-model-len", type=_count, help="longest prompt and answer together (default 32768)")
+    add(
+        "--scheduling-policy",
+        choices=("priority", "fcfs"),
+        default="priority",
+        help="order of the waiting queue; fcfs refuses a request's `priority`, as vLLM does",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until SIGINT or SIGTERM; the first line on standard output is its URL."""
+    import asyncio
+    import gc
+
+    import uvloop
+
+    from cato_backend.emulator import Emulator
+
+    emulator = Emulator(_options(arguments))
+    gc.freeze()  # A full collection of what is loaded would make every stream late.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(emulator))
+    return 0
+
+
+async def _serve(emulator: Emulator) -> None:
+    import asyncio
+    import signal
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with emulator:
+        print(emulator.url, flush=True)
+        await stop.wait()
+
+
+def _options(arguments: argparse.Namespace) -> EmulatorOptions:
+    from cato_backend.emulator import EmulatorOptions
+    from cato_backend.emulator.text import PseudoCode
+
+    return EmulatorOptions(
+        _profile(arguments),
+        arguments.host,
+        arguments.port,
+        arguments.scheduling_policy,
+        arguments.speed,
+        PseudoCode(seed=arguments.seed),
+    )
+
+
+def _profile(arguments: argparse.Namespace) -> Profile:
+    """The file's profile or the law of the arguments; limits and name given here go before both."""
+    from dataclasses import fields, replace
+
+    from cato_backend.profile_files.files import load_profile
+    from cato_backend.profile_files.law import StepLaw
+    from cato_backend.profile_files.profile import EngineLimits, Profile
+
+    if arguments.profile is not None:
+        profile = load_profile(arguments.profile)
+    else:
+        law = StepLaw(
+            "additive",
+            base=arguments.step_ms / MILLISECONDS,
+            per_new_token=arguments.token_ms / MILLISECONDS,
+            per_sequence=arguments.sequence_ms / MILLISECONDS,
+            per_kv_token=arguments.kv_token_us / MILLISECONDS**2,
+        )
+        profile = Profile("cato-emulated", "emulated", law)
+    names = [field.name for field in fields(EngineLimits)]
+    given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    limits = replace(profile.limits, **given)
+    return replace(profile, model=arguments.model or profile.model, limits=limits)
+
+
+def _time(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}, expected a time, 0 or more")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}, expected a number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number above 0")
+    return value

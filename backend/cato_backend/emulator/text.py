@@ -1,0 +1,42 @@
+"""What an emulated model says: a function of the prompt alone, whatever came before.
+
+So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
+this replica or on any other: a stream can be resumed elsewhere, unseen.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from cato_backend.emulator.tokenizer import Tokenizer
+
+TextSource: TypeAlias = Callable[[list[int]], Iterator[int]]
+"""From a prompt's token ids to the answer's, ending with EOS where the text has an end."""
+
+_WORDS = (
+    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
+    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
+)  # fmt: skip
+
+
+def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]:
+    """Tokens that look like code and never end."""
+    tokens = [tokenizer.encode(word)[0] for word in _WORDS]
+    spelled = [tokenizer.decode([token]).encode() for token in tokens]
+    state = zlib.crc32(text.encode(), seed)
+    while True:
+        choice = state % len(tokens)
+        state = zlib.crc32(spelled[choice], state)
+        yield tokens[choice]
+
+
+class PseudoCode:
+    """A text source without end: every answer is as long as `max_tokens` or the stops allow."""
+
+    def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
+        self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
+
+    def __call__(self, prompt: list[int]) -> Iterator[int]:
+        return pseudo_code(self._tokenizer.decode(prompt), self._tokenizer, self._seed)
