@@ -26,6 +26,19 @@ class Metrics:
             "Attempts that a replica broke off and another took over",
             registry=self.registry,
         )
+        self.cached_tokens = self._counter(
+            "cato_prompt_tokens_cached", "Prompt tokens that engines found in their cache", task
+        )
+        self.prompt_tokens = self._counter(
+            "cato_prompt_tokens", "Prompt tokens of answers whose engine tells what it found", task
+        )
+        self.feedback = self._counter(
+            "cato_feedback", "What became of answers in editors", ["task", "event"]
+        )
+        self.shown_chars = self._counter("cato_feedback_shown_chars", "Characters shown", task)
+        self.accepted_chars = self._counter(
+            "cato_feedback_accepted_chars", "Characters accepted", task
+        )
         self.ttft = self._histogram("cato_ttft_seconds", "From arrival to the first token", task)
         self.e2e = self._histogram("cato_e2e_seconds", "From arrival to the last token", task)
         self.queued = self._histogram("cato_queue_seconds", "From arrival to dispatch", task)
@@ -44,6 +57,9 @@ class Metrics:
         self.replicas = Gauge(
             "cato_replicas_up", "Replicas that take requests", ["model"], registry=self.registry
         )
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)

@@ -35,6 +35,9 @@ class ServerConfig(Frozen):
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
     )
+    feedback_max_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
+    )
     idle_exit_s: float = Field(
         default=0, ge=0, description="end after this many seconds without a request; 0 never does"
     )
@@ -56,6 +59,10 @@ class SchedulingConfig(Frozen):
     max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
     max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
+    warm_per_minute: float = Field(
+        default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
+    )
+    warm_burst: int = Field(default=4, ge=1, description="and at once")
     silence_s: float = Field(
         default=120, gt=0, description="a stream that brings nothing for so long is broken off"
     )

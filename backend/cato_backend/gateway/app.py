@@ -15,11 +15,13 @@ from cato_backend.errors import (
     NotFound,
     RequestError,
 )
-from cato_backend.gateway import calls, control, tasks
+from cato_backend.gateway import calls, control, feedback, tasks, warm
 from cato_backend.gateway.auth import check_local, is_loopback
 from cato_backend.gateway.headers import given_request_id
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.wire.feedback import FEEDBACK_PATH
+from cato_backend.wire.warm import WARM_PATH
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,9 @@ def make_app(gateway: Gateway) -> web.Application:
             web.post("/v1/completions", calls.completions),
             web.post("/v1/chat/completions", calls.chat_completions),
             web.post("/v1/tasks", tasks.tasks),
+            web.post(WARM_PATH, warm.warm),
+            web.post(FEEDBACK_PATH, feedback.give),
+            web.get(FEEDBACK_PATH, feedback.export),
             web.post("/v1/requests/{id}/cancel", control.cancel),
             web.get("/v1/models", control.models),
             web.get("/v1/models/{name:.+}", control.model),

@@ -14,6 +14,8 @@ from cato_backend import __version__
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
+from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.gateway.server import Listener, serve
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
@@ -26,6 +28,7 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
+from cato_backend.wire.paths import state_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,24 @@ async def running_backend(
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        gateway = Gateway(config, runtime, listener.tokens, lambda: fleet.progress)
+        gateway = _gateway(config, runtime, listener, fleet)
         runner = await serve(gateway, listener)
         stack.push_async_callback(runner.cleanup)
         for launcher in launchers(config, planned, session, fleet):
             supervisor.keep(launcher)
         yield Backend(runtime, fleet, supervisor)
+
+
+def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet) -> Gateway:
+    file = state_dir() / "feedback" / "feedback.jsonl"
+    return Gateway(
+        config=config,
+        runtime=runtime,
+        tokens=listener.tokens,
+        feedback=FeedbackStore(file, config.server.feedback_max_bytes),
+        warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
+        progress=lambda: fleet.progress,
+    )
 
 
 def _session() -> aiohttp.ClientSession:

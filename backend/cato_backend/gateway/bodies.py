@@ -67,6 +67,18 @@ class CompletionBody(_ModelCall):
     suffix: str | None = None
 
 
+class WarmBody(BaseModel):
+    """The body of `POST /v1/warm`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    model: str = Field(default=ALIAS, min_length=1, max_length=500)
+    prompt: str
+    suffix: str | None = None
+    max_tokens: int = Field(default=256, ge=1, le=_MOST_TOKENS)
+    cato: CatoField | None = None
+
+
 class Message(_Body):
     """One message of a chat."""
 

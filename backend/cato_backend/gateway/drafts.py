@@ -74,7 +74,11 @@ def chat_draft(value: dict[str, Any]) -> Draft:
 
 
 async def make_call(
-    draft: Draft, headers: RequestHeaders, runtime: Runtime, arrival: float
+    draft: Draft,
+    headers: RequestHeaders,
+    runtime: Runtime,
+    arrival: float,
+    reserved_tokens: int = 0,
 ) -> Call:
     """The call, addressed to a model of the catalog. Raises NotFound, NoReplica, InvalidRequest."""
     model = await runtime.catalog.resolve(draft.model, headers.task, headers.target.budget_s)
@@ -85,7 +89,8 @@ async def make_call(
             param="max_tokens",
         )
     facts, ratio = runtime.catalog.facts(model), runtime.catalog.ratio(model)
-    text = prompt_text(draft.kind, draft.body, draft.infill, draft.max_tokens, facts, ratio)
+    room = max(draft.max_tokens, reserved_tokens)
+    text = prompt_text(draft.kind, draft.body, draft.infill, room, facts, ratio)
     request = Request(
         id=headers.request_id,
         task=headers.task,
@@ -100,7 +105,7 @@ async def make_call(
         workflow=headers.workflow,
         prompt_blocks=prompt_blocks(text),
     )
-    return Call(request, draft.kind, draft.body, draft.infill)
+    return Call(request, draft.kind, draft.body, draft.infill, reserved_tokens)
 
 
 def _infill(body: CompletionBody) -> Infill | None:

@@ -9,6 +9,8 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.gateway.auth import Tokens
+from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
 
 
@@ -19,6 +21,8 @@ class Gateway:
     config: Config
     runtime: Runtime
     tokens: Tokens
+    feedback: FeedbackStore
+    warm_cap: RateCap
     progress: Callable[[], str]
     """What the fleet is doing while no replica is up, for people."""
 

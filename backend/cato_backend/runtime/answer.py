@@ -49,6 +49,7 @@ class Answer:
         self.tokens_shown = 0
         """How many tokens had come when `text` last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
+        self.cached_tokens: int | None = None
         self.done = False
         """Whether the stream's own end was seen."""
 
@@ -124,11 +125,11 @@ class Answer:
         return True
 
     def _usage_chunk(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        cached = cached_tokens(chunk.get("usage") or {})
+        self.cached_tokens = cached_tokens(chunk.get("usage") or {})
         data = b""
         if self._wants_usage:
             data = sse.json_event(orjson.dumps(chunk)) if self._adopt(chunk) else event.raw
-        return Relayed(data, 0, self.prompt_tokens, cached)
+        return Relayed(data, 0, self.prompt_tokens, self.cached_tokens)
 
     def _usage(self) -> dict[str, int]:
         """Of all attempts together, as one undisturbed attempt would have counted."""

@@ -177,6 +177,7 @@ async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: E
     if not isinstance(value.get("choices"), list):
         raise AttemptBroken("its answer has no choices")
     flight.answer.prompt_tokens = prompt if isinstance(prompt, int) else None
+    flight.answer.cached_tokens = cached
     await emit(Relayed(data, tokens, flight.answer.prompt_tokens, cached))
 
 

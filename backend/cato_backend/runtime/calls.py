@@ -36,6 +36,8 @@ class Call:
     body: Mapping[str, Any]
     """The client's body without what only the gateway understands (`suffix`, `cato`)."""
     infill: Infill | None = None
+    reserved_tokens: int = 0
+    """Room to keep for output when a long prompt is cut, where it is more than `max_tokens`."""
 
     @property
     def streams(self) -> bool:

@@ -3,46 +3,68 @@
 from __future__ import annotations
 
 from cato_backend.metrics import Metrics
-from cato_backend.requests import Request
 from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.history import History, Past
 from cato_backend.wire.headers import CancelReason
+
+_WARM = "warm"
+"""Instead of a task: warming has no target and no place among the goodput of tasks."""
 
 
 class Scorekeeper:
-    """Counts outcomes and latencies.
+    """Counts outcomes and latencies, and remembers them for feedback.
 
     `met` and `late` by the task's own target; `enough` counts as met; what the client withdrew
     (`cancelled`) does not count; refusals count under their own code.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, history: History) -> None:
         self._metrics = metrics
+        self._history = history
 
     def finished(self, flight: Flight, now: float) -> None:
         """The whole answer went out at `now`."""
         request = flight.call.request
         promised = now if request.target.ttft_s is None else flight.first_token_at
         met = promised is not None and promised <= request.deadline
-        self._count(request, "met" if met else "late")
-        self._metrics.e2e.labels(request.task).observe(now - request.arrival)
-        self._latencies(flight)
+        self._count(flight, "met" if met else "late", now)
+        self._cache_hits(flight)
+        if not request.warm:
+            self._metrics.e2e.labels(request.task).observe(now - request.arrival)
+            self._latencies(flight)
 
-    def ended(self, flight: Flight, reason: CancelReason) -> None:
+    def ended(self, flight: Flight, reason: CancelReason, now: float) -> None:
         """The client ended it by name."""
-        enough = reason is CancelReason.ENOUGH
-        self._count(flight.call.request, "enough" if enough else "cancelled")
+        self._count(flight, "enough" if reason is CancelReason.ENOUGH else "cancelled", now)
         self._latencies(flight)
 
-    def cancelled(self, request: Request) -> None:
+    def cancelled(self, flight: Flight) -> None:
         """The client closed its connection."""
-        self._count(request, "cancelled")
+        self._count(flight, "cancelled")
 
-    def refused(self, request: Request, code: str) -> None:
+    def refused(self, flight: Flight, code: str) -> None:
         """It was answered with an error."""
-        self._count(request, code)
+        self._count(flight, code)
 
-    def _count(self, request: Request, outcome: str) -> None:
-        self._metrics.requests.labels(request.task, outcome).inc()
+    def _count(self, flight: Flight, outcome: str, ended_at: float | None = None) -> None:
+        request = flight.call.request
+        self._metrics.requests.labels(_label(flight), outcome).inc()
+        first = flight.first_token_at
+        past = Past(
+            tenant=request.origin.tenant,
+            task=request.task,
+            model=request.model,
+            outcome=outcome,
+            ttft_s=None if first is None else first - request.arrival,
+            e2e_s=None if ended_at is None else ended_at - request.arrival,
+        )
+        self._history.add(request.id, past)
+
+    def _cache_hits(self, flight: Flight) -> None:
+        prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
+        if prompt is not None and cached is not None:
+            self._metrics.prompt_tokens.labels(_label(flight)).inc(prompt)
+            self._metrics.cached_tokens.labels(_label(flight)).inc(min(cached, prompt))
 
     def _latencies(self, flight: Flight) -> None:
         request = flight.call.request
@@ -52,3 +74,8 @@ class Scorekeeper:
             )
         if flight.first_token_at is not None:
             self._metrics.ttft.labels(request.task).observe(flight.first_token_at - request.arrival)
+
+
+def _label(flight: Flight) -> str:
+    request = flight.call.request
+    return _WARM if request.warm else request.task

@@ -18,6 +18,7 @@ _SPARE_TOKENS = 32
 """Left free of the context, for markers and for the error of the estimate."""
 _LARGEST_OUTPUT_SHARE = 1 / 2
 """A prompt is never cut below this share of the context to make room for output."""
+_RATIO_STEP = 0.25
 _SHRINK = 0.2
 """Taken off what a token is reckoned to hold, each time the engine finds the prompt too long."""
 
@@ -46,8 +47,9 @@ def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
     if call.infill is None:
         prompt = body.get("prompt")
         return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
-    limit = max_prompt_tokens(facts, call.request.max_tokens)
-    rendered = _rendered(call.infill, facts.fim, limit, leg.ratio.mean * (1 - _SHRINK * overflows))
+    limit = max_prompt_tokens(facts, max(call.request.max_tokens, call.reserved_tokens))
+    ratio = _steady(leg.ratio) * (1 - _SHRINK * overflows)
+    rendered = _rendered(call.infill, facts.fim, limit, ratio)
     body["prompt"] = rendered.text
     _add_stops(body, rendered, facts.fim)
     return Upstream(call.kind, body, len(rendered.text))
@@ -67,7 +69,7 @@ def prompt_text(
     """
     if infill is not None:
         limit = max_prompt_tokens(facts, max_tokens)
-        return _rendered(infill, facts.fim, limit, ratio.mean).text
+        return _rendered(infill, facts.fim, limit, _steady(ratio)).text
     if kind is Kind.CHAT:
         return "".join(f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
     prompt = body["prompt"]
@@ -87,6 +89,13 @@ def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
         if leg.endpoint.speaks_vllm:
             body["return_token_ids"] = True
     return body
+
+
+def _steady(ratio: CharsPerToken) -> float:
+    """Characters per token in coarse steps, never above the mean: a cut that moved with each answer
+    that is learned from would empty the prefix cache."""
+    half = _RATIO_STEP / 2
+    return max(half, (ratio.mean + half) // _RATIO_STEP * _RATIO_STEP - half)
 
 
 def _rendered(

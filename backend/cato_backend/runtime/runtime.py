@@ -19,6 +19,7 @@ from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight, Interrupted
+from cato_backend.runtime.history import History
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.scheduling import (
     AttemptFailed,
@@ -35,6 +36,9 @@ from cato_backend.scheduling import (
 from cato_backend.wire.headers import CancelReason
 
 log = logging.getLogger(__name__)
+
+_LAST = 2**31 - 1
+"""The engine's priority of what nobody waits for."""
 
 
 class Runtime:
@@ -55,7 +59,9 @@ class Runtime:
         """When a client last asked for anything, or its last answer ended."""
         self._dispatcher = Dispatcher(scheduler, clock)
         self._attempts = attempts
-        self._scores = Scorekeeper(metrics)
+        self.history = History()
+        """Calls that have ended."""
+        self._scores = Scorekeeper(metrics, self.history)
         self._recent = RecentService()
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
@@ -117,10 +123,10 @@ class Runtime:
         try:
             return await self._fly(flight, sink)
         except RequestError as error:
-            self._scores.refused(request, error.code)
+            self._scores.refused(flight, error.code)
             raise
         except asyncio.CancelledError:
-            self._scores.cancelled(request)
+            self._scores.cancelled(flight)
             raise
         finally:
             self._dispatcher.leave(request.id)
@@ -144,7 +150,7 @@ class Runtime:
                         return True
                 case Ended(reason):
                     await delivery.end(reason)
-                    self._scores.ended(flight, reason)
+                    self._scores.ended(flight, reason, self.clock())
                     return False
                 case RequestError() as error:
                     raise error
@@ -175,7 +181,8 @@ class Runtime:
         async def emit(relayed: Relayed) -> None:
             await delivery.relay(dispatch, relayed)
 
-        leg = Leg(endpoint, facts, ratio, dispatch.priority)
+        priority = _LAST if flight.call.request.warm else dispatch.priority
+        leg = Leg(endpoint, facts, ratio, priority)
         await self._attempts.run(flight, leg, emit)
 
     def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
@@ -201,6 +208,8 @@ class Runtime:
         now = self.clock()
         request = flight.call.request
         self._scores.finished(flight, now)
+        if request.warm:
+            return
         promised = flight.first_token_at if request.target.e2e_s is None else now
         if flight.dispatched_at is not None and promised is not None:
             self._recent.observe(request.model, request.task, promised - flight.dispatched_at)

@@ -1,0 +1,41 @@
+"""What is remembered of calls that have ended, so that feedback can be joined to them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from cato_backend.wire.headers import Task
+
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One call. Seconds from its arrival; None where it did not come so far."""
+
+    tenant: str
+    task: Task
+    model: str
+    outcome: str
+    ttft_s: float | None
+    e2e_s: float | None
+
+
+class History:
+    """The newest calls by request id."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._calls: OrderedDict[str, Past] = OrderedDict()
+
+    def add(self, request_id: str, past: Past) -> None:
+        """Remembers a call; the oldest is forgotten for it."""
+        self._calls[request_id] = past
+        self._calls.move_to_end(request_id)
+        if len(self._calls) > self._most:
+            self._calls.popitem(last=False)
+
+    def find(self, request_id: str) -> Past | None:
+        """The call, if it is still remembered."""
+        return self._calls.get(request_id)
