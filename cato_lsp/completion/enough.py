@@ -51,6 +51,11 @@ class Completeness:
         self._missing = context.unclosed
         self._dropped = 0
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether a line with something on it is whole."""
+        return any(line.strip() for line in self._lines)
+
     def feed(self, delta: str) -> bool:
         """Takes the next piece. Returns True once nothing that follows can change `text()`."""
         if self._done:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cato_lsp.features import configuration, late
+from cato_lsp.session.editors import editor_delay_ms
 from cato_lsp.text import Encoding
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
         server.workspace.position_encoding or Encoding.UTF16
     )
     server.session.initialization_options = params.initialization_options
+    if params.client_info is not None:
+        server.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
 
 
 async def initialized(server: CatoServer, _params: types.InitializedParams) -> None:

@@ -1,4 +1,8 @@
-"""One completion, from a snapshot to the text that is shown."""
+"""One completion, from a snapshot to the text that is shown.
+
+What is known already is shown at once; what is being said already is waited for; only then is the
+backend asked.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,27 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.calls import completion_call
-from cato_lsp.backend.completions import Pieces
-from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
+from cato_backend.wire.headers import CancelReason, Task
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion import Completeness
+from cato_lsp.completion.reading import Reading
+from cato_lsp.session.asking import begin
+from cato_lsp.session.generation import SHOWN_S, UNCHANGED_S, Generation
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
-from cato_lsp.window import window
 
 if TYPE_CHECKING:
     from cato_lsp.session.session import Session
 
 log = logging.getLogger(__name__)
+
+SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
+"""From then on what came so far is shown, as far as its lines are whole; the rest is there when
+the person types on. Ghost text cannot grow: editors take one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,23 @@ class Question:
     asked_at_s: float
     """On this process's monotonic clock."""
 
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody asked for it."""
+        return self.action is Action.AUTOMATIC_COMPLETION
+
     def spent_ms(self) -> float:
         """Time since the person acted."""
         return (time.perf_counter() - self.asked_at_s) * 1000
+
+
+class Source(StrEnum):
+    """Where a suggestion came from."""
+
+    ASKED = "asked"
+    STREAM = "stream"
+    """From an answer that was on its way already."""
+    CACHE = "cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +68,28 @@ class Suggestion:
 
     text: str
     request_id: str
+    task: Task
+    source: Source
+    latency_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question, and what it means."""
+
+    question: Question
+    context: SyntaxContext
+    assignment: Assignment
+    max_lines: int
+
+    def reading(self) -> Reading:
+        """Reads an answer to it."""
+        return Reading(Completeness(self.context, self.assignment, max_lines=self.max_lines))
+
+    def suggestion(self, text: str, request_id: str, source: Source) -> Suggestion | None:
+        """What is shown, if that is anything."""
+        task, latency_ms = self.assignment.task, self.question.spent_ms()
+        return Suggestion(text, request_id, task, source, latency_ms) if text else None
 
 
 async def suggest(session: Session, question: Question) -> Suggestion | None:
@@ -53,60 +97,101 @@ async def suggest(session: Session, question: Question) -> Suggestion | None:
     context = syntax_context(question.snapshot, question.offset)
     if not worth_asking(question.action, context):
         return None
-    if question.action is Action.AUTOMATIC_COMPLETION and session.settings.completion.debounce_ms:
-        await asyncio.sleep(session.settings.completion.debounce_ms / 1000)
+    assignment = classify(question.action, context, session.settings.targets)
+    asked = Understood(question, context, assignment, session.settings.completion.max_lines)
+    if not question.automatic:
+        session.answers(question.snapshot.uri).close(CancelReason.TYPED)
+        return await _ask(session, asked)
+    found, suggestion = _known(session, asked)
+    if found:
+        return suggestion
+    found, suggestion = await _streaming(session, asked)
+    if found:
+        return suggestion
+    await asyncio.sleep(session.debounce_ms() / 1000)
+    return await _ask(session, asked)
+
+
+def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
+    """Whether what comes here is known already, and what there is to show of it."""
+    snapshot, offset = asked.question.snapshot, asked.question.offset
+    hit = session.answers(snapshot.uri).known(snapshot.text, offset)
+    if hit is None:
+        return False, None
+    reading = asked.reading()
+    reading.feed(hit.rest)
+    if not (reading.complete or hit.answer.whole):
+        return False, None
+    text = reading.text(truncated=hit.answer.truncated and not reading.complete)
+    return True, asked.suggestion(text, hit.answer.request_id, Source.CACHE)
+
+
+async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
+    """As `_known`, of an answer that is on its way."""
+    snapshot, offset = asked.question.snapshot, asked.question.offset
+    found = session.answers(snapshot.uri).streaming(snapshot.text, offset)
+    if found is None:
+        return False, None
+    generation, typed = found
+    suggestion = await _shown(session, asked, generation, typed, Source.STREAM)
+    # It may have gone on to say something else than what had been typed ahead of it.
+    return generation.agrees(typed), suggestion
+
+
+async def _ask(session: Session, asked: Understood) -> Suggestion | None:
     if (connection := session.link.connection) is None:
         return None
-    return await _ask(session, connection, question, context)
-
-
-async def _ask(
-    session: Session, connection: Connection, question: Question, context: SyntaxContext
-) -> Suggestion | None:
-    settings = session.settings
-    assignment = classify(question.action, context, settings.targets)
-    call = completion_call(
-        assignment,
-        window(question.snapshot, question.offset, connection.model.prompt_characters),
-        connection.model,
-        session.sender(question.snapshot.uri),
-        budget_ms=budget_ms(assignment, question, connection),
-        supersede=question.action is Action.AUTOMATIC_COMPLETION,
+    generation = begin(
+        session,
+        connection,
+        asked.question.snapshot,
+        asked.question.offset,
+        asked.assignment,
+        budget_ms=budget_ms(asked.assignment, asked.question, connection),
+        supersede=asked.question.automatic,
     )
-    stream = connection.client.open(call, cancels=connection.model.cancels)
-    pieces = Pieces(stream)
-    completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
-    reason = CancelReason.CLOSED
+    return await _shown(session, asked, generation, "", Source.ASKED)
+
+
+async def _shown(
+    session: Session, asked: Understood, generation: Generation, typed: str, source: Source
+) -> Suggestion | None:
+    """Waits for what there is to show of what comes after `typed`."""
+    reading = asked.reading()
+    generation.follow(reading, typed)
     try:
-        async with asyncio.timeout(settings.completion.timeout_ms / 1000):
-            await _feed(pieces, completeness)
-        reason = CancelReason.ENOUGH
-    except asyncio.CancelledError:
-        if question.snapshot.uri in session.documents:
-            reason = CancelReason.TYPED
-        raise
+        async with asyncio.timeout(session.settings.completion.timeout_ms / 1000):
+            await _until_shown(generation, reading, asked)
     except TimeoutError:
-        log.info("completion %s: given up", call.request_id)
+        log.info("completion %s: given up", generation.call.request_id)
+        generation.cancel(CancelReason.CLOSED)
         return None
-    except BackendFailure as failure:
-        log.info("completion %s: %s", call.request_id, failure)
-        if isinstance(failure, Unreachable | Denied):
-            session.link.look_again()
+    except asyncio.CancelledError:
+        generation.leave(UNCHANGED_S)
+        raise
+    generation.leave(SHOWN_S)
+    broke_off = generation.over and not generation.whole
+    if broke_off or not generation.text.startswith(typed):
         return None
-    finally:
-        stream.cancel(reason)
-    session.answered(question.spent_ms(), stream.head.load)
-    text = completeness.text(truncated=pieces.truncated)
-    return Suggestion(text, call.request_id) if text else None
+    session.answered(asked.question.spent_ms(), generation.stream.head.load)
+    fragment = not generation.whole or generation.pieces.truncated
+    text = reading.text(truncated=fragment and not reading.complete)
+    return asked.suggestion(text, generation.call.request_id, source)
+
+
+async def _until_shown(generation: Generation, reading: Reading, asked: Understood) -> None:
+    """Until all is there, or a whole line and no more patience."""
+    patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
+    try:
+        async with asyncio.timeout(max(patience_s, 0) if asked.question.automatic else None):
+            while not (reading.complete or generation.over):
+                await generation.more()
+    except TimeoutError:
+        while not (reading.showable or generation.over):
+            await generation.more()
 
 
 def budget_ms(assignment: Assignment, question: Question, connection: Connection) -> int:
     """What is left of the TTFT target once it is on the wire."""
     target_ms = assignment.ttft_ms or 0
     return int(target_ms - question.spent_ms() - connection.round_trip_ms)
-
-
-async def _feed(pieces: Pieces, completeness: Completeness) -> None:
-    async for text in pieces:
-        if completeness.feed(text):
-            return

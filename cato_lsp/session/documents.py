@@ -42,6 +42,18 @@ class Documents:
             self._complain(uri, "a change whose version does not go up")
         document.apply(_changes(params.content_changes), version, self.encoding)
 
+    def typed(self, params: types.DidChangeTextDocumentParams) -> tuple[str, tuple[int, ...]]:
+        """The text after these changes, and where the cursor may be: behind what was inserted, or
+        in front of the closer that the editor added. Nowhere known where there were several."""
+        snapshot = self.snapshot(params.text_document.uri)
+        if snapshot is None:
+            return "", ()
+        changes = _changes(params.content_changes)
+        if len(changes) != 1 or changes[0].range is None:
+            return snapshot.text, ()
+        end = snapshot.offset(changes[0].range.start, self.encoding) + len(changes[0].text)
+        return snapshot.text, (end, end - 1) if len(changes[0].text) > 1 else (end,)
+
     def settle(self, uri: str) -> None:
         """Makes up for parses that took too long while the person typed."""
         document = self._open.get(uri)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.link import Link
+from cato_lsp.rhythm import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
 from cato_lsp.session.requests import Requests
 from cato_lsp.session.settings import Complaint, Settings, parse
 from cato_lsp.session.status import State, Status
 
+if TYPE_CHECKING:
+    from cato_lsp.session.answers import Answers
+
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
+TYPICAL_ANSWER_MS = 200.0
 PAUSE_S = 0.5
 """Nobody has typed for so long: there is time for a parse that a key could not wait for."""
 
@@ -33,6 +40,8 @@ class Session:
         self.requests = Requests()
         self.initialization_options: object = None
         self.link = Link(lambda: self.settings.backend, self.status_changed)
+        self.editor_delay_ms = 0.0
+        """How long the editor waits after a key before it asks."""
         self.closed = False
         """Set once the client said `shutdown`."""
         self._id = secrets.token_hex(8)
@@ -44,6 +53,8 @@ class Session:
         self._background: set[asyncio.Task[None]] = set()
         self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
+        self._answers: dict[str, Answers] = {}
+        self._rhythm = Rhythm()
 
     def configure(self, configuration: object) -> list[Complaint]:
         """Takes new settings over; returns the complaints that were not made before."""
@@ -60,16 +71,42 @@ class Session:
 
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
         """Makes the changes; settles the document once the person pauses."""
+        uri = params.text_document.uri
         self.documents.change(params)
+        self._rhythm.key(time.monotonic())
+        if uri in self._answers:
+            self._answers[uri].changed(*self.documents.typed(params))
         if self._settling is not None:
             self._settling.cancel()
-        loop, uri = asyncio.get_running_loop(), params.text_document.uri
+        loop = asyncio.get_running_loop()
         self._settling = loop.call_later(PAUSE_S, self.documents.settle, uri)
 
     def close_document(self, uri: str) -> None:
         """Forgets a document, and whatever was being asked about it."""
         self.documents.close(uri)
+        if uri in self._answers:
+            self._answers.pop(uri).close(CancelReason.CLOSED)
         self.requests.supersede(uri)
+
+    def answers(self, uri: str) -> Answers:
+        """What was said about a document."""
+        # It brings syntax along, whose import `initialize` need not wait for.
+        from cato_lsp.session.answers import Answers
+
+        return self._answers.setdefault(uri, Answers())
+
+    def debounce_ms(self) -> float:
+        """How long to wait, from now, before the backend is asked."""
+        completion = self.settings.completion
+        if not completion.adaptive_debounce:
+            return completion.debounce_ms
+        return debounce_ms(
+            self._rhythm,
+            answer_ms=_median(self._latencies_ms) or TYPICAL_ANSWER_MS,
+            load=self._load or 0.0,
+            editor_ms=self.editor_delay_ms,
+            longest_ms=completion.debounce_ms,
+        )
 
     def sender(self, uri: str) -> Sender:
         """This session and a document, in names that say nothing about either."""

@@ -40,7 +40,9 @@ class CompletionSettings:
     """Inline completion."""
 
     enabled: bool = True
-    debounce_ms: int = 75
+    debounce_ms: int = 350
+    """The longest wait; the very wait where it is not adaptive."""
+    adaptive_debounce: bool = True
     max_lines: int = 40
     timeout_ms: int = 10_000
 
@@ -94,7 +96,8 @@ def parse(
         ),
         completion=CompletionSettings(
             enabled=lookup.find("completion.enabled", _flag, True),
-            debounce_ms=lookup.find("completion.debounceMs", _integer(0, 2000), 75),
+            debounce_ms=lookup.find("completion.debounceMs", _integer(0, 2000), 350),
+            adaptive_debounce=lookup.find("completion.adaptiveDebounce", _flag, True),
             max_lines=lookup.find("completion.maxLines", _integer(1, 200), 40),
             timeout_ms=lookup.find("completion.timeoutMs", _integer(100, 60_000), 10_000),
         ),

@@ -54,10 +54,11 @@ async def test_cancelling_ends_the_engine_s_work_and_keeps_the_connection(
     async with gateway(fake, tmp_path) as url:
         editor = await launch.editor(settings={"backend": {"url": url}})
         editor.open(SAMPLE)
+        own = len(fake.requests)
         for round_number in range(1, 4):
             await fake.change(ttft_ms=60_000)
             answer = editor.inline(1, 11, message_id=f"gone-{round_number}")
-            await fake.wait_until(lambda state, n=round_number: len(state.requests) == n)
+            await fake.wait_until(lambda state, n=round_number: len(state.requests) == own + n)
             editor.cancel(f"gone-{round_number}")
             assert await answer is None
             await fake.wait_until(lambda state, n=round_number: state.aborted == n)

@@ -103,7 +103,7 @@ async def test_a_cancelled_request_is_answered_and_ended_upstream(
         ttft_ms=60_000 if moment == "before the first token" else 0, itl_ms=60_000, reply="a b c d"
     )
     debounce_ms = 2000 if moment == "debounce" else 0
-    settings = {"backend": {"url": fake.url}, "completion": {"debounceMs": debounce_ms}}
+    settings = {"backend": {"url": fake.url}, "completion": fixed(debounce_ms)}
     editor = await launch.editor(settings=settings)
     editor.open(SAMPLE)
     answer = editor.inline(1, 11, automatic=True, message_id="gone")
@@ -133,7 +133,7 @@ async def test_typing_on_ends_what_was_asked_before(launch: Launcher, fake: Fake
 async def test_only_automatic_requests_wait_for_the_person_to_pause(
     launch: Launcher, fake: FakeVllm
 ) -> None:
-    settings = {"backend": {"url": fake.url}, "completion": {"debounceMs": 2000}}
+    settings = {"backend": {"url": fake.url}, "completion": fixed(2000)}
     editor = await launch.editor(settings=settings)
     editor.open(SAMPLE)
     editor.open(SAMPLE, "file:///project/other.py")
@@ -168,6 +168,11 @@ async def test_positions_are_counted_as_agreed(launch: Launcher, fake: FakeVllm)
         assert answer.items[0].range == types.Range(
             types.Position(0, units), types.Position(0, units)
         )
+
+
+def fixed(debounce_ms: int) -> dict[str, Any]:
+    """A debounce that is as long as it says."""
+    return {"debounceMs": debounce_ms, "adaptiveDebounce": False}
 
 
 def _body(message: dict[str, Any]) -> bytes:

@@ -1,0 +1,124 @@
+"""What was answered before and still fits: found again while the person types along with it.
+
+An answer is kept as the model gave it, together with the text that the model saw. It fits where
+that text still stands around the cursor and what was typed since is how the answer begins. Any
+edit of what the model saw, before or after the cursor, makes it stale.
+
+A radix tree would find the longest match among thousands of answers; a document has at most
+`KEPT` that could fit, and looking through them takes some microseconds each.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+KEPT = 32
+"""Answers per document."""
+_ANCHOR = 128
+"""Characters before the place by which it is found again."""
+_MOST_CLOSERS = 3
+
+_CLOSERS = ")]}>\"'`"
+_OPENERS = "([{<\"'`"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The text around a cursor that a model saw."""
+
+    prefix: str
+    suffix: str
+    from_start: bool
+    """Whether the document begins with `prefix`."""
+    to_end: bool
+    """Whether the document ended with `suffix`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said at a place, unabridged."""
+
+    place: Place
+    text: str
+    request_id: str
+    whole: bool
+    """Whether it was read to where it was enough; else it broke off while streaming."""
+    truncated: bool
+    """Whether it ended because of its token limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An answer that fits, and what of it was typed since."""
+
+    answer: Answer
+    typed: str
+
+    @property
+    def rest(self) -> str:
+        """What has not been typed."""
+        return self.answer.text[len(self.typed) :]
+
+
+class AnswerCache:
+    """The last answers about one document."""
+
+    def __init__(self) -> None:
+        self._answers: deque[Answer] = deque(maxlen=KEPT)
+
+    def add(self, answer: Answer) -> None:
+        """Keeps an answer; one for the same place takes its place."""
+        for older in self._answers:
+            if older.place == answer.place:
+                self._answers.remove(older)
+                break
+        self._answers.append(answer)
+
+    def find(self, text: str, offset: int) -> Hit | None:
+        """The newest answer that fits at `offset` and has something left to say, or never had."""
+        for answer in reversed(self._answers):
+            typed = typed_since(answer.place, text, offset, len(answer.text))
+            if typed is not None and answer.text.startswith(typed):
+                hit = Hit(answer, typed)
+                says_nothing = answer.whole and not answer.text.strip()
+                if hit.rest.strip() or says_nothing:
+                    return hit
+        return None
+
+
+def typed_since(place: Place, text: str, offset: int, most: int) -> str | None:
+    """What was typed at `place` up to `offset`, at most `most` characters; None where the text
+    that the model saw is not there any more.
+
+    Brackets and quotes that an editor closed by itself are not held against it.
+    """
+    start = _find(place, text, offset, most)
+    if start is None or not text.startswith(place.prefix, start - len(place.prefix)):
+        return None
+    typed = text[start:offset]
+    return typed if len(typed) <= most and _follows(place, text, offset, typed) else None
+
+
+def _find(place: Place, text: str, offset: int, most: int) -> int | None:
+    """Where the place lies in `text` now."""
+    if place.from_start:
+        start = len(place.prefix)
+        return start if start <= offset else None
+    anchor = place.prefix[-_ANCHOR:]
+    at = text.rfind(anchor, max(offset - most - len(anchor), 0), offset)
+    start = at + len(anchor)
+    return start if at >= 0 and start >= len(place.prefix) else None
+
+
+def _follows(place: Place, text: str, offset: int, typed: str) -> bool:
+    """Whether the suffix stands behind the cursor, but for what the editor closed."""
+    opened = sum(character in _OPENERS for character in typed)
+    for closed in range(min(opened, _MOST_CLOSERS) + 1):
+        if closed and text[offset + closed - 1 : offset + closed] not in _CLOSERS:
+            return False
+        start = offset + closed
+        ends = len(text) == start + len(place.suffix) if place.to_end else True
+        if ends and text.startswith(place.suffix, start):
+            return True
+    return False

@@ -1,0 +1,60 @@
+"""What was said, and is being said, about one document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.completion.reuse import AnswerCache, Hit
+from cato_lsp.session.generation import Generation
+
+
+class Answers:
+    """The streams and the former answers of a document."""
+
+    def __init__(self) -> None:
+        self.cache = AnswerCache()
+        self._streaming: list[Generation] = []
+
+    def known(self, text: str, offset: int) -> Hit | None:
+        """A former answer that fits at `offset`."""
+        return self.cache.find(text, offset)
+
+    def streaming(self, text: str, offset: int) -> tuple[Generation, str] | None:
+        """A stream that fits at `offset`, and what was typed along with it. The others are
+        cancelled: the person is somewhere else."""
+        found: tuple[Generation, str] | None = None
+        for generation in tuple(self._streaming):
+            typed = generation.fits(text, offset)
+            if typed is None or found is not None:
+                generation.cancel(CancelReason.TYPED)
+            else:
+                found = generation, typed
+        return found
+
+    def begin(self, generation: Generation) -> None:
+        """A stream is on its way."""
+        self._streaming.append(generation)
+
+    def ended(self, generation: Generation) -> None:
+        """A stream is over: what it said is kept."""
+        if generation in self._streaming:
+            self._streaming.remove(generation)
+        if generation.failure is None and (generation.whole or generation.text):
+            self.cache.add(generation.answer())
+
+    def changed(self, text: str, cursors: Sequence[int]) -> None:
+        """The text is another one; the cursor is at one of `cursors`, if any is known.
+
+        A stream that says something else than what was typed is of no use to anybody.
+        """
+        for generation in tuple(self._streaming):
+            if any(generation.fits(text, cursor) is not None for cursor in cursors):
+                generation.typed_along()
+            elif cursors:
+                generation.cancel(CancelReason.TYPED)
+
+    def close(self, reason: CancelReason) -> None:
+        """Ends every stream."""
+        for generation in tuple(self._streaming):
+            generation.cancel(reason)

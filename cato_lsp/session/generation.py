@@ -1,0 +1,141 @@
+"""One answer that streams in. It outlives the request that began it: whoever types along with it
+asks again, and is answered from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.failures import BackendFailure
+from cato_lsp.completion.reading import Reading
+from cato_lsp.completion.reuse import Answer, Place, typed_since
+
+if TYPE_CHECKING:
+    from cato_lsp.backend.calls import Call
+    from cato_lsp.backend.streams import EventStream
+
+UNCHANGED_S = 0.1
+"""An editor may take its request back before it tells of the key that made it do so."""
+TYPING_S = 1.0
+"""How long a stream is kept whose text is being typed, until the editor asks again."""
+SHOWN_S = 5.0
+"""How long one goes on whose beginning is shown already."""
+LONGEST_AHEAD = 64
+"""How many characters somebody may type ahead of a stream that has not said anything yet."""
+
+
+class Generation:
+    """Reads a stream as far as whoever asked last needs it; tells `ended` when it is over."""
+
+    def __init__(
+        self,
+        place: Place,
+        call: Call,
+        stream: EventStream,
+        ended: Callable[[Generation], None],
+    ) -> None:
+        self.place = place
+        self.call = call
+        self.stream = stream
+        self.pieces = Pieces(stream)
+        self.text = ""
+        self.over = False
+        self.failure: BackendFailure | None = None
+        self.whole = False
+        """Whether it was read to where it is enough, or its own end."""
+        self._ended = ended
+        self._news = asyncio.Event()
+        self._reading: Reading | None = None
+        self._typed = ""
+        self._fed = 0
+        self._leaving: asyncio.TimerHandle | None = None
+        self._task = asyncio.create_task(self._read())
+
+    def fits(self, text: str, offset: int) -> str | None:
+        """What was typed since it was asked for, where what it said so far begins with that, or
+        may yet; else None."""
+        typed = typed_since(self.place, text, offset, max(len(self.text), LONGEST_AHEAD))
+        if typed is None:
+            return None
+        return typed if self.agrees(typed) else None
+
+    def agrees(self, typed: str) -> bool:
+        """Whether what it says begins with `typed`, or may yet."""
+        return self.text.startswith(typed) or (not self.over and typed.startswith(self.text))
+
+    def follow(self, reading: Reading, typed: str) -> None:
+        """From now on `reading` says when it is enough, of what comes after `typed`."""
+        self._stay()
+        self._reading, self._typed, self._fed = reading, typed, len(typed)
+        if self._take():
+            self.whole = True
+            self._finish(CancelReason.ENOUGH)
+
+    async def more(self) -> None:
+        """Returns when there is more text, or it is over."""
+        if not self.over:
+            self._news.clear()
+            await self._news.wait()
+
+    def leave(self, within_s: float) -> None:
+        """Nobody waits for it any more; it may go on so long, in case somebody will."""
+        self._stay()
+        if not self.over:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(within_s, self.cancel, CancelReason.TYPED)
+
+    def typed_along(self) -> None:
+        """What it says is being typed: who left will be back."""
+        if self._leaving is not None:
+            self.leave(TYPING_S)
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Ends it now, up to the engine. Returns at once."""
+        if not self.over:
+            self._finish(reason)
+
+    def answer(self) -> Answer:
+        """What was said so far, to be kept."""
+        return Answer(
+            self.place, self.text, self.call.request_id, self.whole, self.pieces.truncated
+        )
+
+    async def _read(self) -> None:
+        try:
+            async for piece in self.pieces:
+                self.text += piece
+                if not self.agrees(self._typed):
+                    return self._finish(CancelReason.TYPED)
+                if self._take():
+                    break
+                self._news.set()
+            self.whole = True
+        except BackendFailure as failure:
+            self.failure = failure
+        return self._finish(CancelReason.ENOUGH)
+
+    def _take(self) -> bool:
+        """Returns whether it is enough."""
+        if self._reading is None or len(self.text) <= self._fed:
+            return False
+        delta, self._fed = self.text[self._fed :], len(self.text)
+        return self._reading.feed(delta)
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _finish(self, reason: CancelReason) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._stay()
+        self.stream.cancel(reason)
+        if asyncio.current_task() is not self._task:
+            self._task.cancel()
+        self._news.set()
+        self._ended(self)
