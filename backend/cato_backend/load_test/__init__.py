@@ -1,1 +1,12 @@
-"""Plays a workload against a live server in real time, open loop."""
+"""A workload against a live OpenAI-compatible server, in real time and open loop.
+
+    report = await run_load(workload, seed, target, options)
+
+Requests leave at their own times, however slow the server is. Workloads and scoring are those of
+the simulator, so that both tiers can be laid side by side.
+"""
+
+from cato_backend.load_test.client import HeaderStyle, Server
+from cato_backend.load_test.driver import LoadOptions, LoadRun, run_load
+
+__all__ = ["HeaderStyle", "LoadOptions", "LoadRun", "Server", "run_load"]

@@ -93,10 +93,14 @@ def _object(path: Path, number: int, line: str) -> Mapping[str, Any]:
 
 
 def _hash_ids(path: Path, number: int, value: Any) -> tuple[int, ...]:
-    items: list[Any] = value if isinstance(value, list) else [None]
+    items = _listed(value)
     if not all(type(item) is int and item >= 0 for item in items):
         raise _bad(path, number, "hash_ids", value, "a list of integers, none negative")
     return tuple(items)
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast(Any, value) if isinstance(value, list) else [None]
 
 
 def _time(path: Path, number: int, text: str | None) -> float:

@@ -1,0 +1,64 @@
+"""How many words make sixteen tokens on this server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import orjson
+
+from cato_backend.errors import ConfigError
+from cato_backend.load_test.client import Server
+from cato_backend.load_test.text import PromptText
+from cato_backend.requests import Target
+from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS, Arrival
+from cato_backend.wire.headers import Task
+
+_BLOCKS = 16
+
+
+async def words_per_block(session: aiohttp.ClientSession, server: Server, salt: str) -> float:
+    """Asks once for a prompt of known words and reads the engine's own count of its tokens.
+
+    Raises ConfigError where no such answer comes.
+    """
+    prompt = PromptText(f"{salt} probe").prompt(_arrival())
+    counted = await _prompt_tokens(session, server, prompt)
+    if not counted:
+        return BLOCK_TOKENS
+    return _BLOCKS * BLOCK_TOKENS * BLOCK_TOKENS / counted
+
+
+async def _prompt_tokens(session: aiohttp.ClientSession, server: Server, prompt: str) -> int:
+    body = {"model": server.model, "prompt": prompt, "max_tokens": 1, "temperature": 0}
+    headers = {"content-type": "application/json"}
+    if server.token:
+        headers["authorization"] = f"Bearer {server.token}"
+    url = f"{server.url}/v1/completions"
+    try:
+        async with session.post(url, data=orjson.dumps(body), headers=headers) as response:
+            data = await response.read()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise ConfigError(f"--url: {url} does not answer: {error!r}") from error
+    if response.status != 200:
+        raise ConfigError(f"--url: {url} answered {response.status}: {_shown(data)}")
+    return _counted(url, data)
+
+
+def _counted(url: str, data: bytes) -> int:
+    try:
+        answer: dict[str, Any] = orjson.loads(data)
+        usage: dict[str, Any] = answer.get("usage") or {}
+        return int(usage.get("prompt_tokens") or 0)
+    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(f"--url: {url} answered no completion: {_shown(data)}") from error
+
+
+def _shown(data: bytes) -> str:
+    return data[:200].decode(errors="replace")
+
+
+def _arrival() -> Arrival:
+    tokens = _BLOCKS * BLOCK_TOKENS
+    target = Target(e2e_s=10.0)
+    return Arrival("probe", 0.0, Task.GENERATION, tokens, 1, 1, target, tuple(range(_BLOCKS)))

@@ -1,0 +1,70 @@
+"""One answer's bytes, looked at as little as will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+_CHOICE = b'"choices":'
+_NO_CHOICE = b'"choices":[]'
+_DONE = b"data: [DONE]"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a whole stream said. `error`: empty where it ended as it should."""
+
+    tokens: int
+    cached_tokens: int | None = None
+    error: str = ""
+
+
+def has_token(data: bytes) -> bool:
+    """Whether these first bytes of a stream bring output (and not just comments or usage)."""
+    compact = data.replace(b'": ', b'":')
+    return compact.count(_CHOICE) > compact.count(_NO_CHOICE)
+
+
+def read_end(data: bytes) -> Ended:
+    """The end of a whole stream: its usage, or the error that it names."""
+    error = _error(data)
+    events = sum(b'"choices"' in line for line in data.split(b"\n"))
+    usage = _usage(data)
+    if usage is None:
+        return Ended(events, error=error)
+    details: dict[str, Any] = usage.get("prompt_tokens_details") or {}
+    return Ended(usage.get("completion_tokens") or events, details.get("cached_tokens"), error)
+
+
+def _error(data: bytes) -> str:
+    at = data.find(b'"error"')
+    if at >= 0 and (line := _object_at(data, at)) and isinstance(line.get("error"), dict):
+        return str(line["error"].get("code") or line["error"].get("type") or "error")
+    return "" if _DONE in data else "truncated"
+
+
+def _usage(data: bytes) -> dict[str, Any] | None:
+    at = data.rfind(b'"usage"')
+    while at >= 0:
+        line = _object_at(data, at)
+        if line is not None and isinstance(line.get("usage"), dict):
+            found: dict[str, Any] = line["usage"]
+            return found
+        at = data.rfind(b'"usage"', 0, at)
+    return None
+
+
+def _object_at(data: bytes, at: int) -> dict[str, Any] | None:
+    """The JSON object on the `data:` line around this position; None where there is none."""
+    start = data.rfind(b"\n", 0, at) + 1
+    end = data.find(b"\n", at)
+    line = data[start : end if end >= 0 else len(data)].strip()
+    if not line.startswith(b"data:"):
+        return None
+    try:
+        value = orjson.loads(line[5:])
+    except orjson.JSONDecodeError:
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
