@@ -241,6 +241,7 @@ class Scheduler:
     def _serve(
         self, model: str, queue: Queue, look_again: list[float], out: list[Decision]
     ) -> None:
+        self._policy.looking(model, self._fleet)
         for waiting in queue:
             candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:

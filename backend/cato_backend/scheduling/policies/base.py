@@ -38,6 +38,9 @@ Verdict: TypeAlias = Place | Hold
 class Observer:
     """What a policy is told of what happened; most need none of it."""
 
+    def looking(self, model: str, fleet: FleetView) -> None:
+        """The model's queue is about to be looked at, from its head."""
+
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
         """The attempt is on its way to its replica."""
 
