@@ -32,6 +32,22 @@ class Metrics:
         self.prompt_tokens = self._counter(
             "cato_prompt_tokens", "Prompt tokens of answers whose engine tells what it found", task
         )
+        self.prediction_error = self._histogram(
+            "cato_prediction_error_seconds",
+            "Between predicted and observed service, from dispatch to the promised token",
+            task,
+        )
+        self.prediction_bounds = self._counter(
+            "cato_prediction_bounds",
+            "Predicted upper bounds that held, and that the service exceeded",
+            ["task", "bound"],
+        )
+        self.prediction_coverage = Gauge(
+            "cato_prediction_coverage",
+            "Recent share of upper bounds that held; 0.9 is aimed at",
+            ["model", "task"],
+            registry=self.registry,
+        )
         self.feedback = self._counter(
             "cato_feedback", "What became of answers in editors", ["task", "event"]
         )

@@ -15,6 +15,15 @@ from cato_backend.wire.headers import CancelReason
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """Seconds from dispatch to the promised event, the first or the last token."""
+
+    service_s: float
+    bound_s: float
+    """Not exceeded nine times in ten, if `cato_prediction_coverage` tells the truth."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The client ended the request by name, and keeps its connection."""
 
@@ -40,6 +49,8 @@ class Flight:
         """Whether response headers have left."""
         self.dispatched_at: float | None = None
         self.first_token_at: float | None = None
+        self.predicted: Predicted | None = None
+        """At the latest dispatch."""
         self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
         self._scope: asyncio.Timeout | None = None
         self._aborted = 0

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
-from cato_backend.prediction.recent import RecentService
 from cato_backend.profile_files.profile import Profile
 from cato_backend.runtime.answer import AttemptBroken, Relayed
 from cato_backend.runtime.attempt import Attempts, Unreachable
@@ -21,6 +20,7 @@ from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight, Interrupted
 from cato_backend.runtime.history import History
 from cato_backend.runtime.outcomes import Scorekeeper
+from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
     AttemptFailed,
     Cancelled,
@@ -62,7 +62,7 @@ class Runtime:
         self.history = History()
         """Calls that have ended."""
         self._scores = Scorekeeper(metrics, self.history)
-        self._recent = RecentService()
+        self._predictions = Predictions(metrics)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
 
@@ -158,6 +158,7 @@ class Runtime:
     async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
         """One attempt; True when it ended the call."""
         flight.dispatched_at = self.clock()
+        flight.predicted = self._predictions.of(flight.call.request)
         try:
             async with flight.attempt(dispatch.attempt):
                 await self._stream(flight, dispatch, delivery)
@@ -200,16 +201,11 @@ class Runtime:
             request_id=request.id,
             replica_id=replica_id,
             queue_s=started_at - request.arrival,
-            predicted_s=self._recent.predict(request.model, request.task),
+            predicted_s=flight.predicted.service_s if flight.predicted else None,
             load=self.load(request.model),
         )
 
     def _finish(self, flight: Flight) -> None:
         now = self.clock()
-        request = flight.call.request
         self._scores.finished(flight, now)
-        if request.warm:
-            return
-        promised = flight.first_token_at if request.target.e2e_s is None else now
-        if flight.dispatched_at is not None and promised is not None:
-            self._recent.observe(request.model, request.task, promised - flight.dispatched_at)
+        self._predictions.observe(flight, now)

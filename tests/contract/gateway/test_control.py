@@ -41,6 +41,7 @@ async def test_metrics_count_each_request_by_its_outcome(single: Site) -> None:
     await single.post({"prompt": "x"}, x_cato_task="completion")
     await single.post({"prompt": "x"}, x_cato_task="completion", x_slo_ttft_ms=1)
     await single.post({"prompt": "x"}, x_cato_task="translation")
+    await single.fake.change(ttft_ms=5000)
     for name, reason in (("m-1", "enough"), ("m-2", "typed")):
         asking = asyncio.create_task(
             single.post({"prompt": "x", "stream": True}, x_request_id=name)
