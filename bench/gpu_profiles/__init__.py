@@ -1,0 +1,1 @@
+"""Makes `profiles/<hardware>/<model>.json` from kernel tables and rooflines; docs/profiles.md."""
