@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cato_backend.emulator import Emulator, EmulatorOptions
+    from cato_backend.emulator.text import TextSource
     from cato_backend.profile_files.profile import Profile
 
 SUMMARY = "emulate a vLLM replica: its HTTP protocol, at the speed of a latency profile"
@@ -22,6 +24,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--model", help="name it serves (default: the profile's, else cato-emulated)")
     add("--speed", type=_positive, default=1.0, help="times faster than the profile; 0.5 is half")
     add("--seed", type=int, default=0, help="another seed, other text")
+    add(
+        "--corpus",
+        type=Path,
+        metavar="PATH",
+        help="a file or folder: a prompt found in it is answered with what follows there, as by a "
+        "model that knows the code; other prompts, or all without it, with endless pseudo-code",
+    )
+    add("--error-rate", type=_share, default=0.0, help="share of the corpus's tokens said wrong")
     _add_profile(parser)
 
 
@@ -50,7 +60,7 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until SIGINT or SIGTERM; the first line on standard output is its URL."""
+    """Serves until SIGINT or SIGTERM. Prints its URL first, and last how punctual it was."""
     import asyncio
     import gc
 
@@ -62,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()  # A full collection of what is loaded would make every stream late.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(emulator))
+    print(emulator.metrics.lateness.summary(), file=sys.stderr)
     return 0
 
 
@@ -79,7 +90,6 @@ async def _serve(emulator: Emulator) -> None:
 
 def _options(arguments: argparse.Namespace) -> EmulatorOptions:
     from cato_backend.emulator import EmulatorOptions
-    from cato_backend.emulator.text import PseudoCode
 
     return EmulatorOptions(
         _profile(arguments),
@@ -87,8 +97,17 @@ def _options(arguments: argparse.Namespace) -> EmulatorOptions:
         arguments.port,
         arguments.scheduling_policy,
         arguments.speed,
-        PseudoCode(seed=arguments.seed),
+        _text(arguments),
     )
+
+
+def _text(arguments: argparse.Namespace) -> TextSource:
+    from cato_backend.emulator.corpus import CorpusText, read_corpus
+    from cato_backend.emulator.text import PseudoCode
+
+    if arguments.corpus is None:
+        return PseudoCode(seed=arguments.seed)
+    return CorpusText(read_corpus(arguments.corpus), arguments.error_rate, arguments.seed)
 
 
 def _profile(arguments: argparse.Namespace) -> Profile:
@@ -120,6 +139,13 @@ def _time(text: str) -> float:
     value = float(text)
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"got {text}, expected a time, 0 or more")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a share from 0 to 1")
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from cato_backend.emulator import errors
 from cato_backend.emulator.served import Served
@@ -60,7 +60,7 @@ def parse_call(
         message = f"Got priority {priority} but Priority scheduling is not enabled."
         raise errors.VllmError(message, param=None)
     stream = bool(body.get("stream"))
-    options = body.get("stream_options") or {}
+    options = _options(body)
     if options and not stream:
         message = "Stream options can only be defined when `stream=True`."
         raise errors.VllmError(f"{message} (parameter=stream_options)", param="stream_options")
@@ -73,7 +73,7 @@ def parse_call(
         max_tokens=_max_tokens(body, prompts, served, chat=chat),
         n=_integer(body, "n", 1, least=1) or 1,
         stop=_stop(body.get("stop")),
-        stop_token_ids=frozenset(body.get("stop_token_ids") or ()),
+        stop_token_ids=_stop_token_ids(body),
         ignore_eos=bool(body.get("ignore_eos")),
         min_tokens=_integer(body, "min_tokens", 0) or 0,
         stream=stream,
@@ -90,11 +90,19 @@ def chat_text(body: Mapping[str, Any], served: Served) -> str:
     """The messages under ChatML, open for the assistant. Raises VllmError."""
     if not served.chat_template:
         raise errors.VllmError(_NO_TEMPLATE, param=None)
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        raise errors.malformed("messages", "Field required", messages)
-    turns = [f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in messages]
-    return "".join(turns) + "<|im_start|>assistant\n"
+    match body.get("messages"):
+        case [*messages]:
+            return "".join(_turn(message) for message in messages) + "<|im_start|>assistant\n"
+        case missing:
+            raise errors.malformed("messages", "Field required", missing)
+
+
+def _turn(message: Any) -> str:
+    match message:
+        case {"role": str(role), "content": str(content)}:
+            return f"<|im_start|>{role}\n{content}<|im_end|>\n"
+        case _:
+            raise errors.malformed("messages", "Input should be a valid message", message)
 
 
 def _chat_prompt(
@@ -154,8 +162,35 @@ def _integer(
     return value
 
 
-def _stop(value: str | list[str] | None) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
+def _options(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = body.get("stream_options")
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise errors.malformed("stream_options", "Input should be a valid dictionary", options)
+    return cast("dict[str, Any]", options)
+
+
+def _stop_token_ids(body: Mapping[str, Any]) -> frozenset[int]:
+    match body.get("stop_token_ids"):
+        case None:
+            return frozenset()
+        case [*ids] if all(isinstance(each, int) for each in ids):
+            return frozenset(ids)
+        case value:
+            raise errors.malformed("stop_token_ids", "Input should be a valid list", value)
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    match value:
+        case None:
+            return ()
+        case str():
+            return (value,)
+        case [*strings] if all(isinstance(each, str) for each in strings):
+            return tuple(strings)
+        case _:
+            raise errors.malformed("stop", "Input should be a valid string", value)
 
 
 def _logprobs(body: Mapping[str, Any], *, chat: bool) -> int | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from cato_backend.emulator.lateness import Lateness
 from cato_backend.engine_model import Engine
 from cato_backend.profile_files.profile import EngineLimits
 
@@ -11,9 +14,6 @@ CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 _SECONDS = (
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
     20.0, 40.0, 80.0, 160.0, 640.0,
-)  # fmt: skip
-_LATENESS_S = (
-    0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0,
 )  # fmt: skip
 _REASONS = ("stop", "length", "abort", "error", "repetition")
 
@@ -33,12 +33,7 @@ class EngineMetrics:
         self.inter_token = self._seconds("inter_token_latency_seconds", "Token to token")
         self.e2e = self._seconds("e2e_request_latency_seconds", "Arrival to last token")
         self.queued = self._seconds("request_queue_time_seconds", "Arrival to admission")
-        self.lateness = Histogram(
-            "cato_emulate_step_lateness_seconds",
-            "How much later than due a step's tokens were written",
-            buckets=_LATENESS_S,
-            registry=self.registry,
-        )
+        self.lateness = Lateness(self.registry)
         success = Counter(
             "vllm:request_success",
             "Requests that ended, by reason",
@@ -52,20 +47,18 @@ class EngineMetrics:
 
     def watch(self, engine: Engine) -> None:
         """Shows this engine's state as gauges."""
-        self.gauge("num_requests_running").set_function(lambda: engine.running)
-        self.gauge("num_requests_waiting").set_function(lambda: engine.waiting)
-        self.gauge("kv_cache_usage_perc").set_function(lambda: engine.kv_usage)
+        self._gauge("num_requests_running", lambda: engine.running)
+        self._gauge("num_requests_waiting", lambda: engine.waiting)
+        self._gauge("kv_cache_usage_perc", lambda: engine.kv_usage)
         self._cache_config(engine.limits)
-
-    def gauge(self, name: str) -> Gauge:
-        """A new gauge of vLLM's."""
-        return Gauge(f"vllm:{name}", "As vLLM's", [*self._labels], registry=self.registry).labels(
-            **self._labels
-        )
 
     def exposition(self) -> bytes:
         """The page."""
         return generate_latest(self.registry)
+
+    def _gauge(self, name: str, read: Callable[[], float]) -> None:
+        gauge = Gauge(f"vllm:{name}", "As vLLM's", [*self._labels], registry=self.registry)
+        gauge.labels(**self._labels).set_function(read)
 
     def _cache_config(self, limits: EngineLimits) -> None:
         config = {

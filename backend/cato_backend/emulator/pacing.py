@@ -60,7 +60,7 @@ class Pacing:
             due += step.seconds() / self._speed
             await asyncio.sleep(max(0.0, due - monotonic()))
             self._deliver()
-            self._metrics.lateness.observe(max(0.0, monotonic() - due))
+            self._metrics.lateness.observe(monotonic() - due)
 
     def _note_begin(self, step: Step) -> None:
         self._metrics.preemptions.inc(len(step.preempted))

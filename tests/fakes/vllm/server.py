@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
 from aiohttp import web
 
 from cato_backend.emulator import errors
-from cato_backend.emulator.calls import chat_text, parse_call
+from cato_backend.emulator.calls import parse_call
+from cato_backend.emulator.surface import MAX_BODY_BYTES, Surface, read_json, refusal
 from cato_backend.emulator.tokenizer import QWEN_SPECIALS, Tokenizer
 from tests.fakes.vllm import metrics
 from tests.fakes.vllm.engine import PrefixCache, Slots
@@ -124,17 +124,14 @@ class FakeVllm:
             self._changed.notify_all()
 
     def _app(self) -> web.Application:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post("/v1/completions", self._generate)
         app.router.add_post("/v1/chat/completions", self._generate)
-        app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_get("/ping", self._health)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/load", self._load)
-        app.router.add_get("/version", self._version)
-        app.router.add_post("/tokenize", self._tokenize)
-        app.router.add_post("/detokenize", self._detokenize)
+        Surface(lambda: self._script.served, self.tokenizer).add_routes(app.router)
         app.router.add_post("/fake/script", self._set_script)
         app.router.add_get("/fake/state", self._get_state)
         return app
@@ -142,7 +139,7 @@ class FakeVllm:
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         script, fault = self._script, self._take_fault()
         try:
-            body = await _json(request)
+            body = await read_json(request)
             self.state.requests.append(Recorded(request.path, dict(request.headers), body))
             self._notify()
             if fault is not None and fault.kind in _BEFORE_THE_STREAM:
@@ -151,7 +148,7 @@ class FakeVllm:
             request_id = request.headers.get("x-request-id", "")
             call = parse_call(body, script.served, self.tokenizer, chat=chat, request_id=request_id)
         except errors.VllmError as error:
-            return web.json_response(error.body, status=error.status)
+            return refusal(error)
         cached = sum(self._cache.cached_tokens(prompt) for prompt in call.prompts)
         self.state.prompt_tokens += call.prompt_tokens
         self.state.cached_tokens += cached
@@ -174,19 +171,6 @@ class FakeVllm:
         self._script = replace(self._script, fault=left)
         return fault
 
-    async def _models(self, request: web.Request) -> web.Response:
-        model = {
-            "id": self._script.model,
-            "object": "model",
-            "created": 1,
-            "owned_by": "vllm",
-            "root": self._script.model,
-            "parent": None,
-            "max_model_len": self._script.max_model_len,
-            "permission": [],
-        }
-        return web.json_response({"object": "list", "data": [model]})
-
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response(status=200 if self._script.healthy else 503)
 
@@ -197,32 +181,9 @@ class FakeVllm:
     async def _load(self, request: web.Request) -> web.Response:
         return web.json_response({"server_load": self.state.running + self.state.waiting})
 
-    async def _version(self, request: web.Request) -> web.Response:
-        return web.json_response({"version": "0.32.0"})
-
-    async def _tokenize(self, request: web.Request) -> web.Response:
-        body = await _json(request)
-        try:
-            text = body["prompt"] if "prompt" in body else chat_text(body, self._script.served)
-        except errors.VllmError as error:
-            return web.json_response(error.body, status=error.status)
-        ids = self.tokenizer.encode(text)
-        strings = [self.tokenizer.decode([token]) for token in ids]
-        answer = {
-            "count": len(ids),
-            "max_model_len": self._script.max_model_len,
-            "tokens": ids,
-            "token_strs": strings if body.get("return_token_strs") else None,
-        }
-        return web.json_response(answer)
-
-    async def _detokenize(self, request: web.Request) -> web.Response:
-        body = await _json(request)
-        return web.json_response({"prompt": self.tokenizer.decode(body["tokens"])})
-
     async def _set_script(self, request: web.Request) -> web.Response:
         try:
-            script = self._script.changed(await _json(request))
+            script = self._script.changed(await read_json(request))
         except (ValueError, TypeError, KeyError) as error:
             return web.json_response({"error": str(error)}, status=400)
         await self.follow(script)
@@ -235,15 +196,4 @@ class FakeVllm:
 def _refuse(request: web.Request, fault: Fault) -> web.Response:
     if fault.kind is FaultKind.RESET and request.transport is not None:
         request.transport.abort()
-    error = errors.internal(fault.status)
-    return web.json_response(error.body, status=error.status)
-
-
-async def _json(request: web.Request) -> Mapping[str, Any]:
-    try:
-        body = orjson.loads(await request.read())
-    except orjson.JSONDecodeError as error:
-        raise errors.malformed("0", "JSON decode error", "") from error
-    if not isinstance(body, dict):
-        raise errors.malformed("0", "Input should be a valid dictionary", body)
-    return body
+    return refusal(errors.internal(fault.status))

@@ -6,17 +6,12 @@ this fake or on any other: that is what makes resuming from token ids testable.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 
+from cato_backend.emulator.corpus import split_infill
+from cato_backend.emulator.text import pseudo_code
 from cato_backend.emulator.tokenizer import EOS, Tokenizer
 from tests.fakes.vllm.script import Script
-
-_WORDS = (
-    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
-    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
-)  # fmt: skip
-_PREFIX, _SUFFIX, _MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 
 
 def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Iterator[int]:
@@ -29,18 +24,10 @@ def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Ite
     else:
         rest = None
     if rest is None:
-        yield from _endless(text, tokenizer)
+        yield from pseudo_code(text, tokenizer)
     else:
         yield from tokenizer.encode(rest)
         yield EOS
-
-
-def _endless(text: str, tokenizer: Tokenizer) -> Iterator[int]:
-    state = zlib.crc32(text.encode())
-    while True:
-        for token in tokenizer.encode(_WORDS[state % len(_WORDS)])[:1]:
-            state = zlib.crc32(tokenizer.decode([token]).encode(), state)
-            yield token
 
 
 def _rest_of_reply(text: str, reply: str, tokenizer: Tokenizer) -> str:
@@ -55,20 +42,10 @@ def _rest_of_reply(text: str, reply: str, tokenizer: Tokenizer) -> str:
 
 def _rest_of_document(text: str, document: str) -> str | None:
     """What follows the prompt in the document, up to the prompt's suffix if it has one."""
-    before, suffix = _split_infill(text)
+    before, suffix = split_infill(text)
     at = document.find(before)
     if at < 0:
         return None
     rest = document[at + len(before) :]
     end = rest.find(suffix) if suffix else -1
     return rest if end < 0 else rest[:end]
-
-
-def _split_infill(text: str) -> tuple[str, str]:
-    """The text before the place of generation and the text after it."""
-    _, found, inner = text.rpartition(_PREFIX)
-    if not found:
-        return text, ""
-    prefix, _, inner = inner.partition(_SUFFIX)
-    suffix, _, said = inner.partition(_MIDDLE)
-    return prefix + said, suffix

@@ -1,0 +1,153 @@
+"""A model that knows what comes next: the true continuation of files, with errors at a set rate.
+
+For measuring editors and language servers, where it matters that what is shown is what would have
+been typed. The prompt's text before the cursor is looked up in the files; what follows there is
+said, up to the prompt's suffix or the end of the file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from cato_backend.emulator.text import pseudo_code
+from cato_backend.emulator.tokenizer import EOS, Tokenizer
+from cato_backend.errors import ConfigError
+
+_PREFIX, _SUFFIX, _MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
+_SUFFIX_CHARS = 120
+"""So much of the suffix's start tells where the hole ends."""
+_NEARNESS_CHARS = 4000
+"""So much of the text before is compared where the same lines stand in several places."""
+_WRONG = ("valu", "self", "item", "data", "name")
+
+
+class Corpus:
+    """The text of files, found by the last whole line before the cursor."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for number, text in enumerate(texts):
+            self._places.setdefault("", []).append((number, 0))
+            self._index(number, text)
+
+    def place(self, before: str) -> tuple[int, int] | None:
+        """Number of the text and offset in it where `before` ends; the place that fits best."""
+        line, tail = _last_line(before)
+        ends = (
+            (number, start + len(tail))
+            for number, start in self._places.get(line, ())
+            if self._texts[number].startswith(tail, start)
+        )
+        return max(ends, key=lambda end: self._nearness(end, before), default=None)
+
+    def rest(self, place: tuple[int, int], suffix: str) -> str:
+        """What follows there, up to the suffix."""
+        number, offset = place
+        text = self._texts[number]
+        start = suffix[:_SUFFIX_CHARS]
+        end = text.find(start, offset) if start.strip() else -1
+        return text[offset:] if end < 0 else text[offset:end]
+
+    def _index(self, number: int, text: str) -> None:
+        offset = 0
+        for line in text.split("\n"):
+            if line.strip():
+                self._places.setdefault(line, []).append((number, offset))
+            offset += len(line) + 1
+
+    def _nearness(self, end: tuple[int, int], before: str) -> int:
+        """Characters that `before` and the text up to that place have in common, from the end."""
+        number, offset = end
+        there = self._texts[number][max(0, offset - _NEARNESS_CHARS) : offset]
+        pairs = zip(reversed(there), reversed(before[-_NEARNESS_CHARS:]), strict=False)
+        return next((i for i, (a, b) in enumerate(pairs) if a != b), len(there))
+
+
+class CorpusText:
+    """A text source that continues the corpus. Where a prompt is not found: pseudo-code.
+
+    `error_rate`: the share of tokens that are wrong. Which ones depends on their place in the file
+    and the seed, so that a keystroke later the same mistakes are made, as a model would.
+    """
+
+    def __init__(
+        self, corpus: Corpus, error_rate: float, seed: int, tokenizer: Tokenizer | None = None
+    ) -> None:
+        self._corpus, self._error_rate, self._seed = corpus, error_rate, seed
+        self._tokenizer = tokenizer or Tokenizer()
+
+    def __call__(self, prompt: list[int]) -> Iterator[int]:
+        text = self._tokenizer.decode(prompt)
+        before, suffix = split_infill(text)
+        place = self._corpus.place(before)
+        if place is None:
+            return pseudo_code(text, self._tokenizer, self._seed)
+        return self._said(place, self._corpus.rest(place, suffix))
+
+    def _said(self, place: tuple[int, int], rest: str) -> Iterator[int]:
+        number, offset = place
+        for token in self._tokens(rest):
+            piece = self._tokenizer.decode((token,))
+            draw = zlib.crc32(b"%d %d" % (number, offset), self._seed)
+            yield self._wrong(piece, draw) if draw < self._error_rate * 2**32 else token
+            offset += len(piece)
+        yield EOS
+
+    def _tokens(self, text: str) -> Iterator[int]:
+        """Line by line: a stop ends most answers long before the file does."""
+        for line in text.splitlines(keepends=True):
+            yield from self._tokenizer.encode(line)
+
+    def _wrong(self, piece: str, draw: int) -> int:
+        others = [word for word in _WRONG if word != piece]
+        return self._tokenizer.encode(others[draw % len(others)])[0]
+
+
+def read_corpus(path: Path) -> Corpus:
+    """The UTF-8 files of a folder, hidden ones left out, or one file. Raises ConfigError."""
+    if not path.exists():
+        raise ConfigError.of("corpus", str(path), "a file, or a folder of source files")
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    shown = [file for file in files if not _hidden(file.relative_to(path))]
+    texts = [text for file in shown if (text := _text(file))]
+    if not texts:
+        raise ConfigError.of("corpus", str(path), "at least one file of UTF-8 text")
+    return Corpus(texts)
+
+
+def split_infill(text: str) -> tuple[str, str]:
+    """The text before the place of generation, and the text after it.
+
+    In both orders of a fill-in-the-middle prompt; whatever stands after the middle marker is part
+    of the text before the cursor.
+    """
+    head, found, said = text.rpartition(_MIDDLE)
+    if not found or _PREFIX not in head:
+        return text, ""
+    prefix = head.rpartition(_PREFIX)[2].partition(_SUFFIX)[0]
+    suffix = head.rpartition(_SUFFIX)[2].partition(_PREFIX)[0]
+    return prefix + said, suffix
+
+
+def _last_line(before: str) -> tuple[str, str]:
+    """The last whole line with something in it, and everything from its start; "" where none is."""
+    end = before.rfind("\n") + 1
+    whole = before[:end].rstrip()
+    if not whole:
+        return "", before
+    start = whole.rfind("\n") + 1
+    return before[start : before.index("\n", len(whole))], before[start:]
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
