@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import ast
 import random
-import re
 import textwrap
 import warnings
 from collections.abc import Iterator
 
-from training.infill import indent_of
+from training.infill import COMMON, indent_of
 
 MAX_CHARACTERS = 800
 PER_FILE = 8
-COMMON_PER_FILE = 16
+COMMON_PER_FILE = 20
 MOST_TOGETHER = 3
 SHORTENED_SHARE = 0.8
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-COMMON = re.compile(r"\b(in range\(|with open\(|def __init__\(self, |in enumerate\(|in zip\()")
-"""What people write every day; the definitions with it are taken first."""
-
 
 def idiomatic_pieces(source: str, rng: random.Random) -> Iterator[str]:
-    """Small definitions of a Python file, up to three together, its imports, its main guard."""
+    """Small definitions of a Python file, common ones twice, up to three together, its imports,
+    its main guard."""
     small = list(small_definitions(source))
     common = [text for text in small if COMMON.search(text)]
     other = [text for text in small if not COMMON.search(text)]
-    chosen = rng.sample(common, min(COMMON_PER_FILE, len(common)))
+    chosen = 2 * rng.sample(common, min(COMMON_PER_FILE, len(common)))
     chosen += rng.sample(other, min(PER_FILE, len(other)))
     rng.shuffle(chosen)
     while chosen:

@@ -18,8 +18,17 @@ IDIOM = re.compile(
     r"\s*(for |while |if |elif |else:|with |try:|except|return|import |from |def |async def |class "
     r"|self\.\w+ = |print\(|raise |assert |yield |@\w+|const |let |function |export )"
 )
-PAUSE = re.compile(r" +|[(\[{.,=:@\"']")
+PAUSE = re.compile(r" +|[(\[{.=@]")
 """Behind what a person waits for a suggestion."""
+KEY_PLACE = re.compile(
+    r"\bin range\(|\bin enumerate\(|\bopen\(|\blen\(| as | == | in |\breturn |\bimport |\bself\."
+    r"|self\.\w+ = |\braise |\bexcept |\bdef __init__\(self, "
+)
+"""Behind what a suggestion is wanted most."""
+COMMON = re.compile(
+    r"\b(in range\(|with open\(|def __init__\(self, |in enumerate\(|in zip\(|__name__ ==)"
+)
+"""What people write every day."""
 DOCSTRING = re.compile(r'"""([^"]{20,400}?)"""')
 
 
@@ -61,6 +70,10 @@ def block_end(lines: list[str], head: int) -> int:
     return last
 
 
+def _weight(line: str) -> int:
+    return 9 if COMMON.search(line) else 3 if IDIOM.match(line) else 1
+
+
 class HoleMaker:
     """Chooses holes; all randomness comes from one seeded generator."""
 
@@ -83,13 +96,12 @@ class HoleMaker:
         return self._span(text)
 
     def _pick_line(self, text: str) -> tuple[int, int]:
-        """A line with text on it, idiomatic ones three times as likely."""
+        """A line with text on it, idiomatic ones three times as likely, common ones nine times."""
         spans = [span for span in line_spans(text) if text[span[0] : span[1]].strip()]
-        weights = [3 if IDIOM.match(text, start, end) else 1 for start, end in spans]
-        return self._rng.choices(spans, weights)[0]
+        return self._rng.choices(spans, [_weight(text[start:end]) for start, end in spans])[0]
 
     def _column(self, text: str, start: int, end: int) -> int:
-        """Where the cursor stands: line start, after the indentation, behind a pause, anywhere."""
+        """The cursor: at the line's start, behind indentation, a key place or a pause, anywhere."""
         first = start + indent_of(text[start:end])
         place = self._rng.random()
         if place < 0.12:
@@ -97,6 +109,9 @@ class HoleMaker:
         if place < 0.3:
             return first
         column = self._rng.randint(first, end)
+        keys = [key.end() for key in KEY_PLACE.finditer(text, first, end)]
+        if place < 0.5 and keys:
+            return self._rng.choice(keys)
         pause = PAUSE.search(text, column, end)
         return pause.end() if place < 0.75 and pause else column
 

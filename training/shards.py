@@ -15,6 +15,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,12 @@ from tokenizers import Tokenizer
 
 from training.corpus import Text
 from training.idiomatic import idiomatic_pieces, with_short_docstrings
-from training.infill import PAUSE, HoleMaker, Marks, render, trim
+from training.infill import KEY_PLACE, PAUSE, HoleMaker, Marks, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
 FIM_SHARE = 0.75
-CUT_CHARACTERS = 24
+CUT_CHARACTERS = 30
+CUT_KEYS_SHARE = 0.3
 MIN_ROOM = 96
 ROWS_PER_SHARD = 2048
 TEXTS_TOGETHER = 2000
@@ -97,16 +99,24 @@ class Packer:
         bracket to the word behind it: a network that has seen only whole words believes that what
         follows a lone `(` cannot be a word.
         """
-        pieces, start = [], 0
-        while start < len(text):
-            end = start + 1 + int(self._rng.expovariate(1 / CUT_CHARACTERS))
-            if self._rng.random() < 0.75:
-                found = PAUSE.search(text, end)
-                end = found.end() if found else len(text)
-            pieces.append(text[start:end])
-            start = end
+        ends = sorted({*self._key_cuts(text), *self._random_cuts(text), len(text)})
+        pieces = [text[start:end] for start, end in pairwise([0, *ends])]
         encoded = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
         return [token for piece in encoded for token in piece.ids]
+
+    def _key_cuts(self, text: str) -> Iterator[int]:
+        for key in KEY_PLACE.finditer(text):
+            if self._rng.random() < CUT_KEYS_SHARE:
+                yield key.end()
+
+    def _random_cuts(self, text: str) -> Iterator[int]:
+        """Two of three behind a pause, the others anywhere."""
+        at = 0
+        while at < len(text):
+            at += 1 + int(self._rng.expovariate(1 / CUT_CHARACTERS))
+            pause = PAUSE.search(text, at) if self._rng.random() < 2 / 3 else None
+            at = min(pause.end() if pause else at, len(text))
+            yield at
 
     def _infill(self, piece: str, room: int) -> list[int]:
         """A fill-in-the-middle example of at most `room` tokens; none if its middle is too long."""
