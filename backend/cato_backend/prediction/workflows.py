@@ -1,0 +1,77 @@
+"""One end-to-end budget for calls that follow one another: what the next stage of them may take.
+
+A stage is a set of calls that run side by side; it is over with the last of them. The budget is
+split so that every remaining stage has the same chance to keep its share: each gets the quantile,
+at one common level, of how long it takes. Shares by fixed weights ignore that stages differ, and a
+deadline for each call alone leaves the last ones nothing. After each stage the split is made anew
+from what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cato_backend.wire.headers import Task
+
+_LOW, _HIGH = 0.5, 0.99
+"""Levels between which the split follows the quantiles; beyond them shares only grow in proportion,
+because the far tails of an estimate say little."""
+_HALVINGS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """A call that will be made, in tokens."""
+
+    task: Task
+    prompt_tokens: int
+    max_tokens: int
+
+
+class CallTimes(Protocol):
+    """How long calls take."""
+
+    def quantile_s(self, call: PlannedCall, q: float) -> float:
+        """Seconds from sending the call to its last token that a share `q` does not exceed."""
+        ...
+
+
+Stage = Sequence[PlannedCall]
+
+
+def stage_budget_s(stages: Sequence[Stage], remaining_s: float, times: CallTimes) -> float:
+    """Seconds, of the `remaining_s` above 0, for the first of the stages; every stage has a call.
+
+    All of it for the last stage.
+    """
+    if len(stages) == 1:
+        return remaining_s
+    level = _common_level(stages, remaining_s, times)
+    first = _stage_s(stages[0], level, times)
+    return remaining_s * first / _path_s(stages, level, times)
+
+
+def _common_level(stages: Sequence[Stage], remaining_s: float, times: CallTimes) -> float:
+    """The level at which all stages together take what is left."""
+    return _bisected(lambda level: _path_s(stages, level, times) <= remaining_s)
+
+
+def _bisected(fits: Callable[[float], bool]) -> float:
+    low, high = _LOW, _HIGH
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _path_s(stages: Sequence[Stage], level: float, times: CallTimes) -> float:
+    return sum(_stage_s(stage, level, times) for stage in stages)
+
+
+def _stage_s(stage: Stage, level: float, times: CallTimes) -> float:
+    """The last of n independent calls is done by its time with probability q where each of them is
+    with probability q^(1/n)."""
+    each = level ** (1 / len(stage))
+    return max(times.quantile_s(call, each) for call in stage)
