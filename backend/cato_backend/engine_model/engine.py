@@ -130,10 +130,11 @@ class Engine:
         further = self._decoding.growth(taken) - self._decoding.growth()
         self._memory.pool.take(further)
         self._step = None
+        tokens = (taken - 1) * len(self._decoding)  # Who was aborted has had these.
         self._decoding.advance(taken)
         completed = self._end_chunks()
         self._drop_aborted()
-        tokens = taken * len(self._decoding) + len(completed)
+        tokens += len(self._decoding) + len(completed)
         finished = [*self._decoding.pop_finished(), *self._start_decoding(completed)]
         for state in finished:
             self._memory.release(state)
