@@ -21,6 +21,11 @@ class Metrics:
             ["task", "outcome"],
             registry=self.registry,
         )
+        self.workflow_calls = self._counter(
+            "cato_workflow_calls",
+            "Calls of whole tasks, by the share of the budget that their stage had",
+            ["task", "outcome"],
+        )
         self.retries = Counter(
             "cato_retries",
             "Attempts that a replica broke off and another took over",

@@ -6,7 +6,13 @@ from aiohttp import web
 
 from cato_backend.errors import RequestError
 from cato_backend.gateway.bodies import parse_json
-from cato_backend.gateway.drafts import Drafting, chat_draft, completion_draft, make_call
+from cato_backend.gateway.drafts import (
+    Drafting,
+    chat_draft,
+    completion_draft,
+    make_call,
+    within_workflow,
+)
 from cato_backend.gateway.headers import parse_headers
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
@@ -29,6 +35,8 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     gateway = request.app[GATEWAY]
     arrival = gateway.runtime.clock()
     headers = parse_headers(request.headers, request[TENANT], gateway.config.targets)
+    if headers.workflow is not None:
+        headers = within_workflow(headers, gateway.runtime, arrival)
     try:
         draft = drafting(parse_json(await request.read()))
         call = await make_call(draft, headers, gateway.runtime, arrival)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cato_backend.errors import InvalidRequest
@@ -20,6 +20,7 @@ from cato_backend.runtime.calls import Call, Infill, Kind
 from cato_backend.runtime.render import prompt_text
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.infill import ContextFile
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16
@@ -71,6 +72,27 @@ def chat_draft(value: dict[str, Any]) -> Draft:
         max_tokens=body.max_completion_tokens or body.max_tokens or _CHAT_EXPECTED_TOKENS,
         prompt_chars=sum(len(m.content) for m in body.messages if isinstance(m.content, str)),
     )
+
+
+def model_draft(call: ModelCall, model: str) -> Draft:
+    """A whole task's call as if it had come as a body of its own."""
+    body: dict[str, Any] = {"stream": True, "temperature": 0, "max_tokens": call.max_tokens}
+    if call.stop:
+        body["stop"] = list(call.stop)
+    chars = call.prompt_chars
+    if call.kind is CallKind.CHAT:
+        messages = [{"role": m.role, "content": m.content} for m in call.messages]
+        return Draft(Kind.CHAT, model, {**body, "messages": messages}, call.max_tokens, chars)
+    infill = Infill(call.prefix, call.suffix) if call.kind is CallKind.INFILL else None
+    body["prompt"] = call.prefix
+    return Draft(Kind.COMPLETION, model, body, call.max_tokens, chars, infill=infill)
+
+
+def within_workflow(headers: RequestHeaders, runtime: Runtime, arrival: float) -> RequestHeaders:
+    """The headers with what their workflow has left as the budget."""
+    tenant, workflow = headers.origin.tenant, headers.workflow
+    target = runtime.workflows.target(tenant, workflow, headers.target, arrival)
+    return replace(headers, target=target)
 
 
 async def make_call(

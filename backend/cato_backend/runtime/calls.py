@@ -39,6 +39,9 @@ class Call:
     reserved_tokens: int = 0
     """Room to keep for output when a long prompt is cut, where it is more than `max_tokens`."""
 
+    group: str = ""
+    """The request id of the whole task that this is one call of; its name ends all of them."""
+
     @property
     def streams(self) -> bool:
         """Whether the client asked for server-sent events."""

@@ -27,6 +27,7 @@ class Dispatcher:
         self.scheduler = scheduler
         self.clock = clock
         self._flights: dict[str, Flight] = {}
+        self._groups: dict[str, list[Flight]] = {}
         self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -38,14 +39,22 @@ class Dispatcher:
         if name in self._flights:
             raise InvalidRequest(f"x-request-id: {name!r} is in use", param="x-request-id")
         self._flights[name] = flight
+        if flight.call.group:
+            self._groups.setdefault(flight.call.group, []).append(flight)
 
     def leave(self, request_id: str) -> None:
         """The flight has ended."""
-        del self._flights[request_id]
+        flight = self._flights.pop(request_id)
+        if flight.call.group:
+            siblings = self._groups[flight.call.group]
+            siblings.remove(flight)
+            if not siblings:
+                del self._groups[flight.call.group]
 
-    def find(self, request_id: str) -> Flight | None:
-        """The live flight of this request."""
-        return self._flights.get(request_id)
+    def find(self, request_id: str) -> tuple[Flight, ...]:
+        """The live flights of this request: one, or those of a whole task's calls."""
+        flight = self._flights.get(request_id)
+        return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))
 
     def tell(self, event: Event) -> None:
         """Something happened just now."""

@@ -29,7 +29,7 @@ class Scorekeeper:
         met = promised is not None and promised <= request.deadline
         self._count(flight, "met" if met else "late", now)
         self._cache_hits(flight)
-        if not request.warm:
+        if not request.warm and not flight.call.group:
             self._metrics.e2e.labels(request.task).observe(now - request.arrival)
             self._latencies(flight)
 
@@ -48,6 +48,9 @@ class Scorekeeper:
 
     def _count(self, flight: Flight, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
+        if flight.call.group:
+            self._metrics.workflow_calls.labels(request.task, outcome).inc()
+            return
         self._metrics.requests.labels(_label(flight), outcome).inc()
         first = flight.first_token_at
         past = Past(
@@ -59,6 +62,13 @@ class Scorekeeper:
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
         self._history.add(request.id, past)
+
+    def task_ended(self, request_id: str, past: Past) -> None:
+        """A whole task of several calls has ended."""
+        self._metrics.requests.labels(past.task, past.outcome).inc()
+        if past.e2e_s is not None:
+            self._metrics.e2e.labels(past.task).observe(past.e2e_s)
+        self._history.add(request_id, past)
 
     def _cache_hits(self, flight: Flight) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens

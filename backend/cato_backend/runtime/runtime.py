@@ -21,6 +21,7 @@ from cato_backend.runtime.flight import Ended, Flight, Interrupted
 from cato_backend.runtime.history import History
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.predictions import Predictions
+from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
     AttemptFailed,
     Cancelled,
@@ -61,8 +62,9 @@ class Runtime:
         self._attempts = attempts
         self.history = History()
         """Calls that have ended."""
-        self._scores = Scorekeeper(metrics, self.history)
-        self._predictions = Predictions(metrics)
+        self.workflows = Workflows()
+        self.scores = Scorekeeper(metrics, self.history)
+        self.predictions = Predictions(metrics)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
 
@@ -112,8 +114,8 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
-    async def run(self, call: Call, sink: Sink) -> bool:
-        """Serves one call into `sink`; False where the client ended it by name.
+    async def run(self, call: Call, sink: Sink) -> CancelReason | None:
+        """Serves one call into `sink`; why the client ended it, where it did so by name.
 
         Raises RequestError; cancel the task to end the call.
         """
@@ -123,10 +125,10 @@ class Runtime:
         try:
             return await self._fly(flight, sink)
         except RequestError as error:
-            self._scores.refused(flight, error.code)
+            self.scores.refused(flight, error.code)
             raise
         except asyncio.CancelledError:
-            self._scores.cancelled(flight)
+            self.scores.cancelled(flight)
             raise
         finally:
             self._dispatcher.leave(request.id)
@@ -135,30 +137,31 @@ class Runtime:
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""
-        flight = self._dispatcher.find(request_id)
-        if flight is None or flight.call.request.origin.tenant != tenant:
+        flights = self._dispatcher.find(request_id)
+        if not flights or flights[0].call.request.origin.tenant != tenant:
             raise NotFound(f"request {request_id!r} is not live", param="id")
-        self._dispatcher.tell(Cancelled(request_id))
-        flight.post(Ended(reason))
+        for flight in flights:
+            self._dispatcher.tell(Cancelled(flight.call.request.id))
+            flight.post(Ended(reason))
 
-    async def _fly(self, flight: Flight, sink: Sink) -> bool:
+    async def _fly(self, flight: Flight, sink: Sink) -> CancelReason | None:
         delivery = Delivery(flight, sink, self._dispatcher, self._describe)
         while True:
             match await flight.next_verdict():
                 case Dispatch() as dispatch:
                     if await self._attempt(flight, dispatch, delivery):
-                        return True
+                        return None
                 case Ended(reason):
                     await delivery.end(reason)
-                    self._scores.ended(flight, reason, self.clock())
-                    return False
+                    self.scores.ended(flight, reason, self.clock())
+                    return reason
                 case RequestError() as error:
                     raise error
 
     async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
         """One attempt; True when it ended the call."""
         flight.dispatched_at = self.clock()
-        flight.predicted = self._predictions.of(flight.call.request)
+        flight.predicted = self.predictions.of(flight.call.request)
         try:
             async with flight.attempt(dispatch.attempt):
                 await self._stream(flight, dispatch, delivery)
@@ -207,5 +210,5 @@ class Runtime:
 
     def _finish(self, flight: Flight) -> None:
         now = self.clock()
-        self._scores.finished(flight, now)
-        self._predictions.observe(flight, now)
+        self.scores.finished(flight, now)
+        self.predictions.observe(flight, now)

@@ -43,6 +43,12 @@ class ModelCall:
     suffix: str = ""
     stop: tuple[str, ...] = ()
 
+    @property
+    def prompt_chars(self) -> int:
+        """The length of what is asked."""
+        said = sum(len(message.content) for message in self.messages)
+        return said + len(self.prefix) + len(self.suffix)
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:

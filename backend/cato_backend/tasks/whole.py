@@ -1,4 +1,4 @@
-"""A whole task as calls of a model: one call for each unit, their answers joined in order."""
+"""A whole task as calls of a model: one for each unit, then, for a file's summary, one overview."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from cato_backend.wire.tasks import TaskRequest
 
 
 def plan(request: TaskRequest, model: Abilities) -> tuple[ModelCall, ...]:
-    """The calls, in the order of the units. Raises InvalidRequest naming a unit that cannot be
-    served by this model."""
+    """The calls of the first stage, in the order of the units; none needs another's answer.
+
+    Raises InvalidRequest naming a unit that cannot be served by this model.
+    """
     if request.task is Task.SUMMARIZATION:
         return tuple(summary_call(request, unit, model) for unit in request.units)
     return tuple(
@@ -22,14 +24,18 @@ def plan(request: TaskRequest, model: Abilities) -> tuple[ModelCall, ...]:
     )
 
 
-def finish(request: TaskRequest, texts: Sequence[str]) -> str:
-    """The task's result from the raw answers, one for each call of the plan, in its order."""
+def results(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
+    """What each unit's raw answer says, in the order of the units."""
     if request.task is Task.TRANSLATION:
         target = request.target_language or ""
-        parts = [clean_translation(text, request.language, target) for text in texts]
-    elif len(request.units) == 1:
-        parts = [clean_summary(text) for text in texts]
-    else:
-        pairs = zip(request.units, texts, strict=True)
-        parts = [f"**{unit.name or unit.kind}**: {clean_summary(text)}" for unit, text in pairs]
+        return tuple(clean_translation(text, request.language, target) for text in texts)
+    if len(request.units) == 1:
+        return tuple(clean_summary(text) for text in texts)
+    pairs = zip(request.units, texts, strict=True)
+    return tuple(f"**{unit.name or unit.kind}**: {clean_summary(text)}" for unit, text in pairs)
+
+
+def finish(request: TaskRequest, texts: Sequence[str], overview: str = "") -> str:
+    """The task's result from the raw answers of the plan's calls and of the overview's."""
+    parts = [*results(request, texts), clean_summary(overview)]
     return "\n\n".join(part for part in parts if part)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from cato_backend.wire import sse
+from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import TASKS, Answer, Site
-from tests.fakes.vllm import Fault, FaultKind
+from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -45,7 +48,7 @@ async def test_progress_then_deltas_then_one_result(single: Site, task: dict[str
 
 async def test_the_budget_is_the_whole_task_s(single: Site) -> None:
     await single.fake.change(reply="late", ttft_ms=60)
-    answer = await single.post({**SUMMARY, "units": [UNIT, UNIT]}, TASKS, x_slo_e2e_ms=100)
+    answer = await single.post({**SUMMARY, "units": [UNIT, UNIT]}, TASKS, x_slo_e2e_ms=40)
     assert events(answer)[-1][1]["met"] is False
 
 
@@ -90,8 +93,9 @@ async def test_a_task_that_fails_before_its_beginning_is_a_status(single: Site) 
     assert answer.error["code"] == "replica_failed"
 
 
-async def test_a_task_that_fails_later_is_an_error_event(single: Site) -> None:
+async def test_a_task_that_fails_later_is_an_error_event(narrow: Site) -> None:
     """The second unit's call fails: there is no result."""
+    single = narrow
     await single.fake.change(itl_ms=10)
     task = {**SUMMARY, "units": [UNIT, UNIT], "max_tokens": 20}
     asking = asyncio.create_task(single.post(task, TASKS))
@@ -101,6 +105,72 @@ async def test_a_task_that_fails_later_is_an_error_event(single: Site) -> None:
     assert found[-1][0] == "error"
     assert found[-1][1]["error"]["code"] == "replica_failed"
     assert "result" not in [name for name, _ in found]
+
+
+async def test_units_are_served_side_by_side_and_shown_in_order(single: Site) -> None:
+    """Three at once: the second one's text waits until the first is done."""
+    await single.fake.change(ttft_ms=100, itl_ms=5, reply="Does it")
+    units = [{**UNIT, "name": name} for name in ("one", "two", "three")]
+    before = await single.metrics()
+    asking = asyncio.create_task(
+        single.post({**SUMMARY, "units": units}, TASKS, x_request_id="task-3")
+    )
+    await single.fake.wait_until(lambda state: state.running == 3)
+    found = events(await asking)
+    deltas = "".join(value["text"] for name, value in found if name == "delta")
+    assert deltas == "Does it" * 3
+    after = await single.metrics()
+    counted = {
+        key: value - before.get(key, 0)
+        for key, value in after.items()
+        if key[0] in ("cato_requests_total", "cato_workflow_calls_total")
+        and value != before.get(key, 0)
+    }
+    assert counted == {
+        ("cato_requests_total", ("met", "summarization")): 1,
+        ("cato_workflow_calls_total", ("met", "summarization")): 3,
+    }
+
+
+@pytest.mark.parametrize("several", [1, 3])
+async def test_a_name_ends_every_call_of_a_task(single: Site, several: int) -> None:
+    await single.fake.change(itl_ms=20)
+    task = {**SUMMARY, "units": [UNIT] * several}
+    async with single.opened(task, TASKS, x_request_id="task-4") as response:
+        await single.fake.wait_until(lambda state: state.running == several)
+        assert (await single.cancel("task-4")).status == 200
+        await response.read()
+    await single.fake.wait_until(lambda state: state.aborted == several)
+
+
+async def test_calls_of_one_workflow_share_its_budget(single: Site) -> None:
+    """The second call comes when the first has taken all: it is late, however quick."""
+    await single.fake.change(ttft_ms=60)
+    before = await single.metrics()
+    for _ in range(2):
+        headers = {"x_cato_task": "summarization", "x_slo_e2e_ms": 100}
+        await single.post({"prompt": "x"}, x_cato_workflow="flow-1", **headers)
+    after = await single.metrics()
+    outcomes = [("met", "summarization"), ("late", "summarization")]
+    name = "cato_requests_total"
+    assert [after[name, o] - before.get((name, o), 0) for o in outcomes] == [1, 1]
+
+
+async def test_a_file_s_summary_ends_with_what_its_units_do_together(tmp_path: Path) -> None:
+    """Map, then reduce, of a model that follows instructions; the last call gets the summaries."""
+    async with (
+        FakeVllm(Script(model="coder-instruct", reply="Does it")) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        fake.state.requests.clear()
+        units = [{**UNIT, "name": name} for name in ("one", "two", "three")]
+        answer = await Site(serve, [fake], http).post({**SUMMARY, "units": units}, TASKS)
+        found = events(answer)
+    assert [value["done"] for name, value in found if name == "progress"] == [0, 1, 2, 3]
+    assert found[-1][1]["text"].endswith("**three**: Does it\n\nDoes it")
+    assert "**two**: Does it" in fake.requests[-1].body["messages"][-1]["content"]
+    assert len(fake.requests) == 4
 
 
 async def test_a_task_is_cancelled_by_name(single: Site) -> None:

@@ -1,0 +1,165 @@
+"""A whole task on its way: calls side by side, stage after stage, under one end-to-end budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cato_backend.errors import RequestError
+from cato_backend.gateway.drafts import make_call, model_draft
+from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.gateway.sinks import StreamSink
+from cato_backend.gateway.task_stream import TaskStream, UnitSink
+from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
+from cato_backend.requests import Target
+from cato_backend.runtime.calls import Call
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.overviews import OVERVIEW_TOKENS, has_overview, overview_call
+from cato_backend.tasks.whole import finish, plan, results
+from cato_backend.wire.headers import CancelReason
+from cato_backend.wire.tasks import TaskRequest
+
+_SIDE_BY_SIDE = 16
+"""Calls of one task at once: enough to keep a fleet busy, too few to fill everybody's queue."""
+_LEAST_BUDGET_S = 0.001
+_SUMMARY_TOKENS = 80
+"""Of one unit, in the prompt of an overview."""
+
+
+class EndedByClient(Exception):
+    """The client ended the task by name; its connection stays."""
+
+    def __init__(self, reason: CancelReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class TaskRun:
+    """One task of the model `name`, from its plan to its result."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        headers: RequestHeaders,
+        task: TaskRequest,
+        arrival: float,
+        name: str,
+    ) -> None:
+        self._runtime = runtime
+        self._headers = headers
+        self._task = task
+        self._arrival = arrival
+        self._name = name
+        self._abilities = _abilities(runtime, name)
+        self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._sinks: list[UnitSink] = []
+        self._calls = plan(task, self._abilities)
+        self._has_overview = has_overview(task, self._abilities)
+
+    @property
+    def is_several(self) -> bool:
+        """Whether it takes more than one call."""
+        return len(self._calls) > 1
+
+    async def stream(self, sink: StreamSink) -> bool:
+        """Sends the task's events; whether the result came in time.
+
+        Raises RequestError, and EndedByClient after the stream's proper end.
+        """
+        stream = TaskStream(sink, len(self._calls) + self._has_overview)
+        try:
+            later = [self._planned_overview()] if self._has_overview else []
+            await self._stage(self._calls, later, stream)
+            overview = ""
+            if self._has_overview:
+                texts = results(self._task, [unit.text for unit in self._sinks])
+                await self._stage([overview_call(self._task, texts, self._abilities)], [], stream)
+                overview = self._sinks[-1].text
+        except EndedByClient:
+            await stream.end()
+            raise
+        return await self._finish(stream, overview)
+
+    async def _stage(
+        self, calls: Sequence[ModelCall], later: Sequence[PlannedCall], stream: TaskStream
+    ) -> None:
+        """Runs the calls side by side, all due when the stage is; `later` come after them."""
+        first = len(self._sinks)
+        self._sinks += [UnitSink(stream, first + number) for number in range(len(calls))]
+        target = Target(e2e_s=self._stage_budget_s(calls, later))
+        made = [await self._made(call, first + number, target) for number, call in enumerate(calls)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, call in enumerate(made, start=first):
+                    group.create_task(self._run(call, self._sinks[number], stream, number))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+
+    async def _run(self, call: Call, sink: UnitSink, stream: TaskStream, number: int) -> None:
+        async with self._gate:
+            reason = await self._runtime.run(call, sink)
+        if reason is not None:
+            raise EndedByClient(reason)
+        await stream.done(number)
+
+    async def _made(self, call: ModelCall, number: int, target: Target) -> Call:
+        name = self._headers.request_id
+        headers = replace(
+            self._headers,
+            request_id=f"{name}.{number}" if self.is_several else name,
+            target=target,
+            workflow=self._headers.workflow or name,
+            # Only the first makes older work obsolete: its siblings are of the same document.
+            supersede=self._headers.supersede and number == 0,
+        )
+        draft = model_draft(call, self._name)
+        made = await make_call(draft, headers, self._runtime, self._runtime.clock())
+        return replace(made, group=name) if self.is_several else made
+
+    def _stage_budget_s(self, calls: Sequence[ModelCall], later: Sequence[PlannedCall]) -> float:
+        spent_s = self._runtime.clock() - self._arrival
+        left_s = max(_LEAST_BUDGET_S, self._headers.target.budget_s - spent_s)
+        stages = [[self._planned(call) for call in calls], *([call] for call in later)]
+        return stage_budget_s(stages, left_s, self._runtime.predictions.times(self._name))
+
+    def _planned(self, call: ModelCall) -> PlannedCall:
+        tokens = self._runtime.catalog.ratio(self._name).tokens(call.prompt_chars)
+        return PlannedCall(self._task.task, tokens, call.max_tokens)
+
+    def _planned_overview(self) -> PlannedCall:
+        tokens = _SUMMARY_TOKENS * len(self._calls)
+        return PlannedCall(self._task.task, tokens, OVERVIEW_TOKENS)
+
+    async def _finish(self, stream: TaskStream, overview: str) -> bool:
+        texts = [unit.text for unit in self._sinks[: len(self._calls)]]
+        elapsed_s = self._runtime.clock() - self._arrival
+        met = elapsed_s <= self._headers.target.budget_s
+        await stream.result(
+            {
+                "text": finish(self._task, texts, overview),
+                "finish_reason": self._sinks[-1].finish_reason,
+                "elapsed_ms": round(elapsed_s * 1e3, 1),
+                "met": met,
+            }
+        )
+        return met
+
+
+def _abilities(runtime: Runtime, name: str) -> Abilities:
+    facts = runtime.catalog.facts(name)
+    return Abilities(
+        name=facts.name,
+        fim=facts.fim.format,
+        has_chat_template=facts.has_chat_template,
+        max_model_len=facts.max_model_len,
+        chars_per_token=runtime.catalog.ratio(name).mean,
+    )
+
+
+def outcome_of(error: RequestError | EndedByClient) -> str:
+    """How a task that has no result is counted."""
+    if isinstance(error, RequestError):
+        return error.code
+    return "enough" if error.reason is CancelReason.ENOUGH else "cancelled"
