@@ -9,11 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.peers.emulators import write_profile
 from bench.peers.environments import python_of
 from bench.processes import free_port, running
 
 MAX_ONGOING = 64
 """Requests that one replica runs at once: the emulator's max_num_seqs."""
+
+PROFILE = "profile.json"
+"""In the run's folder: the emulators' own."""
 
 Command = Callable[[int, Sequence[str], Path], list[str]]
 """Port, replicas' URLs and a folder for files to a command line."""
@@ -30,10 +34,10 @@ class Router:
 
 
 def _cato(policy: str) -> Command:
-    def command(port: int, replicas: Sequence[str], _: Path) -> list[str]:
+    def command(port: int, replicas: Sequence[str], folder: Path) -> list[str]:
         urls = [part for url in replicas for part in ("--replica", url)]
         serve = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
-        return [*serve, "--policy", policy, *urls]
+        return [*serve, "--policy", policy, "--profile", str(folder / PROFILE), *urls]
 
     return command
 
@@ -83,6 +87,7 @@ def _litellm(port: int, replicas: Sequence[str], folder: Path) -> list[str]:
 
 ROUTERS = [
     Router("cato", _cato("cato"), headers="cato"),
+    Router("cato round-robin", _cato("round-robin"), headers="cato"),
     Router("ray-serve", _ray),
     Router("vllm-router round_robin", _rust("vllm-router", "round_robin")),
     Router("vllm-router power_of_two", _rust("vllm-router", "power_of_two")),
@@ -111,9 +116,10 @@ ROUTERS = [
 
 
 @contextmanager
-def started(router: Router, replicas: Sequence[str], folder: Path) -> Iterator[str]:
+def started(router: Router, replicas: Sequence[str], folder: Path, stretch: float) -> Iterator[str]:
     """Yields the router's URL once a completion passes through it."""
     port = free_port()
+    write_profile(folder / PROFILE, stretch)
     log = folder / f"{router.name.replace(' ', '-')}.log"
     with running(router.command(port, replicas, folder), log) as process:
         url = f"http://127.0.0.1:{port}"

@@ -1,0 +1,67 @@
+"""The same workload in slow motion, for a machine that cannot keep its pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cato_backend.requests import Target
+from cato_backend.simulation.outcome import Outcome
+from cato_backend.simulation.workloads.arrival import Arrival, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Stretched:
+    """All times and targets `factor` times as long; replicas are slowed by the same."""
+
+    workload: Workload
+    factor: float
+
+    @property
+    def name(self) -> str:
+        """That of the workload."""
+        return self.workload.name
+
+    @property
+    def duration_s(self) -> float:
+        """In real seconds."""
+        return self.workload.duration_s * self.factor
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """The same requests, later."""
+        for arrival in self.workload.arrivals(seed):
+            cancel = arrival.cancel_after_s
+            yield replace(
+                arrival,
+                time=arrival.time * self.factor,
+                target=_stretched(arrival.target, self.factor),
+                cancel_after_s=None if cancel is None else cancel * self.factor,
+            )
+
+
+def _stretched(target: Target, factor: float) -> Target:
+    def longer(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds * factor
+
+    return Target(longer(target.ttft_s), longer(target.e2e_s), longer(target.worthless_after_s))
+
+
+def compressed(outcome: Outcome, factor: float) -> Outcome:
+    """What came of it, told in the workload's own time."""
+
+    def shorter(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds / factor
+
+    arrival = outcome.arrival
+    return replace(
+        outcome,
+        arrival=replace(
+            arrival,
+            time=arrival.time / factor,
+            target=_stretched(arrival.target, 1 / factor),
+            cancel_after_s=shorter(arrival.cancel_after_s),
+        ),
+        ended_s=outcome.ended_s / factor,
+        first_token_s=shorter(outcome.first_token_s),
+        queue_s=shorter(outcome.queue_s),
+    )
