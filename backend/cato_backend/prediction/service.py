@@ -107,14 +107,17 @@ class ServiceModel:
         )
         return self.decode_s(then, max(0.0, work.output - 1))
 
+    def prefill_s(self, state: ReplicaState, work: Work) -> float:
+        """All steps in which the prompt is computed, once the step under way has ended."""
+        chunks = self._chunks_s(work.uncached, state.decoding, state.kv_tokens)
+        return chunks + self._attention(work.uncached, work.cached, 1)
+
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """How much later every sequence that decodes meanwhile gets its tokens because this prompt
         is computed."""
-        chunks = self._chunks_s(work.uncached, state.decoding, state.kv_tokens)
         steps = -(-work.uncached // self._room(state.decoding))
         plain = self.law.seconds(state.decoding, state.decoding, state.kv_tokens)
-        own = self._attention(work.uncached, work.cached, 1)
-        return max(0.0, chunks + own - steps * plain)
+        return max(0.0, self.prefill_s(state, work) - steps * plain)
 
     def _room(self, decoding: int) -> int:
         """Prefill tokens that fit into one step."""
@@ -130,10 +133,7 @@ class ServiceModel:
         return seconds
 
     def _attention(self, uncached: int, cached: int, prompts: int) -> float:
-        """Of so many prompts that share these tokens evenly; a chunk's context is at its end."""
+        """Of so many prompts that share these tokens evenly."""
         if not self.law.per_attention:
             return 0.0
-        length = uncached / prompts
-        chunks = -(-length // self.limits.max_num_batched_tokens) or 1
-        mean_end = cached + length * (1 + 1 / chunks) / 2
-        return self.law.per_attention * uncached * mean_end
+        return self.law.per_attention * uncached * (cached + uncached / prompts / 2)

@@ -46,8 +46,8 @@ class Fleet:
     def finish(self, dispatch: Dispatch, now: float = 0.0) -> list[Dispatch]:
         """The attempt answers and ends."""
         scheduler = self.scheduler
-        scheduler.handle(Progressed(dispatch.request_id, dispatch.attempt, 1), now)
-        made = scheduler.handle(Finished(dispatch.request_id, dispatch.attempt), now)
+        made = scheduler.handle(Progressed(dispatch.request_id, dispatch.attempt, 1), now)
+        made += scheduler.handle(Finished(dispatch.request_id, dispatch.attempt), now)
         return [d for d in made if isinstance(d, Dispatch)]
 
 

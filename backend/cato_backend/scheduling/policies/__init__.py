@@ -30,6 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
 from cato_backend.scheduling.policies.chance import PowerOfTwoChoices, Random
 from cato_backend.scheduling.policies.dynamo import DynamoCost
 from cato_backend.scheduling.policies.edf import EarliestDeadlineFirst
@@ -51,9 +52,22 @@ class Setup:
     """What a policy can be given when it is made."""
 
     seed: int = 0
+    without: tuple[str, ...] = ()
+    """Mechanisms of `cato` to switch off, of `MECHANISMS`."""
+    truth: Truth | None = None
+    """Lengths and cancellations as a simulation knows them, for the reference bound of `cato`."""
+
+
+def _cato(setup: Setup) -> Policy:
+    """Raises ConfigError for a mechanism that there is not."""
+    options = CatoOptions()
+    for mechanism in setup.without:
+        options = options.without(mechanism)
+    return Cato(options, setup.truth)
 
 
 POLICIES: dict[str, Callable[[Setup], Policy]] = {
+    "cato": _cato,
     "round-robin": lambda setup: RoundRobin(),
     "random": lambda setup: Random(setup.seed),
     "least-requests": lambda setup: LeastRequests(),
@@ -76,11 +90,13 @@ def make_policy(name: str, setup: Setup | None = None) -> Policy:
 
 
 __all__ = [
+    "MECHANISMS",
     "POLICIES",
     "Hold",
     "Place",
     "Policy",
     "Setup",
+    "Truth",
     "Verdict",
     "make_policy",
 ]

@@ -1,0 +1,66 @@
+"""What sending a request to a replica is worth: expected goodput won, less what is lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
+from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.queue import Waiting
+
+_PER_SECOND = 0.001
+"""Among equals the earlier one: goodput per second, too little to outweigh anything else."""
+_TTFT_SPREAD_S, _TTFT_SPREAD = 0.01, 0.1
+"""How unsure a predicted first token is: so many seconds, and so much of the prediction."""
+_PACE_SPREAD = 0.15
+"""How unsure the time between tokens is, on a logarithmic scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One replica for one request."""
+
+    book: Book
+    chance: float
+    """Of meeting the target there."""
+    prefill_s: float
+    starts_at: float
+    score: float
+
+
+class Judge:
+    """Compares replicas."""
+
+    def __init__(self, options: CatoOptions, lengths: Lengths) -> None:
+        self._options = options
+        self._lengths = lengths
+
+    def choice(
+        self, waiting: Waiting, book: Book, cached: int, kept_s: float, now: float
+    ) -> Choice:
+        """The request on this replica, behind `kept_s` of prefill that waits for it already."""
+        request = waiting.request
+        prefill_s = book.prefill_s(request.prompt_tokens + waiting.emitted - cached, cached)
+        starts_at = book.starts_at(now)
+        first_s = starts_at + kept_s + prefill_s - now
+        chance = self._chance(waiting, book, first_s, now)
+        harm = 0.0
+        if self._options.in_flight:
+            delay_s = max(0.0, prefill_s - book.step_s())
+            harm = self._options.harm * book.harm(delay_s, now, self._lengths)
+        score = chance - harm - self._options.price_per_s * prefill_s - _PER_SECOND * first_s
+        return Choice(book, chance, prefill_s, starts_at, score)
+
+    def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
+        request = waiting.request
+        left_s = request.deadline - now - first_s
+        if request.target.e2e_s is None:
+            return normal(left_s / (_TTFT_SPREAD_S + _TTFT_SPREAD * first_s))
+        if left_s <= 0:
+            return 0.0
+        length = self._lengths.of(request)
+        tokens = left_s / book.token_s(now) + waiting.emitted
+        spread = math.hypot(length.sigma, _PACE_SPREAD)
+        return normal((math.log(tokens) - length.mu) / spread) if tokens >= 1 else 0.0

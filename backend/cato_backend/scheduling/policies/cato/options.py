@@ -1,0 +1,40 @@
+"""What can be tuned, and what can be switched off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+from cato_backend.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class CatoOptions:
+    """Parameters, and one switch for each mechanism (DESIGN 5.3), for the ablation table."""
+
+    outstanding_s: float = 0.08
+    """Predicted prefill that a replica may have ahead of it when it is sent more."""
+    price_per_s: float = 2.0
+    """Expected goodput, in requests, that a second of prefill costs those who come later."""
+    harm: float = 0.1
+    """Weight of the expected loss of what is in flight."""
+    least_chance: float = 0.02
+    """Below this chance of meeting its target a request is relegated."""
+    late_binding: bool = True
+    deadline_order: bool = True
+    engine_priority: bool = True
+    prefix: bool = True
+    in_flight: bool = True
+    relegation: bool = True
+    class_caps: bool = True
+    fairness: bool = True
+    correction: bool = True
+
+    def without(self, mechanism: str) -> CatoOptions:
+        """The same with one mechanism off. Raises ConfigError where there is none of this name."""
+        if mechanism not in MECHANISMS:
+            raise ConfigError.of("ablate", mechanism, "one of " + ", ".join(MECHANISMS))
+        return replace(self, **{mechanism.replace("-", "_"): False})
+
+
+MECHANISMS = tuple(f.name.replace("_", "-") for f in fields(CatoOptions) if f.default is True)
+"""Names of the switches."""

@@ -1,0 +1,80 @@
+"""The order of the queue: latest start first, the hopeless behind, nobody's crowd before others."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cato_backend.requests import Origin, Request
+from cato_backend.scheduling.policies.cato.lengths import Lengths
+from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.queue import Key, Waiting
+from cato_backend.wire.headers import Task
+
+_URGENT, _HOPELESS, _WARM = 0.0, 1.0, 2.0
+_TOKEN_S = 0.03
+_PREFILL_TOKEN_S = 0.0001
+_SHARE_OF_BUDGET = 0.25
+"""Each request that a session has live beyond its first of a class lets it stand back so much."""
+RELEGATED_PRIORITY = 1_000_000_000
+"""Engine priorities from here on belong to work that can no longer meet its target."""
+
+
+class Order:
+    """Keys and engine priorities; counts each session's live requests of a class."""
+
+    def __init__(self, options: CatoOptions, lengths: Lengths) -> None:
+        self._options = options
+        self._lengths = lengths
+        self._live: Counter[tuple[str, str, Task]] = Counter()
+
+    def enter(self, request: Request) -> None:
+        """A request is live."""
+        self._live[_whose(request.origin, request.task)] += 1
+
+    def leave(self, request: Request) -> None:
+        """A request is over."""
+        whose = _whose(request.origin, request.task)
+        self._live[whose] -= 1
+        if self._live[whose] <= 0:
+            del self._live[whose]
+
+    def key(self, waiting: Waiting) -> Key:
+        """The place of a request that has just come."""
+        request = waiting.request
+        if request.warm:
+            return (_WARM, request.arrival)
+        if not self._options.deadline_order:
+            return (_URGENT, request.arrival)
+        return (_URGENT, self._latest_start(request) + self._standing_back(request))
+
+    def relegated(self, request: Request) -> Key:
+        """The place of a request that can hardly be met any more."""
+        return (_HOPELESS, request.arrival)
+
+    def is_relegated(self, request: Request, chance: float, now: float) -> bool:
+        """Whether the request goes behind all that can still be met."""
+        late = request.deadline <= now or chance < self._options.least_chance
+        return self._options.relegation and late
+
+    def priority(self, request: Request, prefill_s: float, *, relegated: bool) -> int:
+        """For the engine: the latest start in milliseconds."""
+        if not self._options.engine_priority:
+            return 0
+        latest = int(1000 * (self._latest_start(request) - prefill_s))
+        return latest + (RELEGATED_PRIORITY if relegated or request.warm else 0)
+
+    def _latest_start(self, request: Request) -> float:
+        prefill_s = _PREFILL_TOKEN_S * request.prompt_tokens
+        if request.target.e2e_s is None:
+            return request.deadline - prefill_s
+        return request.deadline - prefill_s - _TOKEN_S * self._lengths.of(request).median
+
+    def _standing_back(self, request: Request) -> float:
+        if not self._options.fairness or not request.origin.session:
+            return 0.0
+        others = self._live[_whose(request.origin, request.task)] - 1
+        return max(0, others) * _SHARE_OF_BUDGET * request.target.budget_s
+
+
+def _whose(origin: Origin, task: Task) -> tuple[str, str, Task]:
+    return (origin.tenant, origin.session, task)

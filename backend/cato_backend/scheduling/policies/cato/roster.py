@@ -1,0 +1,86 @@
+"""The books of one model's replicas, and the few among them that a request should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.replica import ReplicaView
+
+_ALL = 8
+"""Fleets up to this size are looked at whole."""
+_HOLDERS, _LEAST_BUSY = 4, 4
+_PER_RUNNING_S = 0.001
+"""Among replicas that are free, the one with fewer sequences."""
+
+
+class Roster:
+    """Books by replica; when each is free, in one array."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, Book] = {}
+        self._order: list[str] = []
+        self._places: dict[str, int] = {}
+        self._busy: NDArray[np.float64] = np.empty(0)
+        self._kept: NDArray[np.float64] = np.empty(0)
+
+    def __contains__(self, replica_id: str) -> bool:
+        return replica_id in self._books
+
+    def add(self, book: Book) -> None:
+        """A replica has come."""
+        self._books[book.view.replica_id] = book
+        self._arrange()
+
+    def remove(self, replica_id: str) -> None:
+        """A replica has gone."""
+        del self._books[replica_id]
+        self._arrange()
+
+    def book(self, replica_id: str) -> Book:
+        """Raises KeyError."""
+        return self._books[replica_id]
+
+    def changed(self, book: Book) -> None:
+        """The replica has more or less to do than before."""
+        place = self._places[book.view.replica_id]
+        self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
+
+    def begin_look(self) -> None:
+        """Nothing is kept for any replica yet."""
+        self._kept[:] = 0.0
+
+    def keep(self, book: Book, seconds: float) -> None:
+        """In this look, a request waits for this replica, and will bring so much prefill."""
+        self._kept[self._places[book.view.replica_id]] += seconds
+
+    def kept_s(self, book: Book) -> float:
+        """Prefill that waits for this replica, of requests looked at before."""
+        return float(self._kept[self._places[book.view.replica_id]])
+
+    def first_free(self) -> float:
+        """When some replica is free, with what waits for it; some may have no room then."""
+        return float(np.min(self._busy + self._kept))
+
+    def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
+        """Of those that may take one more: all of a small fleet; else those that hold the most of
+        the prompt, and those that are free first."""
+        if len(open_to) <= _ALL:
+            return [self._books[view.replica_id] for view in open_to]
+        holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
+        some = min(2 * _LEAST_BUSY, len(self._order))
+        least: list[int] = np.argpartition(self._busy + self._kept, some - 1)[:some].tolist()
+        names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
+        books = [self._books[name] for name in names]
+        found = [b for b in books if b.view.running < b.view.max_running and not b.view.draining]
+        return found or [self._books[open_to[0].replica_id]]
+
+    def _arrange(self) -> None:
+        self._order = sorted(self._books)
+        self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
+        self._busy, self._kept = np.zeros(len(self._order)), np.zeros(len(self._order))
+        for book in self._books.values():
+            self.changed(book)
