@@ -42,7 +42,7 @@ def _line(file: ProfileFile) -> str:
     and of a prompt of 1,500."""
     law, kv = file.law.law(), file.limits.kv_cache_tokens
     one, many = law.seconds(1, 1, 2000), law.seconds(32, 32, 64_000)
-    prompt = law.seconds(1500, 1, 1500, 1500**2)
+    prompt = law.seconds(1500, 1, 1500, 1500**2 / 2)
     return (
         f"| {file.hardware} | {file.model} | {file.made.method} | {kv:,} "
         f"| {one * 1000:.1f} | {many * 1000:.1f} | {prompt * 1000:.1f} |"

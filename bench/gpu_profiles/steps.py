@@ -39,9 +39,9 @@ class Step:
         return self.decodes * (self.context + 1) + self.chunks * (self.cached + self.chunk)
 
     @property
-    def attention(self) -> int:
+    def attention(self) -> float:
         """The step law's A."""
-        return self.chunks * self.chunk * (self.cached + self.chunk)
+        return self.chunks * self.chunk * (self.cached + self.chunk / 2)
 
 
 @dataclass(frozen=True, slots=True)
