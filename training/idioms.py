@@ -1,4 +1,4 @@
-"""Prints what the network fills in at places that a person types often.
+"""Prints what the network fills in at places that a person types often, and how often it is right.
 
 python -m training.idioms --preset cpu --run RUN --tokenizer CORPUS/tokenizer.json
 """
@@ -14,21 +14,19 @@ from training.checkpoint import load_model
 from training.evaluate import BLOCK_TOKENS, LINE_TOKENS, Evaluation
 from training.infill import Hole
 from training.model import Qwen2
+from training.places import IDIOMS, Idiom
 from training.predictors import Network
 from training.presets import PRESETS
 from training.shards import marks_of
 
-SUM = "def total(values):\n    result = 0\n    "
 CLASS = "class Person:\n    def __init__(self, name"
 USE = "\n\n\ndef main():\n    "
 
 LINES = (
-    Hole(SUM + "for value in ", "", "\n        result += value\n    return result\n"),
-    Hole("def squares(n):\n    for i in range(", "", "\n        print(i * i)\n"),
-    Hole("def main():\n    print('hello')\n\n\nif __name__ == ", "", "\n    main()\n"),
-    Hole(CLASS + "):\n        ", "", "\n"),
+    Hole(
+        "def total(values):\n    result = 0\n    for value in ", "", "\n        result += value\n"
+    ),
     Hole(CLASS + ", age):\n        self.name = name\n        ", "", "\n"),
-    Hole("def read(path):\n    with open(path) as ", "", "\n        return file.read()\n"),
     Hole("import numpy as ", "", USE + "print(np.zeros(3))\n"),
     Hole("import ", "", USE + "print(json.dumps({}))\n"),
     Hole("from dataclasses import ", "", "\n\n\n@dataclass\nclass Point:\n    x: int\n"),
@@ -41,8 +39,19 @@ BLOCKS = (
     Hole(CLASS + ", age):", "", "\n\n    def greet(self):\n        return self.name\n"),
     Hole("def read_lines(path):\n    with open(path) as f:", "", "\n"),
     Hole("def largest(values):\n    ", "", "\n\n\nprint(largest([1, 2, 3]))\n"),
-    Hole('def add(a, b):\n    """', "", '"""\n    return a + b\n'),
 )
+
+
+def count_right(evaluation: Evaluation, idiom: Idiom) -> int:
+    """In how many of its files the answer is right; prints each."""
+    total = 0
+    for place in idiom.places:
+        hole = Hole(place.before, "", place.after)
+        answer = evaluation.fill(hole, BLOCK_TOKENS, single_line=idiom.lines == 1)
+        right = place.is_right(idiom, answer)
+        total += right
+        print(f"{'right' if right else 'wrong'}  {place.before[-50:]!r} {answer!r}")
+    return total
 
 
 def main() -> None:
@@ -56,11 +65,13 @@ def main() -> None:
     model = Qwen2(PRESETS[arguments.preset].shape)
     load_model(arguments.run / "checkpoint", model)
     evaluation = Evaluation(Network(model, marks_of(tokenizer)), tokenizer)
-    kinds = ((LINES, LINE_TOKENS, True), (BLOCKS, BLOCK_TOKENS, False))
-    for holes, limit, single_line in kinds:
-        for hole in holes:
-            print(repr(hole.prefix))
-            print(f"  {evaluation.fill(hole, limit, single_line=single_line)!r}")
+    counts = {idiom.name: count_right(evaluation, idiom) for idiom in IDIOMS}
+    for hole in LINES:
+        print(f"{hole.prefix!r} {evaluation.fill(hole, LINE_TOKENS, single_line=True)!r}")
+    for hole in BLOCKS:
+        print(f"{hole.prefix!r} {evaluation.fill(hole, BLOCK_TOKENS, single_line=False)!r}")
+    for idiom in IDIOMS:
+        print(f"{idiom.name}: {counts[idiom.name]} of {len(idiom.places)} right")
 
 
 if __name__ == "__main__":

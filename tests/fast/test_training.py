@@ -14,6 +14,7 @@ from training.idiomatic import idiomatic_pieces, small_definitions, with_short_d
 from training.infill import HoleMaker, Marks, render, trim
 from training.licences import is_permissive, licence_names
 from training.metrics import edit_similarity, parses
+from training.places import CONSTRUCTOR, GUARD, LOOP, READING, Idiom
 
 SOURCE = '''import os
 
@@ -205,3 +206,25 @@ def test_long_docstrings_lose_all_but_their_first_paragraph() -> None:
     assert "long" not in shortest
     assert '"""Measures.\n    """\n' in shortest
     assert shortest.count("self.tick(index)") == 1
+
+
+@pytest.mark.parametrize(
+    ("idiom", "right", "wrong"),
+    [
+        (LOOP, ["n):", "1, n + 1):"], ["1, 1):", "m):", "n)", ""]),
+        (GUARD, ["'__main__':", '"__main__":'], ["'win32':", "__main__:", "'__main__'", ""]),
+        (
+            CONSTRUCTOR,
+            ["\n        self.name = name", "\n        self.name = name\n        nonsense("],
+            ["", "\n        pass", "\n        self.name = None", "\n    self.name = name"],
+        ),
+        (READING, ["f:"], ["path:", "open(f):", "f", "0:"]),
+    ],
+    ids=lambda value: value.name if isinstance(value, Idiom) else "",
+)
+def test_an_answer_is_right_if_it_parses_and_is_of_use(
+    idiom: Idiom, right: list[str], wrong: list[str]
+) -> None:
+    place = idiom.places[0]
+    assert all(place.is_right(idiom, answer) for answer in right)
+    assert not any(place.is_right(idiom, answer) for answer in wrong)
