@@ -69,8 +69,8 @@ class Corpus:
 class CorpusText:
     """A text source that continues the corpus. Where a prompt is not found: pseudo-code.
 
-    `error_rate`: the share of tokens that are wrong. Which ones depends on their place in the file
-    and the seed, so that a keystroke later the same mistakes are made, as a model would.
+    `error_rate`: the share of tokens (white space aside) that are wrong. Which ones depends on their
+    place in the file and the seed: a keystroke later the same mistakes are made, as a model would.
     """
 
     def __init__(
@@ -92,7 +92,8 @@ class CorpusText:
         for token in self._tokens(rest):
             piece = self._tokenizer.decode((token,))
             draw = zlib.crc32(b"%d %d" % (number, offset), self._seed)
-            yield self._wrong(piece, draw) if draw < self._error_rate * 2**32 else token
+            wrong = piece.strip() and draw < self._error_rate * 2**32
+            yield self._wrong(piece, draw) if wrong else token
             offset += len(piece)
         yield EOS
 
