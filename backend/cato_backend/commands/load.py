@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     score = _score(arguments, result)
     late = result.lateness
     print(score_table(score))
-    print(f"client late by p50 {late.p50 * 1e3:.2f} ms, p99 {late.p99 * 1e3:.2f} ms, ", end="")
+    print(
+        f"client late by p50 {late.at(50) * 1e3:.2f} ms, p99 {late.at(99) * 1e3:.2f} ms, ", end=""
+    )
     print(f"at most {result.latest_s * 1e3:.2f} ms{VOID if _is_void(result) else ''}")
     if arguments.out:
         arguments.out.write_text(json.dumps(_record(arguments, result, score), indent=2) + "\n")
@@ -95,15 +96,15 @@ def _score(arguments: argparse.Namespace, result: LoadRun) -> Score:
 
 
 def _is_void(result: LoadRun) -> bool:
-    return result.lateness.p99 > _LATEST_P99_S
+    return result.lateness.at(99) > _LATEST_P99_S
 
 
 def _record(arguments: argparse.Namespace, result: LoadRun, score: Score) -> dict[str, Any]:
-    from cato_backend.simulation.records import score_record
+    from cato_backend.simulation.records import latencies_record, score_record
 
     kept = {k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items()}
     kept["token"] = "given" if kept["token"] else ""
-    lateness = {**asdict(result.lateness), "latest": result.latest_s}
+    lateness = {**latencies_record(result.lateness), "latest": result.latest_s}
     return {
         "arguments": kept,
         "client_lateness_s": lateness,

@@ -51,7 +51,14 @@ def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--breaks", action="store_true", help="typing: people come and go")
     group.add_argument(
-        "--context", choices=["rich", "lean"], default="rich", help="prompts of completions"
+        "--context",
+        choices=["rich", "lean"],
+        help="prompts of completions, 2,000 tokens or 250; default: lean in the mix, else rich",
+    )
+    group.add_argument(
+        "--whole-files",
+        action="store_true",
+        help="mix: summaries and translations of whole files too",
     )
     group.add_argument(
         "--repeat",
@@ -85,8 +92,9 @@ def workload_of(
     from cato_backend.simulation.workloads.lengths import Context
 
     _check(arguments, duration_s, load)
+    mixed = arguments.workload == "mix"
     completions: dict[str, Any] = {
-        "context": Context(arguments.context),
+        "context": Context(arguments.context or ("lean" if mixed else "rich")),
         "repeat": arguments.repeat,
         "suffix_share": arguments.suffix_share,
     }
@@ -108,6 +116,7 @@ def workload_of(
                 duration_s,
                 _shares(arguments.shares),
                 arguments.sessions,
+                whole_files=arguments.whole_files,
                 **completions,
             )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from math import isfinite, isinf
 from typing import Any
 
-from cato_backend.simulation.scoring import ClassScore, Score
+from cato_backend.simulation.scoring import ClassScore, Latencies, Score
 
 _HEADINGS = (
     *("class", "requests", "goodput %", "TTFT p50", "p95", "E2E p50", "p95", "TPOT p95"),
@@ -30,7 +30,18 @@ def score_record(score: Score) -> dict[str, Any]:
 
 def class_record(score: ClassScore) -> dict[str, Any]:
     """One class of the above."""
-    return {"goodput": _plain(score.goodput), **_plain(asdict(score))}
+    plain = {
+        field.name: latencies_record(value) if isinstance(value, Latencies) else _plain(value)
+        for field in fields(score)
+        if (value := getattr(score, field.name)) is not None
+    }
+    return {"goodput": _plain(score.goodput), **plain}
+
+
+def latencies_record(latencies: Latencies) -> dict[str, Any]:
+    """Percentiles, and the curve for those who want to draw it."""
+    percentiles = {f"p{percent}": _plain(latencies.at(percent)) for percent in (50, 90, 95, 99)}
+    return {**percentiles, "curve": [_plain(value) for value in latencies.curve]}
 
 
 def score_table(score: Score) -> str:
@@ -66,7 +77,8 @@ def _cells(of: ClassScore) -> list[str]:
     return [
         f"{of.counted}/{of.requests}",
         percent(of.goodput),
-        *map(milliseconds, (of.ttft.p50, of.ttft.p95, of.e2e.p50, of.e2e.p95, of.tpot.p95)),
+        *map(milliseconds, (of.ttft.at(50), of.ttft.at(95), of.e2e.at(50), of.e2e.at(95))),
+        milliseconds(of.tpot.at(95)),
         percent(of.usable),
         *(str(refused), str(failed), percent(of.cached_share)),
     ]
@@ -85,8 +97,6 @@ def milliseconds(seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}  # pyright: ignore
     if isinstance(value, float) and not isfinite(value):
         return "never" if isinf(value) else None
     return value

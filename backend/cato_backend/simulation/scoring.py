@@ -17,23 +17,25 @@ USABLE_S = 0.5
 """Within this a completion's whole answer should be there: ghost text is shown when it is whole."""
 TPOT_S = 0.040
 """What generation promises for each token after the first."""
-_SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Percentiles in seconds of all requests that counted; infinite where no answer came."""
+    """A distribution over the requests that counted; infinite where no answer came."""
 
-    p50: float
-    p90: float
-    p95: float
-    p99: float
+    curve: tuple[float, ...]
+    """Seconds: the quantiles 0%, 1%, ... 100%; empty where there is nothing to tell."""
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Latencies:
         """From values in any order."""
         ascending = sorted(values)
-        return cls(*(percentile(ascending, share) for share in _SHARES))
+        shares = range(101) if ascending else range(0)
+        return cls(tuple(percentile(ascending, share / 100) for share in shares))
+
+    def at(self, percent: int) -> float:
+        """The percentile; NaN where there is nothing to tell."""
+        return self.curve[percent] if self.curve else nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,8 +46,9 @@ class Size:
     target: Target
 
 
-def draw_size(task: Task, context: Context, rng: Generator) -> Size:
-    """Lengths of one request of the task."""
+def draw_size(task: Task, context: Context, rng: Generator, *, whole_files: bool = True) -> Size:
+    """Lengths of one request of the task. Without `whole_files`, summaries and translations are of
+    single functions only, as the calls of a task that was split into its units."""
     match task:
         case Task.COMPLETION:
             return _completion(completion_prompt(context, rng), rng)
@@ -56,9 +57,9 @@ def draw_size(task: Task, context: Context, rng: Generator) -> Size:
             output = _clipped(rng.lognormal(5.54, 0.66), 1, 1024)
             return Size(prompt, output, 1024, _TARGETS.of(task))
         case Task.SUMMARIZATION:
-            return _summarization(rng)
+            return _summarization(rng, whole_files)
         case Task.TRANSLATION:
-            return _translation(rng)
+            return _translation(rng, whole_files)
 
 
 def completion_prompt(context: Context, rng: Generator) -> int:
@@ -80,9 +81,9 @@ def resized_completion(prompt_tokens: int, rng: Generator) -> Size:
     return _completion(prompt_tokens, rng)
 
 
-def _summarization(rng: Generator) -> Size:
+def _summarization(rng: Generator, whole_files: bool) -> Size:
     instruction = INSTRUCTION_TOKENS[Task.SUMMARIZATION]
-    if rng.random() < 0.1:
+    if whole_files and rng.random() < 0.1:
         source = _clipped(rng.lognormal(7.3, 1.2), 16, _LONGEST_PROMPT - instruction)
         output = _clipped(rng.lognormal(5.2, 0.5), 1, 1024)
         return Size(instruction + source, output, 1024, _FILE_SUMMARY)
@@ -91,8 +92,8 @@ def _summarization(rng: Generator) -> Size:
     return Size(instruction + source, output, 256, _TARGETS.of(Task.SUMMARIZATION))
 
 
-def _translation(rng: Generator) -> Size:
-    whole_class = rng.random() < 0.2
+def _translation(rng: Generator, whole_files: bool) -> Size:
+    whole_class = whole_files and rng.random() < 0.2
     drawn = rng.lognormal(6.5, 0.8) if whole_class else rng.lognormal(4.6, 0.7)
     source = _clipped(drawn, 8, _LONGEST_PROMPT - INSTRUCTION_TOKENS[Task.TRANSLATION])
     expected = source * _RATIOS[rng.integers(len(_RATIOS))]

@@ -1,0 +1,272 @@
+"""The scheduling core over engine models in virtual time.
+
+The very Scheduler of the gateway decides; here are only the clock, the wires and the clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from cato_backend.engine_model import Job, Passed
+from cato_backend.profile_files.profile import Profile
+from cato_backend.scheduling import (
+    Abort,
+    Cancelled,
+    Decision,
+    Dispatch,
+    Event,
+    Finished,
+    Limits,
+    Progressed,
+    Reject,
+    ReplicaDown,
+    ReplicaUp,
+    Scheduler,
+    Submitted,
+    WakeAt,
+    Woke,
+)
+from cato_backend.scheduling.policies import Policy
+from cato_backend.simulation.agenda import Agenda
+from cato_backend.simulation.clients import Clients, Waiting, job_id
+from cato_backend.simulation.outcome import Ending, Outcome
+from cato_backend.simulation.reference import REFERENCE
+from cato_backend.simulation.replica import SimulatedReplica
+from cato_backend.simulation.workloads.arrival import Arrival, Workload
+
+_DRAIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Replicas of one profile, and how they are reached."""
+
+    replicas: int = 4
+    profile: Profile = REFERENCE
+    max_running: int | None = None
+    """Sent to a replica at once; None: as many as its engine runs, as the gateway does."""
+    network_s: float = 0.0005
+    """Between gateway and replica, each way."""
+    report_s: float = 0.5
+    """How often the scheduler is told how far running answers are; the first and the last token
+    are told at once, and live every token is."""
+    kills: tuple[tuple[float, int], ...] = ()
+    """Times at which a replica (by index) dies; it is back after its profile's start-up time."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRun:
+    """What became of every request, and how long the engines computed."""
+
+    outcomes: list[Outcome]
+    busy_s: float
+    """Over all replicas, until the last arrival could come."""
+    events: int
+    """Told to the scheduler."""
+
+
+class Simulator:
+    """One run of one policy. Times in seconds from its start."""
+
+    def __init__(self, policy: Policy, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._scheduler = Scheduler(policy, fleet.limits)
+        self._agenda = Agenda()
+        self._clients = Clients()
+        self._replicas: dict[str, SimulatedReplica] = {}
+        self._jobs: dict[str, Waiting] = {}
+        self._arrivals: Iterator[Arrival] = iter(())
+        self._wake: float | None = None
+        self._events = 0
+        self._busy_s = 0.0
+
+    def run(
+        self, workload: Workload, seed: int, progress: Callable[[float], None] = lambda now: None
+    ) -> SimulatedRun:
+        """Everything until all have their answers, or two minutes after the last has asked."""
+        for index in range(self._fleet.replicas):
+            self._start(f"r{index}", 0.0)
+        for time, index in self._fleet.kills:
+            self._agenda.put(time, self._kill, f"r{index}")
+        self._arrivals = workload.arrivals(seed)
+        self._await_next_arrival()
+        end = workload.duration_s
+        for second in range(1, int(end) + 1):
+            self._agenda.run(float(second))
+            progress(float(second))
+        self._agenda.run(end)
+        busy_s = self._busy_s + sum(r.busy_s(end) for r in self._replicas.values())
+        self._drain(end)
+        return SimulatedRun(self._clients.outcomes, busy_s, self._events)
+
+    def _drain(self, end: float) -> None:
+        now = end
+        while len(self._clients) and now < end + _DRAIN_S:
+            now += 1.0
+            self._agenda.run(now)
+        self._clients.give_up(now)
+
+    # -- clients -------------------------------------------------------------------------------
+
+    def _await_next_arrival(self) -> None:
+        arrival = next(self._arrivals, None)
+        if arrival is not None:
+            self._agenda.put(arrival.time, self._arrive, arrival)
+
+    def _arrive(self, arrival: Arrival, now: float) -> None:
+        self._await_next_arrival()
+        self._clients.ask(arrival)
+        limits = self._fleet.profile.limits
+        tokens = arrival.prompt_tokens + arrival.output_tokens
+        if tokens > min(limits.kv_tokens, limits.max_model_len):
+            self._clients.end(arrival.id, Ending.REJECTED, now, "too_long")
+            return
+        if arrival.cancel_after_s is not None:
+            self._agenda.put(now + arrival.cancel_after_s, self._cancel, arrival.id)
+        self._tell(Submitted(arrival.request(self._fleet.profile.model, now)), now)
+
+    def _cancel(self, request_id: str, now: float) -> None:
+        if self._clients.get(request_id) is not None:
+            self._clients.end(request_id, Ending.CANCELLED, now)
+            self._tell(Cancelled(request_id), now)
+
+    # -- the scheduler -------------------------------------------------------------------------
+
+    def _tell(self, event: Event, now: float) -> None:
+        self._events += 1
+        for decision in self._scheduler.handle(event, now):
+            self._carry_out(decision, now)
+
+    def _carry_out(self, decision: Decision, now: float) -> None:
+        match decision:
+            case Dispatch(request_id):
+                waiting = self._clients.get(request_id)
+                if waiting is not None:
+                    waiting.dispatch(decision, now)
+                    job = _job(waiting, decision.priority)
+                    self._jobs[job.id] = waiting
+                    self._later(now, self._submit, (waiting.replica_id, job))
+            case WakeAt(time):
+                self._wake = time
+                self._agenda.put(max(time, now), self._woke, time)
+            case Abort(request_id, attempt):
+                self._abort(request_id, attempt, now)
+            case Reject(request_id, refusal):
+                self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
+
+    def _woke(self, time: float, now: float) -> None:
+        if self._wake == time:
+            self._wake = None
+            self._tell(Woke(), now)
+
+    # -- replicas ------------------------------------------------------------------------------
+
+    def _later(self, now: float, action: Callable[..., None], argument: object) -> None:
+        """One way over the network."""
+        self._agenda.put(now + self._fleet.network_s, action, argument)
+
+    def _submit(self, sent: tuple[str, Job], now: float) -> None:
+        replica_id, job = sent
+        replica = self._replicas.get(replica_id)
+        if replica is not None and job.id in self._jobs:
+            replica.submit(job, now)
+            self._look_at(replica)
+
+    def _abort(self, request_id: str, attempt: int, now: float) -> None:
+        waiting = self._jobs.pop(job_id(request_id, attempt), None)
+        if waiting is not None:
+            self._later(now, self._drop, (waiting.replica_id, job_id(request_id, attempt)))
+
+    def _drop(self, sent: tuple[str, str], now: float) -> None:
+        replica = self._replicas.get(sent[0])
+        if replica is not None:
+            replica.abort(sent[1], now)
+            self._look_at(replica)
+
+    def _look_at(self, replica: SimulatedReplica) -> None:
+        """Has the agenda come back when something will have happened there."""
+        time = replica.next_time
+        if time is not None and time != replica.looked_for:
+            self._agenda.put(time, self._advance, (replica, time))
+        replica.looked_for = time
+
+    def _advance(self, entry: tuple[SimulatedReplica, float], now: float) -> None:
+        replica, time = entry
+        if replica.looked_for == time:
+            for passed in replica.advance(now):
+                self._later(now, self._hear, (replica, passed))
+            self._look_at(replica)
+
+    def _hear(self, heard: tuple[SimulatedReplica, Passed], now: float) -> None:
+        """What a step brought has come over the network."""
+        replica, passed = heard
+        for admission in passed.admitted:
+            if waiting := self._jobs.get(admission.id):
+                waiting.cached_tokens = admission.cached_tokens
+        for job in passed.end.prefilled:
+            waiting = self._jobs.get(job)
+            if waiting is not None and waiting.told == waiting.resumed:
+                self._begin(waiting, replica, now)
+        for job in passed.end.finished:
+            if waiting := self._jobs.pop(job, None):
+                self._finish(waiting, now)
+
+    def _begin(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
+        if waiting.first_token is None:
+            waiting.first_token = now
+        waiting.told += 1
+        prompt = waiting.arrival.prompt_tokens + waiting.resumed
+        request_id, attempt = waiting.arrival.id, waiting.attempt
+        cached = waiting.cached_tokens
+        self._tell(Progressed(request_id, attempt, 1, prompt, cached), now)
+        self._report_later(waiting, replica, now)
+
+    def _finish(self, waiting: Waiting, now: float) -> None:
+        request_id, attempt = waiting.arrival.id, waiting.attempt
+        rest = waiting.arrival.output_tokens - waiting.told
+        waiting.told += rest
+        self._clients.end(request_id, Ending.FINISHED, now)
+        if rest:
+            self._tell(Progressed(request_id, attempt, rest), now)
+        self._tell(Finished(request_id, attempt), now)
+
+    def _report_later(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
+        attempt = waiting.attempt
+        self._agenda.put(now + self._fleet.report_s, self._report, (waiting, replica, attempt))
+
+    def _report(self, about: tuple[Waiting, SimulatedReplica, int], now: float) -> None:
+        waiting, replica, attempt = about
+        if self._jobs.get(job_id(waiting.arrival.id, attempt)) is waiting:
+            tokens = waiting.resumed + replica.emitted(waiting.job_id, now) - waiting.told
+            if tokens > 0:
+                waiting.told += tokens
+                self._tell(Progressed(waiting.arrival.id, attempt, tokens), now)
+            self._report_later(waiting, replica, now)
+
+    def _start(self, replica_id: str, now: float) -> None:
+        profile = self._fleet.profile
+        most = self._fleet.max_running or profile.limits.max_num_seqs
+        self._replicas[replica_id] = SimulatedReplica(replica_id, profile)
+        self._tell(ReplicaUp(replica_id, profile.model, most, profile), now)
+
+    def _kill(self, replica_id: str, now: float) -> None:
+        replica = self._replicas.pop(replica_id, None)
+        if replica is None:
+            return
+        self._busy_s += replica.busy_s(now)
+        replica.looked_for = None
+        self._tell(ReplicaDown(replica_id), now)
+        self._agenda.put(now + self._fleet.profile.start_s, self._start, replica_id)
+
+
+def _job(waiting: Waiting, priority: int) -> Job:
+    arrival = waiting.arrival
+    return Job(
+        id=waiting.job_id,
+        prompt_tokens=arrival.prompt_tokens + waiting.resumed,
+        output_tokens=arrival.output_tokens - waiting.resumed,
+        block_hashes=arrival.blocks,
+        priority=priority,
+    )

@@ -1,0 +1,132 @@
+"""Many runs: every policy at every load with every seed, on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from math import nan
+from multiprocessing import get_context
+from time import perf_counter
+
+from cato_backend.scheduling import Setup, make_policy
+from cato_backend.simulation.scoring import Capacity, ClassScore, Score, score
+from cato_backend.simulation.simulator import Fleet, Simulator
+from cato_backend.simulation.statistics import Interval, interval
+from cato_backend.simulation.workloads.arrival import Workload
+from cato_backend.wire.headers import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run to be made. `load`: requests per second, or developers."""
+
+    policy: str
+    load: float
+    seed: int
+    workload: Workload
+    fleet: Fleet
+    warmup_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a run came to."""
+
+    policy: str
+    load: float
+    seed: int
+    score: Score
+    events: int
+    wall_s: float
+
+
+def run_cell(cell: Cell) -> CellResult:
+    """Makes one run."""
+    began = perf_counter()
+    policy = make_policy(cell.policy, Setup(seed=cell.seed))
+    run = Simulator(policy, cell.fleet).run(cell.workload, cell.seed)
+    duration_s = cell.workload.duration_s
+    capacity = Capacity(cell.fleet.replicas * duration_s, cell.fleet.profile, run.busy_s)
+    return CellResult(
+        policy=cell.policy,
+        load=cell.load,
+        seed=cell.seed,
+        score=score(run.outcomes, duration_s, capacity, cell.warmup_s),
+        events=run.events,
+        wall_s=perf_counter() - began,
+    )
+
+
+def run_cells(
+    cells: Sequence[Cell], jobs: int, progress: Callable[[int, int], None]
+) -> list[CellResult]:
+    """Makes all runs, `jobs` at a time, and returns them in the order of `cells`.
+
+    `progress`: how many are done, of how many.
+    """
+    if jobs == 1 or len(cells) == 1:
+        results: list[CellResult] = []
+        for cell in cells:
+            results.append(run_cell(cell))
+            progress(len(results), len(cells))
+        return results
+    # Not by fork: numpy's threads would not survive it.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run_cell, cell) for cell in cells]
+        for done in _completions(futures):
+            progress(done, len(cells))
+        return [future.result() for future in futures]
+
+
+def _completions(futures: Sequence[Future[CellResult]]) -> Iterator[int]:
+    pending, done = set(futures), 0
+    while pending:
+        finished, pending = wait(pending, return_when="FIRST_COMPLETED")
+        done += len(finished)
+        yield done
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One policy at one load, over all seeds."""
+
+    policy: str
+    load: float
+    results: tuple[CellResult, ...]
+
+    def over(self, value: Callable[[Score], float]) -> Interval:
+        """Mean and confidence interval of a value of each run."""
+        return interval([value(result.score) for result in self.results])
+
+    def of_class(self, task: Task, value: Callable[[ClassScore], float]) -> Interval:
+        """The same of one class; NaN where it does not occur."""
+        found = (result.score.classes.get(task) for result in self.results)
+        return interval([nan if score is None else value(score) for score in found])
+
+
+def points(results: Sequence[CellResult]) -> list[Point]:
+    """Results of one policy and load together, in the order of their first ones."""
+    grouped: dict[tuple[str, float], list[CellResult]] = {}
+    for result in results:
+        grouped.setdefault((result.policy, result.load), []).append(result)
+    return [Point(*key, tuple(found)) for key, found in grouped.items()]
+
+
+def knee(of_policy: Sequence[Point], goodput: float = 0.95) -> float:
+    """The highest load with this goodput, interpolated between the loads tried.
+
+    NaN where not even the lowest load has it; the highest load where all have it.
+    """
+    ascending = sorted(of_policy, key=lambda point: point.load)
+    reached = nan
+    before: tuple[float, float] | None = None
+    for point in ascending:
+        mean = point.over(lambda score: score.overall.goodput).mean
+        if mean < goodput:
+            if before is None:
+                return nan
+            load, share = before
+            return load + (point.load - load) * (share - goodput) / (share - mean)
+        before, reached = (point.load, mean), point.load
+    return reached
