@@ -69,8 +69,8 @@ class Corpus:
 class CorpusText:
     """A text source that continues the corpus. Where a prompt is not found: pseudo-code.
 
-    `error_rate`: the share of tokens (white space aside) that are wrong. Which ones depends on their
-    place in the file and the seed: a keystroke later the same mistakes are made, as a model would.
+    `error_rate`: the share of tokens (white space aside) that are wrong. Which ones depends on
+    place and seed: a keystroke later the same mistakes are made, as by a model.
     """
 
     def __init__(

@@ -19,8 +19,7 @@ def ended(arguments: list[str]) -> int:
     try:
         return main(["emulate", "--port", "0", *arguments])
     except SystemExit as refused:  # argparse's
-        assert isinstance(refused.code, int)
-        return refused.code
+        return int(refused.code or 0)
 
 
 COMMAND = [sys.executable, "-m", "cato_backend", "emulate"]

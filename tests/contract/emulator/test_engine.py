@@ -63,13 +63,14 @@ async def test_the_urgent_run_first(start: Starting, http: aiohttp.ClientSession
         await ask(http, emulator, prompt="x", max_tokens=20, priority=priority)
         ended.append(priority)
 
-    first = asyncio.create_task(one(0))
+    body = {"prompt": "x", "max_tokens": 30_000}
+    first = asyncio.create_task(ask(http, emulator, **body))
     await until(http, emulator, 1, 0)
-    others = [asyncio.create_task(one(priority)) for priority in (9, 5)]
-    await until(http, emulator, 1, 2)
-    others.append(asyncio.create_task(one(1)))
-    await asyncio.gather(first, *others)
-    assert ended == [0, 1, 5, 9]
+    others = [asyncio.create_task(one(priority)) for priority in (9, 5, -1)]
+    await until(http, emulator, 1, 3)
+    first.cancel()
+    await asyncio.gather(*others)
+    assert ended == [-1, 5, 9]
 
 
 @pytest.mark.parametrize("stream", [True, False])
