@@ -220,12 +220,12 @@ class Engine:
     def _load(
         self, steps: int, admitted: tuple[Admission, ...], preempted: tuple[str, ...]
     ) -> Step:
-        tokens, kv_tokens, attention = len(self._decoding), self._decoding.kv_tokens, 0
+        tokens, kv_tokens, attention = len(self._decoding), self._decoding.kv_tokens, 0.0
         for state, chunk in self._chunks:
             context = state.computed + chunk
             tokens += chunk
             kv_tokens += context
-            attention += chunk * context
+            attention += chunk * (context - chunk / 2)
         return Step(
             self._law, steps, tokens, self.running, kv_tokens, attention, admitted, preempted
         )

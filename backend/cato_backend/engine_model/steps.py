@@ -13,8 +13,8 @@ class Step:
     """What the engine does next: `steps` steps; more than one only where all of them just decode.
 
     The load is that of the first step, in the terms of `StepLaw`: `kv_tokens` counts every
-    sequence's context with the step's new tokens in it, `attention` sums chunk x context (at the
-    chunk's end) over the prefill chunks. Each further step reads `sequences` KV tokens more.
+    sequence's context with the step's new tokens in it, `attention` sums chunk x mean context over
+    the prefill chunks. Each further step reads `sequences` KV tokens more.
     """
 
     law: StepLaw
@@ -22,7 +22,7 @@ class Step:
     new_tokens: int
     sequences: int
     kv_tokens: int
-    attention: int
+    attention: float
     admitted: tuple[Admission, ...]
     preempted: tuple[str, ...]
 

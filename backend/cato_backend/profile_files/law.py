@@ -19,8 +19,9 @@ class StepLaw:
 
     of one step with N new tokens (one per decoding sequence, and its chunk per prefilling one),
     S sequences, K tokens of KV cache (over all sequences, the context at the END of the step: what
-    was there and what the step adds), and A the sum over prefill chunks of chunk length x context,
-    that context too at the end of the chunk.
+    was there and what the step adds), and A the sum over prefill chunks of chunk length x mean
+    context: a new token looks back at what lies before it, so a chunk of n tokens behind c others
+    has n * (c + n / 2). With the context at the chunk's end, whole prompts counted double.
     """
 
     form: Form

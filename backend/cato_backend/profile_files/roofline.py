@@ -7,11 +7,9 @@ its tokens, at a share of the peak, whichever takes longer, and pays for launchi
     weights        = bytes of weights read / (weight_share * bandwidth)
     per_kv_token   = KV bytes per token / (kv_share * bandwidth)
     per_new_token  = 2 * active parameters / (compute_share * peak)
-    per_attention  = 4 * layers * heads * head size / (compute_share * peak)
+    per_attention  = 4 * layers * heads * head size / (attention_share * peak)
 
 An MoE step is priced as one of `_MOE_TOKENS` tokens: the law has one constant for weights.
-Attention inside the first chunk of a prompt is causal and costs half of that; its kernels reach a
-lower share of the peak, which about makes up for it.
 """
 
 from __future__ import annotations
@@ -43,6 +41,7 @@ class Efficiency:
     """
 
     compute_share: float = 0.62
+    attention_share: float = 0.4
     weight_share: float = 0.78
     kv_share: float = 0.85
     fixed_s: float = 0.001
@@ -82,6 +81,7 @@ def from_config(
 def roofline_law(shape: ModelShape, gpu: GpuKind, efficiency: Efficiency) -> StepLaw:
     """The formulas above."""
     bandwidth, peak = gpu.gb_per_s * 1e9, gpu.tflops * 1e12 * efficiency.compute_share
+    attention_peak = gpu.tflops * 1e12 * efficiency.attention_share
     return StepLaw(
         form="max",
         base=efficiency.fixed_s + efficiency.per_layer_s * shape.layers,
@@ -89,7 +89,7 @@ def roofline_law(shape: ModelShape, gpu: GpuKind, efficiency: Efficiency) -> Ste
         per_new_token=2 * shape.active_parameters / peak,
         per_sequence=efficiency.per_sequence_s,
         per_kv_token=shape.kv_bytes_per_token / (efficiency.kv_share * bandwidth),
-        per_attention=4 * shape.layers * shape.heads * shape.head_dim / peak,
+        per_attention=4 * shape.layers * shape.heads * shape.head_dim / attention_peak,
     )
 
 

@@ -38,7 +38,7 @@ class Sequence:
 class PlainStep:
     """What the real engine is compared with."""
 
-    load: tuple[int, int, int, int]
+    load: tuple[int, int, int, float]
     admitted: list[tuple[str, int]]
     preempted: list[str]
     emitted: list[str]
@@ -166,9 +166,10 @@ class PlainEngine:
                 block.used = self.clock
         sequence.blocks = []
 
-    def _load(self, chunks: dict[Sequence, int]) -> tuple[int, int, int, int]:
+    def _load(self, chunks: dict[Sequence, int]) -> tuple[int, int, int, float]:
         contexts = {s: s.computed + chunk for s, chunk in chunks.items()}
-        attention = sum(chunks[s] * contexts[s] for s in chunks if not s.decodes)
+        fresh = {s: chunk for s, chunk in chunks.items() if not s.decodes}
+        attention = sum(chunk * (s.computed + chunk / 2) for s, chunk in fresh.items())
         return sum(chunks.values()), len(chunks), sum(contexts.values()), attention
 
     def _finish(self, chunks: dict[Sequence, int]) -> tuple[list[str], list[str]]:

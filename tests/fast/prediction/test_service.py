@@ -24,7 +24,7 @@ def stepped(law: StepLaw, prompt: int, decoding: int, kv_tokens: int) -> float:
         chunk = min(prompt - done, LIMITS.max_num_batched_tokens - decoding)
         done += chunk
         context = kv_tokens + prompt
-        seconds += law.seconds(chunk + decoding, decoding + 1, context, chunk * done)
+        seconds += law.seconds(chunk + decoding, decoding + 1, context, chunk * (done - chunk / 2))
     return seconds
 
 
