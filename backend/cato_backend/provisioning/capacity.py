@@ -1,0 +1,181 @@
+"""What one replica can carry of a mix of requests: goodput by load, from the engine model."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import log
+
+from cato_backend.engine_model import Engine, Job, Timeline
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import Profile
+from cato_backend.requests import Target
+from cato_backend.scheduling.dice import Dice
+from cato_backend.wire.headers import Task
+
+LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0)
+"""As shares of the rate that the law allows at best."""
+REQUESTS = 250
+"""In one measurement; the same ones at every load."""
+_REGULARITY = 3
+"""Gaps are sums of so many exponential ones: a router that spreads well sends each replica a stream
+that is more even than chance. What the truth is, is learned (`Planned`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A request as capacity is measured with it, taken from one that was served."""
+
+    task: Task
+    prompt_tokens: int
+    """Those that were not in the prefix cache."""
+    output_tokens: int
+    target: Target
+    left_s: float | None = None
+    """When its client lost interest, which takes it out of goodput; None if they waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityCurve:
+    """Goodput of each task by requests per second on one replica."""
+
+    rates: tuple[float, ...]
+    """Ascending."""
+    goodput: Mapping[Task, tuple[float, ...]]
+
+    def at(self, rate: float) -> Mapping[Task, float]:
+        """Linear between the measured rates; beyond the last it falls as 1/rate."""
+        return {task: self._one(values, rate) for task, values in self.goodput.items()}
+
+    def _one(self, values: Sequence[float], rate: float) -> float:
+        rates = self.rates
+        place = bisect_right(rates, rate)
+        if place == 0:
+            return values[0]
+        if place == len(rates):
+            return values[-1] * rates[-1] / rate
+        part = (rate - rates[place - 1]) / (rates[place] - rates[place - 1])
+        return values[place - 1] + part * (values[place] - values[place - 1])
+
+
+def measure(profile: Profile, kinds: Sequence[Kind], seed: int = 0) -> Iterator[CapacityCurve]:
+    """Yields a curve after each load that was measured, the whole one last.
+
+    A generator, because it takes some 20 ms a load, and whoever serves cannot stop for all of them.
+    """
+    best = _best_rate(profile.law, kinds)
+    rates: list[float] = []
+    found: list[Mapping[Task, float]] = []
+    for share in LOADS:
+        rates.append(share * best)
+        found.append(_Measurement(profile, kinds, seed).run(rates[-1]))
+        yield _curve(rates, found)
+
+
+def _curve(rates: Sequence[float], found: Sequence[Mapping[Task, float]]) -> CapacityCurve:
+    tasks = found[0]
+    falling = {task: _falling([each.get(task, 1.0) for each in found]) for task in tasks}
+    return CapacityCurve(tuple(rates), falling)
+
+
+def _falling(values: Sequence[float]) -> tuple[float, ...]:
+    """More load never helps: what seems so is chance."""
+    lowest, out = 1.0, []
+    for value in values:
+        lowest = min(lowest, value)
+        out.append(lowest)
+    return tuple(out)
+
+
+def _best_rate(law: StepLaw, kinds: Sequence[Kind]) -> float:
+    """Requests per second if steps were so full that their fixed time did not count."""
+    tokens = sum(kind.prompt_tokens + kind.output_tokens for kind in kinds)
+    decoded = sum(kind.output_tokens for kind in kinds)
+    read = sum(k.output_tokens * (k.prompt_tokens + k.output_tokens / 2) for k in kinds)
+    squares = sum(kind.prompt_tokens**2 / 2 for kind in kinds)
+    seconds = law.per_new_token * tokens + law.per_sequence * decoded
+    seconds += law.per_kv_token * read + law.per_attention * squares
+    fixed = (law.base + law.weights) * decoded / _FULL_BATCH
+    return len(kinds) / (seconds + fixed)
+
+
+_FULL_BATCH = 64
+"""Sequences that share a step's fixed time where the law says nothing else against more."""
+
+
+class _Measurement:
+    """One replica under one load. What cannot meet its target any more is dropped, as the router
+    puts it behind everything else."""
+
+    def __init__(self, profile: Profile, kinds: Sequence[Kind], seed: int) -> None:
+        self._timeline = Timeline(Engine(profile.law, profile.limits))
+        self._kinds = kinds
+        self._dice = Dice(seed)
+        self._due: list[tuple[float, str]] = []
+        self._jobs: dict[str, Kind] = {}
+        self._first: dict[str, float] = {}
+        self._met: dict[Task, int] = {}
+        self._counted: dict[Task, int] = {}
+
+    def run(self, rate: float) -> Mapping[Task, float]:
+        """Goodput of each task at so many requests per second."""
+        now = 0.0
+        for number in range(REQUESTS):
+            now += self._gap() / rate
+            self._settle(now)
+            self._submit(str(number), now)
+        while self._due:
+            self._settle(self._due[0][0])
+        return {task: self._met.get(task, 0) / n for task, n in self._counted.items()}
+
+    def _gap(self) -> float:
+        """Of mean 1."""
+        draws = (self._dice.below(1 << 53) + 1 for _ in range(_REGULARITY))
+        return -sum(log(draw / ((1 << 53) + 1)) for draw in draws) / _REGULARITY
+
+    def _submit(self, job_id: str, now: float) -> None:
+        kind = self._kinds[self._dice.below(len(self._kinds))]
+        deadline = now + kind.target.budget_s
+        self._jobs[job_id] = kind
+        priority = round(deadline * 1000)
+        job = Job(job_id, kind.prompt_tokens, kind.output_tokens, priority=priority)
+        if self._timeline.engine.fits(job):
+            self._timeline.submit(job, now)
+        heappush(self._due, (deadline if kind.left_s is None else now + kind.left_s, job_id))
+
+    def _settle(self, now: float) -> None:
+        """Lets time pass until now; judges what is due on the way."""
+        while self._due and self._due[0][0] <= now:
+            time, job_id = heappop(self._due)
+            self._advance(time)
+            self._judge(job_id, time)
+        self._advance(now)
+
+    def _advance(self, now: float) -> None:
+        for passed in self._timeline.advance(now):
+            for job_id in passed.end.prefilled:
+                self._first.setdefault(job_id, passed.time)
+            for job_id in passed.end.finished:
+                kind = self._jobs.pop(job_id, None)
+                if kind is not None:
+                    self._count(kind, met=True)
+
+    def _judge(self, job_id: str, now: float) -> None:
+        kind = self._jobs.get(job_id)
+        if kind is None:
+            return
+        begun = job_id in self._first
+        if kind.target.ttft_s is not None and begun and kind.left_s is None:
+            self._count(kind, met=True)
+            self._jobs.pop(job_id)  # It runs on, and its end counts no more.
+            return
+        self._jobs.pop(job_id)
+        self._count(kind, met=False)
+        self._timeline.abort(job_id, now)
+
+    def _count(self, kind: Kind, *, met: bool) -> None:
+        if kind.left_s is None:
+            self._counted[kind.task] = self._counted.get(kind.task, 0) + 1
+            self._met[kind.task] = self._met.get(kind.task, 0) + met

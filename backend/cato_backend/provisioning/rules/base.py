@@ -1,0 +1,35 @@
+"""The seam: what a scaling rule is told, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cato_backend.provisioning.fleet import FleetState, Wanted
+from cato_backend.provisioning.watch import Answer
+from cato_backend.requests import Request
+
+
+class ScalingRule(Protocol):
+    """One model's rule. Times in seconds on the scheduler's clock."""
+
+    def arrived(self, request: Request, now: float) -> None:
+        """A request was submitted."""
+        ...
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """A request is over."""
+        ...
+
+    def wanted(self, fleet: FleetState, now: float) -> Wanted:
+        """How many replicas it wants; bounds are applied by the caller."""
+        ...
+
+
+class Deaf:
+    """For rules that look at the fleet alone."""
+
+    def arrived(self, request: Request, now: float) -> None:
+        """Nothing."""
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Nothing."""

@@ -1,0 +1,139 @@
+"""This project's rule: the smallest count that keeps every class at its target."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+
+from cato_backend.profile_files.profile import Profile
+from cato_backend.provisioning.capacity import CapacityCurve, measure
+from cato_backend.provisioning.correction import Correction
+from cato_backend.provisioning.demand import Demand, Forecast
+from cato_backend.provisioning.fleet import FleetState, Wanted
+from cato_backend.provisioning.mix import Mix
+from cato_backend.provisioning.outlook import outlook
+from cato_backend.provisioning.watch import Answer
+from cato_backend.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSettings:
+    """What may be chosen."""
+
+    goodput: float = 0.95
+    """Every class's target, as a share of what an idle replica reaches: more of them cannot help an
+    answer that is too long for its target."""
+    errors: float = 1.0
+    """Standard errors that the plan stays above it: 1 is five times out of six."""
+    patience_s: float = 120.0
+    """How long fewer must have been enough before any goes; at least twice the start-up time."""
+    every_s: float = 5.0
+    """Between two plans."""
+
+
+FEWEST_ANSWERS = 30
+_REMEASURE_S = 120.0
+_MOST_REPLICAS = 1024
+
+
+class Planned:
+    """Forecast of demand x mix of late x engine model, corrected by the goodput that is seen."""
+
+    def __init__(self, profile: Profile, settings: PlannedSettings | None = None) -> None:
+        self._profile = profile
+        self._settings = settings or PlannedSettings()
+        self._demand = Demand()
+        self._mix = Mix()
+        self._capacity = _Capacity(profile)
+        self._correction = Correction()
+        self._wishes: deque[tuple[float, int]] = deque()
+        self._planned_at = -inf
+        self._plan = Wanted(1, "nothing has been asked for yet")
+
+    def arrived(self, request: Request, now: float) -> None:
+        """Counts."""
+        self._demand.arrived(now)
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Learns the mix, and how well the fleet does."""
+        self._mix.add(answer)
+        if answer.met is not None:
+            self._correction.seen(answer.met)
+
+    def wanted(self, fleet: FleetState, now: float) -> Wanted:
+        """A new plan every few seconds, the last one in between."""
+        self._capacity.look(self._mix, now)
+        if now - self._planned_at >= self._settings.every_s:
+            self._planned_at = now
+            self._plan = self._new_plan(fleet, now)
+        return self._plan
+
+    def _new_plan(self, fleet: FleetState, now: float) -> Wanted:
+        horizon_s = self._profile.start_s + 2 * self._settings.every_s
+        forecast, curve = self._demand.forecast(now, horizon_s), self._capacity.curve
+        if curve is None or forecast is None:
+            return Wanted(max(1, fleet.coming), "too little has been seen to plan with")
+        self._learn(curve, forecast, fleet, now)
+        count, why = self._smallest(curve, forecast)
+        return self._patiently(count, why, fleet, now)
+
+    def _learn(
+        self, curve: CapacityCurve, forecast: Forecast, fleet: FleetState, now: float
+    ) -> None:
+        load = forecast.now / max(1, fleet.ready) / self._correction.factor
+        shares = self._mix.shares()
+        found = curve.at(load)
+        predicted = sum(share * found.get(task, 1.0) for task, share in shares.items())
+        self._correction.learn(predicted, now)
+
+    def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
+        settings, tight = self._settings, ""
+        goals = {task: settings.goodput * most for task, most in curve.at(0.0).items()}
+        for count in range(1, _MOST_REPLICAS + 1):
+            capacity = count * self._correction.factor
+            goodput = outlook(curve, forecast, capacity, settings.errors)
+            worst = min(goodput, key=lambda task: goodput[task] / max(goals[task], 1e-9))
+            if goodput[worst] >= goals[worst]:
+                break
+            tight = f"{count} would leave {worst} at {max(0.0, goodput[worst]):.0%}, "
+        return count, (
+            f"{forecast.level:.1f} requests/s expected in {self._profile.start_s:.0f} s "
+            f"({forecast.now:.1f} now, {forecast.peak:.1f} in peaks): {tight}"
+            f"{count} keep {worst}, the tightest class, at {goodput[worst]:.0%}"
+        )
+
+    def _patiently(self, count: int, why: str, fleet: FleetState, now: float) -> Wanted:
+        """Up at once; down to the most that was needed of late."""
+        patience_s = max(self._settings.patience_s, 2 * self._profile.start_s)
+        self._wishes.append((now, count))
+        while self._wishes[0][0] < now - patience_s:
+            self._wishes.popleft()
+        kept = min(fleet.coming, max(wish for _, wish in self._wishes))
+        if count >= kept:
+            return Wanted(count, why)
+        return Wanted(kept, f"{why}; within {patience_s:.0f} s {kept} were needed")
+
+
+class _Capacity:
+    """The curve of the present mix, measured one load at a time, anew every two minutes."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.curve: CapacityCurve | None = None
+        self._profile = profile
+        self._measuring: Iterator[CapacityCurve] | None = None
+        self._partial: CapacityCurve | None = None
+        self._begun = -inf
+
+    def look(self, mix: Mix, now: float) -> None:
+        """Some 20 ms of work where a measurement is due or under way."""
+        if self._measuring is None:
+            if now - self._begun < _REMEASURE_S or len(mix) < FEWEST_ANSWERS:
+                return
+            self._begun = now
+            self._measuring = measure(self._profile, mix.kinds())
+        found = next(self._measuring, None)
+        if found is None:
+            self.curve, self._measuring = self._partial, None
+        self._partial = found

@@ -1,0 +1,17 @@
+"""As many replicas as the peak needs, always."""
+
+from __future__ import annotations
+
+from cato_backend.provisioning.fleet import FleetState, Wanted
+from cato_backend.provisioning.rules.base import Deaf
+
+
+class StaticPeak(Deaf):
+    """A fixed count."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def wanted(self, fleet: FleetState, now: float) -> Wanted:
+        """The same, whatever happens."""
+        return Wanted(self._count, "the static rule never changes its mind")
