@@ -110,7 +110,7 @@ def _measure(router: Router, load: float, seed: int, arguments: argparse.Namespa
             punctual = punctual_share(before, steps_by_lateness(replicas))
     outcomes = [compressed(outcome, stretch) for outcome in result.outcomes]
     scored = score(outcomes, arguments.duration)
-    return Run(router.name, load, seed, scored, punctual, result.lateness.p99)
+    return Run(router.name, load, seed, scored, punctual, result.lateness.at(99))
 
 
 def _workload(load: float, arguments: argparse.Namespace) -> Workload:
