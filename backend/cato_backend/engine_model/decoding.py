@@ -66,6 +66,8 @@ class Decoding:
     def growth(self, steps: int = 1) -> int:
         """New KV blocks that the next so many steps need."""
         size = len(self._phases)
+        if steps == 1:
+            return self._phases[self._clock % size]
         cycles, rest = divmod(steps, size)
         odd = sum(self._phases[(self._clock + i) % size] for i in range(rest))
         return cycles * len(self._members) + odd

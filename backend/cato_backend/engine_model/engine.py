@@ -127,8 +127,8 @@ class Engine:
         """The step (or `steps` of them) has passed: tokens come out, who is done leaves."""
         assert self._step is not None
         taken = self._step.steps if steps is None else steps
-        further = self._decoding.growth(taken) - self._decoding.growth()
-        self._memory.pool.take(further)
+        if taken > 1:
+            self._memory.pool.take(self._decoding.growth(taken) - self._decoding.growth())
         self._step = None
         tokens = (taken - 1) * len(self._decoding)  # Who was aborted has had these.
         self._decoding.advance(taken)

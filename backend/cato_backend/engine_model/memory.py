@@ -24,8 +24,11 @@ class Memory:
 
     def has_room_for(self, state: SequenceState, hits: int) -> bool:
         """Whether the whole of what it must compute fits now; nothing of that is reserved."""
+        whole, free = self._blocks(state.target), self.pool.free
+        if whole <= free:
+            return True
         revived = self.pool.idle_among(state.job.block_hashes[:hits])
-        return self._blocks(state.target) - hits + revived <= self.pool.free
+        return whole - hits + revived <= free
 
     def admit(self, state: SequenceState, hits: int) -> None:
         """Gives it the cached blocks."""
