@@ -16,6 +16,11 @@ STATUS = "cato/status"
 RESTART_BACKEND = "cato/restartBackend"
 DID_CHANGE_STATUS = "cato/didChangeStatus"
 
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
+DID_FOCUS = "textDocument/didFocus"
+"""These three are named as in GitHub Copilot's language server."""
+
 COMMAND_ACCEPTED = "cato.server.accepted"
 COMMAND_SUMMARIZE = "cato.server.summarize"
 COMMAND_TRANSLATE = "cato.server.translate"
@@ -62,22 +67,84 @@ class TranslateRequest:
     jsonrpc: str = "2.0"
 
 
-MESSAGES: dict[str, type[Any]] = {SUMMARIZE: UnitRequest, TRANSLATE: TranslateRequest}
+@attrs.frozen
+class DidShowParams:
+    """The item as it was answered."""
+
+    item: types.InlineCompletionItem
+
+
+@attrs.frozen
+class DidPartiallyAcceptParams:
+    """The item, and how much of it was accepted, in UTF-16 units."""
+
+    item: types.InlineCompletionItem
+    accepted_length: int
+
+
+@attrs.frozen
+class DidFocusParams:
+    """The document that the person turned to, and the cursor in it."""
+
+    text_document: types.TextDocumentIdentifier
+    position: types.Position | None = None
+
+
+@attrs.define
+class DidShowNotification:
+    """`textDocument/didShowCompletion`."""
+
+    params: DidShowParams
+    method: str = DID_SHOW
+    jsonrpc: str = "2.0"
+
+
+@attrs.define
+class DidPartiallyAcceptNotification:
+    """`textDocument/didPartiallyAcceptCompletion`."""
+
+    params: DidPartiallyAcceptParams
+    method: str = DID_PARTIALLY_ACCEPT
+    jsonrpc: str = "2.0"
+
+
+@attrs.define
+class DidFocusNotification:
+    """`textDocument/didFocus`."""
+
+    params: DidFocusParams
+    method: str = DID_FOCUS
+    jsonrpc: str = "2.0"
+
+
+MESSAGES: dict[str, type[Any]] = {
+    SUMMARIZE: UnitRequest,
+    TRANSLATE: TranslateRequest,
+    DID_SHOW: DidShowNotification,
+    DID_PARTIALLY_ACCEPT: DidPartiallyAcceptNotification,
+    DID_FOCUS: DidFocusNotification,
+}
+
+
+_UNIT_FIELDS = {
+    "text_document": "textDocument",
+    "work_done_token": "workDoneToken",
+    "partial_result_token": "partialResultToken",
+    "target_language": "targetLanguage",
+}
 
 
 def converter() -> Converter:
     """pygls' converter, taught the params above."""
     made = cast("Converter", default_converter())  # type: ignore[no-untyped-call]
-    for params in (UnitParams, TranslateParams):
-        made.register_structure_hook(
-            params,
-            make_dict_structure_fn(
-                params,
-                made,
-                text_document=override(rename="textDocument"),
-                work_done_token=override(rename="workDoneToken"),
-                partial_result_token=override(rename="partialResultToken"),
-                target_language=override(rename="targetLanguage"),
-            ),
-        )
+    renamed = {
+        UnitParams: _UNIT_FIELDS,
+        TranslateParams: _UNIT_FIELDS,
+        DidPartiallyAcceptParams: {"accepted_length": "acceptedLength"},
+        DidFocusParams: {"text_document": "textDocument"},
+    }
+    for params, fields in renamed.items():
+        overrides = {name: override(rename=spelt) for name, spelt in fields.items()}
+        hook: Any = make_dict_structure_fn(params, made, **cast("Any", overrides))
+        made.register_structure_hook(params, hook)
     return made

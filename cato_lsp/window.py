@@ -1,7 +1,7 @@
 """The part of a document that a prompt holds.
 
 An engine reuses what it computed for a prompt as far as the next one begins alike. So the window's
-head does not slide along with the cursor: it stays for many keys, then jumps.
+edges do not slide along with the cursor: they stay for many keys, then jump.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from cato_lsp.text.snapshot import Snapshot
 PREFIX_SHARE = 0.75
 STEPS = 4
 """The head moves by one of so many parts of the prefix's budget."""
+MOST_CHARACTERS = 8_000
+"""The largest window. Most of a larger one would be cached, but each jump pays for all of it."""
+MOST_AFTER = {False: 1_200, True: 2_400}
+"""The longest suffix, by whether it comes first in the prompt. If not, it is computed anew for each
+request, because what was typed moves it; if it does, it stays cached like everything before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,15 @@ class Window:
     suffix: str
 
 
-def window(snapshot: Snapshot, offset: int, budget: int) -> Window:
-    """At most `budget` characters around `offset`, three quarters of them before it.
+def prompt_window(snapshot: Snapshot, offset: int, room: int, *, suffix_first: bool) -> Window:
+    """The window for a model whose prompts hold `room` characters."""
+    budget = min(room, MOST_CHARACTERS)
+    return window(snapshot, offset, budget, MOST_AFTER[suffix_first])
+
+
+def window(snapshot: Snapshot, offset: int, budget: int, most_after: int | None = None) -> Window:
+    """At most `budget` characters around `offset`, three quarters of them before it, and at most
+    `most_after` behind it.
 
     What one side leaves unused goes to the other. Where the text before the cursor does not fit,
     the prefix begins at a line start that stays the same while the cursor moves by about a fifth
@@ -34,12 +46,15 @@ def window(snapshot: Snapshot, offset: int, budget: int) -> Window:
     offset = min(max(offset, 0), len(text))
     budget = max(budget, 0)
     share = int(budget * PREFIX_SHARE)
+    if most_after is not None:
+        share = max(share, budget - most_after)
     step = max(share // STEPS, 1)
     # In whole steps, so that small moves of the cursor near the end change nothing either.
     unused = max(budget - share - (len(text) - offset), 0)
     before = share + unused // step * step
     start = 0 if offset <= before else _head(snapshot, offset, before, step)
-    end = min(offset + budget - min(before, offset), len(text))
+    taken = min(before, -(-offset // step) * step)
+    end = min(offset + min(budget - taken, most_after or budget), len(text))
     return Window(text[start:offset], text[offset : _tail(snapshot, offset, end)])
 
 

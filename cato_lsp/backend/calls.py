@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -9,10 +10,12 @@ from uuid import uuid4
 from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
+from cato_backend.wire.warm import WARM_PATH
 from cato_lsp.backend.models import Model
 
 if TYPE_CHECKING:
     from cato_lsp.classify import Assignment
+    from cato_lsp.surroundings.pieces import Piece
     from cato_lsp.window import Window
 
 
@@ -39,34 +42,61 @@ def new_request_id() -> str:
     return uuid4().hex
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a completion is wanted."""
+
+    budget_ms: int
+    """What is left of its TTFT target when it is sent."""
+    supersede: bool = False
+    """Whether it takes the place of an older one of its document."""
+    temperature: float = 0.0
+
+
 def completion_call(
     assignment: Assignment,
     window: Window,
+    pieces: Sequence[Piece],
     model: Model,
     sender: Sender,
-    *,
-    budget_ms: int,
-    supersede: bool,
+    wishes: Wishes,
 ) -> Call:
-    """A completion. `budget_ms`: what is left of its TTFT target when it is sent."""
+    """A completion."""
     body: dict[str, Any] = {
-        "model": model.name,
-        "prompt": window.prefix,
+        **prompt_body(window, pieces, model),
         "max_tokens": assignment.limits.max_tokens,
-        "temperature": 0,
+        "temperature": wishes.temperature,
         "stream": True,
     }
-    if window.suffix and model.fills_in_the_middle:
-        body["suffix"] = window.suffix
     if assignment.limits.stop:
         body["stop"] = list(assignment.limits.stop)
+    if model.cancels:
+        body["stream_options"] = {"include_usage": True}
     request_id = new_request_id()
     named = _headers(assignment.task, sender, request_id)
     named[headers.DOCUMENT] = sender.document
-    named[headers.SLO_TTFT_MS] = str(max(budget_ms, 1))
-    if supersede:
+    named[headers.SLO_TTFT_MS] = str(max(wishes.budget_ms, 1))
+    if wishes.supersede:
         named[headers.SUPERSEDE] = "1"
     return Call("/v1/completions", request_id, named, body)
+
+
+def warm_call(window: Window, pieces: Sequence[Piece], model: Model, sender: Sender) -> Call:
+    """Asks to have a prompt computed before anybody needs it."""
+    request_id = new_request_id()
+    named = _headers(Task.COMPLETION, sender, request_id)
+    return Call(WARM_PATH, request_id, named, prompt_body(window, pieces, model))
+
+
+def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[str, Any]:
+    """What makes up the prompt; other servers than CATO's take neither context nor, as a rule,
+    a suffix."""
+    body: dict[str, Any] = {"model": model.name, "prompt": window.prefix}
+    if window.suffix and model.fills_in_the_middle:
+        body["suffix"] = window.suffix
+    if pieces and model.cancels:
+        body["cato"] = {"context": [piece.body() for piece in pieces]}
+    return body
 
 
 def task_call(request: TaskRequest, sender: Sender, request_id: str, *, budget_ms: int) -> Call:

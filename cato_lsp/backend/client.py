@@ -21,6 +21,7 @@ from cato_lsp.backend.target import Target
 
 CONNECT_S = 3.0
 PROBE_S = 5.0
+LONGEST_POST_S = 15.0
 FAREWELL_S = 0.5
 KEPT_S = 60.0
 """How long an idle connection is kept: longer than the pause between two health checks."""
@@ -46,6 +47,17 @@ class BackendClient:
             return await self._cancel(call.request_id, reason)
 
         return EventStream(request, tell if cancels else None, self._spawn)
+
+    async def post(self, path: str, body: dict[str, Any], named: dict[str, str]) -> int:
+        """Sends what nobody waits for; returns the status, 0 where there was no answer."""
+        timeout = aiohttp.ClientTimeout(total=LONGEST_POST_S)
+        url = self.target.url + path
+        try:
+            async with self._http.post(url, json=body, headers=named, timeout=timeout) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0
 
     async def health(self) -> float:
         """The measured round trip in milliseconds. Raises Unreachable, Refused."""

@@ -19,6 +19,8 @@ class Pieces:
     def __init__(self, stream: EventStream) -> None:
         self.truncated = False
         """Whether the answer ended because of its token limit."""
+        self.usage: dict[str, Any] = {}
+        """What the engine said it computed, where it came to say it."""
         self._stream = stream
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -29,6 +31,8 @@ class Pieces:
             chunk = json_object(event.data)
             if "error" in chunk:
                 raise refused(chunk, status=502)
+            usage = chunk.get("usage")
+            self.usage = cast("dict[str, Any]", usage) if isinstance(usage, dict) else self.usage
             choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
             if text := self._text_of(choices[0] if choices else {}):
                 return text

@@ -22,8 +22,10 @@ class Model:
     max_prompt_tokens: int = 2048
     chars_per_token: float = 3.0
     fills_in_the_middle: bool = False
+    suffix_first: bool = False
+    """Whether prompts begin with what stands behind the cursor."""
     cancels: bool = False
-    """Whether `/v1/requests/{id}/cancel` exists."""
+    """Whether it is CATO's backend: there are `/v1/requests/{id}/cancel` and the field `cato`."""
 
     @property
     def prompt_characters(self) -> int:
@@ -56,6 +58,7 @@ def _described(name: str, said: Mapping[str, Any]) -> Model:
         max_prompt_tokens=int(_positive(tokens) or plain.max_prompt_tokens),
         chars_per_token=_positive(ratio) or plain.chars_per_token,
         fills_in_the_middle=bool(said.get("fim_order")),
+        suffix_first=said.get("fim_order") == "suffix_first",
         cancels=True,
     )
 

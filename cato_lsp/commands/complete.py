@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.calls import Sender, completion_call
+from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, classify
@@ -19,9 +19,9 @@ from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import Place, read_place
 from cato_lsp.completion import Completeness
+from cato_lsp.session.asking import window_for
 from cato_lsp.session.settings import Settings
 from cato_lsp.syntax import syntax_context
-from cato_lsp.window import window
 
 SUMMARY = "complete a place in a file, and say how long it took"
 SENDER = Sender("cato-complete", "cato-complete")
@@ -105,11 +105,11 @@ async def complete(settings: Settings, connection: Connection, place: Place, sho
     assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
     call = completion_call(
         assignment,
-        window(place.snapshot, place.offset, connection.model.prompt_characters),
+        window_for(connection.model, place.snapshot, place.offset),
+        (),
         connection.model,
         SENDER,
-        budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms),
-        supersede=False,
+        Wishes(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)

@@ -10,7 +10,7 @@ from lsprotocol import types
 from cato_lsp.classify import Action
 from cato_lsp.features.inline_completion import accepted_command, ask, cursor
 from cato_lsp.methods import Token
-from cato_lsp.session.completing import Question, Suggestion, suggest
+from cato_lsp.session.completing import Question, Suggestion, suggestions
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -22,18 +22,19 @@ LONGEST_LABEL = 60
 def start(
     server: CatoServer, message_id: Token, params: types.CompletionParams
 ) -> asyncio.Future[Any]:
-    """Answers a list of one item, or null."""
+    """Answers a list of items, or null."""
     uri = params.text_document.uri
     question = ask(server.session, uri, params.position, Action.INVOKED_COMPLETION)
     return server.session.requests.start(message_id, _answer(server.session, question), topic=uri)
 
 
 async def _answer(session: Session, question: Question | None) -> types.CompletionList | None:
-    suggestion = await suggest(session, question) if question is not None else None
-    if question is None or suggestion is None:
+    found = await suggestions(session, question) if question is not None else []
+    if question is None or not found:
         return None
-    item = _item(suggestion, cursor(session, question), _word_before(question))
-    return types.CompletionList(is_incomplete=True, items=[item])
+    here, word = cursor(session, question), _word_before(question)
+    items = [_item(suggestion, here, word) for suggestion in found]
+    return types.CompletionList(is_incomplete=True, items=items)
 
 
 def _item(suggestion: Suggestion, here: types.Position, word: str) -> types.CompletionItem:

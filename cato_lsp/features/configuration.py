@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cato_lsp.capabilities import answers_configuration, watches_configuration
-from cato_lsp.session.settings import Complaint
+from cato_lsp.session.lookup import Complaint
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

@@ -11,6 +11,7 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import Task
 from cato_lsp import methods
+from cato_lsp.features import feedback
 from cato_lsp.features.working import start_task
 from cato_lsp.methods import Token, UnitParams
 from cato_lsp.session.tasks import Outcome, TaskResult
@@ -32,7 +33,7 @@ def start(
     """Answers what the command results in; null where it is not ours."""
     requests = server.session.requests
     if params.command not in TASKS:
-        return requests.start(message_id, _noted(params))
+        return requests.start(message_id, _noted(server, params))
     unit = _unit_params(server, params)
     if unit is None:
         message = f"{params.command} needs a document, a position and, to translate, a language"
@@ -55,11 +56,13 @@ def _unit_params(server: CatoServer, params: types.ExecuteCommandParams) -> Unit
         return None
 
 
-async def _noted(params: types.ExecuteCommandParams) -> None:
-    if params.command == methods.COMMAND_ACCEPTED:
-        log.info("accepted: %s", *(params.arguments or ("a suggestion",))[:1])
-    else:
+async def _noted(server: CatoServer, params: types.ExecuteCommandParams) -> None:
+    if params.command != methods.COMMAND_ACCEPTED:
         log.warning("there is no command %s", params.command)
+        return
+    request_id = next(iter(params.arguments or ()), None)
+    if isinstance(request_id, str):
+        feedback.accepted(server.session, request_id)
 
 
 async def _refused(message: str) -> dict[str, Any]:

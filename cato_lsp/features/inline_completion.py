@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from cato_lsp.classify import Action
 from cato_lsp.methods import COMMAND_ACCEPTED, Token
-from cato_lsp.session.completing import Question, Suggestion, suggest
+from cato_lsp.session.completing import Question, Suggestion, suggestions
 from cato_lsp.session.documents import position_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def start(
     server: CatoServer, message_id: Token, params: types.InlineCompletionParams
 ) -> asyncio.Future[Any]:
-    """Answers a list of one item, or null; null also where a newer request took its place."""
+    """Answers a list of items, or null; null also where a newer request took its place."""
     invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     action = Action.INVOKED_COMPLETION if invoked else Action.AUTOMATIC_COMPLETION
     uri = params.text_document.uri
@@ -33,7 +33,7 @@ def start(
 def ask(session: Session, uri: str, position: types.Position, action: Action) -> Question | None:
     """The question as of now, or None where the document is not open or not wanted."""
     snapshot = session.documents.snapshot(uri)
-    if snapshot is None or not session.settings.enabled_for(snapshot.language_id):
+    if snapshot is None or not session.wants(snapshot):
         return None
     offset = snapshot.offset(position_of(position), session.documents.encoding)
     return Question(snapshot, offset, action, time.perf_counter())
@@ -51,13 +51,16 @@ def accepted_command(suggestion: Suggestion) -> types.Command:
 
 
 async def _answer(session: Session, question: Question | None) -> types.InlineCompletionList | None:
-    suggestion = await suggest(session, question) if question is not None else None
-    if question is None or suggestion is None:
+    found = await suggestions(session, question) if question is not None else []
+    if question is None or not found:
         return None
     here = cursor(session, question)
-    item = types.InlineCompletionItem(
-        insert_text=suggestion.text,
-        range=types.Range(here, here),
-        command=accepted_command(suggestion),
-    )
-    return types.InlineCompletionList([item])
+    items = [
+        types.InlineCompletionItem(
+            insert_text=suggestion.text,
+            range=types.Range(here, here),
+            command=accepted_command(suggestion),
+        )
+        for suggestion in found
+    ]
+    return types.InlineCompletionList(items)

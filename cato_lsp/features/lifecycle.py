@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from cato_lsp.features import configuration, late
 from cato_lsp.session.editors import editor_delay_ms
+from cato_lsp.session.uris import path_of
 from cato_lsp.text import Encoding
 
 if TYPE_CHECKING:
@@ -23,7 +25,15 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
     )
     server.session.initialization_options = params.initialization_options
     if params.client_info is not None:
+        server.session.editor = params.client_info.name
         server.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
+    server.session.roots = _roots(params)
+
+
+def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
+    uris = [folder.uri for folder in params.workspace_folders or ()]
+    uris += [params.root_uri] if params.root_uri and not uris else []
+    return tuple(path for uri in uris if (path := path_of(uri)) is not None)
 
 
 async def initialized(server: CatoServer, _params: types.InitializedParams) -> None:

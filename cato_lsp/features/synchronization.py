@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def did_open(server: CatoServer, params: types.DidOpenTextDocumentParams) -> None:
     """A document was opened."""
-    server.session.documents.open(params.text_document)
+    server.session.open_document(params.text_document)
 
 
 def did_change(server: CatoServer, params: types.DidChangeTextDocumentParams) -> None:

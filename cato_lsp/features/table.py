@@ -11,6 +11,7 @@ from lsprotocol import types
 from cato_lsp import methods
 from cato_lsp.features import (
     configuration,
+    feedback,
     lifecycle,
     progress,
     restart_backend,
@@ -36,6 +37,9 @@ NOTIFICATIONS: dict[str, Callable[..., None]] = {
     types.TEXT_DOCUMENT_DID_OPEN: synchronization.did_open,
     types.TEXT_DOCUMENT_DID_CHANGE: synchronization.did_change,
     types.TEXT_DOCUMENT_DID_CLOSE: synchronization.did_close,
+    methods.DID_SHOW: feedback.did_show,
+    methods.DID_PARTIALLY_ACCEPT: feedback.did_partially_accept,
+    methods.DID_FOCUS: feedback.did_focus,
     types.EXIT: lifecycle.leave,
 }
 """In place of pygls' own, whose workspace would copy every text a second time."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cato_lsp.session.session import Session
 
 NOT_OPEN = "the document is not open"
+KEPT_PRIVATE = "this file is not read to a model: see the settings under privacy"
 NO_UNIT = "there is no function or class under the cursor"
 
 
@@ -46,6 +47,8 @@ def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
     snapshot = session.documents.snapshot(params.text_document.uri)
     if snapshot is None:
         return TaskResult(Outcome.FAILED, message=NOT_OPEN)
+    if not session.allows(snapshot.uri):
+        return TaskResult(Outcome.FAILED, message=KEPT_PRIVATE)
     offset = snapshot.offset(position_of(params.position), session.documents.encoding)
     unit = unit_at(snapshot, offset)
     if unit is None:

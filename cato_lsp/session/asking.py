@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cato_lsp.backend.calls import completion_call
+from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import Denied, Unreachable
 from cato_lsp.completion.reuse import Place
 from cato_lsp.session.generation import Generation
-from cato_lsp.window import Window, window
+from cato_lsp.window import Window, prompt_window
 
 if TYPE_CHECKING:
     from cato_lsp.backend.link import Connection
+    from cato_lsp.backend.models import Model
     from cato_lsp.classify import Assignment
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
@@ -20,39 +22,50 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def begin(
-    session: Session,
-    connection: Connection,
-    snapshot: Snapshot,
-    offset: int,
-    assignment: Assignment,
-    *,
-    budget_ms: int,
-    supersede: bool,
-) -> Generation:
-    """Asks for what comes at `offset`. The answer is kept whoever waits for it."""
-    answers = session.answers(snapshot.uri)
-    seen = window(snapshot, offset, connection.model.prompt_characters)
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What is asked for: what comes at `offset`, and with which wishes."""
+
+    snapshot: Snapshot
+    offset: int
+    assignment: Assignment
+    wishes: Wishes
+
+
+async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> Generation:
+    """Asks. The answer is kept whoever waits for it."""
+    snapshot, bench = inquiry.snapshot, session.workbench
+    seen = window_for(connection.model, snapshot, inquiry.offset)
+    bench.look_around(snapshot, inquiry.offset)
     call = completion_call(
-        assignment,
+        inquiry.assignment,
         seen,
+        await bench.gatherer.pieces(snapshot.uri),
         connection.model,
         session.sender(snapshot.uri),
-        budget_ms=budget_ms,
-        supersede=supersede,
+        inquiry.wishes,
     )
+    answers = bench.answers(snapshot.uri)
 
     def ended(generation: Generation) -> None:
         answers.ended(generation)
+        bench.ended(generation)
         if generation.failure is not None:
             log.info("completion %s: %s", call.request_id, generation.failure)
         if isinstance(generation.failure, Unreachable | Denied):
             session.link.look_again()
 
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    generation = Generation(_place(snapshot, offset, seen), call, stream, ended)
+    generation = Generation(_place(snapshot, inquiry.offset, seen), call, stream, ended)
+    bench.usage.asked += 1
     answers.begin(generation)
     return generation
+
+
+def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:
+    """What this model sees of the document."""
+    room, suffix_first = model.prompt_characters, model.suffix_first
+    return prompt_window(snapshot, offset, room, suffix_first=suffix_first)
 
 
 def _place(snapshot: Snapshot, offset: int, seen: Window) -> Place:

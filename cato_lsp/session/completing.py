@@ -14,11 +14,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason, Task
+from cato_lsp.backend.calls import Wishes
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
-from cato_lsp.session.asking import begin
+from cato_lsp.session.asking import Inquiry, begin
 from cato_lsp.session.generation import SHOWN_S, UNCHANGED_S, Generation
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
@@ -31,6 +32,13 @@ log = logging.getLogger(__name__)
 SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
 """From then on what came so far is shown, as far as its lines are whole; the rest is there when
 the person types on. Ghost text cannot grow: editors take one answer."""
+
+LEAST_BUDGET = 0.5
+LOOK_AHEAD_MS = 2000
+"""The budget of what nobody waits for yet: it comes behind what somebody does."""
+ALTERNATIVES = 2
+TEMPERATURE = 0.8
+"""Of further candidates, so that they are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +100,54 @@ class Understood:
         return Suggestion(text, request_id, task, source, latency_ms) if text else None
 
 
-async def suggest(session: Session, question: Question) -> Suggestion | None:
-    """The suggestion, or None where there is none to be had. Never raises for the backend."""
+async def suggestions(session: Session, question: Question) -> list[Suggestion]:
+    """What there is to show, the best first. Never raises for the backend.
+
+    Several only where somebody asks for more at a place that has one already.
+    """
     context = syntax_context(question.snapshot, question.offset)
     if not worth_asking(question.action, context):
-        return None
+        return []
     assignment = classify(question.action, context, session.settings.targets)
     asked = Understood(question, context, assignment, session.settings.completion.max_lines)
-    if not question.automatic:
-        session.answers(question.snapshot.uri).close(CancelReason.TYPED)
-        return await _ask(session, asked)
+    if question.automatic:
+        found = [await _automatic(session, asked)]
+    else:
+        found = await _invoked(session, asked)
+    shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
+    for one in shown[:1]:
+        session.workbench.feedback.answered(one, question.snapshot, question.offset)
+    return shown
+
+
+async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
+    usage = session.workbench.usage
     found, suggestion = _known(session, asked)
     if found:
+        usage.from_cache += 1
         return suggestion
     found, suggestion = await _streaming(session, asked)
     if found:
+        usage.from_stream += 1
         return suggestion
+    session.workbench.look_around(asked.question.snapshot, asked.question.offset)
     await asyncio.sleep(session.debounce_ms() / 1000)
     return await _ask(session, asked)
+
+
+async def _invoked(session: Session, asked: Understood) -> list[Suggestion | None]:
+    session.workbench.answers(asked.question.snapshot.uri).close(CancelReason.TYPED)
+    found, known = _known(session, asked)
+    if not found or known is None:
+        return [await _ask(session, asked)]
+    others = (_ask(session, asked, TEMPERATURE) for _ in range(ALTERNATIVES))
+    return [known, *await asyncio.gather(*others)]
 
 
 def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     """Whether what comes here is known already, and what there is to show of it."""
     snapshot, offset = asked.question.snapshot, asked.question.offset
-    hit = session.answers(snapshot.uri).known(snapshot.text, offset)
+    hit = session.workbench.answers(snapshot.uri).known(snapshot.text, offset)
     if hit is None:
         return False, None
     reading = asked.reading()
@@ -129,7 +161,7 @@ def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None
 async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     """As `_known`, of an answer that is on its way."""
     snapshot, offset = asked.question.snapshot, asked.question.offset
-    found = session.answers(snapshot.uri).streaming(snapshot.text, offset)
+    found = session.workbench.answers(snapshot.uri).streaming(snapshot.text, offset)
     if found is None:
         return False, None
     generation, typed = found
@@ -138,18 +170,17 @@ async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggest
     return generation.agrees(typed), suggestion
 
 
-async def _ask(session: Session, asked: Understood) -> Suggestion | None:
+async def _ask(session: Session, asked: Understood, temperature: float = 0.0) -> Suggestion | None:
     if (connection := session.link.connection) is None:
         return None
-    generation = begin(
-        session,
-        connection,
-        asked.question.snapshot,
-        asked.question.offset,
-        asked.assignment,
-        budget_ms=budget_ms(asked.assignment, asked.question, connection),
-        supersede=asked.question.automatic,
+    question = asked.question
+    wishes = Wishes(
+        budget_ms=budget_ms(asked.assignment, question, connection),
+        supersede=question.automatic,
+        temperature=temperature,
     )
+    inquiry = Inquiry(question.snapshot, question.offset, asked.assignment, wishes)
+    generation = await begin(session, connection, inquiry)
     return await _shown(session, asked, generation, "", Source.ASKED)
 
 
@@ -192,6 +223,28 @@ async def _until_shown(generation: Generation, reading: Reading, asked: Understo
 
 
 def budget_ms(assignment: Assignment, question: Question, connection: Connection) -> int:
-    """What is left of the TTFT target once it is on the wire."""
+    """What is left of the TTFT target once it is on the wire.
+
+    A wait that was chosen because the backend is busy leaves half of the target at least: less
+    than that no backend could meet.
+    """
     target_ms = assignment.ttft_ms or 0
-    return int(target_ms - question.spent_ms() - connection.round_trip_ms)
+    left_ms = target_ms - question.spent_ms() - connection.round_trip_ms
+    return int(max(left_ms, target_ms * LEAST_BUDGET))
+
+
+async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
+    """Has the next completion ready behind one that was accepted, in nobody's way."""
+    connection = session.link.connection
+    answers = session.workbench.answers(snapshot.uri)
+    is_known = answers.known(snapshot.text, offset) or answers.streaming(snapshot.text, offset)
+    if connection is None or is_known:
+        return
+    question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
+    context = syntax_context(snapshot, offset)
+    assignment = classify(question.action, context, session.settings.targets)
+    asked = Understood(question, context, assignment, session.settings.completion.max_lines)
+    wishes = Wishes(budget_ms=LOOK_AHEAD_MS)
+    generation = await begin(session, connection, Inquiry(snapshot, offset, assignment, wishes))
+    generation.follow(asked.reading(), "")
+    generation.leave(SHOWN_S)

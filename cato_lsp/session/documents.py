@@ -67,6 +67,10 @@ class Documents:
         else:
             self._complained.discard(uri)
 
+    def uris(self) -> tuple[str, ...]:
+        """The open documents, the one opened last first."""
+        return tuple(reversed(self._open))
+
     def snapshot(self, uri: str) -> Snapshot | None:
         """The document as it is now, or None where it is not open."""
         document = self._open.get(uri)

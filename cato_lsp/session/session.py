@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.link import Link
 from cato_lsp.rhythm import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
+from cato_lsp.session.lookup import Complaint
 from cato_lsp.session.requests import Requests
-from cato_lsp.session.settings import Complaint, Settings, parse
+from cato_lsp.session.settings import Settings, parse
 from cato_lsp.session.status import State, Status
+from cato_lsp.session.uris import path_of
+from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:
-    from cato_lsp.session.answers import Answers
+    from cato_lsp.session.privacy import Privacy
+    from cato_lsp.session.workbench import Workbench
 
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
 TYPICAL_ANSWER_MS = 200.0
+JUDGED_AGAIN_S = 30.0
+"""A .gitignore may have changed meanwhile."""
+FAREWELL_S = 0.5
+"""What is left to write at the end may take so long."""
 PAUSE_S = 0.5
 """Nobody has typed for so long: there is time for a parse that a key could not wait for."""
 
@@ -44,7 +53,11 @@ class Session:
         """How long the editor waits after a key before it asks."""
         self.closed = False
         """Set once the client said `shutdown`."""
-        self._id = secrets.token_hex(8)
+        self.id = secrets.token_hex(8)
+        self.editor = ""
+        """The editor's name."""
+        self.roots: tuple[Path, ...] = ()
+        """The folders of the workspace."""
         self._tell_status = tell_status
         self._log_path = log_path
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
@@ -53,7 +66,9 @@ class Session:
         self._background: set[asyncio.Task[None]] = set()
         self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
-        self._answers: dict[str, Answers] = {}
+        self._workbench: Workbench | None = None
+        self._privacy: Privacy | None = None
+        self._judged: dict[str, tuple[bool, float]] = {}
         self._rhythm = Rhythm()
 
     def configure(self, configuration: object) -> list[Complaint]:
@@ -62,6 +77,9 @@ class Session:
             self.settings,
             parse(configuration, self.initialization_options),
         )
+        if self.settings.privacy != former.privacy:
+            self._privacy = None
+            self._judged.clear()
         if self.settings.backend != former.backend:
             self.link.restart()
         self.status_changed()
@@ -74,26 +92,66 @@ class Session:
         uri = params.text_document.uri
         self.documents.change(params)
         self._rhythm.key(time.monotonic())
-        if uri in self._answers:
-            self._answers[uri].changed(*self.documents.typed(params))
+        if self._workbench is not None:
+            self._workbench.changed(params)
         if self._settling is not None:
             self._settling.cancel()
         loop = asyncio.get_running_loop()
         self._settling = loop.call_later(PAUSE_S, self.documents.settle, uri)
 
+    def open_document(self, item: types.TextDocumentItem) -> None:
+        """Opens a document, and has its head warmed."""
+        self.documents.open(item)
+        self._judged.pop(item.uri, None)
+        self.focus(item.uri, None)
+
+    def focus(self, uri: str, position: Position | None) -> None:
+        """The person is in this document now, at `position` where that is known."""
+        snapshot = self.documents.snapshot(uri)
+        if snapshot is None or not self.wants(snapshot):
+            return
+        offset = snapshot.offset(position, self.documents.encoding) if position else None
+        self.background(self.workbench.warmer.warm(snapshot, offset))
+
     def close_document(self, uri: str) -> None:
         """Forgets a document, and whatever was being asked about it."""
         self.documents.close(uri)
-        if uri in self._answers:
-            self._answers.pop(uri).close(CancelReason.CLOSED)
+        if self._workbench is not None:
+            self._workbench.closed(uri)
         self.requests.supersede(uri)
 
-    def answers(self, uri: str) -> Answers:
-        """What was said about a document."""
-        # It brings syntax along, whose import `initialize` need not wait for.
-        from cato_lsp.session.answers import Answers
+    @property
+    def workbench(self) -> Workbench:
+        """What completing needs."""
+        if self._workbench is None:
+            # It brings syntax along, whose import `initialize` need not wait for.
+            from cato_lsp.session.workbench import Workbench
 
-        return self._answers.setdefault(uri, Answers())
+            self._workbench = Workbench(self)
+        return self._workbench
+
+    @property
+    def privacy(self) -> Privacy:
+        """Which files may be read to a model."""
+        if self._privacy is None:
+            from cato_lsp.session.privacy import Privacy
+
+            self._privacy = Privacy(self.settings.privacy, self.roots)
+        return self._privacy
+
+    def allows(self, uri: str) -> bool:
+        """Whether the document may be read to a model; what is no file may."""
+        now_s = asyncio.get_running_loop().time()
+        allowed, judged_s = self._judged.get(uri, (False, -math.inf))
+        if now_s - judged_s > JUDGED_AGAIN_S:
+            path = path_of(uri)
+            allowed = path is None or self.privacy.allows(path)
+            self._judged[uri] = allowed, now_s
+        return allowed
+
+    def wants(self, snapshot: Snapshot) -> bool:
+        """Whether suggestions are wanted in this document."""
+        return self.settings.enabled_for(snapshot.language_id) and self.allows(snapshot.uri)
 
     def debounce_ms(self) -> float:
         """How long to wait, from now, before the backend is asked."""
@@ -110,8 +168,8 @@ class Session:
 
     def sender(self, uri: str) -> Sender:
         """This session and a document, in names that say nothing about either."""
-        digest = hashlib.blake2b(uri.encode(), key=self._id.encode(), digest_size=8)
-        return Sender(self._id, digest.hexdigest())
+        digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
+        return Sender(self.id, digest.hexdigest())
 
     def answered(self, latency_ms: float, load: float | None) -> None:
         """Takes note of an answer that came."""
@@ -153,7 +211,11 @@ class Session:
     async def close(self) -> None:
         """Ends what runs for this connection."""
         await self.requests.close()
+        if self._workbench is not None:
+            self._workbench.close()
         await self.link.close()
+        if self._background:
+            await asyncio.wait(self._background, timeout=FAREWELL_S)
 
 
 def _median(values: Collection[float]) -> float | None:

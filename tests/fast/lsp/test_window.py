@@ -57,7 +57,12 @@ def test_what_the_suffix_does_not_need_goes_to_the_prefix() -> None:
 def test_what_the_prefix_does_not_need_goes_to_the_suffix() -> None:
     cut = window(snapshot_of(LONG), 100, 8_000)
     assert len(cut.prefix) == 100
-    assert len(cut.suffix) > 7_900 - 40
+    assert len(cut.suffix) > 8_000 * 3 // 4 - 40
+
+
+def test_the_suffix_stays_while_somebody_types_at_the_head_of_a_file() -> None:
+    tails = {window(snapshot_of("x" * n + LONG), n, 8_000, 1_200).suffix for n in range(300)}
+    assert len(tails) == 1
 
 
 def test_keys_that_are_typed_share_all_of_the_prefix_before_them() -> None:

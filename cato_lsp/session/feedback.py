@@ -1,0 +1,152 @@
+"""Follows suggestions from the screen to what is left of them after five minutes.
+
+An editor that says nothing is believed to show what it was answered. A suggestion that was neither
+accepted nor typed when the next one takes its place was rejected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from cato_backend.wire.feedback import Feedback, FeedbackEvent
+from cato_lsp.session.completing import Suggestion
+from cato_lsp.text import Snapshot
+
+KEPT = ((30.0, FeedbackEvent.KEPT_30S), (300.0, FeedbackEvent.KEPT_5MIN))
+MOST_KEPT = 0.5
+"""The share of what was accepted that must still be there."""
+_REMEMBERED = 64
+
+Find = Callable[[str], Snapshot | None]
+Tell = Callable[[Feedback, dict[str, object]], None]
+"""What happened, and what only this machine is told of it."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """A suggestion on the screen; `offset` is where it begins."""
+
+    suggestion: Suggestion
+    uri: str
+    language: str
+    offset: int
+    accepted_chars: int = 0
+
+
+class FeedbackLedger:
+    """The suggestions of one session."""
+
+    def __init__(self, find: Find, tell: Tell) -> None:
+        self._find = find
+        self._tell = tell
+        self._by_request: dict[str, Shown] = {}
+        self._on_screen: dict[str, Shown] = {}
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._tells_what_it_shows = False
+
+    def answered(self, suggestion: Suggestion, snapshot: Snapshot, offset: int) -> None:
+        """The editor was answered: it shows this, unless it is one that tells."""
+        known = self._by_request.get(suggestion.request_id)
+        shown = Shown(suggestion, snapshot.uri, snapshot.language_id, offset)
+        shown.accepted_chars = known.accepted_chars if known else 0
+        self._remember(shown)
+        if known is None and not self._tells_what_it_shows:
+            self._show(shown)
+        elif known is not None and self._on_screen.get(snapshot.uri) is known:
+            self._on_screen[snapshot.uri] = shown
+
+    def did_show(self, request_id: str) -> None:
+        """The editor shows it."""
+        self._tells_what_it_shows = True
+        shown = self._by_request.get(request_id)
+        if shown is not None and self._on_screen.get(shown.uri) is not shown:
+            self._show(shown)
+
+    def accepted(self, request_id: str) -> Shown | None:
+        """All of it was accepted. Returns what it was."""
+        shown = self._by_request.get(request_id)
+        if shown is None:
+            return None
+        self._on_screen.pop(shown.uri, None)
+        shown.accepted_chars = len(shown.suggestion.text)
+        self._say(FeedbackEvent.ACCEPTED, shown, shown.accepted_chars)
+        for after_s, event in KEPT:
+            self._later(after_s, partial(self._check, shown, event))
+        return shown
+
+    def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
+        """Its first `accepted_chars` characters were accepted."""
+        shown = self._by_request.get(request_id)
+        if shown is not None:
+            shown.accepted_chars = accepted_chars
+            self._say(FeedbackEvent.PARTIALLY_ACCEPTED, shown, accepted_chars)
+
+    def gone(self, uri: str) -> None:
+        """What was on the screen of this document is no more."""
+        shown = self._on_screen.pop(uri, None)
+        if shown is None or shown.accepted_chars or self._was_typed(shown):
+            return
+        self._say(FeedbackEvent.REJECTED, shown, None)
+
+    def close(self) -> None:
+        """The session ends: nothing is looked at any more."""
+        for timer in self._timers:
+            timer.cancel()
+        for uri in tuple(self._on_screen):
+            self.gone(uri)
+
+    def _show(self, shown: Shown) -> None:
+        self.gone(shown.uri)
+        self._on_screen[shown.uri] = shown
+        self._say(FeedbackEvent.SHOWN, shown, None)
+
+    def _remember(self, shown: Shown) -> None:
+        self._by_request.pop(shown.suggestion.request_id, None)
+        self._by_request[shown.suggestion.request_id] = shown
+        if len(self._by_request) > _REMEMBERED:
+            del self._by_request[next(iter(self._by_request))]
+
+    def _was_typed(self, shown: Shown) -> bool:
+        snapshot = self._find(shown.uri)
+        return snapshot is not None and snapshot.text.startswith(
+            shown.suggestion.text, shown.offset
+        )
+
+    def _check(self, shown: Shown, event: FeedbackEvent) -> None:
+        snapshot = self._find(shown.uri)
+        lines = [line.strip() for line in shown.suggestion.text.splitlines() if line.strip()]
+        if snapshot is None or not lines:
+            return
+        left = sum(len(line) for line in lines if line in snapshot.text)
+        if left >= MOST_KEPT * sum(map(len, lines)):
+            self._say(event, shown, left)
+
+    def _later(self, after_s: float, action: Callable[[], None]) -> None:
+        self._timers = {timer for timer in self._timers if timer.when() > _now_s()}
+        self._timers.add(asyncio.get_running_loop().call_later(after_s, action))
+
+    def _say(self, event: FeedbackEvent, shown: Shown, accepted_chars: int | None) -> None:
+        suggestion = shown.suggestion
+        feedback = Feedback(
+            suggestion.request_id,
+            event,
+            shown_chars=len(suggestion.text),
+            accepted_chars=accepted_chars,
+            latency_ms=round(suggestion.latency_ms, 1),
+            language=shown.language,
+        )
+        more: dict[str, object] = {
+            "time_s": round(time.time(), 3),
+            "task": suggestion.task.value,
+            "source": suggestion.source.value,
+            "lines": suggestion.text.count("\n") + 1,
+        }
+        self._tell(feedback, more)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,118 @@
+"""Gathers what other files have to say, beside everything else; what it found stays for a while.
+
+The pieces stand in front of the prompt: were they to change with each key, nothing of the prompt
+would be cached. They are gathered when a document is come to, and again when its window jumps or
+it was left for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cato_lsp.session.uris import path_of
+from cato_lsp.surroundings.imports import candidates, imports_of
+from cato_lsp.surroundings.pieces import (
+    OtherFile,
+    Piece,
+    declared,
+    edited,
+    similar,
+    within_budget,
+)
+from cato_lsp.surroundings.similar import words_around
+from cato_lsp.syntax.parsing import open_document
+from cato_lsp.text import Snapshot
+
+PATIENCE_S = 0.05
+KEPT_S = 60.0
+"""A document that was left for so long is looked around anew."""
+LARGEST_FILE = 64 * 1024
+"""In bytes. Parsing it takes some 5 ms, during which nobody is answered."""
+MOST_FILES = 6
+_NEIGHBOURS = 4
+"""Open documents that are looked through for similar pieces."""
+
+Allowed = Callable[[Path], bool]
+
+
+@dataclass(slots=True)
+class _Gathered:
+    window_start: int
+    used_s: float
+    work: asyncio.Future[tuple[Piece, ...]]
+
+
+class Gatherer:
+    """The pieces for each document that is being edited."""
+
+    def __init__(self, allowed: Allowed) -> None:
+        self._allowed = allowed
+        self._by_uri: dict[str, _Gathered] = {}
+
+    def look(
+        self, snapshot: Snapshot, offset: int, window_start: int, others: Iterable[OtherFile]
+    ) -> None:
+        """Begins to gather for a cursor at `offset`, unless that was done for this window.
+
+        `others`: the documents that are open, the one used last first.
+        """
+        now_s = asyncio.get_running_loop().time()
+        known = self._by_uri.get(snapshot.uri)
+        if known and known.window_start == window_start and now_s - known.used_s < KEPT_S:
+            known.used_s = now_s
+            return
+        neighbours = [other for other in others if other.snapshot.uri != snapshot.uri]
+        work = asyncio.to_thread(_gather, snapshot, offset, neighbours[:_NEIGHBOURS], self._allowed)
+        self._by_uri[snapshot.uri] = _Gathered(window_start, now_s, asyncio.ensure_future(work))
+
+    async def pieces(self, uri: str) -> tuple[Piece, ...]:
+        """What was found; nothing where it takes too long. What comes late is there next time."""
+        known = self._by_uri.get(uri)
+        if known is None:
+            return ()
+        done, _ = await asyncio.wait([known.work], timeout=PATIENCE_S)
+        return known.work.result() if done and known.work.exception() is None else ()
+
+    def forget(self, uri: str) -> None:
+        """The document is closed."""
+        self._by_uri.pop(uri, None)
+
+
+def _gather(
+    snapshot: Snapshot, offset: int, neighbours: list[OtherFile], allowed: Allowed
+) -> tuple[Piece, ...]:
+    imported = _imported(snapshot, neighbours, allowed)
+    alike = similar(neighbours, words_around(snapshot, offset))
+    return within_budget([*declared(imported), *alike, *edited(neighbours)])
+
+
+def _imported(
+    snapshot: Snapshot, neighbours: list[OtherFile], allowed: Allowed
+) -> Iterator[tuple[OtherFile, frozenset[str]]]:
+    document = path_of(snapshot.uri)
+    if document is None:
+        return
+    is_open = {path_of(other.snapshot.uri): other for other in neighbours}
+    found = 0
+    for imported in imports_of(snapshot):
+        paths = map(Path, candidates(imported, snapshot.language_id, document))
+        files = (is_open.get(path) or _read(path, snapshot.language_id, allowed) for path in paths)
+        file = next((file for file in files if file is not None), None)
+        if file is not None:
+            yield file, imported.names
+            found += 1
+        if found >= MOST_FILES:
+            return
+
+
+def _read(path: Path, language_id: str, allowed: Allowed) -> OtherFile | None:
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_FILE or not allowed(path):
+            return None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return OtherFile(path.name, open_document(path.as_uri(), language_id, 0, text).snapshot())

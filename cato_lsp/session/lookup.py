@@ -1,0 +1,122 @@
+"""Looks settings up in their sources, and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A setting that cannot be used: the next source, at last the default, holds instead."""
+
+    setting: str
+    expected: str
+
+    def __str__(self) -> str:
+        # The value is left out: a mistyped token must not reach a log.
+        return f"cato: setting {self.setting!r} must be {self.expected}; it is ignored"
+
+
+class Unusable(ValueError):
+    """A value that does not fit its setting; the text says what would."""
+
+
+class Lookup:
+    """Sources in the order in which they win, and what was wrong with their values."""
+
+    def __init__(self, sources: tuple[object, ...], environment: Mapping[str, str]) -> None:
+        self._sources = sources
+        self._environment = environment
+        self.complaints: list[Complaint] = []
+
+    def find(self, setting: str, read: Callable[[object], T], default: T, variable: str = "") -> T:
+        """The first usable value of `setting`; at last that of the environment's `variable`."""
+        candidates = [_at(source, setting) for source in self._sources]
+        candidates.append(self._environment.get(variable) if variable else None)
+        for candidate in candidates:
+            # An empty string is how editors spell "not set".
+            if candidate is None or candidate == "":
+                continue
+            try:
+                return read(candidate)
+            except Unusable as error:
+                self.complaints.append(Complaint(setting, str(error)))
+        return default
+
+
+def _at(source: object, setting: str) -> object:
+    """The value at a dotted path; a client may also write the dotted path as one key."""
+    if not isinstance(source, Mapping):
+        return None
+    values = cast("Mapping[str, object]", source)
+    if setting in values:
+        return values[setting]
+    head, _, rest = setting.partition(".")
+    return _at(values.get(head), rest) if rest else None
+
+
+def string(value: object) -> str:
+    """A string. This and the other readers raise Unusable."""
+    if not isinstance(value, str):
+        raise Unusable("a string")
+    return value
+
+
+def url(value: object) -> str:
+    """An HTTP URL without a slash at its end."""
+    parts = urlsplit(string(value).strip())
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise Unusable("a URL like http://127.0.0.1:8710")
+    return parts.geturl().rstrip("/")
+
+
+def flag(value: object) -> bool:
+    """True or false, also as environments spell it."""
+    words = {"1": True, "true": True, "0": False, "false": False}
+    flag = words.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(flag, bool):
+        raise Unusable("true or false")
+    return flag
+
+
+def integer(low: int, high: int) -> Callable[[object], int]:
+    """Reads integers within bounds."""
+
+    def read(value: object) -> int:
+        # JSON has one kind of number: an editor may send 75.0.
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(whole, bool) or not isinstance(whole, int) or not low <= whole <= high:
+            raise Unusable(f"an integer from {low} to {high}")
+        return whole
+
+    return read
+
+
+def strings(value: object) -> tuple[str, ...]:
+    """A list of strings."""
+    if not isinstance(value, list):
+        raise Unusable("a list of strings")
+    return tuple(map(string, cast("list[object]", value)))
+
+
+def switches(of: str) -> Callable[[object], dict[str, bool]]:
+    """Reads objects of a name to `{enabled: bool}`; `of` says what the names are."""
+    expected = f"an object of {of} to {{enabled: bool}}"
+
+    def enabled(entry: object) -> bool:
+        if not isinstance(entry, Mapping):
+            raise Unusable(expected)
+        return flag(cast("Mapping[str, object]", entry).get("enabled", True))
+
+    def read(value: object) -> dict[str, bool]:
+        if not isinstance(value, Mapping):
+            raise Unusable(expected)
+        named = cast("Mapping[str, object]", value)
+        return {name: enabled(entry) for name, entry in named.items()}
+
+    return read

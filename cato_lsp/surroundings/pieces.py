@@ -1,0 +1,82 @@
+"""Chooses what goes along with a prompt: the most useful first, the volatile last, in budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cato_lsp.surroundings.declarations import declarations
+from cato_lsp.surroundings.similar import most_similar
+from cato_lsp.text.snapshot import Snapshot
+
+BUDGET = 2_400
+"""Characters of all pieces together; a quarter of the window at most, as at the gateway."""
+MOST_OF_ONE = 900
+MOST_SIMILAR = 2
+EDIT_LINES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text of another file; the path is relative, for the model to read."""
+
+    path: str
+    text: str
+
+    def body(self) -> dict[str, str]:
+        """As `cato.context` spells it."""
+        return {"path": self.path, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFile:
+    """A file that may have something to say, parsed."""
+
+    path: str
+    snapshot: Snapshot
+    edited_at: int | None = None
+    """Where it was edited last, in characters; None where it was not."""
+
+
+def declared(files: Iterable[tuple[OtherFile, frozenset[str]]]) -> list[Piece]:
+    """The declarations of imported names."""
+    pieces = ((file.path, declarations(file.snapshot, names)) for file, names in files)
+    return [Piece(path, text[:MOST_OF_ONE]) for path, text in pieces if text]
+
+
+def similar(files: Sequence[OtherFile], wanted: frozenset[str]) -> list[Piece]:
+    """The pieces most like what is being edited, the most alike first."""
+    found = [(most_similar(file.snapshot.text, wanted), file.path) for file in files]
+    alike = sorted(
+        ((piece, path) for piece, path in found if piece is not None),
+        key=lambda scored: -scored[0].alike,
+    )
+    return [Piece(path, piece.text[:MOST_OF_ONE]) for piece, path in alike[:MOST_SIMILAR]]
+
+
+def edited(files: Iterable[OtherFile]) -> list[Piece]:
+    """The lines around the last edit of each file."""
+    return [
+        Piece(file.path, _lines_around(file.snapshot, file.edited_at)[:MOST_OF_ONE])
+        for file in files
+        if file.edited_at is not None
+    ]
+
+
+def _lines_around(snapshot: Snapshot, offset: int) -> str:
+    lines = snapshot.lines
+    line = lines.line_at(min(offset, len(snapshot.text)))
+    first, last = max(line - EDIT_LINES, 0), min(line + EDIT_LINES, lines.count - 1)
+    return snapshot.text[lines.start(first) : lines.end(last, snapshot.text)]
+
+
+def within_budget(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """The first pieces that fit, none of them twice."""
+    kept: dict[Piece, None] = {}
+    room = BUDGET
+    for piece in pieces:
+        size = len(piece.path) + len(piece.text)
+        if piece not in kept and size <= room:
+            kept[piece] = None
+            room -= size
+    return tuple(kept)
