@@ -1,0 +1,245 @@
+"""`cato profile`: measures how long the steps of a replica take, and writes its latency profile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cato_backend.errors import ConfigError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from cato_backend.profile_files.document import Made
+    from cato_backend.profiling.campaign import Progress
+    from cato_backend.profiling.profile import Outcome, Subject
+    from cato_backend.replicas.local import LocalSpec
+
+SUMMARY = "measure a replica's step times and write its latency profile"
+_MAX_NUM_SEQS = 64
+"""What `cato serve` starts its replicas with."""
+_MAX_NUM_BATCHED_TOKENS = 2048
+"""vLLM's default on CPUs, and on GPUs with less than 70 GiB."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--url", help="a running vLLM server, without /v1; nobody else may use it")
+    which.add_argument(
+        "--model", metavar="PATH", help='start one: "embedded", a folder, or a hub name'
+    )
+    parser.add_argument(
+        "--served-model", default="", metavar="NAME", help="with --url: which of its models"
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="with --url: its bearer token"
+    )
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="the folder that the profile is filed under; of this machine unless given",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a small grid: half a minute in place of minutes"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the profile; your own folder of them unless given"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="predicted against measured, as svg, png or pdf"
+    )
+    parser.add_argument("--samples", type=Path, metavar="FILE", help="every measured step, as JSON")
+    parser.add_argument(
+        "--max-num-seqs",
+        type=int,
+        default=_MAX_NUM_SEQS,
+        metavar="N",
+        help="the engine's own setting; it does not tell",
+    )
+    parser.add_argument(
+        "--max-num-batched-tokens",
+        type=int,
+        default=_MAX_NUM_BATCHED_TOKENS,
+        metavar="N",
+        help="the engine's own setting; it does not tell",
+    )
+    parser.add_argument(
+        "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random prompts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Profiles, prints the table, writes the files."""
+    import asyncio
+
+    from cato_backend.profile_files.files import path_in, save_profile, user_folder
+    from cato_backend.profiling.campaign import save_samples
+    from cato_backend.profiling.profile import profile_file
+    from cato_backend.profiling.table import table
+
+    subject, outcome = asyncio.run(_measured(arguments))
+    _clear_line()
+    for line in table(outcome.campaign, outcome.fit):
+        print(line)
+    path = arguments.out or path_in(user_folder(), subject.hardware, subject.model)
+    save_profile(profile_file(subject, outcome, _made(arguments)), path)
+    print(f"written: {path}")
+    if arguments.samples:
+        save_samples(outcome.campaign, arguments.samples)
+    if arguments.plot:
+        _plot(arguments.plot, subject, outcome)
+    return 0
+
+
+async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
+    import aiohttp
+
+    from cato_backend.profiling.profile import run_profile
+
+    # Without a limit: a batch opens a connection for each of its streams.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        _subject(arguments, session) as subject,
+    ):
+        outcome = await run_profile(
+            session, subject, _show, quick=arguments.quick, seed=arguments.seed
+        )
+        return subject, outcome
+
+
+@asynccontextmanager
+async def _subject(
+    arguments: argparse.Namespace, session: aiohttp.ClientSession
+) -> AsyncGenerator[Subject]:
+    """The replica to profile: started here and ended at the end, or somebody else's."""
+    from cato_backend.profiling.profile import Subject
+    from cato_backend.replicas.probe import describe
+
+    limits = (arguments.max_num_seqs, arguments.max_num_batched_tokens)
+    if arguments.url:
+        token = _token(arguments.token_file)
+        url = arguments.url.rstrip("/")
+        replica = await describe(
+            session, "profiled", url, model=arguments.served_model, api_key=token
+        )
+        hardware = arguments.hardware or _hardware()
+        yield Subject(replica, replica.model, hardware, *limits, start_s=arguments.start_s)
+        return
+    async with _launched(arguments, session) as subject:
+        yield subject
+
+
+@asynccontextmanager
+async def _launched(
+    arguments: argparse.Namespace, session: aiohttp.ClientSession
+) -> AsyncGenerator[Subject]:
+    from cato_backend.clock import monotonic
+    from cato_backend.profiling.profile import Subject
+    from cato_backend.replicas.local import LocalLauncher
+
+    seqs, budget = arguments.max_num_seqs, arguments.max_num_batched_tokens
+    spec = _local_spec(arguments.model, seqs, budget)
+    print(f"starting {spec.model.name}, log {spec.log}", file=sys.stderr)
+    began = monotonic()
+    running = await LocalLauncher(spec, session, _note).launch()
+    try:
+        replica = await running.wait_ready()
+        yield Subject(
+            replica,
+            spec.model.name,
+            arguments.hardware or _hardware(),
+            seqs,
+            budget,
+            start_s=monotonic() - began,
+            flags=_flags(spec),
+            engine_pid=running.engine_pid if spec.engine.kind == "cpu" else None,
+        )
+    finally:
+        await running.stop()
+
+
+def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
+    """As `cato serve` would start it, with the limits that the profile states."""
+    from cato_backend.config import EMBEDDED, parse_config
+    from cato_backend.runtime.places import plan_local
+
+    name = "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]
+    limits = ("--max-num-seqs", str(max_num_seqs), "--max-num-batched-tokens", str(budget))
+    model = {"name": name, "path": path, "engine_args": limits}
+    (planned,) = plan_local(parse_config({"models": [model]}))
+    return planned.spec
+
+
+def _flags(spec: LocalSpec) -> tuple[str, ...]:
+    """The engine's flags, without what says where the model lies and where it is served."""
+    from cato_backend.engines.command import invocation
+
+    flags = list(invocation(spec.model, spec.engine, 0, "").argv[3:])
+    for placing in ("--model", "--served-model-name", "--host", "--port"):
+        at = flags.index(placing)
+        del flags[at : at + 2]
+    return tuple(flags)
+
+
+def _hardware() -> str:
+    """The name of this machine's hardware, as profiles are filed under."""
+    from cato_backend.engines.gpus import detect_gpus
+    from cato_backend.profile_files.hardware import cpu_hardware, gpu_hardware
+
+    gpus = detect_gpus()
+    return gpu_hardware(gpus[0].name) if gpus else cpu_hardware(len(os.sched_getaffinity(0)))
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+
+
+def _made(arguments: argparse.Namespace) -> Made:
+    from cato_backend import __version__
+    from cato_backend.profile_files.document import Made
+
+    grid = "a quick grid" if arguments.quick else "the full grid"
+    today = datetime.now(UTC).date().isoformat()
+    how = f"cato profile {__version__}, {grid}, load average {os.getloadavg()[0]:.1f} at the end"
+    return Made(method="measured", how=how, date=today)
+
+
+def _plot(path: Path, subject: Subject, outcome: Outcome) -> None:
+    from cato_backend.profiling.plot import save_plot
+
+    save_plot(outcome.campaign, outcome.fit, f"{subject.model} on {subject.hardware}", path)
+    print(f"written: {path}")
+
+
+def _show(progress: Progress) -> None:
+    text = (
+        f"round {progress.round} of {progress.rounds}, {progress.done} of {progress.total} "
+        f"settings, {progress.elapsed_s:.0f} s, about {progress.left_s:.0f} s left"
+    )
+    if sys.stderr.isatty():
+        print(f"\r{text:70}", end="", file=sys.stderr, flush=True)
+    elif progress.done % 10 == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _clear_line() -> None:
+    if sys.stderr.isatty():
+        print(f"\r{'':70}\r", end="", file=sys.stderr)
+
+
+def _note(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)

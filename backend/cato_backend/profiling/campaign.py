@@ -1,0 +1,109 @@
+"""Runs the plan round by round, and makes one sample of a cell's readings."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from cato_backend.clock import monotonic
+from cato_backend.profiling.cells import Plan, Setup
+from cato_backend.profiling.fit import Sample
+from cato_backend.profiling.measure import Reading, measure
+from cato_backend.profiling.prompts import Prompts
+from cato_backend.profiling.stream import ReplicaClient
+
+_QUARTILE = 0.25
+"""Noise only ever adds: the lower quartile of a cell's readings stands for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is."""
+
+    round: int
+    rounds: int
+    done: int
+    total: int
+    elapsed_s: float
+
+    @property
+    def left_s(self) -> float:
+        """At the pace so far."""
+        return self.elapsed_s * (self.total - self.done) / max(1, self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What was measured."""
+
+    samples: tuple[Sample, ...]
+    spread_percent: float
+    """Half the interquartile range of a cell's readings over their median, in the mean of cells."""
+
+
+def save_samples(campaign: Campaign, path: Path) -> None:
+    """Writes what was measured as JSON: a list of cells with their `seconds`."""
+    rows = [{**asdict(sample.cell), "seconds": sample.seconds} for sample in campaign.samples]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", encoding="utf-8")
+
+
+async def run_campaign(
+    client: ReplicaClient,
+    prompts: Prompts,
+    plan: Plan,
+    on_progress: Callable[[Progress], None],
+) -> Campaign:
+    """Every setup once a round, so that what changes with time hits all alike."""
+    began, total = monotonic(), plan.rounds * len(plan.setups)
+    readings: dict[Setup, list[list[Reading]]] = {setup: [] for setup in plan.setups}
+    await measure(client, prompts, plan.setups[0], plan.window)  # The first one warms up.
+    for number in range(plan.rounds):
+        for index, setup in enumerate(plan.setups):
+            readings[setup].append(await measure(client, prompts, setup, plan.window))
+            done = number * len(plan.setups) + index + 1
+            elapsed = monotonic() - began
+            on_progress(Progress(number + 1, plan.rounds, done, total, elapsed))
+    return summarised(list(readings.values()))
+
+
+def summarised(setups: Sequence[Sequence[Sequence[Reading]]]) -> Campaign:
+    """From readings by setup, round and position (plain decoding first) to one sample a cell."""
+    samples: list[Sample] = []
+    spreads: list[float] = []
+    for rounds in setups:
+        by_cell = list(zip(*rounds, strict=True))
+        step_s = _low([reading.seconds for reading in by_cell[0]])
+        samples += [_sample(readings, step_s) for readings in by_cell]
+        spreads += [_spread([reading.seconds for reading in readings]) for readings in by_cell]
+    return Campaign(tuple(samples), 100 * statistics.mean(spreads))
+
+
+def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
+    """The plain steps that were timed with it are taken out."""
+    first = readings[0]
+    seconds = _low([reading.seconds for reading in readings]) - first.beside * step_s
+    cell = replace(
+        first.cell,
+        new_tokens=round(statistics.mean(reading.cell.new_tokens for reading in readings)),
+        kv_tokens=statistics.mean(reading.cell.kv_tokens for reading in readings),
+        attention=statistics.mean(reading.cell.attention for reading in readings),
+    )
+    # A chunk that costs next to nothing may come out below a plain step by what readings vary.
+    return Sample(cell, max(seconds, 0.8 * step_s) if first.beside else seconds)
+
+
+def _low(values: Sequence[float]) -> float:
+    ordered = sorted(values)
+    return ordered[math.ceil(_QUARTILE * (len(ordered) - 1))]
+
+
+def _spread(values: Sequence[float]) -> float:
+    if len(values) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / 2 / middle

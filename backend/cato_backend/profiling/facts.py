@@ -1,0 +1,80 @@
+"""What a replica says of itself: version, context, size of its KV cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from cato_backend.errors import EngineError
+from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.replicas.replica import Replica
+
+_CACHE = "vllm:cache_config_info"
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one replica."""
+
+    version: str
+    limits: EngineLimits
+    kv_bytes_per_token: int | None
+
+
+async def ask_facts(
+    session: aiohttp.ClientSession, replica: Replica, max_num_seqs: int, budget: int
+) -> Facts:
+    """Asks `/version` and `/metrics`; the two limits are not told there.
+
+    Raises EngineError naming what cannot be read.
+    """
+    version = await _get(session, replica, "/version")
+    cache = _cache_config(replica, await _get(session, replica, "/metrics"))
+    block_size = _number(replica, cache, "block_size")
+    blocks = cache.get("num_gpu_blocks", "")
+    tokens = cache.get("kv_cache_size_tokens", "")
+    if not tokens.isdigit():
+        tokens = str(int(blocks) * block_size) if blocks.isdigit() else ""
+    kv_tokens = _number(replica, {"kv_cache_size_tokens": tokens}, "kv_cache_size_tokens")
+    memory = cache.get("kv_cache_memory_bytes", "")
+    limits = EngineLimits(
+        max_num_seqs=max_num_seqs,
+        max_num_batched_tokens=budget,
+        kv_tokens=kv_tokens,
+        block_size=block_size,
+        max_model_len=replica.max_model_len or kv_tokens,
+    )
+    per_token = int(memory) // kv_tokens if memory.isdigit() else None
+    return Facts(version, limits, per_token)
+
+
+async def _get(session: aiohttp.ClientSession, replica: Replica, path: str) -> str:
+    headers = {"authorization": f"Bearer {replica.api_key}"} if replica.api_key else {}
+    url = f"{replica.url}{path}"
+    try:
+        async with session.get(url, headers=headers, timeout=_TIMEOUT) as response:
+            if response.status != 200:
+                raise EngineError(f"{url} answered {response.status}")
+            if path == "/version":
+                return str((await response.json())["version"])
+            return await response.text()
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{url} cannot be read: {error!r}") from error
+
+
+def _cache_config(replica: Replica, metrics: str) -> dict[str, str]:
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name == _CACHE:
+                return dict(sample.labels)
+    raise EngineError(f"{replica.url}/metrics has no {_CACHE}: is it vLLM?")
+
+
+def _number(replica: Replica, labels: dict[str, str], name: str) -> int:
+    value = labels.get(name, "")
+    if not value.isdigit() or int(value) < 1:
+        raise EngineError(f"{replica.url}/metrics: {_CACHE}: {name} is {value!r}, not a number")
+    return int(value)

@@ -1,0 +1,116 @@
+"""Profiles one live replica, from its first answer to the finished file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from cato_backend.clock import monotonic
+from cato_backend.errors import ConfigError
+from cato_backend.profile_files.document import (
+    Check,
+    EngineData,
+    LawData,
+    LimitsData,
+    Made,
+    ProfileFile,
+)
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profiling.campaign import Campaign, Progress, run_campaign
+from cato_backend.profiling.cells import plan
+from cato_backend.profiling.engine_clock import Clock, engine_clock
+from cato_backend.profiling.facts import Facts, ask_facts
+from cato_backend.profiling.fit import Fit, fit
+from cato_backend.profiling.prompts import prompts_for
+from cato_backend.profiling.stream import ReplicaClient
+from cato_backend.replicas.replica import Replica
+
+_WARM_UP_TOKENS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is profiled, and what cannot be asked of it."""
+
+    replica: Replica
+    model: str
+    hardware: str
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    start_s: float
+    flags: tuple[str, ...] = ()
+    engine_pid: int | None = None
+    """Where it runs on this machine's CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    facts: Facts
+    campaign: Campaign
+    fit: Fit
+
+
+async def run_profile(
+    session: aiohttp.ClientSession,
+    subject: Subject,
+    on_progress: Callable[[Progress], None],
+    *,
+    quick: bool,
+    seed: int,
+) -> Outcome:
+    """Measures and fits. Raises EngineError, ConfigError naming what stands in the way."""
+    replica = subject.replica
+    budget, seqs = subject.max_num_batched_tokens, subject.max_num_seqs
+    facts = await ask_facts(session, replica, seqs, budget)
+    prompts = await prompts_for(session, replica, seed)
+    await ReplicaClient(session, replica).complete(prompts.fresh(_WARM_UP_TOKENS), _WARM_UP_TOKENS)
+    grid = plan(facts.limits, quick=quick)
+    if not any(setup.held_out for setup in grid.setups):
+        raise ConfigError.of("max_num_seqs", seqs, "room for more than two sequences")
+    client = ReplicaClient(session, replica, _clock(subject))
+    campaign = await run_campaign(client, prompts, grid, on_progress)
+    return Outcome(facts, campaign, fit(campaign.samples))
+
+
+def _clock(subject: Subject) -> Clock:
+    return monotonic if subject.engine_pid is None else engine_clock(subject.engine_pid)
+
+
+def profile_file(subject: Subject, outcome: Outcome, made: Made) -> ProfileFile:
+    """The file's content."""
+    facts, law = outcome.facts, outcome.fit.law
+    return ProfileFile(
+        schema_version=1,
+        model=subject.model,
+        hardware=subject.hardware,
+        law=LawData.of(_rounded(law)),
+        limits=LimitsData.of(facts.limits),
+        kv_bytes_per_token=facts.kv_bytes_per_token,
+        start_s=round(subject.start_s, 1),
+        engine=EngineData(name="vllm", version=facts.version, flags=subject.flags),
+        made=made,
+        validation=(_check(outcome),),
+    )
+
+
+def _check(outcome: Outcome) -> Check:
+    errors = outcome.fit.held_out[outcome.fit.law.form]
+    return Check(
+        quantity="step",
+        against="batches, contexts and prompts between those of the fit, on the same replica",
+        cells=errors.cells,
+        mean_error_percent=round(errors.mean, 2),
+        p90_error_percent=round(errors.p90, 2),
+        spread_percent=round(outcome.campaign.spread_percent, 2),
+    )
+
+
+def _rounded(law: StepLaw) -> StepLaw:
+    """Four significant digits: more would only look exact."""
+    values = (law.base, law.weights, law.per_new_token, law.per_sequence, law.per_kv_token)
+    rounded = [float(f"{value:.4g}") for value in (*values, law.per_attention)]
+    return StepLaw(law.form, *rounded)
