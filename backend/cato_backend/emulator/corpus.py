@@ -33,23 +33,31 @@ class Corpus:
             self._places.setdefault("", []).append((number, 0))
             self._index(number, text)
 
-    def place(self, before: str) -> tuple[int, int] | None:
+    def place(self, before: str, suffix: str) -> tuple[int, int] | None:
         """Number of the text and offset in it where `before` ends; the place that fits best."""
         line, tail = _last_line(before)
-        ends = (
+        ends = [
             (number, start + len(tail))
             for number, start in self._places.get(line, ())
             if self._texts[number].startswith(tail, start)
-        )
-        return max(ends, key=lambda end: self._nearness(end, before), default=None)
+        ]
+        nearness = [self._nearness(end, before) for end in ends]
+        most = max(nearness, default=0)
+        best = [end for end, near in zip(ends, nearness, strict=True) if near == most]
+        followed = (end for end in best if self._find(end, suffix) >= 0)
+        return next(followed, best[0] if best else None)
 
     def rest(self, place: tuple[int, int], suffix: str) -> str:
         """What follows there, up to the suffix."""
         number, offset = place
-        text = self._texts[number]
+        end = self._find(place, suffix)
+        return self._texts[number][offset : None if end < 0 else end]
+
+    def _find(self, place: tuple[int, int], suffix: str) -> int:
+        """Where the suffix begins, after that place; -1 if nowhere. White space tells nothing."""
+        number, offset = place
         start = suffix[:_SUFFIX_CHARS]
-        end = text.find(start, offset) if start.strip() else -1
-        return text[offset:] if end < 0 else text[offset:end]
+        return self._texts[number].find(start, offset) if start.strip() else -1
 
     def _index(self, number: int, text: str) -> None:
         offset = 0
@@ -82,7 +90,7 @@ class CorpusText:
     def __call__(self, prompt: list[int]) -> Iterator[int]:
         text = self._tokenizer.decode(prompt)
         before, suffix = split_infill(text)
-        place = self._corpus.place(before)
+        place = self._corpus.place(before, suffix)
         if place is None:
             return pseudo_code(text, self._tokenizer, self._seed)
         return self._said(place, self._corpus.rest(place, suffix))

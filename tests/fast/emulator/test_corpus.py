@@ -1,0 +1,65 @@
+"""The model that knows what comes next."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_backend.emulator.corpus import Corpus, CorpusText, split_infill
+from cato_backend.emulator.tokenizer import EOS, Tokenizer
+
+TOKENIZER = Tokenizer()
+LINES = st.lists(st.sampled_from(["x = 1", "", "    return x", "def f():", "für", "\tend"]))
+ORDERS = st.sampled_from(
+    [
+        "<|fim_prefix|>{before}<|fim_suffix|>{after}<|fim_middle|>",
+        "<|fim_prefix|><|fim_suffix|>{after}<|fim_middle|>{before}",
+        "<|fim_suffix|>{after}<|fim_prefix|>{before}<|fim_middle|>",
+    ]
+)
+
+
+def said(source: CorpusText, prompt: str, most: int = 5000) -> str:
+    tokens = list(islice(source(TOKENIZER.encode(prompt)), most))
+    return TOKENIZER.decode(tokens[: tokens.index(EOS)] if EOS in tokens else tokens)
+
+
+@given(LINES, LINES, LINES, ORDERS, st.data())
+def test_a_hole_is_filled_with_what_stood_there(
+    head: list[str], middle: list[str], tail: list[str], order: str, data: st.DataObject
+) -> None:
+    text = "\n".join(["# its only file", *head, *middle, "# the end", *tail])
+    start = data.draw(st.integers(0, text.index("# the end")))
+    prompt = order.format(before=text[:start], after=text[text.index("# the end") :])
+    source = CorpusText(Corpus(["other\n", text]), 0.0, seed=1)
+    assert said(source, prompt) == text[start : text.index("# the end")]
+
+
+@given(st.text(), st.text(), st.text(), ORDERS)
+def test_both_orders_are_taken_apart(before: str, after: str, said_so_far: str, order: str) -> None:
+    prompt = order.format(before=before, after=after) + said_so_far
+    assert split_infill(prompt) == (before + said_so_far, after)
+
+
+def test_of_two_places_the_one_with_the_same_text_before_it_is_taken() -> None:
+    texts = ["def a():\n    x = 1\n    y = 2\n", "def b():\n    x = 1\n    z = 3\n"]
+    source = CorpusText(Corpus(texts), 0.0, seed=1)
+    assert said(source, "def b():\n    x = 1\n    ") == "z = 3\n"
+    assert said(source, "def a():\n    x = 1\n    ") == "y = 2\n"
+
+
+def test_what_is_not_found_is_answered_all_the_same() -> None:
+    source = CorpusText(Corpus(["x = 1\n"]), 0.0, seed=1)
+    assert len(said(source, "nowhere\n", most=50)) > 50
+
+
+def test_errors_stay_where_they_are_while_a_person_types_on() -> None:
+    text = "".join(f"value {i} and other {i}\n" for i in range(50))
+    source = CorpusText(Corpus([text]), 0.3, seed=4)
+    first = said(source, text[:100])
+    later = said(source, text[: text.index("\n", 200) + 1])
+    assert first != text[100:]
+    assert first.endswith(later.split("\n", 1)[1])
+    assert said(CorpusText(Corpus([text]), 0.3, seed=5), text[:100]) != first
