@@ -53,6 +53,21 @@ class Metrics:
             ["model", "task"],
             registry=self.registry,
         )
+        self.wanted_replicas = Gauge(
+            "cato_replicas_wanted",
+            "Replicas that the provisioner wants",
+            ["model"],
+            registry=self.registry,
+        )
+        self.scaling_decisions = self._counter(
+            "cato_scaling_decisions", "Decisions of the provisioner", ["model", "direction"]
+        )
+        self.scaling_reason = Gauge(
+            "cato_scaling_reason",
+            "1, under the reason of the latest decision",
+            ["model", "why"],
+            registry=self.registry,
+        )
         self.feedback = self._counter(
             "cato_feedback", "What became of answers in editors", ["task", "event"]
         )

@@ -29,6 +29,8 @@ from cato_backend.wire.headers import Task
         ({"targets": {"completion": {"ttft_ms": -1}}}, "targets.completion.ttft_ms: got -1"),
         ({"tasks": {"typing": "m"}}, "tasks.typing"),
         ({"engine": {"kind": "tpu"}}, "engine.kind: got 'tpu'"),
+        ({"provisioning": {"min_replicas": 3, "max_replicas": 2}}, "max_replicas must be 0 or at"),
+        ({"provisioning": {"max_replicas": 2}}, "exactly one of [[models]]"),
         ({"scheduling": {"max_waiting": True}}, "scheduling.max_waiting: got True"),
     ],
 )

@@ -30,7 +30,9 @@ from cato_backend.gateway.backend import (
     running_backend,
 )
 from cato_backend.gateway.server import Listener, listen
-from cato_backend.runtime.launch import Planned, check_families, choose_path, plan_local
+from cato_backend.provisioning import RULES
+from cato_backend.runtime.launch import check_families
+from cato_backend.runtime.places import Planned, choose_path, plan_local
 from cato_backend.scheduling import POLICIES
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
@@ -69,6 +71,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="scheduling.profile: latency profile of every replica that names none of its own "
         "(default: found by hardware and model, for the replicas started here)",
+    )
+    add(
+        "--min-replicas",
+        type=int,
+        metavar="N",
+        help="provisioning.min_replicas: with --max-replicas, local replicas follow what is asked",
+    )
+    add(
+        "--max-replicas",
+        type=int,
+        metavar="N",
+        help="provisioning.max_replicas: (default: as many as are configured, always)",
     )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
@@ -164,6 +178,11 @@ def _config(arguments: argparse.Namespace) -> Config:
         for name in ("policy", "profile")
         if (value := getattr(arguments, name)) is not None
     }
+    overrides["provisioning"] = {
+        name: value
+        for name in ("min_replicas", "max_replicas")
+        if (value := getattr(arguments, name)) is not None
+    }
     if arguments.replica:
         overrides["replicas"] = [{"url": url} for url in arguments.replica]
     if arguments.model:
@@ -175,6 +194,9 @@ def _config(arguments: argparse.Namespace) -> Config:
     if config.scheduling.policy not in POLICIES:
         expected = "one of " + ", ".join(sorted(POLICIES))
         raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
+    if config.provisioning.rule not in RULES:
+        expected = "one of " + ", ".join(sorted(RULES))
+        raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
     check_families(config)
     return config
 

@@ -3,7 +3,13 @@
 Every field stands in its section with unit and meaning; `cato serve --help-config` prints them.
 """
 
-from cato_backend.config.fleet import EMBEDDED, EngineConfig, ModelConfig, ReplicaConfig
+from cato_backend.config.fleet import (
+    EMBEDDED,
+    EngineConfig,
+    ModelConfig,
+    ProvisioningConfig,
+    ReplicaConfig,
+)
 from cato_backend.config.loading import Config, describe_config, load_config, parse_config
 from cato_backend.config.sections import (
     SchedulingConfig,
@@ -17,6 +23,7 @@ __all__ = [
     "Config",
     "EngineConfig",
     "ModelConfig",
+    "ProvisioningConfig",
     "ReplicaConfig",
     "SchedulingConfig",
     "ServerConfig",

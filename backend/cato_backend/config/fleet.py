@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cato_backend.config.sections import Frozen
 
@@ -50,8 +50,10 @@ class ReplicaConfig(Frozen):
 class EngineConfig(Frozen):
     """[engine]: how replicas are started on this machine."""
 
-    kind: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="auto takes the GPU where there is one"
+    kind: Literal["auto", "cpu", "gpu", "emulated"] = Field(
+        default="auto",
+        description="auto takes the GPU where there is one; emulated answers with pseudo-code, "
+        "timed by the profile",
     )
     start_timeout_s: float = Field(
         default=600, gt=0, description="longest start of a replica, seconds"
@@ -59,3 +61,23 @@ class EngineConfig(Frozen):
     max_restarts: int = Field(
         default=5, ge=0, description="restarts of a replica that keeps dying before it is given up"
     )
+
+
+class ProvisioningConfig(Frozen):
+    """[provisioning]: how many replicas of the one local model run, following what is asked."""
+
+    min_replicas: int = Field(default=1, ge=1, le=1024, description="at least so many")
+    max_replicas: int = Field(
+        default=0, ge=0, le=1024, description="at most so many; 0 keeps to models[].replicas"
+    )
+    rule: str = Field(default="planned", description="how many there should be")
+    interval_s: float = Field(default=1.0, gt=0, description="between two decisions, seconds")
+    drain_s: float = Field(
+        default=300, gt=0, description="longest wait for what runs on a replica that is to stop"
+    )
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> ProvisioningConfig:
+        if self.max_replicas and self.max_replicas < self.min_replicas:
+            raise ValueError("max_replicas must be 0 or at least min_replicas")
+        return self

@@ -9,7 +9,12 @@ from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from cato_backend.config.fleet import EngineConfig, ModelConfig, ReplicaConfig
+from cato_backend.config.fleet import (
+    EngineConfig,
+    ModelConfig,
+    ProvisioningConfig,
+    ReplicaConfig,
+)
 from cato_backend.config.sections import (
     Frozen,
     SchedulingConfig,
@@ -28,6 +33,7 @@ class Config(Frozen):
     scheduling: SchedulingConfig = SchedulingConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
+    provisioning: ProvisioningConfig = ProvisioningConfig()
     models: tuple[ModelConfig, ...] = Field(default=(), strict=False)
     replicas: tuple[ReplicaConfig, ...] = Field(default=(), strict=False)
     tasks: dict[TaskName, str] = Field(
@@ -40,6 +46,12 @@ class Config(Frozen):
         names = [model.name for model in self.models]
         if ALIAS in names or len(set(names)) < len(names):
             raise ValueError(f"models: names must differ, and none may be {ALIAS!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _provisioning_has_one_model(self) -> Config:
+        if self.provisioning.max_replicas and len(self.models) != 1:
+            raise ValueError("provisioning.max_replicas: exactly one of [[models]] is expected")
         return self
 
 

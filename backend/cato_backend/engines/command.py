@@ -6,6 +6,7 @@ The flags are those of vLLM 0.32's `python -m vllm.entrypoints.openai.api_server
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,16 @@ class EngineSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class EmulationSpec:
+    """An engine that is only emulated: `cato emulate`, no model needed."""
+
+    profile: str = ""
+    """File of the latency profile that times it; empty takes the emulator's own."""
+    max_num_seqs: int | None = None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """A process to start."""
 
@@ -65,8 +76,12 @@ class Invocation:
     """To be laid over the inherited one. Holds the key, so it is never printed."""
 
 
-def invocation(model: ModelSpec, engine: EngineSpec, port: int, api_key: str) -> Invocation:
+def invocation(
+    model: ModelSpec, engine: EngineSpec | EmulationSpec, port: int, api_key: str
+) -> Invocation:
     """The process that serves `model` on loopback, at `port`, to whoever has `api_key`."""
+    if isinstance(engine, EmulationSpec):
+        return _emulation(model, engine, port)
     return Invocation(
         argv=(
             str(engine.python),
@@ -78,6 +93,17 @@ def invocation(model: ModelSpec, engine: EngineSpec, port: int, api_key: str) ->
         ),
         environment={**_environment(model, engine), "VLLM_API_KEY": api_key},
     )
+
+
+def _emulation(model: ModelSpec, engine: EmulationSpec, port: int) -> Invocation:
+    """An emulated engine has nothing to protect: it takes no key."""
+    argv = [sys.executable, "-m", "cato_backend", "emulate", "--host", HOST, "--port", str(port)]
+    argv += ["--model", model.name]
+    if engine.profile:
+        argv += ["--profile", engine.profile]
+    if engine.max_num_seqs is not None:
+        argv += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
+    return Invocation((*argv, *engine.arguments), {})
 
 
 def _arguments(model: ModelSpec, port: int) -> list[str]:

@@ -23,8 +23,10 @@ from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.launch import Planned, launchers
+from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.scaler import make_scaler
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
@@ -58,8 +60,17 @@ async def running_backend(
         gateway = _gateway(config, runtime, listener, fleet)
         runner = await serve(gateway, listener)
         stack.push_async_callback(runner.cleanup)
-        for launcher in launchers(config, planned, session, fleet):
+        for launcher in static_launchers(config, session, fleet):
             supervisor.keep(launcher)
+        local = tuple(local_launchers(planned, session, fleet))
+        if config.provisioning.max_replicas:
+            scaler = make_scaler(config, planned, local, supervisor, runtime, fleet)
+            stack.push_async_callback(scaler.close)
+            scaling = asyncio.create_task(scaler.run(config.provisioning.interval_s))
+            stack.callback(scaling.cancel)
+        else:
+            for launcher in local:
+                supervisor.keep(launcher)
         yield Backend(runtime, fleet, supervisor)
 
 

@@ -16,7 +16,14 @@ from pathlib import Path
 
 import aiohttp
 
-from cato_backend.engines.command import HOST, EngineSpec, Invocation, ModelSpec, invocation
+from cato_backend.engines.command import (
+    HOST,
+    EmulationSpec,
+    EngineSpec,
+    Invocation,
+    ModelSpec,
+    invocation,
+)
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError
 from cato_backend.replicas.loading import LoadReader
@@ -36,7 +43,7 @@ class LocalSpec:
 
     replica_id: str
     model: ModelSpec
-    engine: EngineSpec
+    engine: EngineSpec | EmulationSpec
     log: Path
     start_timeout_s: float = 600.0
 

@@ -48,6 +48,22 @@ class Supervisor:
         assert name not in self._tasks, f"two replicas are called {name}"
         self._tasks[name] = asyncio.create_task(self._keep(launcher), name=f"keep {name}")
 
+    def knows(self, replica_id: str) -> bool:
+        """Whether the replica is kept, or was given up."""
+        return replica_id in self._tasks
+
+    def keeps(self, replica_id: str) -> bool:
+        """Whether the replica runs, or is being started."""
+        task = self._tasks.get(replica_id)
+        return task is not None and not task.done()
+
+    async def release(self, replica_id: str) -> None:
+        """Ends one replica; returns when nothing of it is left, and it may be kept anew."""
+        task = self._tasks[replica_id]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        del self._tasks[replica_id]
+
     async def wait_failed(self) -> EngineError:
         """Waits until a replica was given up, and returns why.
 

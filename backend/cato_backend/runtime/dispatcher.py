@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from cato_backend.clock import Clock
 from cato_backend.errors import InvalidRequest, RequestError
@@ -19,6 +20,9 @@ from cato_backend.scheduling import (
     Woke,
 )
 
+Watcher = Callable[[Event, Sequence[Decision], float], None]
+"""Is told each event, what was decided on it, and when."""
+
 
 class Dispatcher:
     """Holds the live flights and the scheduler's one alarm."""
@@ -28,6 +32,7 @@ class Dispatcher:
         self.clock = clock
         self._flights: dict[str, Flight] = {}
         self._groups: dict[str, list[Flight]] = {}
+        self._watchers: list[Watcher] = []
         self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -56,9 +61,17 @@ class Dispatcher:
         flight = self._flights.get(request_id)
         return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))
 
+    def watch(self, watcher: Watcher) -> None:
+        """The watcher hears of every event from now on."""
+        self._watchers.append(watcher)
+
     def tell(self, event: Event) -> None:
         """Something happened just now."""
-        for decision in self.scheduler.handle(event, self.clock()):
+        now = self.clock()
+        decisions = self.scheduler.handle(event, now)
+        for watcher in self._watchers:
+            watcher(event, decisions, now)
+        for decision in decisions:
             self._carry_out(decision)
 
     def _carry_out(self, decision: Decision) -> None:

@@ -15,7 +15,7 @@ from cato_backend.runtime.attempt import Attempts, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.delivery import Delivery
-from cato_backend.runtime.dispatcher import Dispatcher
+from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight, Interrupted
 from cato_backend.runtime.history import History
@@ -94,6 +94,10 @@ class Runtime:
     def on_unreachable(self, listener: Callable[[str], None]) -> None:
         """`listener` is told the id of each replica that could not be connected to."""
         self._on_unreachable = listener
+
+    def watch(self, watcher: Watcher) -> None:
+        """`watcher` is told all that the scheduler is told, and what it decides."""
+        self._dispatcher.watch(watcher)
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """What each replica owes now."""

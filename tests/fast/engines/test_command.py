@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.engines.command import (
+    EmulationSpec,
     EngineSpec,
     Invocation,
     ModelSpec,
@@ -127,3 +128,15 @@ def test_the_engine_s_slots_are_the_user_s_or_ours(
     assert most_sequences(arguments, 64) == sequences
     engine = replace(CPU, max_num_seqs=64, arguments=arguments)
     assert value_of("--max-num-seqs", made(engine).argv) == "64"
+
+
+def test_an_emulated_engine_takes_a_profile_instead_of_a_model() -> None:
+    engine = EmulationSpec(profile="p.json", max_num_seqs=8, arguments=("--speed", "2"))
+    argv = invocation(HUB, engine, 4711, "secret").argv
+    assert argv[:4] == (sys.executable, "-m", "cato_backend", "emulate")
+    assert [value_of(flag, argv) for flag in ("--port", "--model", "--profile")] == [
+        "4711",
+        "coder",
+        "p.json",
+    ]
+    assert argv[-2:] == ("--speed", "2")

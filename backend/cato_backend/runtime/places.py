@@ -1,0 +1,120 @@
+"""From the configuration to the places on this machine where a replica can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cato_backend.config import EMBEDDED, Config, ModelConfig
+from cato_backend.embedded_model import verified_folder
+from cato_backend.engines.command import (
+    EmulationSpec,
+    EngineSpec,
+    ModelSpec,
+    most_sequences,
+    share_cores,
+)
+from cato_backend.engines.environments import find_environment
+from cato_backend.engines.gpus import Gpu, detect_gpus
+from cato_backend.engines.models import check_model, choose_model, hub_has
+from cato_backend.engines.pins import EngineKind
+from cato_backend.errors import ConfigError
+from cato_backend.replicas.local import LocalSpec
+from cato_backend.runtime.fleet import Expected
+from cato_backend.runtime.profiles import CPU, hardware_of, local_profile, with_slots
+from cato_backend.wire.paths import state_dir
+
+Place = tuple[EngineSpec | EmulationSpec, str]
+"""An engine, and its hardware as profiles name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A replica that can be started on this machine."""
+
+    spec: LocalSpec
+    expected: Expected
+
+
+def choose_path() -> tuple[str, str]:
+    """The path of the model to serve where the user leaves it to us, and why."""
+    gpus = detect_gpus()
+    if not gpus:
+        return choose_model(gpus, lambda _: False, EMBEDDED)
+    python = find_environment(EngineKind.GPU).python
+    return choose_model(gpus, lambda name: hub_has(python, name), EMBEDDED)
+
+
+def plan_local(config: Config) -> tuple[Planned, ...]:
+    """The replicas of `[[models]]`, as many as there may ever be at once.
+
+    Raises EngineError, ConfigError where one cannot be started.
+    """
+    if not config.models:
+        return ()
+    most = config.provisioning.max_replicas
+    wanted = [model for model in config.models for _ in range(most or model.replicas)]
+    places = list(_places(config, len(wanted)))
+    return tuple(
+        _planned(config, model, place, number)
+        for number, (model, place) in enumerate(zip(wanted, places, strict=True), start=1)
+    )
+
+
+def _places(config: Config, count: int) -> Iterator[Place]:
+    """A place for each replica: a GPU each in turn, or a share of the cores each."""
+    kind = config.engine.kind
+    if kind == "emulated":
+        yield from ((EmulationSpec(), "emulated") for _ in range(count))
+        return
+    gpus = detect_gpus() if kind != "cpu" else ()
+    if kind == "gpu" and not gpus:
+        raise ConfigError.of("engine.kind", "gpu", "cpu: NVML finds no GPU on this machine")
+    if gpus and count > len(gpus):
+        raise ConfigError.of("models", f"{count} replicas", f"at most one per GPU: {len(gpus)}")
+    yield from _on_gpus(gpus[:count]) if gpus else _on_cores(count)
+
+
+def _on_gpus(gpus: tuple[Gpu, ...]) -> Iterator[Place]:
+    python = find_environment(EngineKind.GPU).python
+    for gpu in gpus:
+        engine = EngineSpec(
+            EngineKind.GPU, python, gpu=gpu.index, gpu_memory_utilization=gpu.utilization
+        )
+        yield engine, hardware_of(gpu.name)
+
+
+def _on_cores(count: int) -> Iterator[Place]:
+    python = find_environment(EngineKind.CPU).python
+    for cores in share_cores(sorted(os.sched_getaffinity(0)), count):
+        yield EngineSpec(EngineKind.CPU, python, cores=cores), CPU
+
+
+def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> Planned:
+    engine, hardware = place
+    default = config.scheduling.max_running_per_replica
+    max_running = most_sequences(model.engine_args, default)
+    profile = with_slots(local_profile(config, model, hardware), max_running)
+    if isinstance(engine, EmulationSpec):
+        path = model.path
+        engine = replace(engine, profile=model.profile or config.scheduling.profile)
+    else:
+        path = _path_of(model)
+    spec = LocalSpec(
+        replica_id=f"replica-{number}",
+        model=ModelSpec(model.name, path, model.max_model_len),
+        engine=replace(engine, max_num_seqs=max_running, arguments=model.engine_args),
+        log=state_dir() / "logs" / f"replica-{number}.log",
+        start_timeout_s=config.engine.start_timeout_s,
+    )
+    return Planned(spec, Expected(max_running, model.fim, profile))
+
+
+def _path_of(model: ModelConfig) -> str:
+    if model.path == EMBEDDED:
+        return str(verified_folder())
+    check_model(model.path)
+    path = Path(model.path).expanduser()
+    return str(path) if path.is_dir() else model.path

@@ -1,0 +1,165 @@
+"""Keeps as many local replicas of one model as its provisioner wants: starts, drains, stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from cato_backend.config import Config
+from cato_backend.errors import ConfigError
+from cato_backend.metrics import Metrics
+from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, make_rule
+from cato_backend.replicas.replica import FleetListener, Launcher
+from cato_backend.replicas.supervisor import Supervisor
+from cato_backend.runtime.fleet import Fleet
+from cato_backend.runtime.places import Planned
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.scheduling import ReplicaLoad
+
+_FLEET = "fleet"
+
+
+class Scaler:
+    """The launchers are all the places where a replica of the model can run.
+
+    A replica is drained before it is stopped: it gets nothing new, and is ended when nothing runs
+    on it any more, or after `drain_s`; what still runs then goes on elsewhere.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        provisioner: Provisioner,
+        launchers: Sequence[Launcher],
+        supervisor: Supervisor,
+        runtime: Runtime,
+        listener: FleetListener,
+        drain_s: float = 300.0,
+    ) -> None:
+        self._model = model
+        self._provisioner = provisioner
+        self._places = {launcher.replica_id: launcher for launcher in launchers}
+        self._supervisor = supervisor
+        self._runtime = runtime
+        self._listener = listener
+        self._drain_s = drain_s
+        self._draining: dict[str, float] = {}
+        """Until when each of them may take."""
+        self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._said = ""
+        runtime.watch(provisioner.observe)
+
+    async def run(self, interval_s: float) -> None:
+        """Looks every `interval_s` seconds, until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(interval_s)
+
+    def look(self) -> Plan:
+        """One decision, carried out as far as it can be at once."""
+        now = self._runtime.clock()
+        self._stop_drained(now)
+        ready, starting = self._ready(), self._starting()
+        state = FleetState(
+            ready=len(ready),
+            starting=len(starting),
+            waiting=self._runtime.waiting(self._model),
+            running=sum(replica.running for replica in self._own()),
+        )
+        plan = self._provisioner.decide(state, now)
+        step = plan.target - state.coming
+        if step > 0:
+            self._start(step)
+        elif step < 0:
+            self._give_up(starting, ready, -step, now)
+        self._tell(plan, step)
+        return plan
+
+    async def close(self) -> None:
+        """Waits for replicas that are just being stopped."""
+        await asyncio.gather(*self._stopping.values())
+
+    def _own(self) -> list[ReplicaLoad]:
+        return [r for r in self._runtime.replicas() if r.replica_id in self._places]
+
+    def _ready(self) -> list[ReplicaLoad]:
+        return [r for r in self._own() if r.replica_id not in self._draining]
+
+    def _starting(self) -> list[str]:
+        up = {replica.replica_id for replica in self._own()}
+        return [
+            name
+            for name in self._places
+            if self._supervisor.keeps(name) and not (up | self._draining.keys()) & {name}
+        ]
+
+    def _start(self, count: int) -> None:
+        idle = [
+            name
+            for name in self._places
+            if not self._supervisor.knows(name) and name not in self._stopping
+        ]
+        for name in idle[:count]:
+            self._supervisor.keep(self._places[name])
+
+    def _give_up(
+        self, starting: list[str], ready: list[ReplicaLoad], count: int, now: float
+    ) -> None:
+        """Those that have not started yet first, the youngest before the others; then those with
+        the least to do."""
+        for name in starting[::-1][:count]:
+            self._stop(name)
+        left = max(0, count - len(starting))
+        for replica in sorted(ready, key=lambda r: (r.outstanding_tokens, r.running))[:left]:
+            self._draining[replica.replica_id] = now + self._drain_s
+            self._runtime.drain_replica(replica.replica_id)
+
+    def _stop_drained(self, now: float) -> None:
+        busy = {replica.replica_id for replica in self._own() if replica.running}
+        for name, until in list(self._draining.items()):
+            if name not in busy or until <= now:
+                del self._draining[name]
+                self._stop(name)
+
+    def _stop(self, name: str) -> None:
+        task = asyncio.create_task(self._supervisor.release(name))
+        self._stopping[name] = task
+        task.add_done_callback(lambda _: self._stopping.pop(name))
+
+    def _tell(self, plan: Plan, step: int) -> None:
+        if plan.why != self._said and (step or plan.changed):
+            self._said = plan.why
+            self._listener.on_note(_FLEET, plan.why)
+        record(self._runtime.metrics, self._model, plan, step)
+
+
+def make_scaler(
+    config: Config,
+    planned: Sequence[Planned],
+    launchers: Sequence[Launcher],
+    supervisor: Supervisor,
+    runtime: Runtime,
+    fleet: Fleet,
+) -> Scaler:
+    """For the one local model of the configuration, all of whose places are planned.
+
+    Raises ConfigError where its profile is not known: without one there is nothing to plan by.
+    """
+    model, wanted = config.models[0].name, config.provisioning
+    profile = planned[0].expected.profile
+    if profile is None:
+        raise ConfigError.of(
+            "models.0.profile", "", f"a latency profile of {model}: make one with `cato profile`"
+        )
+    bounds = Bounds(wanted.min_replicas, wanted.max_replicas)
+    provisioner = Provisioner(model, bounds, make_rule(wanted.rule, profile))
+    return Scaler(model, provisioner, launchers, supervisor, runtime, fleet, wanted.drain_s)
+
+
+def record(metrics: Metrics, model: str, plan: Plan, step: int) -> None:
+    """What was decided, and why, for `/metrics`."""
+    metrics.wanted_replicas.labels(model).set(plan.target)
+    direction = "up" if step > 0 else "down" if step < 0 else "stay"
+    metrics.scaling_decisions.labels(model, direction).inc()
+    metrics.scaling_reason.clear()
+    metrics.scaling_reason.labels(model, plan.why).set(1)
