@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cato_backend.commands.workloads import (
     add_workload_arguments,
@@ -19,7 +20,7 @@ from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
     from cato_backend.simulation.simulator import Fleet
-    from cato_backend.simulation.study import Cell
+    from cato_backend.simulation.study import Cell, CellResult
 
 SUMMARY = "runs the scheduler over emulated replicas in virtual time, and reports"
 
@@ -76,7 +77,39 @@ def run(arguments: argparse.Namespace) -> int:
 
     results = run_cells(_cells(arguments), max(1, arguments.jobs), _progress(arguments))
     print(study_table(points(results)))
+    if arguments.out:
+        _write(arguments, results)
     return 0
+
+
+def _write(arguments: argparse.Namespace, results: list[CellResult]) -> None:
+    from cato_backend.simulation.report import study_record, write_page
+    from cato_backend.simulation.study import points
+
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = _settings(arguments)
+    record = json.dumps(study_record(results, settings), indent=1)
+    (folder / "study.json").write_text(record + "\n", encoding="utf-8")
+    load_name = "developers" if arguments.workload == "typing" else "requests/s"
+    write_page(folder / "report.html", points(results), settings, load_name)
+    print(f"written: {folder / 'report.html'}, {folder / 'study.json'}")
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a reader must know to repeat the study."""
+    left_out = {"out", "progress", "jobs", "duration"}
+    given = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in vars(arguments).items()
+        if name not in left_out and value not in (None, [], "")
+    }
+    return {
+        **given,
+        "profile": arguments.profile or "the reference profile",
+        "duration_s": arguments.duration,
+        "command": " ".join(["cato", "simulate", *sys.argv[2:]]),
+    }
 
 
 def _cells(arguments: argparse.Namespace) -> list[Cell]:

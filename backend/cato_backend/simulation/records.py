@@ -20,9 +20,9 @@ def score_record(score: Score) -> dict[str, Any]:
     known is null."""
     return {
         "duration_s": score.duration_s,
-        "goodput_per_s": _plain(score.goodput_rate),
-        "utilization": _plain(score.utilization),
-        "busy_share": _plain(score.busy_share),
+        "goodput_per_s": plain(score.goodput_rate),
+        "utilization": plain(score.utilization),
+        "busy_share": plain(score.busy_share),
         "overall": class_record(score.overall),
         "classes": {task.value: class_record(of) for task, of in score.classes.items()},
     }
@@ -30,18 +30,18 @@ def score_record(score: Score) -> dict[str, Any]:
 
 def class_record(score: ClassScore) -> dict[str, Any]:
     """One class of the above."""
-    plain = {
-        field.name: latencies_record(value) if isinstance(value, Latencies) else _plain(value)
+    values = {
+        field.name: latencies_record(value) if isinstance(value, Latencies) else plain(value)
         for field in fields(score)
         if (value := getattr(score, field.name)) is not None
     }
-    return {"goodput": _plain(score.goodput), **plain}
+    return {"goodput": plain(score.goodput), **values}
 
 
 def latencies_record(latencies: Latencies) -> dict[str, Any]:
     """Percentiles, and the curve for those who want to draw it."""
-    percentiles = {f"p{percent}": _plain(latencies.at(percent)) for percent in (50, 90, 95, 99)}
-    return {**percentiles, "curve": [_plain(value) for value in latencies.curve]}
+    percentiles = {f"p{percent}": plain(latencies.at(percent)) for percent in (50, 90, 95, 99)}
+    return {**percentiles, "curve": [plain(value) for value in latencies.curve]}
 
 
 def score_table(score: Score) -> str:
@@ -96,7 +96,8 @@ def milliseconds(seconds: float) -> str:
     return f"{seconds * 1e3:.0f}" if isfinite(seconds) else "-"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A number as JSON knows it, times to a tenth of a millisecond."""
     if isinstance(value, float) and not isfinite(value):
         return "never" if isinf(value) else None
-    return value
+    return round(value, 4) if isinstance(value, float) else value

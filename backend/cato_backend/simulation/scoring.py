@@ -59,6 +59,8 @@ class ClassScore:
     """Met, and each further token came within `TPOT_S` in the mean."""
     endings: Mapping[str, int]
     """How the requests ended; the refused and the failed by their reason."""
+    misses: Mapping[str, int]
+    """Why the counted that did not meet their target did not."""
     relegated: int
     cached_share: float
     """Prompt tokens found in prefix caches over all that reached an engine; NaN if unknown."""
@@ -129,6 +131,7 @@ def _class_score(outcomes: Sequence[Outcome]) -> ClassScore:
         usable=_usable_share(outcomes),
         met_with_tpot=sum((o.tpot_s or 0.0) <= TPOT_S for o in met),
         endings=Counter(_ending(o) for o in outcomes),
+        misses=Counter(_miss(o) for o in counted if not o.met),
         relegated=sum(o.relegated for o in outcomes),
         cached_share=_cached_share(outcomes),
     )
@@ -157,6 +160,12 @@ def _usable_share(outcomes: Sequence[Outcome]) -> float:
 
 def _ending(outcome: Outcome) -> str:
     return f"{outcome.ending}: {outcome.reason}" if outcome.reason else outcome.ending.value
+
+
+def _miss(outcome: Outcome) -> str:
+    if outcome.ending in (Ending.REJECTED, Ending.FAILED):
+        return _ending(outcome)
+    return "late, relegated" if outcome.relegated else "late"
 
 
 def _cached_share(outcomes: Iterable[Outcome]) -> float:
