@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from math import log
+from itertools import accumulate
+from math import log, sqrt
 
 from cato_backend.engine_model import Engine, Job, Timeline
 from cato_backend.profile_files.law import StepLaw
@@ -44,6 +45,21 @@ class CapacityCurve:
     rates: tuple[float, ...]
     """Ascending."""
     goodput: Mapping[Task, tuple[float, ...]]
+    counted: Mapping[Task, int]
+    """Requests that each share rests on."""
+
+    def goals(self, goodput: float) -> Mapping[Task, float]:
+        """What share of each task has to be met for this goodput.
+
+        A share of what an idle replica reaches, because more of them cannot help an answer that is
+        too long for its target; less the standard error of a share that rests on few requests.
+        """
+        return {task: self._goal(task, goodput) for task in self.goodput}
+
+    def _goal(self, task: Task, goodput: float) -> float:
+        goal = goodput * self.goodput[task][0]
+        spread = max(0.05, goal * (1 - goal))
+        return goal - sqrt(spread / self.counted[task])
 
     def at(self, rate: float) -> Mapping[Task, float]:
         """Linear between the measured rates; beyond the last it falls as 1/rate."""
@@ -67,26 +83,22 @@ def measure(profile: Profile, kinds: Sequence[Kind], seed: int = 0) -> Iterator[
     """
     best = _best_rate(profile.law, kinds)
     rates: list[float] = []
-    found: list[Mapping[Task, float]] = []
+    found: list[Mapping[Task, _Tally]] = []
     for share in LOADS:
         rates.append(share * best)
         found.append(_Measurement(profile, kinds, seed).run(rates[-1]))
         yield _curve(rates, found)
 
 
-def _curve(rates: Sequence[float], found: Sequence[Mapping[Task, float]]) -> CapacityCurve:
-    tasks = found[0]
-    falling = {task: _falling([each.get(task, 1.0) for each in found]) for task in tasks}
-    return CapacityCurve(tuple(rates), falling)
+def _curve(rates: Sequence[float], found: Sequence[Mapping[Task, _Tally]]) -> CapacityCurve:
+    falling = {task: _falling([each[task].share for each in found]) for task in found[0]}
+    counted = {task: tally.counted for task, tally in found[0].items()}
+    return CapacityCurve(tuple(rates), falling, counted)
 
 
 def _falling(values: Sequence[float]) -> tuple[float, ...]:
     """More load never helps: what seems so is chance."""
-    lowest, out = 1.0, []
-    for value in values:
-        lowest = min(lowest, value)
-        out.append(lowest)
-    return tuple(out)
+    return tuple(accumulate(values, min))
 
 
 def _best_rate(law: StepLaw, kinds: Sequence[Kind]) -> float:
@@ -105,6 +117,16 @@ _FULL_BATCH = 64
 """Sequences that share a step's fixed time where the law says nothing else against more."""
 
 
+@dataclass(slots=True)
+class _Tally:
+    met: int = 0
+    counted: int = 0
+
+    @property
+    def share(self) -> float:
+        return self.met / self.counted
+
+
 class _Measurement:
     """One replica under one load. What cannot meet its target any more is dropped, as the router
     puts it behind everything else."""
@@ -116,11 +138,10 @@ class _Measurement:
         self._due: list[tuple[float, str]] = []
         self._jobs: dict[str, Kind] = {}
         self._first: dict[str, float] = {}
-        self._met: dict[Task, int] = {}
-        self._counted: dict[Task, int] = {}
+        self._tallies: dict[Task, _Tally] = {}
 
-    def run(self, rate: float) -> Mapping[Task, float]:
-        """Goodput of each task at so many requests per second."""
+    def run(self, rate: float) -> Mapping[Task, _Tally]:
+        """What became of each task at so many requests per second."""
         now = 0.0
         for number in range(REQUESTS):
             now += self._gap() / rate
@@ -128,7 +149,7 @@ class _Measurement:
             self._submit(str(number), now)
         while self._due:
             self._settle(self._due[0][0])
-        return {task: self._met.get(task, 0) / n for task, n in self._counted.items()}
+        return self._tallies
 
     def _gap(self) -> float:
         """Of mean 1."""
@@ -177,5 +198,6 @@ class _Measurement:
 
     def _count(self, kind: Kind, *, met: bool) -> None:
         if kind.left_s is None:
-            self._counted[kind.task] = self._counted.get(kind.task, 0) + 1
-            self._met[kind.task] = self._met.get(kind.task, 0) + met
+            tally = self._tallies.setdefault(kind.task, _Tally())
+            tally.counted += 1
+            tally.met += met

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 
 BIN_S = 5.0
 """Short enough to see the bursts of code traffic, which last tens of seconds."""
 MEMORY_S = 1800.0
-_HALF_LIFE_S = 300.0
+_KEPT_PER_BIN = 0.5 ** (BIN_S / 300.0)
+"""Weight of a bin against the one after it: half after five minutes."""
 _NOW_BINS = 8
 _PRIOR_PERSISTENCE = 0.8
 _PRIOR_BINS = 24
@@ -45,6 +46,7 @@ class Demand:
         self._bins: deque[int] = deque(maxlen=int(MEMORY_S / BIN_S))
         self._number: int | None = None
         self._count = 0
+        self._expected: dict[int, float] = {}
 
     def arrived(self, now: float) -> None:
         """A request came."""
@@ -54,24 +56,40 @@ class Demand:
     def forecast(self, now: float, horizon_s: float) -> Forecast | None:
         """For the time from now to the horizon and a little beyond; None before the first minute.
 
-        The recent bins, weighted by age, are the scenarios; all are scaled to the level that is
-        expected: the mean, plus as much of the present deviation from it as used to persist over
-        the horizon; or where a clear trend leads, if that is more.
+        The level is the mean of late, plus as much of the present deviation from it as used to
+        persist over the horizon, or where a clear trend leads, if that is more. The scenarios are
+        the level plus what earlier forecasts were wrong by: nothing where traffic is smooth,
+        however it rises and falls, and whole bursts where it is not.
         """
         self._turn(now)
         rates = [count / BIN_S for count in self._bins]
         if len(rates) < 60 / BIN_S:
             return None
-        weights = [exp(-age * BIN_S / _HALF_LIFE_S * 0.693) for age in range(len(rates))][::-1]
+        lag = max(1, round(horizon_s / BIN_S))
+        weights = [_KEPT_PER_BIN**age for age in range(len(rates))][::-1]
         mean = _weighted_mean(rates, weights)
         present = sum(rates[-_NOW_BINS:]) / _NOW_BINS
-        lag = max(1, round(horizon_s / BIN_S))
-        kept = persistence(rates, lag)
-        level = max(mean * 0.05, mean + kept * (present - mean))
+        level = max(0.0, mean + persistence(rates, lag) * (present - mean))
         level = max(level, _trend(rates, horizon_s))
-        scale = level / mean if mean > 0 else 1.0
-        scenarios = [Scenario(r * scale, w) for r, w in zip(rates, weights, strict=True)]
+        self._expect(lag, level)
+        wrong = [
+            rate - level_then for rate, level_then in zip(rates, self._levels(mean), strict=True)
+        ]
+        scenarios = [Scenario(max(0.0, level + w), k) for w, k in zip(wrong, weights, strict=True)]
         return Forecast(present, level, _peak(scenarios), _by_minute(scenarios))
+
+    def _expect(self, lag: int, level: float) -> None:
+        """Keeps the level for the bins that it was forecast for."""
+        number = self._number or 0
+        for bin_number in range(max(self._expected, default=number) + 1, number + lag + 1):
+            self._expected[bin_number] = level
+        oldest = number - len(self._bins)
+        self._expected = {n: each for n, each in self._expected.items() if n >= oldest}
+
+    def _levels(self, mean: float) -> list[float]:
+        """What was forecast for each bin; the mean where nothing was."""
+        oldest = (self._number or 0) - len(self._bins)
+        return [self._expected.get(oldest + index, mean) for index in range(len(self._bins))]
 
     def _turn(self, now: float) -> None:
         """Closes the bins that ended before now."""

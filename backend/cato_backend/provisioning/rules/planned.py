@@ -23,8 +23,7 @@ class PlannedSettings:
     """What may be chosen."""
 
     goodput: float = 0.95
-    """Every class's target, as a share of what an idle replica reaches: more of them cannot help an
-    answer that is too long for its target."""
+    """Every class's target, as a share of what an idle replica reaches."""
     errors: float = 1.0
     """Standard errors that the plan stays above it: 1 is five times out of six."""
     patience_s: float = 120.0
@@ -74,6 +73,7 @@ class Planned:
         horizon_s = self._profile.start_s + 2 * self._settings.every_s
         forecast, curve = self._demand.forecast(now, horizon_s), self._capacity.curve
         if curve is None or forecast is None:
+            self._wishes.append((now, fleet.coming))
             return Wanted(max(1, fleet.coming), "too little has been seen to plan with")
         self._learn(curve, forecast, fleet, now)
         count, why = self._smallest(curve, forecast)
@@ -89,13 +89,14 @@ class Planned:
         self._correction.learn(predicted, now)
 
     def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
-        settings, tight = self._settings, ""
-        goals = {task: settings.goodput * most for task, most in curve.at(0.0).items()}
-        for count in range(1, _MOST_REPLICAS + 1):
+        settings, tight, count = self._settings, "", 0
+        goals = curve.goals(settings.goodput)
+        while True:
+            count += 1
             capacity = count * self._correction.factor
             goodput = outlook(curve, forecast, capacity, settings.errors)
             worst = min(goodput, key=lambda task: goodput[task] / max(goals[task], 1e-9))
-            if goodput[worst] >= goals[worst]:
+            if goodput[worst] >= goals[worst] or count == _MOST_REPLICAS:
                 break
             tight = f"{count} would leave {worst} at {max(0.0, goodput[worst]):.0%}, "
         return count, (
