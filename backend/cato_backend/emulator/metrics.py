@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from cato_backend.emulator.lateness import Lateness
-from cato_backend.engine_model import Engine
 from cato_backend.profile_files.profile import EngineLimits
 
 CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
@@ -16,6 +16,19 @@ _SECONDS = (
     20.0, 40.0, 80.0, 160.0, 640.0,
 )  # fmt: skip
 _REASONS = ("stop", "length", "abort", "error", "repetition")
+
+
+class Watched(Protocol):
+    """An engine, as the gauges see it."""
+
+    @property
+    def running(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def kv_usage(self) -> float: ...
+    @property
+    def limits(self) -> EngineLimits: ...
 
 
 class EngineMetrics:
@@ -45,7 +58,7 @@ class EngineMetrics:
             reason: success.labels(**self._labels, finished_reason=reason) for reason in _REASONS
         }
 
-    def watch(self, engine: Engine) -> None:
+    def watch(self, engine: Watched) -> None:
         """Shows this engine's state as gauges."""
         self._gauge("num_requests_running", lambda: engine.running)
         self._gauge("num_requests_waiting", lambda: engine.waiting)

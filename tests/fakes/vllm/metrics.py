@@ -1,54 +1,35 @@
-"""`/metrics`: the part of vLLM's exposition that routers read, under its names and labels."""
+"""`/metrics` of the fake: the emulator's page, filled with what the fake's state says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 
+from cato_backend.emulator.metrics import CONTENT_TYPE, EngineMetrics
+from cato_backend.profile_files.profile import EngineLimits
 from tests.fakes.vllm.state import State
 
-CONTENT_TYPE = "text/plain; version=1.0.0; charset=utf-8"
-_REASONS = ("stop", "length", "abort", "error", "repetition")
+__all__ = ["CONTENT_TYPE", "exposition"]
 
 
-def exposition(state: State, model: str) -> str:
-    """The text of the page."""
-    return "".join(f"{line}\n" for line in _lines(state, f'engine="0",model_name="{model}"'))
+@dataclass(frozen=True, slots=True)
+class _Gauges:
+    running: int
+    waiting: int
+    kv_usage: float = 0.0
+    limits: EngineLimits = field(default_factory=EngineLimits)
 
 
-def _lines(state: State, labels: str) -> Iterator[str]:
-    yield from _family("num_requests_running", "gauge", labels, state.running)
-    yield from _family("num_requests_waiting", "gauge", labels, state.waiting)
-    yield from _family("kv_cache_usage_perc", "gauge", labels, 0.0)
-    yield from _family("prefix_cache_queries_total", "counter", labels, state.prompt_tokens)
-    yield from _family("prefix_cache_hits_total", "counter", labels, state.cached_tokens)
-    yield from _family("num_preemptions_total", "counter", labels, 0)
-    yield from _family("prompt_tokens_total", "counter", labels, state.prompt_tokens)
-    yield from _family("generation_tokens_total", "counter", labels, state.generated_tokens)
-    yield "# TYPE vllm:request_success_total counter"
-    for reason in _REASONS:
-        # An abort by the client's leaving is not counted by vLLM: the gauges and the standing
-        # still of generation_tokens_total prove it.
-        count = 0.0 if reason == "abort" else float(state.finished[reason])
-        yield f"vllm:request_success_total{{{_with(labels, 'finished_reason', reason)}}} {count}"
-    yield from _histogram("time_to_first_token_seconds", labels, state.ttft_s)
-    yield from _histogram("e2e_request_latency_seconds", labels, state.e2e_s)
-    cache = _with('block_size="16",engine="0"', "num_gpu_blocks", "4096")
-    yield "# TYPE vllm:cache_config_info gauge"
-    yield f"vllm:cache_config_info{{{cache}}} 1.0"
-
-
-def _family(name: str, kind: str, labels: str, value: float) -> Iterator[str]:
-    yield f"# TYPE vllm:{name} {kind}"
-    yield f"vllm:{name}{{{labels}}} {float(value)}"
-
-
-def _histogram(name: str, labels: str, values: list[float]) -> Iterator[str]:
-    count = float(len(values))
-    yield f"# TYPE vllm:{name} histogram"
-    yield f"vllm:{name}_bucket{{{_with(labels, 'le', '+Inf')}}} {count}"
-    yield f"vllm:{name}_count{{{labels}}} {count}"
-    yield f"vllm:{name}_sum{{{labels}}} {sum(values)}"
-
-
-def _with(labels: str, name: str, value: str) -> str:
-    return f'{labels},{name}="{value}"'
+def exposition(state: State, model: str) -> bytes:
+    """The page."""
+    metrics = EngineMetrics(model)
+    metrics.watch(_Gauges(state.running, state.waiting))
+    for counter in (metrics.prompt_tokens, metrics.prefix_queries):
+        counter.inc(state.prompt_tokens)
+    metrics.prefix_hits.inc(state.cached_tokens)
+    metrics.generated_tokens.inc(state.generated_tokens)
+    for histogram, values in ((metrics.ttft, state.ttft_s), (metrics.e2e, state.e2e_s)):
+        for value in values:
+            histogram.observe(value)
+    for reason, counter in metrics.ended.items():
+        counter.inc(0 if reason == "abort" else state.finished[reason])
+    return metrics.exposition()

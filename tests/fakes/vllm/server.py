@@ -175,8 +175,8 @@ class FakeVllm:
         return web.Response(status=200 if self._script.healthy else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        text = metrics.exposition(self.state, self._script.model)
-        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        page = metrics.exposition(self.state, self._script.model)
+        return web.Response(body=page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _load(self, request: web.Request) -> web.Response:
         return web.json_response({"server_load": self.state.running + self.state.waiting})
