@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from cato_backend.emulator.text import TextSource
     from cato_backend.profile_files.profile import Profile
 
+EPILOG = (
+    "An answer is as long as its request's max_tokens, unless a stop ends it: so a workload "
+    "decides the true lengths. /metrics has vLLM's names, and cato_emulate_step_lateness_seconds: "
+    "steps that were late by more than a few milliseconds have measured this machine."
+)
 SUMMARY = "emulate a vLLM replica: its HTTP protocol, at the speed of a latency profile"
 MILLISECONDS = 1000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Where it listens, what it is like, what it says."""
+    parser.epilog = EPILOG
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to bind")
     add("--port", type=int, default=8000, help="port to bind, 0 picks a free one")

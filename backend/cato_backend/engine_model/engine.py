@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
+from itertools import chain, count
 
 from cato_backend.engine_model.decoding import Decoding
 from cato_backend.engine_model.jobs import Admission, Job, SequenceState
 from cato_backend.engine_model.memory import Memory
+from cato_backend.engine_model.prefills import Prefills
 from cato_backend.engine_model.steps import Step, StepEnd
 from cato_backend.engine_model.waiting import Order, Waiting
 from cato_backend.errors import ConfigError
@@ -36,8 +37,7 @@ class Engine:
         self._memory = Memory(limits.kv_tokens, limits.block_size)
         self._waiting = Waiting(order)
         self._decoding = Decoding(limits.block_size)
-        self._prefilling: SequenceState | None = None
-        self._chunks: list[tuple[SequenceState, int]] = []
+        self._prefills = Prefills(self._memory)
         self._aborted: set[str] = set()
         self._step: Step | None = None
         self._arrivals, self._admissions = count(), count()
@@ -50,16 +50,12 @@ class Engine:
     @property
     def running(self) -> int:
         """Jobs that run."""
-        return len(self._decoding) + self._in_prefill
+        return len(self._decoding) + len(self._prefills)
 
     @property
     def kv_usage(self) -> float:
         """The share of KV blocks that are held."""
         return 1 - self._memory.pool.free / self._memory.pool.size
-
-    @property
-    def _in_prefill(self) -> int:
-        return len(self._chunks) if self._chunks else int(self._prefilling is not None)
 
     def fits(self, job: Job) -> bool:
         """Whether the KV cache and the model's context can hold it when it is alone."""
@@ -83,17 +79,17 @@ class Engine:
         """
         if self._waiting.discard(job_id) is not None:
             return True
-        if job_id not in self._decoding and all(s.job.id != job_id for s in self._in_prefills()):
+        if job_id not in self._decoding and all(s.job.id != job_id for s in self._prefills):
             return False
         self._aborted.add(job_id)
         if self._step is None:
-            self._drop_aborted()
+            self._drop_aborted([])
         return True
 
     def emitting(self) -> Iterator[str]:
         """Ids of the jobs that get a token at the end of the step under way."""
         yield from (state.job.id for state in self._decoding)
-        for state, chunk in self._chunks:
+        for state, chunk in self._prefills.chunks:
             if state.computed + chunk == state.target:
                 yield state.job.id
 
@@ -101,7 +97,7 @@ class Engine:
         """Tokens that a running job has emitted, `ahead` steps of the step under way counted in."""
         if job_id in self._decoding:
             return self._decoding.emitted(job_id, ahead)
-        return next((s.emitted for s in self._in_prefills() if s.job.id == job_id), 0)
+        return next((s.emitted for s in self._prefills if s.job.id == job_id), 0)
 
     def can_admit(self) -> bool:
         """Whether a slot is free: if not, whoever waits does so until a job ends."""
@@ -115,11 +111,11 @@ class Engine:
         """
         preempted = self._make_room()
         self._memory.pool.take(self._decoding.growth())
-        self._continue_prefill()
+        self._prefills.go_on(self._budget)
         admitted = () if preempted else tuple(self._admit())
         if not self.running:
             return None
-        steps = 1 if self._chunks or preempted else self._steady_steps(most)
+        steps = 1 if self._prefills or preempted else self._steady_steps(most)
         self._step = self._load(steps, admitted, preempted)
         return self._step
 
@@ -132,8 +128,10 @@ class Engine:
         self._step = None
         tokens = (taken - 1) * len(self._decoding)  # Who was aborted has had these.
         self._decoding.advance(taken)
-        completed = self._end_chunks()
-        self._drop_aborted()
+        completed = self._prefills.end()
+        self._drop_aborted(completed)
+        for state in completed:
+            state.emitted += 1
         tokens += len(self._decoding) + len(completed)
         finished = [*self._decoding.pop_finished(), *self._start_decoding(completed)]
         for state in finished:
@@ -142,26 +140,22 @@ class Engine:
         return StepEnd(tokens, prefilled, tuple(state.job.id for state in finished))
 
     @property
-    def _prefill_budget(self) -> int:
-        return self.limits.max_num_batched_tokens - len(self._decoding)
+    def _budget(self) -> int:
+        """Tokens that the step has left for prefills."""
+        return self.limits.max_num_batched_tokens - len(self._decoding) - self._prefills.tokens
 
     def _make_room(self) -> tuple[str, ...]:
         """Preempts the least urgent until what the others need now fits."""
         preempted: list[str] = []
-        while self._needed_blocks() > self._memory.pool.free:
+        while self._decoding.growth() + self._prefills.missing(self._budget) > (
+            self._memory.pool.free
+        ):
             preempted.append(self._preempt())
         return tuple(preempted)
 
-    def _needed_blocks(self) -> int:
-        growth, state = self._decoding.growth(), self._prefilling
-        if state is None:
-            return growth
-        chunk = min(state.target - state.computed, self._prefill_budget)
-        return growth + self._memory.missing(state, chunk)
-
     def _preempt(self) -> str:
         """Its blocks become free; it will compute anew what is not cached by then."""
-        state = max(self._running_states(), key=self._expendable)
+        state = max(chain(self._decoding, self._prefills), key=self._expendable)
         self._leave(state.job.id)
         self._memory.release(state)
         state.target = state.job.prompt_tokens + state.emitted
@@ -173,22 +167,9 @@ class Engine:
             return state.order, 0
         return state.job.priority, state.arrival
 
-    def _running_states(self) -> Iterator[SequenceState]:
-        yield from self._decoding
-        yield from self._in_prefills()
-
-    def _in_prefills(self) -> list[SequenceState]:
-        if self._chunks:
-            return [state for state, _ in self._chunks]
-        return [] if self._prefilling is None else [self._prefilling]
-
-    def _continue_prefill(self) -> None:
-        if self._prefilling is not None:
-            self._schedule(self._prefilling, self._prefill_budget)
-
     def _admit(self) -> Iterator[Admission]:
         """Those who may run from now on, in order; who does not fit holds up the others."""
-        while self.can_admit() and (budget := self._budget_left()):
+        while self.can_admit() and (budget := self._budget):
             state = self._waiting.head()
             if state is None:
                 return
@@ -198,16 +179,8 @@ class Engine:
             self._waiting.pop()
             self._memory.admit(state, hits)
             state.order = next(self._admissions)
-            self._schedule(state, budget)
+            self._prefills.schedule(state, budget)
             yield Admission(state.job.id, state.computed)
-
-    def _budget_left(self) -> int:
-        return self._prefill_budget - sum(chunk for _, chunk in self._chunks)
-
-    def _schedule(self, state: SequenceState, budget: int) -> None:
-        chunk = min(state.target - state.computed, budget)
-        self._memory.extend(state, chunk)
-        self._chunks.append((state, chunk))
 
     def _steady_steps(self, most: int) -> int:
         """Steps, at most `most`, until a job ends or the blocks might run out."""
@@ -221,7 +194,7 @@ class Engine:
         self, steps: int, admitted: tuple[Admission, ...], preempted: tuple[str, ...]
     ) -> Step:
         tokens, kv_tokens, attention = len(self._decoding), self._decoding.kv_tokens, 0.0
-        for state, chunk in self._chunks:
+        for state, chunk in self._prefills.chunks:
             context = state.computed + chunk
             tokens += chunk
             kv_tokens += context
@@ -229,22 +202,6 @@ class Engine:
         return Step(
             self._law, steps, tokens, self.running, kv_tokens, attention, admitted, preempted
         )
-
-    def _end_chunks(self) -> list[SequenceState]:
-        """Those whose prefill is complete: they have emitted a token."""
-        chunks, self._chunks, self._prefilling = self._chunks, [], None
-        completed: list[SequenceState] = []
-        for state, chunk in chunks:
-            state.computed += chunk
-            if state.computed < state.target:
-                self._prefilling = state
-            elif state.job.id in self._aborted:
-                self._aborted.discard(state.job.id)
-                self._memory.release(state)
-            else:
-                state.emitted += 1
-                completed.append(state)
-        return completed
 
     def _start_decoding(self, completed: list[SequenceState]) -> Iterator[SequenceState]:
         """They decode from now on; returns those that have nothing more to say."""
@@ -254,15 +211,15 @@ class Engine:
             else:
                 self._decoding.join(state)
 
-    def _drop_aborted(self) -> None:
+    def _drop_aborted(self, completed: list[SequenceState]) -> None:
+        for state in [each for each in completed if each.job.id in self._aborted]:
+            completed.remove(state)
+            self._aborted.discard(state.job.id)
+            self._memory.release(state)
         for job_id in self._aborted:
             self._memory.release(self._leave(job_id))
         self._aborted.clear()
 
     def _leave(self, job_id: str) -> SequenceState:
         """Takes a running job out, between two steps."""
-        state = self._decoding.leave(job_id)
-        if state is None:
-            state, self._prefilling = self._prefilling, None
-        assert state is not None
-        return state
+        return self._decoding.leave(job_id) or self._prefills.leave()

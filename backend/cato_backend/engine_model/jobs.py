@@ -40,11 +40,6 @@ class SequenceState:
     shared: list[int] = field(default_factory=list[int])
     """Hashes of the blocks that it holds together with whoever else needs them."""
 
-    @property
-    def urgency(self) -> tuple[int, int]:
-        """The order of the priority queue: the least runs first, the greatest is preempted."""
-        return self.job.priority, self.arrival
-
 
 @dataclass(frozen=True, slots=True)
 class Admission:
