@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import ceil, inf, nan, sqrt
 from statistics import fmean, stdev
 
+from scipy.special import stdtrit
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -40,7 +42,5 @@ def interval(values: Sequence[float]) -> Interval:
     mean = fmean(values)
     if len(values) < 2 or not -inf < mean < inf:
         return Interval(mean)
-    from scipy.stats import t  # half a second, and only where there are several runs
-
-    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
     return Interval(mean, mean - half, mean + half)

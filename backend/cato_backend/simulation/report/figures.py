@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from typing import TypeAlias
 
+from cato_backend.config import TargetsConfig
 from cato_backend.simulation.report.style import (
     INK,
     Axes,
@@ -21,6 +22,9 @@ from cato_backend.simulation.scoring import USABLE_S, ClassScore, Latencies
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Point
 from cato_backend.wire.headers import Task
+
+_SEEDS_FOR_A_BAND = 3
+"""With two, Student's t is so wide that a band hides everything."""
 
 Of: TypeAlias = Callable[[Point], Interval]
 
@@ -62,7 +66,7 @@ class Figures:
         """The distribution of what each class is promised, at one load."""
         return self._four(
             lambda axes, task: self._distributions(
-                axes, task, load, _ttft if _METRIC[task] == "TTFT" else _e2e
+                axes, task, load, _ttft if _METRIC[task] == "TTFT" else _e2e, _due_s(task)
             ),
         )
 
@@ -70,8 +74,7 @@ class Figures:
         """Completions: time to usable text, and how many had it in time."""
         with drawing(3.4) as drawn:
             left, right = drawn.figure.subplots(1, 2)
-            self._distributions(left, Task.COMPLETION, load, _e2e)
-            left.axvline(USABLE_S, color=INK, linewidth=1, linestyle=":")
+            self._distributions(left, Task.COMPLETION, load, _e2e, USABLE_S)
             left.set_title("Time to usable text")
             self._lines(right, lambda p: p.of_class(Task.COMPLETION, lambda s: s.usable))
             right.set_title(f"Usable within {USABLE_S * 1e3:.0f} ms")
@@ -105,6 +108,7 @@ class Figures:
                 _stack(axes, policy, [(kind, fates.get(kind, 0.0)) for kind in colours], colours)
             axes.set_xlim(0, 1)
             axes.xaxis.set_major_formatter(percent_label)
+            axes.set_axisbelow(True)
             axes.grid(visible=False, axis="y")
             drawn.legend(fate_handles(colours), 4)
         return drawn.svg
@@ -128,14 +132,19 @@ class Figures:
             loads = [load for load, _ in of]
             means = [found.mean for _, found in of]
             axes.plot(loads, means, marker="o", **self._looks.line(policy))
-            if all(isfinite(found.half) for _, found in of):
+            if len(self._points[0].results) >= _SEEDS_FOR_A_BAND:
                 low, high = [found.low for _, found in of], [found.high for _, found in of]
                 colour = self._looks.colour(policy)
                 axes.fill_between(loads, low, high, alpha=0.12, color=colour, lw=0)
         axes.set_xlabel(self._load_name)
 
     def _distributions(
-        self, axes: Axes, task: Task, load: float, of: Callable[[ClassScore], Latencies]
+        self,
+        axes: Axes,
+        task: Task,
+        load: float,
+        of: Callable[[ClassScore], Latencies],
+        due_s: float | None,
     ) -> None:
         """One distribution function per policy, all seeds together, over a logarithmic axis."""
         for policy in self._policies:
@@ -145,9 +154,16 @@ class Figures:
             shown = [(v, s) for v, s in zip(values, shares, strict=True) if v < inf]
             line = self._looks.line(policy)
             axes.plot([v for v, _ in shown], [s for _, s in shown], **line)
+        if due_s is not None:
+            axes.axvline(due_s, color=INK, linewidth=1, linestyle=":")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(number_label)
         axes.set_xlabel("seconds")
+
+
+def _due_s(task: Task) -> float | None:
+    """The target, where it is the same for all requests of the task."""
+    return None if task is Task.TRANSLATION else TargetsConfig().of(task).budget_s
 
 
 def _goodput(point: Point) -> Interval:

@@ -56,9 +56,11 @@ def write_page(
 
 _GOODPUT = (
     "The share of requests that met their target, of all that were still wanted at their deadline; "
-    "refused, failed and late ones are misses. Bands: 95% confidence over the seeds."
+    "refused, failed and late ones are misses. Bands: 95% confidence over the seeds, from three on."
 )
-_CURVES = "A curve that ends below 100% is of requests that were never answered."
+_CURVES = (
+    "Dotted: the target. A curve that ends below 100% is of requests that were never answered."
+)
 _USABLE = "Editors show a completion when it is whole: E2E of those that nobody took back."
 _UTILIZATION = (
     "Left: engine time that the met requests are worth, at full batches and without cache hits, "

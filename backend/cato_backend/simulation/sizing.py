@@ -1,0 +1,139 @@
+"""How many replicas a team needs: estimated from one replica, then simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from math import ceil
+
+from cato_backend.profile_files.profile import Profile
+from cato_backend.provisioning.capacity import CapacityCurve, Kind, measure
+from cato_backend.simulation.simulator import Fleet
+from cato_backend.simulation.statistics import Interval
+from cato_backend.simulation.study import Cell, CellResult, Point, points, run_cells
+from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS, Arrival, Workload
+from cato_backend.wire.headers import Task
+
+SAMPLE = 2000
+"""Requests that stand for the demand in the estimate."""
+MOST_REPLICAS = 512
+_WARMUP_SHARE = 1 / 6
+"""Of a run: caches are cold, and nothing is scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """From the engine model of a single replica, with an ideal router in front of it."""
+
+    rate: float
+    """Requests per second of the demand."""
+    replicas: int
+    goals: Mapping[Task, float]
+    """What share of each task has to be met: the wished one, of what an idle replica reaches."""
+    reach: Mapping[Task, float]
+    """What an idle replica reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A simulated fleet."""
+
+    replicas: int
+    classes: Mapping[Task, Interval]
+    """Goodput over the seeds."""
+    overall: Interval
+    enough: bool
+
+
+def estimate(workload: Workload, profile: Profile, goodput: float, seed: int = 1) -> Estimate:
+    """The smallest count whose single replicas would keep every class at its goal."""
+    sample = _sample(workload, seed)
+    rate = len(sample) / max(1e-9, sample[-1].time - sample[0].time)
+    curve = _whole(measure(profile, list(kinds_of(sample))))
+    goals = curve.goals(goodput)
+    counts = range(1, MOST_REPLICAS + 1)
+    found = next((n for n in counts if _meets(curve.at(rate / n), goals)), MOST_REPLICAS)
+    return Estimate(rate, found, goals, curve.at(0.0))
+
+
+def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[Kind]:
+    """What each leaves to be computed where the last prompt of its document, or of its task, is
+    still in the prefix cache."""
+    last: dict[str, tuple[int, ...]] = {}
+    for arrival in arrivals:
+        key = arrival.document or arrival.task.value
+        cached = BLOCK_TOKENS * _common(last.get(key, ()), arrival.blocks)
+        last[key] = arrival.blocks
+        yield Kind(
+            task=arrival.task,
+            prompt_tokens=max(1, arrival.prompt_tokens - cached),
+            output_tokens=arrival.output_tokens,
+            target=arrival.target,
+            left_s=None if arrival.counts else arrival.cancel_after_s,
+        )
+
+
+def search(
+    cell: Cell, start: Estimate, seeds: int, jobs: int, say: Callable[[str], None]
+) -> list[Candidate]:
+    """Simulates counts from the estimate on, up or down, until the smallest that is enough and the
+    next smaller one are known; ascending. `cell` tells policy, workload and fleet."""
+    found: dict[int, Candidate] = {}
+    count = start.replicas
+    while 1 <= count <= MOST_REPLICAS and count not in found:
+        say(f"simulating {count} replicas, {seeds} times")
+        found[count] = _simulated(cell, count, start.goals, seeds, jobs)
+        count += -1 if found[count].enough else 1
+    return [found[number] for number in sorted(found)]
+
+
+def smallest(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The smallest fleet that is enough."""
+    return next((each for each in candidates if each.enough), None)
+
+
+def _simulated(
+    cell: Cell, count: int, goals: Mapping[Task, float], seeds: int, jobs: int
+) -> Candidate:
+    fleet = Fleet(count, cell.fleet.profile)
+    warmup_s = cell.workload.duration_s * _WARMUP_SHARE
+    cells = [
+        replace(cell, fleet=fleet, seed=seed, warmup_s=warmup_s) for seed in range(1, seeds + 1)
+    ]
+    results = run_cells(cells, jobs, lambda done, of: None)
+    return _judged(count, points(results)[0], results, goals)
+
+
+def _judged(
+    count: int, point: Point, results: Sequence[CellResult], goals: Mapping[Task, float]
+) -> Candidate:
+    tasks = [task for task in Task if any(task in r.score.classes for r in results)]
+    classes = {task: point.of_class(task, lambda of: of.goodput) for task in tasks}
+    overall = point.over(lambda score: score.overall.goodput)
+    enough = all(classes[task].mean >= goals.get(task, 0.0) for task in tasks)
+    return Candidate(count, classes, overall, enough)
+
+
+def _sample(workload: Workload, seed: int) -> Sequence[Arrival]:
+    numbered = enumerate(workload.arrivals(seed))
+    return [arrival for _, arrival in takewhile(lambda pair: pair[0] < SAMPLE, numbered)]
+
+
+def _whole(curves: Iterator[CapacityCurve]) -> CapacityCurve:
+    *_, last = curves
+    return last
+
+
+def _meets(found: Mapping[Task, float], goals: Mapping[Task, float]) -> bool:
+    return all(found[task] >= goal for task, goal in goals.items())
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def slice_of(developers: int, most: int) -> tuple[int, int]:
+    """A team too large to simulate is cut into equal parts: people in one, and how many parts."""
+    parts = max(1, ceil(developers / most))
+    return ceil(developers / parts), parts
