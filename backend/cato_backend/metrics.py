@@ -26,6 +26,11 @@ class Metrics:
             "Calls of whole tasks, by the share of the budget that their stage had",
             ["task", "outcome"],
         )
+        self.relegated = self._counter(
+            "cato_requests_relegated",
+            "Requests sent behind all that could still be met, because they could not",
+            task,
+        )
         self.retries = Counter(
             "cato_retries",
             "Attempts that a replica broke off and another took over",

@@ -29,6 +29,10 @@ class LearnedTimes:
             per_token = (e2e_s - ttft_s) / (tokens - 1)
             self._token_s += _SMOOTHING * (per_token - self._token_s)
 
+    def median_tokens(self, call: PlannedCall) -> float:
+        """Half of such answers are no longer."""
+        return self._lengths.quantile(call.task, call.prompt_tokens, call.max_tokens, 0.5)
+
     def quantile_s(self, call: PlannedCall, q: float) -> float:
         """Seconds from sending to the last token; only the length is taken to be uncertain."""
         tokens = self._lengths.quantile(call.task, call.prompt_tokens, call.max_tokens, q)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from cato_backend.metrics import Metrics
+from cato_backend.requests import Request
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.history import History, Past
+from cato_backend.scheduling import Dispatch
+from cato_backend.scheduling.policies.cato import RELEGATED_PRIORITY
 from cato_backend.wire.headers import CancelReason
 
 _WARM = "warm"
@@ -21,6 +24,11 @@ class Scorekeeper:
     def __init__(self, metrics: Metrics, history: History) -> None:
         self._metrics = metrics
         self._history = history
+
+    def dispatched(self, request: Request, dispatch: Dispatch) -> None:
+        """It is on its way to a replica, behind all that can still be met if it cannot be."""
+        if dispatch.priority >= RELEGATED_PRIORITY and dispatch.attempt == 1 and not request.warm:
+            self._metrics.relegated.labels(request.task).inc()
 
     def finished(self, flight: Flight, now: float) -> None:
         """The whole answer went out at `now`."""

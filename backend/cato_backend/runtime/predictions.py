@@ -8,57 +8,63 @@ from cato_backend.metrics import Metrics
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.conformal import Conformal
 from cato_backend.prediction.recent import RecentService
-from cato_backend.prediction.workflows import PlannedCall
 from cato_backend.requests import Request
+from cato_backend.runtime.by_law import LawOfReplica, planned
 from cato_backend.runtime.flight import Flight, Predicted
+from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 
 
 class Predictions:
-    """Of one model each; bounds are learned per task from the residuals."""
+    """By the replica's profile where it has one, else by the task's recent mean; bounds are learned
+    from the residuals of each task."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._recent = RecentService()
+        self._laws: dict[str, LawOfReplica] = {}
         self._bounds: dict[tuple[str, Task], Conformal] = {}
         self._times: defaultdict[str, LearnedTimes] = defaultdict(LearnedTimes)
 
+    def replica_up(self, load: ReplicaLoad) -> None:
+        """A replica takes requests; `load` is what the ledger keeps of it."""
+        self._laws.pop(load.replica_id, None)
+        if load.profile is not None:
+            self._laws[load.replica_id] = LawOfReplica(load.profile, load)
+
     def times(self, model: str) -> LearnedTimes:
-        """How long the model's calls of whole tasks take."""
+        """How long the model's calls with end-to-end targets take."""
         return self._times[model]
 
-    def of(self, request: Request, service_s: float | None = None) -> Predicted | None:
-        """For a request that is dispatched now. `service_s` is what the policy reckons; without it
-        the task's recent mean serves. None before the first observation."""
-        if service_s is None:
-            service_s = self._recent.predict(request.model, request.task)
+    def of(self, request: Request, replica_id: str) -> Predicted | None:
+        """For a request that is dispatched now. None before there is anything to go by."""
+        law = self._laws.get(replica_id)
+        found = None if law is None else law.service_s(request, self._times[request.model])
+        service_s, law_s = found or (self._recent.predict(request.model, request.task), None)
         if service_s is None:
             return None
-        return Predicted(service_s, self._bound(request).bound(service_s))
+        return Predicted(service_s, self._bound(request).bound(service_s), replica_id, law_s)
 
     def observe(self, flight: Flight, now: float) -> None:
         """The call's answer is whole."""
-        request = flight.call.request
-        promised = flight.first_token_at if request.target.e2e_s is None else now
-        if request.warm or flight.dispatched_at is None or promised is None:
+        request, first = flight.call.request, flight.first_token_at
+        if request.warm or flight.dispatched_at is None or first is None:
             return
-        if request.workflow is not None:
-            self._learn_times(flight, now)
+        promised = first if request.target.e2e_s is None else now
         observed_s = promised - flight.dispatched_at
         self._recent.observe(request.model, request.task, observed_s)
+        if request.target.e2e_s is not None:
+            ttft_s, e2e_s = first - request.arrival, now - request.arrival
+            times, tokens = self._times[request.model], flight.answer.tokens
+            times.observe(planned(request), tokens, ttft_s, e2e_s)
         predicted = flight.predicted
         if predicted is not None and observed_s > 0 and predicted.service_s > 0:
             self._compare(request, predicted, observed_s)
 
-    def _learn_times(self, flight: Flight, now: float) -> None:
-        request, answer = flight.call.request, flight.answer
-        if flight.first_token_at is None:
-            return
-        call = PlannedCall(request.task, request.prompt_tokens, request.max_tokens)
-        ttft_s = flight.first_token_at - request.arrival
-        self._times[request.model].observe(call, answer.tokens, ttft_s, now - request.arrival)
-
     def _compare(self, request: Request, predicted: Predicted, observed_s: float) -> None:
+        law = self._laws.get(predicted.replica_id)
+        if law is not None and predicted.law_s is not None:
+            law.observe(request, predicted.law_s, observed_s)
         bound = self._bound(request)
         bound.observe(predicted.service_s, predicted.bound_s, observed_s)
         task = request.task

@@ -81,6 +81,7 @@ class Runtime:
         self.catalog.learn(facts)
         self._endpoints[endpoint.replica_id] = endpoint
         self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
+        self.predictions.replica_up(self.replicas()[-1])
 
     def drain_replica(self, replica_id: str) -> None:
         """A replica gets nothing new; what runs on it may finish."""
@@ -165,7 +166,8 @@ class Runtime:
     async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
         """One attempt; True when it ended the call."""
         flight.dispatched_at = self.clock()
-        flight.predicted = self.predictions.of(flight.call.request)
+        self.scores.dispatched(flight.call.request, dispatch)
+        flight.predicted = self.predictions.of(flight.call.request, dispatch.replica_id)
         try:
             async with flight.attempt(dispatch.attempt):
                 await self._stream(flight, dispatch, delivery)
