@@ -73,6 +73,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
     )
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help="how often everything is measured; 5, quick 3"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the random prompts")
 
 
@@ -111,7 +114,12 @@ async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
         _subject(arguments, session) as subject,
     ):
         outcome = await run_profile(
-            session, subject, _show, quick=arguments.quick, seed=arguments.seed
+            session,
+            subject,
+            _show,
+            quick=arguments.quick,
+            rounds=arguments.rounds,
+            seed=arguments.seed,
         )
         return subject, outcome
 
@@ -143,6 +151,7 @@ async def _launched(
     arguments: argparse.Namespace, session: aiohttp.ClientSession
 ) -> AsyncGenerator[Subject]:
     from cato_backend.clock import monotonic
+    from cato_backend.engines.gpus import detect_gpus
     from cato_backend.profiling.profile import Subject
     from cato_backend.replicas.local import LocalLauncher
 
@@ -161,7 +170,7 @@ async def _launched(
             budget,
             start_s=monotonic() - began,
             flags=_flags(spec),
-            engine_pid=running.engine_pid if spec.engine.kind == "cpu" else None,
+            engine_pid=None if detect_gpus() else running.engine_pid,
         )
     finally:
         await running.stop()

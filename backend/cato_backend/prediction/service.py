@@ -7,10 +7,16 @@ its token budget with prefill, in chunks, in the order of the queue.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
+
+_TURNOVER_S = 5.0
+"""After so long, two thirds of what a replica decodes now has been replaced by others."""
+_TYPICAL_PROMPT = 500.0
+"""Uncached tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,12 @@ class ReplicaState:
     """The requests that these belong to."""
     prefill_rate: float = 0.0
     """Uncached prompt tokens per second that keep coming in; they stretch every decode."""
+    usual_decoding: float | None = None
+    """Sequences that decode on it in the mean of the last minute or so; None where not known."""
+    computing: int = 0
+    """Of `pending_prefill`, what was sent before the step under way began: it is at work on it."""
+    since_step_s: float | None = None
+    """How long ago that step began: when the last token came. None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +65,30 @@ class ServiceModel:
         return cls(profile.law, profile.limits)
 
     def ttft_s(self, state: ReplicaState, work: Work) -> float:
-        """From sending the request to its first token: half of the step under way, what is ahead,
-        its own prompt."""
-        sequences = state.decoding + 1
-        tokens = state.pending_prefill + work.uncached
-        busy = state.decoding or state.pending_prefill
-        under_way = self.step_s(state, sequences) / 2 if busy else 0.0
-        ahead = self._attention(state.pending_prefill, 0, max(1, state.unstarted))
+        """From sending the request to its first token: what is left of the step under way, what is
+        ahead, its own prompt, and those that come in meanwhile and share its last step."""
+        wait, computed = self._step_under_way(state)
+        pending = state.pending_prefill - computed
+        riding = int(state.prefill_rate * wait)
+        ahead = self._attention(pending, 0, max(1, state.unstarted))
         own = self._attention(work.uncached, work.cached, 1)
         kv_tokens = state.kv_tokens + work.uncached + work.cached
-        return under_way + ahead + own + self._chunks_s(tokens, state.decoding, kv_tokens)
+        chunks = self._chunks_s(pending + work.uncached, state.decoding, kv_tokens, riding)
+        return wait + ahead + own + chunks
 
-    def step_s(self, state: ReplicaState, sequences: int) -> float:
-        """The step that a busy replica is in: a full chunk while prefill is pending."""
-        room = max(1, self.limits.max_num_batched_tokens - state.decoding)
-        tokens = min(state.pending_prefill, room) + state.decoding
-        return self.law.seconds(tokens, sequences, state.kv_tokens)
+    def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
+        """Seconds that it will go on, and the prompt tokens that it computes."""
+        if not state.decoding and not state.pending_prefill:
+            return 0.0, 0
+        chunk = min(state.computing, self._room(state.decoding))
+        sequences = state.decoding + (1 if chunk else 0)
+        step = self.law.seconds(chunk + state.decoding, sequences, state.kv_tokens)
+        step += self._attention(chunk, 0, max(1, state.unstarted))
+        if state.since_step_s is None:
+            return step / 2, chunk
+        return max(0.0, step - state.since_step_s), chunk
 
-    def token_s(self, sequences: int, kv_tokens: float, prefill_rate: float = 0.0) -> float:
+    def token_s(self, sequences: float, kv_tokens: float, prefill_rate: float = 0.0) -> float:
         """Between two tokens of a stream, where so many sequences decode and prompts of
         `prefill_rate` tokens a second are computed beside them.
 
@@ -89,10 +107,27 @@ class ServiceModel:
         return alone / (1 - share)
 
     def decode_s(self, state: ReplicaState, tokens: float) -> float:
-        """For so many further tokens of a sequence that decodes beside the `decoding` others."""
-        sequences = state.decoding + 1
-        kv_tokens = state.kv_tokens + sequences * tokens / 2
-        return tokens * self.token_s(sequences, kv_tokens, state.prefill_rate)
+        """For so many further tokens of a sequence that decodes beside the `decoding` others, as
+        many as now at first, and later on as many as usual."""
+        at_once = tokens * self._token_beside_s(state, state.decoding, tokens, 0.0)
+        if at_once <= 0.0:
+            return 0.0
+        beside: float = state.decoding
+        if state.usual_decoding is not None:
+            lasting = _TURNOVER_S / at_once * -math.expm1(-at_once / _TURNOVER_S)
+            beside = state.usual_decoding + (state.decoding - state.usual_decoding) * lasting
+        # A short answer rather meets no prompt than a bit of the average one.
+        met = -math.expm1(-state.prefill_rate * at_once / _TYPICAL_PROMPT)
+        return tokens * self._token_beside_s(state, beside, tokens, state.prefill_rate * met)
+
+    def _token_beside_s(
+        self, state: ReplicaState, beside: float, tokens: float, prefill_rate: float
+    ) -> float:
+        """The mean step while so many tokens are decoded beside so many sequences."""
+        sequences = beside + 1
+        per_sequence = state.kv_tokens / max(1, state.decoding)
+        kv_tokens = per_sequence * max(1.0, beside) + sequences * tokens / 2
+        return self.token_s(sequences, kv_tokens, prefill_rate)
 
     def e2e_s(self, state: ReplicaState, work: Work) -> float:
         """From sending the request to its last token; those ahead of it decode beside it."""
@@ -104,6 +139,7 @@ class ServiceModel:
             decoding=state.decoding + state.unstarted,
             kv_tokens=state.kv_tokens + work.uncached + work.cached,
             prefill_rate=state.prefill_rate,
+            usual_decoding=state.usual_decoding,
         )
         return self.decode_s(then, max(0.0, work.output - 1))
 
@@ -123,11 +159,13 @@ class ServiceModel:
         """Prefill tokens that fit into one step."""
         return max(1, self.limits.max_num_batched_tokens - decoding)
 
-    def _chunks_s(self, tokens: int, decoding: int, kv_tokens: float) -> float:
-        """All steps that so many prefill tokens take, less their attention."""
+    def _chunks_s(self, tokens: int, decoding: int, kv_tokens: float, riding: int = 0) -> float:
+        """All steps that so many prefill tokens take, less their attention; `riding` ones fill up
+        the last."""
         law, room = self.law, self._room(decoding)
-        full, rest = divmod(tokens, room)
-        seconds = law.seconds(rest + decoding, decoding + 1, kv_tokens) if rest else 0.0
+        full, rest = divmod(max(1, tokens) - 1, room)
+        last = min(rest + 1 + riding, room)
+        seconds = law.seconds(last + decoding, decoding + 1, kv_tokens)
         if full:
             seconds += full * law.seconds(room + decoding, decoding + 1, kv_tokens)
         return seconds

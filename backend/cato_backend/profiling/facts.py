@@ -66,10 +66,13 @@ async def _get(session: aiohttp.ClientSession, replica: Replica, path: str) -> s
 
 
 def _cache_config(replica: Replica, metrics: str) -> dict[str, str]:
-    for family in text_string_to_metric_families(metrics):
-        for sample in family.samples:
-            if sample.name == _CACHE:
-                return dict(sample.labels)
+    try:
+        samples = [s for family in text_string_to_metric_families(metrics) for s in family.samples]
+    except ValueError as error:
+        raise EngineError(f"{replica.url}/metrics cannot be read: {error}") from error
+    for sample in samples:
+        if sample.name == _CACHE:
+            return dict(sample.labels)
     raise EngineError(f"{replica.url}/metrics has no {_CACHE}: is it vLLM?")
 
 

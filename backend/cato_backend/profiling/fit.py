@@ -2,8 +2,8 @@
 
 Errors are those of logarithms, so that a step of 5 ms counts as much as one of 500. Both forms are
 solved by non-negative least squares (Lawson and Hanson) with Cauchy weights, repeated until they
-settle. In the max form each step belongs to the branch that is the longer one; the assignment is refined in
-turns from several starts, as in a k-means of two lines.
+settle. In the max form each step belongs to the branch that is the longer one; the assignment is
+refined in turns from several starts, as in a k-means of two lines.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
@@ -60,9 +60,11 @@ async def run_profile(
     on_progress: Callable[[Progress], None],
     *,
     quick: bool,
-    seed: int,
+    rounds: int | None = None,
+    seed: int = 0,
 ) -> Outcome:
-    """Measures and fits. Raises EngineError, ConfigError naming what stands in the way."""
+    """Measures and fits; `rounds` overrides the plan's. Raises EngineError, ConfigError naming what
+    stands in the way."""
     replica = subject.replica
     budget, seqs = subject.max_num_batched_tokens, subject.max_num_seqs
     facts = await ask_facts(session, replica, seqs, budget)
@@ -72,6 +74,7 @@ async def run_profile(
     if not any(setup.held_out for setup in grid.setups):
         raise ConfigError.of("max_num_seqs", seqs, "room for more than two sequences")
     client = ReplicaClient(session, replica, _clock(subject))
+    grid = replace(grid, rounds=rounds or grid.rounds)
     campaign = await run_campaign(client, prompts, grid, on_progress)
     return Outcome(facts, campaign, fit(campaign.samples))
 

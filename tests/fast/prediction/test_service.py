@@ -32,7 +32,7 @@ def stepped(law: StepLaw, prompt: int, decoding: int, kv_tokens: int) -> float:
 def test_a_prompt_on_its_way_takes_the_sum_of_its_steps(prompt: int, others: int, kv: int) -> None:
     model = ServiceModel(law(), LIMITS)
     state = ReplicaState(decoding=others, kv_tokens=kv)
-    under_way = model.step_s(state, others + 1) / 2 if others else 0.0
+    under_way = law().seconds(others, others, kv) / 2 if others else 0.0
     expected = under_way + stepped(law(), prompt, others, kv)
     assert model.ttft_s(state, Work(prompt)) == pytest.approx(expected)
 
