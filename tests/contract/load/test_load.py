@@ -1,0 +1,146 @@
+"""`cato load` against servers that behave, misbehave and refuse: the score tells what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+
+from cato_backend.errors import ConfigError
+from cato_backend.load_test import HeaderStyle, LoadOptions, LoadRun, Server, run_load
+from cato_backend.simulation.outcome import Ending, Outcome
+from cato_backend.simulation.workloads import Arrival
+from cato_backend.wire.headers import Task
+from tests.contract.gateway.serving import environment, serving
+from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
+from tests.fast.simulation.stories import Listed, arrival
+
+MODEL = "cato-embedded"
+_BLOCKS = tuple(range(100, 120))
+_OPTIONS = LoadOptions(drain_s=5.0, silence_s=0.3)
+
+
+async def _load(
+    url: str, *asked: Arrival, style: HeaderStyle = HeaderStyle.NONE, model: str = MODEL
+) -> LoadRun:
+    server = Server(url, model, style=style)
+    return await run_load(Listed(asked), 1, server, _OPTIONS)
+
+
+def _by_id(run: LoadRun) -> dict[str, Outcome]:
+    return {outcome.arrival.id: outcome for outcome in run.outcomes}
+
+
+async def test_answers_have_their_length_and_prompts_their_prefixes() -> None:
+    longer = (*_BLOCKS, 7)
+    async with FakeVllm(Script(itl_ms=5)) as fake:
+        run = await _load(
+            fake.url,
+            arrival("a", 0.0, prompt_tokens=325, output_tokens=12, blocks=_BLOCKS),
+            arrival("b", 0.3, prompt_tokens=336, output_tokens=3, blocks=longer),
+            arrival("c", 0.3, prompt_tokens=320, output_tokens=1, blocks=tuple(range(20))),
+        )
+        sizes = [len(fake.tokenizer.encode(r.body["prompt"])) for r in fake.requests[1:]]
+    found = _by_id(run)
+    assert [found[name].tokens for name in "abc"] == [12, 3, 1]
+    assert all(outcome.ending is Ending.FINISHED for outcome in run.outcomes)
+    assert sizes == pytest.approx([325, 336, 320], abs=2)
+    assert found["b"].cached_tokens == pytest.approx(320, abs=16)
+    assert found["c"].cached_tokens == 0
+    first, whole = found["a"].first_token_s, found["a"].e2e_s
+    assert first is not None
+    assert whole is not None
+    assert whole - first >= 0.05
+    assert found["a"].tpot_s == pytest.approx((whole - first) / 11)
+
+
+@pytest.mark.parametrize(
+    ("fault", "ending", "reason"),
+    [
+        (Fault(FaultKind.ERROR, status=503), Ending.REJECTED, "503"),
+        (Fault(FaultKind.RESET), Ending.FAILED, "ServerDisconnectedError"),
+        (Fault(FaultKind.STREAM_ERROR, 2), Ending.FAILED, ""),
+        (Fault(FaultKind.DIE, 2), Ending.FAILED, "ClientPayloadError"),
+        (Fault(FaultKind.TRUNCATE, 2), Ending.FAILED, "truncated"),
+        (Fault(FaultKind.STALL, 2), Ending.FAILED, "SocketTimeoutError"),
+    ],
+    ids=lambda value: value.kind.value + str(value.status) if isinstance(value, Fault) else "",
+)
+async def test_what_goes_wrong_is_a_miss_with_a_reason(
+    fault: Fault, ending: Ending, reason: str
+) -> None:
+    async with FakeVllm(Script(itl_ms=1)) as fake, asyncio.TaskGroup() as tasks:
+        tasks.create_task(_spoil(fake, fault))
+        run = await _load(fake.url, arrival("good", 0.0), arrival("bad", 0.3))
+    found = _by_id(run)
+    assert found["good"].met
+    assert (found["bad"].ending, found["bad"].met) == (ending, False)
+    assert found["bad"].reason.startswith(reason)
+    assert found["bad"].reason
+
+
+async def _spoil(fake: FakeVllm, fault: Fault) -> None:
+    """Once the probe and the first request have their answers."""
+    await fake.wait_until(lambda state: state.finished["length"] == 2)
+    await fake.change(fault=fault)
+
+
+async def test_taking_back_closes_the_connection() -> None:
+    async with FakeVllm(Script(itl_ms=20)) as fake:
+        run = await _load(fake.url, arrival("a", output_tokens=200, cancel_after_s=0.2))
+        await fake.wait_until(lambda state: state.aborted == 1)
+    (found,) = run.outcomes
+    assert found.ending is Ending.CANCELLED
+    assert found.first_token_s is not None
+
+
+async def test_classes_are_told_as_priorities() -> None:
+    async with FakeVllm(Script()) as fake:
+        asked = [arrival(task.value, task=task) for task in Task]
+        await _load(fake.url, *asked, style=HeaderStyle.PRIORITY)
+        told = [request.body["priority"] for request in fake.requests[1:]]
+        headers = [request.headers for request in fake.requests[1:]]
+    assert sorted(told) == [0, 1, 2, 3]
+    assert not any(name.startswith("x-") for sent in headers for name in sent)
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"--url: http://127\.0\.0\.1:9/v1/completions"):
+        await _load("http://127.0.0.1:9", arrival())
+
+
+async def test_a_server_that_refuses_the_model_is_quoted() -> None:
+    async with FakeVllm() as fake:
+        with pytest.raises(ConfigError, match=r"answered 404: .*nobody"):
+            await _load(fake.url, arrival(), model="nobody")
+
+
+async def test_the_command_speaks_to_cato(tmp_path: Path) -> None:
+    """A gateway in between: its headers, its cancel call, and the score as JSON."""
+    async with (
+        FakeVllm(Script(itl_ms=5)) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+    ):
+        process = await create_subprocess_exec(
+            *(sys.executable, "-m", "cato_backend", "load", "--url", serve.url),
+            *("--workload", "typing", "--developers", "6", "--duration", "2"),
+            *("--context", "lean", "--out", str(tmp_path / "score.json")),
+            env=environment(tmp_path),
+            stdout=PIPE,
+        )
+        said, _ = await process.communicate()
+        await fake.wait_until(lambda state: state.running == state.waiting == 0)
+        asked = fake.requests[-1]
+    assert process.returncode in (0, 3), said.decode()
+    assert b"client late by" in said
+    record = json.loads((tmp_path / "score.json").read_text())
+    completions = record["score"]["classes"]["completion"]
+    assert completions["goodput"] > 0.5
+    assert completions["endings"]["cancelled"] > 0
+    assert set(completions["endings"]) <= {"cancelled", "finished"}
+    assert asked.body["ignore_eos"] is True
