@@ -83,15 +83,15 @@ class HoleMaker:
     def make(self, text: str) -> Hole:
         """One hole in the text; kinds and shares are listed in docs/embedded-model.md."""
         kind = self._rng.random()
-        if kind < 0.42:
+        if kind < 0.36:
             return self._line_end(text)
-        if kind < 0.52:
+        if kind < 0.44:
             return self._inside_line(text)
         if kind < 0.72:
             return self._block(text)
-        if kind < 0.88:
+        if kind < 0.9:
             return self._next_lines(text)
-        if kind < 0.92:
+        if kind < 0.93:
             return self._docstring(text)
         return self._span(text)
 
@@ -132,7 +132,7 @@ class HoleMaker:
         heads = [n for n, line in enumerate(lines[:-1]) if line.rstrip().endswith((":", "{"))]
         if not heads:
             return self._next_lines(text)
-        head = self._rng.choice(heads)
+        head = self._rng.choices(heads, [_weight(lines[number]) for number in heads])[0]
         last = block_end(lines, head)
         spans = line_spans(text)
         begin, end = spans[head][1], spans[last][1]

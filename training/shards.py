@@ -26,9 +26,10 @@ from training.idiomatic import idiomatic_pieces, with_short_docstrings
 from training.infill import KEY_PLACE, PAUSE, HoleMaker, Marks, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
-FIM_SHARE = 0.75
+FIM_SHARE = 0.8
+LONG_SHARE = 0.5
 CUT_CHARACTERS = 30
-CUT_KEYS_SHARE = 0.3
+CUT_KEYS_SHARE = 0.85
 MIN_ROOM = 96
 ROWS_PER_SHARD = 2048
 TEXTS_TOGETHER = 2000
@@ -165,13 +166,14 @@ def rows_of(
 def pieces_of_texts(
     texts: list[Text], sequence: int, rng: random.Random
 ) -> Iterator[tuple[str, bool]]:
-    """All pieces of some texts, idiomatic ones of the Python files once more."""
+    """Half of the pieces of some texts, and the idiomatic ones of the Python files."""
     for text in texts:
         source = text["text"]
         if text["language"] == "python":
             source = with_short_docstrings(source, rng)
             yield from ((piece, True) for piece in idiomatic_pieces(source, rng))
-        yield from pieces_of(source, sequence, rng)
+        long = pieces_of(source, sequence, rng)
+        yield from (piece for piece in long if rng.random() < LONG_SHARE)
 
 
 def write_shards(rows: Iterator[list[int]], count: int, out: Path) -> None:
