@@ -20,9 +20,6 @@ LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0)
 """As shares of the rate that the law allows at best."""
 REQUESTS = 250
 """In one measurement; the same ones at every load."""
-_REGULARITY = 3
-"""Gaps are sums of so many exponential ones: a router that spreads well sends each replica a stream
-that is more even than chance. What the truth is, is learned (`Planned`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,9 @@ class CapacityCurve:
         return values[place - 1] + part * (values[place] - values[place - 1])
 
 
-def measure(profile: Profile, kinds: Sequence[Kind], seed: int = 0) -> Iterator[CapacityCurve]:
+def measure(
+    profile: Profile, kinds: Sequence[Kind], requests: int = REQUESTS
+) -> Iterator[CapacityCurve]:
     """Yields a curve after each load that was measured, the whole one last.
 
     A generator, because it takes some 20 ms a load, and whoever serves cannot stop for all of them.
@@ -86,7 +85,7 @@ def measure(profile: Profile, kinds: Sequence[Kind], seed: int = 0) -> Iterator[
     found: list[Mapping[Task, _Tally]] = []
     for share in LOADS:
         rates.append(share * best)
-        found.append(_Measurement(profile, kinds, seed).run(rates[-1]))
+        found.append(_Measurement(profile, kinds, requests).run(rates[-1]))
         yield _curve(rates, found)
 
 
@@ -128,13 +127,14 @@ class _Tally:
 
 
 class _Measurement:
-    """One replica under one load. What cannot meet its target any more is dropped, as the router
+    """One replica under one load, with arrivals at random. What cannot meet its target any more is dropped, as the router
     puts it behind everything else."""
 
-    def __init__(self, profile: Profile, kinds: Sequence[Kind], seed: int) -> None:
+    def __init__(self, profile: Profile, kinds: Sequence[Kind], requests: int) -> None:
         self._timeline = Timeline(Engine(profile.law, profile.limits))
         self._kinds = kinds
-        self._dice = Dice(seed)
+        self._requests = requests
+        self._dice = Dice(0)
         self._due: list[tuple[float, str]] = []
         self._jobs: dict[str, Kind] = {}
         self._first: dict[str, float] = {}
@@ -143,7 +143,7 @@ class _Measurement:
     def run(self, rate: float) -> Mapping[Task, _Tally]:
         """What became of each task at so many requests per second."""
         now = 0.0
-        for number in range(REQUESTS):
+        for number in range(self._requests):
             now += self._gap() / rate
             self._settle(now)
             self._submit(str(number), now)
@@ -153,8 +153,7 @@ class _Measurement:
 
     def _gap(self) -> float:
         """Of mean 1."""
-        draws = (self._dice.below(1 << 53) + 1 for _ in range(_REGULARITY))
-        return -sum(log(draw / ((1 << 53) + 1)) for draw in draws) / _REGULARITY
+        return -log((self._dice.below(1 << 53) + 1) / ((1 << 53) + 1))
 
     def _submit(self, job_id: str, now: float) -> None:
         kind = self._kinds[self._dice.below(len(self._kinds))]

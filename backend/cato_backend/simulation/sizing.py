@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from math import ceil
+from math import ceil, sqrt
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, Kind, measure
@@ -15,9 +15,14 @@ from cato_backend.simulation.study import Cell, CellResult, Point, points, run_c
 from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS, Arrival, Workload
 from cato_backend.wire.headers import Task
 
-SAMPLE = 2000
+SAMPLE = 3000
 """Requests that stand for the demand in the estimate."""
+_MEASURED = 1500
+"""Requests at each load of the estimate."""
 MOST_REPLICAS = 512
+_MOST_CANDIDATES = 10
+_FEWEST_COUNTED = 30
+"""A class with fewer requests in all runs together is shown, and not judged."""
 _WARMUP_SHARE = 1 / 6
 """Of a run: caches are cold, and nothing is scored."""
 
@@ -50,11 +55,12 @@ def estimate(workload: Workload, profile: Profile, goodput: float, seed: int = 1
     """The smallest count whose single replicas would keep every class at its goal."""
     sample = _sample(workload, seed)
     rate = len(sample) / max(1e-9, sample[-1].time - sample[0].time)
-    curve = _whole(measure(profile, list(kinds_of(sample))))
-    goals = curve.goals(goodput)
+    curve = _whole(measure(profile, list(kinds_of(sample)), _MEASURED))
+    reach = curve.at(0.0)
+    goals = {task: goodput * most for task, most in reach.items()}
     counts = range(1, MOST_REPLICAS + 1)
     found = next((n for n in counts if _meets(curve.at(rate / n), goals)), MOST_REPLICAS)
-    return Estimate(rate, found, goals, curve.at(0.0))
+    return Estimate(rate, found, goals, reach)
 
 
 def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[Kind]:
@@ -81,7 +87,7 @@ def search(
     next smaller one are known; ascending. `cell` tells policy, workload and fleet."""
     found: dict[int, Candidate] = {}
     count = start.replicas
-    while 1 <= count <= MOST_REPLICAS and count not in found:
+    while 1 <= count <= MOST_REPLICAS and count not in found and len(found) < _MOST_CANDIDATES:
         say(f"simulating {count} replicas, {seeds} times")
         found[count] = _simulated(cell, count, start.goals, seeds, jobs)
         count += -1 if found[count].enough else 1
@@ -111,8 +117,17 @@ def _judged(
     tasks = [task for task in Task if any(task in r.score.classes for r in results)]
     classes = {task: point.of_class(task, lambda of: of.goodput) for task in tasks}
     overall = point.over(lambda score: score.overall.goodput)
-    enough = all(classes[task].mean >= goals.get(task, 0.0) for task in tasks)
+    enough = all(_reached(task, goal, results) for task, goal in goals.items())
     return Candidate(count, classes, overall, enough)
+
+
+def _reached(task: Task, goal: float, results: Sequence[CellResult]) -> bool:
+    """Whether the runs together do not lie a standard error below the goal."""
+    scores = [r.score.classes[task] for r in results if task in r.score.classes]
+    counted, met = sum(s.counted for s in scores), sum(s.met for s in scores)
+    if counted < _FEWEST_COUNTED:
+        return True
+    return met / counted >= goal - sqrt(goal * (1 - goal) / counted)
 
 
 def _sample(workload: Workload, seed: int) -> Sequence[Arrival]:
