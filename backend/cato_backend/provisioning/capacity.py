@@ -127,8 +127,8 @@ class _Tally:
 
 
 class _Measurement:
-    """One replica under one load, with arrivals at random. What cannot meet its target any more is dropped, as the router
-    puts it behind everything else."""
+    """One replica under one load, with arrivals at random. What cannot meet its target any more is
+    dropped, as the router puts it behind everything else."""
 
     def __init__(self, profile: Profile, kinds: Sequence[Kind], requests: int) -> None:
         self._timeline = Timeline(Engine(profile.law, profile.limits))
