@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ UNKNOWN = Profile("", "", StepLaw("additive", base=0.015, per_new_token=0.0001))
 _RATE_MEMORY_S = 3.0
 _STALE_S = 0.05
 _LEAST_SPREAD_S = 0.03
+_DELAYS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_DELAY_COLUMN = np.array(_DELAYS)[:, None]
+_NO_LOSSES = [0.0] * len(_DELAYS)
 _CALM = 0.1
 """Share of prefill up to which the time between two tokens tells of the law, not of the load."""
 _ENOUGH_TOKENS = 16
@@ -38,9 +42,8 @@ class Book:
         self._rate = self._rate_at = 0.0
         self._sample: tuple[str, float] | None = None
         """The request whose first token nothing else delays, and what the law says of it."""
-        self._margins: NDArray[np.float64] = np.empty(0)
-        self._spreads: NDArray[np.float64] = np.empty(0)
-        self._margins_at = -math.inf
+        self._losses = _NO_LOSSES
+        self._weighed_at = -math.inf
 
     # -- predicted times -----------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ class Book:
         self._sample = (attempt.request.id, self._law_first_s(attempt)) if alone else None
         self._rate = self.rate(now) + attempt.pending_prefill / _RATE_MEMORY_S
         self._rate_at = now
-        self._margins_at = -math.inf
+        self._weighed_at = -math.inf
 
     def begun(self, attempt: Attempt, now: float) -> None:
         """The first token of an attempt has come: a step has ended."""
@@ -109,7 +112,7 @@ class Book:
 
     def _anchor(self, now: float) -> None:
         """A step has just ended, and the next has begun: what is pending starts from now."""
-        self._margins_at = -math.inf
+        self._weighed_at = -math.inf
         unstarted = self.view.unstarted
         self.free_at = now + self.prefill_s(self.view.pending_prefill, 0) if unstarted else now
 
@@ -117,24 +120,28 @@ class Book:
 
     def harm(self, delay_s: float, now: float, lengths: Lengths) -> float:
         """Expected number of targets in flight that are missed because of so much delay."""
-        if now - self._margins_at > _STALE_S:
+        if now - self._weighed_at > _STALE_S:
             self._weigh(now, lengths)
-        if not len(self._margins):
-            return 0.0
-        before, after = self._margins, self._margins - delay_s
-        return float(np.sum(_logistic(before / self._spreads) - _logistic(after / self._spreads)))
+        place = min(bisect_right(_DELAYS, delay_s), len(_DELAYS) - 1)
+        low, high = _DELAYS[place - 1], _DELAYS[place]
+        before, after = self._losses[place - 1], self._losses[place]
+        return before + (after - before) * min(1.0, (delay_s - low) / (high - low))
 
     def _weigh(self, now: float, lengths: Lengths) -> None:
+        """The loss for some delays; what lies between is interpolated."""
         token_s = self.token_s(now)
-        margins: list[float] = []
-        spreads: list[float] = []
-        for attempt in self.view.attempts.values():
-            if attempt.request.target.e2e_s is not None:
-                margin, spread = self._margin(attempt, token_s, now, lengths)
-                margins.append(margin)
-                spreads.append(spread)
-        self._margins, self._spreads = np.array(margins), np.array(spreads)
-        self._margins_at = now
+        pairs = [
+            self._margin(attempt, token_s, now, lengths)
+            for attempt in self.view.attempts.values()
+            if attempt.request.target.e2e_s is not None
+        ]
+        self._weighed_at = now
+        if not pairs:
+            self._losses = _NO_LOSSES
+            return
+        margins, spreads = np.array(pairs).T
+        chances = _logistic((margins - _DELAY_COLUMN) / spreads).sum(axis=1)
+        self._losses = (chances[0] - chances).tolist()
 
     def _margin(
         self, attempt: Attempt, token_s: float, now: float, lengths: Lengths

@@ -17,8 +17,10 @@ class CatoOptions:
     """Expected goodput, in requests, that a second of prefill costs those who come later."""
     harm: float = 0.1
     """Weight of the expected loss of what is in flight."""
-    least_chance: float = 0.02
+    least_chance: float = 0.2
     """Below this chance of meeting its target a request is relegated."""
+    spare: float = 0.5
+    """Share of a replica's slots up to which it takes relegated work."""
     late_binding: bool = True
     deadline_order: bool = True
     engine_priority: bool = True

@@ -38,14 +38,14 @@ class Order:
         if self._live[whose] <= 0:
             del self._live[whose]
 
-    def key(self, waiting: Waiting) -> Key:
+    def key(self, waiting: Waiting, token_s: float) -> Key:
         """The place of a request that has just come."""
         request = waiting.request
         if request.warm:
             return (_WARM, request.arrival)
         if not self._options.deadline_order:
             return (_URGENT, request.arrival)
-        return (_URGENT, self._latest_start(request) + self._standing_back(request))
+        return (_URGENT, self._latest_start(request, token_s) + self._standing_back(request))
 
     def relegated(self, request: Request) -> Key:
         """The place of a request that can hardly be met any more."""
@@ -56,18 +56,18 @@ class Order:
         late = request.deadline <= now or chance < self._options.least_chance
         return self._options.relegation and late
 
-    def priority(self, request: Request, prefill_s: float, *, relegated: bool) -> int:
+    def priority(self, request: Request, token_s: float, *, relegated: bool) -> int:
         """For the engine: the latest start in milliseconds."""
         if not self._options.engine_priority:
             return 0
-        latest = int(1000 * (self._latest_start(request) - prefill_s))
+        latest = int(1000 * self._latest_start(request, token_s))
         return latest + (RELEGATED_PRIORITY if relegated or request.warm else 0)
 
-    def _latest_start(self, request: Request) -> float:
+    def _latest_start(self, request: Request, token_s: float) -> float:
         prefill_s = _PREFILL_TOKEN_S * request.prompt_tokens
         if request.target.e2e_s is None:
             return request.deadline - prefill_s
-        return request.deadline - prefill_s - _TOKEN_S * self._lengths.of(request).median
+        return request.deadline - prefill_s - token_s * self._lengths.of(request).median
 
     def _standing_back(self, request: Request) -> float:
         if not self._options.fairness or not request.origin.session:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
@@ -17,13 +18,13 @@ from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
 from cato_backend.scheduling.view import FleetView
 from cato_backend.wire.headers import Task
 
-_MOST_LOOKS = 48
-"""Requests looked at in one look that are kept: those behind them can wait for the next."""
+_MOST_KEPT = 12
+"""Requests compared in one look that are then kept: those behind them can wait for the next."""
 _RESERVED = {
     Task.COMPLETION: 0.0,
     Task.GENERATION: 1 / 16,
-    Task.SUMMARIZATION: 1 / 8,
-    Task.TRANSLATION: 1 / 8,
+    Task.SUMMARIZATION: 1 / 16,
+    Task.TRANSLATION: 1 / 16,
 }
 """Share of a replica's slots that a class leaves to those before it: a waiting request never
 displaces a running one in vLLM, so that TTFT classes must always find a slot."""
@@ -39,6 +40,8 @@ class Cato(Policy):
         self._judge = Judge(self._options, self._lengths)
         self._rosters: defaultdict[str, Roster] = defaultdict(Roster)
         self._kept = 0
+        self._without_slot: set[Task] = set()
+        self._hopeless: set[str] = set()
 
     # -- what happens --------------------------------------------------------------------------
 
@@ -68,6 +71,7 @@ class Cato(Policy):
         roster, book = self._book(attempt)
         book.begun(attempt, fleet.now)
         roster.changed(book)
+        roster.token_s += 0.05 * (book.token_s(fleet.now) - roster.token_s)
         return True
 
     def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
@@ -81,7 +85,7 @@ class Cato(Policy):
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
-        self._order.leave(waiting.request)
+        self._gone(waiting.request)
         self._lengths.forget(waiting.request)
 
     def _book(self, attempt: Attempt) -> tuple[Roster, Book]:
@@ -93,11 +97,12 @@ class Cato(Policy):
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
         """Latest start time, with what has begun in front."""
         self._order.enter(waiting.request)
-        return self._order.key(waiting)
+        return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
 
     def looking(self, model: str, fleet: FleetView) -> None:
         """Nothing has been kept in this look."""
         self._kept = 0
+        self._without_slot.clear()
         self._rosters[model].begin_look()
 
     def place(
@@ -107,33 +112,38 @@ class Cato(Policy):
         roster = self._rosters[waiting.request.model]
         ready_at = roster.first_free() - self._options.outstanding_s
         late_binding = self._options.late_binding
-        if self._kept >= _MOST_LOOKS or (late_binding and ready_at > fleet.now):
+        if self._kept >= _MOST_KEPT or (late_binding and ready_at > fleet.now):
             return Hold(until=ready_at, rest=True)
-        best = self._best(waiting, candidates, roster, fleet)
+        if waiting.request.task in self._without_slot:
+            return Hold()
+        held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
+        books = roster.candidates(candidates, held)
+        if self._can_wait(waiting) and not any(map(self._is_idle, books)):
+            return Hold(rest=True)
+        best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
-            self._kept += 1
+            self._without_slot.add(waiting.request.task)
             return Hold()
         return self._bind(waiting, best, roster, fleet.now)
+
+    def _can_wait(self, waiting: Waiting) -> bool:
+        """Whether it stands behind all that can still be met, among others like it."""
+        return waiting.request.warm or waiting.request.id in self._hopeless
 
     def _best(
         self,
         waiting: Waiting,
-        candidates: Sequence[ReplicaView],
+        books: Sequence[Book],
+        held: Mapping[str, int],
         roster: Roster,
-        fleet: FleetView,
+        now: float,
     ) -> Choice | None:
-        request = waiting.request
-        held = fleet.prefix_holders(request) if self._options.prefix else {}
         choices = [
             self._judge.choice(
-                waiting,
-                book,
-                held.get(book.view.replica_id, 0),
-                roster.kept_s(book),
-                fleet.now,
+                waiting, book, held.get(book.view.replica_id, 0), roster.kept_s(book), now
             )
-            for book in roster.candidates(candidates, held)
-            if self._has_slot(request.task, book)
+            for book in books
+            if self._has_slot(waiting.request.task, book)
         ]
         return max(choices, key=lambda choice: choice.score, default=None)
 
@@ -142,17 +152,26 @@ class Cato(Policy):
         reserved = _RESERVED[task] if self._options.class_caps else 0.0
         return book.view.running < max(1, slots - int(reserved * slots))
 
+    def _is_idle(self, book: Book) -> bool:
+        slots = min(book.view.max_running, book.service.limits.max_num_seqs)
+        return not book.view.unstarted and book.view.running < self._options.spare * slots
+
     def _bind(self, waiting: Waiting, best: Choice, roster: Roster, now: float) -> Verdict:
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
+        if relegated and not self._is_idle(book):
+            self._hopeless.add(request.id)
+            return Hold(key=self._order.relegated(request))
         wait_s = best.starts_at + roster.kept_s(book) - now
         if self._options.late_binding and wait_s > self._options.outstanding_s:
             self._kept += 1
             roster.keep(book, best.prefill_s)
             return Hold(until=book.free_at - self._options.outstanding_s)
-        if (relegated or request.warm) and book.view.unstarted:
-            self._kept += 1
-            return Hold(key=None if request.warm else self._order.relegated(request))
-        priority = self._order.priority(request, best.prefill_s, relegated=relegated)
-        self._order.leave(request)
+        priority = self._order.priority(request, book.token_s(now), relegated=relegated)
+        self._gone(request)
         return Place(book.view.replica_id, priority)
+
+    def _gone(self, request: Request) -> None:
+        """It is no longer queued."""
+        self._order.leave(request)
+        self._hopeless.discard(request.id)

@@ -21,6 +21,9 @@ class Roster:
     """Books by replica; when each is free, in one array."""
 
     def __init__(self) -> None:
+        self.token_s = 0.0
+        """Between two tokens of a stream, lately, in the mean over replicas."""
+        self._first: float | None = None
         self._books: dict[str, Book] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
@@ -46,16 +49,19 @@ class Roster:
 
     def changed(self, book: Book) -> None:
         """The replica has more or less to do than before."""
+        self._first = None
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet."""
+        self._first = None
         self._kept[:] = 0.0
 
     def keep(self, book: Book, seconds: float) -> None:
         """In this look, a request waits for this replica, and will bring so much prefill."""
         self._kept[self._places[book.view.replica_id]] += seconds
+        self._first = None
 
     def kept_s(self, book: Book) -> float:
         """Prefill that waits for this replica, of requests looked at before."""
@@ -63,7 +69,9 @@ class Roster:
 
     def first_free(self) -> float:
         """When some replica is free, with what waits for it; some may have no room then."""
-        return float(np.min(self._busy + self._kept))
+        if self._first is None:
+            self._first = float(np.min(self._busy + self._kept))
+        return self._first
 
     def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
         """Of those that may take one more: all of a small fleet; else those that hold the most of
