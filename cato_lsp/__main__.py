@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cato_lsp import __version__, logs
+from cato_lsp.transports.admission import UnsafeListener, listener_token
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_path = logs.log_path(log_file)
     try:
         return _serve(arguments, log_path)
+    except UnsafeListener as error:
+        sys.stderr.write(f"cato-lsp: {error}\n")
+        return 2
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -29,16 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(arguments: argparse.Namespace, log_path: str | None) -> int:
     # Each transport is imported where it is used: the others' imports would delay the start.
+    token: str | None = None
+    if arguments.tcp or arguments.ws:
+        token = listener_token(arguments.host, arguments.token_file)
     if arguments.tcp:
         with _uncollected():
             from cato_lsp.transports import tcp
 
-        return tcp.serve(arguments.host, arguments.port, log_path)
+        return tcp.serve(arguments.host, arguments.port, log_path, token)
     if arguments.ws:
         with _uncollected():
             from cato_lsp.transports import ws
 
-        return ws.serve(arguments.host, arguments.port, log_path)
+        return ws.serve(arguments.host, arguments.port, log_path, token)
     with _uncollected():
         from cato_lsp.transports import stdio
 
@@ -65,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     transport.add_argument("--ws", action="store_true", help="listen for WebSockets")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=int, default=2087, help="port; 0 = any free (%(default)s)")
+    parser.add_argument(
+        "--token-file",
+        type=Path,
+        help="holds the token that clients of --tcp and --ws must know (else CATO_LSP_TOKEN);"
+        " needed off loopback",
+    )
     parser.add_argument("--log-file", type=Path, help="where to log (standard error)")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more (-v, -vv)")
     parser.add_argument("--version", action="version", version=f"cato-lsp {__version__}")

@@ -16,6 +16,7 @@ from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
 from cato_lsp.protocol import CatoProtocol, Entry
 from cato_lsp.session.session import Session
 from cato_lsp.session.status import Status
+from cato_lsp.transports.admission import knows
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,9 @@ log = logging.getLogger(__name__)
 class CatoServer(LanguageServer):
     """pygls' server with a session. It needs a running loop and ends with its connection."""
 
-    def __init__(self, log_path: str | None = None) -> None:
+    def __init__(self, log_path: str | None = None, token: str | None = None) -> None:
+        """`token`: what the client's `initialize` must hold; None: nothing."""
+        self._token = token
         self.converter = methods.converter()
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             "cato-lsp",
@@ -40,10 +43,21 @@ class CatoServer(LanguageServer):
     def receive(self, body: bytes | str) -> None:
         """Handles one message, whatever it is."""
         try:
-            message = self.protocol.structure_message(json.loads(body))
+            data = json.loads(body)
+            if self._token is not None and not self._admits(data):
+                return
+            message = self.protocol.structure_message(data)
             self.protocol.handle_message(cast("RPCMessage", message))
         except Exception:
             log.exception("a message could not be handled")
+
+    def _admits(self, data: Any) -> bool:
+        if self._token is None or not knows(self._token, data):
+            log.warning("a client without the right token was turned away")
+            self.leave()
+            return False
+        self._token = None
+        return True
 
     def leave(self) -> None:
         """Ends the connection after the message that is being handled."""

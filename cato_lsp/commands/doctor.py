@@ -15,6 +15,8 @@ from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.findings import Finding, Verdict, broken, note, ok
 from cato_lsp.commands.places import Place
+from cato_lsp.commands.stats import stats_of
+from cato_lsp.session.history import events
 from cato_lsp.session.settings import Settings, parse
 from cato_lsp.syntax import open_document
 
@@ -49,6 +51,17 @@ def _local(settings: Settings) -> Iterator[Finding]:
     yield checks.check_language_server()
     yield checks.check_discovery(settings)
     yield checks.check_engine(settings)
+    yield check_history()
+
+
+def check_history() -> Finding:
+    """What the last sessions made of the engine's prefix cache."""
+    stats = stats_of(list(events()))
+    if stats.prefix_hit_rate is None:
+        return note("prefix cache", "not known yet", "complete something in an editor first")
+    reused = stats.reused / max(stats.reused + stats.asked, 1)
+    told = f"{stats.prefix_hit_rate:.0%} of prompt tokens were computed before"
+    return ok("prefix cache", f"{told}; {reused:.0%} of answers needed no request")
 
 
 async def check_backend(settings: Settings) -> AsyncIterator[Finding]:

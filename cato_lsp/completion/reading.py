@@ -15,6 +15,7 @@ class Reading:
     def __init__(self, completeness: Completeness) -> None:
         self._completeness = completeness
         self._read = ""
+        self._most_lines: int | None = None
         self.complete = False
         """Whether nothing that follows can change what is shown."""
 
@@ -31,10 +32,16 @@ class Reading:
         """
         self._read += delta
         self.complete = self.complete or self._completeness.feed(delta)
+        if self._most_lines is not None and self._read.count("\n") >= self._most_lines:
+            return True
         if not self.complete:
             return False
         only_ends_line = self._read.lstrip(" \t").startswith("\n") and not self.text()
         return not only_ends_line or _NEXT_LINE.match(self._read) is not None
+
+    def settle_for(self, more_lines: int) -> None:
+        """What came so far is shown: so many more lines are enough, in case the person types on."""
+        self._most_lines = self._read.count("\n") + more_lines
 
     def text(self, *, truncated: bool = False) -> str:
         """What to show of what was fed so far. `truncated`: its last line is a fragment."""

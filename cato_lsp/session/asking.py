@@ -50,6 +50,11 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
     def ended(generation: Generation) -> None:
         answers.ended(generation)
         bench.ended(generation)
+        log.debug(
+            "completion %s: %s, %d lines, %d characters",
+            *(call.request_id, inquiry.assignment.limits.extent),
+            *(generation.text.count("\n"), len(generation.text)),
+        )
         if generation.failure is not None:
             log.info("completion %s: %s", call.request_id, generation.failure)
         if isinstance(generation.failure, Unreachable | Denied):

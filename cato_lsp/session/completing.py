@@ -20,7 +20,7 @@ from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.session.asking import Inquiry, begin
-from cato_lsp.session.generation import SHOWN_S, UNCHANGED_S, Generation
+from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
 
@@ -33,6 +33,8 @@ SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
 """From then on what came so far is shown, as far as its lines are whole; the rest is there when
 the person types on. Ghost text cannot grow: editors take one answer."""
 
+LINES_AHEAD = 2
+"""How far a stream goes on behind what is shown of it."""
 LEAST_BUDGET = 0.5
 LOOK_AHEAD_MS = 2000
 """The budget of what nobody waits for yet: it comes behind what somebody does."""
@@ -198,8 +200,11 @@ async def _shown(
         generation.cancel(CancelReason.CLOSED)
         return None
     except asyncio.CancelledError:
-        generation.leave(UNCHANGED_S)
+        now = session.documents.snapshot(asked.question.snapshot.uri)
+        typed_on = now is not None and now.version != asked.question.snapshot.version
+        generation.leave(TYPING_S if typed_on else UNCHANGED_S)
         raise
+    reading.settle_for(LINES_AHEAD)
     generation.leave(SHOWN_S)
     broke_off = generation.over and not generation.whole
     if broke_off or not generation.text.startswith(typed):

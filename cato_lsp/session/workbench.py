@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -100,7 +101,8 @@ class Workbench:
                 yield OtherFile(name, snapshot, self._edited.get(uri))
 
     def _store_usage(self) -> None:
-        self._store({"event": "usage", "session": self._session.id, **self.usage.body()})
+        named = {"event": "usage", "session": self._session.id, "time_s": round(time.time(), 3)}
+        self._store({**named, **self.usage.body()})
 
     def _tell(self, feedback: Feedback, more: dict[str, object]) -> None:
         self._store({**feedback.body(), **more, "editor": self._session.editor})

@@ -13,16 +13,16 @@ from cato_lsp.transports.conversation import converse
 log = logging.getLogger(__name__)
 
 
-def serve(host: str, port: int, log_path: str | None) -> int:
+def serve(host: str, port: int, log_path: str | None, token: str | None) -> int:
     """Serves until it is interrupted; returns the exit status."""
-    return asyncio.run(_serve(host, port, log_path))
+    return asyncio.run(_serve(host, port, log_path, token))
 
 
-async def _serve(host: str, port: int, log_path: str | None) -> int:
+async def _serve(host: str, port: int, log_path: str | None, token: str | None) -> int:
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server = CatoServer(log_path)
+        server = CatoServer(log_path, token)
         server.protocol.set_writer(_Socket(writer))
         await converse(server, reader)
         writer.close()

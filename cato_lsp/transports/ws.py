@@ -12,21 +12,24 @@ from websockets.exceptions import ConnectionClosed
 
 from cato_lsp.logs import report_loop_error
 from cato_lsp.server import CatoServer
+from cato_lsp.transports.admission import bearer
 from cato_lsp.transports.framing import LARGEST_MESSAGE
 
 log = logging.getLogger(__name__)
 
 
-def serve(host: str, port: int, log_path: str | None) -> int:
+def serve(host: str, port: int, log_path: str | None, token: str | None) -> int:
     """Serves until it is interrupted; returns the exit status."""
-    return asyncio.run(_serve(host, port, log_path))
+    return asyncio.run(_serve(host, port, log_path, token))
 
 
-async def _serve(host: str, port: int, log_path: str | None) -> int:
+async def _serve(host: str, port: int, log_path: str | None, token: str | None) -> int:
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
 
     async def connected(socket: ServerConnection) -> None:
-        await _converse(socket, CatoServer(log_path))
+        header = socket.request.headers.get("authorization") if socket.request else None
+        known = token is not None and bearer(token, header)
+        await _converse(socket, CatoServer(log_path, None if known else token))
 
     # A page in a browser always sends its Origin: none of them may talk to an editor's server.
     async with listen(

@@ -44,6 +44,11 @@ class Launcher:
         self._listening: list[Process] = []
 
     @property
+    def folder(self) -> Path:
+        """Where its servers keep their state."""
+        return self._folder
+
+    @property
     def log(self) -> str:
         """What the servers logged, at the highest verbosity."""
         return self._log_file.read_text() if self._log_file.exists() else ""

@@ -1,0 +1,1 @@
+"""Simulated developers type real files through language servers and plain clients."""

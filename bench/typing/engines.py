@@ -1,0 +1,123 @@
+"""Emulated replicas behind a gateway, and what they say they did."""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from socket import socket
+
+from bench.processes import running
+
+STEP_S, TOKEN_S = 0.020, 0.0001
+"""The emulated replicas' additive law, that of the published figures of the peers."""
+_SAMPLE = re.compile(r"^(\w+(?::\w+)?)(?:\{([^}]*)\})? ([0-9.eE+-]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums since the start, over all replicas."""
+
+    requests: float = 0
+    good: float = 0
+    """Completions that met their target, or whose client had enough."""
+    judged: float = 0
+    """Completions whose client still wanted them at their deadline."""
+    prompt_tokens: float = 0
+    cached_tokens: float = 0
+    generated_tokens: float = 0
+    steps: float = 0
+    late_steps: float = 0
+    """Steps whose tokens were written more than 5 ms late: then the machine is measured."""
+
+    def since(self, before: Counts) -> Counts:
+        """What came in between."""
+        return Counts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(Counts)))
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds in which the replicas computed, by their own law."""
+        computed = self.prompt_tokens - self.cached_tokens + self.generated_tokens
+        return self.steps * STEP_S + computed * TOKEN_S
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A gateway and its replicas."""
+
+    url: str
+    replicas: tuple[str, ...]
+
+    def counts(self) -> Counts:
+        """The counters now."""
+        served = [_samples(f"{url}/metrics") for url in self.replicas]
+        return Counts(
+            *self._outcomes(),
+            prompt_tokens=_sum(served, "vllm:prefix_cache_queries_total"),
+            cached_tokens=_sum(served, "vllm:prefix_cache_hits_total"),
+            generated_tokens=_sum(served, "vllm:generation_tokens_total"),
+            steps=_sum(served, "cato_emulate_step_lateness_seconds_count"),
+            late_steps=_sum(served, "cato_emulate_step_lateness_seconds_count")
+            - _sum(served, "cato_emulate_step_lateness_seconds_bucket", 'le="0.005"'),
+        )
+
+    def _outcomes(self) -> tuple[float, float, float]:
+        every, good, judged = 0.0, 0.0, 0.0
+        for name, labels, value in _samples(f"{self.url}/metrics"):
+            if name != "cato_requests_total" or 'task="completion"' not in labels:
+                continue
+            outcome = re.search(r'outcome="(\w+)"', labels)
+            said = outcome[1] if outcome else ""
+            every += value
+            good += value * (said in {"met", "enough"})
+            judged += value * (said not in {"cancelled", "superseded"})
+        return every, good, judged
+
+
+@contextmanager
+def backend(corpus: Path, error_rate: float, replicas: int, log: Path) -> Iterator[Backend]:
+    """Started, and ended at the end."""
+    with ExitStack() as stack:
+        urls: list[str] = []
+        for _ in range(replicas):
+            port = _free_port()
+            command = [sys.executable, "-m", "cato_backend", "emulate", "--port", str(port)]
+            command += ["--corpus", str(corpus), "--error-rate", str(error_rate)]
+            command += ["--model", "Qwen2.5-Coder-emulated"]
+            process = stack.enter_context(running(command, log))
+            urls.append(f"http://127.0.0.1:{port}")
+            process.wait_for(f"{urls[-1]}/v1/models", contains=b'"data"')
+        port = _free_port()
+        command = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
+        for url in urls:
+            command += ["--replica", url]
+        process = stack.enter_context(running(command, log))
+        url = f"http://127.0.0.1:{port}"
+        process.wait_for(f"{url}/v1/models", contains=b'"data":[{')
+        yield Backend(url, tuple(urls))
+
+
+def _samples(url: str) -> list[tuple[str, str, float]]:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        text = response.read().decode()
+    return [(name, labels, float(value)) for name, labels, value in _SAMPLE.findall(text)]
+
+
+def _sum(served: list[list[tuple[str, str, float]]], wanted: str, label: str = "") -> float:
+    return sum(
+        value
+        for samples in served
+        for name, labels, value in samples
+        if name == wanted and label in labels
+    )
+
+
+def _free_port() -> int:
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
