@@ -1,0 +1,57 @@
+"""Capacity curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import Profile
+from cato_backend.provisioning.capacity import CapacityCurve, Kind, measure
+from cato_backend.requests import Target
+from cato_backend.wire.headers import Task
+from tests.fast.provisioning.traffic import PROFILE
+
+KINDS = [
+    Kind(Task.COMPLETION, 1000, 10, Target(ttft_s=0.25)),
+    Kind(Task.COMPLETION, 300, 20, Target(ttft_s=0.25)),
+    Kind(Task.SUMMARIZATION, 500, 60, Target(e2e_s=3.0)),
+]
+
+
+def curve(profile: Profile, kinds: list[Kind]) -> CapacityCurve:
+    *_, last = measure(profile, kinds, requests=120)
+    return last
+
+
+def test_goodput_falls_with_load() -> None:
+    found = curve(PROFILE, KINDS)
+    for shares in found.goodput.values():
+        assert list(shares) == sorted(shares, reverse=True)
+        assert shares[0] > 0.9
+        assert shares[-1] < 0.6
+
+
+def test_a_faster_replica_carries_more() -> None:
+    fast = replace(PROFILE, law=StepLaw("additive", base=0.005, per_new_token=0.00003))
+    slow_curve, fast_curve = curve(PROFILE, KINDS), curve(fast, KINDS)
+    assert fast_curve.at(8.0)[Task.COMPLETION] > slow_curve.at(8.0)[Task.COMPLETION]
+
+
+def test_what_nobody_waits_for_does_not_count() -> None:
+    typed = [replace(kind, left_s=0.05) for kind in KINDS[:2]]
+    found = curve(PROFILE, [*typed, KINDS[2]])
+    assert set(found.goodput) == {Task.SUMMARIZATION}
+
+
+def test_beyond_the_last_load_it_falls_on() -> None:
+    found = CapacityCurve((1.0, 2.0), {Task.COMPLETION: (1.0, 0.5)}, {Task.COMPLETION: 100})
+    assert found.at(0.5)[Task.COMPLETION] == 1.0
+    assert found.at(1.5)[Task.COMPLETION] == pytest.approx(0.75)
+    assert found.at(4.0)[Task.COMPLETION] == pytest.approx(0.25)
+
+
+def test_goals_are_shares_of_what_is_in_reach() -> None:
+    found = CapacityCurve((1.0,), {Task.TRANSLATION: (0.8,)}, {Task.TRANSLATION: 10_000})
+    assert found.goals(0.95)[Task.TRANSLATION] == pytest.approx(0.76, abs=0.01)

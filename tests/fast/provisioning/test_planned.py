@@ -1,0 +1,62 @@
+"""The project's own rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from cato_backend.provisioning import Bounds
+from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
+from tests.fast.provisioning.traffic import PROFILE, Fleet
+
+
+def fleet(**changed: float) -> Fleet:
+    settings = replace(PlannedSettings(patience_s=40.0), **changed)
+    return Fleet(Planned(PROFILE, settings), ready=2)
+
+
+def test_nothing_moves_before_anything_is_known() -> None:
+    assert set(fleet().serve(rate=2, seconds=20)) == {2}
+
+
+def test_more_demand_more_replicas_and_fewer_only_after_patience() -> None:
+    site = fleet()
+    site.serve(rate=4, seconds=150)
+    few = site.ready
+    rising = site.serve(rate=20, seconds=120)
+    many = site.ready
+    assert many >= 2 * few
+    assert rising == sorted(rising)
+    falling = site.serve(rate=4, seconds=400)
+    assert falling[:40] == sorted(falling[:40])
+    assert falling[-1] < many
+
+
+def test_even_demand_does_not_flap() -> None:
+    site = fleet()
+    site.serve(rate=8, seconds=150)
+    targets = site.serve(rate=8, seconds=300)
+    changes = sum(a != b for a, b in pairwise(targets))
+    assert changes <= 2
+
+
+def test_every_plan_is_explained() -> None:
+    site = fleet()
+    site.serve(rate=8, seconds=150)
+    _, plan = site.plans[-1]
+    assert "8.0 now" in plan.why
+    assert "requests/s expected in 20 s" in plan.why
+    assert "completion, the tightest class" in plan.why
+
+
+def test_bounds_win_and_say_so() -> None:
+    site = Fleet(Planned(PROFILE), Bounds(1, 2), ready=1)
+    assert max(site.serve(rate=30, seconds=120)) == 2
+    assert "the bounds say 2" in site.plans[-1][1].why
+
+
+def test_worse_goodput_than_predicted_adds_replicas() -> None:
+    good, bad = fleet(), fleet()
+    good.serve(rate=8, seconds=300)
+    bad.serve(rate=8, seconds=300, ttft_s=0.4)
+    assert bad.ready > good.ready
