@@ -42,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--token-file", type=Path, metavar="FILE", help="with --url: its bearer token"
     )
     parser.add_argument(
+        "--engine-pid",
+        type=int,
+        metavar="PID",
+        help="with --url: its process on this machine's CPU; what it waits for a core is taken out",
+    )
+    parser.add_argument(
         "--hardware",
         metavar="NAME",
         help="the folder that the profile is filed under; of this machine unless given",
@@ -74,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
     )
     parser.add_argument(
-        "--rounds", type=int, metavar="N", help="how often everything is measured; 5, quick 3"
+        "--rounds", type=int, metavar="N", help="how often everything is measured; 7, quick 3"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random prompts")
 
@@ -140,7 +146,14 @@ async def _subject(
             session, "profiled", url, model=arguments.served_model, api_key=token
         )
         hardware = arguments.hardware or _hardware()
-        yield Subject(replica, replica.model, hardware, *limits, start_s=arguments.start_s)
+        yield Subject(
+            replica,
+            replica.model,
+            hardware,
+            *limits,
+            start_s=arguments.start_s,
+            engine_pid=arguments.engine_pid,
+        )
         return
     async with _launched(arguments, session) as subject:
         yield subject
