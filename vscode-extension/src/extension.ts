@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { registerCommands } from './common/commands';
+import { followFocus } from './common/focus';
 import { Locator } from './common/locate';
 import { manifestOf } from './common/manifest';
 import { ResultDocuments } from './common/results';
@@ -26,6 +27,7 @@ export function activate(context: vscode.ExtensionContext): void {
     documents,
     registerCommands({ version, server, settings, item, tasks, log }),
     followSettings(server, settings),
+    followFocus(server),
   );
   // Not awaited: VS Code should not wait for a server that may first have to be installed.
   void server.restart();

@@ -59,4 +59,9 @@ export const RestartBackendRequest = new RequestType<NoParams, ServerStatus, voi
 export const DidChangeStatusNotification = new NotificationType<ServerStatus>(
   'cato/didChangeStatus',
 );
+/** Named as in GitHub Copilot's language server; the position is an addition. */
+export const DidFocusNotification = new NotificationType<{
+  textDocument: TextDocumentIdentifier;
+  position: Position;
+}>('textDocument/didFocus');
 export const TaskProgress = new ProgressType<TaskDelta>();
