@@ -195,9 +195,13 @@ def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
     from cato_backend.runtime.places import plan_local
 
     name = "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]
-    limits = ("--max-num-seqs", str(max_num_seqs), "--max-num-batched-tokens", str(budget))
-    model = {"name": name, "path": path, "engine_args": limits}
-    (planned,) = plan_local(parse_config({"models": [model]}))
+    model = {
+        "name": name,
+        "path": path,
+        "engine_args": ("--max-num-batched-tokens", str(budget)),
+    }
+    scheduling = {"max_running_per_replica": max_num_seqs}
+    (planned,) = plan_local(parse_config({"models": [model], "scheduling": scheduling}))
     return planned.spec
 
 

@@ -90,21 +90,23 @@ class ServiceModel:
 
     def token_s(self, sequences: float, kv_tokens: float, prefill_rate: float = 0.0) -> float:
         """Between two tokens of a stream, where so many sequences decode and prompts of
-        `prefill_rate` tokens a second are computed beside them.
+        `prefill_rate` tokens a second are computed beside them: at most ten times the undisturbed
+        step.
 
-        Solves t = law(sequences + prefill_rate * t) for t, at most ten times the undisturbed step.
+        Solves t = law(sequences) + prefill_rate * t * (what a prompt token adds to its step).
         """
+        alone = self.law.seconds(sequences, sequences, kv_tokens)
+        share = prefill_rate * self._prompt_token_s(sequences, kv_tokens)
+        return 10 * alone if share >= 0.9 else alone / (1 - share)
+
+    def _prompt_token_s(self, sequences: float, kv_tokens: float) -> float:
+        """What a token of a typical prompt adds. In the max form those that are computed while the
+        weights are read anyway come for free."""
         law = self.law
-        alone = law.seconds(sequences, sequences, kv_tokens)
-        share = law.per_new_token * prefill_rate
-        if share == 0.0:
-            return alone
-        if share >= 0.9:
-            return 10 * alone
-        fixed = law.base + law.per_sequence * sequences + law.per_new_token * sequences
-        if law.form == "max":
-            return max(alone, fixed / (1 - share))
-        return alone / (1 - share)
+        if law.form == "additive" or not law.per_new_token:
+            return law.per_new_token
+        free = (law.weights + law.per_kv_token * kv_tokens) / law.per_new_token - sequences
+        return law.per_new_token * max(0.0, 1 - max(0.0, free) / _TYPICAL_PROMPT)
 
     def decode_s(self, state: ReplicaState, tokens: float) -> float:
         """For so many further tokens of a sequence that decodes beside the `decoding` others, as

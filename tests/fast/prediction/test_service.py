@@ -62,12 +62,18 @@ def test_the_end_is_the_first_token_and_a_step_for_each_further_one() -> None:
     assert after == pytest.approx(50 * (0.02 + 10 * 1e-4))
 
 
-@pytest.mark.parametrize("form", ["additive", "max"])
-def test_prompts_that_keep_coming_stretch_the_step_to_its_fixed_point(form: Form) -> None:
-    model = ServiceModel(law(form), LIMITS)
+def test_prompts_that_keep_coming_stretch_the_step_to_its_fixed_point() -> None:
+    model = ServiceModel(law(), LIMITS)
     token_s = model.token_s(sequences=8, kv_tokens=8000, prefill_rate=4000)
-    assert token_s == pytest.approx(law(form).seconds(8 + 4000 * token_s, 8, 8000))
-    assert model.token_s(8, 8000, 1e9) == pytest.approx(10 * law(form).seconds(8, 8, 8000))
+    assert token_s == pytest.approx(law().seconds(8 + 4000 * token_s, 8, 8000))
+    assert model.token_s(8, 8000, 1e9) == pytest.approx(10 * law().seconds(8, 8, 8000))
+
+
+def test_in_the_max_form_prompts_are_computed_in_part_while_weights_are_read() -> None:
+    plain, hidden = ServiceModel(law(), LIMITS), ServiceModel(law("max"), LIMITS)
+    alone = law("max").seconds(8, 8, 8000)
+    assert alone < hidden.token_s(8, 8000, 4000)
+    assert hidden.token_s(8, 8000, 4000) / alone < plain.token_s(8, 8000, 4000) / alone
 
 
 def test_a_prompt_stalls_those_that_decode_by_what_it_adds_to_their_steps() -> None:
