@@ -40,6 +40,8 @@ MOST = 16
 GOODPUTS = (0.85, 0.90, 0.95)
 DAY = {"rate": 6.0, "duration_s": 3600.0}
 TRACE_S = 1420.0
+LONGEST_PROMPT = 1024
+"""Tokens: the reference replica takes longer than a completion's target for half of the trace's own."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
     "planned": tuple(PlannedSettings(goodput=g) for g in (0.8, 0.9, 0.97)),
@@ -113,7 +115,7 @@ def cases(trace: Path, seeds: int) -> Iterator[Case]:
     """Every run: the day's curve, and the trace with a slow and with a fast start."""
     rows = load_trace(trace)
     rate = len(rows) / (rows[-1].time - rows[0].time)
-    replay = TraceWorkload(rows, rate, TRACE_S)
+    replay = TraceWorkload(rows, rate, TRACE_S, longest_prompt=LONGEST_PROMPT)
     workloads: list[tuple[str, Workload, float]] = [
         ("azure replay", replay, 60.0),
         ("azure replay", replay, 10.0),

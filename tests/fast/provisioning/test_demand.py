@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cato_backend.provisioning.demand import BIN_S, Demand, Forecast, persistence
@@ -57,7 +57,8 @@ def test_persistence_of_waves_and_of_bursts() -> None:
     assert persistence(bursts, 6) < 0.4
 
 
-@given(st.lists(st.floats(0, 30), min_size=12, max_size=40))
+@given(st.lists(st.floats(0, 8), min_size=12, max_size=25))
+@settings(max_examples=30)
 def test_never_negative_and_bounded_by_what_was_seen(rates: list[float]) -> None:
     for forecast in forecasts(rates):
         assert forecast.level >= 0

@@ -21,32 +21,32 @@ def test_nothing_moves_before_anything_is_known() -> None:
 
 def test_more_demand_more_replicas_and_fewer_only_after_patience() -> None:
     site = fleet()
-    site.serve(rate=4, seconds=150)
+    site.serve(rate=4, seconds=100)
     few = site.ready
-    rising = site.serve(rate=20, seconds=120)
+    rising = site.serve(rate=20, seconds=90)
     many = site.ready
     assert many >= 2 * few
     assert rising == sorted(rising)
-    falling = site.serve(rate=4, seconds=400)
-    assert falling[:40] == sorted(falling[:40])
+    falling = site.serve(rate=4, seconds=500)
+    assert min(falling[:30]) > few
     assert falling[-1] < many
 
 
 def test_even_demand_does_not_flap() -> None:
     site = fleet()
-    site.serve(rate=8, seconds=150)
-    targets = site.serve(rate=8, seconds=300)
+    site.serve(rate=8, seconds=100)
+    targets = site.serve(rate=8, seconds=200)
     changes = sum(a != b for a, b in pairwise(targets))
     assert changes <= 2
 
 
 def test_every_plan_is_explained() -> None:
     site = fleet()
-    site.serve(rate=8, seconds=150)
+    site.serve(rate=8, seconds=100)
     _, plan = site.plans[-1]
     assert "8.0 now" in plan.why
     assert "requests/s expected in 20 s" in plan.why
-    assert "completion, the tightest class" in plan.why
+    assert "keep the tightest class, completion at" in plan.why
 
 
 def test_bounds_win_and_say_so() -> None:
@@ -57,6 +57,6 @@ def test_bounds_win_and_say_so() -> None:
 
 def test_worse_goodput_than_predicted_adds_replicas() -> None:
     good, bad = fleet(), fleet()
-    good.serve(rate=8, seconds=300)
-    bad.serve(rate=8, seconds=300, ttft_s=0.4)
+    good.serve(rate=8, seconds=200)
+    bad.serve(rate=8, seconds=200, ttft_s=0.4)
     assert bad.ready > good.ready

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -16,6 +16,7 @@ from cato_backend.provisioning.mix import Mix
 from cato_backend.provisioning.outlook import outlook
 from cato_backend.provisioning.watch import Answer
 from cato_backend.requests import Request
+from cato_backend.wire.headers import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Planned:
         self._wishes: deque[tuple[float, int]] = deque()
         self._planned_at = -inf
         self._plan = Wanted(1, "nothing has been asked for yet")
+        self._count = 1
 
     def arrived(self, request: Request, now: float) -> None:
         """Counts."""
@@ -89,20 +91,21 @@ class Planned:
         self._correction.learn(predicted, now)
 
     def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
-        settings, tight, count = self._settings, "", 0
-        goals = curve.goals(settings.goodput)
-        while True:
+        """Searched from the last count on: demand moves slowly, and each look costs 2 ms."""
+        looks = _Looks(curve, forecast, self._correction.factor, self._settings)
+        count = self._count
+        while not looks.enough(count) and count < _MOST_REPLICAS:
             count += 1
-            capacity = count * self._correction.factor
-            goodput = outlook(curve, forecast, capacity, settings.errors)
-            worst = min(goodput, key=lambda task: goodput[task] / max(goals[task], 1e-9))
-            if goodput[worst] >= goals[worst] or count == _MOST_REPLICAS:
-                break
-            tight = f"{count} would leave {worst} at {max(0.0, goodput[worst]):.0%}, "
+        while count > 1 and looks.enough(count - 1):
+            count -= 1
+        self._count = count
+        tight = ""
+        if count > 1:
+            tight = f"{count - 1} would leave {looks.tightest(count - 1)}, "
         return count, (
             f"{forecast.level:.1f} requests/s expected in {self._profile.start_s:.0f} s "
             f"({forecast.now:.1f} now, {forecast.peak:.1f} in peaks): {tight}"
-            f"{count} keep {worst}, the tightest class, at {goodput[worst]:.0%}"
+            f"{count} keep the tightest class, {looks.tightest(count)}"
         )
 
     def _patiently(self, count: int, why: str, fleet: FleetState, now: float) -> Wanted:
@@ -115,6 +118,34 @@ class Planned:
         if count >= kept:
             return Wanted(count, why)
         return Wanted(kept, f"{why}; within {patience_s:.0f} s {kept} were needed")
+
+
+class _Looks:
+    """What one forecast means for different counts."""
+
+    def __init__(
+        self, curve: CapacityCurve, forecast: Forecast, factor: float, settings: PlannedSettings
+    ) -> None:
+        self._curve, self._forecast, self._factor = curve, forecast, factor
+        self._settings = settings
+        self._goals = curve.goals(settings.goodput)
+        self._seen: dict[int, Mapping[Task, float]] = {}
+
+    def enough(self, count: int) -> bool:
+        """Whether every class reaches its goal."""
+        return all(share >= self._goals[task] for task, share in self._goodput(count).items())
+
+    def tightest(self, count: int) -> str:
+        """The class that is nearest to its goal or farthest below it, with its goodput."""
+        goodput = self._goodput(count)
+        task = min(goodput, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
+        return f"{task} at {max(0.0, goodput[task]):.0%}"
+
+    def _goodput(self, count: int) -> Mapping[Task, float]:
+        if count not in self._seen:
+            capacity, errors = count * self._factor, self._settings.errors
+            self._seen[count] = outlook(self._curve, self._forecast, capacity, errors)
+        return self._seen[count]
 
 
 class _Capacity:
