@@ -40,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="cato",
         help="how a class is told: cato's headers, not at all, or vLLM's body field `priority`",
     )
+    server.add_argument(
+        "--lengths",
+        choices=["exact", "announced"],
+        default="exact",
+        help="of answers: by max_tokens and ignore_eos, which a router can read, or by the last "
+        "words of the prompt, which `cato emulate` obeys, with max_tokens as an editor would ask",
+    )
     add_workload_arguments(parser)
     amount = parser.add_argument_group("amount")
     amount.add_argument("--rate", type=float, default=None, help="mix, trace: requests per second")
@@ -62,14 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs it; 3 where the client itself was late."""
     import uvloop
 
-    from cato_backend.load_test import HeaderStyle, LoadOptions, Server, run_load
+    from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
     from cato_backend.simulation.records import score_table
 
     typing = arguments.workload == "typing"
     load = float(arguments.developers) if typing else arguments.rate
     workload = workload_of(arguments, arguments.duration, load)
     style = HeaderStyle(arguments.headers)
-    server = Server(arguments.url.rstrip("/"), arguments.model, arguments.token, style)
+    lengths = Lengths(arguments.lengths)
+    server = Server(arguments.url.rstrip("/"), arguments.model, arguments.token, style, lengths)
     options = LoadOptions(salt=arguments.salt, drain_s=arguments.drain)
     progress = _Progress(arguments.duration) if arguments.progress else _silent
     result = uvloop.run(run_load(workload, arguments.seed, server, options, progress))

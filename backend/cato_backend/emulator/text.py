@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
 from cato_backend.emulator.tokenizer import Tokenizer
+from cato_backend.wire.announced import announced
 
 TextSource: TypeAlias = Callable[[list[int]], Iterator[int]]
 """From a prompt's token ids to the answer's, ending with EOS where the text has an end."""
@@ -33,10 +35,19 @@ def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]
 
 
 class PseudoCode:
-    """A text source without end: every answer is as long as `max_tokens` or the stops allow."""
+    """A text source without end: every answer is as long as `max_tokens` or the stops allow, or as
+    its prompt announces (`cato load --lengths announced`)."""
 
     def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
         self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
 
     def __call__(self, prompt: list[int]) -> Iterator[int]:
-        return pseudo_code(self._tokenizer.decode(prompt), self._tokenizer, self._seed)
+        text = self._tokenizer.decode(prompt)
+        endless = pseudo_code(text, self._tokenizer, self._seed)
+        found = announced(text)
+        if found is None:
+            return endless
+        tokens, begin = found
+        said = len(prompt) - len(self._tokenizer.encode(text[:begin]))
+        left = tokens - said
+        return islice(endless, max(0, left - 1))  # The last token is the end itself.

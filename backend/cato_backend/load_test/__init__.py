@@ -6,7 +6,7 @@ Requests leave at their own times, however slow the server is. Workloads and sco
 the simulator, so that both tiers can be laid side by side.
 """
 
-from cato_backend.load_test.client import HeaderStyle, Server
+from cato_backend.load_test.client import HeaderStyle, Lengths, Server
 from cato_backend.load_test.driver import LoadOptions, LoadRun, run_load
 
-__all__ = ["HeaderStyle", "LoadOptions", "LoadRun", "Server", "run_load"]
+__all__ = ["HeaderStyle", "Lengths", "LoadOptions", "LoadRun", "Server", "run_load"]

@@ -16,6 +16,7 @@ from cato_backend.load_test.text import PromptText
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.workloads.arrival import Arrival
 from cato_backend.wire import headers as names
+from cato_backend.wire.announced import announcement
 from cato_backend.wire.headers import CancelReason, Task
 
 _PRIORITIES = {task: rank for rank, task in enumerate(Task)}
@@ -35,6 +36,16 @@ class HeaderStyle(StrEnum):
     """Not at all; cancels by closing."""
 
 
+class Lengths(StrEnum):
+    """How an answer gets its length."""
+
+    EXACT = "exact"
+    """`max_tokens` and `ignore_eos`: any server obeys, but a router may read it there."""
+    ANNOUNCED = "announced"
+    """The prompt's last words, which `cato emulate` obeys; `max_tokens` is what the task may need
+    at most, as an editor would ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Whom to ask, and how."""
@@ -43,6 +54,7 @@ class Server:
     model: str
     token: str = ""
     style: HeaderStyle = HeaderStyle.NONE
+    lengths: Lengths = Lengths.EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +158,15 @@ class Client:
             "model": self._server.model,
             "prompt": self._text.prompt(arrival),
             "max_tokens": arrival.output_tokens,
-            "ignore_eos": True,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self._server.lengths is Lengths.ANNOUNCED:
+            body["prompt"] += announcement(arrival.output_tokens)
+            body["max_tokens"] = arrival.max_tokens
+        else:
+            body["ignore_eos"] = True
         if self._server.style is HeaderStyle.PRIORITY:
             body["priority"] = _PRIORITIES[arrival.task]
         return body

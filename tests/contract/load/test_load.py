@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.errors import ConfigError
-from cato_backend.load_test import HeaderStyle, LoadOptions, LoadRun, Server, run_load
+from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_backend.simulation.outcome import Ending, Outcome
+from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
 from tests.contract.gateway.serving import environment, serving
@@ -88,6 +90,17 @@ async def _spoil(fake: FakeVllm, fault: Fault) -> None:
     """Once the probe and the first request have their answers."""
     await fake.wait_until(lambda state: state.finished["length"] == 2)
     await fake.change(fault=fault)
+
+
+async def test_lengths_can_be_told_to_the_emulator_alone() -> None:
+    async with Emulator(EmulatorOptions(REFERENCE, port=0, speed=20)) as engine:
+        server = Server(engine.url, REFERENCE.model, lengths=Lengths.ANNOUNCED)
+        asked = (arrival("a", output_tokens=12), arrival("b", output_tokens=1))
+        run = await run_load(Listed(asked), 1, server, _OPTIONS)
+    found = _by_id(run)
+    assert [found[name].ending for name in "ab"] == [Ending.FINISHED] * 2
+    assert [found[name].tokens for name in "ab"] == [12, 1]
+    assert asked[0].max_tokens > 12
 
 
 async def test_taking_back_closes_the_connection() -> None:
