@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from cato_lsp.classify import Assignment, Extent
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
-from cato_lsp.completion.shown import unrepeated, without_overlap
+from cato_lsp.completion.shown import reindented, unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
 from cato_lsp.syntax.lexing import Lexed, lex
@@ -79,7 +79,11 @@ class Completeness:
             end, cut, _ = self._judged(self._line, whole=True)
             lines += [] if end is End.BEFORE else [self._line[:cut]]
         shown = _rejoined("\n".join(lines), self._context).rstrip()
-        return shown if self._whole else without_overlap(shown, self._context.line_after)
+        if self._whole:
+            return shown
+        if not self._prose:
+            shown = reindented(shown, self._context.indentation)
+        return without_overlap(shown, self._context.line_after)
 
     def _read(self, line: str, *, whole: bool) -> bool:
         """Returns whether the completion is over."""

@@ -26,7 +26,7 @@ def start(
     action = Action.INVOKED_COMPLETION if invoked else Action.AUTOMATIC_COMPLETION
     uri = params.text_document.uri
     question = ask(server.session, uri, params.position, action)
-    work = _answer(server.session, question)
+    work = _answer(server.session, question, params.context.selected_completion_info)
     return server.session.requests.start(message_id, work, topic=uri)
 
 
@@ -50,9 +50,11 @@ def accepted_command(suggestion: Suggestion) -> types.Command:
     return types.Command("Accepted", COMMAND_ACCEPTED, arguments=[suggestion.request_id])
 
 
-async def _answer(session: Session, question: Question | None) -> types.InlineCompletionList | None:
+async def _answer(
+    session: Session, question: Question | None, selected: types.SelectedCompletionInfo | None
+) -> types.InlineCompletionList | None:
     found = await suggestions(session, question) if question is not None else []
-    if question is None or not found:
+    if question is None:
         return None
     here = cursor(session, question)
     items = [
@@ -63,4 +65,21 @@ async def _answer(session: Session, question: Question | None) -> types.InlineCo
         )
         for suggestion in found
     ]
-    return types.InlineCompletionList(items)
+    if selected is not None:
+        items = [item for item in items if _continues(session, question, item, selected)]
+    return types.InlineCompletionList(items) if items else None
+
+
+def _continues(
+    session: Session,
+    question: Question,
+    item: types.InlineCompletionItem,
+    selected: types.SelectedCompletionInfo,
+) -> bool:
+    """Whether the item goes on from the entry that the menu has selected; only then may ghost text
+    stand beside the menu. It is made to begin where the entry does."""
+    snapshot = question.snapshot
+    start = snapshot.offset(position_of(selected.range.start), session.documents.encoding)
+    item.insert_text = f"{snapshot.text[start : question.offset]}{item.insert_text}"
+    item.range = selected.range
+    return item.insert_text.startswith(selected.text)

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lsprotocol import types
 
 from tests.contract.lsp.backends import gateway
-from tests.contract.lsp.editor import Editor, text_of
+from tests.contract.lsp.editor import DOCUMENT, Editor, text_of
 from tests.contract.lsp.launching import Launcher
 from tests.fakes.vllm import FakeVllm
 from tests.fakes.vllm.state import Recorded
@@ -83,6 +84,26 @@ async def test_who_asks_again_gets_further_candidates(launch: Launcher, fake: Fa
     assert answer is not None
     assert [item.insert_text for item in answer.items] == ["a + b", "c + d"]
     assert [request.body["temperature"] > 0 for request in fake.requests] == [False, True, True]
+
+
+@pytest.mark.parametrize(("entry", "shown"), [("total_price", "total_price + b"), ("tax", None)])
+async def test_beside_a_menu_only_what_goes_on_from_its_entry_is_shown(
+    launch: Launcher, fake: FakeVllm, entry: str, shown: str | None
+) -> None:
+    await fake.change(reply="al_price + b\n")
+    editor = await launch.editor(settings={"backend": {"url": fake.url}})
+    editor.open("x = tot")
+    word = types.Range(types.Position(0, 4), types.Position(0, 7))
+    params = types.InlineCompletionParams(
+        context=types.InlineCompletionContext(
+            types.InlineCompletionTriggerKind.Automatic, types.SelectedCompletionInfo(word, entry)
+        ),
+        text_document=types.TextDocumentIdentifier(DOCUMENT),
+        position=types.Position(0, 7),
+    )
+    answer = await editor.ask(types.TEXT_DOCUMENT_INLINE_COMPLETION, params)
+    assert text_of(answer) == shown
+    assert answer is None or answer.items[0].range == word
 
 
 async def test_behind_an_accepted_suggestion_the_next_one_is_ready(

@@ -29,6 +29,8 @@ CASES = [
     ("javascript", "const a = |", "{\n  b: 1,\n};\n¦foo();\n", "{\n  b: 1,\n};"),
     ("javascript", "if |", "(a) {\n¦  b();\n}\n", "(a) {"),
     ("python", "x = |", "1   \n¦y\n", "1"),
+    ("go", "func f() {\n\t|\n}\n", "if a {\n        b()\n    }\n}¦\n", "if a {\n\t\tb()\n\t}"),
+    ("python", "if a:\n    x = |", "foo(\n\tb,\n    )\n¦", "foo(\n    b,\n    )"),
     # What stands behind the cursor is not shown twice.
     ("python", "foo(a, |)", "b)¦\n", "b"),
     ("python", "foo(a, |)", "bar(b), c)¦\n", "bar(b), c"),
