@@ -41,7 +41,7 @@ GOODPUTS = (0.85, 0.90, 0.95)
 DAY = {"rate": 6.0, "duration_s": 3600.0}
 TRACE_S = 1420.0
 LONGEST_PROMPT = 1024
-"""Tokens: the reference replica takes longer than a completion's target for half of the trace's own."""
+"""Tokens: with the trace's own, half of the completions would miss on an idle reference replica."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
     "planned": tuple(PlannedSettings(goodput=g) for g in (0.8, 0.9, 0.97)),

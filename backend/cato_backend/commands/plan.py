@@ -78,9 +78,10 @@ class _Demand:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    developers, rate = arguments.developers, arguments.rate
     checks = (
-        ("--developers", arguments.developers, (arguments.developers or 1) >= 1, "at least 1"),
-        ("--rate", arguments.rate, (arguments.rate or 1) > 0, "a number above 0"),
+        ("--developers", developers, developers is None or developers >= 1, "at least 1"),
+        ("--rate", rate, rate is None or rate > 0, "a number above 0"),
         ("--goodput", arguments.goodput, 0 < arguments.goodput < 1, "a share between 0 and 1"),
         ("--duration", arguments.duration, arguments.duration >= 10, "at least 10 seconds"),
         ("--seeds", arguments.seeds, arguments.seeds >= 1, "at least 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import islice, takewhile
 from math import ceil, sqrt
 
 from cato_backend.profile_files.profile import Profile
@@ -17,7 +17,7 @@ from cato_backend.wire.headers import Task
 
 SAMPLE = 3000
 """Requests that stand for the demand in the estimate."""
-_MEASURED = 1500
+_MEASURED = 800
 """Requests at each load of the estimate."""
 MOST_REPLICAS = 512
 _MOST_CANDIDATES = 10
@@ -51,11 +51,13 @@ class Candidate:
     enough: bool
 
 
-def estimate(workload: Workload, profile: Profile, goodput: float, seed: int = 1) -> Estimate:
+def estimate(
+    workload: Workload, profile: Profile, goodput: float, requests: int = _MEASURED
+) -> Estimate:
     """The smallest count whose single replicas would keep every class at its goal."""
-    sample = _sample(workload, seed)
+    sample = _sample(workload)
     rate = len(sample) / max(1e-9, sample[-1].time - sample[0].time)
-    curve = _whole(measure(profile, list(kinds_of(sample)), _MEASURED))
+    curve = _whole(measure(profile, list(kinds_of(sample)), requests))
     reach = curve.at(0.0)
     goals = {task: goodput * most for task, most in reach.items()}
     counts = range(1, MOST_REPLICAS + 1)
@@ -130,9 +132,8 @@ def _reached(task: Task, goal: float, results: Sequence[CellResult]) -> bool:
     return met / counted >= goal - sqrt(goal * (1 - goal) / counted)
 
 
-def _sample(workload: Workload, seed: int) -> Sequence[Arrival]:
-    numbered = enumerate(workload.arrivals(seed))
-    return [arrival for _, arrival in takewhile(lambda pair: pair[0] < SAMPLE, numbered)]
+def _sample(workload: Workload) -> Sequence[Arrival]:
+    return list(islice(workload.arrivals(1), SAMPLE))
 
 
 def _whole(curves: Iterator[CapacityCurve]) -> CapacityCurve:
