@@ -19,6 +19,9 @@ class CatoOptions:
     """Weight of the expected loss of what is in flight."""
     least_chance: float = 0.2
     """Below this chance of meeting its target a request is relegated."""
+    reserved: float = 1 / 16
+    """Share of a replica's slots that only completions may take: in vLLM a waiting request never
+    displaces a running one, and a completion cannot wait for one to end."""
     spare: float = 0.5
     """Share of a replica's slots up to which it takes relegated work."""
     late_binding: bool = True

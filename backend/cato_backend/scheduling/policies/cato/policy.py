@@ -20,14 +20,6 @@ from cato_backend.wire.headers import Task
 
 _MOST_KEPT = 12
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
-_RESERVED = {
-    Task.COMPLETION: 0.0,
-    Task.GENERATION: 1 / 16,
-    Task.SUMMARIZATION: 1 / 16,
-    Task.TRANSLATION: 1 / 16,
-}
-"""Share of a replica's slots that a class leaves to those before it: a waiting request never
-displaces a running one in vLLM, so that TTFT classes must always find a slot."""
 
 
 class Cato(Policy):
@@ -149,8 +141,9 @@ class Cato(Policy):
 
     def _has_slot(self, task: Task, book: Book) -> bool:
         slots = min(book.view.max_running, book.service.limits.max_num_seqs)
-        reserved = _RESERVED[task] if self._options.class_caps else 0.0
-        return book.view.running < max(1, slots - int(reserved * slots))
+        first = task is Task.COMPLETION or not self._options.class_caps
+        reserved = 0 if first else int(self._options.reserved * slots)
+        return book.view.running < max(1, slots - reserved)
 
     def _is_idle(self, book: Book) -> bool:
         slots = min(book.view.max_running, book.service.limits.max_num_seqs)
