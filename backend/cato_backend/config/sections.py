@@ -47,7 +47,7 @@ class SchedulingConfig(Frozen):
     """[scheduling]: the policy and the bounds that it may not cross."""
 
     policy: str = Field(
-        default="least-outstanding-tokens", description="which policy routes requests"
+        default="cato", description="which policy routes requests"
     )
     profile: str = Field(
         default="", description="file of the latency profile of replicas that name none"

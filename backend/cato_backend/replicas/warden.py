@@ -8,7 +8,7 @@ engine's, 128 + n for signal n. Its standard output carries two lines: the engin
 that of its session, for whoever has to end it after a warden's own death), and, at the moment the
 engine is dead, its exit status, which may be seconds before all that it left behind is gone.
 
-Only the standard library: it has to start in milliseconds and stay small.
+Nothing beyond the standard library: it has to start in milliseconds and stay small.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+
+from cato_backend.replicas.bounded_log import BoundedLog
+from cato_backend.replicas.process_tree import descendants, kill
 
 GRACE_S = 3.0
 """Between SIGTERM and SIGKILL."""
@@ -32,7 +34,6 @@ SWEEP_S = 5.0
 REAP_S = 1.0
 """Longest time that an adopted orphan stays a zombie."""
 POLL_S = 0.05
-LOG_LIMIT_BYTES = 8 * 1024 * 1024
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -47,40 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     with BoundedLog(arguments.log) as log:
         return Warden(arguments.command, log, arguments.grace_s).run()
-
-
-class BoundedLog:
-    """A file that keeps the newest part: at the limit it becomes `.1` and begins anew."""
-
-    def __init__(self, path: Path, limit: int = LOG_LIMIT_BYTES) -> None:
-        self._path = path
-        self._limit = limit
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            path.replace(_previous(path))
-        self._file = self._open()
-
-    def __enter__(self) -> BoundedLog:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def write(self, data: bytes) -> None:
-        """Appends, at once visible to readers."""
-        if self._file.tell() + len(data) > self._limit:
-            self._file.close()
-            self._path.replace(_previous(self._path))
-            self._file = self._open()
-        self._file.write(data)
-
-    def _open(self) -> BinaryIO:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        return os.fdopen(descriptor, "wb", buffering=0)
-
-
-def _previous(path: Path) -> Path:
-    return path.with_name(f"{path.name}.1")
 
 
 class Warden:
@@ -145,12 +112,12 @@ class Warden:
         while (left := self._left()) and time.monotonic() < began + self._grace_s + SWEEP_S:
             if time.monotonic() >= began + self._grace_s:
                 for pid in left:
-                    _kill(pid)
+                    kill(pid)
             time.sleep(POLL_S)
 
     def _left(self) -> list[int]:
         self._drain()
-        left = _descendants()
+        left = descendants()
         # In this order: one that dies in between is a zombie, no longer listed but still to reap.
         self._reap()
         return left
@@ -192,38 +159,6 @@ def _say(number: int) -> None:
 
 def _shell_status(status: int) -> int:
     return status if status >= 0 else 128 - status
-
-
-def _descendants() -> list[int]:
-    """Every live process below this one. Zombies are no longer anything."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and (parent := _parent_of(int(entry))) is not None:
-            children.setdefault(parent, []).append(int(entry))
-    found: list[int] = []
-    frontier = [os.getpid()]
-    while frontier:
-        below = children.get(frontier.pop(), [])
-        found += below
-        frontier += below
-    return found
-
-
-def _parent_of(pid: int) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name in parentheses may hold anything, parentheses included.
-            state, parent, *_ = file.read().rpartition(b")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if state in (b"Z", b"X") else int(parent)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _die_with_parent() -> None:

@@ -14,6 +14,9 @@ import orjson
 from cato_backend.runtime.calls import Call, Kind
 from cato_backend.wire import sse
 
+_LONGEST_PROMPT = 10_000_000
+"""Tokens; beyond every context there is."""
+
 
 class AttemptBroken(Exception):
     """The replica failed this attempt; another may take it. The text is for the log."""
@@ -78,6 +81,13 @@ class Answer:
             self.done = True
             return Relayed(event.raw)
         chunk = _parse(event.data)
+        try:
+            return self._take(chunk, event)
+        except (TypeError, ValueError, AttributeError) as error:
+            # Cheaper than to look at every field of every token before it is used.
+            raise AttemptBroken("a field of an event is not of OpenAI's type") from error
+
+    def _take(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
         self._learn_prompt_tokens(chunk.get("usage") or {})
         choices: list[dict[str, Any]] = chunk.get("choices") or []
         if not choices:
@@ -142,9 +152,9 @@ class Answer:
 
     def _learn_prompt_tokens(self, usage: Mapping[str, Any]) -> None:
         """The prompt's tokens without those that a continuation was given on top."""
-        counted = usage.get("prompt_tokens")
-        if isinstance(counted, int):
-            given = counted - (self._resumed_at or 0)
+        counted = believed_tokens(usage.get("prompt_tokens"))
+        if counted is not None:
+            given = max(1, counted - (self._resumed_at or 0))
             self.prompt_tokens = len(self.prompt_ids) or given
 
 
@@ -168,6 +178,12 @@ def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
     if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
         return False
     return all(isinstance(choice, dict) for choice in cast("list[object]", choices))
+
+
+def believed_tokens(counted: object) -> int | None:
+    """A count of prompt tokens, unless it cannot be: a lie would mislead ledger and limits."""
+    possible = isinstance(counted, int) and 0 < counted <= _LONGEST_PROMPT
+    return counted if isinstance(counted, int) and possible else None
 
 
 def cached_tokens(usage: Mapping[str, Any]) -> int | None:

@@ -11,7 +11,13 @@ import aiohttp
 import orjson
 
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
-from cato_backend.runtime.answer import Answer, AttemptBroken, Relayed, cached_tokens
+from cato_backend.runtime.answer import (
+    Answer,
+    AttemptBroken,
+    Relayed,
+    believed_tokens,
+    cached_tokens,
+)
 from cato_backend.runtime.calls import Kind
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
@@ -25,6 +31,8 @@ Emit: TypeAlias = Callable[[Relayed], Awaitable[None]]
 _MOST_OVERFLOWS = 4
 _TAIL_S = 1.0
 """For what comes after the finish reason: usage, and the end of the stream."""
+_FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
+"""Per token, of any prompt."""
 _CLIENT_ERRORS = frozenset({400, 404, 413, 422})
 
 
@@ -80,8 +88,7 @@ class Attempts:
                 if flight.call.infill is None or overflows == _MOST_OVERFLOWS:
                     raise
                 continue
-            if flight.answer.prompt_tokens is not None:
-                leg.ratio.observe(upstream.prompt_chars, flight.answer.prompt_tokens)
+            _learn_ratio(leg, upstream.prompt_chars, flight.answer.prompt_tokens)
             return
 
     def _render(self, flight: Flight, leg: Leg, overflows: int) -> Upstream:
@@ -118,6 +125,12 @@ class Attempts:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:
             raise AttemptBroken(f"malformed stream: {error}") from error
+
+
+def _learn_ratio(leg: Leg, chars: int, tokens: int | None) -> None:
+    """Unless the count is a lie: no tokenizer makes a hundred tokens of a character."""
+    if tokens and _FEWEST_CHARS <= chars / tokens <= _MOST_CHARS:
+        leg.ratio.observe(chars, tokens)
 
 
 async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
@@ -176,7 +189,7 @@ async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: E
         raise AttemptBroken("its answer is no OpenAI object") from error
     if not isinstance(value.get("choices"), list):
         raise AttemptBroken("its answer has no choices")
-    flight.answer.prompt_tokens = prompt if isinstance(prompt, int) else None
+    flight.answer.prompt_tokens = believed_tokens(prompt)
     flight.answer.cached_tokens = cached
     await emit(Relayed(data, tokens, flight.answer.prompt_tokens, cached))
 

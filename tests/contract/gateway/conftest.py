@@ -62,7 +62,9 @@ async def one_replica(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerato
 @package
 async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway before two replicas."""
-    async with _site(tmp_path_factory.mktemp("pair"), 2, _PATIENT) as site:
+    # A policy that learns nothing: tests say which of two idle replicas is asked first.
+    config = _PATIENT + 'policy = "least-outstanding-tokens"\n'
+    async with _site(tmp_path_factory.mktemp("pair"), 2, config) as site:
         yield site
 
 

@@ -72,6 +72,10 @@ WELL = event("a") + event("b", "stop") + b"data: [DONE]\n\n"
         (b'data: {"choices": [null]}\n\n', SSE),
         (b'data: {"choices": 7}\n\n', SSE),
         (b'data: {"choices": [], "usage": 7}\n\n', SSE),
+        (b'data: {"choices": [{"text": NaN}]}\n\n', SSE),
+        (b'data: {"choices": [{"text": "a", "token_ids": 7}]}\n\n', SSE),
+        (b'data: {"choices": [{"text": "", "index": [1], "finish_reason": "stop"}]}\n\n', SSE),
+        (b'data: {"choices": [{"text": "a"}], "prompt_token_ids": 7}\n\n', SSE),
         (b'data: {"error": {"message": "out of memory"}}\n\ndata: [DONE]\n\n', SSE),
         (b"data: [DONE]\n\n", SSE),
         (b"data: \xff\n\n", SSE),
@@ -100,6 +104,28 @@ async def test_an_answer_without_usage_is_one(strange: Strange) -> None:
     strange.odd.body = json.dumps({"choices": [{"text": "a"}]}).encode()
     answer = await strange.site.post({"prompt": "x"})
     assert (answer.status, answer.body) == (200, strange.odd.body)
+
+
+@pytest.mark.parametrize("count", [-7, 0, 2**70, 1e300, "many", None, [7], True])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_counts_that_cannot_be_are_not_believed(
+    strange: Strange, count: object, stream: bool
+) -> None:
+    """The answer is served, and what is learned of the model stays what it was."""
+    usage = {"prompt_tokens": count, "prompt_tokens_details": {"cached_tokens": count}}
+    chunk = {"choices": [], "usage": usage}
+    strange.odd.body = event("a", "stop") + f"data: {json.dumps(chunk)}\n\n".encode()
+    if not stream:
+        whole = {"choices": [{"text": "a"}], "usage": usage}
+        strange.odd.body, strange.odd.content_type = json.dumps(whole).encode(), "application/json"
+    answer = await strange.site.post({"prompt": "x" * 3000, "stream": stream})
+    assert answer.status == 200
+    (model,) = [
+        entry["cato"]
+        for entry in (await strange.site.call("GET", "/v1/models")).json["data"]
+        if entry["id"] == "odd"
+    ]
+    assert model["chars_per_token"] == 3.0
 
 
 @pytest.mark.parametrize("gzipped", [False, True])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.replicas.warden import BoundedLog
+from cato_backend.replicas.bounded_log import BoundedLog
 from tests.fast.replicas.processes import (
     Deaths,
     family_command,
