@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cato_backend.commands.workloads import add_workload_arguments, profile_of, workload_of
+from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
     from cato_backend.load_test import LoadRun
@@ -72,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
     from cato_backend.simulation.records import score_table
 
+    if not 0 <= arguments.warmup < arguments.duration:
+        raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
     typing = arguments.workload == "typing"
     load = float(arguments.developers) if typing else arguments.rate
     workload = workload_of(arguments, arguments.duration, load)

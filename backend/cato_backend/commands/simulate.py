@@ -21,6 +21,7 @@ from cato_backend.errors import ConfigError
 if TYPE_CHECKING:
     from cato_backend.simulation.simulator import Fleet
     from cato_backend.simulation.study import Cell, CellResult
+    from cato_backend.simulation.workloads import Workload
 
 SUMMARY = "runs the scheduler over emulated replicas in virtual time, and reports"
 
@@ -65,6 +66,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--kill", action="append", default=[], metavar="T:REPLICA", help="it dies at T seconds"
     )
     add_workload_arguments(parser)
+    study.add_argument(
+        "--oracle",
+        action="store_true",
+        help="the reference bound: max_tokens is the true length, and nothing is asked that is "
+        "taken back before its deadline",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, metavar="DIR", help="study.json and report.html")
     output.add_argument("--progress", action="store_true", help="say on stderr how far it is")
@@ -75,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cato_backend.simulation.study import points, run_cells
     from cato_backend.simulation.tables import study_table
 
-    results = run_cells(_cells(arguments), max(1, arguments.jobs), _progress(arguments))
+    results = run_cells(_cells(arguments), arguments.jobs, _progress(arguments))
     print(study_table(points(results)))
     if arguments.out:
         _write(arguments, results)
@@ -116,15 +123,22 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
     from cato_backend.simulation.study import Cell
 
     fleet = _fleet(arguments)
-    workloads = {
-        load: workload_of(arguments, arguments.duration, load) for load in _loads(arguments)
-    }
+    if not 0 <= arguments.warmup < arguments.duration:
+        raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
+    workloads = {load: _workload(arguments, load) for load in _loads(arguments)}
     return [
         Cell(policy, load, seed, workload, fleet, arguments.warmup)
         for policy in _policies(arguments.policy)
         for load, workload in workloads.items()
         for seed in _seeds(arguments.seeds)
     ]
+
+
+def _workload(arguments: argparse.Namespace, load: float) -> Workload:
+    from cato_backend.simulation.workloads import OracleWorkload
+
+    workload = workload_of(arguments, arguments.duration, load)
+    return OracleWorkload(workload) if arguments.oracle else workload
 
 
 def _policies(text: str) -> list[str]:
@@ -158,8 +172,10 @@ def _seeds(text: str) -> list[int]:
 def _fleet(arguments: argparse.Namespace) -> Fleet:
     from cato_backend.simulation.simulator import Fleet
 
-    if arguments.replicas < 1:
-        raise ConfigError.of("--replicas", arguments.replicas, "at least 1")
+    for name, least in (("replicas", 1), ("max_running", 1), ("network_ms", 0), ("jobs", 1)):
+        given = getattr(arguments, name)
+        if given is not None and given < least:
+            raise ConfigError.of(f"--{name.replace('_', '-')}", given, f"at least {least}")
     return Fleet(
         replicas=arguments.replicas,
         profile=profile_of(arguments.profile),

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cato_backend.simulation.workloads import Arrival, DeveloperWorkload, MixWorkload, Poisson
+from cato_backend.simulation.workloads import (
+    Arrival,
+    DeveloperWorkload,
+    MixWorkload,
+    OracleWorkload,
+    Poisson,
+)
 from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS
 from cato_backend.simulation.workloads.lengths import Context, draw_size
 from cato_backend.wire.headers import Task
@@ -141,6 +147,14 @@ def test_people_with_breaks_ask_half_as_much() -> None:
     always = len(list(DeveloperWorkload(60, duration_s=120.0).arrivals(1)))
     breaks = len(list(DeveloperWorkload(60, duration_s=120.0, sessions=True).arrivals(1)))
     assert 0.25 < breaks / always < 0.8
+
+
+def test_an_oracle_tells_lengths_and_who_will_leave() -> None:
+    plain = DeveloperWorkload(3, duration_s=30.0)
+    asked = [a for a in plain.arrivals(1) if a.counts]
+    told = list(OracleWorkload(plain).arrivals(1))
+    assert [a.id for a in told] == [a.id for a in asked]
+    assert all(a.max_tokens == a.output_tokens for a in told)
 
 
 def test_the_index_sees_every_fifth_block() -> None:

@@ -3,6 +3,7 @@
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
 from cato_backend.simulation.workloads.developers import DeveloperWorkload
 from cato_backend.simulation.workloads.mix import MixWorkload
+from cato_backend.simulation.workloads.oracle import OracleWorkload
 from cato_backend.simulation.workloads.processes import (
     ArrivalProcess,
     DayCurve,
@@ -22,6 +23,7 @@ __all__ = [
     "Gamma",
     "MixWorkload",
     "Mmpp",
+    "OracleWorkload",
     "Poisson",
     "TraceError",
     "TraceRow",

@@ -1,0 +1,34 @@
+"""The reference bound: the same requests, with what nobody can know told beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from cato_backend.simulation.workloads.arrival import Arrival, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class OracleWorkload:
+    """True lengths as `max_tokens`, and no request that is taken back before its deadline.
+
+    The same requests count as without the oracle, so that goodputs can be compared.
+    """
+
+    inner: Workload
+
+    @property
+    def name(self) -> str:
+        """As without the oracle."""
+        return f"{self.inner.name}, oracle"
+
+    @property
+    def duration_s(self) -> float:
+        """As without the oracle."""
+        return self.inner.duration_s
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """In the order of time."""
+        for arrival in self.inner.arrivals(seed):
+            if arrival.counts:
+                yield replace(arrival, max_tokens=arrival.output_tokens)
