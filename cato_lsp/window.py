@@ -13,9 +13,9 @@ from cato_lsp.text.snapshot import Snapshot
 PREFIX_SHARE = 0.75
 STEPS = 4
 """The head moves by one of so many parts of the prefix's budget."""
-MOST_CHARACTERS = 8_000
+MOST_CHARACTERS = 6_000
 """The largest window. Most of a larger one would be cached, but each jump pays for all of it."""
-MOST_AFTER = {False: 1_200, True: 2_400}
+MOST_AFTER = {False: 800, True: 2_000}
 """The longest suffix, by whether it comes first in the prompt. If not, it is computed anew for each
 request, because what was typed moves it; if it does, it stays cached like everything before it."""
 

@@ -15,6 +15,7 @@ import asyncio
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -128,7 +129,7 @@ def _language_server(log: Path) -> Iterator[tuple[str, int]]:
     address_log.unlink(missing_ok=True)
     with running([sys.executable, "-m", "cato_lsp", "--tcp", "--port", "0"], address_log):
         while "tcp://" not in (said := address_log.read_text()):
-            pass
+            time.sleep(0.05)
         host, port = said.strip().splitlines()[0].rpartition("://")[2].split(":")
         yield host, int(port)
 

@@ -56,6 +56,9 @@ class Editor:
         await asyncio.wait_for(self._ready.wait(), 30)
         item = {"uri": self._uri, "languageId": "python", "version": 1, "text": self._text}
         self._send("textDocument/didOpen", None, {"textDocument": item})
+        # As CATO's extension and plugin do when somebody puts the cursor somewhere.
+        here = {"textDocument": {"uri": self._uri}, "position": self._position(self._screen.offset)}
+        self._send("textDocument/didFocus", None, here)
 
     def key(self, text: str, offset: int) -> None:
         """`text` was typed at `offset`."""

@@ -7,11 +7,22 @@ from dataclasses import dataclass
 from bench.typing.engines import Counts
 from bench.typing.screen import Seen
 
-HEADER = (
-    "| client | requests /1000 keys | engine tokens /1000 keys | generated | engine ms /key | prefix hits "
-    "| right in 300 ms | in 500 ms | shown /1000 keys | of them wrong | stale | goodput "
-    "| late steps |\n|---|" + "---|" * 12
+COLUMNS = (
+    "client",
+    "requests",
+    "engine tokens",
+    "engine ms per key",
+    "prefix hits",
+    "right in 300 ms",
+    "in 500 ms",
+    "anything in 500 ms",
+    "shown",
+    "wrong",
+    "stale",
+    "goodput",
+    "late steps",
 )
+HEADER = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +74,19 @@ class Row:
         )
 
     def __str__(self) -> str:
-        return (
-            f"| {self.client} | {self.requests:.0f} | {self.engine_tokens:.0f} "
-            f"| {self.generated_tokens:.0f} "
-            f"| {self.engine_ms_per_key:.1f} | {self.prefix_hits:.0%} "
-            f"| {self.right_in_300_ms:.0%} | {self.right_in_500_ms:.0%} | {self.shown:.0f} "
-            f"| {self.wrong:.0f} | {self.stale:.0f} | {self.goodput:.0%} | {self.late_steps:.1%} |"
+        cells = (
+            self.client,
+            f"{self.requests:.0f}",
+            f"{self.engine_tokens:.0f}",
+            f"{self.engine_ms_per_key:.1f}",
+            f"{self.prefix_hits:.0%}",
+            f"{self.right_in_300_ms:.0%}",
+            f"{self.right_in_500_ms:.0%}",
+            f"{self.something_in_500_ms:.0%}",
+            f"{self.shown:.0f}",
+            f"{self.wrong:.0f}",
+            f"{self.stale:.0f}",
+            f"{self.goodput:.0%}",
+            f"{self.late_steps:.1%}",
         )
+        return f"| {' | '.join(cells)} |"

@@ -33,7 +33,7 @@ SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
 """From then on what came so far is shown, as far as its lines are whole; the rest is there when
 the person types on. Ghost text cannot grow: editors take one answer."""
 
-LINES_AHEAD = 2
+LINES_AHEAD = 1
 """How far a stream goes on behind what is shown of it."""
 LEAST_BUDGET = 0.5
 LOOK_AHEAD_MS = 2000

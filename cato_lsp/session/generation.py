@@ -46,6 +46,9 @@ class Generation:
         self.failure: BackendFailure | None = None
         self.whole = False
         """Whether it was read to where it is enough, or its own end."""
+        self.ttft_ms: float | None = None
+        """From the asking to the first piece."""
+        self._asked_s = asyncio.get_running_loop().time()
         self._ended = ended
         self._news = asyncio.Event()
         self._reading: Reading | None = None
@@ -106,6 +109,8 @@ class Generation:
     async def _read(self) -> None:
         try:
             async for piece in self.pieces:
+                if self.ttft_ms is None:
+                    self.ttft_ms = (asyncio.get_running_loop().time() - self._asked_s) * 1000
                 self.text += piece
                 if not self.agrees(self._typed):
                     return self._finish(CancelReason.TYPED)

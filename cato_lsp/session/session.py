@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
-TYPICAL_ANSWER_MS = 200.0
+TYPICAL_TTFT_MS = 100.0
 JUDGED_AGAIN_S = 30.0
 """A .gitignore may have changed meanwhile."""
 FAREWELL_S = 0.5
@@ -61,6 +61,7 @@ class Session:
         self._tell_status = tell_status
         self._log_path = log_path
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._ttfts_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._load: float | None = None
         self._told: tuple[object, ...] = ()
         self._background: set[asyncio.Task[None]] = set()
@@ -160,7 +161,8 @@ class Session:
             return completion.debounce_ms
         return debounce_ms(
             self._rhythm,
-            answer_ms=_median(self._latencies_ms) or TYPICAL_ANSWER_MS,
+            # Not how long the person waited: that holds the debounce itself.
+            answer_ms=_median(self._ttfts_ms) or TYPICAL_TTFT_MS,
             load=self._load or 0.0,
             editor_ms=self.editor_delay_ms,
             longest_ms=completion.debounce_ms,
@@ -176,6 +178,10 @@ class Session:
         self._latencies_ms.append(latency_ms)
         self._load = load
         self.status_changed()
+
+    def began(self, ttft_ms: float) -> None:
+        """Takes note of how long after the asking an answer began."""
+        self._ttfts_ms.append(ttft_ms)
 
     def status(self) -> Status:
         """How things stand now."""

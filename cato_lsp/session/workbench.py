@@ -79,6 +79,8 @@ class Workbench:
     def ended(self, generation: Generation) -> None:
         """An answer is over."""
         self.usage.tell(generation.pieces.usage)
+        if generation.ttft_ms is not None:
+            self._session.began(generation.ttft_ms)
         if self.usage.asked % STORED_EVERY == 0:
             self._store_usage()
 
