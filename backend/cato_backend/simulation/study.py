@@ -113,6 +113,14 @@ def points(results: Sequence[CellResult]) -> list[Point]:
     return [Point(*key, tuple(found)) for key, found in grouped.items()]
 
 
+def difference(ours: Point, theirs: Point, value: Callable[[Score], float]) -> Interval:
+    """Ours less theirs, seed by seed: both had the same requests, so what the seeds have in common
+    cancels out, and the interval is far narrower than those of the two means."""
+    of_theirs = {result.seed: value(result.score) for result in theirs.results}
+    pairs = [(value(result.score), of_theirs.get(result.seed)) for result in ours.results]
+    return interval([mine - other for mine, other in pairs if other is not None])
+
+
 def knee(of_policy: Sequence[Point], goodput: float = 0.95) -> float:
     """The highest load with this goodput, interpolated between the loads tried.
 

@@ -23,8 +23,8 @@ from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Point
 from cato_backend.wire.headers import Task
 
-_SEEDS_FOR_A_BAND = 3
-"""With two, Student's t is so wide that a band hides everything."""
+_SEEDS_FOR_A_BAND = 5
+"""With few, Student's t is so wide that a band hides everything."""
 
 Of: TypeAlias = Callable[[Point], Interval]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cato_backend.simulation.records import milliseconds, percent
+from cato_backend.simulation.report.comparison import OURS, comparison_section
 from cato_backend.simulation.report.figures import Figures
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Point, knee
@@ -25,7 +26,9 @@ table { border-collapse: collapse; font-size: .84rem; font-variant-numeric: tabu
 .wide { overflow-x: auto }
 th, td { padding: .28rem .6rem; text-align: right; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; vertical-align: bottom } th:first-child, td:first-child { text-align: left }
-td.best { font-weight: 650 } tr.ours { background: var(--ours) } td i { color: var(--soft) }
+td.best { font-weight: 650 }
+td.worse { background: #fbe3dc } td.better { background: #e2f2e8 }
+tr.ours { background: var(--ours) } td i { color: var(--soft) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .86rem }
 dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
 """
@@ -46,6 +49,7 @@ def write_page(
         *_figure("Time to usable text", f"{_USABLE} Left: {at.lower()}.", figures.usable(shown)),
         *_figure("Why targets were missed", f"{at}, of all that counted.", figures.misses(shown)),
         *_figure("Utilization", _UTILIZATION, figures.utilization()),
+        comparison_section(points, load_name),
         "<h2>All figures</h2>",
         _table(points, load_name),
         "<h2>Settings</h2>",
@@ -56,7 +60,7 @@ def write_page(
 
 _GOODPUT = (
     "The share of requests that met their target, of all that were still wanted at their deadline; "
-    "refused, failed and late ones are misses. Bands: 95% confidence over the seeds, from three on."
+    "refused, failed and late ones are misses. Bands: 95% confidence over the seeds, from five on."
 )
 _CURVES = (
     "Dotted: the target. A curve that ends below 100% is of requests that were never answered."
@@ -163,7 +167,7 @@ def _share(found: Interval) -> str:
 
 
 def _ours(policy: str) -> str:
-    return " class=ours" if policy.startswith("cato") else ""
+    return " class=ours" if policy.startswith(OURS) else ""
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
