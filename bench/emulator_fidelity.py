@@ -8,6 +8,7 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -82,7 +83,6 @@ async def replay(url: str, arrivals: Sequence[Arrival], run: int) -> dict[str, f
     prompts = [arrival.prompt(run) for arrival in arrivals]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        await wait_ready(session, url)
         await _complete(session, url, 0.0, Arrival(0.0, -1, 500, 16, 8, 0), _ids(str(run), 516))
         began = time.monotonic()
         requests = (
@@ -91,6 +91,11 @@ async def replay(url: str, arrivals: Sequence[Arrival], run: int) -> dict[str, f
         )
         times = await asyncio.gather(*requests)
     return _percentiles([ttft for ttft, _ in times], [e2e for _, e2e in times])
+
+
+async def _ready(url: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        await wait_ready(session, url)
 
 
 async def _complete(
@@ -128,6 +133,23 @@ def _percentiles(ttft_s: list[float], e2e_s: list[float]) -> dict[str, float]:
     return {name: cut[name.split()[0]][at[name.split()[1]]] * 1000 for name in METRICS}
 
 
+def measured_profile(url: str, folder: Path) -> Path:
+    """A profile of that very engine, as it is now."""
+    token, profile = folder / "token", folder / "profile.json"
+    token.write_text(KEY)
+    command = [sys.executable, "-m", "cato_backend", "profile", "--url", url, "--quick"]
+    options = {
+        "--served-model": MODEL,
+        "--token-file": str(token),
+        "--hardware": "here",
+        "--out": str(profile),
+        "--rounds": "5",
+    }
+    words = [word for option in options.items() for word in option]
+    subprocess.run([*command, *words], check=True, stdout=sys.stderr)
+    return profile
+
+
 @contextmanager
 def emulated(profile: Path, folder: Path) -> Iterator[str]:
     """`cato emulate` with the profile."""
@@ -137,20 +159,29 @@ def emulated(profile: Path, folder: Path) -> Iterator[str]:
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Both, twice each, the real one first."""
+    """Both, twice each, the real one first. Without a profile, the engine's is measured before."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(arguments, Path(folder))
+
+
+def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     arrivals = trace(arguments.seconds, arguments.rate, arguments.seed)
     python = arguments.engine_python or find_environment(EngineKind.CPU).python
     extra = tuple(arguments.engine_args.split())
     runs: dict[str, dict[str, float]] = {}
     with engine(python, verified_folder(), tuple(arguments.cores), extra) as (url, _):
+        asyncio.run(_ready(url))
+        profile = arguments.profile or measured_profile(url, folder)
         for number in (1, 2):
             runs[f"vLLM, run {number}"] = asyncio.run(replay(url, arrivals, number))
             print(f"vLLM, run {number}: done", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        for number in (1, 2):
-            with emulated(arguments.profile, Path(folder)) as url:
-                runs[f"emulated, run {number}"] = asyncio.run(replay(url, arrivals, number))
+    for number in (1, 2):
+        with emulated(profile, folder) as url:
+            runs[f"emulated, run {number}"] = asyncio.run(replay(url, arrivals, number))
+    law = json.loads(profile.read_text())["law"]
     return {
+        "law": law,
+        "cores": arguments.cores,
         "requests": len(arrivals),
         "rate": arguments.rate,
         "seed": arguments.seed,
@@ -186,7 +217,9 @@ def _print(result: Mapping[str, Any]) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", type=Path, required=True, help="of this machine's engine")
+    parser.add_argument(
+        "--profile", type=Path, help="of this machine's engine; measured first unless given"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the trace")
     parser.add_argument("--rate", type=float, default=3.0, help="requests per second")
     parser.add_argument("--seed", type=int, default=1)
