@@ -53,6 +53,9 @@ class Arrival:
         ]
 
 
+_LONE = Arrival(0.0, -1, 0, 16, 1, 0)
+
+
 def _ids(seed: str, count: int) -> list[int]:
     rng = random.Random(seed)
     return [rng.randrange(FIRST_PLAIN_ID, VOCABULARY) for _ in range(count)]
@@ -91,6 +94,16 @@ async def replay(url: str, arrivals: Sequence[Arrival], run: int) -> dict[str, f
         )
         times = await asyncio.gather(*requests)
     return _percentiles([ttft for ttft, _ in times], [e2e for _, e2e in times])
+
+
+async def alone(url: str, count: int = 30) -> float:
+    """Median seconds to the first token of a short prompt that has the engine to itself."""
+    async with aiohttp.ClientSession() as session:
+        times = [
+            (await _complete(session, url, 0.0, _LONE, _ids(f"alone {number}", 16)))[0]
+            for number in range(count)
+        ]
+    return statistics.median(times)
 
 
 async def _ready(url: str) -> None:
@@ -151,10 +164,11 @@ def measured_profile(url: str, folder: Path) -> Path:
 
 
 @contextmanager
-def emulated(profile: Path, folder: Path) -> Iterator[str]:
-    """`cato emulate` with the profile."""
+def emulated(profile: Path, folder: Path, request_s: float = 0.0) -> Iterator[str]:
+    """`cato emulate` with the profile; `request_s`: a request's way to the engine."""
     command = [sys.executable, "-m", "cato_backend", "emulate", "--port", "0", "--model", MODEL]
-    with running([*command, "--profile", str(profile)], folder / "emulator.log") as process:
+    way = ["--request-ms", str(request_s * 1000)]
+    with running([*command, "--profile", str(profile), *way], folder / "emulator.log") as process:
         yield process.first_line()
 
 
@@ -172,15 +186,19 @@ def _run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with engine(python, verified_folder(), tuple(arguments.cores), extra) as (url, _):
         asyncio.run(_ready(url))
         profile = arguments.profile or measured_profile(url, folder)
+        real_s = asyncio.run(alone(url))
         for number in (1, 2):
             runs[f"vLLM, run {number}"] = asyncio.run(replay(url, arrivals, number))
             print(f"vLLM, run {number}: done", file=sys.stderr)
+    with emulated(profile, folder) as url:
+        request_s = max(0.0, real_s - asyncio.run(alone(url)))
     for number in (1, 2):
-        with emulated(profile, folder) as url:
+        with emulated(profile, folder, request_s) as url:
             runs[f"emulated, run {number}"] = asyncio.run(replay(url, arrivals, number))
     law = json.loads(profile.read_text())["law"]
     return {
         "law": law,
+        "request, ms": round(request_s * 1000, 2),
         "cores": arguments.cores,
         "requests": len(arrivals),
         "rate": arguments.rate,

@@ -52,6 +52,7 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
     add("--token-ms", type=_time, default=0.1, help="a new token in a step")
     add("--sequence-ms", type=_time, default=0.0, help="a sequence in a step")
     add("--kv-token-us", type=_time, default=0.0, help="a token of context read, microseconds")
+    add("--request-ms", type=_time, default=0.0, help="a request's way to the engine's queue")
     add("--max-num-seqs", type=_count, help="sequences in a step (default 64)")
     add("--max-num-batched-tokens", type=_count, help="new tokens in a step (default 2048)")
     add("--kv-tokens", type=_count, help="size of the KV cache in tokens (default 100000)")
@@ -103,6 +104,7 @@ def _options(arguments: argparse.Namespace) -> EmulatorOptions:
         arguments.port,
         arguments.scheduling_policy,
         arguments.speed,
+        arguments.request_ms / MILLISECONDS,
         _text(arguments),
     )
 

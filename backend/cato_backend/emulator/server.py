@@ -42,6 +42,9 @@ class EmulatorOptions:
     order: Order = "priority"
     speed: float = 1.0
     """How many times faster than the profile."""
+    request_s: float = 0.0
+    """From a request's arrival to the engine's queue, as real servers need for HTTP, tokenizing and
+    the way to the engine's process; the step law has nothing of it."""
     text: TextSource = field(default_factory=PseudoCode)
 
 
@@ -123,9 +126,10 @@ class Emulator:
         bodies = Bodies(call, self._served, self._tokenizer)
         answer = Answer(call, bodies, self.metrics, sequences)
         jobs = [self._job(call, prompt) for prompt in prompts]
-        for job, sequence in zip(jobs, answer.sequences, strict=True):
-            self._pacing.submit(job, sequence)
         try:
+            await asyncio.sleep(self._options.request_s / self._options.speed)
+            for job, sequence in zip(jobs, answer.sequences, strict=True):
+                self._pacing.submit(job, sequence)
             return await (answer.stream(request) if call.stream else answer.whole())
         finally:
             self._pacing.abort(job.id for job in jobs)
