@@ -84,7 +84,7 @@ async def test_lines_that_are_whole_are_shown_before_the_rest_has_come(
     await fake.wait_until(lambda state: state.running == 0)
     again = text_of(await editor.inline(3, 4, automatic=True))
     assert again is not None
-    assert again.startswith("for x in a:\n        b += x\n")
+    assert again.startswith("for x in a:\n        b += x")
     assert len(fake.requests) == 1
 
 
