@@ -14,7 +14,7 @@ from cato_backend.profile_files.profile import EngineLimits
 from tests.fast.engine_model.jobs import LAWS, LIMITS, ORDERS, hashes, jobs
 from tests.fast.engine_model.plain import PlainEngine
 
-EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "40"))
 LAW = LAWS[0]
 
 

@@ -14,7 +14,7 @@ from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits
 from tests.fast.engine_model.jobs import LAWS, LIMITS, ORDERS, jobs
 
-EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "40"))
 
 
 @dataclass(frozen=True)
