@@ -44,7 +44,11 @@ LONGEST_PROMPT = 1024
 """Tokens: with the trace's own, half of the completions would miss on an idle reference replica."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
-    "planned": tuple(PlannedSettings(goodput=g) for g in (0.8, 0.9, 0.97)),
+    "planned": tuple(
+        PlannedSettings(goodput, patience_s=patience_s)
+        for goodput in (0.8, 0.9, 0.97)
+        for patience_s in (60.0, 300.0)
+    ),
     "static": (2, 3, 4, 5, 7),
     "queue-length": tuple(
         QueueLengthSettings(target, look_back_s=look, upscale_delay_s=up, downscale_delay_s=down)

@@ -46,12 +46,14 @@ class CapacityCurve:
     """Requests that each share rests on."""
 
     def goals(self, goodput: float) -> Mapping[Task, float]:
-        """What share of each task has to be met for this goodput.
+        """What share of each task has to be met for this goodput, for those seen often enough.
 
         A share of what an idle replica reaches, because more of them cannot help an answer that is
         too long for its target; less the standard error of a share that rests on few requests.
         """
-        return {task: self._goal(task, goodput) for task in self.goodput}
+        most = max(self.counted.values())
+        least = min(FEWEST_COUNTED, most)
+        return {task: self._goal(task, goodput) for task, n in self.counted.items() if n >= least}
 
     def _goal(self, task: Task, goodput: float) -> float:
         goal = goodput * self.goodput[task][0]
@@ -112,6 +114,8 @@ def _best_rate(law: StepLaw, kinds: Sequence[Kind]) -> float:
     return len(kinds) / (seconds + fixed)
 
 
+FEWEST_COUNTED = 15
+"""Requests of a class in a measurement; of fewer nothing can be said."""
 _FULL_BATCH = 64
 """Sequences that share a step's fixed time where the law says nothing else against more."""
 
@@ -126,25 +130,34 @@ class _Tally:
         return self.met / self.counted
 
 
+POOL = 3
+"""Replicas that are measured together: what one of them cannot take another can, which is most of
+what a router is good for; with more, little is added."""
+
+
 class _Measurement:
-    """One replica under one load, with arrivals at random. What cannot meet its target any more is
-    dropped, as the router puts it behind everything else."""
+    """A few replicas under one load, with arrivals at random, each sent where the fewest prompt
+    tokens wait. What cannot meet its target any more is dropped, as the router puts it behind
+    everything else."""
 
     def __init__(self, profile: Profile, kinds: Sequence[Kind], requests: int) -> None:
-        self._timeline = Timeline(Engine(profile.law, profile.limits))
+        self._pool = [Timeline(Engine(profile.law, profile.limits)) for _ in range(POOL)]
+        self._pending = [0] * POOL
+        self._place: dict[str, int] = {}
         self._kinds = kinds
         self._requests = requests
         self._dice = Dice(0)
         self._due: list[tuple[float, str]] = []
         self._jobs: dict[str, Kind] = {}
         self._first: dict[str, float] = {}
+        self._prompts: dict[str, int] = {}
         self._tallies: dict[Task, _Tally] = {}
 
     def run(self, rate: float) -> Mapping[Task, _Tally]:
         """What became of each task at so many requests per second."""
         now = 0.0
         for number in range(self._requests):
-            now += self._gap() / rate
+            now += self._gap() / (rate * POOL)
             self._settle(now)
             self._submit(str(number), now)
         while self._due:
@@ -159,10 +172,14 @@ class _Measurement:
         kind = self._kinds[self._dice.below(len(self._kinds))]
         deadline = now + kind.target.budget_s
         self._jobs[job_id] = kind
+        self._prompts[job_id] = kind.prompt_tokens
         priority = round(deadline * 1000)
         job = Job(job_id, kind.prompt_tokens, kind.output_tokens, priority=priority)
-        if self._timeline.engine.fits(job):
-            self._timeline.submit(job, now)
+        place = min(range(POOL), key=lambda each: (self._pending[each], self._running(each)))
+        if self._pool[place].engine.fits(job):
+            self._pool[place].submit(job, now)
+            self._pending[place] += kind.prompt_tokens
+            self._place[job_id] = place
         heappush(self._due, (deadline if kind.left_s is None else now + kind.left_s, job_id))
 
     def _settle(self, now: float) -> None:
@@ -173,14 +190,26 @@ class _Measurement:
             self._judge(job_id, time)
         self._advance(now)
 
+    def _running(self, place: int) -> int:
+        return self._pool[place].engine.running
+
     def _advance(self, now: float) -> None:
-        for passed in self._timeline.advance(now):
+        for timeline in self._pool:
+            self._advance_one(timeline, now)
+
+    def _advance_one(self, timeline: Timeline, now: float) -> None:
+        for passed in timeline.advance(now):
             for job_id in passed.end.prefilled:
-                self._first.setdefault(job_id, passed.time)
+                self._begin(job_id, passed.time)
             for job_id in passed.end.finished:
                 kind = self._jobs.pop(job_id, None)
                 if kind is not None:
                     self._count(kind, met=True)
+
+    def _begin(self, job_id: str, now: float) -> None:
+        if job_id not in self._first:
+            self._first[job_id] = now
+            self._pending[self._place[job_id]] -= self._prompts[job_id]
 
     def _judge(self, job_id: str, now: float) -> None:
         kind = self._jobs.get(job_id)
@@ -193,7 +222,10 @@ class _Measurement:
             return
         self._jobs.pop(job_id)
         self._count(kind, met=False)
-        self._timeline.abort(job_id, now)
+        place = self._place.get(job_id)
+        if place is not None and self._pool[place].abort(job_id, now) and not begun:
+            self._pending[place] -= self._prompts[job_id]
+            self._first[job_id] = now
 
     def _count(self, kind: Kind, *, met: bool) -> None:
         if kind.left_s is None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import sqrt
+from math import exp, sqrt
 
 BIN_S = 5.0
 """Short enough to see the bursts of code traffic, which last tens of seconds."""
 MEMORY_S = 1800.0
-_KEPT_PER_BIN = 0.5 ** (BIN_S / 300.0)
-"""Weight of a bin against the one after it: half after five minutes."""
-_NOW_BINS = 8
-_PRIOR_PERSISTENCE = 0.8
-_PRIOR_BINS = 24
-"""How many bins the prior weighs as much as: two minutes."""
+_KEPT_PER_BIN = 0.5 ** (BIN_S / 900.0)
+"""Weight of a bin against the one after it: half after a quarter of an hour."""
+_NOW_BINS = 6
+_ELSEWHERE = 0.05
+"""Weight of what followed on quite other demand."""
+_AS_NOW_BINS = 6.0
+"""How many bins the assumption weighs as much as that demand stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,13 @@ class Forecast:
     """What is to be expected at the horizon. Rates in requests per second."""
 
     now: float
-    """Of the last 40 s."""
+    """Of the last half minute."""
     level: float
-    """Expected mean."""
+    """The mean of the scenarios."""
     peak: float
-    """The level of the highest tenth of the scenarios."""
+    """The least of the highest tenth of the scenarios."""
+    last: float
+    """Of the last bin."""
     blocks: tuple[tuple[Scenario, ...], ...]
     """Scenarios by minute, so that their spread from minute to minute can be seen."""
 
@@ -46,7 +49,6 @@ class Demand:
         self._bins: deque[int] = deque(maxlen=int(MEMORY_S / BIN_S))
         self._number: int | None = None
         self._count = 0
-        self._expected: dict[int, float] = {}
 
     def arrived(self, now: float) -> None:
         """A request came."""
@@ -56,40 +58,25 @@ class Demand:
     def forecast(self, now: float, horizon_s: float) -> Forecast | None:
         """For the time from now to the horizon and a little beyond; None before the first minute.
 
-        The level is the mean of late, plus as much of the present deviation from it as used to
-        persist over the horizon, or where a clear trend leads, if that is more. The scenarios are
-        the level plus what earlier forecasts were wrong by: nothing where traffic is smooth,
-        however it rises and falls, and whole bursts where it is not.
+        The scenarios are what followed, one horizon later, on demand like the present one, the
+        recent past weighing more; and that it stays as it is, or goes where a clear trend leads,
+        which decides where nothing like the present was seen before. So smooth traffic is followed
+        and bursts are expected as often as they come, on whatever they come after.
         """
         self._turn(now)
         rates = [count / BIN_S for count in self._bins]
         if len(rates) < 60 / BIN_S:
             return None
+        means = _trailing_means(rates, _NOW_BINS)
         lag = max(1, round(horizon_s / BIN_S))
-        weights = [_KEPT_PER_BIN**age for age in range(len(rates))][::-1]
-        mean = _weighted_mean(rates, weights)
-        present = sum(rates[-_NOW_BINS:]) / _NOW_BINS
-        level = max(0.0, mean + persistence(rates, lag) * (present - mean))
-        level = max(level, _trend(rates, horizon_s))
-        self._expect(lag, level)
-        wrong = [
-            rate - level_then for rate, level_then in zip(rates, self._levels(mean), strict=True)
-        ]
-        scenarios = [Scenario(max(0.0, level + w), k) for w, k in zip(wrong, weights, strict=True)]
-        return Forecast(present, level, _peak(scenarios), _by_minute(scenarios))
-
-    def _expect(self, lag: int, level: float) -> None:
-        """Keeps the level for the bins that it was forecast for."""
-        number = self._number or 0
-        for bin_number in range(max(self._expected, default=number) + 1, number + lag + 1):
-            self._expected[bin_number] = level
-        oldest = number - len(self._bins)
-        self._expected = {n: each for n, each in self._expected.items() if n >= oldest}
-
-    def _levels(self, mean: float) -> list[float]:
-        """What was forecast for each bin; the mean where nothing was."""
-        oldest = (self._number or 0) - len(self._bins)
-        return [self._expected.get(oldest + index, mean) for index in range(len(self._bins))]
+        followed = _followed(rates, means, lag)
+        ahead = max(means[-1], _trend(rates, horizon_s))
+        stays = (Scenario(ahead, _AS_NOW_BINS),)
+        scenarios = [*followed, *stays]
+        total = sum(each.weight for each in scenarios)
+        level = sum(each.rate * each.weight for each in scenarios) / total
+        blocks = (stays, *_by_minute(followed))
+        return Forecast(means[-1], level, _peak(scenarios), rates[-1], blocks)
 
     def _turn(self, now: float) -> None:
         """Closes the bins that ended before now."""
@@ -103,20 +90,17 @@ class Demand:
         self._number = max(self._number, number)
 
 
-def persistence(rates: list[float], lag: int) -> float:
-    """The share of a deviation from the mean (over 40 s) that is left `lag` bins later, 0..1.
-
-    Autocorrelation of sliding means, with a prior for short histories.
-    """
-    smooth = _sliding(rates, _NOW_BINS)
-    pairs = list(zip(smooth, smooth[lag + _NOW_BINS :], strict=False))
-    mean = sum(smooth) / len(smooth)
-    spread = sum((value - mean) ** 2 for value in smooth) / len(smooth)
-    if not pairs or spread <= 0:
-        return _PRIOR_PERSISTENCE
-    together = sum((a - mean) * (b - mean) for a, b in pairs) / len(pairs)
-    found = min(1.0, max(0.0, together / spread))
-    return (_PRIOR_BINS * _PRIOR_PERSISTENCE + len(pairs) * found) / (_PRIOR_BINS + len(pairs))
+def _followed(rates: list[float], means: list[float], lag: int) -> list[Scenario]:
+    """Each bin, weighted by its age and by how near the demand `lag` bins before was to that now;
+    moved by the rest of the difference, so that a rise goes on where it is."""
+    present, found = means[-1], list[Scenario]()
+    width = max(0.25 * present, sqrt(max(present, 0.2) / (_NOW_BINS * BIN_S)))
+    for place in range(lag, len(rates)):
+        apart = present - means[place - lag]
+        alike = exp(-((apart / width) ** 2) / 2)
+        weight = (_ELSEWHERE + (1 - _ELSEWHERE) * alike) * _KEPT_PER_BIN ** (len(rates) - 1 - place)
+        found.append(Scenario(max(0.0, rates[place] + alike * apart), weight))
+    return found
 
 
 def _trend(rates: list[float], horizon_s: float) -> float:
@@ -133,17 +117,14 @@ def _trend(rates: list[float], horizon_s: float) -> float:
     return mean + slope * (middle + horizon_s / BIN_S)
 
 
-def _sliding(values: list[float], width: int) -> list[float]:
-    total = sum(values[:width])
-    out = [total / width]
-    for new, old in zip(values[width:], values, strict=False):
-        total += new - old
-        out.append(total / width)
+def _trailing_means(values: list[float], width: int) -> list[float]:
+    """Of each value and those before it, `width` at most."""
+    out: list[float] = []
+    total = 0.0
+    for place, value in enumerate(values):
+        total += value - (values[place - width] if place >= width else 0.0)
+        out.append(max(0.0, total) / min(place + 1, width))
     return out
-
-
-def _weighted_mean(values: list[float], weights: list[float]) -> float:
-    return sum(v * w for v, w in zip(values, weights, strict=True)) / sum(weights)
 
 
 def _peak(scenarios: list[Scenario]) -> float:

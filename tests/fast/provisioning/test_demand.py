@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cato_backend.provisioning.demand import BIN_S, Demand, Forecast, persistence
+from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
 
 
 def forecasts(rates: list[float], horizon_s: float = 30.0) -> list[Forecast]:
@@ -48,13 +48,6 @@ def test_bursts_stay_expected_when_they_are_over() -> None:
 def test_smooth_change_is_no_burst() -> None:
     last = forecasts([10 - 0.05 * n for n in range(100)])[-1]
     assert last.peak < 7.5
-
-
-def test_persistence_of_waves_and_of_bursts() -> None:
-    wave = ([1.0] * 60 + [9.0] * 60) * 2
-    bursts = ([1.0] * 20 + [20.0] * 3) * 10
-    assert persistence(wave, 6) > 0.6
-    assert persistence(bursts, 6) < 0.4
 
 
 @given(st.lists(st.floats(0, 8), min_size=12, max_size=25))

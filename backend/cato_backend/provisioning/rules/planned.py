@@ -10,7 +10,7 @@ from math import inf
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, measure
 from cato_backend.provisioning.correction import Correction
-from cato_backend.provisioning.demand import Demand, Forecast
+from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.mix import Mix
 from cato_backend.provisioning.outlook import outlook
@@ -25,9 +25,9 @@ class PlannedSettings:
 
     goodput: float = 0.95
     """Every class's target, as a share of what an idle replica reaches."""
-    errors: float = 1.0
-    """Standard errors that the plan stays above it: 1 is five times out of six."""
-    patience_s: float = 120.0
+    errors: float = 0.5
+    """Standard errors that the plan stays above it: 0.5 is two times out of three."""
+    patience_s: float = 300.0
     """How long fewer must have been enough before any goes; at least twice the start-up time."""
     every_s: float = 5.0
     """Between two plans."""
@@ -84,11 +84,11 @@ class Planned:
     def _learn(
         self, curve: CapacityCurve, forecast: Forecast, fleet: FleetState, now: float
     ) -> None:
-        load = forecast.now / max(1, fleet.ready) / self._correction.factor
+        capacity = max(1, fleet.ready) * self._correction.factor
+        found = curve.at(forecast.last / capacity)
         shares = self._mix.shares()
-        found = curve.at(load)
         predicted = sum(share * found.get(task, 1.0) for task, share in shares.items())
-        self._correction.learn(predicted, now)
+        self._correction.learn(predicted, forecast.last * BIN_S, now)
 
     def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
         """Searched from the last count on: demand moves slowly, and each look costs 2 ms."""
@@ -133,12 +133,13 @@ class _Looks:
 
     def enough(self, count: int) -> bool:
         """Whether every class reaches its goal."""
-        return all(share >= self._goals[task] for task, share in self._goodput(count).items())
+        goodput = self._goodput(count)
+        return all(goodput[task] >= goal for task, goal in self._goals.items())
 
     def tightest(self, count: int) -> str:
         """The class that is nearest to its goal or farthest below it, with its goodput."""
         goodput = self._goodput(count)
-        task = min(goodput, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
+        task = min(self._goals, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
         return f"{task} at {max(0.0, goodput[task]):.0%}"
 
     def _goodput(self, count: int) -> Mapping[Task, float]:
