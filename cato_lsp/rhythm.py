@@ -45,7 +45,7 @@ class Rhythm:
 
     def still(self, after_ms: float) -> float:
         """The probability that no key comes within that time of the last one."""
-        if after_ms <= 0:
+        if after_ms < 1:
             return 1.0
         deviations = (math.log(after_ms / 1000) - self._mean) / self._spread
         typing_on = 0.5 * math.erfc(deviations / math.sqrt(2))

@@ -39,7 +39,7 @@ CLIENTS = [*EDITORS, *PLUGINS]
 class Client(Protocol):
     """What stands between a developer's hands and the gateway."""
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int, /) -> None:
         """Gets ready."""
 
     def key(self, text: str, offset: int) -> None:
