@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.estimates import MEAN_OUTPUT, model_of
 from cato_backend.scheduling.queue import Waiting
@@ -31,7 +32,7 @@ class SaberAdmission(Policy):
         """The least loaded replica that keeps every promise with one more."""
         request = waiting.request
         by_load = sorted(candidates, key=lambda r: (r.running, r.replica_id))
-        needed = _needed(request.max_tokens, _due(waiting), fleet.now)
+        needed = _needed(_expected(request), _due(waiting), fleet.now)
         for replica in by_load:
             if needed <= _speed(replica, replica.running + 1) and _all_keep(replica, fleet.now):
                 return Place(replica.replica_id)
@@ -50,7 +51,12 @@ def _due(waiting: Waiting | Attempt) -> float:
     request = waiting.request
     if request.target.e2e_s is not None:
         return request.deadline
-    return request.deadline + _TPOT_S * min(request.max_tokens, MEAN_OUTPUT[request.task])
+    return request.deadline + _TPOT_S * _expected(request)
+
+
+def _expected(request: Request) -> int:
+    """Tokens: the class's mean. With max_tokens, as published, hardly anything is admissible."""
+    return min(request.max_tokens, MEAN_OUTPUT[request.task])
 
 
 def _needed(tokens: int, due: float, now: float) -> float:
@@ -61,7 +67,7 @@ def _needed(tokens: int, due: float, now: float) -> float:
 def _all_keep(replica: ReplicaView, now: float) -> bool:
     speed = _speed(replica, replica.running + 1)
     return all(
-        _needed(a.request.max_tokens - a.emitted, _due(a), now) <= speed
+        _needed(max(1, _expected(a.request) - a.emitted), _due(a), now) <= speed
         for a in replica.attempts.values()
         if a.priority != _BEST_EFFORT
     )

@@ -18,7 +18,7 @@ from cato_backend.scheduling.replica import Attempt, ReplicaView
 UNKNOWN = Profile("", "", StepLaw("additive", base=0.015, per_new_token=0.0001))
 """Where no profile is known: a 7B model on a data-centre GPU; the correction does the rest."""
 _RATE_MEMORY_S = 3.0
-_STALE_S = 0.05
+_STALE_S = 0.25
 _LEAST_SPREAD_S = 0.03
 _DELAYS = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _DELAY_COLUMN = np.array(_DELAYS)[:, None]

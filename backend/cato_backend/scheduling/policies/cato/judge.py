@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
@@ -37,21 +38,34 @@ class Judge:
         self._options = options
         self._lengths = lengths
 
+    def best(self, choices: Iterable[Choice], now: float) -> Choice | None:
+        """The best after the loss in flight, which is worked out only where it can matter."""
+        best: Choice | None = None
+        for choice in sorted(choices, key=lambda choice: -choice.score):
+            if best is not None and best.score >= choice.score:
+                break
+            judged = self._less_harm(choice, now) if self._options.in_flight else choice
+            if best is None or judged.score > best.score:
+                best = judged
+        return best
+
     def choice(
         self, waiting: Waiting, book: Book, cached: int, kept_s: float, now: float
     ) -> Choice:
-        """The request on this replica, behind `kept_s` of prefill that waits for it already."""
+        """The request on this replica, behind `kept_s` of prefill that waits for it already; the
+        score without the loss in flight."""
         request = waiting.request
         prefill_s = book.prefill_s(request.prompt_tokens + waiting.emitted - cached, cached)
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
         chance = self._chance(waiting, book, first_s, now)
-        harm = 0.0
-        if self._options.in_flight:
-            delay_s = max(0.0, prefill_s - book.step_s())
-            harm = self._options.harm * book.harm(delay_s, now, self._lengths)
-        score = chance - harm - self._options.price_per_s * prefill_s - _PER_SECOND * first_s
+        score = chance - self._options.price_per_s * prefill_s - _PER_SECOND * first_s
         return Choice(book, chance, prefill_s, starts_at, score)
+
+    def _less_harm(self, choice: Choice, now: float) -> Choice:
+        delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
+        harm = self._options.harm * choice.book.harm(delay_s, now, self._lengths)
+        return replace(choice, score=choice.score - harm)
 
     def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
         request = waiting.request

@@ -17,7 +17,7 @@ class CatoOptions:
     """Expected goodput, in requests, that a second of prefill costs those who come later."""
     harm: float = 0.1
     """Weight of the expected loss of what is in flight."""
-    least_chance: float = 0.2
+    least_chance: float = 0.3
     """Below this chance of meeting its target a request is relegated."""
     reserved: float = 1 / 16
     """Share of a replica's slots that only completions may take: in vLLM a waiting request never

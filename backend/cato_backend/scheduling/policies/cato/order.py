@@ -67,7 +67,8 @@ class Order:
         prefill_s = _PREFILL_TOKEN_S * request.prompt_tokens
         if request.target.e2e_s is None:
             return request.deadline - prefill_s
-        return request.deadline - prefill_s - token_s * self._lengths.of(request).median
+        decode_s = token_s * self._lengths.of(request).median
+        return request.deadline - prefill_s - decode_s
 
     def _standing_back(self, request: Request) -> float:
         if not self._options.fairness or not request.origin.session:

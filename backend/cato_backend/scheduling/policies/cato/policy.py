@@ -137,7 +137,7 @@ class Cato(Policy):
             for book in books
             if self._has_slot(waiting.request.task, book)
         ]
-        return max(choices, key=lambda choice: choice.score, default=None)
+        return self._judge.best(choices, now)
 
     def _has_slot(self, task: Task, book: Book) -> bool:
         slots = min(book.view.max_running, book.service.limits.max_num_seqs)

@@ -12,7 +12,7 @@ from cato_backend.scheduling.replica import ReplicaView
 
 _ALL = 8
 """Fleets up to this size are looked at whole."""
-_HOLDERS, _LEAST_BUSY = 4, 4
+_HOLDERS, _LEAST_BUSY = 2, 4
 _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
@@ -79,7 +79,7 @@ class Roster:
         if len(open_to) <= _ALL:
             return [self._books[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
-        some = min(2 * _LEAST_BUSY, len(self._order))
+        some = min(_LEAST_BUSY, len(self._order))
         least: list[int] = np.argpartition(self._busy + self._kept, some - 1)[:some].tolist()
         names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
         books = [self._books[name] for name in names]
