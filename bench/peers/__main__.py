@@ -20,7 +20,7 @@ from bench.peers.emulators import emulators, punctual_share, steps_by_lateness
 from bench.peers.environments import PINS
 from bench.peers.routers import ROUTERS, Router, started
 from bench.peers.stretched import Stretched, compressed
-from cato_backend.load_test import HeaderStyle, LoadOptions, Server, run_load
+from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
 from cato_backend.simulation.records import percent, score_record, text_table
 from cato_backend.simulation.scoring import Score, score
 from cato_backend.simulation.workloads import DeveloperWorkload, Gamma, MixWorkload, Poisson
@@ -103,7 +103,10 @@ def _measure(router: Router, load: float, seed: int, arguments: argparse.Namespa
         ):
             before = steps_by_lateness(replicas)
             workload = Stretched(_workload(load, arguments), stretch)
-            server = Server(url, router.model, "", HeaderStyle(router.headers))
+            # max_tokens is what an editor would send: nobody is told how long the answer will be.
+            server = Server(
+                url, router.model, "", HeaderStyle(router.headers), lengths=Lengths.ANNOUNCED
+            )
             options = LoadOptions(drain_s=30 * stretch)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 result = runner.run(run_load(workload, seed, server, options))
