@@ -27,6 +27,7 @@ from cato_backend.runtime.launch import local_launchers, static_launchers
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
+from cato_backend.runtime.upstreams import Upstreams
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
@@ -52,7 +53,9 @@ async def running_backend(
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(_session())
-        runtime = _runtime(config, session)
+        upstreams = Upstreams()
+        stack.callback(upstreams.close)
+        runtime = _runtime(config, upstreams)
         fleet = Fleet(config, runtime, session, on_news)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
@@ -94,7 +97,7 @@ def _session() -> aiohttp.ClientSession:
     )
 
 
-def _runtime(config: Config, session: aiohttp.ClientSession) -> Runtime:
+def _runtime(config: Config, upstreams: Upstreams) -> Runtime:
     scheduling = config.scheduling
     limits = Limits(
         max_waiting=scheduling.max_waiting,
@@ -107,7 +110,7 @@ def _runtime(config: Config, session: aiohttp.ClientSession) -> Runtime:
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
         Catalog(configured, tasks),
-        Attempts(session, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
+        Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
     )
 

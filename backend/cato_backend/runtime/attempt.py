@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-import aiohttp
 import orjson
 
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
@@ -19,10 +18,12 @@ from cato_backend.runtime.answer import (
     cached_tokens,
 )
 from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.resume import can_resume, render_resumed
+from cato_backend.runtime.upstreams import Reply, Upstreams
 from cato_backend.wire import sse
 
 Emit: TypeAlias = Callable[[Relayed], Awaitable[None]]
@@ -59,11 +60,9 @@ class Patience:
 class Attempts:
     """Runs attempts over one pool of kept connections."""
 
-    def __init__(self, session: aiohttp.ClientSession, patience: Patience | None = None) -> None:
-        self._session = session
-        patience = patience or Patience()
-        self._stream_timeout = aiohttp.ClientTimeout(sock_connect=5, sock_read=patience.stream_s)
-        self._whole_timeout = aiohttp.ClientTimeout(sock_connect=5, sock_read=patience.whole_s)
+    def __init__(self, upstreams: Upstreams, patience: Patience | None = None) -> None:
+        self._upstreams = upstreams
+        self._patience = patience or Patience()
 
     @staticmethod
     def can_resume(flight: Flight) -> bool:
@@ -103,25 +102,25 @@ class Attempts:
     async def _send(
         self, flight: Flight, endpoint: Endpoint, upstream: Upstream, emit: Emit
     ) -> None:
-        headers = {"content-type": "application/json", "x-request-id": flight.call.request.id}
+        headers = {"x-request-id": flight.call.request.id}
         if endpoint.token:
             headers["authorization"] = f"Bearer {endpoint.token}"
         url = endpoint.url + upstream.path
         data = orjson.dumps(upstream.body)
-        relay = _relay_stream if flight.call.streams else _relay_whole
-        timeout = self._stream_timeout if flight.call.streams else self._whole_timeout
+        streams = flight.call.streams
+        silence_s = self._patience.stream_s if streams else self._patience.whole_s
+        relay = _relay_stream if streams else _relay_whole
         try:
-            async with self._session.post(
-                url, data=data, headers=headers, timeout=timeout
-            ) as response:
-                if response.status != 200:
-                    raise refusal(response.status, await response.read(), flight.call.kind)
-                await relay(flight, response, emit)
-        except aiohttp.ClientConnectorError as error:
-            refused = isinstance(error.os_error, ConnectionRefusedError)
-            kind = Unreachable if refused else AttemptBroken
-            raise kind(f"{type(error).__name__}: {error}") from error
-        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
+            reply = await self._upstreams.post(url, data, headers, silence_s)
+            try:
+                if reply.status != 200:
+                    raise refusal(reply.status, await reply.read_all(), flight.call.kind)
+                await relay(flight, reply, emit)
+            finally:
+                reply.release()
+        except ConnectionRefusedError as error:
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        except (OSError, BadReply) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:
             raise AttemptBroken(f"malformed stream: {error}") from error
@@ -133,12 +132,12 @@ def _learn_ratio(leg: Leg, chars: int, tokens: int | None) -> None:
         leg.ratio.observe(chars, tokens)
 
 
-async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
+async def _relay_stream(flight: Flight, reply: Reply, emit: Emit) -> None:
     reader, answer = sse.EventReader(), flight.answer
     try:
-        while chunk := await _read(response.content, answer):
+        while chunk := await _read(reply, answer):
             await _relay_events(reader.feed(chunk), answer, emit)
-    except (aiohttp.ClientError, TimeoutError, sse.MalformedStream):
+    except (OSError, BadReply, sse.MalformedStream):
         # Whatever breaks after the finish reason takes nothing from the answer.
         if not answer.finished:
             raise
@@ -148,12 +147,12 @@ async def _relay_stream(flight: Flight, response: aiohttp.ClientResponse, emit: 
         await emit(Relayed(sse.event(sse.DONE)))
 
 
-async def _read(content: aiohttp.StreamReader, answer: Answer) -> bytes:
+async def _read(reply: Reply, answer: Answer) -> bytes:
     """The next bytes; empty at the end. Raises TimeoutError where an end is overdue."""
     if not answer.finished:
-        return await content.readany()
+        return await reply.read()
     async with asyncio.timeout(_TAIL_S):
-        return await content.readany()
+        return await reply.read()
 
 
 async def _relay_events(events: list[sse.Event], answer: Answer, emit: Emit) -> None:
@@ -178,8 +177,8 @@ def _joined(pieces: list[Relayed]) -> Relayed:
     )
 
 
-async def _relay_whole(flight: Flight, response: aiohttp.ClientResponse, emit: Emit) -> None:
-    data = await response.read()
+async def _relay_whole(flight: Flight, reply: Reply, emit: Emit) -> None:
+    data = await reply.read_all()
     try:
         value: Any = orjson.loads(data)
         usage: Mapping[str, Any] = value.get("usage") or {}

@@ -145,10 +145,10 @@ async def test_a_name_ends_every_call_of_a_task(single: Site, several: int) -> N
 
 async def test_calls_of_one_workflow_share_its_budget(single: Site) -> None:
     """The second call comes when the first has taken all: it is late, however quick."""
-    await single.fake.change(ttft_ms=60)
+    await single.fake.change(ttft_ms=400)
     before = await single.metrics()
     for _ in range(2):
-        headers = {"x_cato_task": "summarization", "x_slo_e2e_ms": 100}
+        headers = {"x_cato_task": "summarization", "x_slo_e2e_ms": 750}
         await single.post({"prompt": "x"}, x_cato_workflow="flow-1", **headers)
     after = await single.metrics()
     outcomes = [("met", "summarization"), ("late", "summarization")]

@@ -1,0 +1,190 @@
+"""One HTTP/1.1 connection to a replica: a request at a time, its reply as it comes.
+
+aiohttp's client takes a quarter of the gateway's time for each request, most of it for what is not
+needed between a gateway and its replicas (redirects, cookies, proxies, traces).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+_HIGH_WATER = 256 * 1024
+"""Bytes that wait for their reader; above it the replica is made to wait."""
+_COMPRESSED = frozenset({b"gzip", b"deflate"})
+_ANY_WINDOW = 47
+"""zlib's: gzip or zlib, as the data says."""
+
+
+class BadReply(Exception):
+    """What came is no HTTP."""
+
+
+class Connection(asyncio.Protocol):
+    """From `send` to `done` it belongs to one request."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._silence_s = 0.0
+        self._heard = 0.0
+        self._error: Exception | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        """0 until the reply's headers are there."""
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._complete = False
+        self._keeps_alive = False
+        self._delimited = False
+        self._inflate: Callable[[bytes], bytes] | None = None
+
+    # -- the request ---------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._error is None and self._transport is not None
+
+    def send(self, request: bytes, silence_s: float) -> None:
+        """Sends a request; its reply must not be silent for longer than that."""
+        assert self._transport is not None
+        self._reset()
+        self._silence_s, self._heard = silence_s, self._loop.time()
+        self._timer = self._loop.call_later(silence_s, self._look)
+        self._transport.write(request)
+
+    async def headers(self) -> int:
+        """The reply's status. Raises ConnectionError, TimeoutError, BadReply."""
+        while not self.status:
+            await self._wait()
+        return self.status
+
+    async def read(self) -> bytes:
+        """What has come of the body; empty at its end. Raises as `headers`."""
+        while not self._chunks and not self._complete:
+            await self._wait()
+        data = b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0]
+        self._chunks.clear()
+        if self._held > _HIGH_WATER and self._transport is not None:
+            self._transport.resume_reading()
+        self._held = 0
+        return data
+
+    async def read_all(self) -> bytes:
+        """The whole body."""
+        parts: list[bytes] = []
+        while part := await self.read():
+            parts.append(part)
+        return b"".join(parts)
+
+    def done(self) -> bool:
+        """The request needs no more; whether another may be sent. Closes the connection if not."""
+        if self._timer is not None:
+            self._timer.cancel()
+        reusable = self._complete and self._keeps_alive and self.usable
+        if not reusable:
+            self.close()
+        else:
+            self._parser = httptools.HttpResponseParser(self)
+        return reusable
+
+    def close(self) -> None:
+        """At once, whatever is under way: that is how an engine learns that nobody waits."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self, error: Exception | None = None) -> None:
+        self._error = self._error or error
+        if self._waiter is not None and not self._waiter.done():
+            if error is None:
+                self._waiter.set_result(None)
+            else:
+                self._waiter.set_exception(error)
+
+    def _look(self) -> None:
+        """One timer for the whole reply: setting it anew for each token would cost more."""
+        silent_s = self._loop.time() - self._heard
+        if silent_s >= self._silence_s and self._waiter is not None:
+            self._wake(TimeoutError(f"nothing came for {self._silence_s:g} s"))
+            return
+        delay_s = self._silence_s - silent_s if self._waiter is not None else self._silence_s
+        self._timer = self._loop.call_later(max(0.001, delay_s), self._look)
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the reply."""
+        self._heard = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, zlib.error) as error:
+            self._wake(BadReply(f"{type(error).__name__}: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed. A body without a length ends with it."""
+        self._transport = None
+        if self.status and not self._delimited and not self._complete and exc is None:
+            self._complete = True
+            self._wake()
+        self._error = self._error or exc or ConnectionResetError("the connection was closed")
+        if not self._complete:
+            self._wake(self._error)
+
+    # -- httptools -----------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        lower = name.lower()
+        if lower in (b"content-length", b"transfer-encoding"):
+            self._delimited = True
+        elif lower == b"content-encoding" and value.lower() in _COMPRESSED:
+            self._inflate = zlib.decompressobj(_ANY_WINDOW).decompress
+
+    def on_headers_complete(self) -> None:
+        """The status is known."""
+        self.status = self._parser.get_status_code()
+        self._wake()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        data = body if self._inflate is None else self._inflate(body)
+        if not data:
+            return
+        self._chunks.append(data)
+        self._held += len(data)
+        if self._held > _HIGH_WATER and self._transport is not None:
+            self._transport.pause_reading()
+        self._wake()
+
+    def on_message_complete(self) -> None:
+        """The reply is whole."""
+        if self.status >= 200:
+            self._complete = True
+            self._keeps_alive = self._parser.should_keep_alive()
+            self._wake()
+        else:  # A 1xx announces the reply proper.
+            self._reset()

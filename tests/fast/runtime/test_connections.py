@@ -1,0 +1,146 @@
+"""The client of replicas against servers that send the very bytes they are told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import count
+
+import pytest
+
+from cato_backend.runtime.connections import BadReply
+from cato_backend.runtime.upstreams import Upstreams
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(serve: Serve) -> AsyncGenerator[str]:
+    """A server whose every connection is handled by `serve`."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/completions"
+
+
+async def request(reader: asyncio.StreamReader) -> bytes:
+    """One whole request."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return head + await reader.readexactly(length)
+
+
+async def asked(upstreams: Upstreams, url: str, silence_s: float = 5.0) -> tuple[int, bytes]:
+    reply = await upstreams.post(url, b"{}", {"x-request-id": "a"}, silence_s)
+    try:
+        return reply.status, await reply.read_all()
+    finally:
+        reply.release()
+
+
+def sends(*pieces: bytes) -> Serve:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 5\r\n\r\nhe", b"llo"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
+        (b"HTTP/1.0 200 OK\r\n\r\n", b"hel", b"lo"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    ],
+)
+async def test_bodies_end_as_their_headers_say(pieces: tuple[bytes, ...]) -> None:
+    async with serving(sends(*pieces)) as url:
+        assert await asked(Upstreams(), url) == (200, b"hello")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error"),
+    [
+        ((b"SSH-2.0-OpenSSH\r\n\r\n",), BadReply),
+        ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",), ConnectionError),
+        ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",), ConnectionError),
+        ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhel",), BadReply),
+        ((b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nhello",), BadReply),
+        ((), ConnectionError),
+    ],
+)
+async def test_what_is_no_whole_reply(pieces: tuple[bytes, ...], error: type[Exception]) -> None:
+    async with serving(sends(*pieces)) as url:
+        with pytest.raises(error):
+            await asked(Upstreams(), url)
+
+
+async def test_a_connection_is_kept_after_a_whole_reply_and_only_then() -> None:
+    opened = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        for number in count(1):
+            await request(reader)
+            body = b"hell" if number == 4 else b"hello"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + body)
+
+    upstreams = Upstreams()
+    async with serving(serve) as url:
+        for _ in range(3):
+            await asked(upstreams, url)
+        assert opened == 1
+        reply = await upstreams.post(url, b"{}", {}, 5.0)
+        reply.release()  # Its last byte has not come.
+        await asked(upstreams, url)
+        assert opened == 2
+        upstreams.close()
+
+
+async def test_a_request_is_never_sent_twice() -> None:
+    requests = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        await request(reader)
+        requests += 1  # And it dies of it.
+
+    upstreams = Upstreams()
+    async with serving(serve) as url:
+        await asked(upstreams, url)
+        with pytest.raises(ConnectionError):
+            await asked(upstreams, url)
+        assert requests == 1
+        assert await asked(upstreams, url) == (200, b"hello")
+        upstreams.close()
+
+
+async def test_silence_is_an_error_and_a_slow_reply_is_none() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell")
+        await request(reader)
+
+    async with serving(serve) as url:
+        with pytest.raises(TimeoutError):
+            await asked(Upstreams(), url, silence_s=0.05)
+
+
+async def test_a_header_cannot_be_split() -> None:
+    with pytest.raises(ValueError, match="line end"):
+        await Upstreams().post("http://127.0.0.1:1/", b"", {"authorization": "a\r\nb: c"}, 1.0)
