@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -62,6 +63,8 @@ class Run:
 def main() -> None:
     """Measures, prints, and writes what was asked for."""
     arguments = _arguments()
+    # Ended from outside, it ends its replicas and its router too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     chosen = [r for r in ROUTERS if not arguments.routers or r.name in arguments.routers]
     runs: list[Run] = []
     for seed in range(1, arguments.seeds + 1):
