@@ -6,19 +6,22 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cato_backend.commands.plan_text import (
+    Demand,
+    estimate_record,
+    fleet_record,
+    print_fleet,
+    print_overview,
+)
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
     from cato_backend.profile_files.document import ProfileFile
-    from cato_backend.simulation.sizing import Candidate, Estimate
-    from cato_backend.simulation.statistics import Interval
+    from cato_backend.simulation.sizing import Estimate
     from cato_backend.simulation.study import Cell
-    from cato_backend.simulation.workloads.arrival import Workload
 
 SUMMARY = "tells how many replicas on which GPUs serve so many developers"
 _MODEL = "Qwen2.5-Coder-7B"
@@ -69,14 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
     return _fleet(arguments, demand, _profile_file(arguments))
 
 
-@dataclass(frozen=True, slots=True)
-class _Demand:
-    workload: Workload
-    parts: int
-    """Equal parts of the team; the workload is one of them."""
-    text: str
-
-
 def _check(arguments: argparse.Namespace) -> None:
     developers, rate = arguments.developers, arguments.rate
     checks = (
@@ -91,18 +86,18 @@ def _check(arguments: argparse.Namespace) -> None:
             raise ConfigError.of(name, got, expected)
 
 
-def _demand(arguments: argparse.Namespace) -> _Demand:
+def _demand(arguments: argparse.Namespace) -> Demand:
     from cato_backend.simulation.sizing import slice_of
     from cato_backend.simulation.workloads import DeveloperWorkload, MixWorkload, Poisson
 
     if arguments.developers is None:
         mix = MixWorkload(Poisson(arguments.rate), arguments.duration)
-        return _Demand(mix, 1, f"{arguments.rate:g} requests/s of the four tasks")
+        return Demand(mix, 1, f"{arguments.rate:g} requests/s of the four tasks")
     people, parts = slice_of(arguments.developers, _MOST_DEVELOPERS)
     text = f"{arguments.developers} developers typing"
     if parts > 1:
         text += f", simulated as {parts} parts of {people}"
-    return _Demand(DeveloperWorkload(people, arguments.duration), parts, text)
+    return Demand(DeveloperWorkload(people, arguments.duration), parts, text)
 
 
 def _profile_file(arguments: argparse.Namespace) -> ProfileFile:
@@ -132,7 +127,7 @@ def _files_of(model: str) -> list[ProfileFile]:
 # -- every GPU ---------------------------------------------------------------------------------
 
 
-def _overview(arguments: argparse.Namespace, demand: _Demand) -> int:
+def _overview(arguments: argparse.Namespace, demand: Demand) -> int:
     from cato_backend.simulation.sizing import estimate
 
     files = _files_of(arguments.model)
@@ -144,60 +139,16 @@ def _overview(arguments: argparse.Namespace, demand: _Demand) -> int:
         found.append((file, estimate(demand.workload, file.profile(), arguments.goodput)))
     _say("")
     if arguments.json:
-        print(json.dumps([_estimate_record(f, e, demand) for f, e in found], indent=1))
+        print(json.dumps([estimate_record(f, e, demand) for f, e in found], indent=1))
     else:
-        _print_overview(arguments, demand, found)
+        print_overview(arguments, demand, found)
     return 0
-
-
-def _print_overview(
-    arguments: argparse.Namespace, demand: _Demand, found: Sequence[tuple[ProfileFile, Estimate]]
-) -> None:
-    from cato_backend.simulation.records import text_table
-
-    print(
-        f"{arguments.model} for {demand.text}, every class at {arguments.goodput:.0%}: estimates\n"
-    )
-    rows = [
-        [file.hardware, _count(e, demand), _reachable(e), *_provenance(file)] for file, e in found
-    ]
-    print(text_table(("GPU", "replicas", "in reach %", "profile", "validated"), rows))
-    print(
-        "\nEstimates take a replica's engine model and an even spread; the next step is\n"
-        "  cato plan --gpu NAME ...\nwhich simulates the fleet with its router. "
-        "`in reach`: the share of the tightest class\nthat an idle replica answers in time."
-    )
-
-
-def _count(found: Estimate, demand: _Demand) -> str:
-    return str(found.replicas * demand.parts)
-
-
-def _reachable(found: Estimate) -> str:
-    return f"{100 * min(found.reach.values()):.0f}"
-
-
-def _provenance(file: ProfileFile) -> tuple[str, str]:
-    validated = "no" if file.validation == "unvalidated" else "yes"
-    return file.made.method, validated
-
-
-def _estimate_record(file: ProfileFile, found: Estimate, demand: _Demand) -> dict[str, Any]:
-    return {
-        "gpu": file.hardware,
-        "model": file.model,
-        "replicas": found.replicas * demand.parts,
-        "requests_per_s": round(found.rate * demand.parts, 2),
-        "goals": {task.value: round(goal, 4) for task, goal in found.goals.items()},
-        "profile": file.made.method,
-        "validated": file.validation != "unvalidated",
-    }
 
 
 # -- one GPU -----------------------------------------------------------------------------------
 
 
-def _fleet(arguments: argparse.Namespace, demand: _Demand, file: ProfileFile) -> int:
+def _fleet(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> int:
     from cato_backend.simulation.sizing import estimate, search, smallest
 
     profile = file.profile()
@@ -208,13 +159,13 @@ def _fleet(arguments: argparse.Namespace, demand: _Demand, file: ProfileFile) ->
     _say("")
     chosen = smallest(candidates)
     if arguments.json:
-        print(json.dumps(_record(demand, file, start, candidates, chosen), indent=1))
+        print(json.dumps(fleet_record(demand, file, start, candidates, chosen), indent=1))
     else:
-        _print_fleet(arguments, demand, file, start, candidates, chosen)
+        print_fleet(arguments, demand, file, start, candidates, chosen)
     return 0 if chosen else 1
 
 
-def _cell(arguments: argparse.Namespace, demand: _Demand, file: ProfileFile) -> Cell:
+def _cell(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> Cell:
     from cato_backend.scheduling import POLICIES
     from cato_backend.simulation.simulator import Fleet
     from cato_backend.simulation.study import Cell
@@ -223,90 +174,6 @@ def _cell(arguments: argparse.Namespace, demand: _Demand, file: ProfileFile) -> 
         raise ConfigError.of("--policy", arguments.policy, f"one of {', '.join(POLICIES)}")
     fleet = Fleet(1, file.profile())
     return Cell(arguments.policy, arguments.developers or arguments.rate, 1, demand.workload, fleet)
-
-
-def _print_fleet(
-    arguments: argparse.Namespace,
-    demand: _Demand,
-    file: ProfileFile,
-    start: Estimate,
-    candidates: Sequence[Candidate],
-    chosen: Candidate | None,
-) -> None:
-    from cato_backend.simulation.records import text_table
-
-    tasks = list(candidates[0].classes)
-    rows = [_row(each, demand) for each in candidates]
-    goals = ["wanted", *(_wanted(start.goals.get(task)) for task in tasks), "", ""]
-    print(_answer(arguments, demand, file, chosen) + "\n")
-    print(text_table(("replicas", *map(str, tasks), "all", "enough"), [*rows, goals]))
-    print(
-        f"\nGoodput in % with its 95% confidence interval over {arguments.seeds} runs of "
-        f"{arguments.duration:.0f} virtual s, router {arguments.policy}.\n"
-        f"Profile: {file.made.method}, {_validation(file)}."
-    )
-
-
-def _wanted(goal: float | None) -> str:
-    return "-" if goal is None else f"{100 * goal:.1f}"
-
-
-def _answer(
-    arguments: argparse.Namespace, demand: _Demand, file: ProfileFile, chosen: Candidate | None
-) -> str:
-    wish = f"{demand.text}, every class at {arguments.goodput:.0%} of what is in reach"
-    if chosen is None:
-        return f"No count of {file.hardware} that was tried is enough for {wish}."
-    count = chosen.replicas * demand.parts
-    return f"{count} x {file.hardware} with {file.model}: {wish}."
-
-
-def _validation(file: ProfileFile) -> str:
-    if file.validation == "unvalidated":
-        return "unvalidated: measure before you buy (cato profile)"
-    return "validated: " + "; ".join(check.against for check in file.validation)
-
-
-def _row(candidate: Candidate, demand: _Demand) -> list[str]:
-    shares = [*candidate.classes.values(), candidate.overall]
-    count = str(candidate.replicas * demand.parts)
-    return [count, *map(_percent, shares), "yes" if candidate.enough else "no"]
-
-
-def _percent(of: Interval) -> str:
-    if of.mean != of.mean:
-        return "-"
-    half = f" ±{100 * of.half:.1f}" if of.half == of.half else ""
-    return f"{100 * of.mean:.1f}{half}"
-
-
-def _record(
-    demand: _Demand,
-    file: ProfileFile,
-    start: Estimate,
-    candidates: Sequence[Candidate],
-    chosen: Candidate | None,
-) -> dict[str, Any]:
-    return {
-        **_estimate_record(file, start, demand),
-        "estimated_replicas": start.replicas * demand.parts,
-        "replicas": chosen.replicas * demand.parts if chosen else None,
-        "demand": demand.text,
-        "simulated": [
-            {
-                "replicas": each.replicas * demand.parts,
-                "enough": each.enough,
-                "goodput": _interval_record(each.overall),
-                "classes": {str(t): _interval_record(i) for t, i in each.classes.items()},
-            }
-            for each in candidates
-        ],
-    }
-
-
-def _interval_record(of: Interval) -> dict[str, float | None]:
-    values = {"mean": of.mean, "low": of.low, "high": of.high}
-    return {name: round(v, 4) if v == v else None for name, v in values.items()}
 
 
 def _say(text: str) -> None:

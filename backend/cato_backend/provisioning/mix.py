@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from cato_backend.provisioning.capacity import Kind
+from cato_backend.provisioning.pool import Kind
 from cato_backend.provisioning.watch import Answer
 from cato_backend.wire.headers import Task
 

@@ -8,7 +8,8 @@ from itertools import islice, takewhile
 from math import ceil, sqrt
 
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.capacity import CapacityCurve, Kind, measure
+from cato_backend.provisioning.capacity import CapacityCurve, measure
+from cato_backend.provisioning.pool import Kind
 from cato_backend.simulation.simulator import Fleet
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Cell, CellResult, Point, points, run_cells

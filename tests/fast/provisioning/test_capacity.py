@@ -8,7 +8,8 @@ import pytest
 
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.capacity import CapacityCurve, Kind, measure
+from cato_backend.provisioning.capacity import CapacityCurve, measure
+from cato_backend.provisioning.pool import Kind
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from tests.fast.provisioning.traffic import PROFILE
