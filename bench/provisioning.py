@@ -37,7 +37,7 @@ from cato_backend.simulation.workloads.processes import DayCurve
 RESULTS = Path(__file__).parent / "results/provisioning.json"
 ROUTER = "cato"
 MOST = 16
-GOODPUTS = (0.85, 0.90, 0.95)
+GOODPUTS = (0.90, 0.95, 0.97)
 DAY = {"rate": 6.0, "duration_s": 3600.0}
 TRACE_S = 1420.0
 LONGEST_PROMPT = 1024
@@ -150,7 +150,7 @@ def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     grouped: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault(row["setting"], []).append(row)
-    names = ("goodput", "mean_replicas", "utilization", "moves")
+    names = ("goodput", "mean_replicas", "moves")
     return [
         {"setting": setting, **{name: fmean(row[name] for row in found) for name in names}}
         for setting, found in grouped.items()
