@@ -46,13 +46,20 @@ soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
 	$(BIN)/pytest tests/soak -s
 
-bench: $(VENV)/developing  ## every benchmark, one after another: about twenty minutes
+bench: $(VENV)/developing  ## every benchmark, one after another: about two hours
 	$(BIN)/python -m bench.first_run
 	$(BIN)/python -m bench.document_edits
 	$(BIN)/python -m bench.lsp_startup
 	$(BIN)/python -m bench.lsp_latency
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.embedded_serving
+	$(BIN)/python -m bench.decisions
+	$(BIN)/python -m bench.prediction
+	$(BIN)/python -m bench.provisioning
+	$(BIN)/python -m bench.workflows
+	$(BIN)/python -m bench.typing
+	$(BIN)/python -m bench.emulator_fidelity
+	$(BIN)/python -m bench.peers
 
 vsix: $(VSIX)  ## the VS Code extension as a package to install
 
