@@ -55,7 +55,6 @@ bench: $(VENV)/developing  ## every benchmark, one after another: about two hour
 	$(BIN)/python -m bench.embedded_serving
 	$(BIN)/python -m bench.decisions
 	$(BIN)/python -m bench.prediction
-	$(BIN)/python -m bench.provisioning
 	$(BIN)/python -m bench.workflows
 	$(BIN)/python -m bench.typing
 	$(BIN)/python -m bench.emulator_fidelity
