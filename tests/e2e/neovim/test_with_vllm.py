@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.idioms import LEARNED, NOT_LEARNED, Begun
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.editor import Home, wait_for
+from tests.e2e.neovim.editor import Home, headless, wait_for
 from tests.e2e.neovim.terminal import terminal
 from tests.e2e.real import RealBackend
 
@@ -48,3 +49,35 @@ def test_vllm_summarizes_and_translates(
             assert editor.text.strip()
             assert editor.lua("return vim.bo.filetype") == filetype
             view.type("q")
+
+
+@pytest.mark.parametrize("begun", LEARNED, ids=lambda begun: begun.name)
+def test_an_idiom_is_completed_to_something_useful(
+    begun: Begun, person: Home, source: Path, real_backend: RealBackend
+) -> None:
+    home = person.with_backend(real_backend.url, "")
+    text = accepted(home, source, begun)
+    assert begun.is_useful(text), text
+
+
+def test_a_loop_parses_though_its_range_is_not_learned(
+    person: Home, source: Path, real_backend: RealBackend
+) -> None:
+    home = person.with_backend(real_backend.url, "")
+    text = accepted(home, source, NOT_LEARNED)
+    if not NOT_LEARNED.is_useful(text):
+        pytest.xfail(f"the model has not learned what a loop ranges over:\n{text}")
+
+
+def accepted(home: Home, source: Path, begun: Begun) -> str:
+    """The file after its key was typed and what was then shown accepted."""
+    source.write_text(begun.source)
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.type(f"{begun.line}GA{begun.key}")
+        shown = editor.wait_ghost()
+        expected = (begun.place.before + shown + begun.place.after).rstrip()
+        editor.type("<Tab>")
+        wait_for("the accepted text", lambda: editor.text.rstrip() == expected)
+        editor.type("<Esc>")
+        return editor.text
