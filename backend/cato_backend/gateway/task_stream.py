@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from cato_backend.gateway.sinks import StreamSink
-from cato_backend.runtime.answer import text_of
 from cato_backend.runtime.calls import Started
+from cato_backend.runtime.chunks import text_of
 from cato_backend.wire import sse
 from cato_backend.wire.tasks import TaskEvent
 

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard, cast
+from typing import Any
 
 import orjson
 
 from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.chunks import (
+    AttemptBroken,
+    as_chat,
+    believed_tokens,
+    cached_tokens,
+    parse,
+    strip,
+    text_of,
+)
 from cato_backend.wire import sse
-
-_LONGEST_PROMPT = 10_000_000
-"""Tokens; beyond every context there is."""
-
-
-class AttemptBroken(Exception):
-    """The replica failed this attempt; another may take it. The text is for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Answer:
         if event.data == sse.DONE:
             self.done = True
             return Relayed(event.raw)
-        chunk = _parse(event.data)
+        chunk = parse(event.data)
         try:
             return self._take(chunk, event)
         except (TypeError, ValueError, AttributeError) as error:
@@ -114,9 +116,9 @@ class Answer:
             if choice.get("finish_reason") is not None:
                 self._ended.add(choice.get("index") or 0)
             if not self._wants_token_ids:
-                changed = _strip(choice) or changed
+                changed = strip(choice) or changed
         if not self._wants_token_ids:
-            changed = _strip(chunk) or changed
+            changed = strip(chunk) or changed
         self.tokens += tokens
         if shown:
             self.tokens_shown = self.tokens
@@ -129,7 +131,7 @@ class Answer:
             return False
         chunk |= self._head
         if self._kind is Kind.CHAT:
-            _as_chat(chunk)
+            as_chat(chunk)
         if chunk.get("usage"):
             chunk["usage"] |= self._usage()
         return True
@@ -156,64 +158,3 @@ class Answer:
         if counted is not None:
             given = max(1, counted - (self._resumed_at or 0))
             self.prompt_tokens = len(self.prompt_ids) or given
-
-
-def _parse(data: str) -> dict[str, Any]:
-    try:
-        chunk = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise AttemptBroken(f"an event is not JSON: {error}") from error
-    if not _is_chunk(chunk):
-        raise AttemptBroken("an event is not a chunk of OpenAI's")
-    if chunk.get("error"):
-        raise AttemptBroken("the replica sent an error in its stream")
-    return chunk
-
-
-def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
-    if not isinstance(value, dict):
-        return False
-    chunk = cast("dict[str, object]", value)
-    choices: object = chunk.get("choices") or []
-    if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
-        return False
-    return all(isinstance(choice, dict) for choice in cast("list[object]", choices))
-
-
-def believed_tokens(counted: object) -> int | None:
-    """A count of prompt tokens, unless it cannot be: a lie would mislead ledger and limits."""
-    possible = isinstance(counted, int) and 0 < counted <= _LONGEST_PROMPT
-    return counted if isinstance(counted, int) and possible else None
-
-
-def cached_tokens(usage: Mapping[str, Any]) -> int | None:
-    """How many of the prompt's tokens the engine found in its cache; None where it does not say."""
-    details = usage.get("prompt_tokens_details")
-    if not isinstance(details, dict):
-        return None
-    cached = cast("dict[str, object]", details).get("cached_tokens")
-    return cached if isinstance(cached, int) and cached >= 0 else None
-
-
-def text_of(choice: Mapping[str, Any]) -> str:
-    """The text that a chunk's choice adds, of a completion or of a chat."""
-    delta = choice.get("delta")
-    said: Mapping[str, Any] = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
-    text = said.get("content") or choice.get("text")
-    return text if isinstance(text, str) else ""
-
-
-def _strip(part: dict[str, Any]) -> bool:
-    """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked."""
-    changed = False
-    for name in ("token_ids", "prompt_token_ids"):
-        if part.get(name) is not None:
-            part[name] = None
-            changed = True
-    return changed
-
-
-def _as_chat(chunk: dict[str, Any]) -> None:
-    chunk["object"] = "chat.completion.chunk"
-    for choice in chunk["choices"]:
-        choice["delta"] = {"content": choice.pop("text", "")}

@@ -5,23 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import orjson
 
-from cato_backend.errors import InvalidRequest, NotFound, RequestError
-from cato_backend.runtime.answer import (
-    Answer,
-    AttemptBroken,
-    Relayed,
-    believed_tokens,
-    cached_tokens,
-)
-from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.answer import Answer, Relayed
+from cato_backend.runtime.chunks import AttemptBroken, believed_tokens, cached_tokens
 from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.render import Upstream, render
+from cato_backend.runtime.replica_errors import PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
 from cato_backend.runtime.upstreams import Reply, Upstreams
 from cato_backend.wire import sse
@@ -34,13 +28,6 @@ _TAIL_S = 1.0
 """For what comes after the finish reason: usage, and the end of the stream."""
 _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 """Per token, of any prompt."""
-_CLIENT_ERRORS = frozenset({400, 404, 413, 422})
-
-
-class PromptTooLong(InvalidRequest):
-    """The engine counted more tokens than its context holds."""
-
-    code = "context_length_exceeded"
 
 
 class Unreachable(AttemptBroken):
@@ -191,31 +178,3 @@ async def _relay_whole(flight: Flight, reply: Reply, emit: Emit) -> None:
     flight.answer.prompt_tokens = believed_tokens(prompt)
     flight.answer.cached_tokens = cached
     await emit(Relayed(data, tokens, flight.answer.prompt_tokens, cached))
-
-
-def refusal(status: int, data: bytes, kind: Kind) -> RequestError | AttemptBroken:
-    """What a replica's error status means: the client's own fault, or the replica's."""
-    if status not in _CLIENT_ERRORS:
-        # Its message is not told: it may hold the prompt.
-        return AttemptBroken(f"HTTP {status}")
-    message, param = _error_of(data)
-    field = "messages" if kind is Kind.CHAT else "prompt"
-    if param == "input_tokens":
-        return PromptTooLong(message, param=field)
-    if status == 404:
-        return NotFound(message, param=param)
-    return InvalidRequest(message, param=param)
-
-
-def _error_of(data: bytes) -> tuple[str, str | None]:
-    try:
-        value: Any = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return data[:200].decode("utf-8", "replace"), None
-    body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    error = body.get("error", body)
-    if not isinstance(error, dict):
-        return str(error)[:1000], None
-    fields = cast("dict[str, object]", error)
-    param = fields.get("param")
-    return str(fields.get("message", ""))[:1000], param if isinstance(param, str) else None

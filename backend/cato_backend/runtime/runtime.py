@@ -10,10 +10,11 @@ from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
-from cato_backend.runtime.answer import AttemptBroken, Relayed
+from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
