@@ -258,7 +258,7 @@ def _show(progress: Progress) -> None:
     )
     if sys.stderr.isatty():
         print(f"\r{text:70}", end="", file=sys.stderr, flush=True)
-    elif progress.done % 10 == 0:
+    elif progress.done % max(1, progress.total // 10) == 0:
         print(text, file=sys.stderr, flush=True)
 
 
