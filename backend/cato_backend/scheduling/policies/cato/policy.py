@@ -18,8 +18,11 @@ from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
 from cato_backend.scheduling.view import FleetView
 from cato_backend.wire.headers import Task
 
-_MOST_KEPT = 12
+_MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
+
+_NEXT_LOOK_S = 0.001
+"""What has just proved hopeless is looked at again when those behind it have had their turn."""
 
 
 class Cato(Policy):
@@ -34,6 +37,7 @@ class Cato(Policy):
         self._kept = 0
         self._without_slot: set[Task] = set()
         self._hopeless: set[str] = set()
+        self._queued = 0
 
     # -- what happens --------------------------------------------------------------------------
 
@@ -87,7 +91,8 @@ class Cato(Policy):
     # -- the queue -----------------------------------------------------------------------------
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
-        """Latest start time, with what has begun in front."""
+        """The latest start time."""
+        self._queued += 1
         self._order.enter(waiting.request)
         return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
 
@@ -152,9 +157,8 @@ class Cato(Policy):
     def _bind(self, waiting: Waiting, best: Choice, roster: Roster, now: float) -> Verdict:
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
-        if relegated and not self._is_idle(book):
-            self._hopeless.add(request.id)
-            return Hold(key=self._order.relegated(request))
+        if relegated and not self._may_run_hopeless(request, book):
+            return self._relegate(request, now)
         wait_s = best.starts_at + roster.kept_s(book) - now
         if self._options.late_binding and wait_s > self._options.outstanding_s:
             self._kept += 1
@@ -164,7 +168,18 @@ class Cato(Policy):
         self._gone(request)
         return Place(book.view.replica_id, priority)
 
+    def _may_run_hopeless(self, request: Request, book: Book) -> bool:
+        """Only on a replica with nothing to prefill, after those that can be met had their turn."""
+        others = self._queued - len(self._hopeless) - (request.id not in self._hopeless)
+        return self._is_idle(book) and (request.id in self._hopeless or not others)
+
+    def _relegate(self, request: Request, now: float) -> Hold:
+        until = None if request.id in self._hopeless else now + _NEXT_LOOK_S
+        self._hopeless.add(request.id)
+        return Hold(until=until, key=self._order.relegated(request))
+
     def _gone(self, request: Request) -> None:
         """It is no longer queued."""
         self._order.leave(request)
         self._hopeless.discard(request.id)
+        self._queued -= 1

@@ -1,0 +1,185 @@
+"""CATO's own policy, mechanism by mechanism."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cato_backend.errors import ConfigError
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.requests import Request, Target
+from cato_backend.scheduling import (
+    Decision,
+    Dispatch,
+    Event,
+    Finished,
+    Limits,
+    Progressed,
+    ReplicaUp,
+    Scheduler,
+    Setup,
+    Submitted,
+    make_policy,
+)
+from cato_backend.scheduling.policies.cato import MECHANISMS, RELEGATED_PRIORITY, CatoOptions
+from cato_backend.wire.headers import Task
+from tests.fast.scheduling.stories import MODEL, request
+
+PROFILE = Profile(
+    MODEL,
+    "emulated",
+    StepLaw("additive", base=0.020, per_new_token=0.0001),
+    EngineLimits(max_num_seqs=32),
+)
+
+
+class Fleet:
+    """Replicas `a`, `b`, ... of the reference profile under `cato`."""
+
+    def __init__(self, replicas: int = 1, setup: Setup | None = None) -> None:
+        limits = Limits(max_waiting=10_000, max_waiting_per_session=10_000)
+        self.scheduler = Scheduler(make_policy("cato", setup), limits)
+        for name in "abcdef"[:replicas]:
+            self.scheduler.handle(ReplicaUp(name, MODEL, 32, PROFILE), 0.0)
+
+    def tell(self, event: Event, now: float = 0.0) -> list[Dispatch]:
+        """What is dispatched because of it."""
+        return dispatches(self.scheduler.handle(event, now))
+
+    def begin(self, dispatch: Dispatch, now: float) -> list[Dispatch]:
+        """The first token comes."""
+        return self.tell(Progressed(dispatch.request_id, dispatch.attempt, 1), now)
+
+
+def dispatches(decisions: list[Decision]) -> list[Dispatch]:
+    return [decision for decision in decisions if isinstance(decision, Dispatch)]
+
+
+def completion(name: str, *blocks: int, arrival: float = 0.0, tokens: int = 500) -> Request:
+    return replace(
+        request(name, arrival=arrival, ttft_s=0.25, worthless_after_s=0.5, prompt_tokens=tokens),
+        task=Task.COMPLETION,
+        prompt_blocks=blocks,
+    )
+
+
+def summary(name: str, arrival: float = 0.0, e2e_s: float = 3.0) -> Request:
+    asked = request(name, arrival=arrival)
+    return replace(asked, task=Task.SUMMARIZATION, target=Target(e2e_s=e2e_s))
+
+
+def test_a_request_is_bound_late_and_the_more_urgent_goes_first() -> None:
+    fleet = Fleet()
+    [first] = fleet.tell(Submitted(request("long", ttft_s=5, prompt_tokens=2000)))
+    assert fleet.tell(Submitted(request("patient", ttft_s=5, prompt_tokens=2000))) == []
+    assert fleet.tell(Submitted(completion("urgent")), now=0.01) == []
+    bound = fleet.begin(first, now=0.15)
+    assert [dispatch.request_id for dispatch in bound] == ["urgent"]
+
+
+def test_it_returns_to_the_replica_that_holds_its_prompt() -> None:
+    fleet = Fleet(2)
+    blocks = tuple(range(10))
+    [first] = fleet.tell(Submitted(completion("first", *blocks)))
+    fleet.begin(first, now=0.1)
+    [other] = fleet.tell(Submitted(completion("other", 99, tokens=100)), now=0.2)
+    assert other.replica_id != first.replica_id
+    fleet.begin(other, now=0.25)
+    [second] = fleet.tell(Submitted(completion("second", *blocks, 10, arrival=1.0)), now=1.0)
+    assert second.replica_id == first.replica_id
+
+
+def test_it_leaves_that_replica_where_only_another_can_meet_the_target() -> None:
+    fleet = Fleet(2)
+    blocks = tuple(range(10))
+    [first] = fleet.tell(Submitted(completion("first", *blocks)))
+    fleet.begin(first, now=0.1)
+    beginning_alike = (*blocks, *range(100, 190))
+    big = request("big", arrival=0.1, ttft_s=5.0, prompt_tokens=8000)
+    big = replace(big, prompt_blocks=beginning_alike)
+    [away] = fleet.tell(Submitted(big), now=0.1)
+    assert away.replica_id == first.replica_id
+    [second] = fleet.tell(Submitted(completion("second", *blocks, 10, arrival=0.2)), now=0.2)
+    assert second.replica_id != first.replica_id
+
+
+def test_the_hopeless_waits_behind_what_can_be_met_and_says_so_to_the_engine() -> None:
+    fleet = Fleet()
+    [running] = fleet.tell(Submitted(request("running", prompt_tokens=2000)), now=9.0)
+    fleet.tell(Submitted(request("late", arrival=1.0, ttft_s=1.0)), now=9.0)
+    fleet.tell(Submitted(request("in time", arrival=9.0, ttft_s=4.0)), now=9.0)
+    [first] = fleet.begin(running, now=9.25)
+    assert first.request_id == "in time"
+    assert first.priority < RELEGATED_PRIORITY
+    [second] = fleet.begin(first, now=9.3)
+    assert second.request_id == "late"
+    assert second.priority >= RELEGATED_PRIORITY
+
+
+def test_a_completion_finds_a_slot_where_others_have_taken_all_that_they_may() -> None:
+    fleet = Fleet()
+    now, sent = 0.0, 0
+    for number in range(40):
+        now += 1.0
+        for dispatch in fleet.tell(Submitted(request(f"g{number}", arrival=now)), now):
+            sent += 1
+            fleet.begin(dispatch, now + 0.1)
+    assert sent == 30
+    assert len(fleet.tell(Submitted(completion("c", arrival=now)), now)) == 1
+
+
+def test_a_warm_request_runs_only_where_nothing_else_does() -> None:
+    fleet = Fleet()
+    warm = replace(request("warm"), warm=True)
+    [running] = fleet.tell(Submitted(request("running", prompt_tokens=1000)))
+    assert fleet.tell(Submitted(warm)) == []
+    [dispatch] = fleet.begin(running, now=0.2)
+    assert (dispatch.request_id, dispatch.priority >= RELEGATED_PRIORITY) == ("warm", True)
+
+
+@settings(max_examples=20, deadline=None)
+@given(greedy=st.integers(10, 60), tokens=st.integers(200, 2000))
+def test_a_greedy_session_cannot_starve_another(greedy: int, tokens: int) -> None:
+    fleet = Fleet()
+    crowd = [
+        request(f"g{n}", session="greedy", ttft_s=1.0, prompt_tokens=tokens) for n in range(greedy)
+    ]
+    pending = [dispatch for asked in crowd for dispatch in fleet.tell(Submitted(asked))]
+    modest = request("modest", session="modest", ttft_s=1.0, prompt_tokens=tokens, arrival=0.01)
+    pending += fleet.tell(Submitted(modest), now=0.01)
+    now, served = 0.01, list[str]()
+    while pending and "modest" not in served:
+        dispatch = pending.pop(0)
+        served.append(dispatch.request_id)
+        now += 0.02 + tokens * 0.0001
+        pending += fleet.begin(dispatch, now)
+        pending += fleet.tell(Finished(dispatch.request_id, dispatch.attempt), now)
+    assert served[-1] == "modest"
+    assert len(served) <= 6
+
+
+def test_each_mechanism_can_be_switched_off_and_no_other() -> None:
+    for mechanism in MECHANISMS:
+        assert CatoOptions().without(mechanism) != CatoOptions()
+        assert Fleet(setup=Setup(without=(mechanism,))).tell(Submitted(summary("s")))
+    with pytest.raises(ConfigError, match="late-binding"):
+        CatoOptions().without("thinking")
+
+
+def test_without_a_profile_it_serves_and_learns() -> None:
+    scheduler = Scheduler(make_policy("cato"))
+    scheduler.handle(ReplicaUp("a", MODEL, 8), 0.0)
+    now = 0.0
+    for number in range(20):
+        now += 10.0
+        asked = request(f"r{number}", arrival=now, ttft_s=5.0, prompt_tokens=1000)
+        [dispatch] = dispatches(scheduler.handle(Submitted(asked), now))
+        scheduler.handle(Progressed(dispatch.request_id, 1, 1), now + 2.0)
+        scheduler.handle(Finished(dispatch.request_id, 1), now + 3.0)
+    hopeless = request("r", arrival=now, ttft_s=0.5, prompt_tokens=1000)
+    [dispatch] = dispatches(scheduler.handle(Submitted(hopeless), now + 5.0))
+    assert dispatch.priority >= RELEGATED_PRIORITY
