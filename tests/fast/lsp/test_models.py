@@ -21,7 +21,14 @@ def check(listing: object, expected: Model | None) -> None:
 
 
 def test_the_alias_comes_before_what_is_listed_first() -> None:
-    described = Model("cato", frozenset({"completion", "translation"}), 1000, 3.5, True, True)
+    described = Model(
+        "cato",
+        frozenset({"completion", "translation"}),
+        max_prompt_tokens=1000,
+        chars_per_token=3.5,
+        fills_in_the_middle=True,
+        cancels=True,
+    )
     check({"data": [PLAIN, {"id": "cato", "cato": SAID}]}, described)
     assert described.prompt_characters == 3500
 
