@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import TimeoutError
 
+from tests.e2e.idioms import LEARNED, Begun
 from tests.e2e.real import RealBackend
 from tests.e2e.vscode.conftest import SOURCE, Configure, OpenEditor
 from tests.e2e.vscode.editor import Editor
@@ -48,3 +49,35 @@ async def test_what_vllm_writes_is_shown_accepted_and_saved(
         await editor.run("CATO: Summarize Function")
         await editor.wait_tab("summary of scale")
         assert solid(await editor.text_beside())
+
+
+async def complete(editor: Editor, begun: Begun, file: Path) -> None:
+    """Types the key at its place, accepts what is shown, saves, and leaves nothing open.
+
+    What is open beside a file is context for the model: each file is completed on its own.
+    """
+    await editor.open(begun.file)
+    await editor.press("Control+Home")
+    for _ in range(begun.line - 1):
+        await editor.press("ArrowDown")
+    await editor.press("End")
+    await editor.type(begun.key)
+    shown = await editor.wait_ghost_text()
+    await editor.press("Tab")
+    await save(editor, file, expected=begun.place.before + shown + begun.place.after)
+    await editor.run("View: Close All Editors")
+
+
+async def test_idioms_are_completed_to_something_useful(
+    window: OpenEditor, configure: Configure, folder: Path, real_backend: RealBackend
+) -> None:
+    configure(**{"backend.url": real_backend.url})
+    for begun in LEARNED:
+        (folder / begun.file).write_text(begun.source, encoding="utf-8")
+    async with window() as editor:
+        await editor.wait_status("ready")
+        for begun in LEARNED:
+            await complete(editor, begun, folder / begun.file)
+    for begun in LEARNED:
+        text = (folder / begun.file).read_text(encoding="utf-8")
+        assert begun.is_useful(text), text
