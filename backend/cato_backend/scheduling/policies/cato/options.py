@@ -17,6 +17,8 @@ class CatoOptions:
     """Expected goodput, in requests, that a second of prefill costs those who come later."""
     harm: float = 0.1
     """Weight of the expected loss of what is in flight."""
+    work_weight: float = 4.0
+    """In the queue's order, how many seconds of waiting outweigh a second of own service."""
     least_chance: float = 0.3
     """Below this chance of meeting its target a request is relegated."""
     reserved: float = 1 / 16
@@ -25,7 +27,7 @@ class CatoOptions:
     spare: float = 0.5
     """Share of a replica's slots up to which it takes relegated work."""
     late_binding: bool = True
-    deadline_order: bool = True
+    work_order: bool = True
     engine_priority: bool = True
     prefix: bool = True
     in_flight: bool = True

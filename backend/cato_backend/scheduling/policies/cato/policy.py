@@ -91,7 +91,7 @@ class Cato(Policy):
     # -- the queue -----------------------------------------------------------------------------
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
-        """The latest start time."""
+        """Its place among those that can be met."""
         self._queued += 1
         self._order.enter(waiting.request)
         return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
