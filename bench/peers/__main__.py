@@ -56,8 +56,15 @@ class Run:
             "void": self.void,
             "punctual_steps": round(self.punctual, 4),
             "client_late_p99_ms": round(self.client_late_s * 1e3, 2),
-            "score": score_record(self.score),
+            "score": _without_curves(score_record(self.score)),
         }
+
+
+def _without_curves(record: Any) -> Any:
+    """Percentiles are enough of each of many runs."""
+    if not isinstance(record, dict):
+        return record
+    return {key: _without_curves(value) for key, value in record.items() if key != "curve"}
 
 
 def main() -> None:
