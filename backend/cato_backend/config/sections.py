@@ -46,9 +46,7 @@ class ServerConfig(Frozen):
 class SchedulingConfig(Frozen):
     """[scheduling]: the policy and the bounds that it may not cross."""
 
-    policy: str = Field(
-        default="cato", description="which policy routes requests"
-    )
+    policy: str = Field(default="cato", description="which policy routes requests")
     profile: str = Field(
         default="", description="file of the latency profile of replicas that name none"
     )
