@@ -122,6 +122,7 @@ class Ledger:
             attempt.prompt_tokens = prompt_tokens
         if cached_tokens is not None:
             attempt.cached_tokens = cached_tokens
+            attempt.cache_told = True
         attempt.emitted += tokens
         replica.kv_tokens += tokens
         replica.outstanding_tokens += attempt.outstanding_tokens - outstanding

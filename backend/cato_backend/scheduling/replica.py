@@ -34,6 +34,8 @@ class Attempt:
     dispatched_at: float = 0.0
     cached_tokens: int = 0
     """Of the prompt; expected at the dispatch, the engine's own count once it told it."""
+    cache_told: bool = False
+    """Whether the engine has told it; vLLM does so with the usage, at the end of a stream."""
     priority: int = 0
     first_token_at: float | None = None
     """Of this attempt."""

@@ -118,7 +118,7 @@ class Scheduler:
         attempt = self._current(event.request_id, event.attempt)
         if attempt is None:
             return False
-        if event.cached_tokens is not None and event.prompt_tokens and not attempt.started:
+        if event.cached_tokens is not None and not attempt.cache_told:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         self._ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
         return self._policy.progressed(attempt, event.tokens, self._fleet)
