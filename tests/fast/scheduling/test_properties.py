@@ -49,6 +49,7 @@ class Live:
 
     replica: str | None = None
     attempt: int = 0
+    warm: bool = False
 
 
 class Fleet(RuleBasedStateMachine):
@@ -111,7 +112,7 @@ class Fleet(RuleBasedStateMachine):
             resumable=data.draw(st.booleans()),
         )
         new = replace(new, prompt_blocks=data.draw(PROMPTS), warm=data.draw(st.booleans()))
-        self.live[new.id] = Live()
+        self.live[new.id] = Live(warm=new.warm)
         self.tell(Submitted(new))
 
     @rule(name=st.sampled_from("abc"))
@@ -189,7 +190,10 @@ class Fleet(RuleBasedStateMachine):
         accepting = [r for r in self.scheduler.replicas if r.replica_id not in self.draining]
         most = 0 if self.keeps_one_busy else MAX_RUNNING - 1
         room = any(r.running <= most for r in accepting)
-        fresh = [live for live in self.live.values() if live.replica is None and not live.attempt]
+        waiting = [live for live in self.live.values() if live.replica is None]
+        # One that a replica failed may wait for another one. Who only warms a cache may be kept by
+        # a policy that tells it apart: behind any other, and for good once its time has passed.
+        fresh = [w for w in waiting if not w.attempt and not (w.warm and self.keeps_one_busy)]
         assert not (room and fresh)
 
     def teardown(self) -> None:

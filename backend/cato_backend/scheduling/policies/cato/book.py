@@ -45,6 +45,13 @@ class Book:
         self._losses = _NO_LOSSES
         self._weighed_at = -math.inf
 
+    @property
+    def slots(self) -> int:
+        """Requests that run at once there; more would queue in the engine, out of reach."""
+        if self.view.profile is None:  # The guess is one of speed, not of size.
+            return self.view.max_running
+        return min(self.view.max_running, self.service.limits.max_num_seqs)
+
     # -- predicted times -----------------------------------------------------------------------
 
     def rate(self, now: float) -> float:

@@ -145,14 +145,13 @@ class Cato(Policy):
         return self._judge.best(choices, now)
 
     def _has_slot(self, task: Task, book: Book) -> bool:
-        slots = min(book.view.max_running, book.service.limits.max_num_seqs)
+        slots = book.slots
         first = task is Task.COMPLETION or not self._options.class_caps
         reserved = 0 if first else int(self._options.reserved * slots)
         return book.view.running < max(1, slots - reserved)
 
     def _is_idle(self, book: Book) -> bool:
-        slots = min(book.view.max_running, book.service.limits.max_num_seqs)
-        return not book.view.unstarted and book.view.running < self._options.spare * slots
+        return not book.view.unstarted and book.view.running < self._options.spare * book.slots
 
     def _bind(self, waiting: Waiting, best: Choice, roster: Roster, now: float) -> Verdict:
         request, book = waiting.request, best.book
