@@ -14,13 +14,14 @@ from tests.e2e.real import CATO, RealBackend, serve
 CROWDED = """
 # One at a time in the engine, two at a time from the gateway: so a second request waits in the
 # engine for its first token, and a third in the gateway's queue, as long as the first one runs.
+# (With underscores vLLM understands it too; with dashes the gateway would send only one.)
 [scheduling]
 max_running_per_replica = 2
 max_wait_s = 600
 [[models]]
 name = "cato-embedded"
 path = "embedded"
-engine_args = ["--max-num-seqs", "1"]
+engine_args = ["--max_num_seqs", "1"]
 [engine]
 kind = "cpu"
 """
