@@ -117,8 +117,9 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     else:
         found = await _invoked(session, asked)
     shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
-    for one in shown[:1]:
-        session.workbench.feedback.answered(one, question.snapshot, question.offset)
+    for one in shown:
+        first = one is shown[0]
+        session.workbench.feedback.answered(one, question.snapshot, question.offset, first=first)
     return shown
 
 

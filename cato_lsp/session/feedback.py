@@ -35,6 +35,8 @@ class Shown:
     language: str
     offset: int
     accepted_chars: int = 0
+    seen: bool = False
+    """False for a further candidate that the person has not turned to, as far as is known."""
 
 
 class FeedbackLedger:
@@ -47,14 +49,23 @@ class FeedbackLedger:
         self._on_screen: dict[str, Shown] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._tells_what_it_shows = False
+        self._shown = self._taken = 0
 
-    def answered(self, suggestion: Suggestion, snapshot: Snapshot, offset: int) -> None:
-        """The editor was answered: it shows this, unless it is one that tells."""
+    @property
+    def acceptance(self) -> float | None:
+        """Of what was shown, the share that was accepted, in whole or in part; None before."""
+        return min(self._taken / self._shown, 1.0) if self._shown else None
+
+    def answered(
+        self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
+    ) -> None:
+        """The editor was answered: it shows the first of these, unless it is one that tells."""
         known = self._by_request.get(suggestion.request_id)
         shown = Shown(suggestion, snapshot.uri, snapshot.language_id, offset)
-        shown.accepted_chars = known.accepted_chars if known else 0
+        if known is not None:
+            shown.accepted_chars, shown.seen = known.accepted_chars, known.seen
         self._remember(shown)
-        if known is None and not self._tells_what_it_shows:
+        if known is None and first and not self._tells_what_it_shows:
             self._show(shown)
         elif known is not None and self._on_screen.get(snapshot.uri) is known:
             self._on_screen[snapshot.uri] = shown
@@ -71,8 +82,8 @@ class FeedbackLedger:
         shown = self._by_request.get(request_id)
         if shown is None:
             return None
+        self._take(shown, len(shown.suggestion.text))
         self._on_screen.pop(shown.uri, None)
-        shown.accepted_chars = len(shown.suggestion.text)
         self._say(FeedbackEvent.ACCEPTED, shown, shown.accepted_chars)
         for after_s, event in KEPT:
             self._later(after_s, partial(self._check, shown, event))
@@ -82,7 +93,7 @@ class FeedbackLedger:
         """Its first `accepted_chars` characters were accepted."""
         shown = self._by_request.get(request_id)
         if shown is not None:
-            shown.accepted_chars = accepted_chars
+            self._take(shown, accepted_chars)
             self._say(FeedbackEvent.PARTIALLY_ACCEPTED, shown, accepted_chars)
 
     def gone(self, uri: str) -> None:
@@ -102,7 +113,16 @@ class FeedbackLedger:
     def _show(self, shown: Shown) -> None:
         self.gone(shown.uri)
         self._on_screen[shown.uri] = shown
+        shown.seen = True
+        self._shown += 1
         self._say(FeedbackEvent.SHOWN, shown, None)
+
+    def _take(self, shown: Shown, accepted_chars: int) -> None:
+        """What is accepted was shown, if only as a further candidate."""
+        if not shown.seen:
+            self._show(shown)
+        self._taken += not shown.accepted_chars
+        shown.accepted_chars = accepted_chars
 
     def _remember(self, shown: Shown) -> None:
         self._by_request.pop(shown.suggestion.request_id, None)

@@ -191,7 +191,7 @@ class Session:
             state, message = State.BUSY, "the backend is busy: suggestions may be late"
         if not self.settings.completion.enabled:
             state, message = State.DISABLED, "inline completion is switched off"
-        latency_ms = _median(self._latencies_ms)
+        latency_ms, bench = _median(self._latencies_ms), self._workbench
         return Status(
             state=state,
             message=message,
@@ -199,6 +199,8 @@ class Session:
             latency_ms=None if latency_ms is None else round(latency_ms, 1),
             load=self._load,
             log_path=self._log_path,
+            acceptance=bench.feedback.acceptance if bench else None,
+            tokens_saved=bench.usage.tokens_saved if bench else None,
         )
 
     def status_changed(self) -> None:

@@ -29,6 +29,10 @@ class Status:
     """The median of the last answers."""
     load: float | None
     log_path: str | None
+    acceptance: float | None = None
+    """Of what this session showed, the share that was accepted, in whole or in part."""
+    tokens_saved: int | None = None
+    """Prompt tokens that this session did not have to ask for."""
 
     def body(self) -> dict[str, Any]:
         """As the protocol spells it."""
@@ -39,6 +43,8 @@ class Status:
             "latencyMs": self.latency_ms,
             "load": self.load,
             "logPath": self.log_path,
+            "acceptance": self.acceptance,
+            "tokensSaved": self.tokens_saved,
         }
 
     def told_apart_by(self) -> tuple[object, ...]:

@@ -28,6 +28,12 @@ class Usage:
         """The share of prompt tokens that the engine had computed before; None while unknown."""
         return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else None
 
+    @property
+    def tokens_saved(self) -> int | None:
+        """Prompt tokens of what was not asked, at the mean of what was; None while unknown."""
+        reused = self.from_cache + self.from_stream
+        return round(reused * self.prompt_tokens / self.told) if self.told else None
+
     def tell(self, usage: dict[str, Any]) -> None:
         """Takes note of an OpenAI usage object, where it says how much was cached."""
         details = cast("dict[str, Any]", usage.get("prompt_tokens_details") or {})

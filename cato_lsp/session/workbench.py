@@ -99,7 +99,7 @@ class Workbench:
         for uri in uris:
             snapshot = self._session.documents.snapshot(uri)
             if snapshot is not None and self._session.allows(uri):
-                name = uri.rpartition("/")[2]
+                name = uri.rpartition("/")[2].partition("#")[0]
                 yield OtherFile(name, snapshot, self._edited.get(uri))
 
     def _store_usage(self) -> None:

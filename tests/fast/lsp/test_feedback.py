@@ -30,9 +30,9 @@ class Person:
     def types(self, text: str) -> None:
         self.snapshot = open_document(URI, "python", 2, self.snapshot.text + text).snapshot()
 
-    def is_answered(self, text: str, request_id: str) -> None:
+    def is_answered(self, text: str, request_id: str, *, first: bool = True) -> None:
         one = Suggestion(text, request_id, Task.COMPLETION, Source.ASKED, 120.0)
-        self.ledger.answered(one, self.snapshot, len(self.snapshot.text))
+        self.ledger.answered(one, self.snapshot, len(self.snapshot.text), first=first)
 
     def _tell(self, feedback: Feedback, more: dict[str, object]) -> None:
         self.told.append((feedback.event.value, feedback.request_id))
@@ -78,6 +78,28 @@ def test_an_editor_that_tells_what_it_shows_is_believed() -> None:
     assert person.told[1:] == [("rejected", "a"), ("shown", "b")]
 
 
+async def test_a_further_candidate_counts_once_it_is_accepted() -> None:
+    person = Person()
+    person.is_answered("1", "a")
+    person.is_answered("2", "b", first=False)
+    person.is_answered("3", "c", first=False)
+    person.ledger.accepted("b")
+    person.ledger.close()
+    assert person.told == [("shown", "a"), ("rejected", "a"), ("shown", "b"), ("accepted", "b")]
+
+
+async def test_the_acceptance_counts_a_suggestion_once() -> None:
+    person = Person()
+    assert person.ledger.acceptance is None
+    person.is_answered("one two", "a")
+    person.ledger.partially_accepted("a", 3)
+    person.ledger.accepted("a")
+    person.types("y")
+    person.is_answered("2", "b")
+    person.ledger.close()
+    assert person.ledger.acceptance == 0.5
+
+
 def test_nothing_is_told_of_what_was_never_answered() -> None:
     person = Person()
     assert person.ledger.accepted("unknown") is None
@@ -112,7 +134,7 @@ def test_stored_events_are_read_back_and_summed_up(
     assert stats.latency_p50_ms == 102
     assert (stats.asked, stats.reused) == (4, 12)
     assert stats.prefix_hit_rate == 0.8
-    assert stats.tokens_saved == 1200
+    assert stats.tokens_saved == usage.tokens_saved == 1200
     assert history.history_path().stat().st_mode & 0o077 == 0
 
 
@@ -132,3 +154,4 @@ def test_usage_counts_only_what_the_engine_told() -> None:
         usage.tell(told)
     assert usage.told == 0
     assert usage.prefix_hit_rate is None
+    assert usage.tokens_saved is None
