@@ -168,12 +168,13 @@ def _fleet(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> 
 def _cell(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> Cell:
     from cato_backend.scheduling import POLICIES
     from cato_backend.simulation.simulator import Fleet
-    from cato_backend.simulation.study import Cell
+    from cato_backend.simulation.study import Cell, Contender
 
     if arguments.policy not in POLICIES:
         raise ConfigError.of("--policy", arguments.policy, f"one of {', '.join(POLICIES)}")
     fleet = Fleet(1, file.profile())
-    return Cell(arguments.policy, arguments.developers or arguments.rate, 1, demand.workload, fleet)
+    load = arguments.developers or arguments.rate
+    return Cell(Contender(arguments.policy), load, 1, demand.workload, fleet)
 
 
 def _say(text: str) -> None:

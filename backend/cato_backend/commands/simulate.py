@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cato_backend.commands.contenders import add_contender_arguments, contenders_of
 from cato_backend.commands.workloads import (
     add_workload_arguments,
     positive,
@@ -21,7 +22,6 @@ from cato_backend.errors import ConfigError
 if TYPE_CHECKING:
     from cato_backend.simulation.simulator import Fleet
     from cato_backend.simulation.study import Cell, CellResult
-    from cato_backend.simulation.workloads import Workload
 
 SUMMARY = "runs the scheduler over emulated replicas in virtual time, and reports"
 
@@ -34,10 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "confidence intervals over the seeds; --out adds JSON and an HTML report. Example: "
         "cato simulate --policy least-requests,prefix-affinity --rates 10,20,30 --out study"
     )
+    add_contender_arguments(parser)
     study = parser.add_argument_group("study")
-    study.add_argument(
-        "--policy", default="least-requests", metavar="NAME,...", help="`all` takes every one"
-    )
     study.add_argument(
         "--rate", "--rates", dest="rates", metavar="N,...", help="mix, trace: requests per second"
     )
@@ -66,12 +64,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--kill", action="append", default=[], metavar="T:REPLICA", help="it dies at T seconds"
     )
     add_workload_arguments(parser)
-    study.add_argument(
-        "--oracle",
-        action="store_true",
-        help="the reference bound: max_tokens is the true length, and nothing is asked that is "
-        "taken back before its deadline",
-    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, metavar="DIR", help="study.json and report.html")
     output.add_argument("--progress", action="store_true", help="say on stderr how far it is")
@@ -125,32 +117,15 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
     fleet = _fleet(arguments)
     if not 0 <= arguments.warmup < arguments.duration:
         raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
-    workloads = {load: _workload(arguments, load) for load in _loads(arguments)}
+    workloads = {
+        load: workload_of(arguments, arguments.duration, load) for load in _loads(arguments)
+    }
     return [
-        Cell(policy, load, seed, workload, fleet, arguments.warmup)
-        for policy in _policies(arguments.policy)
+        Cell(contender, load, seed, workload, fleet, arguments.warmup)
+        for contender in contenders_of(arguments)
         for load, workload in workloads.items()
         for seed in _seeds(arguments.seeds)
     ]
-
-
-def _workload(arguments: argparse.Namespace, load: float) -> Workload:
-    from cato_backend.simulation.workloads import OracleWorkload
-
-    workload = workload_of(arguments, arguments.duration, load)
-    return OracleWorkload(workload) if arguments.oracle else workload
-
-
-def _policies(text: str) -> list[str]:
-    from cato_backend.scheduling import POLICIES
-
-    if text == "all":
-        return list(POLICIES)
-    names = text.split(",")
-    for name in names:
-        if name not in POLICIES:
-            raise ConfigError.of("--policy", name, f"all, or some of {', '.join(POLICIES)}")
-    return names
 
 
 def _loads(arguments: argparse.Namespace) -> list[float]:

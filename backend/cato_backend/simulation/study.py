@@ -14,14 +14,38 @@ from cato_backend.simulation.scoring import Capacity, ClassScore, Score, score
 from cato_backend.simulation.simulator import Fleet, Simulator
 from cato_backend.simulation.statistics import Interval, interval
 from cato_backend.simulation.workloads.arrival import Workload
+from cato_backend.simulation.workloads.oracle import OracleWorkload, Told
 from cato_backend.wire.headers import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A policy as a study runs it."""
+
+    policy: str
+    without: tuple[str, ...] = ()
+    """Mechanisms of `cato` that are switched off."""
+    oracle: bool = False
+    """Told beforehand what nobody can know: the reference bound."""
+    split: tuple[int, ...] = ()
+    """Replicas of each task, where each task has its own."""
+
+    @property
+    def name(self) -> str:
+        """For tables and plots."""
+        name = self.policy
+        if self.split:
+            name += " " + "/".join(map(str, self.split))
+        if self.without:
+            name += " without " + ", ".join(self.without)
+        return f"{name}, oracle" if self.oracle else name
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One run to be made. `load`: requests per second, or developers."""
 
-    policy: str
+    contender: Contender
     load: float
     seed: int
     workload: Workload
@@ -34,6 +58,7 @@ class CellResult:
     """What a run came to."""
 
     policy: str
+    """The contender's name."""
     load: float
     seed: int
     score: Score
@@ -44,12 +69,18 @@ class CellResult:
 def run_cell(cell: Cell) -> CellResult:
     """Makes one run."""
     began = perf_counter()
-    policy = make_policy(cell.policy, Setup(seed=cell.seed))
-    run = Simulator(policy, cell.fleet).run(cell.workload, cell.seed)
-    duration_s = cell.workload.duration_s
+    contender, workload = cell.contender, cell.workload
+    truth = None
+    if contender.oracle:
+        workload = OracleWorkload(workload)
+        truth = Told.of(workload, cell.seed)
+    setup = Setup(cell.seed, contender.without, truth, contender.split)
+    policy = make_policy(contender.policy, setup)
+    run = Simulator(policy, cell.fleet).run(workload, cell.seed)
+    duration_s = workload.duration_s
     capacity = Capacity(cell.fleet.replicas * duration_s, cell.fleet.profile, run.busy_s)
     return CellResult(
-        policy=cell.policy,
+        policy=contender.name,
         load=cell.load,
         seed=cell.seed,
         score=score(run.outcomes, duration_s, capacity, cell.warmup_s),

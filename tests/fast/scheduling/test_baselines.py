@@ -16,6 +16,7 @@ from cato_backend.scheduling import (
     Progressed,
     ReplicaUp,
     Scheduler,
+    Setup,
     Submitted,
     make_policy,
 )
@@ -157,3 +158,16 @@ def test_llmd_packs_where_the_target_can_be_met() -> None:
     fleet = Fleet("llm-d")
     placed = fleet.submit(*(request(f"r{n}", ttft_s=5) for n in range(4)))
     assert len({d.replica_id for d in placed}) == 1
+
+
+def test_each_task_keeps_to_its_own_replicas() -> None:
+    scheduler = Scheduler(make_policy("per-task", Setup(split=(1, 1, 1, 3))))
+    for name in "abcdef":
+        scheduler.handle(ReplicaUp(name, MODEL, 2, PROFILE), 0.0)
+    translations = [replace(request(f"t{n}"), task=Task.TRANSLATION) for n in range(8)]
+    completion = replace(request("c"), task=Task.COMPLETION)
+    made = [d for r in (*translations, completion) for d in scheduler.handle(Submitted(r), 0.0)]
+    places = {d.request_id: d.replica_id for d in made if isinstance(d, Dispatch)}
+    assert places.pop("c") == "a"
+    assert sorted(places.values()) == ["d", "d", "e", "e", "f", "f"]
+    assert scheduler.waiting(MODEL) == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.__main__ import main
+from cato_backend.commands.contenders import every_split
 
 _LOAD = ("load", "--url", "http://127.0.0.1:9")
 
@@ -15,6 +16,9 @@ _LOAD = ("load", "--url", "http://127.0.0.1:9")
     ("arguments", "said"),
     [
         (("simulate", "--policy", "best"), "--policy: got 'best', expected all, or some of"),
+        (("simulate", "--ablate", "luck"), "--ablate: got 'luck', expected all, or some of late-"),
+        (("simulate", "--split", "1,1,2"), "--split: got '1,1,2', expected all, or 4 counts that"),
+        (("simulate", "--split", "2,1,1,1"), "--split: got '2,1,1,1', expected all, or 4 counts"),
         (("simulate", "--rates", "10,no"), "--rates: got 'no', expected a number above 0"),
         (("simulate", "--rates", "-3"), "--rates: got '-3'"),
         (("simulate", "--workload", "typing", "--developers", "x"), "--developers: got 'x'"),
@@ -57,3 +61,24 @@ def test_a_small_study_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert said.startswith("policy")
     assert "100.0" in said
+
+
+def test_a_study_can_take_mechanisms_away(capsys: pytest.CaptureFixture[str]) -> None:
+    study = ["--policy", "round-robin,cato", "--rates", "8", "--duration", "2", "--jobs", "1"]
+    extra = ["--ablate", "prefix,relegation", "--oracle", "--split", "1,1,1,1"]
+    assert main(["simulate", *study, *extra]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split("  ")[0] for row in rows] == [
+        "round-robin",
+        "cato",
+        "cato without prefix",
+        "cato without relegation",
+        "cato, oracle",
+        "per-task 1/1/1/1",
+    ]
+
+
+def test_every_split_gives_each_task_a_replica() -> None:
+    found = list(every_split(6, 4))
+    assert len(found) == len(set(found)) == 10
+    assert all(sum(split) == 6 and min(split) == 1 for split in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cato_backend.scheduling import make_policy
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.report import study_record, write_page
 from cato_backend.simulation.simulator import Fleet, SimulatedRun, Simulator
-from cato_backend.simulation.study import Cell, knee, points, run_cell, run_cells
+from cato_backend.simulation.study import Cell, Contender, knee, points, run_cell, run_cells
 from cato_backend.simulation.tables import study_table
 from cato_backend.simulation.workloads import (
     Arrival,
@@ -20,6 +21,7 @@ from cato_backend.simulation.workloads import (
     Poisson,
     Workload,
 )
+from cato_backend.simulation.workloads.oracle import Told
 from tests.fast.simulation.stories import Listed, arrival
 
 _WIRE_S = 0.001
@@ -105,7 +107,13 @@ def test_nobody_is_lost_and_a_seed_repeats_itself() -> None:
 @pytest.fixture(scope="module")
 def cells() -> list[Cell]:
     return [
-        Cell("least-requests", rate, seed, MixWorkload(Poisson(rate), 3.0), Fleet(replicas=1))
+        Cell(
+            Contender("least-requests"),
+            rate,
+            seed,
+            MixWorkload(Poisson(rate), 3.0),
+            Fleet(replicas=1),
+        )
         for rate in (2.0, 40.0)
         for seed in (1, 2, 3)
     ]
@@ -134,3 +142,25 @@ def test_overload_is_beyond_the_knee(cells: list[Cell]) -> None:
     light, heavy = (point.over(lambda score: score.overall.goodput).mean for point in found)
     assert light > 0.9 > heavy
     assert 2.0 < knee(found, goodput=0.9) < 40.0
+
+
+def test_contenders_are_what_they_are_called(cells: list[Cell]) -> None:
+    """The same requests: whole, with a mechanism off, and as the reference bound."""
+    contenders = [
+        Contender("cato"),
+        Contender("cato", without=("relegation",)),
+        Contender("cato", oracle=True),
+    ]
+    results = [run_cell(replace(cells[3], contender=each)) for each in contenders]
+    names = [result.policy for result in results]
+    assert names == ["cato", "cato without relegation", "cato, oracle"]
+    whole, ablated, told = (result.score.overall for result in results)
+    assert whole.relegated > ablated.relegated == 0
+    assert told.counted == whole.counted
+    assert told.met != whole.met
+
+
+def test_the_oracle_tells_true_lengths() -> None:
+    workload = MixWorkload(Poisson(20.0), 3.0)
+    told = Told.of(workload, 1)
+    assert all(told.output_tokens(a.id) == a.output_tokens for a in workload.arrivals(1))

@@ -38,6 +38,7 @@ from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutst
 from cato_backend.scheduling.policies.least_requests import LeastRequests
 from cato_backend.scheduling.policies.llmd import LlmdHeadroom
 from cato_backend.scheduling.policies.paper import PaperSlack
+from cato_backend.scheduling.policies.per_task import PerTask
 from cato_backend.scheduling.policies.prefix_affinity import (
     PrefixAffinity,
     PrefixAffinityWithPriorities,
@@ -55,7 +56,9 @@ class Setup:
     without: tuple[str, ...] = ()
     """Mechanisms of `cato` to switch off, of `MECHANISMS`."""
     truth: Truth | None = None
-    """Lengths and cancellations as a simulation knows them, for the reference bound of `cato`."""
+    """Lengths as a simulation knows them, for the reference bound of `cato`."""
+    split: tuple[int, ...] = ()
+    """Shares of the fleet that `per-task` gives each task, in the order of `Task`; else equal."""
 
 
 def _cato(setup: Setup) -> Policy:
@@ -81,6 +84,7 @@ POLICIES: dict[str, Callable[[Setup], Policy]] = {
     "llm-d": lambda setup: LlmdHeadroom(),
     "dynamo": lambda setup: DynamoCost(),
     "qoserve": lambda setup: QoServe(),
+    "per-task": lambda setup: PerTask(setup.split),
 }
 
 

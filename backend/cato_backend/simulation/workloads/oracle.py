@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
@@ -32,3 +32,19 @@ class OracleWorkload:
         for arrival in self.inner.arrivals(seed):
             if arrival.counts:
                 yield replace(arrival, max_tokens=arrival.output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The true length of every answer, for a policy that can be told (`Setup.truth`)."""
+
+    lengths: Mapping[str, int]
+
+    @classmethod
+    def of(cls, workload: Workload, seed: int) -> Told:
+        """From the very requests that will be made."""
+        return cls({arrival.id: arrival.output_tokens for arrival in workload.arrivals(seed)})
+
+    def output_tokens(self, request_id: str) -> int:
+        """The answer's true length. Raises KeyError."""
+        return self.lengths[request_id]

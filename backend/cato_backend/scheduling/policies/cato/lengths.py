@@ -45,10 +45,6 @@ class Truth(Protocol):
         """The answer's true length."""
         ...
 
-    def cancelled_at(self, request_id: str) -> float | None:
-        """When the client will take the request back, on the scheduler's clock; None: never."""
-        ...
-
 
 class Lengths:
     """Beliefs about live requests, learned from ended ones; the truth where it is given."""
