@@ -86,6 +86,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
+        "--event-log",
+        metavar="FILE",
+        help="server.event_log: every event and decision as JSON lines, for `cato replay`",
+    )
+    add(
         "--colocated",
         action="store_true",
         help="for editors: one per user, found by its discovery file, gone when idle",
@@ -202,7 +207,8 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    for name in ("host", "port", "token_file", "tls_cert", "tls_key", "insecure"):
+    names = ("host", "port", "token_file", "tls_cert", "tls_key", "insecure", "event_log")
+    for name in names:
         value = getattr(arguments, name)
         if value is not None:
             yield name, value

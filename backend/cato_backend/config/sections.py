@@ -38,6 +38,12 @@ class ServerConfig(Frozen):
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )
+    event_log: str = Field(
+        default="", description="file for every event and decision of the scheduler, as JSON lines"
+    )
+    event_log_max_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=65536, description="size at which that file rotates"
+    )
     idle_exit_s: float = Field(
         default=0, ge=0, description="end after this many seconds without a request; 0 never does"
     )

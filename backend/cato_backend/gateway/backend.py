@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
@@ -22,6 +23,7 @@ from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import local_launchers, static_launchers
 from cato_backend.runtime.places import Planned
@@ -55,7 +57,9 @@ async def running_backend(
         session = await stack.enter_async_context(_session())
         upstreams = Upstreams()
         stack.callback(upstreams.close)
-        runtime = _runtime(config, upstreams)
+        limits = _limits(config)
+        runtime = _runtime(config, limits, upstreams)
+        _keep_log(config, limits, runtime, stack)
         fleet = Fleet(config, runtime, session, on_news)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
@@ -97,14 +101,26 @@ def _session() -> aiohttp.ClientSession:
     )
 
 
-def _runtime(config: Config, upstreams: Upstreams) -> Runtime:
+def _limits(config: Config) -> Limits:
     scheduling = config.scheduling
-    limits = Limits(
+    return Limits(
         max_waiting=scheduling.max_waiting,
         max_waiting_per_session=scheduling.max_waiting_per_session,
         max_wait_s=scheduling.max_wait_s,
         max_attempts=scheduling.max_attempts,
     )
+
+
+def _keep_log(config: Config, limits: Limits, runtime: Runtime, stack: AsyncExitStack) -> None:
+    server = config.server
+    if server.event_log:
+        path = Path(server.event_log).expanduser()
+        log = EventLog(path, server.event_log_max_bytes, config.scheduling.policy, limits)
+        runtime.watch(stack.enter_context(log).note)
+
+
+def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
+    scheduling = config.scheduling
     configured = tuple(model.name for model in config.models)
     tasks = {Task(task): model for task, model in config.tasks.items()}
     return Runtime(

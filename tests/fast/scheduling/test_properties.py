@@ -1,7 +1,7 @@
 """Whatever happens, in whatever order: no request is lost, none is answered twice, no limit breaks.
 
 Hypothesis plays clients, replicas and the clock against the scheduler; the model beside it is a
-dictionary of what must be true.
+dictionary of what must be true. Each story is replayed from its event log in the end.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from cato_backend.scheduling import (
     Woke,
     make_policy,
 )
+from cato_backend.scheduling.journal import Opening, encode, encode_opening
+from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.replay import replay
 from tests.fast.scheduling.stories import MODEL, request
 
 LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_attempts=3)
@@ -39,7 +42,7 @@ EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "15"))
 MAX_RUNNING = 2
 TIMES = st.floats(0, 5, allow_nan=False)
 PROMPTS = st.lists(st.integers(0, 1), max_size=4).map(
-    lambda path: tuple(hash(tuple(path[: n + 1])) for n in range(len(path)))
+    lambda path: tuple(hash(tuple(path[: n + 1])) % 2**64 for n in range(len(path)))
 )
 
 
@@ -63,18 +66,14 @@ class Fleet(RuleBasedStateMachine):
         self.live: dict[str, Live] = {}
         self.replicas: set[str] = set()
         self.count = 0
-        self.log: list[tuple[Event, float]] = []
-        self.decided: list[object] = []
+        self.log = [encode_opening(Opening(run="r", policy=self.policy, limits=LIMITS))]
+        self.pseudonyms = Pseudonyms(b"key")
         self.draining: set[str] = set()
-        self.scheduler = self.new_scheduler()
-
-    def new_scheduler(self) -> Scheduler:
-        return Scheduler(make_policy(self.policy), LIMITS)
+        self.scheduler = Scheduler(make_policy(self.policy), LIMITS)
 
     def tell(self, event: Event) -> None:
-        self.log.append((event, self.now))
         decisions = self.scheduler.handle(event, self.now)
-        self.decided.append(decisions)
+        self.log.append(encode(self.pseudonyms.of(event), decisions, self.now))
         for decision in decisions:
             self.check(decision)
 
@@ -197,8 +196,9 @@ class Fleet(RuleBasedStateMachine):
         assert not (room and fresh)
 
     def teardown(self) -> None:
-        replayed = self.new_scheduler()
-        assert [replayed.handle(event, now) for event, now in self.log] == self.decided
+        replayed = replay([self.log])
+        assert replayed.difference is None
+        assert replayed.events == len(self.log) - 1
 
 
 class FleetOfLeastOutstanding(Fleet):

@@ -1,0 +1,75 @@
+"""The scheduler's events and decisions in a file, for a person or for `cato replay`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from cato_backend.errors import ConfigError
+from cato_backend.scheduling import Decision, Event, Limits, Progressed
+from cato_backend.scheduling.journal import Opening, encode, encode_opening
+from cato_backend.scheduling.pseudonyms import Pseudonyms
+
+log = logging.getLogger(__name__)
+
+
+class EventLog:
+    """JSON lines (see `scheduling.journal`): at the limit the file becomes `.1` and begins anew.
+
+    A file of an earlier run becomes `.1` too. A disk that is full ends the log, not the service.
+    """
+
+    def __init__(self, path: Path, limit: int, policy: str, limits: Limits) -> None:
+        """Raises ConfigError where the file cannot be written."""
+        self._path = path
+        self._limit = limit
+        self._opening = Opening(run=secrets.token_hex(8), policy=policy, limits=limits, part=0)
+        self._pseudonyms = Pseudonyms(secrets.token_bytes(32))
+        self._file: BinaryIO | None = None
+        try:
+            self._begin()
+        except OSError as error:
+            raise ConfigError(f"server.event_log: {path}: {error.strerror}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        """Appends one event. A `Watcher` of the runtime."""
+        if self._file is None:
+            return
+        line = encode(self._pseudonyms.of(event), decisions, now)
+        try:
+            if self._file.tell() + len(line) > self._limit:
+                self._file.close()
+                self._begin()
+            self._file.write(line)
+            if not isinstance(event, Progressed):  # Most events are tokens; the next one follows.
+                self._file.flush()
+        except OSError as error:
+            self._file = None
+            log.warning("the event log %s has ended: %s", self._path, error)
+
+    def _begin(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.is_file():
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        self._opening = replace(self._opening, part=self._opening.part + 1)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "wb")
+        self._file.write(encode_opening(self._opening))
