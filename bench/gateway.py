@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from bench.machine import about
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import Timing, concurrent
 
@@ -128,24 +126,6 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
             "rows": [asdict(row) for row in rows],
             "table": table(rows, costs, idle_mib, process.memory_mib("VmHWM")),
         }
-
-
-def about() -> dict[str, str]:
-    """Hardware, load and versions."""
-    packages = ("cato-lsp", "aiohttp", "uvloop", "orjson")
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",
-        "load average": " ".join(f"{load:.2f}" for load in os.getloadavg()),
-        "python": platform.python_version(),
-        "kernel": platform.release(),
-        **{package: version(package) for package in packages},
-        "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    }
 
 
 def table(rows: list[Row], costs: list[float], idle_mib: float, most_mib: float) -> str:

@@ -94,9 +94,17 @@ class Measured:
         raise RuntimeError(f"{url}: {problem}; exit status {self._process.poll()}")
 
 
+def raise_priority(pid: int, steps: int) -> None:
+    """So many steps above the parent, where that has a real-time priority; else nothing happens."""
+    if os.sched_getscheduler(0) == os.SCHED_RR:
+        priority = os.sched_getparam(0).sched_priority + steps
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(priority))
+
+
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator[Measured]:
-    """The command as a process, its standard error in `log`; ended by id at the end."""
+def running(command: list[str], log: Path, raised: int = 0) -> Iterator[Measured]:
+    """The command as a process, its standard error in `log`; ended by id at the end. `raised`: by
+    so many steps of real-time priority."""
     state = {"CATO_STATE_DIR": str(log.parent / "state")}  # Not the user's own discovery file.
     with log.open("a") as errors:
         process = subprocess.Popen(
@@ -106,6 +114,7 @@ def running(command: list[str], log: Path) -> Iterator[Measured]:
             text=True,
             env=os.environ | state,
         )
+    raise_priority(process.pid, raised)
     try:
         yield Measured(process)
     finally:

@@ -16,6 +16,8 @@ from cato_backend.profile_files.files import save_profile
 from cato_backend.simulation.reference import REFERENCE
 
 _BUCKET = re.compile(r'cato_emulate_step_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)')
+_RAISED = 2
+"""An engine on an accelerator does not wait for a router's CPU."""
 LATEST_P99_S = 0.005
 """Of a step's tokens; beyond that the machine was measured, not the router."""
 
@@ -50,7 +52,7 @@ def emulators(count: int, speed: float, folder: Path) -> Iterator[list[str]]:
     with ExitStack() as stack:
         yield [
             stack.enter_context(
-                running([*command, "--speed", str(speed)], folder / f"replica{index}.log")
+                running([*command, "--speed", str(speed)], folder / f"replica{index}.log", _RAISED)
             ).first_line()
             for index in range(count)
         ]

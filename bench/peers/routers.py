@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.peers.emulators import write_profile
 from bench.peers.environments import python_of
-from bench.processes import free_port, running
+from bench.processes import Measured, free_port, running
 
 MAX_ONGOING = 64
 """Requests that one replica runs at once: the emulator's max_num_seqs."""
@@ -116,12 +116,14 @@ ROUTERS = [
 
 
 @contextmanager
-def started(router: Router, replicas: Sequence[str], folder: Path, stretch: float) -> Iterator[str]:
-    """Yields the router's URL once a completion passes through it."""
+def started(
+    router: Router, replicas: Sequence[str], folder: Path, stretch: float
+) -> Iterator[tuple[str, Measured]]:
+    """Yields the router's URL and its process once a completion passes through it."""
     port = free_port()
     write_profile(folder / PROFILE, stretch)
     log = folder / f"{router.name.replace(' ', '-')}.log"
     with running(router.command(port, replicas, folder), log) as process:
         url = f"http://127.0.0.1:{port}"
         process.wait_until_it_completes(url, router.model)
-        yield url
+        yield url, process

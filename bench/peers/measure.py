@@ -1,0 +1,125 @@
+"""One router in front of fresh replicas, under one workload."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench.machine import commit, now
+from bench.peers.bursts import BurstScore, score_bursts
+from bench.peers.emulators import emulators, punctual_share, steps_by_lateness
+from bench.peers.routers import Router, started
+from bench.peers.stretched import Stretched, compressed
+from bench.processes import raise_priority
+from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
+from cato_backend.simulation.records import score_record
+from cato_backend.simulation.reference import REFERENCE
+from cato_backend.simulation.scoring import Capacity, Score, score
+from cato_backend.simulation.workloads.arrival import Workload
+
+PUNCTUAL = 0.99
+LATEST_CLIENT_P99_S = 0.005
+_DRAIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One router under one load and seed."""
+
+    router: str
+    load: float
+    seed: int
+    score: Score
+    bursts: BurstScore
+    punctual: float
+    client_late_s: float
+
+    @property
+    def void(self) -> bool:
+        """Whether the machine was too slow to say anything of the router."""
+        return self.punctual < PUNCTUAL or self.client_late_s > LATEST_CLIENT_P99_S
+
+    def record(self) -> dict[str, Any]:
+        """For the JSON file."""
+        return {
+            "router": self.router,
+            "load": self.load,
+            "seed": self.seed,
+            "at": now(),
+            "commit": commit(),
+            "void": self.void,
+            "punctual_steps": round(self.punctual, 4),
+            "client_late_p99_ms": round(self.client_late_s * 1e3, 2),
+            "bursts": asdict(self.bursts),
+            "score": _without_curves(score_record(self.score)),
+        }
+
+
+def _without_curves(record: Any) -> Any:
+    """Percentiles are enough of each of many runs."""
+    if not isinstance(record, dict):
+        return record
+    return {key: _without_curves(value) for key, value in record.items() if key != "curve"}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all runs of a table share. `stretch`: all times and targets so many times as long."""
+
+    replicas: int = 4
+    stretch: float = 1.0
+
+
+def measure(router: Router, workload: Workload, load: float, seed: int, setting: Setting) -> Run:
+    """Fresh replicas and a fresh router: nobody inherits another's caches."""
+    stretch = setting.stretch
+    with tempfile.TemporaryDirectory(prefix="cato-peers-") as name:
+        folder = Path(name)
+        with (
+            emulators(setting.replicas, 1 / stretch, folder) as replicas,
+            started(router, replicas, folder, stretch) as (url, _),
+        ):
+            before = steps_by_lateness(replicas)
+            result = _put(workload, seed, router, url, stretch)
+            punctual = punctual_share(before, steps_by_lateness(replicas))
+    outcomes = [compressed(outcome, stretch) for outcome in result.outcomes]
+    capacity = Capacity(setting.replicas * workload.duration_s, REFERENCE)
+    return Run(
+        router=router.name,
+        load=load,
+        seed=seed,
+        score=score(outcomes, workload.duration_s, capacity),
+        bursts=score_bursts(outcomes, workload.duration_s),
+        punctual=punctual,
+        client_late_s=result.lateness.at(99),
+    )
+
+
+def _put(workload: Workload, seed: int, router: Router, url: str, stretch: float) -> LoadRun:
+    # max_tokens is what an editor would send: nobody is told how long the answer will be.
+    style = HeaderStyle(router.headers)
+    server = Server(url, router.model, "", style, lengths=Lengths.ANNOUNCED)
+    options = LoadOptions(drain_s=_DRAIN_S * stretch)
+    with _people(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_load(Stretched(workload, stretch), seed, server, options))
+
+
+@contextmanager
+def _people() -> Iterator[None]:
+    """This process as the world outside: it does not wait for a router, nor for its own garbage."""
+    raise_priority(0, 1)
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        raise_priority(0, -1)
