@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=8000, help="port to bind, 0 picks a free one")
     add("--model", help="name it serves (default: the profile's, else cato-emulated)")
     add("--speed", type=_positive, default=1.0, help="times faster than the profile; 0.5 is half")
+    add("--start-s", type=_time, default=0.0, help="seconds until it listens, as a model loads")
     add("--seed", type=int, default=0, help="another seed, other text")
     add(
         "--corpus",
@@ -38,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "model that knows the code; other prompts, or all without it, with endless pseudo-code",
     )
     add("--error-rate", type=_share, default=0.0, help="share of the corpus's tokens said wrong")
+    add(
+        "--confidence",
+        choices=("calibrated", "uniform"),
+        default="calibrated",
+        help="logprobs of the corpus's tokens: by a chance to err that is drawn for each token, "
+        "with the error rate as its mean; or the same for all",
+    )
     _add_profile(parser)
 
 
@@ -78,18 +86,22 @@ def run(arguments: argparse.Namespace) -> int:
     emulator = Emulator(_options(arguments))
     gc.freeze()  # A full collection of what is loaded would make every stream late.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(emulator))
+        runner.run(_serve(emulator, arguments.start_s))
     print(emulator.metrics.lateness.summary(), file=sys.stderr)
     return 0
 
 
-async def _serve(emulator: Emulator) -> None:
+async def _serve(emulator: Emulator, start_s: float) -> None:
     import asyncio
+    import contextlib
     import signal
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), start_s)
+        return  # It was ended while it loaded.
     async with emulator:
         print(emulator.url, flush=True)
         await stop.wait()
@@ -110,12 +122,14 @@ def _options(arguments: argparse.Namespace) -> EmulatorOptions:
 
 
 def _text(arguments: argparse.Namespace) -> TextSource:
-    from cato_backend.emulator.corpus import CorpusText, read_corpus
+    from cato_backend.emulator.corpus import CONCENTRATION, CorpusText, Errors, read_corpus
     from cato_backend.emulator.text import PseudoCode
 
     if arguments.corpus is None:
         return PseudoCode(seed=arguments.seed)
-    return CorpusText(read_corpus(arguments.corpus), arguments.error_rate, arguments.seed)
+    concentration = CONCENTRATION if arguments.confidence == "calibrated" else None
+    errors = Errors(arguments.error_rate, arguments.seed, concentration)
+    return CorpusText(read_corpus(arguments.corpus), errors)
 
 
 def _profile(arguments: argparse.Namespace) -> Profile:

@@ -11,7 +11,6 @@ from cato_backend.emulator.deltas import Delta
 from cato_backend.emulator.served import Served
 from cato_backend.emulator.tokenizer import Tokenizer
 
-_LOGPROB = -0.25
 _FINGERPRINT = "vllm-0.32.0-emulated"
 
 
@@ -161,22 +160,22 @@ class Bodies:
         if self._call.logprobs is None:
             return None
         tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
-        offsets = [sum(map(len, tokens[:i])) for i in range(len(tokens))]
+        offsets = [delta.offset + sum(map(len, tokens[:i])) for i in range(len(tokens))]
         return {
             "text_offset": offsets,
-            "token_logprobs": [_LOGPROB] * len(tokens),
+            "token_logprobs": delta.logprobs,
             "tokens": tokens,
-            "top_logprobs": [{token: _LOGPROB} for token in tokens],
+            "top_logprobs": [{token: p} for token, p in zip(tokens, delta.logprobs, strict=True)],
         }
 
     def _chat_logprobs(self, delta: Delta) -> dict[str, Any] | None:
         if self._call.logprobs is None:
             return None
         tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
-        return {"content": [self._chat_logprob(token) for token in tokens]}
+        return {"content": [*map(self._chat_logprob, tokens, delta.logprobs)]}
 
-    def _chat_logprob(self, token: str) -> dict[str, Any]:
-        logprob = {"token": token, "logprob": _LOGPROB, "bytes": list(token.encode())}
+    def _chat_logprob(self, token: str, value: float) -> dict[str, Any]:
+        logprob = {"token": token, "logprob": value, "bytes": list(token.encode())}
         return {**logprob, "top_logprobs": [logprob] if self._call.logprobs else []}
 
     def _prompt_of(self, index: int) -> list[int]:

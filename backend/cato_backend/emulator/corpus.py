@@ -3,15 +3,20 @@
 For measuring editors and language servers, where it matters that what is shown is what would have
 been typed. The prompt's text before the cursor is looked up in the files; what follows there is
 said, up to the prompt's suffix or the end of the file.
+
+How sure it is of a token is what its log probability says: its chance to err at a place is drawn
+from a distribution whose mean is the error rate, and it errs there at that chance.
 """
 
 from __future__ import annotations
 
-import zlib
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
-from cato_backend.emulator.text import pseudo_code
+from cato_backend.emulator.text import Said, pseudo_code
 from cato_backend.emulator.tokenizer import EOS, Tokenizer
 from cato_backend.errors import ConfigError
 
@@ -21,6 +26,9 @@ _SUFFIX_CHARS = 120
 _NEARNESS_CHARS = 4000
 """So much of the text before is compared where the same lines stand in several places."""
 _WRONG = ("valu", "self", "item", "data", "name")
+_LEAST_SURE = 1e-6
+
+CONCENTRATION = 1.0
 
 
 class Corpus:
@@ -74,45 +82,66 @@ class Corpus:
         return next((i for i, (a, b) in enumerate(pairs) if a != b), len(there))
 
 
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """How often a model errs, and how well it knows where."""
+
+    rate: float = 0.0
+    """The share of tokens (white space aside) that are wrong."""
+    seed: int = 0
+    concentration: float | None = CONCENTRATION
+    """Of the beta distribution of the chance to err: the smaller, the more its confidence tells.
+    None: it is equally sure of every token."""
+
+    def at(self, place: tuple[int, int]) -> tuple[float, float]:
+        """The chance to err there, and the draw that decides: it errs where that is below.
+
+        Place and seed decide: a keystroke later the same mistakes are made, as by a model.
+        """
+        chance = Random(f"{self.seed} {place}")
+        draw = chance.random()
+        if self.concentration is None or not 0 < self.rate < 1:
+            return self.rate, draw
+        wrong, right = self.rate * self.concentration, (1 - self.rate) * self.concentration
+        return chance.betavariate(wrong, right), draw
+
+
 class CorpusText:
-    """A text source that continues the corpus. Where a prompt is not found: pseudo-code.
+    """A text source that continues the corpus. Where a prompt is not found: pseudo-code."""
 
-    `error_rate`: the share of tokens (white space aside) that are wrong. Which ones depends on
-    place and seed: a keystroke later the same mistakes are made, as by a model.
-    """
-
-    def __init__(
-        self, corpus: Corpus, error_rate: float, seed: int, tokenizer: Tokenizer | None = None
-    ) -> None:
-        self._corpus, self._error_rate, self._seed = corpus, error_rate, seed
+    def __init__(self, corpus: Corpus, errors: Errors, tokenizer: Tokenizer | None = None) -> None:
+        self._corpus, self._errors = corpus, errors
         self._tokenizer = tokenizer or Tokenizer()
 
-    def __call__(self, prompt: list[int]) -> Iterator[int]:
+    def __call__(self, prompt: list[int]) -> Iterator[Said]:
         text = self._tokenizer.decode(prompt)
         before, suffix = split_infill(text)
         place = self._corpus.place(before, suffix)
         if place is None:
-            return pseudo_code(text, self._tokenizer, self._seed)
+            return map(Said, pseudo_code(text, self._tokenizer, self._errors.seed))
         return self._said(place, self._corpus.rest(place, suffix))
 
-    def _said(self, place: tuple[int, int], rest: str) -> Iterator[int]:
+    def _said(self, place: tuple[int, int], rest: str) -> Iterator[Said]:
         number, offset = place
         for token in self._tokens(rest):
             piece = self._tokenizer.decode((token,))
-            draw = zlib.crc32(b"%d %d" % (number, offset), self._seed)
-            wrong = piece.strip() and draw < self._error_rate * 2**32
-            yield self._wrong(piece, draw) if wrong else token
+            yield self._drawn(token, piece, (number, offset)) if piece.strip() else Said(token)
             offset += len(piece)
-        yield EOS
+        yield Said(EOS)
+
+    def _drawn(self, token: int, piece: str, place: tuple[int, int]) -> Said:
+        chance, draw = self._errors.at(place)
+        said = self._wrong(piece, draw / chance) if draw < chance else token
+        return Said(said, math.log(max(1 - chance, _LEAST_SURE)))
 
     def _tokens(self, text: str) -> Iterator[int]:
         """Line by line: a stop ends most answers long before the file does."""
         for line in text.splitlines(keepends=True):
             yield from self._tokenizer.encode(line)
 
-    def _wrong(self, piece: str, draw: int) -> int:
+    def _wrong(self, piece: str, draw: float) -> int:
         others = [word for word in _WRONG if word != piece]
-        return self._tokenizer.encode(others[draw % len(others)])[0]
+        return self._tokenizer.encode(others[int(draw * len(others))])[0]
 
 
 def read_corpus(path: Path) -> Corpus:

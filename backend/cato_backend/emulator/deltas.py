@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 
 from cato_backend.emulator.calls import Call
+from cato_backend.emulator.text import Said
 from cato_backend.emulator.tokenizer import EOS, Tokenizer
 
 
@@ -15,26 +16,29 @@ class Delta:
     """What one engine step adds to a sequence."""
 
     token_ids: list[int]
+    logprobs: list[float]
+    offset: int
+    """Where `text` begins in the sequence's."""
     text: str
     finish_reason: str | None = None
     stop_reason: str | int | None = None
 
 
-def deltas(tokens: Iterator[int], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
+def deltas(tokens: Iterator[Said], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
     """The steps of a sequence that would say `tokens`; the last one has a finish reason.
 
     As in vLLM, text that may turn out to be the start of a stop string is held back.
     """
     held_back = max((len(stop) - 1 for stop in call.stop), default=0)
     text, sent = "", 0
-    for count, token in enumerate(chain(tokens, repeat(EOS)), start=1):
+    for count, (token, logprob) in enumerate(chain(tokens, repeat(Said(EOS))), start=1):
         text += tokenizer.decode([token], skip_special_tokens=True)
         finish, reason, end = _finish(token, count, text, call)
         if finish is not None:
-            yield Delta([token], text[sent:end], finish, reason)
+            yield Delta([token], [logprob], sent, text[sent:end], finish, reason)
             return
         until = max(sent, len(text) - held_back)
-        yield Delta([token], text[sent:until])
+        yield Delta([token], [logprob], sent, text[sent:until])
         sent = until
 
 
@@ -57,5 +61,6 @@ def _finish(
 def merged(group: list[Delta]) -> Delta:
     """Several steps of one sequence as one, as when the stream interval is longer than a token."""
     ids = [token for step in group for token in step.token_ids]
-    last = group[-1]
-    return Delta(ids, "".join(s.text for s in group), last.finish_reason, last.stop_reason)
+    logprobs = [logprob for step in group for logprob in step.logprobs]
+    text, last = "".join(step.text for step in group), group[-1]
+    return Delta(ids, logprobs, group[0].offset, text, last.finish_reason, last.stop_reason)

@@ -9,13 +9,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cato_backend.emulator.tokenizer import Tokenizer
 from cato_backend.wire.announced import announced
 
-TextSource: TypeAlias = Callable[[list[int]], Iterator[int]]
-"""From a prompt's token ids to the answer's, ending with EOS where the text has an end."""
+
+class Said(NamedTuple):
+    """One token of an answer."""
+
+    token: int
+    logprob: float = 0.0
+    """Of its probability: how sure the model was of it."""
+
+
+TextSource: TypeAlias = Callable[[list[int]], Iterator[Said]]
+"""From a prompt's token ids to the answer, ending with EOS where the text has an end."""
 
 _WORDS = (
     " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
@@ -41,9 +50,9 @@ class PseudoCode:
     def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
         self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
 
-    def __call__(self, prompt: list[int]) -> Iterator[int]:
+    def __call__(self, prompt: list[int]) -> Iterator[Said]:
         text = self._tokenizer.decode(prompt)
-        endless = pseudo_code(text, self._tokenizer, self._seed)
+        endless = map(Said, pseudo_code(text, self._tokenizer, self._seed))
         found = announced(text)
         if found is None:
             return endless

@@ -10,7 +10,7 @@ import pytest
 
 from cato_backend.clock import monotonic
 from cato_backend.emulator import Emulator
-from cato_backend.emulator.corpus import Corpus, CorpusText
+from cato_backend.emulator.corpus import Corpus, CorpusText, Errors
 from cato_backend.profile_files.profile import EngineLimits
 from tests.contract.emulator.conftest import LAW, Starting
 
@@ -138,7 +138,7 @@ async def test_a_corpus_is_continued_with_errors_at_their_rate(
     prompt = f"<|fim_prefix|><|fim_suffix|>{after}<|fim_middle|>{before}"
     said: dict[float, str] = {}
     for rate in (0.0, 0.2):
-        emulator = await start(text=CorpusText(Corpus([text]), rate, seed=1))
+        emulator = await start(text=CorpusText(Corpus([text]), Errors(rate, seed=1)))
         url = f"{emulator.url}/v1/completions"
         async with http.post(url, json={"prompt": prompt, "max_tokens": 1000}) as response:
             choice = (await response.json())["choices"][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +55,8 @@ class Script:
     """The text to answer with; a prompt that ends with a part of it is answered with the rest."""
     document: str | None = None
     """The true text: a prompt (or its fill-in-the-middle prefix) found in it is continued."""
+    logprobs: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Token of `reply` or `document` to its log probability, where that is not 0."""
     stamped: bool = False
     """Each token's text is the monotonic clock in nanoseconds when it was sent."""
     chat_template: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -110,7 +111,7 @@ class Generation:
             for index, sequence in list(running.items()):
                 step = _take(sequence, taken)
                 if self._script.stamped:
-                    step = Delta(step.token_ids, f"{time.monotonic_ns()} ", step.finish_reason)
+                    step = replace(step, text=f"{time.monotonic_ns()} ", stop_reason=None)
                 self._emitted[index] += len(step.token_ids)
                 self._state.generated_tokens += len(step.token_ids)
                 if step.finish_reason is not None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cato_backend.emulator.corpus import split_infill
-from cato_backend.emulator.text import pseudo_code
+from cato_backend.emulator.text import Said, pseudo_code
 from cato_backend.emulator.tokenizer import EOS, Tokenizer
 from tests.fakes.vllm.script import Script
 
 
-def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Iterator[int]:
-    """The answer's token ids, ending with EOS where the text is known to end."""
+def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Iterator[Said]:
+    """The answer's tokens, ending with EOS where the text is known to end."""
     text = tokenizer.decode(prompt)
     if script.document is not None:
         rest = _rest_of_document(text, script.document)
@@ -24,10 +24,11 @@ def tokens_after(prompt: list[int], script: Script, tokenizer: Tokenizer) -> Ite
     else:
         rest = None
     if rest is None:
-        yield from pseudo_code(text, tokenizer)
+        yield from map(Said, pseudo_code(text, tokenizer))
     else:
-        yield from tokenizer.encode(rest)
-        yield EOS
+        for token in tokenizer.encode(rest):
+            yield Said(token, script.logprobs.get(tokenizer.decode([token]), 0.0))
+        yield Said(EOS)
 
 
 def _rest_of_reply(text: str, reply: str, tokenizer: Tokenizer) -> str:

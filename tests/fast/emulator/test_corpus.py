@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
+from operator import itemgetter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.emulator.corpus import Corpus, CorpusText, split_infill
+from cato_backend.emulator.corpus import Corpus, CorpusText, Errors, split_infill
 from cato_backend.emulator.tokenizer import EOS, Tokenizer
 
 TOKENIZER = Tokenizer()
@@ -22,7 +24,7 @@ ORDERS = st.sampled_from(
 
 
 def said(source: CorpusText, prompt: str, most: int = 5000) -> str:
-    tokens = list(islice(source(TOKENIZER.encode(prompt)), most))
+    tokens = [each.token for each in islice(source(TOKENIZER.encode(prompt)), most)]
     return TOKENIZER.decode(tokens[: tokens.index(EOS)] if EOS in tokens else tokens)
 
 
@@ -33,7 +35,7 @@ def test_a_hole_is_filled_with_what_stood_there(
     text = "\n".join(["# its only file", *head, *middle, "# the end", *tail])
     start = data.draw(st.integers(0, text.index("# the end")))
     prompt = order.format(before=text[:start], after=text[text.index("# the end") :])
-    source = CorpusText(Corpus(["other\n", text]), 0.0, seed=1)
+    source = CorpusText(Corpus(["other\n", text]), Errors(0.0, seed=1))
     assert said(source, prompt) == text[start : text.index("# the end")]
 
 
@@ -45,21 +47,44 @@ def test_both_orders_are_taken_apart(before: str, after: str, said_so_far: str, 
 
 def test_of_two_places_the_one_with_the_same_text_before_it_is_taken() -> None:
     texts = ["def a():\n    x = 1\n    y = 2\n", "def b():\n    x = 1\n    z = 3\n"]
-    source = CorpusText(Corpus(texts), 0.0, seed=1)
+    source = CorpusText(Corpus(texts), Errors(0.0, seed=1))
     assert said(source, "def b():\n    x = 1\n    ") == "z = 3\n"
     assert said(source, "def a():\n    x = 1\n    ") == "y = 2\n"
 
 
 def test_what_is_not_found_is_answered_all_the_same() -> None:
-    source = CorpusText(Corpus(["x = 1\n"]), 0.0, seed=1)
+    source = CorpusText(Corpus(["x = 1\n"]), Errors(0.0, seed=1))
     assert len(said(source, "nowhere\n", most=50)) > 50
 
 
 def test_errors_stay_where_they_are_while_a_person_types_on() -> None:
     text = "".join(f"value {i} and other {i}\n" for i in range(50))
-    source = CorpusText(Corpus([text]), 0.3, seed=4)
+    source = CorpusText(Corpus([text]), Errors(0.3, seed=4))
     first = said(source, text[:100])
     later = said(source, text[: text.index("\n", 200) + 1])
     assert first != text[100:]
     assert first.endswith(later.split("\n", 1)[1])
-    assert said(CorpusText(Corpus([text]), 0.3, seed=5), text[:100]) != first
+    assert said(CorpusText(Corpus([text]), Errors(0.3, seed=5)), text[:100]) != first
+
+
+@pytest.mark.parametrize("concentration", [None, 0.5, 20.0])
+def test_it_is_wrong_as_often_as_its_confidence_says(concentration: float | None) -> None:
+    errors = Errors(0.1, seed=3, concentration=concentration)
+    places = ((0, offset) for offset in range(6000))
+    drawn = sorted(map(errors.at, places), key=itemgetter(0))
+    for part in (drawn, drawn[-600:]):
+        expected = sum(chance for chance, _ in part) / len(part)
+        wrong = sum(draw < chance for chance, draw in part) / len(part)
+        assert wrong == pytest.approx(expected, abs=0.04)
+    assert sum(chance for chance, _ in drawn) / len(drawn) == pytest.approx(0.1, abs=0.01)
+
+
+def test_the_log_probability_is_that_of_being_right() -> None:
+    text = "".join(f"value {i} and other {i}\n" for i in range(50))
+    source = CorpusText(Corpus([text]), Errors(0.3, seed=4))
+    said = list(source(TOKENIZER.encode(text[:100])))
+    truth = TOKENIZER.encode(text[100:])
+    wrong = [one.logprob for one, true in zip(said, truth, strict=False) if one.token != true]
+    right = [one.logprob for one, true in zip(said, truth, strict=False) if one.token == true]
+    assert 0 >= max(right) > max(wrong)
+    assert sum(right) / len(right) > sum(wrong) / len(wrong)
