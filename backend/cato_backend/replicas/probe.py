@@ -110,6 +110,8 @@ async def takes_priority(session: aiohttp.ClientSession, replica: Replica) -> bo
     vLLM refuses it unless it was started with `--scheduling-policy priority`.
     """
     body = {"model": replica.model, "prompt": "#", "max_tokens": 1, "priority": 1}
+    # vLLM compiles for the first request that asks for them: now, not in front of a person.
+    body["logprobs"] = 0
     try:
         async with session.post(
             f"{replica.url}/v1/completions",

@@ -18,6 +18,7 @@ from cato_backend.runtime.chunks import (
     believed_tokens,
     cached_tokens,
     parse,
+    shift,
     strip,
     text_of,
 )
@@ -47,6 +48,8 @@ class Answer:
         self._ended: set[int] = set()
         self._head: dict[str, Any] = {}
         self._resumed_at: int | None = None
+        self._resumed_offset = 0
+        """How many characters had been sent then."""
         self.prompt_ids: tuple[int, ...] = ()
         self.token_ids: list[int] = []
         self.text = ""
@@ -73,7 +76,7 @@ class Answer:
         if not by_ids:
             self.tokens = self.tokens_shown
             del self.token_ids[self.tokens :]
-        self._resumed_at = self.tokens
+        self._resumed_at, self._resumed_offset = self.tokens, len(self.text)
         self._ended.clear()
         self.done = False
 
@@ -130,6 +133,8 @@ class Answer:
             self._head = self._head or {name: chunk.get(name) for name in ("id", "created")}
             return False
         chunk |= self._head
+        for choice in chunk.get("choices") or ():
+            shift(choice, self._resumed_offset)
         if self._kind is Kind.CHAT:
             as_chat(chunk)
         if chunk.get("usage"):

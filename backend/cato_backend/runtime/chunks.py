@@ -71,6 +71,13 @@ def strip(part: dict[str, Any]) -> bool:
     return changed
 
 
+def shift(choice: dict[str, Any], characters: int) -> None:
+    """Moves the places of log probabilities behind so many characters that were sent before."""
+    logprobs: dict[str, Any] = choice.get("logprobs") or {}
+    if logprobs.get("text_offset"):
+        logprobs["text_offset"] = [offset + characters for offset in logprobs["text_offset"]]
+
+
 def as_chat(chunk: dict[str, Any]) -> None:
     """Makes a completion's chunk one of a chat."""
     chunk["object"] = "chat.completion.chunk"

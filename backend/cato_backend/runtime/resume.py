@@ -4,6 +4,8 @@ vLLM tells the token ids of prompt and output (`return_token_ids`), so that the 
 asked for as a completion of exactly those ids. Where ids are missing, or where stop strings are
 in play (vLLM holds back text that may become one, after it has sent its ids), a completion is
 continued from its text instead. A chat has no such text, for only its replica knows its template.
+
+Log probabilities go on unseen from ids: they are those of the same tokens behind the same ones.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ _CHAT_ONLY = frozenset(
 )
 
 _UNRESUMABLE = (
-    "logprobs",
     "top_logprobs",
     "prompt_logprobs",
     "seed",
@@ -41,6 +42,8 @@ def can_resume(call: Call, answer: Answer) -> bool:
     """Whether enough is known of what was sent."""
     if not call.request.resumable or not call.streams:
         return False
+    if call.body.get("logprobs") is not None:
+        return call.kind is Kind.COMPLETION and _by_ids(call.body, answer)
     has_text = call.infill is not None or isinstance(call.body.get("prompt"), str)
     return _by_ids(call.body, answer) or (call.kind is Kind.COMPLETION and has_text)
 

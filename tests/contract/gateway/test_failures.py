@@ -86,6 +86,13 @@ async def test_what_a_continuation_keeps(pair: Site, options: dict[str, Any]) ->
     assert token_ids(answer) == token_ids(expected)
 
 
+async def test_log_probabilities_go_on_where_they_were(pair: Site) -> None:
+    body = {"prompt": "x", "stream": True, "max_tokens": 12, "logprobs": 0}
+    expected = await undisturbed(pair, body, COMPLETIONS)
+    answer = await disturbed(pair, body, COMPLETIONS, FaultKind.DIE, 4)
+    assert without_times(answer) == without_times(expected)
+
+
 async def test_a_chat_without_a_limit_goes_on_to_its_own_end(pair: Site) -> None:
     for fake in pair.fakes:
         await fake.change(reply="word " * 1500, max_model_len=4096)
@@ -108,7 +115,8 @@ async def test_a_stream_is_continued_more_than_once(pair: Site) -> None:
     ("options", "path"),
     [
         ({"n": 2}, COMPLETIONS),
-        ({"logprobs": 1}, COMPLETIONS),
+        ({"logprobs": 1, "stop": ["never"]}, COMPLETIONS),
+        ({"logprobs": True}, CHAT),
         ({"seed": 1}, COMPLETIONS),
         ({"prompt": ["x", "y"]}, COMPLETIONS),
         ({"echo": True}, COMPLETIONS),
