@@ -9,6 +9,7 @@ import { ResultDocuments } from './common/results';
 import { Server } from './common/server';
 import { SECTION, Settings } from './common/settings';
 import { StatusItem } from './common/status';
+import { followSuggestions } from './common/suggestions';
 import { Tasks } from './common/tasks';
 
 let server: Server | undefined;
@@ -21,13 +22,15 @@ export function activate(context: vscode.ExtensionContext): void {
   server = new Server(new Locator(context, settings, log), settings, item, log);
   const tasks = new Tasks(server, documents, context.globalState, log);
   const { version } = manifestOf(context);
+  const { id } = context.extension;
   context.subscriptions.push(
     log,
     item,
     documents,
-    registerCommands({ version, server, settings, item, tasks, log }),
+    registerCommands({ id, version, server, settings, item, tasks, log }),
     followSettings(server, settings),
     followFocus(server),
+    followSuggestions(server),
   );
   // Not awaited: VS Code should not wait for a server that may first have to be installed.
   void server.restart();

@@ -9,6 +9,8 @@ import type { StatusItem } from './status';
 import type { Tasks } from './tasks';
 
 export interface Parts {
+  /** The extension's. */
+  id: string;
   version: string;
   server: Server;
   settings: Settings;
@@ -25,6 +27,10 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     'cato.translateFunction': () => tasks.translate(),
     'cato.toggleCompletions': () =>
       settings.update('completion.enabled', !settings.completionsEnabled),
+    'cato.togglePause': () => {
+      settings.paused = !settings.paused;
+    },
+    'cato.toggleLanguage': () => toggleLanguage(settings),
     'cato.setBackendUrl': () => setBackendUrl(settings),
     'cato.setBackendToken': () => setBackendToken(settings),
     'cato.reconnect': async () => {
@@ -34,11 +40,21 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     'cato.installServer': () => server.reinstall(),
     'cato.showLogs': () => log.show(),
     'cato.copyDiagnostics': () => copyDiagnostics(parts),
-    'cato.showMenu': () => showMenu(item.status, settings.completionsEnabled),
+    'cato.showMenu': () => showMenu(item.status, settings),
+    'cato.openWalkthrough': () => openWalkthrough(parts.id),
   };
   return vscode.Disposable.from(
     ...Object.entries(handlers).map(([id, run]) => vscode.commands.registerCommand(id, run)),
   );
+}
+
+async function toggleLanguage(settings: Settings): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (editor) await settings.toggleLanguage(editor.document.languageId);
+}
+
+async function openWalkthrough(extension: string): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${extension}#start`);
 }
 
 async function setBackendUrl(settings: Settings): Promise<void> {

@@ -2,9 +2,11 @@
 
 import type { ServerStatus } from './protocol';
 
-/** The language server's states, and those in which there is no language server to ask. */
+/** The language server's states, and those that only the extension knows of. */
 export type Status =
-  ServerStatus | { state: 'starting' | 'stopped' | 'missing' | 'failed'; message: string };
+  | ServerStatus
+  | (Omit<ServerStatus, 'state'> & { state: 'paused' })
+  | { state: 'starting' | 'stopped' | 'missing' | 'failed'; message: string };
 
 export interface Presentation {
   text: string;
@@ -12,24 +14,43 @@ export interface Presentation {
   severity: 'normal' | 'warning' | 'error';
 }
 
-const STYLES: Record<Status['state'], [icon: string, label: string, Presentation['severity']]> = {
-  starting: ['loading~spin', 'starting', 'normal'],
-  ready: ['check', 'ready', 'normal'],
-  busy: ['sync~spin', 'busy', 'normal'],
-  disabled: ['circle-slash', 'completions are disabled', 'normal'],
-  unreachable: ['debug-disconnect', 'no backend', 'warning'],
-  unauthorized: ['key', 'the backend refused the token', 'warning'],
-  missing: ['cloud-download', 'no language server', 'warning'],
-  stopped: ['debug-stop', 'the language server is not running', 'warning'],
-  failed: ['error', 'the language server failed', 'error'],
-};
+/** Says `message` in the person's language, `{0}` and so on being replaced. */
+export type Translate = (message: string, ...values: (string | number)[]) => string;
 
 /** Text of the status item, a label in words, and how loud it is. */
-export function present(status: Status): Presentation {
-  const [icon, label, severity] = STYLES[status.state];
+export function present(status: Status, t: Translate): Presentation {
+  const [icon, label, severity] = style(status.state, t);
   const latency = 'latencyMs' in status && status.latencyMs !== null ? status.latencyMs : undefined;
   const figure = latency === undefined ? '' : ` ${formatDuration(latency)}`;
   return { text: `$(${icon}) CATO${figure}`, label, severity };
+}
+
+function style(
+  state: Status['state'],
+  t: Translate,
+): [icon: string, label: string, Presentation['severity']] {
+  switch (state) {
+    case 'starting':
+      return ['loading~spin', t('starting'), 'normal'];
+    case 'ready':
+      return ['check', t('ready'), 'normal'];
+    case 'busy':
+      return ['sync~spin', t('busy'), 'normal'];
+    case 'paused':
+      return ['debug-pause', t('paused in this window'), 'normal'];
+    case 'disabled':
+      return ['circle-slash', t('completions are disabled'), 'normal'];
+    case 'unreachable':
+      return ['debug-disconnect', t('no backend'), 'warning'];
+    case 'unauthorized':
+      return ['key', t('the backend refused the token'), 'warning'];
+    case 'missing':
+      return ['cloud-download', t('no language server'), 'warning'];
+    case 'stopped':
+      return ['debug-stop', t('the language server is not running'), 'warning'];
+    case 'failed':
+      return ['error', t('the language server failed'), 'error'];
+  }
 }
 
 /** `87 ms`, `1.2 s`. */
@@ -37,13 +58,25 @@ export function formatDuration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** One `name: value` line for each thing known. */
-export function details(status: Status): string[] {
+/** One line for each thing known. */
+export function details(status: Status, t: Translate): string[] {
   const lines = [status.message];
   if ('backendUrl' in status) {
-    if (status.backendUrl) lines.push(`Backend: ${status.backendUrl}`);
-    if (status.latencyMs !== null) lines.push(`Latency: ${formatDuration(status.latencyMs)}`);
-    if (status.load !== null) lines.push(`Load: ${Math.round(status.load * 100)}%`);
+    const { backendUrl, latencyMs, load, acceptance, tokensSaved } = status;
+    if (backendUrl) lines.push(t('Backend: {0}', backendUrl));
+    if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
+    if (isKnown(load)) lines.push(t('Load: {0}', percent(load)));
+    if (isKnown(acceptance)) lines.push(t('Accepted: {0}', percent(acceptance)));
+    if (isKnown(tokensSaved)) lines.push(t('Tokens saved: {0}', tokensSaved.toLocaleString()));
   }
   return lines.filter(Boolean);
+}
+
+/** An older language server leaves out what it does not know. */
+function isKnown(figure: number | null | undefined): figure is number {
+  return typeof figure === 'number';
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)}%`;
 }

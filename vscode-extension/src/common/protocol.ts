@@ -1,6 +1,11 @@
 /** The language server's own requests and notifications, as ARCHITECTURE.md defines them. */
 
-import type { Position, ProgressToken, TextDocumentIdentifier } from 'vscode-languageclient';
+import type {
+  Command,
+  Position,
+  ProgressToken,
+  TextDocumentIdentifier,
+} from 'vscode-languageclient';
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
 export type ServerState =
@@ -15,6 +20,10 @@ export interface ServerStatus {
   /** 0 to 1. */
   load: number | null;
   logPath: string | null;
+  /** Of what was shown since the server began, the share that was accepted: 0 to 1. */
+  acceptance: number | null;
+  /** Prompt tokens that did not have to be asked for since then. */
+  tokensSaved: number | null;
 }
 
 export interface SummarizeParams {
@@ -59,7 +68,22 @@ export const RestartBackendRequest = new RequestType<NoParams, ServerStatus, voi
 export const DidChangeStatusNotification = new NotificationType<ServerStatus>(
   'cato/didChangeStatus',
 );
-/** Named as in GitHub Copilot's language server; the position is an addition. */
+/** An item of `textDocument/inlineCompletion`, as far as it identifies itself. */
+export interface SuggestedItem {
+  insertText: string;
+  command: Command | undefined;
+}
+
+/** These three are named as in GitHub Copilot's language server. */
+export const DidShowNotification = new NotificationType<{ item: SuggestedItem }>(
+  'textDocument/didShowCompletion',
+);
+export const DidPartiallyAcceptNotification = new NotificationType<{
+  item: SuggestedItem;
+  /** In UTF-16 units, from the beginning of the item. */
+  acceptedLength: number;
+}>('textDocument/didPartiallyAcceptCompletion');
+/** The position is an addition. */
 export const DidFocusNotification = new NotificationType<{
   textDocument: TextDocumentIdentifier;
   position: Position;

@@ -2,10 +2,7 @@
 
 import * as vscode from 'vscode';
 import {
-  CloseAction,
   DidChangeConfigurationNotification,
-  ErrorAction,
-  type ErrorHandler,
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
@@ -19,12 +16,22 @@ import {
   type ServerStatus,
   StatusRequest,
 } from './protocol';
+import { QuietErrorHandler } from './quiet';
 import { SECTION, type Settings } from './settings';
 import { SetupError } from './setup-error';
 import type { StatusItem } from './status';
 
+/** Cells of notebooks are documents of their own to the language server. */
+const SCHEMES = ['file', 'untitled', 'vscode-notebook-cell'];
 const STOP_TIMEOUT_MS = 3000;
 const REFRESH_MS = 2000;
+
+/** Suggestions for a place where the cursor and the text are still as they were. */
+export interface Answered {
+  document: vscode.TextDocument;
+  position: vscode.Position;
+  items: readonly vscode.InlineCompletionItem[];
+}
 
 export class Server implements vscode.Disposable {
   private client: LanguageClient | undefined;
@@ -32,6 +39,9 @@ export class Server implements vscode.Disposable {
   /** Starts and stops happen one after the other, in the order in which they were asked for. */
   private last: Promise<void> = Promise.resolve();
   private refreshedAt = 0;
+  private readonly answered = new vscode.EventEmitter<Answered>();
+  /** VS Code was given suggestions to show. */
+  readonly onDidAnswer = this.answered.event;
 
   constructor(
     private readonly locator: Locator,
@@ -76,7 +86,7 @@ export class Server implements vscode.Disposable {
   /** Lets the server look for its backend again. */
   async reconnect(): Promise<ServerStatus | undefined> {
     const status = await this.running?.sendRequest(RestartBackendRequest, {});
-    if (status) this.item.show(status);
+    if (status) this.show(status);
     return status;
   }
 
@@ -92,6 +102,7 @@ export class Server implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.answered.dispose();
     void this.stop();
   }
 
@@ -104,7 +115,7 @@ export class Server implements vscode.Disposable {
     this.item.show({ state: 'starting', message: '' });
     this.located = await locate();
     if (!this.located) {
-      const message = 'Run "CATO: Install Language Server", or set "cato.path".';
+      const message = vscode.l10n.t('Run "CATO: Install Language Server", or set "cato.path".');
       this.item.show({ state: 'missing', message });
       return;
     }
@@ -127,7 +138,8 @@ export class Server implements vscode.Disposable {
 
   private fail(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    const remedy = error instanceof SetupError ? error.remedy : 'See "CATO: Show Logs".';
+    const remedy =
+      error instanceof SetupError ? error.remedy : vscode.l10n.t('See "CATO: Show Logs".');
     this.log.error(reason);
     this.item.show({ state: 'failed', message: `${reason}. ${remedy}` });
     if (error instanceof SetupError) void this.explain(`CATO: ${reason}. ${remedy}`);
@@ -141,7 +153,7 @@ export class Server implements vscode.Disposable {
   private async createClient(command: string): Promise<LanguageClient> {
     const run = { command, transport: TransportKind.stdio };
     const client = new LanguageClient(SECTION, 'CATO', run, await this.clientOptions());
-    client.onNotification(DidChangeStatusNotification, (status) => this.item.show(status));
+    client.onNotification(DidChangeStatusNotification, (status) => this.show(status));
     client.onDidChangeState(({ newState }) => this.follow(client, newState));
     return client;
   }
@@ -152,13 +164,14 @@ export class Server implements vscode.Disposable {
     if (state === State.Starting) this.item.show({ state: 'starting', message: '' });
     if (state === State.Running) this.refresh();
     if (state === State.Stopped) {
-      this.item.show({ state: 'stopped', message: 'Run "CATO: Restart Language Server".' });
+      const message = vscode.l10n.t('Run "CATO: Restart Language Server".');
+      this.item.show({ state: 'stopped', message });
     }
   }
 
   private async clientOptions(): Promise<LanguageClientOptions> {
     return {
-      documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
+      documentSelector: SCHEMES.map((scheme) => ({ scheme })),
       outputChannel: this.log,
       // Nobody asked for a completion in so many words: what goes wrong goes to the log only.
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -167,9 +180,14 @@ export class Server implements vscode.Disposable {
       errorHandler: new QuietErrorHandler(),
       middleware: {
         provideInlineCompletionItems: async (document, position, context, token, next) => {
-          const items = await next(document, position, context, token);
-          if (items) this.refreshFigures();
-          return items;
+          const asked = document.version;
+          const answer = await next(document, position, context, token);
+          if (!answer) return answer;
+          this.refreshFigures();
+          const items = 'items' in answer ? answer.items : answer;
+          const current = document.version === asked && !token.isCancellationRequested;
+          if (current) this.answered.fire({ document, position, items });
+          return answer;
         },
         workspace: {
           configuration: (params) =>
@@ -190,9 +208,15 @@ export class Server implements vscode.Disposable {
 
   private refresh(): void {
     this.status().then(
-      (status) => status && this.item.show(status),
+      (status) => status && this.show(status),
       (error: unknown) => this.log.warn(`status: ${String(error)}`),
     );
+  }
+
+  /** To the language server, a pause is a setting like another. */
+  private show(status: ServerStatus): void {
+    const resting = this.settings.paused && status.state === 'disabled';
+    this.item.show(resting ? { ...status, state: 'paused', message: '' } : status);
   }
 
   private async section(name: string | undefined): Promise<unknown> {
@@ -202,22 +226,5 @@ export class Server implements vscode.Disposable {
       (node, step) => (node as Record<string, unknown> | null)?.[step] ?? null,
       all,
     );
-  }
-}
-
-/** Restarts a server that ended a few times, then leaves it to the person, without a pop-up. */
-class QuietErrorHandler implements ErrorHandler {
-  private readonly ends: number[] = [];
-
-  error(_error: Error, _message: unknown, count: number | undefined) {
-    const action = count !== undefined && count <= 3 ? ErrorAction.Continue : ErrorAction.Shutdown;
-    return { action, handled: true };
-  }
-
-  closed() {
-    const now = Date.now();
-    this.ends.push(now);
-    const recent = this.ends.filter((end) => now - end < 3 * 60_000).length;
-    return { action: recent <= 4 ? CloseAction.Restart : CloseAction.DoNotRestart, handled: true };
   }
 }

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { manifestOf } from './manifest';
 import { type Nested, nest } from './nesting';
+import { isEnabled, type Languages, withLanguage } from './toggles';
 
 export const SECTION = 'cato';
 const TOKEN_SECRET = 'cato.backend.token';
@@ -11,6 +12,9 @@ type Inspection = NonNullable<ReturnType<vscode.WorkspaceConfiguration['inspect'
 
 /** Settings and the token. `names` are all settings that the extension declares. */
 export class Settings {
+  private isPaused = false;
+  private readonly pausing = new vscode.EventEmitter<void>();
+
   constructor(
     private readonly names: readonly string[],
     private readonly secrets: vscode.SecretStorage,
@@ -34,6 +38,27 @@ export class Settings {
     return this.configuration().get('backend.url', '');
   }
 
+  /** Whether completions rest in this window; nothing of it is kept when it closes. */
+  get paused(): boolean {
+    return this.isPaused;
+  }
+
+  set paused(paused: boolean) {
+    this.isPaused = paused;
+    this.pausing.fire();
+  }
+
+  languageEnabled(language: string): boolean {
+    return isEnabled(this.configuration().get<Languages>('languages', {}), language);
+  }
+
+  async toggleLanguage(language: string): Promise<void> {
+    const { target, value } = this.placeOf('languages');
+    const own = (value ?? {}) as Languages;
+    const changed = withLanguage(own, language, !this.languageEnabled(language));
+    await this.configuration().update('languages', changed, target);
+  }
+
   /**
    * Only what somebody set: defaults are the language server's, and an environment variable
    * must be able to stand in for what is not set. A token in the secret storage wins.
@@ -47,6 +72,7 @@ export class Settings {
     return nest([
       ...entries,
       ['backend.token', token ?? explicitValue(configuration, 'backend.token')],
+      ['completion.enabled', this.paused ? false : undefined],
     ]);
   }
 
@@ -62,12 +88,7 @@ export class Settings {
 
   /** Writes where the value is set now, so that the change takes effect. */
   async update(name: string, value: unknown): Promise<void> {
-    const configuration = this.configuration();
-    const inWorkspace = configuration.inspect(name)?.workspaceValue !== undefined;
-    const target = inWorkspace
-      ? vscode.ConfigurationTarget.Workspace
-      : vscode.ConfigurationTarget.Global;
-    await configuration.update(name, value, target);
+    await this.configuration().update(name, value, this.placeOf(name).target);
   }
 
   /** Calls `listener` when something changes that the running language server should hear of. */
@@ -76,10 +97,19 @@ export class Settings {
       vscode.workspace.onDidChangeConfiguration((change) => {
         if (change.affectsConfiguration(SECTION)) listener();
       }),
+      this.pausing.event(listener),
       this.secrets.onDidChange((change) => {
         if (change.key === TOKEN_SECRET) listener();
       }),
     );
+  }
+
+  /** Where `name` is set now, the person's own settings if nowhere, and to what there. */
+  private placeOf(name: string): { target: vscode.ConfigurationTarget; value: unknown } {
+    const found = this.configuration().inspect(name);
+    return found?.workspaceValue !== undefined
+      ? { target: vscode.ConfigurationTarget.Workspace, value: found.workspaceValue }
+      : { target: vscode.ConfigurationTarget.Global, value: found?.globalValue };
   }
 
   private configuration(): vscode.WorkspaceConfiguration {

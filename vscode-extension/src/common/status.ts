@@ -24,9 +24,9 @@ export class StatusItem implements vscode.Disposable {
 
   show(status: Status): void {
     this.shown = status;
-    const { text, label, severity } = present(status);
+    const { text, label, severity } = present(status, vscode.l10n.t);
     this.item.text = text;
-    this.item.tooltip = [`CATO: ${label}`, ...details(status)].join('\n');
+    this.item.tooltip = [`CATO: ${label}`, ...details(status, vscode.l10n.t)].join('\n');
     this.item.accessibilityInformation = { label: `CATO: ${label}` };
     this.item.backgroundColor = background(severity);
   }
