@@ -64,6 +64,15 @@ class Metrics:
             ["model"],
             registry=self.registry,
         )
+        self.fleet_replicas = Gauge(
+            "cato_fleet_replicas",
+            "Replicas under the provisioner: ready, starting, draining, stopping",
+            ["model", "state"],
+            registry=self.registry,
+        )
+        self.replica_seconds = self._counter(
+            "cato_replica_seconds", "Replicas' lives, from launch to stop, added up", ["model"]
+        )
         self.scaling_decisions = self._counter(
             "cato_scaling_decisions", "Decisions of the provisioner", ["model", "direction"]
         )
@@ -88,6 +97,23 @@ class Metrics:
         )
         self.running = Gauge(
             "cato_requests_running", "Requests on a replica", ["replica"], registry=self.registry
+        )
+        self.others = Gauge(
+            "cato_requests_of_others",
+            "Requests that a replica has in hand and that did not come from here",
+            ["replica"],
+            registry=self.registry,
+        )
+        self.kv_usage = Gauge(
+            "cato_replica_kv_usage",
+            "Share of a replica's KV cache that running requests hold, as it says itself",
+            ["replica"],
+            registry=self.registry,
+        )
+        self.scrape_problems = self._counter(
+            "cato_scrape_problems",
+            "Values in a replica's own metrics that could not be used",
+            ["replica", "problem"],
         )
         self.outstanding = Gauge(
             "cato_outstanding_tokens",

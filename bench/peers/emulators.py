@@ -22,7 +22,7 @@ LATEST_P99_S = 0.005
 """Of a step's tokens; beyond that the machine was measured, not the router."""
 
 
-def write_profile(path: Path, stretch: float) -> Path:
+def write_profile(path: Path, stretch: float, start_s: float = REFERENCE.start_s) -> Path:
     """The emulators' own law, for a router that takes one."""
     law = replace(
         REFERENCE.law,
@@ -36,7 +36,7 @@ def write_profile(path: Path, stretch: float) -> Path:
         law=LawData.of(law),
         limits=LimitsData.of(REFERENCE.limits),
         kv_bytes_per_token=None,
-        start_s=REFERENCE.start_s,
+        start_s=start_s,
         engine=EngineData(name="cato emulate", version="0"),
         made=Made(method="measured", how="the emulator's own law", date="2026-01-01"),
         validation="unvalidated",

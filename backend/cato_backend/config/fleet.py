@@ -71,6 +71,9 @@ class ProvisioningConfig(Frozen):
         default=0, ge=0, le=1024, description="at most so many; 0 keeps to models[].replicas"
     )
     rule: str = Field(default="planned", description="how many there should be")
+    settings: dict[str, float] = Field(
+        default={}, strict=False, description="of the rule, by name (docs/planning.md)"
+    )
     interval_s: float = Field(default=1.0, gt=0, description="between two decisions, seconds")
     drain_s: float = Field(
         default=300, gt=0, description="longest wait for what runs on a replica that is to stop"

@@ -47,6 +47,7 @@ class Scaler:
         """Until when each of them may take."""
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._said = ""
+        self._looked_at = runtime.clock()
         runtime.watch(provisioner.observe)
 
     async def run(self, interval_s: float) -> None:
@@ -60,6 +61,7 @@ class Scaler:
         now = self._runtime.clock()
         self._stop_drained(now)
         ready, starting = self._ready(), self._starting()
+        self._count(len(ready), len(starting), now)
         state = FleetState(
             ready=len(ready),
             starting=len(starting),
@@ -75,6 +77,21 @@ class Scaler:
         self._tell(plan, step)
         return plan
 
+    def _count(self, ready: int, starting: int, now: float) -> None:
+        """What is there, and what it has come to, for `/metrics`."""
+        counts = {
+            "ready": ready,
+            "starting": starting,
+            "draining": len(self._draining),
+            "stopping": len(self._stopping),
+        }
+        metrics = self._runtime.metrics
+        for state, count in counts.items():
+            metrics.fleet_replicas.labels(self._model, state).set(count)
+        lived_s = (now - self._looked_at) * sum(counts.values())
+        metrics.replica_seconds.labels(self._model).inc(max(0.0, lived_s))
+        self._looked_at = now
+
     async def close(self) -> None:
         """Waits for replicas that are just being stopped."""
         await asyncio.gather(*self._stopping.values())
@@ -83,14 +100,14 @@ class Scaler:
         return [r for r in self._runtime.replicas() if r.replica_id in self._places]
 
     def _ready(self) -> list[ReplicaLoad]:
-        return [r for r in self._own() if r.replica_id not in self._draining]
+        going = self._draining.keys() | self._stopping.keys()
+        return [r for r in self._own() if r.replica_id not in going]
 
     def _starting(self) -> list[str]:
         up = {replica.replica_id for replica in self._own()}
+        others = up | self._draining.keys() | self._stopping.keys()
         return [
-            name
-            for name in self._places
-            if self._supervisor.keeps(name) and not (up | self._draining.keys()) & {name}
+            name for name in self._places if self._supervisor.keeps(name) and name not in others
         ]
 
     def _start(self, count: int) -> None:
@@ -152,7 +169,7 @@ def make_scaler(
             "models.0.profile", "", f"a latency profile of {model}: make one with `cato profile`"
         )
     bounds = Bounds(wanted.min_replicas, wanted.max_replicas)
-    provisioner = Provisioner(model, bounds, make_rule(wanted.rule, profile))
+    provisioner = Provisioner(model, bounds, make_rule(wanted.rule, profile, wanted.settings))
     return Scaler(model, provisioner, launchers, supervisor, runtime, fleet, wanted.drain_s)
 
 

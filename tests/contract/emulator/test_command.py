@@ -77,3 +77,17 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         port = str(taken.getsockname()[1])
         assert ended(["--port", port]) == 1
     assert f"host and port: got '127.0.0.1:{port}', expected a free" in capsys.readouterr().err
+
+
+def test_while_it_starts_nobody_listens_and_it_ends_when_told() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = ["--port", str(port), "--start-s", "600"]
+    with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        process.terminate()
+        assert process.wait(10) == 0

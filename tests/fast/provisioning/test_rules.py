@@ -54,12 +54,24 @@ def test_remaining_slack_shrinks_when_idle() -> None:
 
 
 def test_unknown_names_and_bounds_are_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="scaling rule: got 'nonsense'"):
+    with pytest.raises(ConfigError, match=r"provisioning\.rule: got 'nonsense'"):
         make_rule("nonsense", PROFILE)
     with pytest.raises(ConfigError, match="max-replicas: got 1, expected at least 2"):
         Bounds(2, 1)
     with pytest.raises(ConfigError, match="min-replicas: got 0"):
         Bounds(0, 1)
+
+
+def test_settings_are_the_rules_own() -> None:
+    assert make_rule("static", PROFILE, {"replicas": 3}).wanted(FleetState(1), 0.0).count == 3
+    with pytest.raises(
+        ConfigError, match=r"settings\.patience_s: got 9, expected one of .*target_"
+    ):
+        make_rule("queue-length", PROFILE, {"patience_s": 9})
+    with pytest.raises(ConfigError, match=r"settings\.pause_s: got -1, expected a number, 0"):
+        make_rule("ray-ttft", PROFILE, {"pause_s": -1})
+    with pytest.raises(ConfigError, match=r"settings\.goodput: got 95, expected a share"):
+        make_rule("planned", PROFILE, {"goodput": 95})
 
 
 @given(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -48,6 +49,7 @@ class Life:
     may_start: asyncio.Event
     broken: bool = False
     stopped: int = 0
+    may_stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def launch(self) -> Life:
         return self
@@ -62,6 +64,7 @@ class Life:
         return await asyncio.get_running_loop().create_future()
 
     async def stop(self) -> None:
+        await self.may_stop.wait()
         self.stopped += 1
 
 
@@ -75,6 +78,8 @@ class Site:
         self.may_start = asyncio.Event()
         self.may_start.set()
         self.lives = [Life(f"replica-{n}", self.may_start) for n in range(1, 5)]
+        for life in self.lives:
+            life.may_stop.set()
         scheduler = Scheduler(make_policy("least-outstanding-tokens"))
         attempts = cast("Attempts", None)  # Nothing is ever sent.
         self.runtime = Runtime(scheduler, Catalog((), {}), attempts, Metrics(), lambda: self.now)
@@ -118,8 +123,11 @@ class Site:
 
 
 @pytest.fixture
-async def site() -> Site:
-    return Site()
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    yield site
+    for life in site.lives:
+        life.may_stop.set()
 
 
 async def test_replicas_follow_the_plan_within_its_bounds(site: Site) -> None:
@@ -133,7 +141,6 @@ async def test_replicas_follow_the_plan_within_its_bounds(site: Site) -> None:
     assert len(site.up()) == 1
     assert sum(life.stopped for life in site.lives) == 3
     assert "bounds say 4" in " ".join(site.notes)
-    await site.supervisor.close()
 
 
 async def test_a_busy_replica_is_drained_before_it_is_stopped(site: Site) -> None:
@@ -146,7 +153,6 @@ async def test_a_busy_replica_is_drained_before_it_is_stopped(site: Site) -> Non
     site.end(ran[drained])
     await site.want(1)
     assert site.up() == [kept]
-    await site.supervisor.close()
 
 
 async def test_a_drain_takes_only_so_long(site: Site) -> None:
@@ -157,7 +163,6 @@ async def test_a_drain_takes_only_so_long(site: Site) -> None:
     site.now += 61.0
     await site.want(1)
     assert len(site.up()) == 1
-    await site.supervisor.close()
 
 
 async def test_who_has_not_started_is_given_up_first(site: Site) -> None:
@@ -171,7 +176,20 @@ async def test_who_has_not_started_is_given_up_first(site: Site) -> None:
     site.may_start.set()
     await site.want(4)
     assert len(site.up()) == 4
-    await site.supervisor.close()
+
+
+async def test_what_is_being_stopped_does_not_count_as_starting(site: Site) -> None:
+    await site.want(3)
+    site.lives[0].may_stop.clear()
+    await site.want(2)
+    assert site.rule.seen[-1] == FleetState(ready=2, starting=0)
+    text = site.runtime.metrics.exposition().decode()
+    assert 'cato_fleet_replicas{model="m",state="stopping"} 1.0' in text
+    await site.want(4)
+    assert site.up() == ["replica-2", "replica-3", "replica-4"]
+    site.lives[0].may_stop.set()
+    await site.want(4)
+    assert len(site.up()) == 4
 
 
 async def test_a_place_that_failed_for_good_is_not_tried_again(site: Site) -> None:
@@ -181,7 +199,6 @@ async def test_a_place_that_failed_for_good_is_not_tried_again(site: Site) -> No
     assert "cannot start" in str(await site.supervisor.wait_failed())
     await site.want(4)
     assert site.up() == ["replica-1", "replica-3", "replica-4"]
-    await site.supervisor.close()
 
 
 async def test_metrics_tell_what_was_decided_and_why(site: Site) -> None:
@@ -190,4 +207,8 @@ async def test_metrics_tell_what_was_decided_and_why(site: Site) -> None:
     assert 'cato_replicas_wanted{model="m"} 2.0' in text
     assert 'cato_scaling_decisions_total{direction="up",model="m"} 1.0' in text
     assert 'why="2 replicas, stay: the test wants 2"' in text
-    await site.supervisor.close()
+    site.now += 10.0
+    site.scaler.look()
+    text = site.runtime.metrics.exposition().decode()
+    assert 'cato_replica_seconds_total{model="m"} 20.0' in text
+    assert 'cato_fleet_replicas{model="m",state="ready"} 2.0' in text

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
+from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, measure
 from cato_backend.provisioning.correction import Correction
@@ -31,6 +32,12 @@ class PlannedSettings:
     """How long fewer must have been enough before any goes; at least twice the start-up time."""
     every_s: float = 5.0
     """Between two plans."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.goodput < 1:
+            raise ConfigError.of(
+                "provisioning.settings.goodput", self.goodput, "a share between 0 and 1"
+            )
 
 
 FEWEST_ANSWERS = 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from cato_backend.errors import ConfigError
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.rules.base import Deaf
 from cato_backend.provisioning.rules.recent import Recent
@@ -19,6 +20,11 @@ class QueueLengthSettings:
     look_back_s: float = 30.0
     upscale_delay_s: float = 30.0
     downscale_delay_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        if self.target_ongoing_requests <= 0:
+            name = "provisioning.settings.target_ongoing_requests"
+            raise ConfigError.of(name, self.target_ongoing_requests, "a number above 0")
 
 
 class QueueLength(Deaf):

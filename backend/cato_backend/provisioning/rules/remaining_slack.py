@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import pvariance
 
+from cato_backend.errors import ConfigError
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.rules.recent import Recent
 from cato_backend.provisioning.watch import Answer
@@ -24,6 +25,10 @@ class RemainingSlackSettings:
     span_s: float = 60.0
     pause_s: float = 15.0
     """Between two moves."""
+
+    def __post_init__(self) -> None:
+        if self.slots <= 0:
+            raise ConfigError.of("provisioning.settings.slots", self.slots, "a number above 0")
 
 
 class RemainingSlack:

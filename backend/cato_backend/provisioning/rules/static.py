@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.rules.base import Deaf
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSettings:
+    """What may be chosen."""
+
+    replicas: float = 1 << 16
+    """Cut to the most that is allowed."""
 
 
 class StaticPeak(Deaf):
