@@ -67,6 +67,12 @@ class SchedulingConfig(Frozen):
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
     warm_burst: int = Field(default=4, ge=1, description="and at once")
+    scrape_s: float = Field(
+        default=2,
+        ge=0,
+        description="between two looks at a replica's own metrics, for what other clients do there;"
+        " 0 never looks",
+    )
     silence_s: float = Field(
         default=120, gt=0, description="a stream that brings nothing for so long is broken off"
     )

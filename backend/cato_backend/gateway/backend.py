@@ -29,6 +29,7 @@ from cato_backend.runtime.launch import local_launchers, static_launchers
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
+from cato_backend.runtime.scrape import Scraper
 from cato_backend.runtime.upstreams import Upstreams
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
@@ -67,6 +68,9 @@ async def running_backend(
         gateway = _gateway(config, runtime, listener, fleet)
         runner = await serve(gateway, listener)
         stack.push_async_callback(runner.cleanup)
+        if config.scheduling.scrape_s:
+            scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
+            stack.callback(asyncio.create_task(scraper.run()).cancel)
         for launcher in static_launchers(config, session, fleet):
             supervisor.keep(launcher)
         local = tuple(local_launchers(planned, session, fleet))

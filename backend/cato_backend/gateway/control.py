@@ -111,10 +111,12 @@ def _refresh(gateway: Gateway) -> None:
     """Gauges are read off the ledger when somebody looks."""
     runtime = gateway.runtime
     metrics = runtime.metrics
-    for gauge in (metrics.running, metrics.outstanding, metrics.replicas, metrics.waiting):
+    gauges = (metrics.running, metrics.others, metrics.outstanding, metrics.replicas)
+    for gauge in (*gauges, metrics.waiting):
         gauge.clear()
     for load in runtime.replicas():
         metrics.running.labels(load.replica_id).set(load.running)
+        metrics.others.labels(load.replica_id).set(load.others)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
         metrics.replicas.labels(load.model).inc()
     for facts in runtime.catalog.models():

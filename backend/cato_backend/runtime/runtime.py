@@ -28,6 +28,7 @@ from cato_backend.scheduling import (
     Cancelled,
     Dispatch,
     Finished,
+    OthersRunning,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -104,6 +105,20 @@ class Runtime:
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """What each replica owes now."""
         return self._dispatcher.scheduler.replicas
+
+    def replica(self, replica_id: str) -> ReplicaLoad | None:
+        """What one replica owes now; None where it is not up."""
+        return self._dispatcher.scheduler.replica(replica_id)
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The replicas that are up, as HTTP clients see them."""
+        return tuple(self._endpoints.values())
+
+    def others_running(self, replica_id: str, requests: int) -> None:
+        """Other clients have so many requests on a replica."""
+        load = self.replica(replica_id)
+        if load is not None and load.others != requests:
+            self._dispatcher.tell(OthersRunning(replica_id, requests))
 
     def load(self, model: str) -> float:
         """0..1: how full the model's replicas are."""

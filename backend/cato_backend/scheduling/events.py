@@ -81,6 +81,14 @@ class ReplicaDown:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersRunning:
+    """A replica's metrics show so many requests that are not ours."""
+
+    replica_id: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Woke:
     """The time of a WakeAt has come."""
 
@@ -94,5 +102,6 @@ Event: TypeAlias = (
     | ReplicaUp
     | ReplicaDraining
     | ReplicaDown
+    | OthersRunning
     | Woke
 )

@@ -46,6 +46,18 @@ class Ledger:
         replica.draining = True
         self._models[replica.model].accepting -= 1
 
+    def set_others(self, replica_id: str, others: int) -> None:
+        """Other clients have so many requests on the replica."""
+        replica = self._replicas[replica_id]
+        model, had_room = self._models[replica.model], replica.has_room
+        model.slots -= replica.max_running
+        replica.others = others
+        model.slots += replica.max_running
+        if replica.has_room and not had_room:
+            self._list(replica)
+        elif had_room and not replica.has_room:
+            self._unlist(replica)
+
     def remove_replica(self, replica_id: str) -> list[Attempt]:
         """Takes a replica out and returns the attempts that ran on it, oldest first."""
         replica = self._replicas[replica_id]

@@ -79,7 +79,8 @@ class ReplicaView(Protocol):
 
     @property
     def max_running(self) -> int:
-        """Requests that may be sent to it at once, those in the engine's own queue included."""
+        """Requests that may be sent to it at once, those in the engine's own queue included; the
+        fewer, the more others have running there."""
         ...
 
     @property
@@ -104,7 +105,7 @@ class ReplicaView(Protocol):
 
     @property
     def decoding(self) -> int:
-        """Of these, how many have had their first token."""
+        """Of these, how many have had their first token; and what others have running there."""
         ...
 
     @property
@@ -139,9 +140,12 @@ class ReplicaLoad:
 
     replica_id: str
     model: str
-    max_running: int
+    limit: int
+    """Requests at once where it is ours alone."""
     profile: Profile | None = None
     draining: bool = False
+    others: int = 0
+    """Requests of other clients, as its own metrics tell."""
     running: int = 0
     unstarted: int = 0
     pending_prefill: int = 0
@@ -151,9 +155,14 @@ class ReplicaLoad:
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
 
     @property
+    def max_running(self) -> int:
+        """Others take slots, but never the last: a replica that lies about them is still used."""
+        return max(1, self.limit - self.others)
+
+    @property
     def decoding(self) -> int:
-        """Requests that have had their first token."""
-        return self.running - self.unstarted
+        """Requests that have had their first token, and those of others."""
+        return self.running - self.unstarted + self.others
 
     @property
     def has_room(self) -> bool:

@@ -14,6 +14,7 @@ from cato_backend.scheduling.events import (
     Cancelled,
     Event,
     Finished,
+    OthersRunning,
     Progressed,
     ReplicaDown,
     ReplicaDraining,
@@ -78,6 +79,10 @@ class Scheduler:
         """What each replica owes now: live objects, to be read at once and never written."""
         return self._ledger.replicas()
 
+    def replica(self, replica_id: str) -> ReplicaLoad | None:
+        """The same of one replica; None where it is not up."""
+        return self._ledger.replica(replica_id) if self._ledger.has_replica(replica_id) else None
+
     def waiting(self, model: str) -> int:
         """How many requests for the model are queued."""
         return self._room.waiting(model)
@@ -109,6 +114,9 @@ class Scheduler:
                     self._end_the_wait_of_the_late()
             case ReplicaDown(replica_id):
                 self._remove_replica(replica_id, now, out)
+            case OthersRunning(replica_id, requests):
+                if self._ledger.has_replica(replica_id):
+                    self._ledger.set_others(replica_id, requests)
             case Woke():
                 self._alarms.woke()
             case Progressed():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cato_backend.emulator.metrics import CONTENT_TYPE, EngineMetrics
@@ -19,8 +21,8 @@ class _Gauges:
     limits: EngineLimits = field(default_factory=EngineLimits)
 
 
-def exposition(state: State, model: str) -> bytes:
-    """The page."""
+def exposition(state: State, model: str, said: Mapping[str, str]) -> bytes:
+    """The page; of the names in `said` it says what stands there."""
     metrics = EngineMetrics(model)
     metrics.watch(_Gauges(state.running, state.waiting))
     for counter in (metrics.prompt_tokens, metrics.prefix_queries):
@@ -32,4 +34,12 @@ def exposition(state: State, model: str) -> bytes:
             histogram.observe(value)
     for reason, counter in metrics.ended.items():
         counter.inc(0 if reason == "abort" else state.finished[reason])
-    return metrics.exposition()
+    page = metrics.exposition().decode()
+    for name, value in said.items():
+        page = re.sub(
+            rf"^({re.escape(name)}(?:{{.*}})?) .*\n",
+            rf"\1 {value}\n" if value else "",
+            page,
+            flags=re.M,
+        )
+    return page.encode()

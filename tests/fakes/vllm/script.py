@@ -66,6 +66,8 @@ class Script:
     `control_url` can answer that it was set, and set it back."""
     usage_factor: float = 1.0
     """Reported token counts are multiplied by this: a server whose usage lies."""
+    metric_values: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What `/metrics` says of these names instead: any text, or nothing for a name left out."""
     prompt_tokens_details: bool = True
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""

@@ -175,7 +175,7 @@ class FakeVllm:
         return web.Response(status=200 if self._script.healthy else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        page = metrics.exposition(self.state, self._script.model)
+        page = metrics.exposition(self.state, self._script.model, self._script.metric_values)
         return web.Response(body=page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _load(self, request: web.Request) -> web.Response:

@@ -21,6 +21,7 @@ from cato_backend.scheduling import (
     Event,
     Finished,
     Limits,
+    OthersRunning,
     Progressed,
     Reject,
     ReplicaDown,
@@ -130,6 +131,10 @@ class Fleet(RuleBasedStateMachine):
             self.draining.add(name)
         self.tell(ReplicaDraining(name))
 
+    @rule(name=st.sampled_from("abc"), requests=st.integers(0, 3))
+    def others(self, name: str, requests: int) -> None:
+        self.tell(OthersRunning(name, requests))
+
     @precondition(lambda self: self.running())
     @rule(data=st.data(), tokens=st.integers(0, 3))
     def progress(self, data: st.DataObject, tokens: int) -> None:
@@ -172,7 +177,8 @@ class Fleet(RuleBasedStateMachine):
             assert load.outstanding_tokens >= 0
             attempts = list(load.attempts.values())
             unstarted = [attempt for attempt in attempts if attempt.first_token_at is None]
-            assert load.unstarted == len(unstarted) == load.running - load.decoding
+            assert load.unstarted == len(unstarted)
+            assert load.decoding == len(attempts) - len(unstarted) + load.others
             assert load.pending_prefill == sum(attempt.pending_prefill for attempt in unstarted)
             assert load.outstanding_tokens == sum(a.outstanding_tokens for a in attempts)
             assert sum(load.running_by_task.values()) == len(attempts)
@@ -187,8 +193,9 @@ class Fleet(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_beside_an_idle_replica(self) -> None:
         accepting = [r for r in self.scheduler.replicas if r.replica_id not in self.draining]
-        most = 0 if self.keeps_one_busy else MAX_RUNNING - 1
-        room = any(r.running <= most for r in accepting)
+        # Others leave at least one slot, however many they are.
+        most = 1 if self.keeps_one_busy else MAX_RUNNING
+        room = any(r.running < min(most, max(1, MAX_RUNNING - r.others)) for r in accepting)
         waiting = [live for live in self.live.values() if live.replica is None]
         # One that a replica failed may wait for another one. Who only warms a cache may be kept by
         # a policy that tells it apart: behind any other, and for good once its time has passed.

@@ -1,0 +1,90 @@
+"""What an engine's `/metrics` says of its load, and what in it cannot be."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
+KV_USAGE = "vllm:kv_cache_usage_perc"
+"""A share, 0 to 1, in spite of its name."""
+_NAMES = (RUNNING, WAITING, KV_USAGE)
+_SAMPLE = re.compile(
+    rb"^(" + b"|".join(re.escape(name.encode()) for name in _NAMES) + rb")(?:\{.*\})?[ \t]+(\S*)",
+    re.MULTILINE,
+)
+_MOST = 1_000_000
+"""Requests; no engine holds as many."""
+
+
+class Problem(StrEnum):
+    """Why a value is not used."""
+
+    UNREADABLE = "unreadable"
+    """The page could not be fetched."""
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    """It is no number."""
+    NAN = "nan"
+    NEGATIVE = "negative"
+    TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """Of one look at one replica; None where the value could not be used."""
+
+    running: int | None = None
+    waiting: int | None = None
+    kv_usage: float | None = None
+    """0..1: the share of KV blocks that running requests hold."""
+    problems: tuple[tuple[str, Problem], ...] = ()
+    """Names of metrics, and what was wrong."""
+
+    @property
+    def requests(self) -> int | None:
+        """What the engine has in hand; None where it does not say."""
+        if self.running is None or self.waiting is None:
+            return None
+        return self.running + self.waiting
+
+
+def read_load(page: bytes) -> EngineLoad:
+    """From Prometheus' text format; several engines behind one address are added up."""
+    samples: dict[str, list[bytes]] = {name: [] for name in _NAMES}
+    for name, value in _SAMPLE.findall(page):
+        samples[name.decode()].append(value)
+    found = {name: _values(values) for name, values in samples.items()}
+    running, waiting = (_requests(found[name]) for name in (RUNNING, WAITING))
+    usage = found[KV_USAGE]
+    mean = usage if isinstance(usage, Problem) else sum(usage) / len(usage)
+    if isinstance(mean, float) and mean > 1:
+        mean = Problem.TOO_LARGE
+    read = {RUNNING: running, WAITING: waiting, KV_USAGE: mean}
+    return EngineLoad(
+        running=None if isinstance(running, Problem) else running,
+        waiting=None if isinstance(waiting, Problem) else waiting,
+        kv_usage=None if isinstance(mean, Problem) else mean,
+        problems=tuple((name, value) for name, value in read.items() if isinstance(value, Problem)),
+    )
+
+
+def _values(samples: list[bytes]) -> list[float] | Problem:
+    if not samples:
+        return Problem.MISSING
+    try:
+        values = [float(sample) for sample in samples]
+    except ValueError:
+        return Problem.MALFORMED
+    if any(map(math.isnan, values)):
+        return Problem.NAN
+    return Problem.NEGATIVE if min(values) < 0 else values
+
+
+def _requests(values: list[float] | Problem) -> int | Problem:
+    if isinstance(values, Problem):
+        return values
+    total = sum(values)
+    return Problem.TOO_LARGE if total > _MOST else int(total)

@@ -1,0 +1,77 @@
+"""What is read off an engine's metrics, and what is not believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from cato_backend.emulator.metrics import EngineMetrics
+from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.replicas.engine_metrics import KV_USAGE, RUNNING, WAITING, Problem, read_load
+
+LABELS = 'engine="0",model_name="org/{odd} model"'
+
+
+class Busy:
+    """Three run, two wait."""
+
+    running, waiting, kv_usage, limits = 3, 2, 0.25, EngineLimits()
+
+
+def page(running: str = "3.0", waiting: str = "2.0", usage: str = "0.25") -> bytes:
+    """As vLLM writes it."""
+    lines = ["# HELP vllm:num_requests_running Number of requests", ""]
+    for name, value in ((RUNNING, running), (WAITING, waiting), (KV_USAGE, usage)):
+        if value:
+            lines += [f"# TYPE {name} gauge", f"{name}{{{LABELS}}} {value}"]
+    return "\n".join([*lines, "vllm:num_requests_running_max 77", ""]).encode()
+
+
+def test_the_emulator_and_the_reader_agree() -> None:
+    metrics = EngineMetrics("m")
+    metrics.watch(Busy())
+    load = read_load(metrics.exposition())
+    assert (load.running, load.waiting, load.kv_usage, load.problems) == (3, 2, 0.25, ())
+    assert load.requests == 5
+
+
+def test_engines_behind_one_address_are_added_up() -> None:
+    load = read_load(page() + page("4", "0", "0.75").replace(b'engine="0"', b'engine="1"'))
+    assert (load.running, load.waiting, load.kv_usage) == (7, 2, 0.5)
+
+
+def test_labels_and_time_stamps_may_be_absent_or_there() -> None:
+    text = f"{RUNNING} 1 1700000000000\n{WAITING}\t2\n{KV_USAGE} 1e-2\n"
+    load = read_load(text.encode())
+    assert (load.running, load.waiting, load.kv_usage, load.problems) == (1, 2, 0.01, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("", Problem.MISSING),
+        ("NaN", Problem.NAN),
+        ("-1", Problem.NEGATIVE),
+        ("-Inf", Problem.NEGATIVE),
+        ("+Inf", Problem.TOO_LARGE),
+        ("1e300", Problem.TOO_LARGE),
+        ("many", Problem.MALFORMED),
+    ],
+)
+def test_what_cannot_be_is_named(value: str, problem: Problem) -> None:
+    load = read_load(page(running=value))
+    assert load.problems == ((RUNNING, problem),)
+    assert load.requests is None
+    assert (load.waiting, load.kv_usage) == (2, 0.25)
+    assert read_load(page(usage=value)).problems == ((KV_USAGE, problem),)
+    assert read_load(page(usage=value)).requests == 5
+
+
+@pytest.mark.parametrize("text", [b"", b"<html>", b"\xff\x00", b"vllm:num_requests_running"])
+def test_another_page_says_nothing(text: bytes) -> None:
+    load = read_load(text)
+    assert [problem for _, problem in load.problems][1:] == [Problem.MISSING] * 2
+    assert load.requests is None
+
+
+def test_a_share_above_one_is_none() -> None:
+    assert read_load(page(usage="25")).problems == ((KV_USAGE, Problem.TOO_LARGE),)
