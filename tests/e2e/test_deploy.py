@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.config import parse_config
-from tests.e2e.neovim.backend import fake_vllm, free_port
+from tests.e2e.backend import fake_vllm, free_port
 from tests.e2e.neovim.editor import wait_for
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,8 +53,8 @@ def credentials(folder: Path) -> None:
 def service(folder: Path) -> Generator[str, None, None]:
     """The unit's own command in `folder`, on a free port; yields its address."""
     credentials(folder)
-    with fake_vllm("\n    return a - b\n") as replica:
-        (folder / "cato.toml").write_text(f'[[replicas]]\nurl = "{replica}"\n')
+    with fake_vllm("\n    return a - b\n", itl_ms=5) as replica:
+        (folder / "cato.toml").write_text(f'[[replicas]]\nurl = "{replica.url}"\n')
         port = str(free_port())
         own = {"${CREDENTIALS_DIRECTORY}": str(folder), "/etc/cato": str(folder), "8700": port}
         _, *arguments = (replaced(argument, own) for argument in exec_start())

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.backend import Backend, serve
 from tests.e2e.neovim import install
-from tests.e2e.neovim.backend import Backend, serve
 from tests.e2e.neovim.debian_root import Unavailable
 from tests.e2e.neovim.editor import Home
 
+TOKEN = "a-token-for-the-neovim-tests"
 REPLY = """\
 
     return a - b
@@ -42,7 +43,7 @@ def neovim() -> install.Tools:
 @pytest.fixture(scope="package")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Generator[Backend, None, None]:
     """A backend that all tests share and none may end."""
-    with serve(tmp_path_factory.mktemp("backend"), REPLY) as shared:
+    with serve(tmp_path_factory.mktemp("backend"), REPLY, token=TOKEN) as shared:
         yield shared
 
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pynvim
 
 from tests.e2e.neovim.install import Tools
-
-T = TypeVar("T")
-
-POLL_S = 0.02
-PATIENCE_S = 20.0
+from tests.e2e.waiting import PATIENCE_S, wait_for
 
 GHOST = """
 local space = vim.api.nvim_get_namespaces()['nvim.lsp.inline_completion']
@@ -40,15 +35,6 @@ INITIALIZED = """
 local client = vim.lsp.get_clients({ bufnr = 0, name = 'cato' })[1]
 return client ~= nil and client.initialized == true
 """
-
-
-def wait_for(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
-    """The first true value of `look`, asked again and again. Raises AssertionError."""
-    deadline = time.monotonic() + patience_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"waited {patience_s} s for {what}; last: {found!r}"
-        time.sleep(POLL_S)
-    return found
 
 
 STATE = """

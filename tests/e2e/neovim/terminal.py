@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.neovim.editor import PATIENCE_S, Editor, Home, connect
+from tests.e2e.neovim.editor import Editor, Home, connect
 from tests.e2e.neovim.install import Tools
+from tests.e2e.waiting import PATIENCE_S
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 

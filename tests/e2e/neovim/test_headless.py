@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.backend import serve
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.backend import serve
-from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
+from tests.e2e.neovim.editor import Editor, Home, headless
+from tests.e2e.waiting import wait_for
 
 SOON_S = 5
 NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
@@ -102,9 +103,9 @@ def test_cancelling_ends_the_work_of_the_replica(
             for end in ("q", ":CatoCancel<CR>"):
                 editor.command("CatoTranslate rust")
                 wait_for("the first pieces", lambda: "word" in editor.text)
-                assert backend.running()
+                assert backend.replica.running
                 editor.type(end)
-                wait_for("its end", lambda: backend.running() == 0, SOON_S)
+                wait_for("its end", lambda: backend.replica.running == 0, SOON_S)
                 assert not editor.blocked
             assert "cancelled" in editor.label
 

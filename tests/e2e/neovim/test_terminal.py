@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.editor import Home, wait_for
+from tests.e2e.neovim.editor import Home
 from tests.e2e.neovim.terminal import terminal
+from tests.e2e.waiting import wait_for
 
 
 def visible(screen: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
+from tests.e2e.backend import Backend, serve
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.backend import Backend, serve
-from tests.e2e.neovim.editor import Editor, Home, headless, wait_for
+from tests.e2e.neovim.editor import Editor, Home, headless
+from tests.e2e.waiting import wait_for
 
 FUNCTION = "Go<CR><CR>def subtract(a, b):"
 
@@ -34,7 +34,7 @@ def test_a_backend_dies_and_returns(person: Home, source: Path, tmp_path: Path) 
         with headless(home, documented.plugin(), source) as editor:
             editor.wait_attached()
             wait_for("a healthy backend", lambda: editor.status == "cato")
-            backend.end(signal.SIGKILL)
+            backend.kill()
             editor.type(FUNCTION)
             wait_for("the typed text", lambda: editor.lines[-1] == "def subtract(a, b):")
             wait_for("the status", lambda: editor.status == "cato unreachable")

@@ -8,9 +8,10 @@ import pytest
 
 from tests.e2e.idioms import LEARNED, NOT_LEARNED, Begun
 from tests.e2e.neovim import documented
-from tests.e2e.neovim.editor import Home, headless, wait_for
+from tests.e2e.neovim.editor import Home, headless
 from tests.e2e.neovim.terminal import terminal
 from tests.e2e.real import RealBackend
+from tests.e2e.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(600)
 

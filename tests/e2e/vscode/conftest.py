@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from cato_backend.wire.paths import cache_dir
-from tests.e2e.vscode.backend import Backend, serve
+from tests.e2e.backend import Backend, serve
 from tests.e2e.vscode.browser import launch_browser
 from tests.e2e.vscode.code_server import CodeServer, serve_editor
 from tests.e2e.vscode.editor import Editor, open_editor
@@ -88,11 +88,18 @@ async def browser(tools: Tools) -> AsyncIterator[Browser]:
         yield launched
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def backend(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backend]:
+@pytest.fixture(scope="package")
+def shared_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A backend for the tests that leave it alive."""
-    async with serve(tmp_path_factory.mktemp("state"), REPLY) as running:
+    with serve(tmp_path_factory.mktemp("state"), REPLY) as running:
         yield running
+
+
+@pytest.fixture
+def backend(shared_backend: Backend) -> Backend:
+    """The same, saying what it says as a rule."""
+    shared_backend.replica.change(reply=REPLY, itl_ms=2)
+    return shared_backend
 
 
 @pytest.fixture
