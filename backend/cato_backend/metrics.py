@@ -5,7 +5,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (
-    0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0, 60.0,
+    0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0,
+    30.0, 60.0,
 )  # fmt: skip
 
 
@@ -91,6 +92,15 @@ class Metrics:
         )
         self.ttft = self._histogram("cato_ttft_seconds", "From arrival to the first token", task)
         self.e2e = self._histogram("cato_e2e_seconds", "From arrival to the last token", task)
+        self.tpot = self._histogram(
+            "cato_tpot_seconds", "Between two tokens, in the mean of an answer", task
+        )
+        self.aims = self._counter(
+            "cato_aims",
+            "What is aimed at beside the targets, met or missed: usable, a completion whole within "
+            "0.5 s; tpot, a generation in time whose tokens come within 40 ms in the mean",
+            ["task", "aim", "outcome"],
+        )
         self.queued = self._histogram("cato_queue_seconds", "From arrival to dispatch", task)
         self.waiting = Gauge(
             "cato_requests_waiting", "Queued requests", ["model"], registry=self.registry

@@ -10,6 +10,12 @@ from cato_backend.wire.headers import Task
 BLOCK_CHARS = 256
 """Characters in one block of the prefix index; some 80 tokens, five of vLLM's own blocks."""
 
+USABLE_S = 0.5
+"""From arrival to the whole of a completion: ghost text is shown when it is whole. An aim, reported
+beside the time to the first token, which is what is promised."""
+TPOT_S = 0.040
+"""Between two tokens of a generation, in the mean: an aim beside its target, too."""
+
 
 def prompt_blocks(text: str) -> tuple[int, ...]:
     """A 64-bit hash for each whole block of a rendered prompt, over all text up to its end.

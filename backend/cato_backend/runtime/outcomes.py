@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
-from cato_backend.requests import Request
+from cato_backend.requests import TPOT_S, USABLE_S, Request
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.history import History, Past
 from cato_backend.scheduling import Dispatch
 from cato_backend.scheduling.policies.cato import RELEGATED_PRIORITY
-from cato_backend.wire.headers import CancelReason
+from cato_backend.wire.headers import CancelReason, Task
 
+_AIMS = {Task.COMPLETION: "usable", Task.GENERATION: "tpot"}
 _WARM = "warm"
 """Instead of a task: warming has no target and no place among the goodput of tasks."""
 
@@ -37,22 +39,36 @@ class Scorekeeper:
         met = promised is not None and promised <= request.deadline
         self._count(flight, "met" if met else "late", now)
         self._cache_hits(flight)
-        if not request.warm and not flight.call.group:
-            self._metrics.e2e.labels(request.task).observe(now - request.arrival)
-            self._latencies(flight)
+        if _stands_alone(flight):
+            self._whole(flight, now)
 
     def ended(self, flight: Flight, reason: CancelReason, now: float) -> None:
         """The client ended it by name."""
-        self._count(flight, "enough" if reason is CancelReason.ENOUGH else "cancelled", now)
-        self._latencies(flight)
+        enough = reason is CancelReason.ENOUGH
+        self._count(flight, "enough" if enough else "cancelled", now)
+        if not _stands_alone(flight):
+            return
+        if enough:
+            self._whole(flight, now)
+        else:
+            self._latencies(flight)
+            self._taken_back(flight, now)
 
-    def cancelled(self, flight: Flight) -> None:
-        """The client closed its connection."""
+    def cancelled(self, flight: Flight, now: float) -> None:
+        """The client closed its connection at `now`."""
         self._count(flight, "cancelled")
+        if _stands_alone(flight):
+            self._taken_back(flight, now)
 
     def refused(self, flight: Flight, code: str) -> None:
         """It was answered with an error."""
         self._count(flight, code)
+        if _stands_alone(flight) and code != Superseded.code:
+            self._aim(flight.call.request.task, met=False)
+
+    def broken(self) -> None:
+        """A replica broke an attempt off."""
+        self._metrics.retries.inc()
 
     def _count(self, flight: Flight, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
@@ -84,6 +100,26 @@ class Scorekeeper:
             self._metrics.prompt_tokens.labels(_label(flight)).inc(prompt)
             self._metrics.cached_tokens.labels(_label(flight)).inc(min(cached, prompt))
 
+    def _whole(self, flight: Flight, now: float) -> None:
+        """The answer has come to its end, or as far as its client wanted it."""
+        request, first, tokens = flight.call.request, flight.first_token_at, flight.answer.tokens
+        self._latencies(flight)
+        self._metrics.e2e.labels(request.task).observe(now - request.arrival)
+        if first is not None and tokens > 1:
+            self._metrics.tpot.labels(request.task).observe((now - first) / (tokens - 1))
+        self._aim(request.task, met=_meets_aim(flight, now))
+
+    def _taken_back(self, flight: Flight, now: float) -> None:
+        """Somebody who waited longer than is aimed at has not had it in time."""
+        request = flight.call.request
+        if request.task is Task.COMPLETION and now - request.arrival > USABLE_S:
+            self._aim(request.task, met=False)
+
+    def _aim(self, task: Task, *, met: bool) -> None:
+        aim = _AIMS.get(task)
+        if aim is not None:
+            self._metrics.aims.labels(task, aim, "met" if met else "missed").inc()
+
     def _latencies(self, flight: Flight) -> None:
         request = flight.call.request
         if flight.dispatched_at is not None:
@@ -92,6 +128,22 @@ class Scorekeeper:
             )
         if flight.first_token_at is not None:
             self._metrics.ttft.labels(request.task).observe(flight.first_token_at - request.arrival)
+
+
+def _stands_alone(flight: Flight) -> bool:
+    """Neither warming nor one call of a whole task."""
+    return not flight.call.request.warm and not flight.call.group
+
+
+def _meets_aim(flight: Flight, now: float) -> bool:
+    """What its task aims at beside its target, of an answer that is whole."""
+    request, first = flight.call.request, flight.first_token_at
+    if request.task is Task.COMPLETION:
+        return now - request.arrival <= USABLE_S
+    if first is None or first > request.deadline:
+        return False
+    tokens = flight.answer.tokens
+    return tokens < 2 or now - first <= TPOT_S * (tokens - 1)
 
 
 def _label(flight: Flight) -> str:

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
-from cato_backend.runtime.answer import Relayed
-from cato_backend.runtime.attempt import Attempts, Unreachable
-from cato_backend.runtime.calls import Call, Sink, Started
+from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
-from cato_backend.runtime.flight import Ended, Flight, Interrupted
+from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
 from cato_backend.runtime.outcomes import Scorekeeper
+from cato_backend.runtime.pilot import Pilot
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
-    AttemptFailed,
     Cancelled,
     Dispatch,
-    Finished,
     OthersRunning,
     ReplicaDown,
     ReplicaDraining,
@@ -37,8 +33,6 @@ from cato_backend.scheduling import (
     Submitted,
 )
 from cato_backend.wire.headers import CancelReason
-
-log = logging.getLogger(__name__)
 
 _LAST = 2**31 - 1
 """The engine's priority of what nobody waits for."""
@@ -61,7 +55,6 @@ class Runtime:
         self.last_asked = clock()
         """When a client last asked for anything, or its last answer ended."""
         self._dispatcher = Dispatcher(scheduler, clock)
-        self._attempts = attempts
         self.history = History()
         """Calls that have ended."""
         self.workflows = Workflows()
@@ -69,6 +62,14 @@ class Runtime:
         self.predictions = Predictions(metrics)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
+        self._pilot = Pilot(
+            self._dispatcher,
+            attempts,
+            self.scores,
+            self.predictions,
+            self._leg,
+            self._unreachable,
+        )
 
     # -- replicas ------------------------------------------------------------------------------
 
@@ -144,12 +145,12 @@ class Runtime:
         self._dispatcher.enter(flight)
         self._dispatcher.tell(Submitted(request))
         try:
-            return await self._fly(flight, sink)
+            return await self._pilot.fly(flight, sink)
         except RequestError as error:
             self.scores.refused(flight, error.code)
             raise
         except asyncio.CancelledError:
-            self.scores.cancelled(flight)
+            self.scores.cancelled(flight, self.clock())
             raise
         finally:
             self._dispatcher.leave(request.id)
@@ -165,72 +166,12 @@ class Runtime:
             self._dispatcher.tell(Cancelled(flight.call.request.id))
             flight.post(Ended(reason))
 
-    async def _fly(self, flight: Flight, sink: Sink) -> CancelReason | None:
-        delivery = Delivery(flight, sink, self._dispatcher, self._describe)
-        while True:
-            match await flight.next_verdict():
-                case Dispatch() as dispatch:
-                    if await self._attempt(flight, dispatch, delivery):
-                        return None
-                case Ended(reason):
-                    await delivery.end(reason)
-                    self.scores.ended(flight, reason, self.clock())
-                    return reason
-                case RequestError() as error:
-                    raise error
-
-    async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
-        """One attempt; True when it ended the call."""
-        flight.dispatched_at = self.clock()
-        self.scores.dispatched(flight.call.request, dispatch)
-        flight.predicted = self.predictions.of(flight.call.request, dispatch.replica_id)
-        try:
-            async with flight.attempt(dispatch.attempt):
-                await self._stream(flight, dispatch, delivery)
-                await delivery.flush(dispatch.replica_id)
-        except Interrupted:
-            return False
-        except AttemptBroken as error:
-            self._broken(flight, dispatch, error)
-            return False
-        self._dispatcher.tell(Finished(dispatch.request_id, dispatch.attempt))
-        self._finish(flight)
-        return True
-
-    async def _stream(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> None:
-        model = flight.call.request.model
-        endpoint = self._endpoints.get(dispatch.replica_id)
+    def _leg(self, call: Call, dispatch: Dispatch) -> Leg:
+        model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
             raise AttemptBroken("it is gone")
-        facts, ratio = self.catalog.facts(model), self.catalog.ratio(model)
+        priority = _LAST if call.request.warm else dispatch.priority
+        return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
 
-        async def emit(relayed: Relayed) -> None:
-            await delivery.relay(dispatch, relayed)
-
-        priority = _LAST if flight.call.request.warm else dispatch.priority
-        leg = Leg(endpoint, facts, ratio, priority)
-        await self._attempts.run(flight, leg, emit)
-
-    def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
-        log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
-        self.metrics.retries.inc()
-        if isinstance(error, Unreachable):
-            self._on_unreachable(dispatch.replica_id)
-        resumable = self._attempts.can_resume(flight)
-        self._dispatcher.tell(AttemptFailed(dispatch.request_id, dispatch.attempt, resumable))
-
-    def _describe(self, flight: Flight, replica_id: str) -> Started:
-        request = flight.call.request
-        started_at = flight.dispatched_at or request.arrival
-        return Started(
-            request_id=request.id,
-            replica_id=replica_id,
-            queue_s=started_at - request.arrival,
-            predicted_s=flight.predicted.service_s if flight.predicted else None,
-            load=self.load(request.model),
-        )
-
-    def _finish(self, flight: Flight) -> None:
-        now = self.clock()
-        self.scores.finished(flight, now)
-        self.predictions.observe(flight, now)
+    def _unreachable(self, replica_id: str) -> None:
+        self._on_unreachable(replica_id)

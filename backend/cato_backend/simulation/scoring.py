@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from math import inf, nan
 
 from cato_backend.profile_files.profile import Profile
+from cato_backend.requests import TPOT_S, USABLE_S
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.pricing import work_s
 from cato_backend.simulation.statistics import percentile
 from cato_backend.wire.headers import Task
-
-USABLE_S = 0.5
-"""Within this a completion's whole answer should be there: ghost text is shown when it is whole."""
-TPOT_S = 0.040
-"""What generation promises for each token after the first."""
 
 
 @dataclass(frozen=True, slots=True)

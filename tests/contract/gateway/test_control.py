@@ -66,3 +66,27 @@ async def test_metrics_count_each_request_by_its_outcome(single: Site) -> None:
     assert after[ttft] - before.get(ttft, 0) == 2
     assert after["cato_replicas_up", ("cato-embedded",)] == 1
     assert after["cato_requests_running", ("static-1",)] == 0
+
+
+async def test_metrics_tell_what_is_aimed_at_beside_the_targets(single: Site) -> None:
+    """A completion whole in half a second, a generation that goes on with 40 ms a token."""
+    before = await single.metrics()
+    for itl_ms, tokens in ((1, 4), (150, 5)):
+        await single.fake.change(itl_ms=itl_ms)
+        body = {"prompt": "x", "stream": True, "max_tokens": tokens}
+        await single.post(body, x_cato_task="completion")
+        await single.post(body)
+    after = await single.metrics()
+    counted = {
+        labels: value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name == "cato_aims_total" and value != before.get((name, labels), 0)
+    }
+    assert counted == {
+        ("usable", "met", "completion"): 1,
+        ("usable", "missed", "completion"): 1,
+        ("tpot", "met", "generation"): 1,
+        ("tpot", "missed", "generation"): 1,
+    }
+    tpot = ("cato_tpot_seconds_count", ("generation",))
+    assert after[tpot] - before.get(tpot, 0) == 2

@@ -7,6 +7,7 @@ from math import inf, isfinite
 from typing import TypeAlias
 
 from cato_backend.config import TargetsConfig
+from cato_backend.requests import USABLE_S
 from cato_backend.simulation.report.style import (
     INK,
     Axes,
@@ -18,7 +19,7 @@ from cato_backend.simulation.report.style import (
     number_label,
     percent_label,
 )
-from cato_backend.simulation.scoring import USABLE_S, ClassScore, Latencies
+from cato_backend.simulation.scoring import ClassScore, Latencies
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Point
 from cato_backend.wire.headers import Task
