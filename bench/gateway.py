@@ -70,7 +70,13 @@ def sample(timings: list[Timing]) -> Sample:
 
 
 async def measure_row(
-    streams: int, seconds: float, repeats: int, direct: str, through: str, process: Measured
+    model: str,
+    streams: int,
+    seconds: float,
+    repeats: int,
+    direct: str,
+    through: str,
+    process: Measured,
 ) -> Row:
     """Paired runs: the same load on the engine directly, then through the gateway."""
     tokens = max(2, int(seconds * TOKENS_PER_S))
@@ -82,7 +88,7 @@ async def measure_row(
             timings: list[Timing] = []
             for _ in range(rounds):
                 per_round = max(2, tokens // rounds)
-                timings += await concurrent(url, MODEL, streams, per_round, spread_s=1.0)
+                timings += await concurrent(url, model, streams, per_round, spread_s=1.0)
             samples.append(sample(timings))
         used, elapsed = process.cpu_s() - before, time.monotonic() - started
         row.gateway_starved_percent.append(100 * (process.starved_s() - starved) / elapsed)
@@ -115,7 +121,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         ]
         rows = [
             await measure_row(
-                streams, arguments.seconds, arguments.repeats, direct, through, process
+                MODEL, streams, arguments.seconds, arguments.repeats, direct, through, process
             )
             for streams in arguments.streams
         ]

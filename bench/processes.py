@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 
+from cato_backend.replicas.process_tree import descendants
+
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _START_TIMEOUT_S = 30.0
 _SLOW_START_TIMEOUT_S = 90.0
@@ -41,9 +43,9 @@ class Measured:
         return self._process.pid
 
     def cpu_s(self) -> float:
-        """User and system time so far, in seconds; resolution 10 ms."""
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+        """User and system time so far, its live descendants included, in seconds; resolution 10 ms
+        a process."""
+        return sum(_cpu_s(pid) for pid in (self.pid, *descendants(self.pid)))
 
     def starved_s(self) -> float:
         """How long the main thread was ready to run but had no core, in seconds."""
@@ -94,6 +96,14 @@ class Measured:
         raise RuntimeError(f"{url}: {problem}; exit status {self._process.poll()}")
 
 
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
 def raise_priority(pid: int, steps: int) -> None:
     """So many steps above the parent, where that has a real-time priority; else nothing happens."""
     if os.sched_getscheduler(0) == os.SCHED_RR:
@@ -127,10 +137,12 @@ def running(command: list[str], log: Path, raised: int = 0) -> Iterator[Measured
 
 
 @contextmanager
-def fake_engine(itl_ms: float, log: Path) -> Iterator[tuple[str, Measured]]:
+def fake_engine(
+    itl_ms: float, log: Path, model: str = "cato-embedded"
+) -> Iterator[tuple[str, Measured]]:
     """The emulated replica: its URL and its process. Each token's text is its time of sending."""
     command = [sys.executable, "-m", "tests.fakes.vllm", "--stamped", "--itl-ms", str(itl_ms)]
-    with running([*command, "--max-num-seqs", "4096"], log) as process:
+    with running([*command, "--model", model, "--max-num-seqs", "4096"], log) as process:
         yield process.first_line(), process
 
 

@@ -21,7 +21,7 @@ from cato_backend.simulation.workloads.arrival import Arrival, Workload
 
 _AHEAD_S = 0.5
 """Between the probe and the first request."""
-_MOST_READY = 64
+_MOST_READY = 512
 """Prompts written before they are due."""
 _PREPARING_S = 0.004
 """What writing one more may take at most."""

@@ -1,4 +1,4 @@
-"""The processes below this one, as `/proc` tells."""
+"""The processes below one, as `/proc` tells."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import signal
 
 
-def descendants() -> list[int]:
-    """Every live process below this one. Zombies are no longer anything."""
+def descendants(of: int | None = None) -> list[int]:
+    """Every live process below this one, or another. Zombies are no longer anything."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (parent := _parent_of(int(entry))) is not None:
             children.setdefault(parent, []).append(int(entry))
     found: list[int] = []
-    frontier = [os.getpid()]
+    frontier = [os.getpid() if of is None else of]
     while frontier:
         below = children.get(frontier.pop(), [])
         found += below
