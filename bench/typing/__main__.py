@@ -26,7 +26,7 @@ import aiohttp
 
 from bench.processes import running
 from bench.typing.editors import NEOVIM, VSCODE, Editor, Habits
-from bench.typing.engines import Backend, backend
+from bench.typing.engines import Backend, Model, backend
 from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
 from bench.typing.screen import LOOKS_S, Screen, Seen
@@ -68,9 +68,10 @@ def main() -> None:
 
 
 def _measured(name: str, scripts: list[Script], arguments: argparse.Namespace, folder: Path) -> Row:
-    corpus, log = folder / "corpus", folder / f"{name}.log"
+    log = folder / f"{name}.log"
+    model = Model(folder / "corpus", arguments.error_rate, arguments.confidence)
     with (
-        backend(corpus, arguments.error_rate, arguments.replicas, log) as running_backend,
+        backend(model, arguments.replicas, log) as running_backend,
         _language_server(log) as address,
     ):
         return asyncio.run(_run(name, scripts, running_backend, address))
@@ -151,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60.0, help="that each of them types")
     parser.add_argument("--replicas", type=int, default=2)
     parser.add_argument("--error-rate", type=float, default=0.05, help="of the model's tokens")
+    parser.add_argument(
+        "--confidence",
+        choices=("calibrated", "uniform"),
+        default="calibrated",
+        help="whether the model's log probabilities tell where it errs",
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     return parser

@@ -46,6 +46,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """What the emulated replicas know, how often they err, and whether they know where."""
+
+    corpus: Path
+    error_rate: float
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """A gateway and its replicas."""
 
@@ -79,14 +88,15 @@ class Backend:
 
 
 @contextmanager
-def backend(corpus: Path, error_rate: float, replicas: int, log: Path) -> Iterator[Backend]:
+def backend(model: Model, replicas: int, log: Path) -> Iterator[Backend]:
     """Started, and ended at the end."""
     with ExitStack() as stack:
         urls: list[str] = []
         for _ in range(replicas):
             port = _free_port()
             command = [sys.executable, "-m", "cato_backend", "emulate", "--port", str(port)]
-            command += ["--corpus", str(corpus), "--error-rate", str(error_rate)]
+            command += ["--corpus", str(model.corpus), "--error-rate", str(model.error_rate)]
+            command += ["--confidence", model.confidence]
             command += ["--model", "Qwen2.5-Coder-emulated"]
             process = stack.enter_context(running(command, log))
             urls.append(f"http://127.0.0.1:{port}")

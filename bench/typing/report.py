@@ -15,6 +15,7 @@ COLUMNS = (
     "prefix hits",
     "right in 300 ms",
     "in 500 ms",
+    "right characters per pause",
     "anything in 500 ms",
     "shown",
     "wrong",
@@ -41,6 +42,8 @@ class Row:
     prefix_hits: float
     right_in_300_ms: float
     right_in_500_ms: float
+    right_characters: float
+    """On the screen after half a second, per pause."""
     something_in_500_ms: float
     shown: float
     wrong: float
@@ -65,6 +68,7 @@ class Row:
             prefix_hits=counts.cached_tokens / max(counts.prompt_tokens, 1),
             right_in_300_ms=seen.right[0.3] / max(seen.pauses, 1),
             right_in_500_ms=seen.right[0.5] / max(seen.pauses, 1),
+            right_characters=seen.right_characters / max(seen.pauses, 1),
             something_in_500_ms=seen.something[0.5] / max(seen.pauses, 1),
             shown=seen.shown * per_key,
             wrong=seen.wrong * per_key,
@@ -82,6 +86,7 @@ class Row:
             f"{self.prefix_hits:.0%}",
             f"{self.right_in_300_ms:.0%}",
             f"{self.right_in_500_ms:.0%}",
+            f"{self.right_characters:.1f}",
             f"{self.something_in_500_ms:.0%}",
             f"{self.shown:.0f}",
             f"{self.wrong:.0f}",

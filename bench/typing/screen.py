@@ -17,6 +17,8 @@ class Seen:
     right: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LOOKS_S, 0))
     """Pauses with a right suggestion on the screen, by how long after the last key."""
     something: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LOOKS_S, 0))
+    right_characters: int = 0
+    """Of the right suggestions on the screen at the last look: what they would have saved."""
     shown: int = 0
     """Different suggestions."""
     wrong: int = 0
@@ -25,7 +27,7 @@ class Seen:
 
     def add(self, other: Seen) -> None:
         """Takes another developer's in."""
-        for name in ("keys", "pauses", "shown", "wrong", "stale"):
+        for name in ("keys", "pauses", "right_characters", "shown", "wrong", "stale"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for look in LOOKS_S:
             self.right[look] += other.right[look]
@@ -67,6 +69,8 @@ class Screen:
         """The developer looks, so long after the last key."""
         self.seen.something[after_s] += bool(self._ghost)
         self.seen.right[after_s] += self._is_right()
+        if after_s == LOOKS_S[-1] and self._is_right():
+            self.seen.right_characters += len(self._ghost)
 
     def _is_right(self) -> bool:
         """Whether all of it will be typed."""

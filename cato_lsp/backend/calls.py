@@ -51,6 +51,8 @@ class Wishes:
     supersede: bool = False
     """Whether it takes the place of an older one of its document."""
     temperature: float = 0.0
+    confidence: bool = False
+    """Whether the engine is to say how sure it is of each token."""
 
 
 def completion_call(
@@ -70,6 +72,8 @@ def completion_call(
     }
     if assignment.limits.stop:
         body["stop"] = list(assignment.limits.stop)
+    if wishes.confidence:
+        body["logprobs"] = 0
     if model.cancels:
         body["stream_options"] = {"include_usage": True}
     request_id = new_request_id()

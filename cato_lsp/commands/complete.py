@@ -131,10 +131,10 @@ async def complete(settings: Settings, connection: Connection, place: Place, sho
 async def _follow(pieces: Pieces, completeness: Completeness, show: Show) -> _Times:
     started_s = time.perf_counter()
     ttft_ms: float | None = None
-    async for text in pieces:
+    async for tokens in pieces:
         if ttft_ms is None:
             ttft_ms = _since_ms(started_s)
-        enough = completeness.feed(text)
+        enough = completeness.feed("".join(token.text for token in tokens))
         show(completeness.text())
         if enough:
             break

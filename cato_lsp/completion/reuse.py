@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from cato_lsp.completion.tokens import Token, behind
+
 KEPT = 32
 """Answers per document."""
 _ANCHOR = 128
@@ -46,6 +48,8 @@ class Answer:
     """Whether it was read to where it was enough; else it broke off while streaming."""
     truncated: bool
     """Whether it ended because of its token limit."""
+    tokens: tuple[Token, ...]
+    """Of `text`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,11 @@ class Hit:
     def rest(self) -> str:
         """What has not been typed."""
         return self.answer.text[len(self.typed) :]
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Those of the rest."""
+        return tuple(behind(self.answer.tokens, len(self.typed)))
 
 
 class AnswerCache:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import Wishes, completion_call
-from cato_lsp.backend.failures import Denied, Unreachable
+from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.completion.reuse import Place
 from cato_lsp.session.generation import Generation
 from cato_lsp.window import Window, prompt_window
@@ -59,12 +59,18 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
             log.info("completion %s: %s", call.request_id, generation.failure)
         if isinstance(generation.failure, Unreachable | Denied):
             session.link.look_again()
+        if inquiry.wishes.confidence and _is_about_confidence(generation.failure):
+            bench.unsure = connection.client
 
     stream = connection.client.open(call, cancels=connection.model.cancels)
     generation = Generation(_place(snapshot, inquiry.offset, seen), call, stream, ended)
     bench.usage.asked += 1
     answers.begin(generation)
     return generation
+
+
+def _is_about_confidence(failure: BackendFailure | None) -> bool:
+    return isinstance(failure, Refused) and "logprob" in str(failure)
 
 
 def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:

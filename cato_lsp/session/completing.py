@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason, Task
@@ -21,6 +22,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.session.asking import Inquiry, begin
 from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
+from cato_lsp.session.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
 
@@ -81,6 +83,10 @@ class Suggestion:
     task: Task
     source: Source
     latency_ms: float
+    begins_line: bool = False
+    """Whether nothing but white space stands before it."""
+    confidence: float | None = None
+    """How likely it is right, by the engine's own probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +96,35 @@ class Understood:
     question: Question
     context: SyntaxContext
     assignment: Assignment
-    max_lines: int
+    settings: CompletionSettings
+
+    @property
+    def least_confidence(self) -> float:
+        """Below it nothing is shown; whoever asks for a suggestion gets one, however doubtful."""
+        return self.settings.min_confidence if self.question.automatic else 0.0
 
     def reading(self) -> Reading:
         """Reads an answer to it."""
-        return Reading(Completeness(self.context, self.assignment, max_lines=self.max_lines))
+        most = self.settings.max_lines
+        begin = partial(Completeness, self.context, self.assignment, max_lines=most)
+        return Reading(begin, self.least_confidence)
 
-    def suggestion(self, text: str, request_id: str, source: Source) -> Suggestion | None:
-        """What is shown, if that is anything."""
-        task, latency_ms = self.assignment.task, self.question.spent_ms()
-        return Suggestion(text, request_id, task, source, latency_ms) if text else None
+    def suggestion(
+        self, reading: Reading, request_id: str, source: Source, *, truncated: bool
+    ) -> Suggestion | None:
+        """What is shown of what was read, if that is anything."""
+        text = reading.text(truncated=truncated and not reading.complete)
+        if not text:
+            return None
+        return Suggestion(
+            text=text,
+            request_id=request_id,
+            task=self.assignment.task,
+            source=source,
+            latency_ms=self.question.spent_ms(),
+            begins_line=not self.context.line_before.strip(),
+            confidence=reading.confidence,
+        )
 
 
 async def suggestions(session: Session, question: Question) -> list[Suggestion]:
@@ -111,16 +136,27 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     if not worth_asking(question.action, context):
         return []
     assignment = classify(question.action, context, session.settings.targets)
-    asked = Understood(question, context, assignment, session.settings.completion.max_lines)
+    asked = Understood(question, context, assignment, session.settings.completion)
     if question.automatic:
         found = [await _automatic(session, asked)]
     else:
         found = await _invoked(session, asked)
     shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
+    if question.automatic:
+        shown = [one for one in shown if await _wanted(session, question, one)]
     for one in shown:
         first = one is shown[0]
         session.workbench.feedback.answered(one, question.snapshot, question.offset, first=first)
     return shown
+
+
+async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:
+    """Whether the gate admits it, and it is still for what stands in the document: not every editor
+    looks whether an answer is. Whoever typed on will ask again."""
+    if not await session.workbench.gate.admits(question, suggestion):
+        return False
+    now = session.documents.snapshot(question.snapshot.uri)
+    return now is not None and now.version == question.snapshot.version
 
 
 async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
@@ -154,11 +190,11 @@ def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None
     if hit is None:
         return False, None
     reading = asked.reading()
-    reading.feed(hit.rest)
+    reading.feed(hit.tokens)
     if not (reading.complete or hit.answer.whole):
         return False, None
-    text = reading.text(truncated=hit.answer.truncated and not reading.complete)
-    return True, asked.suggestion(text, hit.answer.request_id, Source.CACHE)
+    request_id, truncated = hit.answer.request_id, hit.answer.truncated
+    return True, asked.suggestion(reading, request_id, Source.CACHE, truncated=truncated)
 
 
 async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
@@ -181,10 +217,16 @@ async def _ask(session: Session, asked: Understood, temperature: float = 0.0) ->
         budget_ms=budget_ms(asked.assignment, question, connection),
         supersede=question.automatic,
         temperature=temperature,
+        confidence=_tells_confidence(session, asked, connection),
     )
     inquiry = Inquiry(question.snapshot, question.offset, asked.assignment, wishes)
     generation = await begin(session, connection, inquiry)
     return await _shown(session, asked, generation, "", Source.ASKED)
+
+
+def _tells_confidence(session: Session, asked: Understood, connection: Connection) -> bool:
+    """Whether the engine is to tell how sure it is: it matters here, and it has not refused."""
+    return asked.least_confidence > 0 and session.workbench.unsure is not connection.client
 
 
 async def _shown(
@@ -207,13 +249,12 @@ async def _shown(
         raise
     reading.settle_for(LINES_AHEAD)
     generation.leave(SHOWN_S)
-    broke_off = generation.over and not generation.whole
+    broke_off = generation.over and not (generation.whole or reading.complete)
     if broke_off or not generation.text.startswith(typed):
         return None
     session.answered(asked.question.spent_ms(), generation.stream.head.load)
     fragment = not generation.whole or generation.pieces.truncated
-    text = reading.text(truncated=fragment and not reading.complete)
-    return asked.suggestion(text, generation.call.request_id, source)
+    return asked.suggestion(reading, generation.call.request_id, source, truncated=fragment)
 
 
 async def _until_shown(generation: Generation, reading: Reading, asked: Understood) -> None:
@@ -249,8 +290,8 @@ async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
     question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
     context = syntax_context(snapshot, offset)
     assignment = classify(question.action, context, session.settings.targets)
-    asked = Understood(question, context, assignment, session.settings.completion.max_lines)
-    wishes = Wishes(budget_ms=LOOK_AHEAD_MS)
+    asked = Understood(question, context, assignment, session.settings.completion)
+    wishes = Wishes(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))
     generation = await begin(session, connection, Inquiry(snapshot, offset, assignment, wishes))
     generation.follow(asked.reading(), "")
     generation.leave(SHOWN_S)

@@ -56,6 +56,11 @@ class FeedbackLedger:
         """Of what was shown, the share that was accepted, in whole or in part; None before."""
         return min(self._taken / self._shown, 1.0) if self._shown else None
 
+    def on_screen(self, uri: str) -> str | None:
+        """The request whose answer is on the screen of this document, as far as is known."""
+        shown = self._on_screen.get(uri)
+        return shown.suggestion.request_id if shown is not None else None
+
     def answered(
         self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
     ) -> None:
@@ -164,7 +169,10 @@ class FeedbackLedger:
             "task": suggestion.task.value,
             "source": suggestion.source.value,
             "lines": suggestion.text.count("\n") + 1,
+            "begins_line": suggestion.begins_line,
         }
+        if suggestion.confidence is not None:
+            more["confidence"] = round(suggestion.confidence, 3)
         self._tell(feedback, more)
 
 

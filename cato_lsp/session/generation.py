@@ -12,6 +12,7 @@ from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.reuse import Answer, Place, typed_since
+from cato_lsp.completion.tokens import Token, behind
 
 if TYPE_CHECKING:
     from cato_lsp.backend.calls import Call
@@ -48,6 +49,7 @@ class Generation:
         """Whether it was read to where it is enough, or its own end."""
         self.ttft_ms: float | None = None
         """From the asking to the first piece."""
+        self._tokens: list[Token] = []
         self._asked_s = asyncio.get_running_loop().time()
         self._ended = ended
         self._news = asyncio.Event()
@@ -74,7 +76,7 @@ class Generation:
         self._stay()
         self._reading, self._typed, self._fed = reading, typed, len(typed)
         if self._take():
-            self.whole = True
+            self.whole = not reading.broken_off
             self._finish(CancelReason.ENOUGH)
 
     async def more(self) -> None:
@@ -103,21 +105,27 @@ class Generation:
     def answer(self) -> Answer:
         """What was said so far, to be kept."""
         return Answer(
-            self.place, self.text, self.call.request_id, self.whole, self.pieces.truncated
+            place=self.place,
+            text=self.text,
+            request_id=self.call.request_id,
+            whole=self.whole,
+            truncated=self.pieces.truncated,
+            tokens=tuple(self._tokens),
         )
 
     async def _read(self) -> None:
         try:
-            async for piece in self.pieces:
+            async for tokens in self.pieces:
                 if self.ttft_ms is None:
                     self.ttft_ms = (asyncio.get_running_loop().time() - self._asked_s) * 1000
-                self.text += piece
+                self._tokens += tokens
+                self.text += "".join(token.text for token in tokens)
                 if not self.agrees(self._typed):
                     return self._finish(CancelReason.TYPED)
                 if self._take():
                     break
                 self._news.set()
-            self.whole = True
+            self.whole = self._reading is None or not self._reading.broken_off
         except BackendFailure as failure:
             self.failure = failure
         return self._finish(CancelReason.ENOUGH)
@@ -126,8 +134,8 @@ class Generation:
         """Returns whether it is enough."""
         if self._reading is None or len(self.text) <= self._fed:
             return False
-        delta, self._fed = self.text[self._fed :], len(self.text)
-        return self._reading.feed(delta)
+        fed, self._fed = self._fed, len(self.text)
+        return self._reading.feed(behind(self._tokens, fed))
 
     def _stay(self) -> None:
         if self._leaving is not None:

@@ -97,6 +97,13 @@ def integer(low: int, high: int) -> Callable[[object], int]:
     return read
 
 
+def share(value: object) -> float:
+    """A number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise Unusable("a number from 0 to 1")
+    return float(value)
+
+
 def strings(value: object) -> tuple[str, ...]:
     """A list of strings."""
     if not isinstance(value, list):

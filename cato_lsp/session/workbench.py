@@ -16,12 +16,14 @@ from cato_lsp.session import history
 from cato_lsp.session.answers import Answers
 from cato_lsp.session.asking import window_for
 from cato_lsp.session.feedback import FeedbackLedger
+from cato_lsp.session.gate import Gate
 from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.usage import Usage
 from cato_lsp.session.warming import Warmer
 from cato_lsp.surroundings.pieces import OtherFile
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.client import BackendClient
     from cato_lsp.session.generation import Generation
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
@@ -42,8 +44,11 @@ class Workbench:
         """Document to where it was edited last; the latest at the end."""
         self.gatherer = Gatherer(lambda path: session.privacy.allows(path))
         self.feedback = FeedbackLedger(session.documents.snapshot, self._tell)
+        self.gate = Gate(session)
         self.usage = Usage()
         self.warmer = Warmer(session)
+        self.unsure: BackendClient | None = None
+        """The backend, once it has refused to say how sure its engine is."""
 
     def answers(self, uri: str) -> Answers:
         """What was said about a document."""
@@ -107,7 +112,9 @@ class Workbench:
         self._store({**named, **self.usage.body()})
 
     def _tell(self, feedback: Feedback, more: dict[str, object]) -> None:
-        self._store({**feedback.body(), **more, "editor": self._session.editor})
+        event = {**feedback.body(), **more, "editor": self._session.editor}
+        self.gate.learn(event)
+        self._store(event)
         connection, settings = self._session.link.connection, self._session.settings.feedback
         if settings.send and connection is not None and connection.model.cancels:
             self._session.background(self._send(feedback))

@@ -57,6 +57,8 @@ class Script:
     """The true text: a prompt (or its fill-in-the-middle prefix) found in it is continued."""
     logprobs: Mapping[str, float] = field(default_factory=dict[str, float])
     """Token of `reply` or `document` to its log probability, where that is not 0."""
+    takes_logprobs: bool = True
+    """False: a request for them is refused, as other servers do."""
     stamped: bool = False
     """Each token's text is the monotonic clock in nanoseconds when it was sent."""
     chat_template: bool = True

@@ -144,6 +144,8 @@ class FakeVllm:
             self._notify()
             if fault is not None and fault.kind in _BEFORE_THE_STREAM:
                 return _refuse(request, fault)
+            if body.get("logprobs") is not None and not script.takes_logprobs:
+                raise errors.VllmError("logprobs are not supported", param="logprobs")
             chat = request.path.endswith("chat/completions")
             request_id = request.headers.get("x-request-id", "")
             call = parse_call(body, script.served, self.tokenizer, chat=chat, request_id=request_id)

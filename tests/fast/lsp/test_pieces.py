@@ -12,6 +12,7 @@ from cato_backend.wire.sse import Event
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.backend.streams import EventStream
+from cato_lsp.completion.tokens import Token
 from cato_lsp.syntax import open_document
 
 
@@ -32,14 +33,42 @@ async def test_an_answer_that_hit_its_limit_is_truncated(
     finish_reason: str, truncated: bool
 ) -> None:
     pieces = Pieces(stream_of(chunk("a"), chunk(""), chunk("b"), chunk("", finish_reason)))
-    assert [text async for text in pieces] == ["a", "b"]
+    assert [tokens async for tokens in pieces] == [[Token("a")], [Token("b")]]
     assert pieces.truncated is truncated
 
 
 async def test_an_error_in_the_stream_is_raised() -> None:
     pieces = Pieces(stream_of(chunk("a"), {"error": {"message": "no", "code": "replica_failed"}}))
     with pytest.raises(BackendFailure, match="no"):
-        [text async for text in pieces]
+        [tokens async for tokens in pieces]
+
+
+def sure(text: str, *tokens: tuple[str, float | None]) -> dict[str, Any]:
+    told = {"tokens": [each for each, _ in tokens], "token_logprobs": [p for _, p in tokens]}
+    return {"choices": [{"text": text, "finish_reason": None, "logprobs": told}]}
+
+
+async def test_tokens_come_with_their_log_probabilities() -> None:
+    pieces = Pieces(
+        stream_of(
+            sure("a b", ("a", -0.5), (" b", None)),
+            # A character of two tokens: text comes with the second.
+            sure("", ("\ufffd", -0.25)),
+            sure("é", ("\ufffd", -0.5)),
+            sure("c", ("c", -1.0)),
+        )
+    )
+    assert [tokens async for tokens in pieces] == [
+        [Token("a", -0.5), Token(" b", 0.0)],
+        [Token("é", -0.75)],
+        [Token("c", -1.0)],
+    ]
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, [], {"tokens": None}, {"tokens": ["a"]}, "x"])
+async def test_a_server_need_not_tell_them(logprobs: object) -> None:
+    odd = {"choices": [{"text": "a", "finish_reason": None, "logprobs": logprobs}]}
+    assert [tokens async for tokens in Pieces(stream_of(odd))] == [[Token("a")]]
 
 
 def test_neovims_name_for_csharp_is_understood() -> None:

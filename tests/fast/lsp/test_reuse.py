@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_lsp.completion.reuse import KEPT, Answer, AnswerCache, Place, typed_since
+from cato_lsp.completion.tokens import Token
 
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
 
@@ -16,7 +17,7 @@ def place(prefix: str = BEFORE, suffix: str = AFTER, **ends: bool) -> Place:
 
 
 def answer(text: str, at: Place | None = None, *, whole: bool = True) -> Answer:
-    return Answer(at or place(), text, "request", whole, truncated=False)
+    return Answer(at or place(), text, "request", whole, truncated=False, tokens=(Token(text),))
 
 
 def found(cache: AnswerCache, before: str, after: str = AFTER) -> str | None:

@@ -1,0 +1,112 @@
+"""What is found and not shown: for doubt, for what the person did before, for now."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import pytest
+
+from tests.contract.lsp.editor import Editor, text_of
+from tests.contract.lsp.launching import Launcher
+from tests.fakes.vllm import FakeVllm
+
+TEXT = "def add(first, second):\n    return "
+DOUBTFUL = {"second": math.log(0.5), "seco": math.log(0.5)}
+
+
+async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
+    await fake.change(reply="first + second\n")
+    settings = {"backend": {"url": fake.url}, "completion": completion}
+    editor = await launch.editor(settings=settings)
+    editor.open(TEXT)
+    return editor
+
+
+async def test_a_suggestion_ends_before_what_the_engine_doubts(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    editor = await opened(launch, fake)
+    await fake.change(logprobs=DOUBTFUL)
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first +"
+    assert fake.requests[-1].body["logprobs"] == 0
+    editor.type("first + s", 1, 11, 2)
+    assert text_of(await editor.inline(1, 20, automatic=True)) == "econd"
+    assert len(fake.requests) == 1
+
+
+async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: FakeVllm) -> None:
+    editor = await opened(launch, fake)
+    await fake.change(logprobs={"seco": math.log(0.01)})
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first +"
+    await fake.wait_until(lambda state: state.running == 0)
+    # What was hopeless was not read on, so that it has to be asked for again.
+    assert text_of(await editor.inline(1, 11)) == "first + second"
+    assert [request.body.get("logprobs") for request in fake.requests] == [0, None]
+
+
+async def test_doubts_can_be_switched_off(launch: Launcher, fake: FakeVllm) -> None:
+    editor = await opened(launch, fake, minConfidence=0)
+    await fake.change(logprobs=DOUBTFUL)
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
+    assert "logprobs" not in fake.requests[-1].body
+
+
+async def test_a_backend_that_refuses_to_tell_is_not_asked_again(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    editor = await opened(launch, fake)
+    await fake.change(takes_logprobs=False)
+    assert await editor.inline(1, 11, automatic=True) is None
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
+    assert [request.body.get("logprobs") for request in fake.requests] == [0, None]
+
+
+async def test_an_answer_for_what_stood_there_before_is_not_given(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    """Neovim takes nothing back, and shows what it gets."""
+    await fake.change(ttft_ms=200)
+    editor = await opened(launch, fake)
+    first = editor.inline(1, 11, automatic=True)
+    await fake.wait_until(lambda state: len(state.requests) == 1)
+    editor.type("f", 1, 11, 2)
+    assert await first is None
+    assert text_of(await editor.inline(1, 12, automatic=True)) == "irst + second"
+    assert len(fake.requests) == 1
+
+
+async def test_nothing_new_is_shown_too_soon_after_a_key(launch: Launcher, fake: FakeVllm) -> None:
+    editor = await opened(launch, fake, minShowDelayMs=600, debounceMs=0)
+    asked_s = time.monotonic()
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
+    assert time.monotonic() - asked_s >= 0.5
+    editor.type("f", 1, 11, 2)
+    asked_s = time.monotonic()
+    # It is on the screen: there it stays.
+    assert text_of(await editor.inline(1, 12, automatic=True)) == "irst + second"
+    assert time.monotonic() - asked_s < 0.5
+
+
+@pytest.mark.parametrize(("event", "shown"), [("rejected", None), ("accepted", "first + second")])
+async def test_what_the_person_never_takes_is_not_shown(
+    launch: Launcher, fake: FakeVllm, event: str, shown: str | None
+) -> None:
+    stored = {"event": event, "shown_chars": 14, "lines": 1, "language": "python"}
+    path = launch.folder / "state/history.jsonl"
+    path.parent.mkdir()
+    path.write_text((json.dumps(stored) + "\n") * 200)
+    await fake.change(reply="first + second\n")
+    completion = {"minAcceptProbability": 0.2}
+    editor = await launch.stdio(settings={"backend": {"url": fake.url}, "completion": completion})
+    editor.open(TEXT)
+    # The first one makes it read the history, and is shown meanwhile.
+    await editor.inline(1, 11, automatic=True)
+    for version in range(2, 40):
+        editor.type("\n    return ", 1, 11, version)
+        answer = text_of(await editor.inline(2, 11, automatic=True))
+        if answer == shown:
+            return
+    pytest.fail("the history changed nothing")

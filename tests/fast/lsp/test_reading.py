@@ -1,0 +1,89 @@
+"""What of an answer can be believed, and where it is read no further."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_lsp.classify import Action, classify
+from cato_lsp.completion import Completeness
+from cato_lsp.completion.reading import Reading
+from cato_lsp.completion.tokens import Token, behind
+from cato_lsp.syntax import open_document, syntax_context
+from cato_lsp.targets import Targets
+
+LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "
+
+
+def reading(before: str = LINE, least: float = 0.7) -> Reading:
+    snapshot = open_document("file:///a.py", "python", 1, before).snapshot()
+    context = syntax_context(snapshot, len(before))
+    assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
+    return Reading(partial(Completeness, context, assignment), least)
+
+
+def tokens(*said: tuple[str, float]) -> list[Token]:
+    return [Token(text, math.log(probability)) for text, probability in said]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([("a", 0.9), (" +", 0.9), (" b", 0.9), ("\n", 1.0)], "a + b"),
+        # The product falls below.
+        ([("aa", 0.9), (" +", 0.9), (" b", 0.8), ("\n", 1.0)], "aa +"),
+        ([("value", 1.0), (".co", 1.0), ("unt", 0.5), ("\n", 1.0)], "value."),
+        ([("a", 0.6), (" + b", 1.0), ("\n", 1.0)], ""),
+        # One character is not worth a look, unless it is all that there is to say.
+        ([("(", 1.0), ("a", 0.5), (")\n", 1.0)], ""),
+        ([("a", 1.0), ("\n", 1.0)], "a"),
+        # Whether the line ends here is nobody's doubt: what is shown is right.
+        ([("total", 1.0), ("\n", 0.5)], "total"),
+    ],
+)
+def test_it_is_shown_up_to_the_first_doubt(said: list[tuple[str, float]], shown: str) -> None:
+    read = reading()
+    read.feed(tokens(*said))
+    assert read.complete
+    assert read.text() == shown
+
+
+def test_of_several_lines_none_is_shown_in_part() -> None:
+    read = reading("class A:\n    def add(self, a, b):\n        ")
+    read.feed(tokens(("c = a + b\n", 1.0), ("        return", 1.0), (" c", 0.3), ("\n", 1.0)))
+    assert read.text() == "c = a + b"
+
+
+def test_whoever_asks_is_shown_everything() -> None:
+    read = reading(least=0.0)
+    assert read.feed(tokens(("a", 0.3), (" + b", 0.3), ("\n", 1.0)))
+    assert (read.text(), read.broken_off) == ("a + b", False)
+
+
+def test_what_is_hopeless_is_not_read_on() -> None:
+    read = reading()
+    assert not read.feed(tokens(("aa", 0.9), (" +", 0.5)))
+    assert read.feed(tokens((" b", 0.4)))
+    assert read.broken_off
+    assert read.text() == "aa"
+    assert read.confidence == pytest.approx(0.9)
+
+
+def test_without_word_from_the_engine_everything_is_believed() -> None:
+    read = reading()
+    read.feed([Token("a + b"), Token("\n")])
+    assert (read.text(), read.confidence) == ("a + b", None)
+
+
+@given(st.lists(st.tuples(st.text("ab (", min_size=1), st.floats(0.01, 1.0))), st.integers(0, 20))
+def test_what_was_typed_is_not_doubted(said: list[tuple[str, float]], offset: int) -> None:
+    given_tokens = tokens(*said)
+    text = "".join(token.text for token in given_tokens)
+    left = list(behind(given_tokens, offset))
+    assert "".join(token.text for token in left) == text[offset:]
+    untouched = left[1:] if left else []
+    assert untouched == given_tokens[len(given_tokens) - len(untouched) :]
