@@ -39,7 +39,7 @@ async def _prompt_tokens(session: aiohttp.ClientSession, server: Server, prompt:
         async with session.post(url, data=orjson.dumps(body), headers=headers) as response:
             data = await response.read()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ConfigError(f"--url: {url} does not answer: {error!r}") from error
+        raise ConfigError(f"--url: {url} does not answer: {error or type(error).__name__}") from error
     if response.status != 200:
         raise ConfigError(f"--url: {url} answered {response.status}: {_shown(data)}")
     return _counted(url, data)

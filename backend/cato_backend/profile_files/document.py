@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cato_backend.profile_files.law import Form, StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
@@ -32,13 +32,19 @@ class LawData(_Frozen):
     """The step law, in seconds and seconds per unit."""
 
     form: Form
-    base_s: Annotated[float, _seconds(10)]
-    weights_s: Annotated[float, _seconds(10)] = 0.0
+    base_s: Annotated[float, _seconds(5)]
+    weights_s: Annotated[float, _seconds(5)] = 0.0
     per_new_token_s: Annotated[float, _seconds(0.1)] = 0.0
     per_sequence_s: Annotated[float, _seconds(0.1)] = 0.0
     per_kv_token_s: Annotated[float, _seconds(0.001)] = 0.0
     per_attention_s: Annotated[float, _seconds(0.0001)] = 0.0
     """Per pair of a prefill token and a token of its context."""
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> LawData:
+        if not self.base_s + self.weights_s + self.per_new_token_s + self.per_sequence_s:
+            raise ValueError("a step that takes time: no coefficient of base or token is above 0")
+        return self
 
     def law(self) -> StepLaw:
         """As a value."""
