@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import SCHEMA, ProfileFile
@@ -100,8 +101,11 @@ def _json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{path}: expected JSON, found {error}") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"{path}: not JSON from {place} on; is the file whole?") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not JSON, nor any text") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected an object, found {content!r:.80}")
     return cast("dict[str, Any]", content)
@@ -119,11 +123,25 @@ def _checked(path: Path, content: dict[str, Any]) -> ProfileFile:
 
 
 def _named(path: Path, error: ValidationError) -> ConfigError:
+    errors = error.errors(include_url=False)
+    # A unit in a field's name makes one field unknown and another missing: the unknown one tells.
     # Of the alternatives of a union, the one that went deepest was meant.
-    first = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
+    first = max(errors, key=lambda each: (each["type"] == "extra_forbidden", len(each["loc"])))
     field = f"{path}: {'.'.join(str(part) for part in first['loc'])}"
     if first["type"] == "extra_forbidden":
-        return ConfigError(f"{field}: no such field; a field's unit is the end of its name")
+        missing = [str(each["loc"][-1]) for each in errors if each["type"] == "missing"]
+        instead = f", and there is no {missing[0]}" if missing else ""
+        return ConfigError(
+            f"{field}: no such field{instead}; the end of a name is its unit (_s: seconds)"
+        )
     if first["type"] == "missing":
         return ConfigError(f"{field}: the field is missing")
-    return ConfigError.of(field, first["input"], first["msg"].removeprefix("Input should be "))
+    return ConfigError.of(field, first["input"], _expected(first))
+
+
+def _expected(error: ErrorDetails) -> str:
+    """What should have stood there; a number of seconds that is too large has a reason."""
+    said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if error["type"] == "less_than_equal" and str(error["loc"][-1]).endswith("_s"):
+        return f"{said} seconds: is it in another unit?"
+    return said

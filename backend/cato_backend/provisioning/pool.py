@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import log
@@ -43,6 +43,8 @@ class Tally:
 POOL = 3
 """Replicas that are measured together: what one of them cannot take another can, which is most of
 what a router is good for; with more, little is added."""
+_SLICE = 200
+"""Requests that are played in one go: some 20 ms."""
 
 
 class Measurement:
@@ -63,16 +65,22 @@ class Measurement:
         self._prompts: dict[str, int] = {}
         self._tallies: dict[Task, Tally] = {}
 
-    def run(self, rate: float) -> Mapping[Task, Tally]:
-        """What became of each task at so many requests per second."""
+    @property
+    def tallies(self) -> Mapping[Task, Tally]:
+        """What became of each task."""
+        return self._tallies
+
+    def run(self, rate: float) -> Iterator[None]:
+        """At so many requests per second; yields between slices of the work."""
         now = 0.0
         for number in range(self._requests):
             now += self._gap() / (rate * POOL)
             self._settle(now)
             self._submit(str(number), now)
+            if number % _SLICE == _SLICE - 1:
+                yield
         while self._due:
             self._settle(self._due[0][0])
-        return self._tallies
 
     def _gap(self) -> float:
         """Of mean 1."""

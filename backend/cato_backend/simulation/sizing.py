@@ -137,9 +137,8 @@ def _sample(workload: Workload) -> Sequence[Arrival]:
     return list(islice(workload.arrivals(1), SAMPLE))
 
 
-def _whole(curves: Iterator[CapacityCurve]) -> CapacityCurve:
-    *_, last = curves
-    return last
+def _whole(measuring: Iterator[CapacityCurve | None]) -> CapacityCurve:
+    return next(curve for curve in measuring if curve is not None)
 
 
 def _meets(found: Mapping[Task, float], goals: Mapping[Task, float]) -> bool:

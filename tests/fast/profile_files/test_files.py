@@ -78,8 +78,10 @@ def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:
         (changed(law__base_s=-0.001), "law.base_s: got -0.001"),
         (changed(law__base_s=float("nan")), "law.base_s: got nan"),
         (changed(law__base_s=20.0), "law.base_s: got 20.0"),  # milliseconds
+        (changed(law__base_s=6.9), "law.base_s: got 6.9"),
+        (changed(law={"form": "max", "base_s": 0.0}), "law: "),
         (changed(law__base_s="0.02"), "law.base_s: got '0.02'"),
-        (changed(law__base_ms=20), "law.base_ms: no such field"),
+        (changed(law__base_ms=20), "law.base_ms: no such field; the end of a name is its unit"),
         (changed(law__form="cubic"), "law.form: got 'cubic'"),
         (changed(limits__max_num_seqs=0), "limits.max_num_seqs: got 0"),
         (changed(hardware="../etc"), "hardware: got '../etc'"),
@@ -100,7 +102,7 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: object, named: s
 
 def test_what_is_no_json_or_no_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "cut.json").write_text(json.dumps(GOOD)[:100])
-    with pytest.raises(ConfigError, match=r"cut\.json: expected JSON"):
+    with pytest.raises(ConfigError, match=r"cut\.json: not JSON from line 1"):
         files.load_profile(tmp_path / "cut.json")
     with pytest.raises(ConfigError, match=r"none\.json: No such file"):
         files.load_profile(tmp_path / "none.json")

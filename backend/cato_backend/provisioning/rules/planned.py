@@ -9,7 +9,12 @@ from math import inf
 
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.capacity import CapacityCurve, measure
+from cato_backend.provisioning.capacity import (
+    FIRST_REQUESTS,
+    REQUESTS,
+    CapacityCurve,
+    measure,
+)
 from cato_backend.provisioning.correction import Correction
 from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
 from cato_backend.provisioning.fleet import FleetState, Wanted
@@ -157,23 +162,25 @@ class _Looks:
 
 
 class _Capacity:
-    """The curve of the present mix, measured one load at a time, anew every two minutes."""
+    """The curve of the present mix, measured bit by bit: anew every two minutes, and at first
+    whenever twice as many answers are known, because short ones come first."""
 
     def __init__(self, profile: Profile) -> None:
         self.curve: CapacityCurve | None = None
         self._profile = profile
-        self._measuring: Iterator[CapacityCurve] | None = None
-        self._partial: CapacityCurve | None = None
+        self._measuring: Iterator[CapacityCurve | None] | None = None
         self._begun = -inf
+        self._known = 0
 
     def look(self, mix: Mix, now: float) -> None:
         """Some 20 ms of work where a measurement is due or under way."""
         if self._measuring is None:
-            if now - self._begun < _REMEASURE_S or len(mix) < FEWEST_ANSWERS:
+            stale = now - self._begun >= _REMEASURE_S or len(mix) >= 2 * self._known
+            if not stale or len(mix) < FEWEST_ANSWERS:
                 return
-            self._begun = now
-            self._measuring = measure(self._profile, mix.kinds())
-        found = next(self._measuring, None)
-        if found is None:
-            self.curve, self._measuring = self._partial, None
-        self._partial = found
+            self._begun, self._known = now, len(mix)
+            requests = FIRST_REQUESTS if self.curve is None else REQUESTS
+            self._measuring = measure(self._profile, mix.kinds(), requests)
+        found = next(self._measuring)
+        if found is not None:
+            self.curve, self._measuring = found, None
