@@ -10,11 +10,13 @@ from pathlib import Path
 from cato_backend.config import EMBEDDED, Config, ModelConfig
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import (
+    DEFAULT_STEP_TOKENS,
     EmulationSpec,
     EngineSpec,
     ModelSpec,
     most_sequences,
     share_cores,
+    step_tokens,
 )
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
@@ -23,7 +25,7 @@ from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import ConfigError
 from cato_backend.replicas.local import LocalSpec
 from cato_backend.runtime.fleet import Expected
-from cato_backend.runtime.profiles import CPU, hardware_of, local_profile, with_slots
+from cato_backend.runtime.profiles import CPU, hardware_of, local_profile, with_limits
 from cato_backend.wire.paths import state_dir
 
 Place = tuple[EngineSpec | EmulationSpec, str]
@@ -96,12 +98,16 @@ def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> P
     engine, hardware = place
     default = config.scheduling.max_running_per_replica
     max_running = most_sequences(model.engine_args, default)
-    profile = with_slots(local_profile(config, model, hardware), max_running)
+    known = local_profile(config, model, hardware)
+    tokens = known.limits.max_num_batched_tokens if known else DEFAULT_STEP_TOKENS
+    tokens = step_tokens(model.engine_args, tokens)
+    profile = with_limits(known, max_running, tokens)
     if isinstance(engine, EmulationSpec):
         path = model.path
         engine = replace(engine, profile=model.profile or config.scheduling.profile)
     else:
         path = _path_of(model)
+        engine = replace(engine, max_num_batched_tokens=tokens)
     spec = LocalSpec(
         replica_id=f"replica-{number}",
         model=ModelSpec(model.name, path, model.max_model_len),

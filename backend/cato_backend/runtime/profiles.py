@@ -35,11 +35,12 @@ def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
     return _read(file, replica.model or None) if file else None
 
 
-def with_slots(profile: Profile | None, max_num_seqs: int) -> Profile | None:
-    """The profile of an engine that was started with so many sequences at most."""
+def with_limits(profile: Profile | None, max_num_seqs: int, step_tokens: int) -> Profile | None:
+    """The profile of an engine that was started with these, whatever it was measured with."""
     if profile is None:
         return None
-    return replace(profile, limits=replace(profile.limits, max_num_seqs=max_num_seqs))
+    limits = replace(profile.limits, max_num_seqs=max_num_seqs, max_num_batched_tokens=step_tokens)
+    return replace(profile, limits=limits)
 
 
 def hardware_of(gpu_name: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.engines.command import (
+    DEFAULT_STEP_TOKENS,
     EmulationSpec,
     EngineSpec,
     Invocation,
@@ -17,6 +18,7 @@ from cato_backend.engines.command import (
     invocation,
     most_sequences,
     share_cores,
+    step_tokens,
 )
 from cato_backend.engines.pins import EngineKind
 
@@ -128,6 +130,33 @@ def test_the_engine_s_slots_are_the_user_s_or_ours(
     assert most_sequences(arguments, 64) == sequences
     engine = replace(CPU, max_num_seqs=64, arguments=arguments)
     assert value_of("--max-num-seqs", made(engine).argv) == "64"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tokens"),
+    [
+        ((), 2048),
+        (("--max-num-batched-tokens", "512"), 512),
+        (("--max-num-batched-tokens=8192", "--seed", "1"), 8192),
+        (("--max-num-batched-tokens", "8k"), 2048),
+    ],
+)
+def test_a_step_is_no_longer_than_a_completion_can_wait(
+    arguments: tuple[str, ...], tokens: int
+) -> None:
+    assert step_tokens(arguments, DEFAULT_STEP_TOKENS) == tokens
+    engine = replace(GPU, max_num_batched_tokens=2048, arguments=arguments)
+    assert value_of("--max-num-batched-tokens", made(engine).argv) == "2048"
+    assert made(engine).argv[len(made(engine).argv) - len(arguments) :] == arguments
+
+
+def test_a_step_is_what_vllm_can_start_with() -> None:
+    """As many tokens as sequences at least; and where prompts are not cut, none of our own."""
+    many = replace(GPU, max_num_seqs=4096, max_num_batched_tokens=2048)
+    assert value_of("--max-num-batched-tokens", made(many).argv) == "4096"
+    whole = replace(many, arguments=("--no-enable-chunked-prefill",))
+    assert "--max-num-batched-tokens" not in made(whole).argv
+    assert "--max-num-batched-tokens" not in made(GPU).argv
 
 
 def test_an_emulated_engine_takes_a_profile_instead_of_a_model() -> None:
