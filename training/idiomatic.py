@@ -2,7 +2,8 @@
 
 They are over-sampled because a long file's middle, the usual piece, teaches little of short ones:
 small functions, a class up to its constructor, the imports at a file's head, the main guard at
-its tail. All of it is code as somebody wrote it; only margins are moved and definitions chosen.
+its tail. All of it is code as somebody wrote it; only margins are moved, definitions chosen, and in
+most small ones names changed (`training.renaming`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 
 from training.infill import COMMON, indent_of
+from training.renaming import with_renamed
 
 MAX_CHARACTERS = 800
 PER_FILE = 8
@@ -27,7 +29,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def idiomatic_pieces(source: str, rng: random.Random) -> Iterator[str]:
     """Small definitions of a Python file, common ones twice, up to three together, its imports,
     its main guard."""
-    small = list(small_definitions(source))
+    small = with_renamed(small_definitions(source), rng)
     common = [text for text in small if COMMON.search(text)]
     other = [text for text in small if not COMMON.search(text)]
     chosen = 2 * rng.sample(common, min(COMMON_PER_FILE, len(common)))

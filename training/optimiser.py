@@ -17,10 +17,18 @@ EPSILON = 1e-10
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
+def has_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    return device != "cpu" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
 def orthogonalised(gradient: Tensor) -> Tensor:
-    """The nearest semi-orthogonal matrix to a 2-D tensor, approximately, in bfloat16."""
+    """The nearest semi-orthogonal matrix to a 2-D tensor, approximately.
+
+    In bfloat16 where the hardware has it: it is enough for this, and without it far slower.
+    """
     a, b, c = NEWTON_SCHULZ
-    x: Tensor = gradient.bfloat16()
+    x: Tensor = gradient.bfloat16() if has_bfloat16(gradient.device.type) else gradient
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T
     x = x / (x.norm() + 1e-7)

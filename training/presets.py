@@ -29,7 +29,7 @@ PRESETS = {
     "cpu": Preset(
         Shape(hidden=256, layers=4, heads=4, kv_heads=2, intermediate=704),
         batch_tokens=8192,
-        micro_tokens=4096,
+        micro_tokens=2048,
         warmup_steps=30,
         device="cpu",
     ),

@@ -15,6 +15,7 @@ from training.infill import HoleMaker, Marks, render, trim
 from training.licences import is_permissive, licence_names
 from training.metrics import edit_similarity, parses
 from training.places import CONSTRUCTOR, GUARD, LOOP, READING, Idiom
+from training.renaming import WORD, names_bound, renamed
 
 SOURCE = '''import os
 
@@ -163,6 +164,13 @@ def test_parses() -> None:
     assert not parses("x = '\0'")
 
 
+CLASS_OF_ONE = """\
+class One:
+    def __init__(self, name):
+        given = len(name)
+        self.name = given
+"""
+
 DOCUMENTED = '''\
 class Timer:
     """Measures.
@@ -190,11 +198,28 @@ if __name__ == "__main__":
 
 def test_small_pieces_are_pieces_of_the_file() -> None:
     pieces = list(idiomatic_pieces(DOCUMENTED, random.Random(0)))
-    lines = {line.strip() for line in DOCUMENTED.splitlines()}
-    assert all(line.strip() in lines for piece in pieces for line in piece.splitlines())
+    shapes = {WORD.sub("name", line.strip()) for line in DOCUMENTED.splitlines()}
+    written = [line.strip() for piece in pieces for line in piece.splitlines()]
+    assert all(WORD.sub("name", line) in shapes for line in written)
     assert any(piece.endswith("self.name = name\n") for piece in small_definitions(DOCUMENTED))
     assert any(piece.startswith("def wait(self, count)") for piece in small_definitions(DOCUMENTED))
     assert any('__name__ == "__main__"' in piece for piece in pieces)
+
+
+def test_names_are_changed_everywhere_or_nowhere() -> None:
+    for seed in range(50):
+        text = renamed(CLASS_OF_ONE, ["width", "owner", "text"], random.Random(seed))
+        assert parses(text)
+        assert WORD.sub("name", text) == WORD.sub("name", CLASS_OF_ONE)
+        assert len(set(WORD.findall(text))) == len(set(WORD.findall(CLASS_OF_ONE)))
+
+
+def test_names_that_a_definition_binds_are_changed_and_no_others() -> None:
+    assert names_bound(CLASS_OF_ONE) == ["name", "given"]
+    assert names_bound('    """No piece of its own."""') == []
+    texts = {renamed(CLASS_OF_ONE, ["owner"], random.Random(seed)) for seed in range(50)}
+    assert any("self.owner = given" in text for text in texts)
+    assert all("len(" in text and "self" in text for text in texts)
 
 
 def test_long_docstrings_lose_all_but_their_first_paragraph() -> None:
