@@ -37,6 +37,9 @@ class Metrics:
             "Attempts that a replica broke off and another took over",
             registry=self.registry,
         )
+        self.resumed = self._counter(
+            "cato_streams_resumed", "Streams that another replica continued in mid-answer", task
+        )
         self.cached_tokens = self._counter(
             "cato_prompt_tokens_cached", "Prompt tokens that engines found in their cache", task
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
-from cato_backend.requests import TPOT_S, USABLE_S, Request
+from cato_backend.requests import TPOT_S, USABLE_S
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.history import History, Past
 from cato_backend.scheduling import Dispatch
@@ -27,8 +27,12 @@ class Scorekeeper:
         self._metrics = metrics
         self._history = history
 
-    def dispatched(self, request: Request, dispatch: Dispatch) -> None:
-        """It is on its way to a replica, behind all that can still be met if it cannot be."""
+    def dispatched(self, flight: Flight, dispatch: Dispatch) -> None:
+        """It is on its way to a replica: perhaps not the first, perhaps behind all that can still
+        be met."""
+        request = flight.call.request
+        if flight.begun:
+            self._metrics.resumed.labels(request.task).inc()
         if dispatch.priority >= RELEGATED_PRIORITY and dispatch.attempt == 1 and not request.warm:
             self._metrics.relegated.labels(request.task).inc()
 

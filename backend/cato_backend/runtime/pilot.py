@@ -63,7 +63,7 @@ class Pilot:
     async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
         """One attempt; True when it ended the call."""
         flight.dispatched_at = self._dispatcher.clock()
-        self._scores.dispatched(flight.call.request, dispatch)
+        self._scores.dispatched(flight, dispatch)
         flight.predicted = self._predictions.of(flight.call.request, dispatch.replica_id)
         try:
             async with flight.attempt(dispatch.attempt):

@@ -106,7 +106,9 @@ async def test_a_stream_is_continued_more_than_once(pair: Site) -> None:
     expected = await undisturbed(pair, body, COMPLETIONS)
     for fake in pair.fakes:
         await fake.change(fault=Fault(FaultKind.DIE, after_tokens=4, times=1))
+    before = await pair.total("cato_streams_resumed_total")
     answer = await pair.post(body, x_request_id="same")
+    assert await pair.total("cato_streams_resumed_total") - before == 2
     assert sum(len(fake.requests) for fake in pair.fakes) == 3
     assert without_times(answer) == without_times(expected)
 
