@@ -42,6 +42,11 @@ class Measured:
         """The process id."""
         return self._process.pid
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
     def cpu_s(self) -> float:
         """User and system time so far, its live descendants included, in seconds; resolution 10 ms
         a process."""
@@ -104,17 +109,17 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
-def raise_priority(pid: int, steps: int) -> None:
-    """So many steps above the parent, where that has a real-time priority; else nothing happens."""
-    if os.sched_getscheduler(0) == os.SCHED_RR:
-        priority = os.sched_getparam(0).sched_priority + steps
-        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(priority))
+def set_real_time(pid: int, rank: int) -> None:
+    """Before all that is not real-time, and all of a lower rank; 0: no longer. 0 as the process:
+    this one. Raises PermissionError where the user may not."""
+    policy = os.SCHED_RR if rank else os.SCHED_OTHER
+    os.sched_setscheduler(pid, policy, os.sched_param(rank))
 
 
 @contextmanager
-def running(command: list[str], log: Path, raised: int = 0) -> Iterator[Measured]:
-    """The command as a process, its standard error in `log`; ended by id at the end. `raised`: by
-    so many steps of real-time priority."""
+def running(command: list[str], log: Path, real_time: int = 0) -> Iterator[Measured]:
+    """The command as a process, its standard error in `log`; ended by id at the end.
+    `real_time`: its rank, see `set_real_time`."""
     state = {"CATO_STATE_DIR": str(log.parent / "state")}  # Not the user's own discovery file.
     with log.open("a") as errors:
         process = subprocess.Popen(
@@ -124,7 +129,8 @@ def running(command: list[str], log: Path, raised: int = 0) -> Iterator[Measured
             text=True,
             env=os.environ | state,
         )
-    raise_priority(process.pid, raised)
+    if real_time:
+        set_real_time(process.pid, real_time)
     try:
         yield Measured(process)
     finally:

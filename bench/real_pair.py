@@ -60,7 +60,7 @@ def metrics(url: str) -> dict[str, float]:
 def wait_for_both(url: str, serve: Measured, log: Path) -> float:
     """Seconds until two replicas take requests. Raises RuntimeError."""
     began = time.monotonic()
-    while time.monotonic() - began < _START_TIMEOUT_S:
+    while time.monotonic() - began < _START_TIMEOUT_S and serve.status is None:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5) as response:
                 if len(json.load(response)["replicas"]) == 2:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _overview(argv)
     try:
         command: Command = names[argv[0]].load()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         sys.stderr.write(f"cato {argv[0]}: {_unavailable(error)}\n")
         return 1
     return _run(argv[0], command, argv[1:])
@@ -79,12 +79,12 @@ def _overview(argv: Sequence[str]) -> int:
 def _summary(point: EntryPoint) -> str:
     try:
         command: Command = point.load()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         return _unavailable(error)
     return command.SUMMARY
 
 
-def _unavailable(error: ImportError) -> str:
+def _unavailable(error: ModuleNotFoundError) -> str:
     """The backend needs Linux; on other systems the editor's side works all the same."""
     return f"not available on this system ({error.name} is missing)"
 
