@@ -52,6 +52,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--stretch", type=float, default=1.0, help="all times and targets so many times as long"
     )
+    parser.add_argument(
+        "--real-time",
+        action="store_true",
+        help="replicas and client before everything else on the machine, the router not (root)",
+    )
     parser.add_argument("--routers", nargs="*", help="; ".join(r.name for r in ROUTERS))
     parser.add_argument(
         "--json", type=Path, help="every run's score; runs that are in the file are not made again"
@@ -78,7 +83,7 @@ def _kept(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _measure(arguments: argparse.Namespace, series: Series) -> bool:
     """Whether something is left to be measured. Raises ConfigError naming a bad argument."""
-    setting = Setting(arguments.replicas, arguments.stretch)
+    setting = Setting(arguments.replicas, arguments.stretch, arguments.real_time)
     ends = time.monotonic() + arguments.at_most
     for router, load, seed in _cells(arguments):
         if series.has(router.name, load, seed):

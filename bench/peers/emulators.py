@@ -16,8 +16,6 @@ from cato_backend.profile_files.files import save_profile
 from cato_backend.simulation.reference import REFERENCE
 
 _BUCKET = re.compile(r'cato_emulate_step_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)')
-_RAISED = 2
-"""An engine on an accelerator does not wait for a router's CPU."""
 LATEST_P99_S = 0.005
 """Of a step's tokens; beyond that the machine was measured, not the router."""
 
@@ -46,13 +44,15 @@ def write_profile(path: Path, stretch: float, start_s: float = REFERENCE.start_s
 
 
 @contextmanager
-def emulators(count: int, speed: float, folder: Path) -> Iterator[list[str]]:
-    """Their URLs. `speed`: times as fast as the reference profile."""
+def emulators(count: int, speed: float, folder: Path, real_time: int = 0) -> Iterator[list[str]]:
+    """Their URLs. `speed`: times as fast as the reference profile. `real_time`: their rank."""
     command = [sys.executable, "-m", "cato_backend", "emulate", "--port", "0"]
     with ExitStack() as stack:
         yield [
             stack.enter_context(
-                running([*command, "--speed", str(speed)], folder / f"replica{index}.log", _RAISED)
+                running(
+                    [*command, "--speed", str(speed)], folder / f"replica{index}.log", real_time
+                )
             ).first_line()
             for index in range(count)
         ]

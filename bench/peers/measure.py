@@ -18,7 +18,7 @@ from bench.peers.bursts import BurstScore, score_bursts
 from bench.peers.emulators import emulators, punctual_share, steps_by_lateness
 from bench.peers.routers import Router, started
 from bench.peers.stretched import Stretched, compressed
-from bench.processes import raise_priority
+from bench.processes import set_real_time
 from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_backend.simulation.records import score_record
 from cato_backend.simulation.reference import REFERENCE
@@ -41,6 +41,7 @@ class Run:
     bursts: BurstScore
     punctual: float
     client_late_s: float
+    """P99, in the workload's time."""
 
     @property
     def void(self) -> bool:
@@ -76,6 +77,9 @@ class Setting:
 
     replicas: int = 4
     stretch: float = 1.0
+    real_time: bool = False
+    """Replicas and people never wait for a router's CPU: elsewhere they have machines of their own.
+    The router is not real-time: it would be stopped for 50 ms where it takes a whole core."""
 
 
 def measure(router: Router, workload: Workload, load: float, seed: int, setting: Setting) -> Run:
@@ -84,11 +88,11 @@ def measure(router: Router, workload: Workload, load: float, seed: int, setting:
     with tempfile.TemporaryDirectory(prefix="cato-peers-") as name:
         folder = Path(name)
         with (
-            emulators(setting.replicas, 1 / stretch, folder) as replicas,
+            emulators(setting.replicas, 1 / stretch, folder, 2 * setting.real_time) as replicas,
             started(router, replicas, folder, stretch) as (url, _),
         ):
             before = steps_by_lateness(replicas)
-            result = _put(workload, seed, router, url, stretch)
+            result = _put(workload, seed, router, url, setting)
             punctual = punctual_share(before, steps_by_lateness(replicas))
     outcomes = [compressed(outcome, stretch) for outcome in result.outcomes]
     capacity = Capacity(setting.replicas * workload.duration_s, REFERENCE)
@@ -99,27 +103,27 @@ def measure(router: Router, workload: Workload, load: float, seed: int, setting:
         score=score(outcomes, workload.duration_s, capacity),
         bursts=score_bursts(outcomes, workload.duration_s),
         punctual=punctual,
-        client_late_s=result.lateness.at(99),
+        client_late_s=result.lateness.at(99) / stretch,
     )
 
 
-def _put(workload: Workload, seed: int, router: Router, url: str, stretch: float) -> LoadRun:
+def _put(workload: Workload, seed: int, router: Router, url: str, setting: Setting) -> LoadRun:
     # max_tokens is what an editor would send: nobody is told how long the answer will be.
     style = HeaderStyle(router.headers)
     server = Server(url, router.model, "", style, lengths=Lengths.ANNOUNCED)
-    options = LoadOptions(drain_s=_DRAIN_S * stretch)
-    with _people(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run_load(Stretched(workload, stretch), seed, server, options))
+    options = LoadOptions(drain_s=_DRAIN_S * setting.stretch)
+    with _people(setting), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_load(Stretched(workload, setting.stretch), seed, server, options))
 
 
 @contextmanager
-def _people() -> Iterator[None]:
-    """This process as the world outside: it does not wait for a router, nor for its own garbage."""
-    raise_priority(0, 1)
+def _people(setting: Setting) -> Iterator[None]:
+    """This process as the world outside: it does not wait for its own garbage."""
+    set_real_time(0, int(setting.real_time))
     gc.collect()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        raise_priority(0, -1)
+        set_real_time(0, 0)

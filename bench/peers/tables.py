@@ -103,9 +103,9 @@ def ahead(runs: Sequence[Record], ours: str, load: float, figure: Figure) -> tup
         return None
     best = max(others, key=lambda name: interval(list(others[name].values())).mean)
     both = [mine[seed] - others[best][seed] for seed in sorted(mine.keys() & others[best].keys())]
-    found = interval(both)
-    spread = f" ± {percent(found.half)}" if isfinite(found.half) else ""
-    return best, f"{100 * found.mean:+.1f}{spread}" if both else ""
+    lead = interval(both)
+    spread = f" ± {percent(lead.half)}" if isfinite(lead.half) else ""
+    return best, f"{100 * lead.mean:+.1f}{spread}" if both else ""
 
 
 def _by_seed(runs: Sequence[Record], router: str, load: float, figure: Figure) -> dict[int, float]:

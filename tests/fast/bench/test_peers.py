@@ -137,7 +137,8 @@ def test_the_load_served_lies_between_those_measured(
 ) -> None:
     runs = [_run("a", load, goodput) for load, goodput in goodputs.items()]
     sign, load = served(runs, "a")
-    assert (sign, load) == (expected[0], pytest.approx(expected[1]))
+    assert sign == expected[0]
+    assert load == pytest.approx(expected[1])
 
 
 def test_ahead_is_paired_by_seed_and_of_the_best_peer() -> None:
