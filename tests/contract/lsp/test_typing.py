@@ -33,6 +33,23 @@ async def test_what_was_suggested_is_not_asked_for_again_while_it_is_typed(
     assert len(fake.requests) == 2
 
 
+async def test_the_lines_below_stay_while_the_first_one_is_typed(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    await fake.change(reply="\n    total = a + b\n    return total\n")
+    editor = await launch.editor(settings={"backend": {"url": fake.url}})
+    editor.open("def add(a, b):")
+    assert (
+        text_of(await editor.inline(0, 14, automatic=True))
+        == "\n    total = a + b\n    return total"
+    )
+    editor.type("\n    tot", 0, 14, 2)
+    assert text_of(await editor.inline(1, 7, automatic=True)) == "al = a + b\n    return total"
+    editor.type("al = a + b", 1, 7, 3)
+    assert text_of(await editor.inline(1, 17, automatic=True)) == "\n    return total"
+    assert len(fake.requests) == 1
+
+
 async def test_an_edit_behind_the_cursor_makes_an_answer_stale(
     launch: Launcher, fake: FakeVllm
 ) -> None:

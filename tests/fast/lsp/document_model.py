@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass
 
 from cato_lsp.text import Change, Encoding, Position, Range
 
+_LINE_END = re.compile(r"(\r\n|\r|\n)")
+
 
 def lines_of(text: str) -> list[str]:
     """The lines with their ends; the last one has none."""
-    lines, line, i = [], "", 0
-    while i < len(text):
-        line += text[i]
-        i += 1
-        if line[-1] == "\r" and i < len(text) and text[i] == "\n":
-            line += "\n"
-            i += 1
-        if line[-1] in "\r\n":
-            lines.append(line)
-            line = ""
-    return [*lines, line]
+    *parts, last = _LINE_END.split(text)
+    return [*map("".join, zip(parts[::2], parts[1::2], strict=True)), last]
 
 
 def width(character: str, encoding: Encoding) -> int:
@@ -62,6 +56,23 @@ class Model:
         end = offset_of(self.text, change.range.end, self.encoding)
         start, end = min(start, end), max(start, end)
         self.text = self.text[:start] + change.text + self.text[end:]
+
+
+def undone(before: str, after: str) -> Change:
+    """What makes `before` of `after` again, as an editor's undo: the lines that differ."""
+    old, new = lines_of(before), lines_of(after)
+    head = _alike(old, new)
+    tail = _alike(old[head:][::-1], new[head:][::-1])
+    start, end = Position(head, 0), Position(len(new) - tail, 0)
+    if not tail:
+        start = start if head < len(new) else Position(head - 1, len(after))
+        end = Position(len(new), 0)
+    return Change("".join(old[head : len(old) - tail]), Range(start, end))
+
+
+def _alike(left: list[str], right: list[str]) -> int:
+    pairs = zip(left, right, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(left), len(right)))
 
 
 PIECES = (

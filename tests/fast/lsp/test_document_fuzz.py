@@ -13,11 +13,11 @@ from tree_sitter import Node, Tree
 
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.parsing import settled
-from cato_lsp.text import Encoding, Snapshot, lines
+from cato_lsp.text import Change, Encoding, Position, Range, Snapshot, lines
 from cato_lsp.text.lines import LineIndex
-from tests.fast.lsp.document_model import Model, random_change, random_text
+from tests.fast.lsp.document_model import Model, random_change, random_text, undone
 
-EDITS = int(os.environ.get("CATO_FUZZ_EDITS", "3000"))
+EDITS = int(os.environ.get("CATO_FUZZ_EDITS", "10000"))
 SEED = int(os.environ.get("CATO_FUZZ_SEED", "2"))
 CASES = [
     (language, encoding)
@@ -62,11 +62,16 @@ def test_random_edits_never_get_out_of_sync(
     chance = random.Random(f"{SEED} {language} {encoding}")
     model = Model(random_text(chance, 100), encoding)
     document = open_document("file:///a", language, 0, model.text)
+    undo: Change | None = None
     for version in range(1, EDITS // len(CASES) + 1):
-        changes = []
+        changes, text = list[Change](), model.text
         for _ in range(chance.choice((1, 1, 1, 2, 5))):
-            changes.append(random_change(chance, model.text, encoding))
+            change = random_change(chance, model.text, encoding)
+            if undo is not None and not changes and chance.random() < 0.1:
+                change = undo
+            changes.append(change)
             model.apply(changes[-1])
+        undo = undone(text, model.text)
         before = document.snapshot()
         text_before = before.text
         document.apply(changes, version, encoding)
@@ -81,3 +86,17 @@ def test_random_edits_never_get_out_of_sync(
             assert (tree is None) == (fresh is None)
             if tree is not None and fresh is not None:
                 assert_same_tree(tree, fresh)
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+def test_edits_in_a_line_of_a_million_characters(encoding: Encoding) -> None:
+    chance = random.Random(SEED)
+    model = Model("x = [" + "'é😀', " * 140_000 + "]\n", encoding)
+    document = open_document("file:///a", "plaintext", 0, model.text)
+    for version in range(1, 4):
+        here = Position(0, chance.randrange(400_000))
+        there = Position(0, here.character + chance.randrange(9))
+        change = Change(random_text(chance, 3), Range(here, there))
+        model.apply(change)
+        document.apply([change], version, encoding)
+        assert document.snapshot().text == model.text

@@ -78,6 +78,20 @@ def test_an_editor_that_tells_what_it_shows_is_believed() -> None:
     assert person.told[1:] == [("rejected", "a"), ("shown", "b")]
 
 
+def test_what_is_left_of_a_suggestion_is_told_while_it_is_typed_along() -> None:
+    person = Person("def f():")
+    person.is_answered("\n    x = 1\n    return x", "a")
+
+    def left() -> str:
+        return person.ledger.left("a", person.snapshot, len(person.snapshot.text))
+
+    person.types("\n    x =")
+    assert left() == " 1\n    return x"
+    person.types(" 2")
+    assert left() == ""
+    assert person.ledger.left("unknown", person.snapshot, 0) == ""
+
+
 async def test_a_further_candidate_counts_once_it_is_accepted() -> None:
     person = Person()
     person.is_answered("1", "a")
