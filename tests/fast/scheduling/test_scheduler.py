@@ -11,6 +11,7 @@ from cato_backend.scheduling import (
     Dispatch,
     Finished,
     Limits,
+    OthersRunning,
     Progressed,
     Refusal,
     Reject,
@@ -239,3 +240,24 @@ def test_the_alarm_is_announced_once_and_again_when_it_changes() -> None:
     assert scheduler.handle(Submitted(request("later", ttft_s=10)), 0) == []
     assert scheduler.handle(Submitted(request("soon", ttft_s=1)), 0) == [WakeAt(1)]
     assert scheduler.handle(Woke(), 1) == [Reject("soon", Refusal.NO_REPLICA), WakeAt(9)]
+
+
+def test_others_take_slots_but_never_the_last() -> None:
+    story = Story(max_running=3)
+    story.tell(OthersRunning("a", 1_000_000))
+    assert story.tell(Submitted(request("r1"))) == [Dispatch("r1", "a", 1)]
+    assert story.tell(Submitted(request("r2"))) == []
+    assert story.scheduler.load(MODEL) == 1
+    assert story.tell(OthersRunning("a", 0)) == [Dispatch("r2", "a", 1)]
+    assert story.scheduler.load(MODEL) == 2 / 3
+    assert story.tell(OthersRunning("gone", 3)) == []
+
+
+def test_those_already_there_stay_when_others_come() -> None:
+    story = Story(max_running=2)
+    for name in ("r1", "r2"):
+        story.tell(Submitted(request(name)))
+    assert story.tell(OthersRunning("a", 2)) == []
+    story.tell(Submitted(request("r3")))
+    assert story.tell(Finished("r1", 1)) == []
+    assert story.tell(Finished("r2", 1)) == [Dispatch("r3", "a", 1)]
