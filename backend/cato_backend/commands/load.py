@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "puts a workload on a live OpenAI-compatible server, in real time, and scores it"
 
+_EPILOG = (
+    "Examples: cato load --url http://localhost:8700 --rate 20 | the same with --arrivals gamma:5, "
+    "for bursts | --workload typing --developers 40 | --workload trace --trace azure.csv --rate 8. "
+    "A server that is not CATO: --headers none. Answers are as long as the workload says only "
+    "where the server obeys ignore_eos, as vLLM does."
+)
 VOID = " (VOID: the client was late itself)"
 _VOID_STATUS = 3
 _LATEST_P99_S = 0.005
@@ -25,6 +31,7 @@ _EVERY_S = 0.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds its arguments."""
+    parser.epilog = _EPILOG
     parser.description = (
         "Requests leave at their own times, however slow the server is (open loop). The score is "
         "that of `cato simulate`: goodput is the share of requests that met their target, over all "
@@ -32,8 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "measured itself: the run is void, and the exit status is 3."
     )
     server = parser.add_argument_group("server")
-    server.add_argument("--url", required=True, help="its root, without /v1")
-    server.add_argument("--model", default="cato", help="the model to ask for")
+    server.add_argument("--url", required=True, help="its root, as in http://localhost:8700")
+    server.add_argument("--model", default="", help="whom to ask; default: the first that it lists")
     server.add_argument("--token", default="", help="its bearer token")
     server.add_argument(
         "--headers",
@@ -63,7 +70,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--out", type=Path, metavar="FILE", help="write the score as JSON")
     output.add_argument("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
     output.add_argument("--replicas", type=int, default=1, metavar="N", help="behind the server")
-    output.add_argument("--progress", action="store_true", help="say on stderr how far it is")
+    output.add_argument(
+        "--progress", action="store_true", help="say on stderr how far it is, even to a file"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,10 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     workload = workload_of(arguments, arguments.duration, load)
     style = HeaderStyle(arguments.headers)
     lengths = Lengths(arguments.lengths)
-    server = Server(arguments.url.rstrip("/"), arguments.model, arguments.token, style, lengths)
+    server = Server(_root(arguments.url), arguments.model, arguments.token, style, lengths)
     options = LoadOptions(salt=arguments.salt, drain_s=arguments.drain)
-    progress = _Progress(arguments.duration) if arguments.progress else _silent
+    shown = arguments.progress or sys.stderr.isatty()
+    progress = _Progress(arguments.duration) if shown else _silent
     result = uvloop.run(run_load(workload, arguments.seed, server, options, progress))
+    if shown:
+        sys.stderr.write("\n")
     score = _score(arguments, result)
     late = result.lateness
     print(score_table(score))
@@ -94,6 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         arguments.out.write_text(json.dumps(_record(arguments, result, score), indent=2) + "\n")
     return _VOID_STATUS if _is_void(result) else 0
+
+
+def _root(url: str) -> str:
+    """Without the /v1 that other tools want. Raises ConfigError."""
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError.of("--url", url, "http://HOST:PORT or https://...")
+    return url.rstrip("/").removesuffix("/v1")
 
 
 def _score(arguments: argparse.Namespace, result: LoadRun) -> Score:

@@ -51,7 +51,8 @@ class Server:
     """Whom to ask, and how."""
 
     url: str
-    model: str
+    model: str = ""
+    """Empty: the first that the server lists."""
     token: str = ""
     style: HeaderStyle = HeaderStyle.NONE
     lengths: Lengths = Lengths.EXACT
@@ -193,8 +194,9 @@ class Client:
             body = orjson.dumps({"reason": CancelReason.TYPED})
             headers = self._authorization() | {"content-type": "application/json"}
             try:
-                async with self._session.post(url, data=body, headers=headers):
-                    await asyncio.wait({reading}, timeout=_AFTER_CANCEL_S)
+                async with self._session.post(url, data=body, headers=headers) as response:
+                    if response.status == 200:  # Elsewhere nobody ends the stream for us.
+                        await asyncio.wait({reading}, timeout=_AFTER_CANCEL_S)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 return  # Closing the stream, which comes next, cancels too.
 

@@ -13,7 +13,7 @@ import aiohttp
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.load_test.client import Client, Prepared, Server
-from cato_backend.load_test.probe import words_per_block
+from cato_backend.load_test.probe import with_model, words_per_block
 from cato_backend.load_test.text import PromptText
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.scoring import Latencies
@@ -67,6 +67,7 @@ async def run_load(
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, read_bufsize=_READ_BUFFER
     ) as session:
+        server = await with_model(session, server)
         salt = options.salt or token_hex(8)
         text = PromptText(salt, await words_per_block(session, server, salt))
         client = Client(session, server, text, clock, token_hex(4))

@@ -1,20 +1,42 @@
-"""How many words make sixteen tokens on this server."""
+"""What a server is asked before the load: whether it answers, as whom, and how it counts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import orjson
 
-from cato_backend.errors import ConfigError
+from cato_backend.errors import ConfigError, EngineError
 from cato_backend.load_test.client import Server
 from cato_backend.load_test.text import PromptText
+from cato_backend.replicas.probe import describe
 from cato_backend.requests import Target
 from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS, Arrival
 from cato_backend.wire.headers import Task
 
 _BLOCKS = 16
+_EXPECTED = "expected the root of an OpenAI-compatible server, such as http://localhost:8700"
+_ADVICE = {
+    401: "; give its token: --token",
+    403: "; give its token: --token",
+    404: "; does it serve that model (--model), and /v1/completions?",
+}
+
+
+async def with_model(session: aiohttp.ClientSession, server: Server) -> Server:
+    """The server with a model to ask for: the first that it lists, where none was named.
+
+    Raises ConfigError where it lists none.
+    """
+    if server.model:
+        return server
+    try:
+        found = await describe(session, "", server.url, api_key=server.token or None)
+    except EngineError as error:
+        raise ConfigError(f"--url: {error}; {_EXPECTED}, or name its model: --model") from error
+    return replace(server, model=found.model)
 
 
 async def words_per_block(session: aiohttp.ClientSession, server: Server, salt: str) -> float:
@@ -39,9 +61,12 @@ async def _prompt_tokens(session: aiohttp.ClientSession, server: Server, prompt:
         async with session.post(url, data=orjson.dumps(body), headers=headers) as response:
             data = await response.read()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ConfigError(f"--url: {url} does not answer: {error or type(error).__name__}") from error
+        raise ConfigError(
+            f"--url: {url} does not answer: {error or type(error).__name__}"
+        ) from error
     if response.status != 200:
-        raise ConfigError(f"--url: {url} answered {response.status}: {_shown(data)}")
+        advice = _ADVICE.get(response.status, f"; {_EXPECTED}")
+        raise ConfigError(f"--url: {url} answered {response.status}: {_shown(data)}{advice}")
     return _counted(url, data)
 
 
@@ -51,11 +76,13 @@ def _counted(url: str, data: bytes) -> int:
         usage: dict[str, Any] = answer.get("usage") or {}
         return int(usage.get("prompt_tokens") or 0)
     except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(f"--url: {url} answered no completion: {_shown(data)}") from error
+        raise ConfigError(
+            f"--url: {url} answered no completion: {_shown(data)}; {_EXPECTED}"
+        ) from error
 
 
 def _shown(data: bytes) -> str:
-    return data[:200].decode(errors="replace")
+    return " ".join(data[:200].decode(errors="replace").split())
 
 
 def _arrival() -> Arrival:

@@ -7,9 +7,13 @@ import json
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.errors import ConfigError
@@ -24,14 +28,19 @@ from tests.fast.simulation.stories import Listed, arrival
 
 MODEL = "cato-embedded"
 _BLOCKS = tuple(range(100, 120))
-_OPTIONS = LoadOptions(drain_s=5.0, silence_s=0.3)
+_OPTIONS = LoadOptions(drain_s=5.0)
+_IMPATIENT = LoadOptions(drain_s=5.0, silence_s=0.5)
 
 
 async def _load(
-    url: str, *asked: Arrival, style: HeaderStyle = HeaderStyle.NONE, model: str = MODEL
+    url: str,
+    *asked: Arrival,
+    style: HeaderStyle = HeaderStyle.NONE,
+    model: str = MODEL,
+    options: LoadOptions = _OPTIONS,
 ) -> LoadRun:
     server = Server(url, model, style=style)
-    return await run_load(Listed(asked), 1, server, _OPTIONS)
+    return await run_load(Listed(asked), 1, server, options)
 
 
 def _by_id(run: LoadRun) -> dict[str, Outcome]:
@@ -78,7 +87,9 @@ async def test_what_goes_wrong_is_a_miss_with_a_reason(
 ) -> None:
     async with FakeVllm(Script(itl_ms=1)) as fake, asyncio.TaskGroup() as tasks:
         tasks.create_task(_spoil(fake, fault))
-        run = await _load(fake.url, arrival("good", 0.0), arrival("bad", 0.3))
+        asked = arrival("good", 0.0), arrival("bad", 0.3)
+        stalls = fault.kind is FaultKind.STALL
+        run = await _load(fake.url, *asked, options=_IMPATIENT if stalls else _OPTIONS)
     found = _by_id(run)
     assert found["good"].met
     assert (found["bad"].ending, found["bad"].met) == (ending, False)
@@ -131,6 +142,56 @@ async def test_a_server_that_refuses_the_model_is_quoted() -> None:
     async with FakeVllm() as fake:
         with pytest.raises(ConfigError, match=r"answered 404: .*nobody"):
             await _load(fake.url, arrival(), model="nobody")
+
+
+async def test_a_server_that_names_its_model_need_not_be_told() -> None:
+    async with FakeVllm(Script(itl_ms=1)) as fake:
+        run = await _load(fake.url, arrival(), model="")
+        asked = fake.requests[-1]
+    assert [outcome.ending for outcome in run.outcomes] == [Ending.FINISHED]
+    assert asked.body["model"] == MODEL
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("", "/v1/models cannot be read: .*; expected the root of an OpenAI-compatible server"),
+        ("any", "answered no completion: <html>hello</html>; expected the root"),
+    ],
+)
+async def test_a_server_of_something_else_is_quoted(model: str, said: str) -> None:
+    async with _saying(200, "<html>hello</html>") as url:
+        with pytest.raises(ConfigError, match=said):
+            await _load(url, arrival(), model=model)
+
+
+async def test_a_server_that_wants_a_token_is_told_so() -> None:
+    async with _saying(401, '{"error": {"message": "who are you?"}}') as url:
+        with pytest.raises(ConfigError, match=r"answered 401: .*who are you.*--token"):
+            await _load(url, arrival())
+
+
+@asynccontextmanager
+async def _saying(status: int, text: str) -> AsyncIterator[str]:
+    """A server that says the same to everybody."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=text, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+async def test_a_server_without_a_cancel_call_sees_the_connection_close() -> None:
+    async with FakeVllm(Script(itl_ms=20)) as fake:
+        asked = arrival("a", output_tokens=400, cancel_after_s=0.2)
+        run = await _load(fake.url, asked, style=HeaderStyle.CATO)
+        await fake.wait_until(lambda state: state.aborted == 1)
+    (found,) = run.outcomes
+    assert found.ending is Ending.CANCELLED
+    assert found.ended_s < 5.0
 
 
 async def test_the_command_speaks_to_cato(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ _LOAD = ("load", "--url", "http://127.0.0.1:9")
         (("simulate", "--repeat", "1.5"), "--repeat: got 1.5, expected a share from 0 to 1"),
         ((*_LOAD, "--rate", "-1"), "--rates or --developers: got -1.0"),
         ((*_LOAD, "--warmup", "60"), "--warmup: got 60.0"),
-        (_LOAD, "--url: http://127.0.0.1:9/v1/completions does not answer"),
+        (("load", "--url", "localhost:8700"), "--url: got 'localhost:8700', expected http://HOST"),
+        ((*_LOAD[:2], "http://127.0.0.1:9/v1/"), "--url: http://127.0.0.1:9/v1/models"),
+        ((*_LOAD, "--model", "m"), "--url: http://127.0.0.1:9/v1/completions does not answer"),
+        (_LOAD, "--url: http://127.0.0.1:9/v1/models cannot be read"),
     ],
 )
 def test_a_bad_argument_is_named(
