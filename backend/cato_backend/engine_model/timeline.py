@@ -41,6 +41,13 @@ class Timeline:
         """When the step or jump under way ends, in seconds; None while idle."""
         return None if self._step is None else self._began + self._step.seconds(self._steps)
 
+    def step_began(self, now: float) -> float | None:
+        """When the step under way began; None while idle."""
+        if self._step is None or self._steps == 1:
+            return None if self._step is None else self._began
+        ended = bisect_right(range(1, self._steps), now - self._began, key=self._step.seconds)
+        return self._began + (self._step.seconds(ended) if ended else 0.0)
+
     def submit(self, job: Job, now: float) -> None:
         """A job arrives. It can start at the next step boundary. Raises ValueError."""
         self.engine.submit(job)

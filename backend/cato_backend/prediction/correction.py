@@ -35,7 +35,7 @@ class LinearCorrection:
     @property
     def offset_s(self) -> float:
         """Seconds that every prediction lacks; never negative."""
-        return max(0.0, self._offset)
+        return self._offset
 
     @property
     def scale(self) -> float:
@@ -54,6 +54,9 @@ class LinearCorrection:
         bound = _SURPRISE * self._usual
         self._usual += 0.05 * (min(abs(error), 2 * bound) - self._usual)
         self._update(row_o, row_s, min(bound, max(-bound, error)))
+        if self._offset < 0:  # It cannot be: the scale says the same of this observation.
+            self._scale += self._offset * row_o / row_s
+            self._offset = 0.0
 
     def _update(self, row_o: float, row_s: float, error: float) -> None:
         """One step of the recursion for two unknowns, written out."""

@@ -137,6 +137,8 @@ class Ledger:
             attempt.cache_told = True
         attempt.emitted += tokens
         replica.kv_tokens += tokens
+        if tokens:
+            replica.last_token_at = now
         replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:

@@ -153,6 +153,8 @@ class ReplicaLoad:
     outstanding_tokens: int = 0
     running_by_task: dict[Task, int] = field(default_factory=lambda: dict.fromkeys(Task, 0))
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    last_token_at: float | None = None
+    """When a token last came from it: a step of its engine ended then."""
 
     @property
     def max_running(self) -> int:

@@ -44,6 +44,10 @@ class SimulatedReplica:
         """Tokens that a running job has emitted by now."""
         return self._timeline.emitted(job_id, now)
 
+    def step_began(self, now: float) -> float | None:
+        """When the engine's step under way began; None while idle."""
+        return self._timeline.step_began(now)
+
     def busy_s(self, now: float) -> float:
         """Seconds until now in which a step was under way."""
         running = 0.0 if self._busy_since is None else now - self._busy_since

@@ -97,3 +97,13 @@ def test_who_arrives_in_a_jump_starts_at_the_next_step_boundary() -> None:
     assert (first.steps, second.end.prefilled) == (1, ("b",))
     assert second.time == pytest.approx(0.0501 + 0.02 + 101 * 0.0001)
     assert timeline.emitted("a", 0.09) == 3
+
+
+def test_within_a_jump_it_is_known_when_the_step_under_way_began() -> None:
+    timeline = Timeline(Engine(StepLaw("additive", base=0.1), EngineLimits()))
+    assert timeline.step_began(0.0) is None
+    timeline.submit(Job("a", 5, 50), 1.0)
+    assert timeline.step_began(1.05) == pytest.approx(1.0)
+    timeline.advance(1.15)
+    assert timeline.step_began(1.15) == pytest.approx(1.1)
+    assert timeline.step_began(2.05) == pytest.approx(2.0)

@@ -56,3 +56,11 @@ def test_first_and_later_tokens_are_corrected_apart() -> None:
     after = predictor.e2e_s(state, work) - predictor.ttft_s(state, work)
     assert after == pytest.approx(10 * 2 * token_s, rel=0.05)
     assert predictor.decode_s(state, 10) == pytest.approx(after, rel=0.01)
+
+
+def test_a_law_that_is_far_too_fast_is_met_without_a_negative_constant() -> None:
+    correction = LinearCorrection()
+    for _ in range(80):
+        correction.observe(0.12, 0.36)
+    assert correction.offset_s >= 0
+    assert correction.apply(0.12) == pytest.approx(0.36, rel=0.02)

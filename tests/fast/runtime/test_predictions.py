@@ -69,3 +69,41 @@ def test_a_profile_predicts_before_anything_was_observed_and_is_corrected_after(
     assert said[0] == pytest.approx(0.12, rel=0.05)
     assert said[-1] == pytest.approx(0.36, rel=0.1)
     assert predictions.of(request, "replica-1") is not None
+
+
+def busy_replica(*prompts: tuple[int, float]) -> tuple[Scheduler, Predictions]:
+    """One replica with these prompts (tokens, time) waiting on it."""
+    predictions, scheduler = Predictions(Metrics()), Scheduler(make_policy("round-robin"))
+    scheduler.handle(ReplicaUp("replica-1", "m", 8, REFERENCE), 0.0)
+    predictions.replica_up(scheduler.replicas[-1])
+    for number, (tokens, time) in enumerate(prompts):
+        name = f"other-{number}"
+        other = Request(name, Task.GENERATION, "m", time, Target(ttft_s=1), tokens, 16)
+        scheduler.handle(Submitted(other), time)
+        predictions.of(other, "replica-1")
+    return scheduler, predictions
+
+
+def predicted_s(scheduler: Scheduler, predictions: Predictions, now: float) -> float:
+    asked = Request("asked", Task.COMPLETION, "m", now, Target(ttft_s=0.25), 500, 16)
+    scheduler.handle(Submitted(asked), now)
+    found = predictions.of(asked, "replica-1")
+    assert found is not None
+    return found.service_s
+
+
+def test_a_prediction_knows_how_far_the_step_under_way_is() -> None:
+    """A prompt of 1,000 tokens takes 120 ms, one of 500 takes 70 ms after it."""
+    assert predicted_s(*busy_replica((1000, 1.0)), 1.0) == pytest.approx(0.19, abs=0.005)
+    assert predicted_s(*busy_replica((1000, 1.0)), 1.1) == pytest.approx(0.09, abs=0.02)
+
+
+def test_a_prediction_counts_only_what_the_engine_takes_first() -> None:
+    """What waits with a later priority does not delay it; what is computed already does."""
+    scheduler, predictions = busy_replica((1000, 1.0), (1000, 1.05))
+    both = predicted_s(scheduler, predictions, 1.1)
+    scheduler, predictions = busy_replica((1000, 1.0), (1000, 1.05))
+    (load,) = scheduler.replicas
+    for waiting in load.attempts.values():
+        waiting.priority = 9
+    assert both - predicted_s(scheduler, predictions, 1.1) == pytest.approx(0.1, abs=0.03)
