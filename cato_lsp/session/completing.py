@@ -114,8 +114,12 @@ class Understood:
     ) -> Suggestion | None:
         """What is shown of what was read, if that is anything."""
         text = reading.text(truncated=truncated and not reading.complete)
-        if not text:
-            return None
+        return self.showing(text, request_id, source, reading.confidence) if text else None
+
+    def showing(
+        self, text: str, request_id: str, source: Source, confidence: float | None
+    ) -> Suggestion:
+        """`text`, as an answer to the question."""
         return Suggestion(
             text=text,
             request_id=request_id,
@@ -123,7 +127,7 @@ class Understood:
             source=source,
             latency_ms=self.question.spent_ms(),
             begins_line=not self.context.line_before.strip(),
-            confidence=reading.confidence,
+            confidence=confidence,
         )
 
 
@@ -194,7 +198,12 @@ def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None
     if not (reading.complete or hit.answer.whole):
         return False, None
     request_id, truncated = hit.answer.request_id, hit.answer.truncated
-    return True, asked.suggestion(reading, request_id, Source.CACHE, truncated=truncated)
+    found = asked.suggestion(reading, request_id, Source.CACHE, truncated=truncated)
+    # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
+    left = session.workbench.feedback.left(request_id, snapshot, offset)
+    if left.strip() and (found is None or len(found.text) < len(left)):
+        found = asked.showing(left, request_id, Source.CACHE, reading.confidence)
+    return True, found
 
 
 async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:

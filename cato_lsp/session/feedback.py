@@ -75,6 +75,15 @@ class FeedbackLedger:
         elif known is not None and self._on_screen.get(snapshot.uri) is known:
             self._on_screen[snapshot.uri] = shown
 
+    def left(self, request_id: str, snapshot: Snapshot, offset: int) -> str:
+        """What is not typed yet of a suggestion that the person was answered and types along with;
+        empty where they do not."""
+        shown = self._by_request.get(request_id)
+        if shown is None or shown.uri != snapshot.uri or shown.offset > offset:
+            return ""
+        text, typed = shown.suggestion.text, snapshot.text[shown.offset : offset]
+        return text[len(typed) :] if text.startswith(typed) else ""
+
     def did_show(self, request_id: str) -> None:
         """The editor shows it."""
         self._tells_what_it_shows = True
