@@ -58,7 +58,7 @@ def typed(text: str, line: int, column: int, version: int, uri: str = URI) -> di
     return {"method": "textDocument/didChange", "params": params}
 
 
-def asked(message_id: int, line: int, column: int, uri: str = URI) -> dict[str, object]:
+def asked(message_id: int | str, line: int, column: int, uri: str = URI) -> dict[str, object]:
     """An automatic inlineCompletion."""
     params = {
         "textDocument": {"uri": uri},
