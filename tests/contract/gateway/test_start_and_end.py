@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_backend.profile_files.files import shipped_folder
 from cato_backend.wire.discovery import discover
 from tests.contract.gateway.serving import refusal, serving, start
 from tests.contract.gateway.site import COMPLETIONS, Site
@@ -45,6 +46,19 @@ async def test_a_bad_field_is_refused_with_its_name_and_what_is_expected(
     file.write_text(config)
     said = await refusal(tmp_path, "--config", str(file), "--replica", NOWHERE)
     assert all(word in said for word in words), said
+
+
+async def test_a_profile_of_another_model_is_told_and_not_used(
+    tmp_path: Path, fake: FakeVllm
+) -> None:
+    """Of a server that runs elsewhere the model is known only once it answers."""
+    (profile,) = (shipped_folder() / "a100-80gb").glob("Qwen2.5-Coder-7B.json")
+    async with (
+        serving(tmp_path, "--profile", str(profile), replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        assert "its profile is of Qwen/Qwen2.5-Coder-7B, not cato-embedded: not used" in serve.said
+        assert (await Site(serve, [fake], http).post({"prompt": "x"})).status == 200
 
 
 async def test_a_missing_file_of_configuration(tmp_path: Path) -> None:
