@@ -27,7 +27,6 @@ from training.infill import KEY_PLACE, PAUSE, HoleMaker, Marks, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
 FIM_SHARE = 0.8
-LONG_SHARE = 0.5
 CUT_CHARACTERS = 30
 CUT_KEYS_SHARE = 0.85
 MIN_ROOM = 96
@@ -146,7 +145,7 @@ class Packer:
 
 
 def rows_of(
-    texts: list[Text], tokenizer: Tokenizer, sequence: int, rng: random.Random
+    texts: list[Text], tokenizer: Tokenizer, sequence: int, long_share: float, rng: random.Random
 ) -> Iterator[list[int]]:
     """Endless rows: each pass over the texts shuffles, shortens, cuts and hides anew."""
     packer = Packer(tokenizer, sequence + 1, rng)
@@ -155,7 +154,7 @@ def rows_of(
         rng.shuffle(shuffled)
         for first in range(0, len(shuffled), TEXTS_TOGETHER):
             group = shuffled[first : first + TEXTS_TOGETHER]
-            pieces = list(pieces_of_texts(group, sequence, rng))
+            pieces = list(pieces_of_texts(group, sequence, long_share, rng))
             rng.shuffle(pieces)
             for piece, last in pieces:
                 row = packer.add(piece, last)
@@ -164,16 +163,16 @@ def rows_of(
 
 
 def pieces_of_texts(
-    texts: list[Text], sequence: int, rng: random.Random
+    texts: list[Text], sequence: int, long_share: float, rng: random.Random
 ) -> Iterator[tuple[str, bool]]:
-    """Half of the pieces of some texts, and the idiomatic ones of the Python files."""
+    """That share of the pieces of some texts, and the idiomatic ones of the Python files."""
     for text in texts:
         source = text["text"]
         if text["language"] == "python":
             source = with_short_docstrings(source, rng)
             yield from ((piece, True) for piece in idiomatic_pieces(source, rng))
         long = pieces_of(source, sequence, rng)
-        yield from (piece for piece in long if rng.random() < LONG_SHARE)
+        yield from (piece for piece in long if rng.random() < long_share)
 
 
 def write_shards(rows: Iterator[list[int]], count: int, out: Path) -> None:
@@ -206,6 +205,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--vocab", type=int, default=8192)
     parser.add_argument("--script-share", type=float, default=0.06)
+    parser.add_argument(
+        "--long-share", type=float, default=0.5, help="of the pieces that are not idiomatic"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
@@ -214,7 +216,7 @@ def main() -> None:
     )
     path = arguments.corpus / "tokenizer.json"
     tokenizer = load_tokenizer(path, texts, arguments.vocab, arguments.seed)
-    rows = rows_of(texts, tokenizer, arguments.sequence, rng)
+    rows = rows_of(texts, tokenizer, arguments.sequence, arguments.long_share, rng)
     write_shards(rows, arguments.rows, arguments.out)
 
 
