@@ -56,11 +56,14 @@ def _local(settings: Settings) -> Iterator[Finding]:
 
 def check_history() -> Finding:
     """What the last sessions made of the engine's prefix cache."""
-    stats = stats_of(list(events()))
+    stored = [event for event in events() if event.get("event") == "usage"]
+    stats, last = stats_of(stored), stats_of(stored[-1:])
     if stats.prefix_hit_rate is None:
         return note("prefix cache", "not known yet", "complete something in an editor first")
-    reused = stats.reused / max(stats.reused + stats.asked, 1)
     told = f"{stats.prefix_hit_rate:.0%} of prompt tokens were computed before"
+    if last.prefix_hit_rate is not None:
+        told += f", {last.prefix_hit_rate:.0%} in the last session"
+    reused = stats.reused / max(stats.reused + stats.asked, 1)
     return ok("prefix cache", f"{told}; {reused:.0%} of answers needed no request")
 
 
