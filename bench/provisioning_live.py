@@ -46,6 +46,7 @@ class Run:
     """What one rule came to."""
 
     rule: str
+    settings: Mapping[str, float]
     seed: int
     score: Score
     replica_s: float
@@ -59,7 +60,7 @@ class Run:
         ups, downs = moves(self.wanted)
         return {
             "rule": self.rule,
-            "settings": dict(SETTINGS[self.rule]),
+            "settings": dict(self.settings),
             "seed": self.seed,
             "goodput": round(self.score.overall.goodput, 4),
             "classes": {t.value: round(c.goodput, 4) for t, c in self.score.classes.items()},
@@ -86,6 +87,11 @@ def reversals(counts: Sequence[int]) -> int:
     return sum(a != b for a, b in pairwise(directions))
 
 
+def settings_of(rule: str, arguments: argparse.Namespace) -> Mapping[str, float]:
+    """Those of the table, and over them what the command line says."""
+    return {**SETTINGS[rule], **{name: float(value) for name, value in arguments.set or ()}}
+
+
 def measure(rule: str, seed: int, arguments: argparse.Namespace) -> Run:
     """Plays the day against `cato serve` under this rule."""
     with tempfile.TemporaryDirectory(prefix="cato-scaling-") as name:
@@ -96,15 +102,16 @@ def measure(rule: str, seed: int, arguments: argparse.Namespace) -> Run:
             url = f"http://127.0.0.1:{port}"
             process.wait_until_it_completes(url, MODEL)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                found = runner.run(_play(url, rule, seed, arguments))
-        return Run(*found, log=log.read_text())
+                found = runner.run(_play(url, seed, arguments))
+        return Run(rule, settings_of(rule, arguments), seed, *found, log=log.read_text())
 
 
 def _configuration(rule: str, folder: Path, arguments: argparse.Namespace) -> Path:
     """The replicas take as long to start as their profile says."""
     profile = write_profile(folder / "profile.json", 1.0, arguments.start_s)
-    settings = ", ".join(f"{name} = {value}" for name, value in SETTINGS[rule].items())
-    least = int(SETTINGS[rule].get("replicas", 1))
+    chosen = settings_of(rule, arguments)
+    settings = ", ".join(f"{name} = {value}" for name, value in chosen.items())
+    least = int(chosen.get("replicas", 1))
     config = folder / "cato.toml"
     config.write_text(
         f'[engine]\nkind = "emulated"\n[[models]]\nname = "{MODEL}"\npath = "{MODEL}"\n'
@@ -116,15 +123,15 @@ def _configuration(rule: str, folder: Path, arguments: argparse.Namespace) -> Pa
 
 
 async def _play(
-    url: str, rule: str, seed: int, arguments: argparse.Namespace
-) -> tuple[str, int, Score, float, Sequence[int], float]:
+    url: str, seed: int, arguments: argparse.Namespace
+) -> tuple[Score, float, Sequence[int], float]:
     workload = MixWorkload(DayCurve(arguments.rate), arguments.duration)
     server = Server(url, MODEL, "", HeaderStyle("cato"), lengths=Lengths.ANNOUNCED)
     watching = asyncio.create_task(_watch(url, arguments.duration))
     result = await run_load(workload, seed, server, LoadOptions(drain_s=20))
     seconds, wanted = await watching
     scored = score(result.outcomes, arguments.duration)
-    return rule, seed, scored, seconds, wanted, result.lateness.at(99)
+    return scored, seconds, wanted, result.lateness.at(99)
 
 
 async def _watch(url: str, duration_s: float) -> tuple[float, Sequence[int]]:
@@ -169,6 +176,9 @@ def main() -> None:
     parser.add_argument("--start-s", type=float, default=3.0, help="a replica's start")
     parser.add_argument("--most", type=int, default=6, help="replicas at once")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        "--set", nargs=2, action="append", metavar=("NAME", "VALUE"), help="of the rules measured"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--logs", type=Path, help="folder for what `cato serve` said")
     arguments = parser.parse_args()

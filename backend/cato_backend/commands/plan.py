@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.plan_profiles import DEFAULT_MODEL, profile_file, profile_files
 from cato_backend.commands.plan_text import (
     Demand,
     estimate_record,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cato_backend.simulation.study import Cell
 
 SUMMARY = "tells how many replicas on which GPUs serve so many developers"
-_MODEL = "Qwen2.5-Coder-7B"
 _MOST_DEVELOPERS = 120
 """In one simulated run; a larger team is simulated in equal parts."""
 
@@ -37,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "around the estimate with the scheduler of `cato serve`, and gives the goodput of each "
         "class with its 95% confidence interval. Developers type (docs/workloads.md); most of "
         "their completions are cancelled by the next key. Examples: `cato plan --developers 40`, "
-        "`cato plan --developers 40 --gpu l40s`, `cato plan --rate 25 --profile my.json --json`"
+        "`cato plan --developers 40 --gpu l40s`, `cato plan --rate 25 --profile my.json --json`, "
+        "`cato plan --developers 40 --config my-model/config.json`"
     )
     demand = parser.add_argument_group("demand").add_mutually_exclusive_group(required=True)
     demand.add_argument("--developers", type=int, metavar="N", help="people who type all the time")
@@ -46,8 +47,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     fleet = parser.add_argument_group("fleet")
     fleet.add_argument("--gpu", metavar="NAME", help="such as l4, l40s, a100-80gb, h100")
-    fleet.add_argument("--model", default=_MODEL, metavar="NAME", help=f"default: {_MODEL}")
-    fleet.add_argument("--profile", type=Path, metavar="FILE", help="instead of --gpu and --model")
+    fleet.add_argument("--model", metavar="NAME", help=f"default: {DEFAULT_MODEL}")
+    which = fleet.add_mutually_exclusive_group()
+    which.add_argument("--profile", type=Path, metavar="FILE", help="instead of --gpu and --model")
+    which.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="config.json of any model: its profile is estimated from the GPU's data sheet",
+    )
     fleet.add_argument("--policy", default="cato", metavar="NAME", help="the router; default: cato")
     parser.add_argument(
         "--goodput",
@@ -69,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     demand = _demand(arguments)
     if arguments.gpu is None and arguments.profile is None:
         return _overview(arguments, demand)
-    return _fleet(arguments, demand, _profile_file(arguments))
+    return _fleet(arguments, demand, profile_file(arguments))
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -100,39 +108,13 @@ def _demand(arguments: argparse.Namespace) -> Demand:
     return Demand(DeveloperWorkload(people, arguments.duration), parts, text)
 
 
-def _profile_file(arguments: argparse.Namespace) -> ProfileFile:
-    from cato_backend.profile_files.files import find_profile_file, read_profile_file
-
-    if arguments.profile is not None:
-        return read_profile_file(arguments.profile)
-    path = find_profile_file(arguments.gpu, arguments.model)
-    if path is None:
-        known = [f"{f.hardware} {f.model}" for f in _files_of(arguments.model)]
-        wanted = f"{arguments.gpu} {arguments.model}"
-        raise ConfigError.of(
-            "--gpu, --model",
-            wanted,
-            f"a GPU and model with a profile ({', '.join(known) or 'none'})",
-        )
-    return read_profile_file(path, arguments.model)
-
-
-def _files_of(model: str) -> list[ProfileFile]:
-    from cato_backend.profile_files.files import list_profiles
-    from cato_backend.profile_files.names import model_key
-
-    return [file for file in list_profiles() if model_key(file.model) == model_key(model)]
-
-
 # -- every GPU ---------------------------------------------------------------------------------
 
 
 def _overview(arguments: argparse.Namespace, demand: Demand) -> int:
     from cato_backend.simulation.sizing import estimate
 
-    files = _files_of(arguments.model)
-    if not files:
-        raise ConfigError.of("--model", arguments.model, "a model with profiles (docs/profiles.md)")
+    files = profile_files(arguments)
     found: list[tuple[ProfileFile, Estimate]] = []
     for file in files:
         _say(f"estimating {file.hardware}")

@@ -30,9 +30,8 @@ def print_overview(
     """Every GPU with its estimate."""
     from cato_backend.simulation.records import text_table
 
-    print(
-        f"{arguments.model} for {demand.text}, every class at {arguments.goodput:.0%}: estimates\n"
-    )
+    model, wish = found[0][0].model, f"every class at {arguments.goodput:.0%}"
+    print(f"{model} for {demand.text}, {wish}: estimates\n")
     rows = [
         [file.hardware, _count(e, demand), _reachable(e), *_provenance(file)] for file, e in found
     ]

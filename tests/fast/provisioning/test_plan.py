@@ -90,3 +90,37 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
         parser.parse_args(["--help"])
     assert "cato plan --developers 40 --gpu l40s" in " ".join(capsys.readouterr().out.split())
     assert Path(plan.__file__).exists()
+
+
+SHAPE = {
+    "model_type": "llama",
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "max_position_embeddings": 8192,
+}
+
+
+def test_any_other_model_is_planned_by_its_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mine" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps(SHAPE))
+    assert planned("--rate", "2", "--gpu", "h100", "--config", str(config), *QUICK) == 0
+    said = capsys.readouterr().out
+    assert "1 x h100 with mine: 2 requests/s" in said
+    assert "Profile: roofline, unvalidated" in said
+
+
+def test_a_config_that_is_wrong_or_too_large_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**SHAPE, "hidden_size": "wide"}))
+    with pytest.raises(ConfigError, match="hidden_size"):
+        planned("--rate", "2", "--config", str(config))
+    config.write_text(json.dumps({**SHAPE, "num_hidden_layers": 9000}))
+    with pytest.raises(ConfigError, match="fits on no single GPU"):
+        planned("--rate", "2", "--config", str(config))
