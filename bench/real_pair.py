@@ -28,7 +28,7 @@ path = "embedded"
 replicas = 2
 """
 _ENGINE = b"vllm.entrypoints.openai.api_server"
-_START_TIMEOUT_S = 400.0
+_START_TIMEOUT_S = 600.0
 
 
 def engines(of: int) -> list[int]:

@@ -13,6 +13,7 @@ from cato_backend.runtime.calls import Started
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 
+_END = sse.event(sse.DONE)
 log = logging.getLogger(__name__)
 
 _STREAM_HEADERS = {
@@ -42,6 +43,7 @@ class StreamSink:
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._response: web.StreamResponse | None = None
+        self._ended = False
 
     @property
     def response(self) -> web.StreamResponse | None:
@@ -54,11 +56,20 @@ class StreamSink:
         await self._response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
-        """Passes events on. Raises Cancelled where the client has gone."""
+        """Passes events on, up to the stream's own end. Raises Cancelled where the client has gone.
+
+        The end of the response leaves with the last event, in one piece.
+        """
         if self._response is None:
             raise RuntimeError("write before begin")
+        if self._ended:
+            return
+        self._ended = data.endswith(_END)
         try:
-            await self._response.write(data)
+            if self._ended:
+                await self._response.write_eof(data)
+            else:
+                await self._response.write(data)
         except ConnectionError as error:
             raise Cancelled("the client has gone") from error
 
@@ -83,7 +94,7 @@ class StreamSink:
         if self._response is None:
             raise RuntimeError("the call ended without a beginning")
         if failure is not None and not isinstance(failure, Cancelled):
-            await self.write(error_event(failure, event) + sse.event(sse.DONE))
+            await self.write(error_event(failure, event) + _END)
         return self._response
 
 
