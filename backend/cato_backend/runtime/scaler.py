@@ -130,6 +130,8 @@ class Scaler:
         for replica in sorted(ready, key=lambda r: (r.outstanding_tokens, r.running))[:left]:
             self._draining[replica.replica_id] = now + self._drain_s
             self._runtime.drain_replica(replica.replica_id)
+            text = f"drains {replica.running} requests, gets no more, and is stopped then"
+            self._listener.on_note(replica.replica_id, text)
 
     def _stop_drained(self, now: float) -> None:
         busy = {replica.replica_id for replica in self._own() if replica.running}

@@ -150,6 +150,7 @@ async def test_a_busy_replica_is_drained_before_it_is_stopped(site: Site) -> Non
     assert len(site.up()) == 2
     kept = site.run("c")
     (drained,) = ran.keys() - {kept}
+    assert "drains 1 requests, gets no more, and is stopped then" in site.notes
     site.end(ran[drained])
     await site.want(1)
     assert site.up() == [kept]
