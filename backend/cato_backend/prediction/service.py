@@ -147,8 +147,14 @@ class ServiceModel:
 
     def prefill_s(self, state: ReplicaState, work: Work) -> float:
         """All steps in which the prompt is computed, once the step under way has ended."""
-        chunks = self._chunks_s(work.uncached, state.decoding, state.kv_tokens)
-        return chunks + self._attention(work.uncached, work.cached, 1)
+        return self.prompt_s(state.decoding, state.kv_tokens, work.uncached, work.cached)
+
+    def prompt_s(self, decoding: int, kv_tokens: int, uncached: int, cached: int) -> float:
+        """The same from the bare counts: a policy asks it of every replica for every request."""
+        seconds = self._chunks_s(uncached, decoding, kv_tokens)
+        if self.law.per_attention:
+            seconds += self._attention(uncached, cached, 1)
+        return seconds
 
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """How much later every sequence that decodes meanwhile gets its tokens because this prompt

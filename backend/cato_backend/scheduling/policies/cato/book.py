@@ -37,6 +37,8 @@ class Book:
         self.service = ServiceModel.of(view.profile or UNKNOWN)
         self.free_at = 0.0
         """When the prefill that it was sent will be done, as predicted."""
+        self.changed = 0
+        """When it had more or less to do last, by the roster's count of changes."""
         self._corrected = corrected
         self._prefill, self._decode = LinearCorrection(), LinearCorrection()
         self._rate = self._rate_at = 0.0
@@ -60,8 +62,8 @@ class Book:
 
     def prefill_s(self, uncached: int, cached: int) -> float:
         """To compute a prompt, once its turn has come."""
-        state = ReplicaState(decoding=self.view.decoding, kv_tokens=self.view.kv_tokens)
-        seconds = self.service.prefill_s(state, Work(max(1, uncached), cached))
+        view = self.view
+        seconds = self.service.prompt_s(view.decoding, view.kv_tokens, max(1, uncached), cached)
         return self._prefill.apply(seconds) if self._corrected else seconds
 
     def _law_first_s(self, attempt: Attempt) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import NamedTuple
 
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
@@ -17,10 +18,10 @@ _TTFT_SPREAD_S, _TTFT_SPREAD = 0.01, 0.1
 """How unsure a predicted first token is: so many seconds, and so much of the prediction."""
 _PACE_SPREAD = 0.15
 """How unsure the time between tokens is, on a logarithmic scale."""
+_SCORE = attrgetter("score")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One replica for one request."""
 
     book: Book
@@ -41,7 +42,7 @@ class Judge:
     def best(self, choices: Iterable[Choice], now: float) -> Choice | None:
         """The best after the loss in flight, which is worked out only where it can matter."""
         best: Choice | None = None
-        for choice in sorted(choices, key=lambda choice: -choice.score):
+        for choice in sorted(choices, key=_SCORE, reverse=True):
             if best is not None and best.score >= choice.score:
                 break
             judged = self._less_harm(choice, now) if self._options.in_flight else choice
@@ -65,7 +66,7 @@ class Judge:
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
         harm = self._options.harm * choice.book.harm(delay_s, now, self._lengths)
-        return replace(choice, score=choice.score - harm)
+        return choice._replace(score=choice.score - harm)
 
     def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
         request = waiting.request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from cato_backend.requests import Request
@@ -13,6 +13,7 @@ from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order
 from cato_backend.scheduling.policies.cato.roster import Roster
+from cato_backend.scheduling.policies.cato.standing import Standing
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
 from cato_backend.scheduling.view import FleetView
@@ -37,18 +38,21 @@ class Cato(Policy):
         self._kept = 0
         self._without_slot: set[Task] = set()
         self._hopeless: set[str] = set()
-        self._queued = 0
+        self._standing: dict[str, Standing] = {}
+        self._queued: Counter[Task] = Counter()
 
     # -- what happens --------------------------------------------------------------------------
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
         """A book is opened for it."""
+        self._standing.clear()
         self._rosters[replica.model].add(
             Book(replica, corrected=self._options.correction and replica.profile is None)
         )
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
         """Its book is closed."""
+        self._standing.clear()
         for roster in self._rosters.values():
             if replica_id in roster:
                 roster.remove(replica_id)
@@ -92,7 +96,7 @@ class Cato(Policy):
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
         """Its place among those that can be met."""
-        self._queued += 1
+        self._queued[waiting.request.task] += 1
         self._order.enter(waiting.request)
         return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
 
@@ -112,7 +116,10 @@ class Cato(Policy):
         if self._kept >= _MOST_KEPT or (late_binding and ready_at > fleet.now):
             return Hold(until=ready_at, rest=True)
         if waiting.request.task in self._without_slot:
-            return Hold()
+            return self._slotless()
+        standing = self._standing.get(waiting.request.id)
+        if standing is not None and standing.holds(roster, fleet.now):
+            return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         books = roster.candidates(candidates, held)
         if self._can_wait(waiting) and not any(map(self._is_idle, books)):
@@ -120,8 +127,13 @@ class Cato(Policy):
         best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
             self._without_slot.add(waiting.request.task)
-            return Hold()
-        return self._bind(waiting, best, roster, fleet.now)
+            return self._slotless()
+        return self._bind(waiting, best, books, roster, fleet.now)
+
+    def _slotless(self) -> Hold:
+        """Where no other task is queued, those behind have no slot either."""
+        others = any(n for task, n in self._queued.items() if task not in self._without_slot)
+        return Hold(rest=not others)
 
     def _can_wait(self, waiting: Waiting) -> bool:
         """Whether it stands behind all that can still be met, among others like it."""
@@ -153,32 +165,44 @@ class Cato(Policy):
     def _is_idle(self, book: Book) -> bool:
         return not book.view.unstarted and book.view.running < self._options.spare * book.slots
 
-    def _bind(self, waiting: Waiting, best: Choice, roster: Roster, now: float) -> Verdict:
+    def _bind(
+        self, waiting: Waiting, best: Choice, books: Sequence[Book], roster: Roster, now: float
+    ) -> Verdict:
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
         if relegated and not self._may_run_hopeless(request, book):
             return self._relegate(request, now)
-        wait_s = best.starts_at + roster.kept_s(book) - now
-        if self._options.late_binding and wait_s > self._options.outstanding_s:
-            self._kept += 1
-            roster.keep(book, best.prefill_s)
-            return Hold(until=book.free_at - self._options.outstanding_s)
+        ahead_s = roster.kept_s(book)
+        outstanding_s = self._options.outstanding_s
+        if self._options.late_binding and best.starts_at + ahead_s - now > outstanding_s:
+            until = book.free_at - outstanding_s
+            standing = Standing(best, until, books, roster.changes, ahead_s)
+            self._standing[request.id] = standing
+            return self._keep(standing, roster)
         priority = self._order.priority(request, book.token_s(now), relegated=relegated)
         self._gone(request)
         return Place(book.view.replica_id, priority)
 
+    def _keep(self, standing: Standing, roster: Roster) -> Hold:
+        self._kept += 1
+        roster.keep(standing.best.book, standing.best.prefill_s)
+        return Hold(until=standing.until)
+
     def _may_run_hopeless(self, request: Request, book: Book) -> bool:
         """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-        others = self._queued - len(self._hopeless) - (request.id not in self._hopeless)
+        queued = sum(self._queued.values())
+        others = queued - len(self._hopeless) - (request.id not in self._hopeless)
         return self._is_idle(book) and (request.id in self._hopeless or not others)
 
     def _relegate(self, request: Request, now: float) -> Hold:
         until = None if request.id in self._hopeless else now + _NEXT_LOOK_S
+        self._standing.pop(request.id, None)
         self._hopeless.add(request.id)
         return Hold(until=until, key=self._order.relegated(request))
 
     def _gone(self, request: Request) -> None:
         """It is no longer queued."""
         self._order.leave(request)
+        self._standing.pop(request.id, None)
         self._hopeless.discard(request.id)
-        self._queued -= 1
+        self._queued[request.task] -= 1

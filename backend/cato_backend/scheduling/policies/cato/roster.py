@@ -23,12 +23,14 @@ class Roster:
     def __init__(self) -> None:
         self.token_s = 0.0
         """Between two tokens of a stream, lately, in the mean over replicas."""
+        self.changes = 0
+        """Of any replica, so far."""
         self._first: float | None = None
         self._books: dict[str, Book] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._busy: NDArray[np.float64] = np.empty(0)
-        self._kept: NDArray[np.float64] = np.empty(0)
+        self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
         return replica_id in self._books
@@ -50,27 +52,31 @@ class Roster:
     def changed(self, book: Book) -> None:
         """The replica has more or less to do than before."""
         self._first = None
+        self.changes += 1
+        book.changed = self.changes
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet."""
-        self._first = None
-        self._kept[:] = 0.0
+        if self._kept:
+            self._first = None
+            self._kept.clear()
 
     def keep(self, book: Book, seconds: float) -> None:
         """In this look, a request waits for this replica, and will bring so much prefill."""
-        self._kept[self._places[book.view.replica_id]] += seconds
+        replica_id = book.view.replica_id
+        self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
         self._first = None
 
     def kept_s(self, book: Book) -> float:
         """Prefill that waits for this replica, of requests looked at before."""
-        return float(self._kept[self._places[book.view.replica_id]])
+        return self._kept.get(book.view.replica_id, 0.0)
 
     def first_free(self) -> float:
         """When some replica is free, with what waits for it; some may have no room then."""
         if self._first is None:
-            self._first = float(np.min(self._busy + self._kept))
+            self._first = float(self._promised().min())
         return self._first
 
     def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
@@ -80,15 +86,25 @@ class Roster:
             return [self._books[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
         some = min(_LEAST_BUSY, len(self._order))
-        least: list[int] = np.argpartition(self._busy + self._kept, some - 1)[:some].tolist()
+        least: list[int] = self._promised().argpartition(some - 1)[:some].tolist()
         names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
         books = [self._books[name] for name in names]
         found = [b for b in books if b.view.running < b.view.max_running and not b.view.draining]
         return found or [self._books[open_to[0].replica_id]]
 
+    def _promised(self) -> NDArray[np.float64]:
+        """When each is free, with what waits for it."""
+        if not self._kept:
+            return self._busy
+        promised = self._busy.copy()
+        for replica_id, seconds in self._kept.items():
+            promised[self._places[replica_id]] += seconds
+        return promised
+
     def _arrange(self) -> None:
         self._order = sorted(self._books)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
-        self._busy, self._kept = np.zeros(len(self._order)), np.zeros(len(self._order))
+        self._busy = np.zeros(len(self._order))
+        self._kept.clear()
         for book in self._books.values():
             self.changed(book)

@@ -1,0 +1,36 @@
+"""Holds that stand: what was decided of a queued request, while nothing has come to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.judge import Choice
+from cato_backend.scheduling.policies.cato.roster import Roster
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A request waits for a replica that will be ready for it at `until`.
+
+    Every event lets the whole queue be looked at, and most events concern other replicas: to judge
+    each request anew took most of the time in large fleets.
+    """
+
+    best: Choice
+    until: float
+    looked_at: Sequence[Book]
+    changes: int
+    """The roster's count when it was judged."""
+    ahead_s: float
+    """Prefill that others ahead of it in the queue will bring to the same replica."""
+
+    def holds(self, roster: Roster, now: float) -> bool:
+        """Whether to judge again would come to the same. Meanwhile only time has passed, and that
+        speaks against every replica but the one that it waits for."""
+        return (
+            now < self.until
+            and roster.kept_s(self.best.book) == self.ahead_s
+            and all(book.changed <= self.changes for book in self.looked_at)
+        )
