@@ -1,4 +1,4 @@
-"""Resident memory of `cato-lsp` before and after the replay of an hour of typing.
+"""Resident memory of `cato-lsp` before, during and after the replay of an hour of typing.
 
     python -m bench.lsp_memory
 
@@ -44,23 +44,24 @@ def main() -> None:
         subprocess.Popen(server, stdin=PIPE, stdout=PIPE) as lsp,
     ):
         assert backend.stdout is not None
-        before, after, taken_s = replay(lsp, backend.stdout.readline().strip(), keystrokes)
+        sizes, taken_s = replay(lsp, backend.stdout.readline().strip(), keystrokes)
         lsp.kill()
         backend.terminate()
-    print(f"RSS with {DOCUMENTS} documents of {LINES} lines: {before:.0f} MB")
-    print(f"RSS after {keystrokes} keystrokes ({taken_s:.0f} s): {after:.0f} MB")
+    print(f"RSS with {DOCUMENTS} documents of {LINES} lines: {sizes[0]:.0f} MB")
+    print("after each tenth:", *(f"{size:.0f}" for size in sizes[1:]), "MB")
+    print(f"{keystrokes} keystrokes in {taken_s:.0f} s")
     print(f"python {platform.python_version()}, pygls {version('pygls')}")
 
 
-def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[float, float, float]:
-    """Megabytes before and after, and how long it took."""
+def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[list[float], float]:
+    """Megabytes before, and after each tenth of it; and how long it took."""
     assert lsp.stdin is not None
     assert lsp.stdout is not None
     answers = read_messages(lsp.stdout)
     text = code(LINES)
     send(lsp.stdin, *initialize(url), *(opened(text, uri(n)) for n in range(DOCUMENTS)))
     wait_for(answers, lambda message: message.get("params", {}).get("state") == "ready")
-    before, started_s = resident_mb(lsp.pid), time.perf_counter()
+    sizes, started_s = [resident_mb(lsp.pid)], time.perf_counter()
     for number in range(keystrokes):
         document = uri(number // PER_DOCUMENT % DOCUMENTS)
         column = number % PER_DOCUMENT
@@ -68,11 +69,13 @@ def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[flo
             send(lsp.stdin, typed("\n", LINES // 2, 0, number * 2 + 1, document))
         change = typed(LINE[column], LINES // 2, column, number * 2 + 2, document)
         send(lsp.stdin, change, asked(number, LINES // 2, column + 1, document))
-        if number % 3 == 0:
+        is_tenth = (number + 1) % (keystrokes // 10) == 0
+        if number % 3 == 0 or is_tenth:
             # Now and then the person pauses long enough to see the suggestion.
             wait_for(answers, lambda message, wanted=number: message.get("id") == wanted)
-    wait_for(answers, lambda message: message.get("id") == keystrokes - 1)
-    return before, resident_mb(lsp.pid), time.perf_counter() - started_s
+        if is_tenth:
+            sizes.append(resident_mb(lsp.pid))
+    return sizes, time.perf_counter() - started_s
 
 
 def uri(number: int) -> str:
