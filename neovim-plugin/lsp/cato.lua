@@ -33,16 +33,4 @@ return {
       end
     end,
   },
-  on_attach = function(client, buffer)
-    vim.lsp.inline_completion.enable(true, { bufnr = buffer })
-    -- Who begins to insert wants a suggestion next: its prompt can be computed meanwhile.
-    vim.api.nvim_create_autocmd({ 'BufEnter', 'InsertEnter' }, {
-      buffer = buffer,
-      group = vim.api.nvim_create_augroup('cato.focus.' .. buffer, {}),
-      callback = function()
-        local here = vim.lsp.util.make_position_params(0, client.offset_encoding)
-        client:notify('textDocument/didFocus', here)
-      end,
-    })
-  end,
 }

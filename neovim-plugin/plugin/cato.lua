@@ -28,6 +28,37 @@ command('CatoRestart', 'restart', {
 })
 command('CatoLog', 'log', { desc = "Open the language server's log" })
 
-vim.keymap.set('i', '<Plug>(cato-accept)', function()
-  return require('cato').accept('<Tab>')
-end, { expr = true, desc = 'Accept the suggestion, else insert a tab' })
+vim.api.nvim_create_autocmd('LspAttach', {
+  group = vim.api.nvim_create_augroup('cato', {}),
+  callback = function(event)
+    local client = vim.lsp.get_client_by_id(event.data.client_id)
+    if client and client.name == 'cato' then
+      require('cato.attach').attach(client, event.buf)
+    end
+  end,
+})
+
+---@param name string
+---@param fallback string
+---@param piece? cato.Piece
+---@param description string
+local function accepting(name, fallback, piece, description)
+  vim.keymap.set('i', ('<Plug>(%s)'):format(name), function()
+    return require('cato').accept(fallback, piece)
+  end, { expr = true, desc = description })
+end
+
+---@param name string
+---@param count integer
+---@param description string
+local function turning(name, count, description)
+  vim.keymap.set('i', ('<Plug>(%s)'):format(name), function()
+    require('cato').turn(count)
+  end, { desc = description })
+end
+
+accepting('cato-accept', '<Tab>', nil, 'Accept the suggestion, else insert a tab')
+accepting('cato-accept-word', '', 'word', 'Accept the next word of the suggestion')
+accepting('cato-accept-line', '', 'line', 'Accept the next line of the suggestion')
+turning('cato-next', 1, 'Show the next suggestion')
+turning('cato-previous', -1, 'Show the suggestion before')

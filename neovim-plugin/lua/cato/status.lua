@@ -7,6 +7,8 @@ local M = {}
 ---@field backendUrl? string
 ---@field latencyMs? number median of the last answers
 ---@field load? number 0 to 1
+---@field acceptance? number 0 to 1, of what was shown since the server began
+---@field tokensSaved? integer prompt tokens that did not have to be asked for since then
 ---@field logPath? string
 
 ---@type table<integer, cato.Status>
@@ -35,6 +37,12 @@ local function shown(value, format)
   return format(value)
 end
 
+---@param share number
+---@return string
+local function percent(share)
+  return ('%d %%'):format(share * 100)
+end
+
 ---@param status cato.Status
 ---@return string[] lines for a person
 function M.describe(status)
@@ -45,8 +53,10 @@ function M.describe(status)
     'latency  ' .. shown(status.latencyMs, function(ms)
       return ('%d ms'):format(ms)
     end),
-    'load     ' .. shown(status.load, function(load)
-      return ('%d %%'):format(load * 100)
+    'load     ' .. shown(status.load, percent),
+    'accepted ' .. shown(status.acceptance, percent),
+    'saved    ' .. shown(status.tokensSaved, function(tokens)
+      return ('%d tokens'):format(tokens)
     end),
     'log      ' .. shown(status.logPath, tostring),
   }

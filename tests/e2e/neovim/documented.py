@@ -38,13 +38,14 @@ def stock_with_backend(url: str, token_file: Path) -> str:
 
 
 def plugin() -> str:
-    """The plugin from a checkout, enabled, with its mapping and its statusline."""
+    """The plugin from a checkout, enabled, with its mappings and its statusline."""
     managed = blocks("The plugin")
     checkout = next(block for block in managed if "/path/to/checkout" in block)
     enable = next(block for block in managed if "vim.lsp.enable" in block)
+    keys = next(block for block in managed if "cato-accept-word" in block)
     status = next(block for block in managed if "statusline" in block)
     located = checkout.replace("/path/to/checkout/neovim-plugin", str(PLUGIN))
-    return "\n".join([located, enable, status])
+    return "\n".join([located, enable, keys, status])
 
 
 def managed(repository: str) -> str:

@@ -38,12 +38,15 @@ QUIET = {
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "workbench.startupEditor": "none",
 }
+# What people have to give a key themselves.
+KEYS = [
+    {"key": "ctrl+alt+l", "command": "editor.action.inlineSuggest.acceptNextLine"},
+]
 FLAGS = (
     "--auth=none",
     "--disable-getting-started-override",
     "--disable-telemetry",
     "--disable-update-check",
-    "--disable-workspace-trust",
     # A window that a test has closed does not come back.
     "--reconnection-grace-time=1",
 )
@@ -55,12 +58,27 @@ class CodeServer:
 
     url: str
     data: Path
+    state: Path
     pid: int
 
-    def reset_settings(self) -> None:
-        """Undoes what a person changed."""
-        _write_settings(self.data / "User", QUIET)
-        _write_settings(self.data / "Machine", {})
+    def set_settings(self, user: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+        """The person's settings, beside those that keep the editor still, and the machine's."""
+        _write_settings(self.data / "User", {**QUIET, **user})
+        _write_settings(self.data / "Machine", machine)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The person's settings, as they stand on the disk."""
+        text = (self.data / "User/settings.json").read_text(encoding="utf-8")
+        settings: dict[str, Any] = json.loads(text)
+        return settings
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What the language servers stored about suggestions so far."""
+        file = self.state / "history.jsonl"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines]
 
     def language_servers(self) -> set[int]:
         """The process ids of the language servers of all windows."""
@@ -75,6 +93,7 @@ async def serve_editor(
     """A fresh code-server below `root` with `vsix` in it; ends with all its children."""
     data, variables = root / "data", _variables(root, environment)
     _write_settings(data / "User", QUIET)
+    (data / "User/keybindings.json").write_text(json.dumps(KEYS), encoding="utf-8")
     command = [
         *(str(tools.node), str(tools.code_server)),
         *(f"--user-data-dir={data}", f"--extensions-dir={root / 'extensions'}"),
@@ -90,7 +109,7 @@ async def serve_editor(
         start_new_session=True,
     )
     try:
-        yield CodeServer(await _wait_listening(process), data, process.pid)
+        yield CodeServer(await _wait_listening(process), data, root / "state", process.pid)
     finally:
         await _end_group(process)
 

@@ -37,7 +37,8 @@ def scale(values, factor):
 TYPED = "def add(a, b):"
 
 Configure = Callable[..., None]
-OpenEditor = Callable[[], AbstractAsyncContextManager[Editor]]
+OpenEditor = Callable[..., AbstractAsyncContextManager[Editor]]
+SERVER = Path(sysconfig.get_path("scripts")) / "cato-lsp"
 
 
 @pytest.fixture(scope="package")
@@ -119,13 +120,13 @@ def sums(folder: Path) -> Path:
 
 @pytest.fixture
 def configure(folder: Path) -> Configure:
-    """Writes the folder's settings; this checkout's language server is always one of them."""
+    """Writes the folder's settings, the extension's without `cato.`, its language server added."""
 
     def write(**settings: Any) -> None:
-        server = Path(sysconfig.get_path("scripts")) / "cato-lsp"
-        values = {"cato.path": str(server), **{f"cato.{k}": v for k, v in settings.items()}}
+        values = {"path": str(SERVER), **settings}
+        named = {k if k.startswith("editor.") else f"cato.{k}": v for k, v in values.items()}
         (folder / ".vscode").mkdir(exist_ok=True)
-        (folder / ".vscode/settings.json").write_text(json.dumps(values), encoding="utf-8")
+        (folder / ".vscode/settings.json").write_text(json.dumps(named), encoding="utf-8")
 
     return write
 
@@ -134,9 +135,9 @@ def configure(folder: Path) -> Configure:
 def window(
     code_server: CodeServer, browser: Browser, folder: Path, request: pytest.FixtureRequest
 ) -> OpenEditor:
-    """Opens a window on the folder, in an editor that nobody has changed yet."""
-    code_server.reset_settings()
-    return lambda: open_editor(browser, code_server.url, folder, request.node.name)
+    """Opens a window, on the folder if on nothing else, in an editor that nobody has changed."""
+    code_server.set_settings({}, {})
+    return lambda place=folder: open_editor(browser, code_server.url, place, request.node.name)
 
 
 def _path_without(program: str) -> str:

@@ -13,13 +13,15 @@ from playwright.async_api import Browser, Locator, Page, expect
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 KEY_DELAY_MS = 30
 LOAD_TIMEOUT_MS = 60_000
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
 
 # Playwright counts ghost text of several lines as hidden, so it is read from the document itself.
 # What was suggested for an earlier key may stand there for a moment: it counts once it stays.
-GHOST_TEXT = """() => {
+# Beside the menu of words it is called a preview.
+GHOST = ".ghost-text, .ghost-text-decoration, .ghost-text-decoration-preview"
+GHOST_TEXT = """(ghost) => {
     const place = (element) => element.getBoundingClientRect();
-    const text = [...document.querySelectorAll('.ghost-text, .ghost-text-decoration')]
+    const text = [...document.querySelectorAll(ghost)]
         .sort((a, b) => place(a).top - place(b).top || place(a).left - place(b).left)
         .map((element) => element.textContent).join('');
     if (window.lastGhostText !== text) {
@@ -49,7 +51,26 @@ class Editor:
         """Opens a file of the folder and puts the cursor at its end."""
         row = self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name)
         await row.dblclick(timeout=LOAD_TIMEOUT_MS)
-        await self.text_of(name).click()
+        await self._to_end(name)
+
+    async def find(self, name: str) -> None:
+        """As `open`, of any folder of the workspace."""
+        await self._search(name)
+        await self._to_end(name)
+
+    async def open_cell(self, name: str) -> None:
+        """Opens a notebook and puts the cursor into its first cell."""
+        await self._search(name)
+        await self.page.locator(".notebookOverlay .cell .view-lines").first.click()
+
+    async def _search(self, name: str) -> None:
+        await self.press("Control+p")
+        box = self.page.locator(".quick-input-widget input")
+        await box.fill(name, timeout=LOAD_TIMEOUT_MS)
+        await self._enter(name)
+
+    async def _to_end(self, name: str) -> None:
+        await self.text_of(name).click(timeout=TIMEOUT_MS)
         await self.page.keyboard.press("Control+End")
 
     def text_of(self, name: str) -> Locator:
@@ -66,8 +87,26 @@ class Editor:
 
     async def wait_ghost_text(self, timeout_ms: int = TIMEOUT_MS) -> str:
         """The suggestion that is shown, once there is one that stays."""
-        shown = await self.page.wait_for_function(GHOST_TEXT, timeout=timeout_ms)
+        shown = await self.page.wait_for_function(GHOST_TEXT, arg=GHOST, timeout=timeout_ms)
         return str(await shown.json_value())
+
+    async def wait_no_ghost_text(self) -> None:
+        """Until nothing is suggested."""
+        await expect(self.page.locator(GHOST)).to_have_count(0, timeout=TIMEOUT_MS)
+
+    async def wait_menu(self) -> None:
+        """Until the menu of words is open."""
+        rows = self.page.locator(".suggest-widget.visible .monaco-list-row.focused")
+        await expect(rows.first).to_be_visible(timeout=TIMEOUT_MS)
+
+    async def clipboard(self) -> str:
+        """What was copied last."""
+        return str(await self.page.evaluate("navigator.clipboard.readText()"))
+
+    async def keep(self, name: str) -> None:
+        """Keeps the screen for people to look at."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        await self.page.screenshot(path=ARTIFACTS / f"vscode-{name}.png")
 
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""
@@ -123,18 +162,20 @@ class Editor:
 
 
 @asynccontextmanager
-async def open_editor(browser: Browser, url: str, folder: Path, name: str) -> AsyncIterator[Editor]:
-    """A fresh window on `folder`. If the block fails, its screen is kept as `name`.png."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+async def open_editor(browser: Browser, url: str, place: Path, name: str) -> AsyncIterator[Editor]:
+    """A fresh window on a folder or a workspace. If the block fails, its screen is kept."""
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    kind = "workspace" if place.suffix == ".code-workspace" else "folder"
     try:
         page = await context.new_page()
-        await page.goto(f"{url}/?folder={quote(str(folder))}")
+        await page.goto(f"{url}/?{kind}={quote(str(place))}")
         await page.wait_for_selector(".monaco-workbench", timeout=LOAD_TIMEOUT_MS)
         try:
             yield Editor(page)
         except BaseException:
-            ARTIFACTS.mkdir(exist_ok=True)
-            await page.screenshot(path=ARTIFACTS / f"{name}.png")
+            await Editor(page).keep(f"failed-{name}")
             raise
     finally:
         await context.close()

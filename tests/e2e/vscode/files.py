@@ -16,16 +16,22 @@ def solid(text: str) -> str:
 
 
 async def save(editor: Editor, file: Path, *, expected: str) -> None:
-    """Saves until `expected` is on disk, white space apart. Raises AssertionError.
+    """Saves until `expected` is on disk, white space apart. Raises AssertionError."""
+    if not await saved(editor, lambda: solid(_read(file)) == solid(expected)):
+        assert _read(file) == expected
+
+
+async def saved(editor: Editor, as_expected: Callable[[], bool]) -> bool:
+    """Saves until all is as expected, or for too long.
 
     Again and again, because the editor takes keys before it has done what the last ones asked for.
     """
     for _ in range(60):
         await editor.press("Control+s")
         await asyncio.sleep(0.25)
-        if solid(_read(file)) == solid(expected):
-            return
-    assert _read(file) == expected
+        if as_expected():
+            return True
+    return False
 
 
 def _read(file: Path) -> str:

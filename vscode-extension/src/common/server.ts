@@ -215,8 +215,11 @@ export class Server implements vscode.Disposable {
 
   /** To the language server, a pause is a setting like another. */
   private show(status: ServerStatus): void {
-    const resting = this.settings.paused && status.state === 'disabled';
+    const disabled = status.state === 'disabled';
+    const resting = disabled && this.settings.paused;
     this.item.show(resting ? { ...status, state: 'paused', message: '' } : status);
+    // VS Code keeps what it shows, though nobody suggests it any more.
+    if (disabled) void vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
   }
 
   private async section(name: string | undefined): Promise<unknown> {

@@ -1,0 +1,46 @@
+-- What happens when the language server takes a buffer on.
+local M = {}
+
+---@type table<integer, boolean>
+local watched = {}
+
+---@param client vim.lsp.Client
+---@param buffer integer
+local function tell_focus(client, buffer)
+  if vim.lsp.buf_is_attached(buffer, client.id) then
+    local here = vim.lsp.util.make_position_params(0, client.offset_encoding)
+    client:notify('textDocument/didFocus', here)
+  end
+end
+
+---@param client vim.lsp.Client
+---@param buffer integer
+function M.attach(client, buffer)
+  local suggestion = require('cato.suggestion')
+  if not watched[client.id] then
+    watched[client.id] = true
+    suggestion.watch(client)
+  end
+  vim.lsp.inline_completion.enable(true, { bufnr = buffer })
+  local group = vim.api.nvim_create_augroup('cato.buffer.' .. buffer, {})
+  ---@param events string|string[]
+  ---@param callback fun()
+  local function on(events, callback)
+    vim.api.nvim_create_autocmd(events, { buffer = buffer, group = group, callback = callback })
+  end
+  -- Who begins to insert wants a suggestion next: its prompt can be computed meanwhile.
+  on({ 'BufEnter', 'InsertEnter' }, function()
+    tell_focus(client, buffer)
+  end)
+  on('CompleteChanged', function()
+    -- Text and decorations are locked while the menu changes.
+    vim.schedule(function()
+      suggestion.hide(buffer)
+    end)
+  end)
+  on('BufWipeout', function()
+    suggestion.forget(buffer)
+  end)
+end
+
+return M
