@@ -93,7 +93,7 @@ def measure(router: Router, workload: Workload, load: float, seed: int, setting:
         ):
             before = steps_by_lateness(replicas)
             result = _put(workload, seed, router, url, setting)
-            punctual = punctual_share(before, steps_by_lateness(replicas))
+            punctual = punctual_share(before, steps_by_lateness(replicas), stretch)
     outcomes = [compressed(outcome, stretch) for outcome in result.outcomes]
     capacity = Capacity(setting.replicas * workload.duration_s, REFERENCE)
     return Run(

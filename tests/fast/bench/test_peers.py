@@ -82,8 +82,10 @@ def test_a_burst_is_scored_by_the_kind_of_target() -> None:
 
 
 def test_steps_before_the_run_do_not_count() -> None:
-    before = {0.005: 90.0, inf: 100.0}
-    assert punctual_share(before, {0.005: 140.0, inf: 200.0}) == 0.5
+    before = {0.005: 90.0, 0.01: 95.0, inf: 100.0}
+    after = {0.005: 140.0, 0.01: 175.0, inf: 200.0}
+    assert punctual_share(before, after) == 0.5
+    assert punctual_share(before, after, 2.0) == 0.8
     assert punctual_share(before, before) == 1.0
 
 
