@@ -170,6 +170,39 @@ def test_each_mechanism_can_be_switched_off_and_no_other() -> None:
         CatoOptions().without("thinking")
 
 
+def typed(name: str, *blocks: int, arrival: float) -> Request:
+    return replace(completion(name, *blocks, arrival=arrival, tokens=400), supersede=True)
+
+
+def busy_holder(*without: str) -> tuple[Fleet, tuple[int, ...]]:
+    """Two replicas; `a` holds these blocks and computes a long prompt, `b` is idle."""
+    fleet, blocks = Fleet(2, Setup(without=without)), tuple(range(5))
+    [first] = fleet.tell(Submitted(typed("first", *blocks, arrival=0.0)))
+    fleet.begin(first, now=0.1)
+    alike = (*blocks, *range(100, 115))
+    long = replace(request("long", arrival=1.0, prompt_tokens=1400), prompt_blocks=alike)
+    [dispatch] = fleet.tell(Submitted(long), now=1.0)
+    assert first.replica_id == dispatch.replica_id == "a"
+    return fleet, blocks
+
+
+def test_what_is_typed_is_sent_at_once_to_where_its_document_is_however_busy() -> None:
+    for without, places in (((), ["a"]), (("typing",), [])):
+        fleet, blocks = busy_holder(*without)
+        sent = fleet.tell(Submitted(typed("again", *blocks, arrival=1.0)), now=1.0)
+        assert [dispatch.replica_id for dispatch in sent] == places
+
+
+def test_what_is_typed_keeps_nobody_else_waiting() -> None:
+    """A summary is bound as if what the next key may take back were not there."""
+    for typing, bound in ((True, 1), (False, 0)):
+        fleet = Fleet()
+        for number in range(3):
+            asked = typed(f"t{number}", arrival=0.0) if typing else completion(f"t{number}")
+            fleet.tell(Submitted(asked))
+        assert len(fleet.tell(Submitted(summary("s")))) == bound
+
+
 def test_without_a_profile_it_serves_and_learns() -> None:
     scheduler = Scheduler(make_policy("cato"))
     scheduler.handle(ReplicaUp("a", MODEL, 8), 0.0)

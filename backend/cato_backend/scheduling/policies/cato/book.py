@@ -13,6 +13,7 @@ from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.scheduling.policies.cato.lengths import Lengths
+from cato_backend.scheduling.policies.cato.order import is_typed
 from cato_backend.scheduling.replica import Attempt, ReplicaView
 
 UNKNOWN = Profile("", "", StepLaw("additive", base=0.015, per_new_token=0.0001))
@@ -37,6 +38,7 @@ class Book:
         self.service = ServiceModel.of(view.profile or UNKNOWN)
         self.free_at = 0.0
         """When the prefill that it was sent will be done, as predicted."""
+        self._typed: dict[str, float] = {}
         self.changed = 0
         """When it had more or less to do last, by the roster's count of changes."""
         self._corrected = corrected
@@ -88,6 +90,11 @@ class Book:
             return max(self.free_at, now)
         return now + (self.step_s() / 2 if self.view.running else 0.0)
 
+    @property
+    def typed_s(self) -> float:
+        """Of what it must prefill, what the next key may take back."""
+        return sum(self._typed.values())
+
     # -- what happens --------------------------------------------------------------------------
 
     def opened(self, attempt: Attempt, now: float) -> None:
@@ -95,7 +102,10 @@ class Book:
         begins = max(self.free_at, now)
         if self.view.unstarted == 1:
             begins = now + (self.step_s() / 2 if self.view.running > 1 else 0.0)
-        self.free_at = begins + self.prefill_s(attempt.pending_prefill, attempt.cached_tokens)
+        prefill_s = self.prefill_s(attempt.pending_prefill, attempt.cached_tokens)
+        self.free_at = begins + prefill_s
+        if is_typed(attempt.request):
+            self._typed[attempt.request.id] = prefill_s
         alone = self.view.unstarted == 1
         self._sample = (attempt.request.id, self._law_first_s(attempt)) if alone else None
         self._rate = self.rate(now) + attempt.pending_prefill / _RATE_MEMORY_S
@@ -107,6 +117,7 @@ class Book:
         if self._sample is not None and self._sample[0] == attempt.request.id:
             self._prefill.observe(self._sample[1], max(1e-6, now - attempt.dispatched_at))
         self._sample = None
+        self._typed.pop(attempt.request.id, None)
         self._anchor(now)
 
     def closed(self, attempt: Attempt, now: float) -> None:
@@ -117,6 +128,7 @@ class Book:
             law_s = self.service.token_s(self.view.running + 1, self.view.kv_tokens, self.rate(now))
             if seconds > 0:
                 self._decode.observe(law_s, seconds)
+        self._typed.pop(attempt.request.id, None)
         self._anchor(now)
 
     def _anchor(self, now: float) -> None:

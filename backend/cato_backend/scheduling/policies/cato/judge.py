@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
+from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.policies.cato.order import is_typed
 from cato_backend.scheduling.queue import Waiting
 
 _PER_SECOND = 0.001
@@ -60,8 +62,12 @@ class Judge:
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
         chance = self._chance(waiting, book, first_s, now)
-        score = chance - self._options.price_per_s * prefill_s - _PER_SECOND * first_s
+        score = chance - self._price(request) * prefill_s - _PER_SECOND * first_s
         return Choice(book, chance, prefill_s, starts_at, score)
+
+    def _price(self, request: Request) -> float:
+        typed = self._options.typing and is_typed(request)
+        return self._options.typed_price_per_s if typed else self._options.price_per_s
 
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())

@@ -15,6 +15,8 @@ class CatoOptions:
     """Predicted prefill that a replica may have ahead of it when it is sent more."""
     price_per_s: float = 2.0
     """Expected goodput, in requests, that a second of prefill costs those who come later."""
+    typed_price_per_s: float = 100.0
+    """The same for what is typed, which is best computed where its document is cached."""
     harm: float = 0.1
     """Weight of the expected loss of what is in flight."""
     work_weight: float = 4.0
@@ -27,6 +29,10 @@ class CatoOptions:
     spare: float = 0.5
     """Share of a replica's slots up to which it takes relegated work."""
     late_binding: bool = True
+    typing: bool = True
+    """What is typed is sent at once to the replica that holds its document, however busy: the next
+    key takes most of it out of the engine's queue again, at no cost, and to wait in the central
+    queue for any replica that is free scatters the document over the fleet."""
     work_order: bool = True
     engine_priority: bool = True
     prefix: bool = True

@@ -86,5 +86,10 @@ class Order:
         return max(0, others) * _SHARE_OF_BUDGET * request.target.budget_s
 
 
+def is_typed(request: Request) -> bool:
+    """Whether the next key will probably take it back."""
+    return request.supersede and request.task is Task.COMPLETION
+
+
 def _whose(origin: Origin, task: Task) -> tuple[str, str, Task]:
     return (origin.tenant, origin.session, task)

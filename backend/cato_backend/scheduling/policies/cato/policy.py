@@ -11,7 +11,7 @@ from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
 from cato_backend.scheduling.policies.cato.options import CatoOptions
-from cato_backend.scheduling.policies.cato.order import Order
+from cato_backend.scheduling.policies.cato.order import Order, is_typed
 from cato_backend.scheduling.policies.cato.roster import Roster
 from cato_backend.scheduling.policies.cato.standing import Standing
 from cato_backend.scheduling.queue import Key, Waiting
@@ -112,7 +112,7 @@ class Cato(Policy):
         """The best replica, if it is ready for more; else the request waits for it."""
         roster = self._rosters[waiting.request.model]
         ready_at = roster.first_free() - self._options.outstanding_s
-        late_binding = self._options.late_binding
+        late_binding = self._binds_late(waiting.request)
         if self._kept >= _MOST_KEPT or (late_binding and ready_at > fleet.now):
             return Hold(until=ready_at, rest=True)
         if waiting.request.task in self._without_slot:
@@ -129,6 +129,10 @@ class Cato(Policy):
             self._without_slot.add(waiting.request.task)
             return self._slotless()
         return self._bind(waiting, best, books, roster, fleet.now)
+
+    def _binds_late(self, request: Request) -> bool:
+        at_once = self._options.typing and is_typed(request)
+        return self._options.late_binding and not at_once
 
     def _slotless(self) -> Hold:
         """Where no other task is queued, those behind have no slot either."""
@@ -173,9 +177,9 @@ class Cato(Policy):
         if relegated and not self._may_run_hopeless(request, book):
             return self._relegate(request, now)
         ahead_s = roster.kept_s(book)
-        outstanding_s = self._options.outstanding_s
-        if self._options.late_binding and best.starts_at + ahead_s - now > outstanding_s:
-            until = book.free_at - outstanding_s
+        spare_s = self._options.outstanding_s + book.typed_s
+        if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
+            until = book.free_at - spare_s
             standing = Standing(best, until, books, roster.changes, ahead_s)
             self._standing[request.id] = standing
             return self._keep(standing, roster)

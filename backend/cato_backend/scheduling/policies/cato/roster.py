@@ -30,6 +30,7 @@ class Roster:
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._busy: NDArray[np.float64] = np.empty(0)
+        self._typed: NDArray[np.float64] = np.empty(0)
         self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
@@ -56,6 +57,7 @@ class Roster:
         book.changed = self.changes
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
+        self._typed[place] = book.typed_s
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet."""
@@ -74,9 +76,10 @@ class Roster:
         return self._kept.get(book.view.replica_id, 0.0)
 
     def first_free(self) -> float:
-        """When some replica is free, with what waits for it; some may have no room then."""
+        """When some replica is free, with what waits for it and without what is typed, which those
+        who wait do not stand behind; some may have no room then."""
         if self._first is None:
-            self._first = float(self._promised().min())
+            self._first = float((self._promised() - self._typed).min())
         return self._first
 
     def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
@@ -104,7 +107,7 @@ class Roster:
     def _arrange(self) -> None:
         self._order = sorted(self._books)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
-        self._busy = np.zeros(len(self._order))
+        self._busy, self._typed = np.zeros(len(self._order)), np.zeros(len(self._order))
         self._kept.clear()
         for book in self._books.values():
             self.changed(book)
