@@ -50,7 +50,10 @@ class Editor:
             "rootUri": None,
             "clientInfo": {"name": self._habits.name},
             "capabilities": {"textDocument": capability},
-            "initializationOptions": {"backend": {"url": self._url}},
+            "initializationOptions": {
+                "backend": {"url": self._url},
+                "completion": {"minConfidence": 0.8},
+            },
         })  # fmt: skip
         self._send("initialized", None, {})
         await asyncio.wait_for(self._ready.wait(), 30)

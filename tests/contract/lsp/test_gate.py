@@ -19,7 +19,7 @@ DOUBTFUL = {"second": math.log(0.5), "seco": math.log(0.5)}
 
 async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
     await fake.change(reply="first + second\n")
-    settings = {"backend": {"url": fake.url}, "completion": completion}
+    settings = {"backend": {"url": fake.url}, "completion": {"minConfidence": 0.8, **completion}}
     editor = await launch.editor(settings=settings)
     editor.open(TEXT)
     return editor
@@ -100,7 +100,9 @@ async def test_what_the_person_never_takes_is_not_shown(
     path.write_text((json.dumps(stored) + "\n") * 200)
     await fake.change(reply="first + second\n")
     completion = {"minAcceptProbability": 0.2}
-    editor = await launch.stdio(settings={"backend": {"url": fake.url}, "completion": completion})
+    editor = await launch.stdio(
+        settings={"backend": {"url": fake.url}, "completion": {"minConfidence": 0.8, **completion}}
+    )
     editor.open(TEXT)
     # The first one makes it read the history, and is shown meanwhile.
     await editor.inline(1, 11, automatic=True)
