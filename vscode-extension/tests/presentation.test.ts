@@ -8,7 +8,7 @@ function english(message: string, ...values: (string | number)[]): string {
 
 const ready = {
   state: 'ready',
-  message: '',
+  message: 'ready',
   backendUrl: 'http://127.0.0.1:8700',
   latencyMs: 123.4,
   load: 0.256,

@@ -99,6 +99,10 @@ class Editor:
         rows = self.page.locator(".suggest-widget.visible .monaco-list-row.focused")
         await expect(rows.first).to_be_visible(timeout=TIMEOUT_MS)
 
+    def menu_title(self) -> Locator:
+        """The line above the list that is open."""
+        return self.page.locator(".quick-input-title")
+
     async def clipboard(self) -> str:
         """What was copied last."""
         return str(await self.page.evaluate("navigator.clipboard.readText()"))
@@ -106,7 +110,8 @@ class Editor:
     async def keep(self, name: str) -> None:
         """Keeps the screen for people to look at."""
         ARTIFACTS.mkdir(exist_ok=True)
-        await self.page.screenshot(path=ARTIFACTS / f"vscode-{name}.png")
+        path = ARTIFACTS / f"vscode-{name}.png"
+        await self.page.screenshot(path=path, animations="disabled")
 
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""

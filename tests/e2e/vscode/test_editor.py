@@ -104,7 +104,7 @@ async def test_the_token_outlives_a_restart_and_completions_can_be_switched_off(
             await wait_until(lambda: bool(code_server.language_servers() - first))
             await editor.wait_status("ready")
             await editor.status().click()
-            await editor.choose("Backend:", "Disable Completions")
+            await editor.choose("No suggestions yet", "Disable Completions")
             await editor.wait_status("completions are disabled")
 
 

@@ -15,6 +15,7 @@ from tests.e2e.vscode.files import save, saved, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
+NOTICE_TIMEOUT_MS = 60_000
 NOTEBOOK = {
     "cells": [
         {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": []}
@@ -91,8 +92,9 @@ async def test_the_menu_pauses_and_switches_a_language(
         assert await editor.wait_ghost_text()
         await editor.press("Tab")
         await editor.status().click()
+        await expect(editor.menu_title()).to_contain_text(backend.url)
         await editor.keep("menu")
-        await editor.choose("Backend:", "Pause Completions")
+        await editor.choose("Latency:", "Pause Completions")
         await editor.wait_status("paused in this window")
         await editor.run("CATO: Pause or Resume")
         await editor.wait_status("ready")
@@ -106,6 +108,6 @@ async def test_the_menu_pauses_and_switches_a_language(
         assert f'"url":"{backend.url}"' in report
         assert "token: not set" in report
         await editor.run("CATO: Get Started")
-        await editor.wait_tab("Walkthrough")
-        await expect(editor.page.get_by_text("Get Started with CATO").first).to_be_visible()
+        heading = editor.page.get_by_role("heading", name="Get Started with CATO", level=2)
+        await expect(heading).to_be_visible(timeout=NOTICE_TIMEOUT_MS)
         await editor.keep("walkthrough")

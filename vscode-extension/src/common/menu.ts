@@ -1,7 +1,7 @@
 /** What a click on the status item offers. */
 
 import * as vscode from 'vscode';
-import { details, present, type Status } from './presentation';
+import { figures, present, remark, type Status } from './presentation';
 import type { Settings } from './settings';
 
 interface Entry extends vscode.QuickPickItem {
@@ -12,9 +12,11 @@ export async function showMenu(status: Status, settings: Settings): Promise<void
   const { label } = present(status, vscode.l10n.t);
   const language = vscode.window.activeTextEditor?.document.languageId;
   const entries = [...remedies(status), ...switches(settings, language), ...others()];
+  const backend = 'backendUrl' in status ? status.backendUrl : null;
+  const known = [remark(status), ...figures(status, vscode.l10n.t)].filter(Boolean);
   const picked = await vscode.window.showQuickPick(entries, {
-    title: `CATO: ${label}`,
-    placeHolder: details(status, vscode.l10n.t).join(' · '),
+    title: [`CATO: ${label}`, backend].filter(Boolean).join(' · '),
+    placeHolder: known.join(' · ') || vscode.l10n.t('No suggestions yet'),
   });
   if (picked?.command) await vscode.commands.executeCommand(picked.command);
 }

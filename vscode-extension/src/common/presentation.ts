@@ -60,16 +60,26 @@ export function formatDuration(ms: number): string {
 
 /** One line for each thing known. */
 export function details(status: Status, t: Translate): string[] {
-  const lines = [status.message];
-  if ('backendUrl' in status) {
-    const { backendUrl, latencyMs, load, acceptance, tokensSaved } = status;
-    if (backendUrl) lines.push(t('Backend: {0}', backendUrl));
-    if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
-    if (isKnown(load)) lines.push(t('Load: {0}', percent(load)));
-    if (isKnown(acceptance)) lines.push(t('Accepted: {0}', percent(acceptance)));
-    if (isKnown(tokensSaved)) lines.push(t('Tokens saved: {0}', tokensSaved.toLocaleString()));
-  }
-  return lines.filter(Boolean);
+  const backend = 'backendUrl' in status && status.backendUrl;
+  const where = backend ? t('Backend: {0}', backend) : '';
+  return [remark(status), where, ...figures(status, t)].filter(Boolean);
+}
+
+/** What the language server has to say beyond the state itself. */
+export function remark(status: Status): string {
+  return status.state === 'ready' ? '' : status.message;
+}
+
+/** What was measured. */
+export function figures(status: Status, t: Translate): string[] {
+  if (!('backendUrl' in status)) return [];
+  const { latencyMs, load, acceptance, tokensSaved } = status;
+  const lines: string[] = [];
+  if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
+  if (isKnown(load)) lines.push(t('Load: {0}', percent(load)));
+  if (isKnown(acceptance)) lines.push(t('Accepted: {0}', percent(acceptance)));
+  if (isKnown(tokensSaved)) lines.push(t('Tokens saved: {0}', tokensSaved.toLocaleString()));
+  return lines;
 }
 
 /** An older language server leaves out what it does not know. */
