@@ -11,6 +11,7 @@ A radix tree would find the longest match among thousands of answers; a document
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cato_lsp.completion.tokens import Token, behind
@@ -51,6 +52,11 @@ class Answer:
     tokens: tuple[Token, ...]
     """Of `text`."""
 
+    @property
+    def tells_confidence(self) -> bool:
+        """Whether it says of each token how sure the engine was."""
+        return all(token.logprob is not None for token in self.tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -83,6 +89,10 @@ class AnswerCache:
                 self._answers.remove(older)
                 break
         self._answers.append(answer)
+
+    def keep(self, wanted: Callable[[Answer], bool]) -> None:
+        """Drops the others."""
+        self._answers = deque(filter(wanted, self._answers), maxlen=KEPT)
 
     def find(self, text: str, offset: int) -> Hit | None:
         """The newest answer that fits at `offset` and has something left to say, or never had."""

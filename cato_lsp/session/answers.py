@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.completion.reuse import AnswerCache, Hit
 from cato_lsp.session.generation import Generation
+from cato_lsp.session.settings import CompletionSettings
 
 
 class Answers:
@@ -42,6 +43,15 @@ class Answers:
             self._streaming.remove(generation)
         if generation.failure is None and (generation.whole or generation.text):
             self.cache.add(generation.answer())
+
+    def reconfigured(self, former: CompletionSettings, now: CompletionSettings) -> None:
+        """Drops what the new settings cannot be applied to: answers that were read to fewer lines
+        than are wanted now, or without asking how sure the engine is."""
+        if now.max_lines > former.max_lines:
+            self.cache.keep(lambda answer: answer.text.count("\n") < former.max_lines)
+        if now.min_confidence and not former.min_confidence:
+            self.cache.keep(lambda answer: answer.tells_confidence)
+            self.close(CancelReason.TYPED)
 
     def changed(self, text: str, cursors: Sequence[int]) -> None:
         """The text is another one; the cursor is at one of `cursors`, if any is known.

@@ -35,6 +35,8 @@ class Shown:
     language: str
     offset: int
     accepted_chars: int = 0
+    stands: bool = True
+    """False once settings have changed: what is left of it is judged anew."""
     seen: bool = False
     """False for a further candidate that the person has not turned to, as far as is known."""
 
@@ -57,9 +59,15 @@ class FeedbackLedger:
         return min(self._taken / self._shown, 1.0) if self._shown else None
 
     def on_screen(self, uri: str) -> str | None:
-        """The request whose answer is on the screen of this document, as far as is known."""
+        """The request whose answer is on the screen of this document, as far as is known, and may
+        stay there."""
         shown = self._on_screen.get(uri)
-        return shown.suggestion.request_id if shown is not None else None
+        return shown.suggestion.request_id if shown is not None and shown.stands else None
+
+    def judge_anew(self) -> None:
+        """Settings have changed: nothing stays on a screen for having been there."""
+        for shown in (*self._by_request.values(), *self._on_screen.values()):
+            shown.stands = False
 
     def answered(
         self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
@@ -79,7 +87,7 @@ class FeedbackLedger:
         """What is not typed yet of a suggestion that the person was answered and types along with;
         empty where they do not."""
         shown = self._by_request.get(request_id)
-        if shown is None or shown.uri != snapshot.uri or shown.offset > offset:
+        if shown is None or not shown.stands or shown.uri != snapshot.uri or shown.offset > offset:
             return ""
         text, typed = shown.suggestion.text, snapshot.text[shown.offset : offset]
         return text[len(typed) :] if text.startswith(typed) else ""

@@ -80,6 +80,10 @@ class Gatherer:
         """The document is closed."""
         self._by_uri.pop(uri, None)
 
+    def forget_all(self) -> None:
+        """What may be read is another matter now."""
+        self._by_uri.clear()
+
 
 def _gather(
     snapshot: Snapshot, offset: int, neighbours: list[OtherFile], allowed: Allowed

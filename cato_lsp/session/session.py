@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.link import Link
 from cato_lsp.rhythm import Rhythm, debounce_ms
@@ -83,10 +84,21 @@ class Session:
             self._judged.clear()
         if self.settings.backend != former.backend:
             self.link.restart()
+        if self._workbench is not None:
+            self._workbench.reconfigured(former)
+            self._silence(self._workbench)
         self.status_changed()
         fresh = [complaint for complaint in complaints if complaint not in self._complaints]
         self._complaints.update(fresh)
         return fresh
+
+    def _silence(self, bench: Workbench) -> None:
+        """Ends what is under way in documents where nothing is wanted any more."""
+        for uri in self.documents.uris():
+            snapshot = self.documents.snapshot(uri)
+            if snapshot is not None and not self.wants(snapshot):
+                self.requests.supersede(uri)
+                bench.answers(uri).close(CancelReason.CLOSED)
 
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
         """Makes the changes; settles the document once the person pauses."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cato_lsp.backend.client import BackendClient
     from cato_lsp.session.generation import Generation
     from cato_lsp.session.session import Session
+    from cato_lsp.session.settings import Settings
     from cato_lsp.text import Snapshot
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,16 @@ class Workbench:
     def answers(self, uri: str) -> Answers:
         """What was said about a document."""
         return self._answers.setdefault(uri, Answers())
+
+    def reconfigured(self, former: Settings) -> None:
+        """Other settings hold from now on, for what is known already, too."""
+        now = self._session.settings
+        if now.privacy != former.privacy:
+            self.gatherer.forget_all()
+        if now.completion != former.completion:
+            self.feedback.judge_anew()
+            for answers in self._answers.values():
+                answers.reconfigured(former.completion, now.completion)
 
     def changed(self, params: types.DidChangeTextDocumentParams) -> None:
         """A document was changed."""
