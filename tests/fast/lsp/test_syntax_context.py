@@ -112,7 +112,7 @@ def test_any_text_and_place_can_be_asked_for(
 
 def unsettled_document() -> tuple[Any, Position]:
     """One whose last edit broke more than one key's parse may repair."""
-    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(2_400))
+    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(400))
     document = open_document("file:///a", "python", 1, functions + "\n" + functions)
     place = Position(functions.count("\n"), 0)
     added = Change("def added(a):\n    return (a, \n", Range(place, place))
