@@ -147,8 +147,8 @@ class Completeness:
         closes = self._lexicon.regions[region][0].closes
         if not self._context.line_after.startswith(closes):
             return None
-        ends = self._lexicon.regions[region][1].finditer(line)
-        return next((match.start() for match in ends if match.lastgroup == "end"), None)
+        end = self._lexicon.regions[region][1].match(line)
+        return None if end is None else end.start("end")
 
 
 def _rejoined(text: str, context: SyntaxContext) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from cato_lsp.completion.enough import Completeness
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.tokens import Token, merged
 
 HOPELESS = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
@@ -65,7 +65,7 @@ class Reading:
         person will end theirs, and ask for it.
         """
         enough = False
-        for token in tokens:
+        for token in self._merged(tokens):
             enough = self._feed(token) or enough
         return enough
 
@@ -83,6 +83,20 @@ class Reading:
         # Of several lines the last one is not shown in part.
         text = shorter.text(truncated="\n" in believed)
         return text if len(text.strip()) >= LEAST_SHOWN else ""
+
+    def _merged(self, tokens: Iterable[Token]) -> Iterator[Token]:
+        """Those as one that lie in one line, where no doubt begins between them: each costs a look
+        at the line so far."""
+        run: list[Token] = []
+        believed = self._logprob
+        for token in tokens:
+            before, believed = believed, believed + (token.logprob or 0.0)
+            if run and ("\n" in run[-1].text or believed < self._least <= before):
+                yield merged(run)
+                run = []
+            run.append(token)
+        if run:
+            yield merged(run)
 
     def _feed(self, token: Token) -> bool:
         self._doubt(token)

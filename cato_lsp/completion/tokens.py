@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -12,6 +12,12 @@ class Token(NamedTuple):
     text: str
     logprob: float | None = None
     """Of its probability; None where the server does not tell."""
+
+
+def merged(tokens: Sequence[Token]) -> Token:
+    """All of them as one."""
+    told = [token.logprob for token in tokens if token.logprob is not None]
+    return Token("".join(token.text for token in tokens), sum(told) if told else None)
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:

@@ -46,7 +46,9 @@ def unclosed(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> int:
     The cursor's own line is read; further down, a closer belongs to the bracket whose line has the
     same indentation. What lies beyond the nearby text is taken to be in order.
     """
-    here = len(lex(around.line_after, lexicon).strays)
+    here = len(lex(around.line_after, lexicon).strays) if opened else 0
+    if len(opened) <= here:
+        return 0
     lines = around.lines_after()
     spare = {n: _leading_closers(line) for n, line in enumerate(lines)}
     widths = [width_of(line) for line in lines]

@@ -23,11 +23,15 @@ class Region:
     multiline: bool = False
     escapes: bool = True
 
-    def ends(self) -> re.Pattern[str]:
-        """Finds what matters inside of the region: an escape, or (as group `end`) its end."""
+    def end(self) -> re.Pattern[str]:
+        """Matches from inside of the region up to its end: group `end`, or `line` where a line end
+        ends it, too."""
+        closes, starts = re.escape(self.closes), re.escape(self.closes[0])
+        end = f"(?P<end>{closes})" if self.multiline else rf"(?P<end>{closes})|(?P<line>[\r\n])"
         escape = r"\\.|" if self.escapes else ""
-        line_end = "" if self.multiline else r"|(?P<line>[\r\n])"
-        return re.compile(f"{escape}(?P<end>{re.escape(self.closes)}){line_end}", re.DOTALL)
+        stops = closes if self.multiline else rf"{closes}|[\r\n]"
+        passed = rf"[^\\\r\n{starts}]++|{escape}(?!{stops})."
+        return re.compile(f"(?:{passed})*+(?:{end})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +39,26 @@ class Lexicon:
     """One language's comments, strings and brackets, compiled."""
 
     token: re.Pattern[str]
-    """The next token in code; its groups: skip, r0, r1 ... (a region), line, open, close."""
+    """Matches from anywhere in code up to the end of the next token, which is one of the groups:
+    skip, r0, r1 ... (a region), line, open, close."""
     regions: tuple[tuple[Region, re.Pattern[str]], ...]
+    """Each with what matches up to its end."""
     line_comment: re.Pattern[str]
     """At the start of a line (blanks aside) that holds a comment alone; group 1 is its text."""
 
 
-def _lexicon(line: str, regions: Iterable[Region], skip: str = "(?!)") -> Lexicon:
+def _lexicon(line: str, regions: Iterable[Region], starts: str, skip: str = "(?!)") -> Lexicon:
+    """`starts`: the characters that a token, other than a bracket, can begin with. All others are
+    passed over at once: to try each token at each character takes six times as long."""
     regions = tuple(regions)
-    opening = "".join(f"(?P<r{i}>{region.opens})|" for i, region in enumerate(regions))
+    groups = {"skip": skip, **{f"r{i}": region.opens for i, region in enumerate(regions)}}
+    groups |= {"line": line, "open": r"[(\[{]", "close": r"[)\]}]"}
+    token = "|".join(f"(?P<{name}>{pattern})" for name, pattern in groups.items())
+    nameless = "|".join(f"(?:{pattern})" for pattern in groups.values())
+    passed = rf"[^()\[\]{{}}{starts}]++|(?!{nameless})[\s\S]"
     return Lexicon(
-        token=re.compile(
-            rf"(?P<skip>{skip})|{opening}(?P<line>{line})|(?P<open>[(\[{{])|(?P<close>[)\]}}])",
-            re.MULTILINE,
-        ),
-        regions=tuple((region, region.ends()) for region in regions),
+        token=re.compile(rf"(?:{passed})*+(?:{token})", re.MULTILINE),
+        regions=tuple((region, region.end()) for region in regions),
         line_comment=re.compile(rf"[ \t]*(?:{line})[/!#]*[ \t]?(.*)"),
     )
 
@@ -68,10 +77,12 @@ _REGEX_LITERAL = (
 # A character, or a lifetime.
 _RUST_QUOTE = r"'(?:\\[^\n']+|[^\\\n'])'|'[a-z_]\w*"
 
-_PYTHON = _lexicon("#", (_TEXT_BLOCK, Region("'''", "'''", multiline=True), _DOUBLE, _SINGLE))
-_JAVASCRIPT = _lexicon("//", (*_C, _BACKTICK), _REGEX_LITERAL)
-_JAVA = _lexicon("//", (_BLOCK, _TEXT_BLOCK, _DOUBLE, _SINGLE))
-_GO = _lexicon("//", (*_C, Region("`", "`", multiline=True, escapes=False)))
+_PYTHON = _lexicon(
+    "#", (_TEXT_BLOCK, Region("'''", "'''", multiline=True), _DOUBLE, _SINGLE), starts="#\"'"
+)
+_JAVASCRIPT = _lexicon("//", (*_C, _BACKTICK), "/\"'` \t", _REGEX_LITERAL)
+_JAVA = _lexicon("//", (_BLOCK, _TEXT_BLOCK, _DOUBLE, _SINGLE), "/\"'")
+_GO = _lexicon("//", (*_C, Region("`", "`", multiline=True, escapes=False)), "/\"'`")
 _RUST = _lexicon(
     "//",
     (
@@ -81,10 +92,11 @@ _RUST = _lexicon(
         Region(r'\br"', '"', multiline=True, escapes=False),
         Region('"', '"', multiline=True),
     ),
+    "/r\"'",
     _RUST_QUOTE,
 )
-_C_LANGUAGE = _lexicon("//", _C)
-_CPP = _lexicon("//", (Region(r'R"\(', ')"', multiline=True, escapes=False), *_C))
+_C_LANGUAGE = _lexicon("//", _C, "/\"'")
+_CPP = _lexicon("//", (Region(r'R"\(', ')"', multiline=True, escapes=False), *_C), "/R\"'")
 _CSHARP = _lexicon(
     "//",
     (
@@ -94,18 +106,21 @@ _CSHARP = _lexicon(
         _DOUBLE,
         _SINGLE,
     ),
+    "/@$\"'",
 )
 _RUBY = _lexicon(
     "#",
     (Region("^=begin", "\n=end", comment=True, multiline=True, escapes=False), _DOUBLE, _SINGLE),
+    "#=\"'/ \t",
     _REGEX_LITERAL,
 )
 _PHP = _lexicon(
     r"//|#(?!\[)",
     (_BLOCK, Region('"', '"', multiline=True), Region("'", "'", multiline=True)),
+    "/#\"'",
 )
 # An apostrophe may well be one, and a lone `#` or `--` anything at all.
-_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,))
+_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,), r"/#\-\"")
 
 _LEXICONS = MappingProxyType(
     {

@@ -40,15 +40,15 @@ def lex(text: str, lexicon: Lexicon, region: int | None = None) -> Lexed:
             at = _end_of_region(text, at, lexicon, region)
             if at < 0:
                 return Lexed(region, False, tuple(opened), tuple(strays))
-        token = lexicon.token.search(text, at)
+        token = lexicon.token.match(text, at)
         if token is None:
             return Lexed(None, False, tuple(opened), tuple(strays))
         at, region = token.end(), None
         match token.lastgroup:
             case "open":
-                opened.append(Bracket(token[0], token.start()))
+                opened.append(Bracket(text[at - 1], at - 1))
             case "close":
-                _close(Bracket(token[0], token.start()), opened, strays)
+                _close(Bracket(text[at - 1], at - 1), opened, strays)
             case "line":
                 at = text.find("\n", at)
                 if at < 0:
@@ -60,12 +60,10 @@ def lex(text: str, lexicon: Lexicon, region: int | None = None) -> Lexed:
 
 
 def _end_of_region(text: str, at: int, lexicon: Lexicon, region: int) -> int:
-    for match in lexicon.regions[region][1].finditer(text, at):
-        if match.lastgroup == "end":
-            return match.end()
-        if match.lastgroup == "line":
-            return match.start()
-    return -1
+    match = lexicon.regions[region][1].match(text, at)
+    if match is None:
+        return -1
+    return match.end() if match.lastgroup == "end" else match.start("line")
 
 
 def _close(closer: Bracket, opened: list[Bracket], strays: list[Bracket]) -> None:

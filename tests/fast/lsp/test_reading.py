@@ -87,3 +87,20 @@ def test_what_was_typed_is_not_doubted(said: list[tuple[str, float]], offset: in
     assert "".join(token.text for token in left) == text[offset:]
     untouched = left[1:] if left else []
     assert untouched == given_tokens[len(given_tokens) - len(untouched) :]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", " +", "b", "(", ")", "\n", "    c\n"]), st.floats(0.5, 1.0))
+    ),
+    st.sampled_from([0.0, 0.7]),
+)
+def test_an_answer_at_once_is_read_as_it_is_token_by_token(
+    said: list[tuple[str, float]], least: float
+) -> None:
+    at_once, one_by_one = reading(BLOCK, least), reading(BLOCK, least)
+    at_once.feed(tokens(*said))
+    for token in tokens(*said):
+        one_by_one.feed([token])
+    assert at_once.text() == one_by_one.text()
+    assert (at_once.complete, at_once.broken_off) == (one_by_one.complete, one_by_one.broken_off)
