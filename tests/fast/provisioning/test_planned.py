@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
+
 from cato_backend.provisioning import Bounds
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
 from tests.fast.provisioning.traffic import PROFILE, Fleet
@@ -13,6 +15,14 @@ from tests.fast.provisioning.traffic import PROFILE, Fleet
 def fleet(**changed: float) -> Fleet:
     settings = replace(PlannedSettings(patience_s=40.0), **changed)
     return Fleet(Planned(PROFILE, settings), ready=2)
+
+
+@pytest.fixture(scope="module")
+def steady() -> Fleet:
+    """One that has answered eight requests a second for 300 s, a plan each second."""
+    site = fleet()
+    site.serve(rate=8, seconds=300)
+    return site
 
 
 def test_nothing_moves_before_anything_is_known() -> None:
@@ -32,18 +42,14 @@ def test_more_demand_more_replicas_and_fewer_only_after_patience() -> None:
     assert falling[-1] < many
 
 
-def test_even_demand_does_not_flap() -> None:
-    site = fleet()
-    site.serve(rate=8, seconds=100)
-    targets = site.serve(rate=8, seconds=200)
+def test_even_demand_does_not_flap(steady: Fleet) -> None:
+    targets = [plan.target for _, plan in steady.plans[100:]]
     changes = sum(a != b for a, b in pairwise(targets))
     assert changes <= 2
 
 
-def test_every_plan_is_explained() -> None:
-    site = fleet()
-    site.serve(rate=8, seconds=100)
-    _, plan = site.plans[-1]
+def test_every_plan_is_explained(steady: Fleet) -> None:
+    _, plan = steady.plans[99]
     assert "8.0 now" in plan.why
     assert "requests/s expected in 20 s" in plan.why
     assert "keep the tightest class, completion at" in plan.why
@@ -55,8 +61,8 @@ def test_bounds_win_and_say_so() -> None:
     assert "the bounds say 2" in site.plans[-1][1].why
 
 
-def test_worse_goodput_than_predicted_adds_replicas() -> None:
-    good, bad = fleet(), fleet()
-    good.serve(rate=8, seconds=200)
+def test_worse_goodput_than_predicted_adds_replicas(steady: Fleet) -> None:
+    bad = fleet()
     bad.serve(rate=8, seconds=200, ttft_s=0.4)
-    assert bad.ready > good.ready
+    _, good = steady.plans[199]
+    assert bad.ready > good.target
