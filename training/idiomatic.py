@@ -14,26 +14,28 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 
-from training.infill import COMMON, indent_of
+from training.infill import COMMON, LOOP_OR_FILE, indent_of
 from training.renaming import with_renamed
 
 MAX_CHARACTERS = 800
-PER_FILE = 8
-COMMON_PER_FILE = 20
+LOOP_OR_FILE_TIMES = 6
 MOST_TOGETHER = 3
 SHORTENED_SHARE = 0.8
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def idiomatic_pieces(source: str, rng: random.Random) -> Iterator[str]:
-    """Small definitions of a Python file, common ones twice, up to three together, its imports,
-    its main guard."""
-    small = with_renamed(small_definitions(source), rng)
-    common = [text for text in small if COMMON.search(text)]
+def idiomatic_pieces(source: str, per_file: int, rng: random.Random) -> Iterator[str]:
+    """Small definitions of a Python file, up to three together, its imports, its main guard.
+
+    Of definitions that hold nothing common up to `per_file` are taken.
+    """
+    small = list(small_definitions(source))
     other = [text for text in small if not COMMON.search(text)]
-    chosen = 2 * rng.sample(common, min(COMMON_PER_FILE, len(common)))
-    chosen += rng.sample(other, min(PER_FILE, len(other)))
+    chosen = rng.sample(other, min(per_file, len(other)))
+    for text in small:
+        chosen += [text] * times(text)
+    chosen = with_renamed(chosen, rng)
     rng.shuffle(chosen)
     while chosen:
         count = rng.randint(1, MOST_TOGETHER)
@@ -41,6 +43,13 @@ def idiomatic_pieces(source: str, rng: random.Random) -> Iterator[str]:
         chosen = chosen[count:]
     yield from imports(source, rng)
     yield from main_guard(source)
+
+
+def times(definition: str) -> int:
+    """How often it comes, each time under names of its own."""
+    if LOOP_OR_FILE.search(definition):
+        return LOOP_OR_FILE_TIMES
+    return 1 if COMMON.search(definition) else 0
 
 
 def definitions(source: str) -> Iterator[Definition]:

@@ -20,16 +20,30 @@ IDIOM = re.compile(
 )
 PAUSE = re.compile(r" +|[(\[{.=@]")
 """Behind what a person waits for a suggestion."""
-KEY_PLACE = re.compile(
-    r"\bin range\(|\bin enumerate\(|\bopen\(|\blen\(| as | == | in |\breturn |\bimport |\bself\."
-    r"|self\.\w+ = |\braise |\bexcept |\bdef __init__\(self, "
+KEY_PLACES = (
+    re.compile(
+        r"(?<=\bin range\()|(?<=\bin enumerate\()|(?<=\bopen\()|(?<=\blen\()|(?<= as )|(?<= == )"
+        r"|(?<= in )|(?<=\breturn )|(?<=\bimport )|(?<=\bself\.)|(?<=\braise )|(?<=\bexcept )"
+        r"|(?<=\bdef __init__\(self, )"
+    ),
+    re.compile(r"\bself\.\w+ = "),
 )
-"""Behind what a suggestion is wanted most."""
+"""What ends where a suggestion is wanted most; without width: one place begins inside another."""
 COMMON = re.compile(
     r"\b(in range\(|with open\(|def __init__\(self, |in enumerate\(|in zip\(|__name__ ==)"
 )
 """What people write every day."""
+LOOP_OR_FILE = re.compile(r"\b(in range\(|with open\(|in enumerate\(|in zip\()")
+"""Of these the ones that library code, which is most of the corpus, seldom has."""
+AT_KEYS = 0.2
+AT_KEYS_OF_COMMON = 0.6
+"""How often a hole in a line begins behind one of its key places."""
 DOCSTRING = re.compile(r'"""([^"]{20,400}?)"""')
+
+
+def key_places(text: str, start: int, end: int) -> set[int]:
+    """Offsets in text[start:end] behind which a suggestion is wanted most."""
+    return {key.end() for keys in KEY_PLACES for key in keys.finditer(text, start, end)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +123,12 @@ class HoleMaker:
         if place < 0.3:
             return first
         column = self._rng.randint(first, end)
-        keys = [key.end() for key in KEY_PLACE.finditer(text, first, end)]
-        if place < 0.5 and keys:
+        keys = sorted(key_places(text, first, end))
+        share = AT_KEYS_OF_COMMON if COMMON.search(text, start, end) else AT_KEYS
+        if keys and place < 0.3 + share:
             return self._rng.choice(keys)
         pause = PAUSE.search(text, column, end)
-        return pause.end() if place < 0.75 and pause else column
+        return pause.end() if place < 0.3 + share + 0.25 and pause else column
 
     def _line_end(self, text: str) -> Hole:
         """From the cursor to the end of its line."""

@@ -15,6 +15,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from tokenizers import Tokenizer
 
 from training.corpus import Text
 from training.idiomatic import idiomatic_pieces, with_short_docstrings
-from training.infill import KEY_PLACE, PAUSE, HoleMaker, Marks, render, trim
+from training.infill import PAUSE, HoleMaker, Marks, key_places, render, trim
 from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
 
 FIM_SHARE = 0.8
@@ -92,6 +93,11 @@ class Packer:
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
+    def _encode_middle(self, text: str) -> list[int]:
+        """Tokens of a hole's text, cut where a person pauses: else most of what stands behind a
+        lone `(` would be numbers, which are never glued."""
+        return self._encode_pieces(text, sorted({*self._key_cuts(text), len(text)}))
+
     def _encode_cut(self, text: str) -> list[int]:
         """Tokens of a text that is cut now and then, most often where a person pauses.
 
@@ -99,15 +105,18 @@ class Packer:
         bracket to the word behind it: a network that has seen only whole words believes that what
         follows a lone `(` cannot be a word.
         """
-        ends = sorted({*self._key_cuts(text), *self._random_cuts(text), len(text)})
+        cuts = {*self._key_cuts(text), *self._random_cuts(text), len(text)}
+        return self._encode_pieces(text, sorted(cuts))
+
+    def _encode_pieces(self, text: str, ends: list[int]) -> list[int]:
         pieces = [text[start:end] for start, end in pairwise([0, *ends])]
         encoded = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
         return [token for piece in encoded for token in piece.ids]
 
     def _key_cuts(self, text: str) -> Iterator[int]:
-        for key in KEY_PLACE.finditer(text):
+        for place in sorted(key_places(text, 0, len(text))):
             if self._rng.random() < CUT_KEYS_SHARE:
-                yield key.end()
+                yield place
 
     def _random_cuts(self, text: str) -> Iterator[int]:
         """Two of three behind a pause, the others anywhere."""
@@ -121,7 +130,7 @@ class Packer:
     def _infill(self, piece: str, room: int) -> list[int]:
         """A fill-in-the-middle example of at most `room` tokens; none if its middle is too long."""
         hole = self._holes.make(piece.rstrip("\n"))
-        middle = self._encode(hole.middle)
+        middle = self._encode_middle(hole.middle)
         room -= len(middle) + 4
         if room < MIN_ROOM // 3:
             return []
@@ -144,8 +153,17 @@ class Packer:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How much is taken: of the pieces that are not idiomatic, and of each file's small
+    definitions that hold nothing common."""
+
+    long_share: float
+    other_per_file: int
+
+
 def rows_of(
-    texts: list[Text], tokenizer: Tokenizer, sequence: int, long_share: float, rng: random.Random
+    texts: list[Text], tokenizer: Tokenizer, sequence: int, mixture: Mixture, rng: random.Random
 ) -> Iterator[list[int]]:
     """Endless rows: each pass over the texts shuffles, shortens, cuts and hides anew."""
     packer = Packer(tokenizer, sequence + 1, rng)
@@ -154,7 +172,7 @@ def rows_of(
         rng.shuffle(shuffled)
         for first in range(0, len(shuffled), TEXTS_TOGETHER):
             group = shuffled[first : first + TEXTS_TOGETHER]
-            pieces = list(pieces_of_texts(group, sequence, long_share, rng))
+            pieces = list(pieces_of_texts(group, sequence, mixture, rng))
             rng.shuffle(pieces)
             for piece, last in pieces:
                 row = packer.add(piece, last)
@@ -163,16 +181,17 @@ def rows_of(
 
 
 def pieces_of_texts(
-    texts: list[Text], sequence: int, long_share: float, rng: random.Random
+    texts: list[Text], sequence: int, mixture: Mixture, rng: random.Random
 ) -> Iterator[tuple[str, bool]]:
     """That share of the pieces of some texts, and the idiomatic ones of the Python files."""
     for text in texts:
         source = text["text"]
         if text["language"] == "python":
             source = with_short_docstrings(source, rng)
-            yield from ((piece, True) for piece in idiomatic_pieces(source, rng))
+            small = idiomatic_pieces(source, mixture.other_per_file, rng)
+            yield from ((piece, True) for piece in small)
         long = pieces_of(source, sequence, rng)
-        yield from (piece for piece in long if rng.random() < long_share)
+        yield from (piece for piece in long if rng.random() < mixture.long_share)
 
 
 def write_shards(rows: Iterator[list[int]], count: int, out: Path) -> None:
@@ -208,6 +227,12 @@ def main() -> None:
     parser.add_argument(
         "--long-share", type=float, default=0.5, help="of the pieces that are not idiomatic"
     )
+    parser.add_argument(
+        "--other-per-file",
+        type=int,
+        default=8,
+        help="small definitions of a file beside those that hold what people write every day",
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
@@ -216,7 +241,8 @@ def main() -> None:
     )
     path = arguments.corpus / "tokenizer.json"
     tokenizer = load_tokenizer(path, texts, arguments.vocab, arguments.seed)
-    rows = rows_of(texts, tokenizer, arguments.sequence, arguments.long_share, rng)
+    mixture = Mixture(arguments.long_share, arguments.other_per_file)
+    rows = rows_of(texts, tokenizer, arguments.sequence, mixture, rng)
     write_shards(rows, arguments.rows, arguments.out)
 
 

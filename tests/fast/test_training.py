@@ -10,8 +10,13 @@ import pytest
 from cato_backend.tasks.families import EMBEDDED
 from cato_backend.tasks.fim import Part
 from training.cleaning import DuplicateFilter, language_of, looks_written
-from training.idiomatic import idiomatic_pieces, small_definitions, with_short_docstrings
-from training.infill import HoleMaker, Marks, render, trim
+from training.idiomatic import (
+    LOOP_OR_FILE_TIMES,
+    idiomatic_pieces,
+    small_definitions,
+    with_short_docstrings,
+)
+from training.infill import HoleMaker, Marks, key_places, render, trim
 from training.licences import is_permissive, licence_names
 from training.metrics import edit_similarity, parses
 from training.places import CONSTRUCTOR, GUARD, LOOP, READING, Idiom
@@ -197,13 +202,41 @@ if __name__ == "__main__":
 
 
 def test_small_pieces_are_pieces_of_the_file() -> None:
-    pieces = list(idiomatic_pieces(DOCUMENTED, random.Random(0)))
+    pieces = list(idiomatic_pieces(DOCUMENTED, 8, random.Random(0)))
     shapes = {WORD.sub("name", line.strip()) for line in DOCUMENTED.splitlines()}
     written = [line.strip() for piece in pieces for line in piece.splitlines()]
     assert all(WORD.sub("name", line) in shapes for line in written)
     assert any(piece.endswith("self.name = name\n") for piece in small_definitions(DOCUMENTED))
     assert any(piece.startswith("def wait(self, count)") for piece in small_definitions(DOCUMENTED))
     assert any('__name__ == "__main__"' in piece for piece in pieces)
+
+
+def test_definitions_with_a_loop_come_more_often_than_others() -> None:
+    pieces = "".join(idiomatic_pieces(DOCUMENTED, 8, random.Random(0)))
+    looping = [piece for piece in small_definitions(DOCUMENTED) if "in range(" in piece]
+    assert looping
+    assert pieces.count("in range(") >= LOOP_OR_FILE_TIMES * len(looping)
+
+
+def test_a_key_place_may_begin_inside_another() -> None:
+    text = "for i in range(len(self.names)):"
+    ends = [text[:place] for place in sorted(key_places(text, 0, len(text)))]
+    assert ends == [
+        "for i in ",
+        "for i in range(",
+        "for i in range(len(",
+        "for i in range(len(self.",
+    ]
+    assert key_places("self.name = name", 0, 16) == {5, 12}
+
+
+def test_holes_in_lines_of_every_day_begin_mostly_behind_a_key_place() -> None:
+    text = "for i in range(count):\n"
+    holes = [HoleMaker(random.Random(seed)).make(text) for seed in range(400)]
+    behind_key = sum(hole.prefix.endswith("range(") for hole in holes)
+    other = "total = add(count, 1)\n"
+    holes = [HoleMaker(random.Random(seed)).make(other) for seed in range(400)]
+    assert behind_key > 2 * sum(hole.prefix.endswith("add(") for hole in holes)
 
 
 def test_names_are_changed_everywhere_or_nowhere() -> None:
