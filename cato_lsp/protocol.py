@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, cast
@@ -52,6 +53,18 @@ class CatoProtocol(LanguageServerProtocol):
                 refusal = JsonRpcInvalidParams().to_response_error()
                 self._send_response(data["id"], error=refusal)
             raise
+
+    def handle_message(self, message: Any) -> None:
+        """As pygls, which tells them apart by `isinstance` of protocol classes: 0.1 ms a key."""
+        plain = getattr(message, "jsonrpc", None) == self.VERSION and hasattr(message, "method")
+        if self._shutdown or not plain:
+            super().handle_message(message)
+            return
+        run = contextvars.copy_context().run
+        if hasattr(message, "id"):
+            run(self._handle_request, message.id, message.method, message.params)
+        else:
+            run(self._handle_notification, message.method, message.params)
 
     def _execute_handler(
         self,

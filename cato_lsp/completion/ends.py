@@ -101,7 +101,7 @@ def _starts_another(line: Line, context: SyntaxContext) -> bool:
 
 
 def _repeats_next(line: Line, context: SyntaxContext) -> bool:
-    below = context.around.lines_after()
+    below = context.around.below
     if context.rest is not Rest.NOTHING or not below:
         return False
     text = line.text if line.kept else context.line_before + line.text

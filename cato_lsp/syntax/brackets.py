@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,22 +47,30 @@ def unclosed(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> int:
     The cursor's own line is read; further down, a closer belongs to the bracket whose line has the
     same indentation. What lies beyond the nearby text is taken to be in order.
     """
-    here = len(lex(around.line_after, lexicon).strays) if opened else 0
-    if len(opened) <= here:
+    if not opened:
         return 0
-    lines = around.lines_after()
-    spare = {n: _leading_closers(line) for n, line in enumerate(lines)}
-    widths = [width_of(line) for line in lines]
+    here = len(lex(around.line_after, lexicon).strays)
+    taken: Counter[int] = Counter()
     missing = 0
     for bracket in list(reversed(opened))[here:]:
-        found = next((n for n, width in enumerate(widths) if width <= bracket.width), None)
+        found = _first_within(around.below, bracket.width)
         if found is None:
             missing += around.whole_after
-        elif widths[found] == bracket.width and spare[found] > 0:
-            spare[found] -= 1
+        elif _closes(around.below[found], bracket.width, taken[found]):
+            taken[found] += 1
         else:
             missing += 1
     return missing
+
+
+def _first_within(lines: Sequence[str], width: int) -> int | None:
+    """The first line that is indented no further than that."""
+    return next((n for n, line in enumerate(lines) if width_of(line) <= width), None)
+
+
+def _closes(line: str, width: int, taken: int) -> bool:
+    """Whether the line begins with one more closer, at just that width."""
+    return width_of(line) == width and _leading_closers(line) > taken
 
 
 def _leading_closers(line: str) -> int:

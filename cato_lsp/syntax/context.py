@@ -131,7 +131,7 @@ def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:
         width = signature_width(around.before, language_id, lexicon_of(language_id))
     if width is None or _rest(around.line_after) is Rest.TEXT:
         return None
-    below = around.lines_after()
+    below = around.below
     return width if not below or width_of(below[0]) <= width else None
 
 
@@ -152,7 +152,7 @@ def _opens_block(line: str, language_id: str) -> bool:
 def _block_end(around: Nearby, floor: int) -> bool:
     if _rest(around.line_after) is Rest.TEXT:
         return False
-    below = around.lines_after()
+    below = around.below
     if not below:
         return around.whole_after
     return width_of(below[0]) < floor or _CLOSES_BLOCK.match(below[0]) is not None
@@ -162,7 +162,7 @@ def _missing_end(snapshot: Snapshot, around: Nearby, floor: int) -> int:
     """1 where a Ruby block around the cursor has no `end` yet."""
     if snapshot.language_id != "ruby" or floor == 0:
         return 0
-    outer = next((line for line in around.lines_after() if width_of(line) < floor), None)
+    outer = next((line for line in around.below if width_of(line) < floor), None)
     if outer is None:
         return int(around.whole_after)
     closes = re.match(r"\s*(?:end|else|elsif|when|in|rescue|ensure)\b", outer)

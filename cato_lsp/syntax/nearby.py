@@ -21,6 +21,8 @@ class Nearby:
     after: str
     whole_after: bool
     """Whether the text ends where `after` ends."""
+    below: tuple[str, ...]
+    """The lines after the cursor's line that are not blank."""
 
     @property
     def line_before(self) -> str:
@@ -33,10 +35,6 @@ class Nearby:
         line, line_end, _ = self.after.partition("\n")
         return line.removesuffix("\r") if line_end else line
 
-    def lines_after(self) -> list[str]:
-        """The lines after the cursor's line that are not blank."""
-        return [line for line in self.after.split("\n")[1:] if line.strip()]
-
 
 def nearby(text: str, offset: int) -> Nearby:
     """The text around `offset`; before it, whole lines where one starts within reach."""
@@ -44,7 +42,8 @@ def nearby(text: str, offset: int) -> Nearby:
     before, after = _with_lf(text[start:offset]), _with_lf(text[offset : offset + NEARBY])
     if start:
         before = before[before.find("\n") + 1 :]
-    return Nearby(before, after, len(text) <= offset + NEARBY)
+    below = tuple(line for line in after.split("\n")[1:] if line.strip())
+    return Nearby(before, after, len(text) <= offset + NEARBY, below)
 
 
 def _with_lf(text: str) -> str:

@@ -23,7 +23,9 @@ of 20,000 lines takes 0.1 s."""
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 REST = 10
-"""Keys without another attempt after one that was given up."""
+"""Keys without another attempt after one that was given up; twice as many after each further one,
+for where one takes too long, so do the next ones. A pause parses to the end anyway."""
+LONGEST_REST = 160
 
 
 def open_document(uri: str, language_id: str, version: int, text: str) -> Document:
@@ -58,7 +60,7 @@ class _Incremental:
     def __init__(self, grammar: Language) -> None:
         self._patient = Parser(grammar)
         self._hasty = _hasty_parser(grammar)
-        self._resting = 0
+        self._resting, self._rest = 0, REST
 
     def __call__(
         self, text: str, lines: LineIndex, edited: Tree | None, *, patient: bool
@@ -69,7 +71,6 @@ class _Incremental:
         if edited is None:
             return Parsed(self._patient.parse(_source(text)))
         if patient:
-            self._resting = 0
             return Parsed(self._patient.parse(_source(text), edited))
         return self._hastily(text, edited)
 
@@ -78,12 +79,14 @@ class _Incremental:
             self._resting -= 1
             return Parsed(edited, settled=False)
         try:
-            return Parsed(self._hasty.parse(_source(text), edited))
+            parsed = Parsed(self._hasty.parse(_source(text), edited))
         except ValueError:
             # How tree-sitter says that its time was up; it would resume there next time.
             self._hasty.reset()
-            self._resting = REST
+            self._resting, self._rest = self._rest, min(2 * self._rest, LONGEST_REST)
             return Parsed(edited, settled=False)
+        self._rest = REST
+        return parsed
 
 
 def _hasty_parser(grammar: Language) -> Parser:

@@ -30,6 +30,12 @@ class _Block:
     characters: int
     bytes: int
 
+    def stretched(self, at: int, grown: int, held: str) -> _Block:
+        """The block after the line at offset `at` has grown; `held` is its text now."""
+        line = bisect_right(self.starts, at)
+        moved = tuple([start + grown for start in self.starts[line:]])
+        return _Block(self.starts[:line] + moved, len(held), _utf8_length(held))
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -118,8 +124,19 @@ class LineIndex:
         if self._lines[last + 1] - self._lines[first] < SMALL and last + 1 < len(self._blocks):
             last += 1
         low, high = self._characters[first], self._characters[last + 1] + grown
-        fresh = _blocks_of(new_text[low:high], last=last + 1 == len(self._blocks))
+        if first == last and self._keeps_lines(start, end, new_text, grown):
+            fresh = (self._blocks[first].stretched(start - low, grown, new_text[low:high]),)
+        else:
+            fresh = _blocks_of(new_text[low:high], last=last + 1 == len(self._blocks))
         return LineIndex(self._blocks[:first] + fresh + self._blocks[last + 1 :])
+
+    def _keeps_lines(self, start: int, end: int, new_text: str, grown: int) -> bool:
+        """Whether all line ends are where they were, but for the shift: as with most keys."""
+        new = new_text[start : end + grown]
+        joins = start > 0 and new_text[start - 1] == "\r"
+        return not (joins or "\n" in new or "\r" in new) and self.line_at(start) == self.line_at(
+            end
+        )
 
     def _block_at(self, offset: int) -> int:
         return min(bisect_right(self._characters, offset), len(self._blocks)) - 1
