@@ -125,7 +125,8 @@ class LineIndex:
             last += 1
         low, high = self._characters[first], self._characters[last + 1] + grown
         if first == last and self._keeps_lines(start, end, new_text, grown):
-            fresh = (self._blocks[first].stretched(start - low, grown, new_text[low:high]),)
+            block = self._blocks[first]
+            fresh: tuple[_Block, ...] = (block.stretched(start - low, grown, new_text[low:high]),)
         else:
             fresh = _blocks_of(new_text[low:high], last=last + 1 == len(self._blocks))
         return LineIndex(self._blocks[:first] + fresh + self._blocks[last + 1 :])
