@@ -133,11 +133,11 @@ class LineIndex:
 
     def _keeps_lines(self, start: int, end: int, new_text: str, grown: int) -> bool:
         """Whether all line ends are where they were, but for the shift: as with most keys."""
+        # With the character before: what comes behind a CR may join it, or part it from its LF.
+        seam = new_text[max(start - 1, 0) : end + grown]
         new = new_text[start : end + grown]
-        joins = start > 0 and new_text[start - 1] == "\r"
-        return not (joins or "\n" in new or "\r" in new) and self.line_at(start) == self.line_at(
-            end
-        )
+        breaks = seam.startswith("\r") or "\n" in new or "\r" in new
+        return not breaks and self.line_at(start) == self.line_at(end)
 
     def _block_at(self, offset: int) -> int:
         return min(bisect_right(self._characters, offset), len(self._blocks)) - 1
