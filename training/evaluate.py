@@ -27,10 +27,11 @@ from training.infill import Hole
 from training.metrics import edit_similarity, parses
 from training.model import Qwen2
 from training.ngram import KneserNey
+from training.packer import marks_of
 from training.predictors import Network, NGram, Predictor
 from training.presets import PRESETS
 from training.problems import Problem, block_problems, human_eval_problems, line_problems
-from training.shards import marks_of, read_texts
+from training.shards import read_texts
 
 PROMPT_TOKENS = 900
 LINE_TOKENS, BLOCK_TOKENS = 40, 128

@@ -14,10 +14,10 @@ from training.checkpoint import load_model
 from training.evaluate import BLOCK_TOKENS, LINE_TOKENS, Evaluation
 from training.infill import Hole
 from training.model import Qwen2
+from training.packer import marks_of
 from training.places import IDIOMS, Idiom
 from training.predictors import Network
 from training.presets import PRESETS
-from training.shards import marks_of
 
 CLASS = "class Person:\n    def __init__(self, name"
 USE = "\n\n\ndef main():\n    "

@@ -16,7 +16,6 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,9 @@ from tokenizers import Tokenizer
 
 from training.corpus import Text
 from training.idiomatic import idiomatic_pieces, with_short_docstrings
-from training.infill import PAUSE, HoleMaker, Marks, key_places, render, trim
-from training.tokenizer import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, id_of, train_tokenizer
+from training.packer import Packer
+from training.tokenizer import train_tokenizer
 
-FIM_SHARE = 0.8
-CUT_CHARACTERS = 30
-CUT_KEYS_SHARE = 0.85
-MIN_ROOM = 96
 ROWS_PER_SHARD = 2048
 TEXTS_TOGETHER = 2000
 
@@ -39,12 +34,6 @@ def read_texts(path: Path) -> list[Text]:
     """All files of one split."""
     with gzip.open(path, "rt", encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
-
-
-def marks_of(tokenizer: Tokenizer) -> Marks:
-    """The ids of the tokens that separate the parts."""
-    names = (END, FIM_PREFIX, FIM_MIDDLE, FIM_SUFFIX, "<|file_sep|>")
-    return Marks(*(id_of(tokenizer, name) for name in names))
 
 
 def mixed(texts: list[Text], script_share: float, rng: random.Random) -> list[Text]:
@@ -77,80 +66,6 @@ def pieces_of(text: str, sequence: int, rng: random.Random) -> Iterator[tuple[st
         if last or size >= wanted:
             yield "".join(piece), last
             piece, size, wanted = [], 0, 0.0
-
-
-class Packer:
-    """Fills rows of a fixed number of tokens with examples."""
-
-    def __init__(self, tokenizer: Tokenizer, length: int, rng: random.Random) -> None:
-        self._tokenizer = tokenizer
-        self._marks = marks_of(tokenizer)
-        self._length = length
-        self._rng = rng
-        self._holes = HoleMaker(rng)
-        self._row: list[int] = []
-
-    def _encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False).ids
-
-    def _encode_middle(self, text: str) -> list[int]:
-        """Tokens of a hole's text, cut where a person pauses: else most of what stands behind a
-        lone `(` would be numbers, which are never glued."""
-        return self._encode_pieces(text, sorted({*self._key_cuts(text), len(text)}))
-
-    def _encode_cut(self, text: str) -> list[int]:
-        """Tokens of a text that is cut now and then, most often where a person pauses.
-
-        At a cursor the words on its left are cut in the same way. The tokenizer glues a space or a
-        bracket to the word behind it: a network that has seen only whole words believes that what
-        follows a lone `(` cannot be a word.
-        """
-        cuts = {*self._key_cuts(text), *self._random_cuts(text), len(text)}
-        return self._encode_pieces(text, sorted(cuts))
-
-    def _encode_pieces(self, text: str, ends: list[int]) -> list[int]:
-        pieces = [text[start:end] for start, end in pairwise([0, *ends])]
-        encoded = self._tokenizer.encode_batch(pieces, add_special_tokens=False)
-        return [token for piece in encoded for token in piece.ids]
-
-    def _key_cuts(self, text: str) -> Iterator[int]:
-        for place in sorted(key_places(text, 0, len(text))):
-            if self._rng.random() < CUT_KEYS_SHARE:
-                yield place
-
-    def _random_cuts(self, text: str) -> Iterator[int]:
-        """Two of three behind a pause, the others anywhere."""
-        at = 0
-        while at < len(text):
-            at += 1 + int(self._rng.expovariate(1 / CUT_CHARACTERS))
-            pause = PAUSE.search(text, at) if self._rng.random() < 2 / 3 else None
-            at = min(pause.end() if pause else at, len(text))
-            yield at
-
-    def _infill(self, piece: str, room: int) -> list[int]:
-        """A fill-in-the-middle example of at most `room` tokens; none if its middle is too long."""
-        hole = self._holes.make(piece.rstrip("\n"))
-        middle = self._encode_middle(hole.middle)
-        room -= len(middle) + 4
-        if room < MIN_ROOM // 3:
-            return []
-        prefix, suffix = trim(self._encode_cut(hole.prefix), self._encode(hole.suffix), room)
-        return [*render(prefix, suffix, self._marks), *middle, self._marks.end]
-
-    def _plain(self, piece: str, last: bool) -> list[int]:
-        ends = [self._marks.end] if last else []
-        return [self._marks.separator, *self._encode_cut(piece), *ends]
-
-    def add(self, piece: str, last: bool) -> list[int] | None:
-        """Add one piece; the row, when that filled it."""
-        room = self._length - len(self._row)
-        infill = room >= MIN_ROOM and piece.strip() and self._rng.random() < FIM_SHARE
-        tokens = self._infill(piece, room) if infill else []
-        self._row += tokens or self._plain(piece, last)
-        if len(self._row) < self._length:
-            return None
-        row, self._row = self._row[: self._length], []
-        return row
 
 
 @dataclass(frozen=True, slots=True)
