@@ -25,7 +25,8 @@ class Roster:
         """Between two tokens of a stream, lately, in the mean over replicas."""
         self.changes = 0
         """Of any replica, so far."""
-        self._first: float | None = None
+        self._first: tuple[float, int] | None = None
+        """When the first is free, and its place: the rest of the fleet cannot move it."""
         self._books: dict[str, Book] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
@@ -69,7 +70,8 @@ class Roster:
         """In this look, a request waits for this replica, and will bring so much prefill."""
         replica_id = book.view.replica_id
         self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
-        self._first = None
+        if self._first is not None and self._first[1] == self._places[replica_id]:
+            self._first = None
 
     def kept_s(self, book: Book) -> float:
         """Prefill that waits for this replica, of requests looked at before."""
@@ -79,8 +81,10 @@ class Roster:
         """When some replica is free, with what waits for it and without what is typed, which those
         who wait do not stand behind; some may have no room then."""
         if self._first is None:
-            self._first = float((self._promised() - self._typed).min())
-        return self._first
+            free_at = self._promised() - self._typed
+            place = int(free_at.argmin())
+            self._first = (float(free_at[place]), place)
+        return self._first[0]
 
     def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
         """Of those that may take one more: all of a small fleet; else those that hold the most of
