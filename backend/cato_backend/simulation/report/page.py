@@ -99,11 +99,17 @@ def _knees(points: Sequence[Point]) -> str:
     policies = dict.fromkeys(point.policy for point in points)
     of = {name: knee([p for p in points if p.policy == name]) for name in policies}
     rows = sorted(of.items(), key=lambda item: -item[1] if isfinite(item[1]) else 0.0)
+    highest = max(point.load for point in points)
     cells = "".join(
-        f"<tr{_ours(name)}><td>{escape(name)}<td>{f'{at:.4g}' if isfinite(at) else 'below all'}"
-        for name, at in rows
+        f"<tr{_ours(name)}><td>{escape(name)}<td>{_knee_text(at, highest)}" for name, at in rows
     )
     return f"<table><tr><th>policy<th>knee{cells}</table>"
+
+
+def _knee_text(at: float, highest: float) -> str:
+    if not isfinite(at):
+        return "below all"
+    return f"{at:.4g} or more" if at == highest else f"{at:.4g}"
 
 
 def _figure(title: str, text: str, svg: str) -> Iterable[str]:

@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import NullFormatter
 
 Axes: TypeAlias = Any
 """matplotlib's own types leave half of its calls unknown."""
@@ -47,6 +48,8 @@ _SETTINGS: Any = {
 _MATPLOTLIB: Any = mpl
 _WIDTH = 9.4
 """Inches; the page scales it to its column."""
+_MOST_COLUMNS, _LETTERS, _LETTERS_OF_A_LINE = 5, 125, 8
+"""Of a legend: so many letters fit side by side, and a line takes as much as so many."""
 
 
 class Drawing:
@@ -56,8 +59,10 @@ class Drawing:
         self.figure: Any = Figure(figsize=(_WIDTH, height), layout="constrained")
         self.svg = ""
 
-    def legend(self, handles: Sequence[Any], columns: int) -> None:
-        """Above everything."""
+    def legend(self, handles: Sequence[Any]) -> None:
+        """Above everything, in as many columns as its longest label lets there be."""
+        longest = max((len(handle.get_label()) for handle in handles), default=0)
+        columns = max(1, min(_MOST_COLUMNS, _LETTERS // (longest + _LETTERS_OF_A_LINE)))
         self.figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
     def close(self) -> None:
@@ -118,6 +123,14 @@ def as_share(axes: Axes) -> None:
     """The vertical axis in percent, all of it."""
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(percent_label)
+
+
+def in_seconds(axes: Axes) -> None:
+    """The horizontal axis logarithmic, in seconds, with names for whole powers of ten only."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(number_label)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("seconds")
 
 
 def percent_label(value: float, _position: int) -> str:
