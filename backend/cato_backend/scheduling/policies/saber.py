@@ -26,6 +26,18 @@ class SaberAdmission(Policy):
     Universal Scalability Law to measurements; prefill is not in it, as in the paper.
     """
 
+    def __init__(self) -> None:
+        self._keeps: dict[str, bool] = {}
+        """Whether all that run on a replica can spare what one more takes, in this look."""
+
+    def looking(self, model: str, fleet: FleetView) -> None:
+        """Time has passed, or something has changed."""
+        self._keeps.clear()
+
+    def opened(self, attempt: Attempt, fleet: FleetView) -> None:
+        """One more runs there."""
+        self._keeps.pop(attempt.replica_id, None)
+
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
@@ -34,12 +46,20 @@ class SaberAdmission(Policy):
         by_load = sorted(candidates, key=lambda r: (r.running, r.replica_id))
         needed = _needed(_expected(request), _due(waiting), fleet.now)
         for replica in by_load:
-            if needed <= _speed(replica, replica.running + 1) and _all_keep(replica, fleet.now):
+            if self._all_keep(replica, fleet.now) and needed <= _speed(
+                replica, replica.running + 1
+            ):
                 return Place(replica.replica_id)
         least = by_load[0]
         if least.running < _IDLE_SHARE * least.max_running:
             return Place(least.replica_id, _BEST_EFFORT)
-        return Hold()
+        return Hold(rest=not any(self._all_keep(replica, fleet.now) for replica in by_load))
+
+    def _all_keep(self, replica: ReplicaView, now: float) -> bool:
+        known = self._keeps.get(replica.replica_id)
+        if known is None:
+            known = self._keeps[replica.replica_id] = _all_keep(replica, now)
+        return known
 
 
 def _speed(replica: ReplicaView, sequences: int) -> float:
