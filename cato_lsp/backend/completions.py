@@ -23,6 +23,8 @@ class Pieces:
     def __init__(self, stream: EventStream) -> None:
         self.truncated = False
         """Whether the answer ended because of its token limit."""
+        self.ended = False
+        """Whether the model had no more to say, or came to a stop string."""
         self.usage: dict[str, Any] = {}
         """What the engine said it computed, where it came to say it."""
         self._stream = stream
@@ -46,6 +48,7 @@ class Pieces:
 
     def _tokens_of(self, choice: dict[str, Any]) -> list[Token]:
         self.truncated = self.truncated or choice.get("finish_reason") == "length"
+        self.ended = self.ended or choice.get("finish_reason") == "stop"
         said, text = told_tokens(choice), choice.get("text")
         if not isinstance(text, str) or not text:
             self._held_back += sum(token.logprob or 0 for token in said)

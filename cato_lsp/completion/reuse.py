@@ -49,6 +49,8 @@ class Answer:
     """Whether it was read to where it was enough; else it broke off while streaming."""
     truncated: bool
     """Whether it ended because of its token limit."""
+    ended: bool
+    """Whether nothing more was to be said: who has typed all of it need not ask again."""
     tokens: tuple[Token, ...]
     """Of `text`."""
 
@@ -69,6 +71,17 @@ class Hit:
     def rest(self) -> str:
         """What has not been typed."""
         return self.answer.text[len(self.typed) :]
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is nothing to say here, as far as the model knows."""
+        never_did = self.answer.whole and not self.answer.text.strip()
+        return never_did or (self.answer.ended and not self.rest)
+
+    @property
+    def ends_line(self) -> bool:
+        """Whether the line ends here."""
+        return self.rest.lstrip(" \t").startswith("\n")
 
     @property
     def tokens(self) -> tuple[Token, ...]:
@@ -94,14 +107,14 @@ class AnswerCache:
         """Drops the others."""
         self._answers = deque(filter(wanted, self._answers), maxlen=KEPT)
 
-    def find(self, text: str, offset: int) -> Hit | None:
-        """The newest answer that fits at `offset` and has something left to say, or never had."""
+    def find(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
+        """The newest answer that fits at `offset` and has something left to say, or tells that
+        there is nothing to say. `in_line`: nothing behind the end of the line is wanted."""
         for answer in reversed(self._answers):
             typed = typed_since(answer.place, text, offset, len(answer.text))
             if typed is not None and answer.text.startswith(typed):
                 hit = Hit(answer, typed)
-                says_nothing = answer.whole and not answer.text.strip()
-                if hit.rest.strip() or says_nothing:
+                if hit.rest.strip() or hit.says_nothing or (in_line and hit.ends_line):
                     return hit
         return None
 

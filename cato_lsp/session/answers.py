@@ -17,9 +17,10 @@ class Answers:
         self.cache = AnswerCache()
         self._streaming: list[Generation] = []
 
-    def known(self, text: str, offset: int) -> Hit | None:
-        """A former answer that fits at `offset`."""
-        return self.cache.find(text, offset)
+    def known(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
+        """A former answer that fits at `offset`. `in_line`: what lies behind the end of the line
+        is not wanted."""
+        return self.cache.find(text, offset, in_line=in_line)
 
     def streaming(self, text: str, offset: int) -> tuple[Generation, str] | None:
         """A stream that fits at `offset`, and what was typed along with it. The others are

@@ -190,7 +190,8 @@ async def _invoked(session: Session, asked: Understood) -> list[Suggestion | Non
 def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     """Whether what comes here is known already, and what there is to show of it."""
     snapshot, offset = asked.question.snapshot, asked.question.offset
-    hit = session.workbench.answers(snapshot.uri).known(snapshot.text, offset)
+    in_line = bool(asked.assignment.limits.stop)
+    hit = session.workbench.answers(snapshot.uri).known(snapshot.text, offset, in_line=in_line)
     if hit is None:
         return False, None
     reading = asked.reading()

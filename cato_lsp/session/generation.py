@@ -110,6 +110,7 @@ class Generation:
             request_id=self.call.request_id,
             whole=self.whole,
             truncated=self.pieces.truncated,
+            ended=self.whole and self.pieces.ended,
             tokens=tuple(self._tokens),
         )
 

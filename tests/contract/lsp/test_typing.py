@@ -125,3 +125,18 @@ async def test_a_cache_hit_does_not_wait(launch: Launcher, fake: FakeVllm) -> No
     editor.type("a", 1, 11, 2)
     async with asyncio.timeout(1):
         assert text_of(await editor.inline(1, 12, automatic=True)) == " + b"
+
+
+async def test_at_the_end_of_a_comment_that_was_typed_along_nothing_is_asked(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    await fake.change(reply="adds them\n")
+    editor = await launch.editor(settings={"backend": {"url": fake.url}})
+    editor.open("# This \n")
+    assert text_of(await editor.inline(0, 7, automatic=True)) == "adds them"
+    editor.type("adds them", 0, 7, 2)
+    assert await editor.inline(0, 16, automatic=True) is None
+    assert len(fake.requests) == 1
+    # Who asks for more is not told that there is none.
+    await editor.inline(0, 16)
+    assert len(fake.requests) == 2

@@ -16,12 +16,17 @@ def place(prefix: str = BEFORE, suffix: str = AFTER, **ends: bool) -> Place:
     return Place(prefix, suffix, ends.get("from_start", True), ends.get("to_end", True))
 
 
-def answer(text: str, at: Place | None = None, *, whole: bool = True) -> Answer:
-    return Answer(at or place(), text, "request", whole, truncated=False, tokens=(Token(text),))
+def answer(
+    text: str, at: Place | None = None, *, whole: bool = True, ended: bool = False
+) -> Answer:
+    said = (Token(text),)
+    return Answer(at or place(), text, "request", whole, truncated=False, ended=ended, tokens=said)
 
 
-def found(cache: AnswerCache, before: str, after: str = AFTER) -> str | None:
-    hit = cache.find(before + after, len(before))
+def found(
+    cache: AnswerCache, before: str, after: str = AFTER, *, in_line: bool = False
+) -> str | None:
+    hit = cache.find(before + after, len(before), in_line=in_line)
     return None if hit is None else hit.rest
 
 
@@ -102,3 +107,21 @@ def test_what_was_typed_is_what_stands_between(
         # The same surroundings may stand there twice; what it says is true in any case.
         assert since is not None
         assert (prefix + typed).endswith(prefix + since)
+
+
+@pytest.mark.parametrize(("ended", "rest"), [(True, ""), (False, None)])
+def test_who_has_typed_all_that_was_to_be_said_need_not_ask_again(
+    ended: bool, rest: str | None
+) -> None:
+    cache = AnswerCache()
+    cache.add(answer("sum(a, b)", ended=ended))
+    assert found(cache, BEFORE + "sum(a, b)") == rest
+
+
+@pytest.mark.parametrize(("in_line", "rest"), [(True, "\n"), (False, None)])
+def test_the_end_of_a_line_is_an_answer_where_nothing_behind_it_is_wanted(
+    in_line: bool, rest: str | None
+) -> None:
+    cache = AnswerCache()
+    cache.add(answer("sum(a, b)\n"))
+    assert found(cache, BEFORE + "sum(a, b)", in_line=in_line) == rest
