@@ -7,10 +7,15 @@ PORT ?= 8700
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Tests share themselves out among the processors; the e2e ring says itself what has to stay together.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
 VSIX = vscode-extension/cato-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).vsix
 
+# Compiled once: a ring of tests starts hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check fast contract e2e bench soak vsix wheel clean
+.PHONY: help run test check mypy pyright rooms extension fast contract e2e bench soak vsix wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,20 +31,25 @@ test: check fast contract e2e  ## everything: checks, then the three rings of te
 check: $(VENV)/developing vscode-extension/node_modules/installed  ## format, lint, types, rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/pyright
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync mypy pyright rooms extension
+
+# The parts of `check` that take long.
+mypy pyright:
+	$(BIN)/$@
+rooms:
 	$(BIN)/lint-imports --no-logo
+extension:
 	cd vscode-extension && npm run --silent check && npm test --silent
 
 fast: $(VENV)/developing  ## unit and property tests: at most a minute
-	$(BIN)/pytest tests/fast --durations 5
+	$(PYTEST) tests/fast --dist worksteal --durations 5
 
 contract: $(VENV)/developing  ## LSP and HTTP against started processes: at most 3 minutes
-	$(BIN)/pytest tests/contract --durations 5
+	$(PYTEST) tests/contract --dist worksteal --durations 5
 
 e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minutes
 	$(BIN)/cato engine install cpu
-	$(BIN)/pytest tests/e2e --durations 10
+	$(PYTEST) tests/e2e --dist loadgroup --no-loadscope-reorder --durations 10
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600
