@@ -13,7 +13,7 @@ class CatoOptions:
 
     outstanding_s: float = 0.08
     """Predicted prefill that a replica may have ahead of it when it is sent more."""
-    price_per_s: float = 2.0
+    price_per_s: float = 0.5
     """Expected goodput, in requests, that a second of prefill costs those who come later."""
     typed_price_per_s: float = 100.0
     """The same for what is typed, which is best computed where its document is cached."""
