@@ -12,6 +12,8 @@ from typing import Any
 
 _FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
+_TRACED = {"off": logging.WARNING, "messages": logging.INFO, "verbose": logging.DEBUG}
+
 _TALKATIVE = ("pygls", "aiohttp", "websockets", "asyncio")
 """Libraries whose messages carry bodies: pygls logs every one at INFO, failed ones at ERROR."""
 
@@ -50,6 +52,17 @@ def configure(verbosity: int, log_file: Path | None) -> None:
     logging.getLogger("cato_lsp").setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def level() -> int:
+    """How much is logged now; what the command line asked for, as long as nobody traces."""
+    return logging.getLogger("cato_lsp").level
+
+
+def trace(how: str, least: int) -> None:
+    """Logs as the setting `trace` says, or as `least`, a level, where that is more. A process has
+    one log, whatever the number of its clients."""
+    logging.getLogger("cato_lsp").setLevel(min(least, _TRACED[how]))
 
 
 def log_path(log_file: Path | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from pygls.lsp.server import LanguageServer
 from pygls.protocol.json_rpc import RPCMessage
 
-from cato_lsp import __version__, methods
+from cato_lsp import __version__, logs, methods
 from cato_lsp.features.registration import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
 from cato_lsp.protocol import CatoProtocol, Entry
@@ -35,6 +35,7 @@ class CatoServer(LanguageServer):
             converter_factory=lambda: self.converter,
         )
         self.session = Session(self._tell_status, log_path)
+        self._log_level = logs.level()
         self.registration = InlineRegistration(self)
         self.exit_status: int | None = None
         """Set once the client said `exit`: 0 if it said `shutdown` before."""
@@ -58,6 +59,10 @@ class CatoServer(LanguageServer):
             return False
         self._token = None
         return True
+
+    def trace(self) -> None:
+        """Logs as much as the settings want."""
+        logs.trace(self.session.settings.trace.value, self._log_level)
 
     def leave(self) -> None:
         """Ends the connection after the message that is being handled."""

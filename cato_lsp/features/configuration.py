@@ -43,7 +43,9 @@ async def read(server: CatoServer, pushed: object) -> None:
     section = _section(pushed)
     if answers_configuration(server.client_capabilities):
         section = await _asked(server)
-    for complaint in server.session.configure(section):
+    complaints = server.session.configure(section)
+    server.trace()
+    for complaint in complaints:
         _complain(server, complaint)
 
 

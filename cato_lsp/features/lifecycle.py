@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,19 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
 def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
     uris = [folder.uri for folder in params.workspace_folders or ()]
     uris += [params.root_uri] if params.root_uri and not uris else []
+    return _paths(uris)
+
+
+def _paths(uris: Iterable[str]) -> tuple[Path, ...]:
     return tuple(path for uri in uris if (path := path_of(uri)) is not None)
+
+
+def folders_changed(server: CatoServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """`workspace/didChangeWorkspaceFolders`: what is kept may be relative to them."""
+    gone = _paths(folder.uri for folder in params.event.removed)
+    new = _paths(folder.uri for folder in params.event.added)
+    kept = tuple(root for root in server.session.roots if root not in gone)
+    server.session.move_to(kept + tuple(root for root in new if root not in kept))
 
 
 async def initialized(server: CatoServer, _params: types.InitializedParams) -> None:

@@ -49,6 +49,7 @@ HOOKS: dict[str, Callable[..., Any]] = {
     types.INITIALIZED: lifecycle.initialized,
     types.SHUTDOWN: lifecycle.shutdown,
     types.WORKSPACE_DID_CHANGE_CONFIGURATION: configuration.did_change,
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: lifecycle.folders_changed,
     types.WINDOW_WORK_DONE_PROGRESS_CANCEL: progress.cancel,
 }
 """Called by pygls after its own handler of the method, if it has one."""

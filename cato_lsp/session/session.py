@@ -92,6 +92,14 @@ class Session:
         self._complaints.update(fresh)
         return fresh
 
+    def move_to(self, roots: tuple[Path, ...]) -> None:
+        """The workspace has other folders now."""
+        self.roots, self._privacy = roots, None
+        self._judged.clear()
+        if self._workbench is not None:
+            self._workbench.gatherer.forget_all()
+            self._silence(self._workbench)
+
     def _silence(self, bench: Workbench) -> None:
         """Ends what is under way in documents where nothing is wanted any more."""
         for uri in self.documents.uris():

@@ -71,3 +71,14 @@ def test_every_choice_of_the_trace_is_understood() -> None:
     for choice in declared()["trace"]["enum"]:
         settings, complaints = parse({"trace": choice}, environment={})
         assert (settings.trace, complaints) == (choice, ())
+
+
+def test_a_workspace_that_is_not_trusted_sends_nothing_that_the_person_keeps() -> None:
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    properties = manifest["contributes"]["configuration"]["properties"]
+    restricted = set(manifest["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"])
+    # VS Code takes these from nowhere but the person's own settings.
+    own = {name for name, schema in properties.items() if schema["scope"] == "machine"}
+    guarded = ("path", "backend.", "completion.enabled", "languages", "privacy.", "feedback.")
+    names = {name for name in properties if name.removeprefix("cato.").startswith(guarded)}
+    assert names <= restricted | own

@@ -61,11 +61,13 @@ class Launcher:
         return await self.connect("tcp", self._shared, **session)
 
     async def stdio(self, **session: Any) -> Editor:
-        """An editor with a server process of its own."""
+        """An editor with a server process of its own; a `quiet` one logs warnings only."""
         editor = Editor(session.pop("settings", None))
         self._editors.append(editor)
         variables = session.pop("variables", {})
-        await editor.start_io(*self._command("--stdio"), env=environment(self._folder, **variables))
+        command = self._command("--stdio")
+        command = command[:-1] if session.pop("quiet", False) else command
+        await editor.start_io(*command, env=environment(self._folder, **variables))
         return await _initialize(editor, **session)
 
     async def listen(self, transport: str) -> tuple[str, int]:

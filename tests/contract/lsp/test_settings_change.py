@@ -26,7 +26,7 @@ async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
 
 async def change(editor: Editor, url: str, **sections: Any) -> None:
     """Returns once the server goes by the new settings: it complains of one among them."""
-    settings = {**_settings(url, **sections), "trace": "unknown"}
+    settings = {"trace": "unknown", **_settings(url, **sections)}
     editor.set_configuration(settings, section="cato")
     editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
     await editor.until(lambda editor: editor.messages)
@@ -107,3 +107,33 @@ async def test_what_was_gathered_of_a_file_that_is_kept_from_now_on_is_forgotten
         editor.type("1 + ", 2, 8, 2, main)
         await editor.inline(2, 12, main)
         assert "basket" not in str(fake.requests[-1].body["prompt"])
+
+
+async def test_a_folder_that_is_added_is_judged_as_one_of_the_workspace(
+    launch: Launcher, fake: FakeVllm, tmp_path: Path
+) -> None:
+    kept = {"ignore": ["/drafts/"]}
+    editor = await launch.editor(settings=_settings(fake.url, privacy=kept))
+    draft = (tmp_path / "drafts/a.py").as_uri()
+    editor.open("x = ", draft)
+    assert text_of(await editor.inline(0, 4, draft)) == "a + b"
+    added = types.WorkspaceFoldersChangeEvent(
+        added=[types.WorkspaceFolder(tmp_path.as_uri(), "project")], removed=[]
+    )
+    params = types.DidChangeWorkspaceFoldersParams(added)
+    editor.workspace_did_change_workspace_folders(params)
+    assert await editor.inline(0, 4, draft) is None
+
+
+async def test_a_trace_is_switched_on_and_off_while_it_runs(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    editor = await launch.stdio(settings=_settings(fake.url), quiet=True)
+    editor.open(SIGNATURE)
+    command = types.ExecuteCommandParams("cato.server.accepted", ["one"])
+    await editor.ask(types.WORKSPACE_EXECUTE_COMMAND, command)
+    await change(editor, fake.url, trace="messages", completion={"timeoutMs": "soon"})
+    command.arguments = ["two"]
+    await editor.ask(types.WORKSPACE_EXECUTE_COMMAND, command)
+    assert "accepted: two" in launch.log
+    assert "accepted: one" not in launch.log
