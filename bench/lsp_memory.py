@@ -75,6 +75,7 @@ def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[lis
             wait_for(answers, lambda message, wanted=number: message.get("id") == wanted)
         if is_tenth:
             sizes.append(resident_mb(lsp.pid))
+            print(f"{number + 1} keystrokes: {sizes[-1]:.0f} MB", file=sys.stderr, flush=True)
     return sizes, time.perf_counter() - started_s
 
 
