@@ -104,19 +104,25 @@ class FeedbackLedger:
         shown = self._by_request.get(request_id)
         if shown is None:
             return None
+        in_parts = shown.accepted_chars > 0
         self._take(shown, len(shown.suggestion.text))
         self._on_screen.pop(shown.uri, None)
         self._say(FeedbackEvent.ACCEPTED, shown, shown.accepted_chars)
-        for after_s, event in KEPT:
-            self._later(after_s, partial(self._check, shown, event))
+        if not in_parts:
+            self._watch(shown)
         return shown
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Its first `accepted_chars` characters were accepted."""
+        """Its first `accepted_chars` characters were accepted. Of what is accepted in parts, the
+        first one is looked for later on."""
         shown = self._by_request.get(request_id)
-        if shown is not None:
-            self._take(shown, accepted_chars)
-            self._say(FeedbackEvent.PARTIALLY_ACCEPTED, shown, accepted_chars)
+        if shown is None:
+            return
+        is_first = not shown.accepted_chars
+        self._take(shown, accepted_chars)
+        self._say(FeedbackEvent.PARTIALLY_ACCEPTED, shown, accepted_chars)
+        if is_first:
+            self._watch(shown)
 
     def gone(self, uri: str) -> None:
         """What was on the screen of this document is no more."""
@@ -158,9 +164,14 @@ class FeedbackLedger:
             shown.suggestion.text, shown.offset
         )
 
-    def _check(self, shown: Shown, event: FeedbackEvent) -> None:
+    def _watch(self, shown: Shown) -> None:
+        accepted = shown.suggestion.text[: shown.accepted_chars]
+        for after_s, event in KEPT:
+            self._later(after_s, partial(self._check, shown, accepted, event))
+
+    def _check(self, shown: Shown, accepted: str, event: FeedbackEvent) -> None:
         snapshot = self._find(shown.uri)
-        lines = [line.strip() for line in shown.suggestion.text.splitlines() if line.strip()]
+        lines = [line.strip() for line in accepted.splitlines() if line.strip()]
         if snapshot is None or not lines:
             return
         left = sum(len(line) for line in lines if line in snapshot.text)

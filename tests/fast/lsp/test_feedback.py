@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from cato_backend.wire.feedback import Feedback
+from cato_backend.wire.feedback import Feedback, FeedbackEvent
 from cato_backend.wire.headers import Task
 from cato_lsp.commands.stats import stats_of
-from cato_lsp.session import history
+from cato_lsp.session import feedback, history
 from cato_lsp.session.completing import Source, Suggestion
 from cato_lsp.session.feedback import FeedbackLedger
 from cato_lsp.session.usage import Usage
@@ -34,9 +35,9 @@ class Person:
         one = Suggestion(text, request_id, Task.COMPLETION, Source.ASKED, 120.0)
         self.ledger.answered(one, self.snapshot, len(self.snapshot.text), first=first)
 
-    def _tell(self, feedback: Feedback, more: dict[str, object]) -> None:
-        self.told.append((feedback.event.value, feedback.request_id))
-        self.events.append({**feedback.body(), **more})
+    def _tell(self, told: Feedback, more: dict[str, object]) -> None:
+        self.told.append((told.event.value, told.request_id))
+        self.events.append({**told.body(), **more})
 
 
 def test_a_suggestion_that_gives_way_to_another_was_rejected() -> None:
@@ -112,6 +113,36 @@ async def test_the_acceptance_counts_a_suggestion_once() -> None:
     person.is_answered("2", "b")
     person.ledger.close()
     assert person.ledger.acceptance == 0.5
+
+
+@pytest.mark.parametrize(
+    ("accepted_chars", "edited", "kept"),
+    [
+        (22, "x = total = a + b\n    return a\n", True),
+        (22, "x = nothing\n", False),
+        # In part: the rest was never taken.
+        (9, "x = total = a, b\n", True),
+        (9, "x = a, b\n", False),
+    ],
+)
+async def test_it_is_looked_whether_what_was_accepted_is_still_there(
+    monkeypatch: pytest.MonkeyPatch, accepted_chars: int, edited: str, kept: bool
+) -> None:
+    monkeypatch.setattr(
+        feedback, "KEPT", ((0.0, FeedbackEvent.KEPT_30S), (0.01, FeedbackEvent.KEPT_5MIN))
+    )
+    text, person = "total = a + b\nreturn a", Person()
+    person.is_answered(text, "a")
+    if accepted_chars < len(text):
+        person.ledger.partially_accepted("a", accepted_chars)
+    else:
+        person.ledger.accepted("a")
+    person.snapshot = open_document(URI, "python", 3, edited).snapshot()
+    looked_twice = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, looked_twice.set)
+    await looked_twice.wait()
+    found = [event for event, _ in person.told if event.startswith("kept")]
+    assert found == (["kept_30s", "kept_5min"] if kept else [])
 
 
 def test_nothing_is_told_of_what_was_never_answered() -> None:
