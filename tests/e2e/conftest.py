@@ -1,15 +1,21 @@
-"""What needs an engine: its environment and real backends."""
+"""The engine's environment, real backends, and what is built once for all tests."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from cato_backend import __version__
 from cato_backend.engines.environments import Environment, find_environment
 from cato_backend.engines.pins import EngineKind
 from tests.e2e.real import CATO, RealBackend, serve
+from tests.e2e.sharing import built_once, share_out
+
+PROJECT = Path(__file__).parents[2]
 
 CROWDED = """
 # One at a time in the engine, two at a time from the gateway: so a second request waits in the
@@ -25,6 +31,39 @@ engine_args = ["--max_num_seqs", "1"]
 [engine]
 kind = "cpu"
 """
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    share_out(items)
+
+
+@pytest.fixture(scope="session")
+def common_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this run that all of pytest's processes have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def wheel_path(common_folder: Path) -> Path:
+    """Where the wheel is, once a test needs it."""
+    return common_folder / "wheel" / f"cato_lsp-{__version__}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="session")
+def wheel(wheel_path: Path) -> Path:
+    """The distribution, as `pip` would download it."""
+    assert built_once(wheel_path.parent, _build_wheel) == wheel_path
+    return wheel_path
+
+
+def _build_wheel(folder: Path) -> Path:
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(PROJECT)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import sysconfig
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -15,17 +13,17 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import BrowserContext
 
 from cato_backend.wire.paths import cache_dir
 from tests.e2e.backend import Backend, serve
-from tests.e2e.vscode.browser import launch_browser
+from tests.e2e.sharing import built_once
+from tests.e2e.vscode.browser import forget, launch_browser
 from tests.e2e.vscode.code_server import CodeServer, serve_editor
 from tests.e2e.vscode.editor import Editor, open_editor
 from tests.e2e.vscode.package import build_vsix
 from tests.e2e.vscode.tools import Tools, ToolsUnavailable, ensure_tools
 
-PROJECT = Path(__file__).parents[3]
 REPLY = "\n    return a + b\n"
 SOURCE = """\
 def scale(values, factor):
@@ -51,31 +49,23 @@ def tools() -> Tools:
 
 
 @pytest.fixture(scope="package")
-def vsix(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def vsix(tools: Tools, common_folder: Path) -> Path:
     """The extension, packaged."""
-    return build_vsix(tmp_path_factory.mktemp("vsix"))
-
-
-@pytest.fixture(scope="package")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The distribution of the language server, as `pip` would download it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(PROJECT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return next(folder.glob("*.whl"))
+    return built_once(common_folder / "vsix", build_vsix)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def code_server(
-    tools: Tools, vsix: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+    tools: Tools, vsix: Path, wheel_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[CodeServer]:
     """VS Code with the extension, for a person who has no language server on their PATH."""
     environment = {
         "CATO_BACKEND_AUTOSTART": "false",
-        "CATO_INSTALL_SOURCE": str(wheel),
+        "CATO_INSTALL_SOURCE": str(wheel_path),
         "PATH": _path_without("cato-lsp"),
         "PIP_CACHE_DIR": str(cache_dir() / "pip"),
+        # Python compiles what it comes to run.
+        "PIP_NO_COMPILE": "1",
     }
     root = tmp_path_factory.mktemp("editor")
     async with serve_editor(tools, vsix, root, environment) as server:
@@ -83,9 +73,11 @@ async def code_server(
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def browser(tools: Tools) -> AsyncIterator[Browser]:
+async def browser(
+    tools: Tools, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BrowserContext]:
     """Chromium."""
-    async with launch_browser(tools.chromium) as launched:
+    async with launch_browser(tools.chromium, tmp_path_factory.mktemp("browser")) as launched:
         yield launched
 
 
@@ -131,12 +123,13 @@ def configure(folder: Path) -> Configure:
     return write
 
 
-@pytest.fixture
-def window(
-    code_server: CodeServer, browser: Browser, folder: Path, request: pytest.FixtureRequest
+@pytest_asyncio.fixture(loop_scope="package")
+async def window(
+    code_server: CodeServer, browser: BrowserContext, folder: Path, request: pytest.FixtureRequest
 ) -> OpenEditor:
     """Opens a window, on the folder if on nothing else, in an editor that nobody has changed."""
     code_server.set_settings({}, {})
+    await forget(browser, code_server.url)
     return lambda place=folder: open_editor(browser, code_server.url, place, request.node.name)
 
 

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 KEY_DELAY_MS = 30
+LOOK_MS = 50
 LOAD_TIMEOUT_MS = 60_000
 TIMEOUT_MS = 60_000
 
@@ -87,7 +88,9 @@ class Editor:
 
     async def wait_ghost_text(self, timeout_ms: int = TIMEOUT_MS) -> str:
         """The suggestion that is shown, once there is one that stays."""
-        shown = await self.page.wait_for_function(GHOST_TEXT, arg=GHOST, timeout=timeout_ms)
+        shown = await self.page.wait_for_function(
+            GHOST_TEXT, arg=GHOST, timeout=timeout_ms, polling=LOOK_MS
+        )
         return str(await shown.json_value())
 
     async def wait_no_ghost_text(self) -> None:
@@ -167,15 +170,14 @@ class Editor:
 
 
 @asynccontextmanager
-async def open_editor(browser: Browser, url: str, place: Path, name: str) -> AsyncIterator[Editor]:
+async def open_editor(
+    browser: BrowserContext, url: str, place: Path, name: str
+) -> AsyncIterator[Editor]:
     """A fresh window on a folder or a workspace. If the block fails, its screen is kept."""
-    context = await browser.new_context(
-        viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
-    )
     kind = "workspace" if place.suffix == ".code-workspace" else "folder"
+    page = await browser.new_page()
     try:
-        page = await context.new_page()
-        await page.goto(f"{url}/?{kind}={quote(str(place))}")
+        await page.goto(f"{url}/?{kind}={quote(str(place))}", wait_until="commit")
         await page.wait_for_selector(".monaco-workbench", timeout=LOAD_TIMEOUT_MS)
         try:
             yield Editor(page)
@@ -183,4 +185,4 @@ async def open_editor(browser: Browser, url: str, place: Path, name: str) -> Asy
             await Editor(page).keep(f"failed-{name}")
             raise
     finally:
-        await context.close()
+        await page.close()

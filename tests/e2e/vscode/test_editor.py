@@ -109,7 +109,7 @@ async def test_the_token_outlives_a_restart_and_completions_can_be_switched_off(
 
 
 async def test_the_first_run_installs_the_language_server(
-    window: OpenEditor, backend: Backend
+    wheel: Path, window: OpenEditor, backend: Backend
 ) -> None:
     async with window() as editor:
         await editor.wait_status("starting")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import TimeoutError
 
-from tests.e2e.idioms import LEARNED, Begun
+from tests.e2e.idioms import IDIOMS_BEGUN, Begun
 from tests.e2e.real import RealBackend
 from tests.e2e.vscode.conftest import SOURCE, Configure, OpenEditor
 from tests.e2e.vscode.editor import Editor
@@ -72,12 +72,12 @@ async def test_idioms_are_completed_to_something_useful(
     window: OpenEditor, configure: Configure, folder: Path, real_backend: RealBackend
 ) -> None:
     configure(**{"backend.url": real_backend.url})
-    for begun in LEARNED:
+    for begun in IDIOMS_BEGUN:
         (folder / begun.file).write_text(begun.source, encoding="utf-8")
     async with window() as editor:
         await editor.wait_status("ready")
-        for begun in LEARNED:
+        for begun in IDIOMS_BEGUN:
             await complete(editor, begun, folder / begun.file)
-    for begun in LEARNED:
+    for begun in IDIOMS_BEGUN:
         text = (folder / begun.file).read_text(encoding="utf-8")
         assert begun.is_useful(text), text
