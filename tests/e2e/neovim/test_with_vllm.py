@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.idioms import LEARNED, NOT_LEARNED, Begun
+from tests.e2e.idioms import IDIOMS_BEGUN, Begun
 from tests.e2e.neovim import documented
 from tests.e2e.neovim.editor import Home, headless
 from tests.e2e.neovim.terminal import terminal
@@ -52,22 +52,13 @@ def test_vllm_summarizes_and_translates(
             view.type("q")
 
 
-@pytest.mark.parametrize("begun", LEARNED, ids=lambda begun: begun.name)
+@pytest.mark.parametrize("begun", IDIOMS_BEGUN, ids=lambda begun: begun.name)
 def test_an_idiom_is_completed_to_something_useful(
     begun: Begun, person: Home, source: Path, real_backend: RealBackend
 ) -> None:
     home = person.with_backend(real_backend.url, "")
     text = accepted(home, source, begun)
     assert begun.is_useful(text), text
-
-
-def test_a_loop_parses_though_its_range_is_not_learned(
-    person: Home, source: Path, real_backend: RealBackend
-) -> None:
-    home = person.with_backend(real_backend.url, "")
-    text = accepted(home, source, NOT_LEARNED)
-    if not NOT_LEARNED.is_useful(text):
-        pytest.xfail(f"the model has not learned what a loop ranges over:\n{text}")
 
 
 def accepted(home: Home, source: Path, begun: Begun) -> str:
