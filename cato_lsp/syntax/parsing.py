@@ -22,9 +22,16 @@ of 20,000 lines takes 0.1 s."""
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
+PAUSE_US = 200_000
+"""The same for a pause, in which nobody waits for the next key yet. An open bracket in the middle
+of a long file of short functions takes seconds, growing with the square of its size."""
+
+OPENING_US = 2_000_000
+"""And for the first parse of a text, for which there is no older tree."""
+
 REST = 10
-"""Keys without another attempt after one that was given up; twice as many after each further one,
-for where one takes too long, so do the next ones. A pause parses to the end anyway."""
+"""Keys, or pauses, without another attempt after one that was given up; twice as many after each
+further one, for where one takes too long, so do the next ones."""
 LONGEST_REST = 160
 
 
@@ -35,13 +42,13 @@ def open_document(uri: str, language_id: str, version: int, text: str) -> Docume
 
 
 def settled(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the tree of its very text. Takes up to 0.1 s where it has an older one."""
+    """The snapshot with the tree of its very text, where that is known within 0.2 s."""
     grammar = language(snapshot.language_id)
     if snapshot.settled or grammar is None:
         return snapshot
     parse = _Incremental(grammar)
     parsed = parse(snapshot.text, snapshot.lines, snapshot.tree, patient=True)
-    return replace(snapshot, tree=parsed.tree, settled=True)
+    return replace(snapshot, tree=parsed.tree, settled=parsed.settled)
 
 
 def _parse_for(language_id: str) -> Parse:
@@ -58,9 +65,9 @@ def _parse_for(language_id: str) -> Parse:
 
 class _Incremental:
     def __init__(self, grammar: Language) -> None:
-        self._patient = Parser(grammar)
-        self._hasty = _hasty_parser(grammar)
-        self._resting, self._rest = 0, REST
+        self._first = _parser(grammar, OPENING_US)
+        self._at_pauses = _Bounded(grammar, PAUSE_US)
+        self._at_keys = _Bounded(grammar, PATIENCE_US)
 
     def __call__(
         self, text: str, lines: LineIndex, edited: Tree | None, *, patient: bool
@@ -69,33 +76,49 @@ class _Incremental:
         if reason is not None:
             return Parsed(None, reason)
         if edited is None:
-            return Parsed(self._patient.parse(_source(text)))
-        if patient:
-            return Parsed(self._patient.parse(_source(text), edited))
-        return self._hastily(text, edited)
+            tree = _tree(self._first, text, None)
+            return Parsed(tree, None if tree is not None else "it takes too long to parse")
+        tree = (self._at_pauses if patient else self._at_keys).parse(text, edited)
+        return Parsed(edited, settled=False) if tree is None else Parsed(tree)
 
-    def _hastily(self, text: str, edited: Tree) -> Parsed:
+
+class _Bounded:
+    """Parses again what was edited, for a bounded time, and rests where that was not enough."""
+
+    def __init__(self, grammar: Language, patience_us: int) -> None:
+        self._parser = _parser(grammar, patience_us)
+        self._resting, self._rest = 0, REST
+
+    def parse(self, text: str, edited: Tree) -> Tree | None:
         if self._resting > 0:
             self._resting -= 1
-            return Parsed(edited, settled=False)
-        try:
-            parsed = Parsed(self._hasty.parse(_source(text), edited))
-        except ValueError:
-            # How tree-sitter says that its time was up; it would resume there next time.
-            self._hasty.reset()
+            return None
+        tree = _tree(self._parser, text, edited)
+        if tree is None:
             self._resting, self._rest = self._rest, min(2 * self._rest, LONGEST_REST)
-            return Parsed(edited, settled=False)
-        self._rest = REST
-        return parsed
+        else:
+            self._rest = REST
+        return tree
 
 
-def _hasty_parser(grammar: Language) -> Parser:
+def _tree(parser: Parser, text: str, edited: Tree | None) -> Tree | None:
+    """None where the parser's time was up."""
+    try:
+        source = _source(text)
+        return parser.parse(source) if edited is None else parser.parse(source, edited)
+    except ValueError:
+        # How tree-sitter says so; it would resume there next time.
+        parser.reset()
+        return None
+
+
+def _parser(grammar: Language, patience_us: int) -> Parser:
     with warnings.catch_warnings():
         # Deprecated in favour of a callback, which is heard only where the text is read by another
         # callback; and tree-sitter's binding never frees what that one returns: 10 kB a key.
         warnings.simplefilter("ignore", DeprecationWarning)
         return Parser(  # pyright: ignore[reportDeprecated]
-            grammar, timeout_micros=PATIENCE_US
+            grammar, timeout_micros=patience_us
         )
 
 

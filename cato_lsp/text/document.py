@@ -97,7 +97,7 @@ class Document:
 
     def settle(self) -> None:
         """Parses to the end where a key's parse was given up: for a moment when nobody types, or
-        before work on a whole unit. Takes up to 0.1 s for 20,000 lines; else nothing."""
+        before work on a whole unit. Takes up to 0.2 s, and may be given up as well."""
         now = self._now
         if not now.settled:
             parsed = self._parse(now.text, now.lines, now.tree, patient=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cato_lsp.classify import Action, Targets, classify
 from cato_lsp.completion import Completeness
 from cato_lsp.syntax import Rest, open_document, syntax_context
-from cato_lsp.syntax.parsing import settled
+from cato_lsp.syntax.parsing import REST, settled
 from cato_lsp.text import Change, Encoding, Position, Range
 from cato_lsp.units import unit_at
 from cato_lsp.window import window
@@ -110,9 +110,10 @@ def test_any_text_and_place_can_be_asked_for(
     assert unit is None or unit.start <= max(offset, unit.start) <= len(text)
 
 
-def unsettled_document() -> tuple[Any, Position]:
+def unsettled_document(functions_around: int = 60) -> tuple[Any, Position]:
     """One whose last edit broke more than one key's parse may repair."""
-    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(400))
+    count = functions_around
+    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(count))
     document = open_document("file:///a", "python", 1, functions + "\n" + functions)
     place = Position(functions.count("\n"), 0)
     added = Change("def added(a):\n    return (a, \n", Range(place, place))
@@ -132,6 +133,21 @@ def test_a_parse_that_takes_too_long_is_given_up_and_made_up_for() -> None:
     assert document.snapshot().settled
     assert document.snapshot().version == 2
     assert settled(snapshot).tree is not snapshot.tree
+
+
+def test_a_parse_that_would_take_seconds_is_given_up_at_a_pause_too() -> None:
+    document, position = unsettled_document(functions_around=2500)
+    before = document.snapshot()
+    document.settle()
+    assert not document.snapshot().settled
+    assert document.snapshot().tree is before.tree
+    offset = before.offset(position, Encoding.UTF16)
+    assert syntax_context(document.snapshot(), offset).in_expression
+    close = Range(position, position)
+    document.apply([Change("b))", close)], 3, Encoding.UTF16)
+    for _ in range(REST + 1):
+        document.settle()
+    assert document.snapshot().settled
 
 
 def test_other_places_of_an_unsettled_document_are_still_known() -> None:
