@@ -49,7 +49,7 @@ contract: $(VENV)/developing  ## LSP and HTTP against started processes: at most
 
 e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minutes
 	$(BIN)/cato engine install cpu
-	$(PYTEST) tests/e2e --dist loadgroup --no-loadscope-reorder --durations 10
+	$(PYTEST) tests/e2e --dist loadscope --no-loadscope-reorder --durations 10
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600

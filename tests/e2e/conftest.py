@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from cato_backend import __version__
 from cato_backend.engines.environments import Environment, find_environment
 from cato_backend.engines.pins import EngineKind
 from tests.e2e.real import CATO, RealBackend, serve
-from tests.e2e.sharing import built_once, share_out
+from tests.e2e.sharing import ByGroup, built_once, in_order
 
 PROJECT = Path(__file__).parents[2]
 
@@ -35,7 +36,11 @@ kind = "cpu"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    share_out(items)
+    in_order(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup:
+    return ByGroup(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # A test belongs to the first group with a part of its id.
 GROUPS = {
@@ -34,16 +35,24 @@ def group_of(node_id: str) -> tuple[str, int]:
     )
 
 
-def share_out(items: list[pytest.Item]) -> None:
-    """Orders the tests by group, and tells pytest-xdist the groups."""
+def in_order(items: list[pytest.Item]) -> None:
+    """Sorts the tests by group, the longest first."""
 
     def order(item: pytest.Item) -> tuple[int, int]:
         group, place = group_of(item.nodeid)
         return FIRST.index(group), place
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)[0]))
     items.sort(key=order)
+
+
+class ByGroup(LoadScopeScheduling):
+    """Gives one group after the other to whichever process is free.
+
+    (pytest-xdist's own groups, by a mark, tell by a suffix of the id, which pytest 9.2 ignores.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)[0]
 
 
 def built_once(folder: Path, build: Callable[[Path], Path]) -> Path:

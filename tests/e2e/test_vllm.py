@@ -110,4 +110,5 @@ def test_a_prompt_beyond_the_context_is_refused_or_trimmed(client: openai.OpenAI
     long = "value = compute(value)\n" * 2000
     answer = client.completions.create(prompt=long, suffix="\n", **GREEDY)
     assert answer.usage is not None
-    assert 1000 < answer.usage.prompt_tokens < 2048
+    # Cut in steps of a quarter, at the ratio of characters to tokens that earlier texts taught.
+    assert 800 < answer.usage.prompt_tokens < 2048
