@@ -34,7 +34,6 @@ kind = "cpu"
 """
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in_order(items)
 
