@@ -46,9 +46,8 @@ def settled(snapshot: Snapshot) -> Snapshot:
     grammar = language(snapshot.language_id)
     if snapshot.settled or grammar is None:
         return snapshot
-    parse = _Incremental(grammar)
-    parsed = parse(snapshot.text, snapshot.lines, snapshot.tree, patient=True)
-    return replace(snapshot, tree=parsed.tree, settled=parsed.settled)
+    tree = _tree(_parser(grammar, PAUSE_US), snapshot.text, snapshot.tree)
+    return snapshot if tree is None else replace(snapshot, tree=tree, settled=True)
 
 
 def _parse_for(language_id: str) -> Parse:

@@ -11,10 +11,12 @@ from tests.fakes.vllm import FakeVllm
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n"
 
 
-async def opened(launch: Launcher, fake: FakeVllm, reply: str) -> Editor:
+async def opened(
+    launch: Launcher, fake: FakeVllm, reply: str, source: str = BEFORE + AFTER
+) -> Editor:
     await fake.change(reply=reply)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
-    editor.open(BEFORE + AFTER)
+    editor.open(source)
     return editor
 
 
@@ -36,9 +38,7 @@ async def test_what_was_suggested_is_not_asked_for_again_while_it_is_typed(
 async def test_the_lines_below_stay_while_the_first_one_is_typed(
     launch: Launcher, fake: FakeVllm
 ) -> None:
-    await fake.change(reply="\n    total = a + b\n    return total\n")
-    editor = await launch.editor(settings={"backend": {"url": fake.url}})
-    editor.open("def add(a, b):")
+    editor = await opened(launch, fake, "\n    total = a + b\n    return total\n", "def add(a, b):")
     assert (
         text_of(await editor.inline(0, 14, automatic=True))
         == "\n    total = a + b\n    return total"
@@ -106,9 +106,9 @@ async def test_lines_that_are_whole_are_shown_before_the_rest_has_come(
 
 
 async def test_the_end_of_a_line_fetches_the_next_one(launch: Launcher, fake: FakeVllm) -> None:
-    await fake.change(reply="\n    d = c * 2\n    e = 5\n")
-    editor = await launch.editor(settings={"backend": {"url": fake.url}})
-    editor.open("def f(a):\n    c = a + 1\n")
+    editor = await opened(
+        launch, fake, "\n    d = c * 2\n    e = 5\n", "def f(a):\n    c = a + 1\n"
+    )
     assert await editor.inline(1, 13, automatic=True) is None
     await fake.wait_until(lambda state: state.running == 0)
     editor.type("\n    ", 1, 13, 2)
@@ -130,9 +130,7 @@ async def test_a_cache_hit_does_not_wait(launch: Launcher, fake: FakeVllm) -> No
 async def test_at_the_end_of_a_comment_that_was_typed_along_nothing_is_asked(
     launch: Launcher, fake: FakeVllm
 ) -> None:
-    await fake.change(reply="adds them\n")
-    editor = await launch.editor(settings={"backend": {"url": fake.url}})
-    editor.open("# This \n")
+    editor = await opened(launch, fake, "adds them\n", "# This \n")
     assert text_of(await editor.inline(0, 7, automatic=True)) == "adds them"
     editor.type("adds them", 0, 7, 2)
     assert await editor.inline(0, 16, automatic=True) is None
