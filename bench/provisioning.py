@@ -9,15 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from math import nan
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+from bench.clairvoyant import Clairvoyant, Foresight
+from bench.provisioning_report import tables
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
@@ -26,6 +27,7 @@ from cato_backend.provisioning.rules.ray_ttft import RayTtft, RayTtftSettings
 from cato_backend.provisioning.rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 from cato_backend.provisioning.rules.static import StaticPeak
 from cato_backend.scheduling import Setup, make_policy
+from cato_backend.simulation.outcome import Outcome
 from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.scaling import ScaledSimulator
 from cato_backend.simulation.scoring import Capacity, score
@@ -37,42 +39,40 @@ from cato_backend.simulation.workloads.processes import DayCurve
 RESULTS = Path(__file__).parent / "results/provisioning.json"
 ROUTER = "cato"
 MOST = 16
-GOODPUTS = (0.90, 0.95, 0.97)
 DAY = {"rate": 6.0, "duration_s": 3600.0}
 TRACE_S = 1420.0
+BUSIEST_S = 150.0
+"""The stretch that a static fleet for the peak is measured by: an hour of the pressed day."""
 LONGEST_PROMPT = 1024
 """Tokens: with the trace's own, half of the completions would miss on an idle reference replica."""
 
 SETTINGS: dict[str, tuple[Any, ...]] = {
     "planned": tuple(
         PlannedSettings(goodput, patience_s=patience_s)
-        for goodput in (0.8, 0.9, 0.97)
+        for goodput in (0.8, 0.9, 0.97, 0.99)
         for patience_s in (60.0, 300.0)
     ),
-    "static": (2, 3, 4, 5, 7),
+    "static": (2, 3, 4, 5, 7, 9),
+    "clairvoyant": tuple(
+        Foresight(per_replica, worth)
+        for per_replica, worth in ((4.0, 4.0), (3.0, 6.0), (2.5, 8.0), (2.0, 8.0), (2.0, 12.0))
+    ),
     "queue-length": tuple(
         QueueLengthSettings(target, look_back_s=look, upscale_delay_s=up, downscale_delay_s=down)
         for target, look, up, down in (
-            (2, 10.0, 0.0, 60.0),
             (4, 10.0, 0.0, 60.0),
             (8, 10.0, 0.0, 60.0),
+            (16, 10.0, 0.0, 60.0),
             (4, 30.0, 30.0, 600.0),
+            (16, 30.0, 30.0, 600.0),
         )
     ),
     "ray-ttft": tuple(
         RayTtftSettings(upper, lower) for upper, lower in ((0.4, 0.15), (0.7, 0.3), (1.0, 0.5))
     ),
     "remaining-slack": tuple(
-        RemainingSlackSettings(weight, slots=slots)
-        for weight, slots in ((0.7, 4), (1.0, 4), (1.0, 16))
+        RemainingSlackSettings(weight, slots=slots) for weight, slots in ((1.0, 4), (1.0, 16))
     ),
-}
-MAKERS: dict[str, Callable[[Profile, Any], ScalingRule]] = {
-    "planned": Planned,
-    "static": lambda _, count: StaticPeak(count),
-    "queue-length": lambda _, settings: QueueLength(settings),
-    "ray-ttft": lambda _, settings: RayTtft(settings),
-    "remaining-slack": lambda _, settings: RemainingSlack(settings),
 }
 
 
@@ -88,11 +88,35 @@ class Case:
     seed: int
 
 
+def _knowing(profile: Profile, foresight: Foresight, case: Case) -> ScalingRule:
+    times = (arrival.time for arrival in case.workload.arrivals(case.seed))
+    return Clairvoyant(times, profile.start_s, MOST, foresight)
+
+
+MAKERS: dict[str, Callable[[Profile, Any, Case], ScalingRule]] = {
+    "planned": lambda profile, settings, _: Planned(profile, settings),
+    "static": lambda _, count, __: StaticPeak(count),
+    "clairvoyant": _knowing,
+    "queue-length": lambda _, settings, __: QueueLength(settings),
+    "ray-ttft": lambda _, settings, __: RayTtft(settings),
+    "remaining-slack": lambda _, settings, __: RemainingSlack(settings),
+}
+
+
+def busiest(outcomes: Sequence[Outcome], width_s: float) -> Sequence[Outcome]:
+    """Those that arrived in the stretch of this width with the most arrivals."""
+    ordered = sorted(outcomes, key=lambda each: each.arrival.time)
+    times = [each.arrival.time for each in ordered]
+    ends = [bisect_left(times, time + width_s) for time in times]
+    begin = max(range(len(times)), key=lambda place: ends[place] - place)
+    return ordered[begin : ends[begin]]
+
+
 def run(case: Case) -> dict[str, Any]:
     """What the run came to."""
     profile = replace(REFERENCE, start_s=case.start_s)
     setting = SETTINGS[case.rule][case.setting]
-    rule = MAKERS[case.rule](profile, setting)
+    rule = MAKERS[case.rule](profile, setting, case)
     begin = setting if case.rule == "static" else 3
     fleet = Fleet(replicas=begin, profile=profile)
     provisioner = Provisioner(profile.model, Bounds(1, MOST), rule)
@@ -101,6 +125,7 @@ def run(case: Case) -> dict[str, Any]:
     duration_s = case.workload.duration_s
     capacity = Capacity(done.replica_s, profile, done.run.busy_s)
     found = score(done.run.outcomes, duration_s, capacity)
+    peak = score(busiest(done.run.outcomes, BUSIEST_S), BUSIEST_S)
     return {
         "workload": case.workload_name,
         "start_s": case.start_s,
@@ -109,74 +134,28 @@ def run(case: Case) -> dict[str, Any]:
         "seed": case.seed,
         "goodput": round(found.overall.goodput, 4),
         "classes": {task.value: round(each.goodput, 4) for task, each in found.classes.items()},
+        "peak_goodput": round(peak.overall.goodput, 4),
         "mean_replicas": round(done.replica_s / duration_s, 3),
         "utilization": round(found.utilization, 4),
         "moves": len(done.plans),
     }
 
 
-def cases(trace: Path, seeds: int) -> Iterator[Case]:
+def cases(trace: Path, seeds: Sequence[int]) -> Iterator[Case]:
     """Every run: the day's curve, and the trace with a slow and with a fast start."""
     rows = load_trace(trace)
     rate = len(rows) / (rows[-1].time - rows[0].time)
     replay = TraceWorkload(rows, rate, TRACE_S, longest_prompt=LONGEST_PROMPT)
     workloads: list[tuple[str, Workload, float]] = [
         ("azure replay", replay, 60.0),
-        ("azure replay", replay, 10.0),
         ("day's curve", MixWorkload(DayCurve(DAY["rate"]), DAY["duration_s"]), 15.0),
+        ("azure replay", replay, 10.0),
     ]
-    for name, workload, start_s in workloads:
-        for rule, settings in SETTINGS.items():
-            for number in range(len(settings)):
-                for seed in range(seeds):
+    for seed in seeds:
+        for name, workload, start_s in workloads:
+            for rule, settings in SETTINGS.items():
+                for number in range(len(settings)):
                     yield Case(name, workload, start_s, rule, number, seed)
-
-
-def frontier(rows: Sequence[dict[str, Any]], goodput: float) -> float:
-    """Mean replicas with which a rule reaches the goodput: the cheapest mixture of two settings,
-    one below and one at or above it; NaN where no setting reaches it."""
-    points = [(row["goodput"], row["mean_replicas"]) for row in rows]
-    above = [point for point in points if point[0] >= goodput]
-    below = [point for point in points if point[0] < goodput]
-    costs = [cost for _, cost in above]
-    for high, dear in above:
-        for low, cheap in below:
-            costs.append(cheap + (dear - cheap) * (goodput - low) / (high - low))
-    return min(costs, default=nan)
-
-
-def means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row for each setting: the mean over the seeds."""
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(row["setting"], []).append(row)
-    names = ("goodput", "mean_replicas", "moves")
-    return [
-        {"setting": setting, **{name: fmean(row[name] for row in found) for name in names}}
-        for setting, found in grouped.items()
-    ]
-
-
-def tables(rows: Sequence[dict[str, Any]]) -> str:
-    """A table for each workload and start-up time."""
-    lines: list[str] = []
-    for key in dict.fromkeys((row["workload"], row["start_s"]) for row in rows):
-        here = [row for row in rows if (row["workload"], row["start_s"]) == key]
-        lines.append(f"\n{key[0]}, a replica starts in {key[1]:.0f} s: mean replicas for a goodput")
-        lines.append("| rule | " + " | ".join(f"{g:.0%}" for g in GOODPUTS) + " |")
-        costs = {
-            rule: [frontier(means([r for r in here if r["rule"] == rule]), g) for g in GOODPUTS]
-            for rule in dict.fromkeys(row["rule"] for row in here)
-        }
-        for rule, found in costs.items():
-            lines.append(f"| {rule} | " + " | ".join(f"{cost:.2f}" for cost in found) + " |")
-        others = [found for rule, found in costs.items() if rule != "planned"]
-        ratios = [
-            planned / min((o[i] for o in others if o[i] == o[i]), default=nan)
-            for i, planned in enumerate(costs["planned"])
-        ]
-        lines.append("| planned / best | " + " | ".join(f"{r:.2f}" for r in ratios) + " |")
-    return "\n".join(lines)
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
@@ -190,8 +169,8 @@ def main() -> None:
     """Runs everything, prints the tables, writes the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trace", type=Path, help="Azure's CSV of 2023")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", help="workloads whose name begins so")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
