@@ -27,8 +27,8 @@ _MORE_LEFT_STATUS = 4
 def main() -> int:
     """Measures what is not in the file yet, and prints the tables; 4 where some is left."""
     arguments = _arguments()
-    # Ended from outside, it ends its replicas and its router too. As an interrupt, because the event
-    # loop swallows an exception that a handler raises within a callback.
+    # Ended from outside, it ends its replicas and its router too. As an interrupt, because the
+    # event loop swallows an exception that a handler raises within a callback.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     versions = {name: str(pin) for name, pin in PINS.items()}
     series = Series(arguments.json, _kept(arguments), {"versions": versions, **about()})
