@@ -46,17 +46,18 @@ BUSIEST_S = 150.0
 LONGEST_PROMPT = 1024
 """Tokens: with the trace's own, half of the completions would miss on an idle reference replica."""
 
+_FORESIGHTS = (
+    *((6.0, 3.0), (5.0, 3.0), (4.0, 4.0), (3.0, 6.0)),
+    *((2.5, 8.0), (2.0, 8.0), (2.0, 12.0)),
+)
 SETTINGS: dict[str, tuple[Any, ...]] = {
     "planned": tuple(
         PlannedSettings(goodput, patience_s=patience_s)
-        for goodput in (0.8, 0.9, 0.97, 0.99)
+        for goodput in (0.6, 0.8, 0.9, 0.97, 0.99)
         for patience_s in (60.0, 300.0)
     ),
     "static": (2, 3, 4, 5, 7, 9),
-    "clairvoyant": tuple(
-        Foresight(per_replica, worth)
-        for per_replica, worth in ((4.0, 4.0), (3.0, 6.0), (2.5, 8.0), (2.0, 8.0), (2.0, 12.0))
-    ),
+    "clairvoyant": tuple(Foresight(per_replica, worth) for per_replica, worth in _FORESIGHTS),
     "queue-length": tuple(
         QueueLengthSettings(target, look_back_s=look, upscale_delay_s=up, downscale_delay_s=down)
         for target, look, up, down in (
