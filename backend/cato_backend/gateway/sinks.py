@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from cato_backend.errors import Cancelled, InternalError, RequestError
 from cato_backend.gateway.responses import error_event
-from cato_backend.runtime.calls import Started
+from cato_backend.runtime.calls import Sink, Started
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 
@@ -37,12 +37,19 @@ def started_headers(started: Started) -> dict[str, str]:
     return headers
 
 
-class StreamSink:
+class _Response(web.StreamResponse):
+    _send_headers_immediately = False
+    """As aiohttp does for a body that is there from the start."""
+
+
+class StreamSink(Sink):
     """Server-sent events. Nothing is sent before `begin`: until then an error can be a status."""
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._response: web.StreamResponse | None = None
+        self._under_way = False
+        """Between the first write and the last."""
         self._ended = False
 
     @property
@@ -51,8 +58,10 @@ class StreamSink:
         return self._response
 
     async def begin(self, started: Started) -> None:
-        """Sends the headers."""
-        self._response = web.StreamResponse(headers=_STREAM_HEADERS | started_headers(started))
+        """Makes the headers; they leave with the first events, in one piece."""
+        self._response = _Response(headers=_STREAM_HEADERS | started_headers(started))
+        if self._request.version >= HttpVersion11:
+            self._response.enable_chunked_encoding()
         await self._response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
@@ -65,6 +74,7 @@ class StreamSink:
         if self._ended:
             return
         self._ended = data.endswith(_END)
+        self._under_way = not self._ended
         try:
             if self._ended:
                 await self._response.write_eof(data)
@@ -72,6 +82,20 @@ class StreamSink:
                 await self._response.write(data)
         except ConnectionError as error:
             raise Cancelled("the client has gone") from error
+
+    def write_now(self, data: bytes) -> bool:
+        """Passes events on past aiohttp's writer, whose way is longer than all else for a token.
+
+        False for the end, before the first write, and where the client has gone or lags.
+        """
+        response, protocol = self._response, self._request.protocol
+        if response is None or not self._under_way or data.endswith(_END):
+            return False
+        transport = protocol.transport
+        if transport is None or transport.is_closing() or protocol.writing_paused:
+            return False
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if response.chunked else data)
+        return True
 
     async def serve(self, work: Awaitable[object], event: str | None = None) -> web.StreamResponse:
         """The response that `work` fills. Raises its errors as long as nothing was sent.
@@ -98,7 +122,7 @@ class StreamSink:
         return self._response
 
 
-class WholeSink:
+class WholeSink(Sink):
     """One JSON body, kept until it is whole."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from cato_backend.gateway.sinks import StreamSink
-from cato_backend.runtime.calls import Started
+from cato_backend.runtime.calls import Sink, Started
 from cato_backend.runtime.chunks import text_of
 from cato_backend.wire import sse
 from cato_backend.wire.tasks import TaskEvent
@@ -68,7 +68,7 @@ class TaskStream:
         await self._sink.write(sse.event(orjson.dumps(value).decode(), name))
 
 
-class UnitSink:
+class UnitSink(Sink):
     """One call's stream as part of the task's."""
 
     def __init__(self, stream: TaskStream, index: int) -> None:

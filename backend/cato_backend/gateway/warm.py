@@ -16,7 +16,7 @@ from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.requests import Origin, Target
-from cato_backend.runtime.calls import Call, Started
+from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import Task
 from cato_backend.wire.warm import WarmStatus
@@ -75,7 +75,7 @@ def _skipped(reason: str) -> web.Response:
     )
 
 
-class _Counts:
+class _Counts(Sink):
     """Takes what the engine says about the prompt, and drops its one token."""
 
     def __init__(self) -> None:

@@ -79,3 +79,7 @@ class Sink(Protocol):
     async def write(self, data: bytes) -> None:
         """Server-sent events as they came, or, of a call that does not stream, the whole JSON."""
         ...
+
+    def write_now(self, data: bytes) -> bool:
+        """Writes events where that takes no waiting; False where nothing was written."""
+        return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import cast
+from typing import TypeAlias, cast
 
 import httptools
 
@@ -18,6 +18,9 @@ _HIGH_WATER = 256 * 1024
 _COMPRESSED = frozenset({b"gzip", b"deflate"})
 _ANY_WINDOW = 47
 """zlib's: gzip or zlib, as the data says."""
+
+Take: TypeAlias = Callable[[bytes], bool]
+"""Takes bytes of a body; False where no more must come until it is asked for."""
 
 
 class BadReply(Exception):
@@ -32,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._silence_s = 0.0
         self._heard = 0.0
@@ -69,22 +73,31 @@ class Connection(asyncio.Protocol):
             await self._wait()
         return self.status
 
-    async def read(self) -> bytes:
-        """What has come of the body; empty at its end. Raises as `headers`."""
-        while not self._chunks and not self._complete:
-            await self._wait()
-        data = b"".join(self._chunks) if len(self._chunks) != 1 else self._chunks[0]
-        self._chunks.clear()
-        if self._held > _HIGH_WATER and self._transport is not None:
-            self._transport.resume_reading()
-        self._held = 0
-        return data
+    async def pour(self, take: Take) -> bool:
+        """Hands what comes of the body to `take` until that returns False, or to the body's end.
+
+        Returns whether more may come. Raises as `headers`. `take` must not raise: it is called as
+        the bytes come, because to wake a task for each token would cost more than to pass it on.
+        """
+        if self._chunks and not take(self._taken()):
+            return True
+        self._take = take
+        try:
+            while self._take is not None and not self._complete:
+                await self._wait()
+        finally:
+            self._take = None
+        return not self._complete
 
     async def read_all(self) -> bytes:
-        """The whole body."""
+        """The whole body. Raises as `headers`."""
         parts: list[bytes] = []
-        while part := await self.read():
+
+        def keep(part: bytes) -> bool:
             parts.append(part)
+            return True
+
+        await self.pour(keep)
         return b"".join(parts)
 
     def done(self) -> bool:
@@ -116,10 +129,20 @@ class Connection(asyncio.Protocol):
     def _wake(self, error: Exception | None = None) -> None:
         self._error = self._error or error
         if self._waiter is not None and not self._waiter.done():
-            if error is None:
-                self._waiter.set_result(None)
-            else:
-                self._waiter.set_exception(error)
+            self._waiter.set_result(None)
+
+    def _taken(self) -> bytes:
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        if self._held > _HIGH_WATER and self._transport is not None:
+            self._transport.resume_reading()
+        self._held = 0
+        return data
+
+    def _hand_over(self) -> None:
+        if self._take is not None and self._chunks and not self._take(self._taken()):
+            self._take = None
+            self._wake()
 
     def _look(self) -> None:
         """One timer for the whole reply: setting it anew for each token would cost more."""
@@ -143,6 +166,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, zlib.error) as error:
             self._wake(BadReply(f"{type(error).__name__}: {error}"))
+        self._hand_over()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. A body without a length ends with it."""
@@ -178,7 +202,6 @@ class Connection(asyncio.Protocol):
         self._held += len(data)
         if self._held > _HIGH_WATER and self._transport is not None:
             self._transport.pause_reading()
-        self._wake()
 
     def on_message_complete(self) -> None:
         """The reply is whole."""

@@ -28,8 +28,15 @@ class Delivery:
         self._dispatcher = dispatcher
         self._describe = describe
 
-    async def relay(self, dispatch: Dispatch, relayed: Relayed) -> None:
-        """Tells the scheduler of progress, and the client of everything from the first token on."""
+    def outlet(self, dispatch: Dispatch) -> Stretch:
+        """Takes what the replica of this dispatch answers."""
+        return Stretch(self, dispatch)
+
+    def relay(self, dispatch: Dispatch, relayed: Relayed) -> bool:
+        """Tells the scheduler of progress, and the client of everything from the first token on.
+
+        False where the client cannot be told at once: `flush` is due.
+        """
         flight = self._flight
         if relayed.tokens or relayed.prompt_tokens:
             self._dispatcher.tell(
@@ -41,18 +48,24 @@ class Delivery:
                     relayed.cached_tokens,
                 )
             )
-        if relayed.tokens or flight.begun:
-            await self.flush(dispatch.replica_id, relayed.data)
-        else:  # A chat's opening chunk says nothing yet: another replica may still take over.
-            flight.held += relayed.data
+        if self._sent_now(relayed.data):
+            return True
+        flight.held += relayed.data
+        # A chat's opening chunk says nothing yet: another replica may still take over.
+        return not (relayed.tokens or flight.begun)
 
-    async def flush(self, replica_id: str, data: bytes = b"") -> None:
-        """Sends what was held and `data`, under the headers if they have not left yet."""
+    def _sent_now(self, data: bytes) -> bool:
         flight = self._flight
-        data = flight.held + data
+        if not flight.begun or flight.held:
+            return False
+        return not data or self._sink.write_now(data)
+
+    async def flush(self, replica_id: str) -> None:
+        """Sends what was held, under the headers if they have not left yet."""
+        flight = self._flight
+        data, flight.held = flight.held, b""
         if not data:
             return
-        flight.held = b""
         if not flight.begun:
             await self._begin(replica_id)
         await self._sink.write(data)
@@ -70,3 +83,19 @@ class Delivery:
         flight.begun = True
         flight.first_token_at = self._dispatcher.clock()
         await self._sink.begin(self._describe(flight, replica_id))
+
+
+class Stretch:
+    """The part of a delivery that one attempt brings: an `Outlet`."""
+
+    def __init__(self, delivery: Delivery, dispatch: Dispatch) -> None:
+        self._delivery = delivery
+        self._dispatch = dispatch
+
+    def take(self, relayed: Relayed) -> bool:
+        """See `Delivery.relay`."""
+        return self._delivery.relay(self._dispatch, relayed)
+
+    async def settle(self) -> None:
+        """Sends what could not be sent at once."""
+        await self._delivery.flush(self._dispatch.replica_id)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 
 from cato_backend.errors import RequestError
-from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
@@ -67,7 +66,8 @@ class Pilot:
         flight.predicted = self._predictions.of(flight.call.request, dispatch.replica_id)
         try:
             async with flight.attempt(dispatch.attempt):
-                await self._stream(flight, dispatch, delivery)
+                leg = self._leg(flight.call, dispatch)
+                await self._attempts.run(flight, leg, delivery.outlet(dispatch))
                 await delivery.flush(dispatch.replica_id)
         except Interrupted:
             return False
@@ -77,12 +77,6 @@ class Pilot:
         self._dispatcher.tell(Finished(dispatch.request_id, dispatch.attempt))
         self._finish(flight)
         return True
-
-    async def _stream(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> None:
-        async def emit(relayed: Relayed) -> None:
-            await delivery.relay(dispatch, relayed)
-
-        await self._attempts.run(flight, self._leg(flight.call, dispatch), emit)
 
     def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
         log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)

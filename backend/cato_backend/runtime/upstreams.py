@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from cato_backend.runtime.connections import Connection
+from cato_backend.runtime.connections import Connection, Take
 
 _CONNECT_S = 5.0
 
@@ -31,13 +31,12 @@ class Reply:
         self._connection = connection
         self.status = connection.status
 
-    async def read(self) -> bytes:
-        """What has come of the body; empty at its end. Raises ConnectionError, TimeoutError,
-        BadReply."""
-        return await self._connection.read()
+    async def pour(self, take: Take) -> bool:
+        """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
+        return await self._connection.pour(take)
 
     async def read_all(self) -> bytes:
-        """The whole body. Raises as `read`."""
+        """The whole body. Raises as `pour`."""
         return await self._connection.read_all()
 
     def release(self) -> None:
@@ -56,7 +55,7 @@ class Upstreams:
     ) -> Reply:
         """The reply to JSON. `silence_s`: how long it may send nothing before it counts as broken.
 
-        Raises OSError where the replica cannot be connected to, else as `Reply.read`.
+        Raises OSError where the replica cannot be connected to, else as `Reply.pour`.
         """
         server, path = _split(url)
         request = _request(server, path, body, headers)
