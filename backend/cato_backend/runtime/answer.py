@@ -6,8 +6,7 @@ What is remembered (text and token ids sent so far) is what lets another replica
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,9 +24,8 @@ from cato_backend.runtime.chunks import (
 from cato_backend.wire import sse
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
-    """What one event of the replica becomes."""
+class Relayed(NamedTuple):
+    """What one event of the replica becomes. A tuple, because one is made for each token."""
 
     data: bytes
     """For the client; empty where the event was only for us."""
@@ -93,44 +91,47 @@ class Answer:
             raise AttemptBroken("a field of an event is not of OpenAI's type") from error
 
     def _take(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        self._learn_prompt_tokens(chunk.get("usage") or {})
+        usage = chunk.get("usage")
+        if usage:
+            self._learn_prompt_tokens(usage)
         choices: list[dict[str, Any]] = chunk.get("choices") or []
         if not choices:
             return self._usage_chunk(chunk, event)
-        tokens, changed = self._count(chunk, choices)
+        if not self.prompt_ids:
+            ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
+            self.prompt_ids = tuple(ids or ())
+        tokens = self._count(choices)
+        changed = not self._wants_token_ids and _strip_all(chunk, choices)
         changed = self._adopt(chunk) or changed
         data = sse.json_event(orjson.dumps(chunk)) if changed else event.raw
         return Relayed(data, tokens, len(self.prompt_ids) or None)
 
-    def _count(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> tuple[int, bool]:
-        """Adds up the chunk; also tells whether something was stripped from it."""
-        prompt_ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
-        if prompt_ids and not self.prompt_ids:
-            self.prompt_ids = tuple(prompt_ids)
-        tokens, shown, changed = 0, False, False
+    def _count(self, choices: list[dict[str, Any]]) -> int:
+        """Adds up the choices, and tells how many tokens they are."""
+        tokens, shown = 0, False
         for choice in choices:
-            text = text_of(choice)
-            shown = shown or bool(text)
-            ids = choice.get("token_ids")
-            self.text += text
-            self.token_ids.extend(ids or ())
-            # A server that sends no ids is taken to send a token with each piece of text.
-            tokens += len(ids) if ids is not None else bool(text)
+            text, ids = text_of(choice), choice.get("token_ids")
+            if text:
+                shown = True
+                self.text += text
+            if ids is None:
+                # A server that sends no ids is taken to send a token with each piece of text.
+                tokens += bool(text)
+            else:
+                self.token_ids.extend(ids)
+                tokens += len(ids)
             if choice.get("finish_reason") is not None:
                 self._ended.add(choice.get("index") or 0)
-            if not self._wants_token_ids:
-                changed = strip(choice) or changed
-        if not self._wants_token_ids:
-            changed = strip(chunk) or changed
         self.tokens += tokens
         if shown:
             self.tokens_shown = self.tokens
-        return tokens, changed
+        return tokens
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
         """Makes a continuation's chunk look like the first attempt's."""
         if self._resumed_at is None:
-            self._head = self._head or {name: chunk.get(name) for name in ("id", "created")}
+            if not self._head:
+                self._head = {name: chunk.get(name) for name in ("id", "created")}
             return False
         chunk |= self._head
         for choice in chunk.get("choices") or ():
@@ -163,3 +164,11 @@ class Answer:
         if counted is not None:
             given = max(1, counted - (self._resumed_at or 0))
             self.prompt_tokens = len(self.prompt_ids) or given
+
+
+def _strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
+    """Strips the chunk and its choices; whether that changed anything."""
+    changed = strip(chunk)
+    for choice in choices:
+        changed = strip(choice) or changed
+    return changed

@@ -32,10 +32,13 @@ def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
     if not isinstance(value, dict):
         return False
     chunk = cast("dict[str, object]", value)
-    choices: object = chunk.get("choices") or []
-    if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
+    choices, usage = chunk.get("choices") or [], chunk.get("usage")
+    if not isinstance(choices, list) or not (usage is None or isinstance(usage or {}, dict)):
         return False
-    return all(isinstance(choice, dict) for choice in cast("list[object]", choices))
+    for choice in cast("list[object]", choices):  # noqa: SIM110 - a generator costs more than it
+        if not isinstance(choice, dict):
+            return False
+    return True
 
 
 def believed_tokens(counted: object) -> int | None:
@@ -56,18 +59,18 @@ def cached_tokens(usage: Mapping[str, Any]) -> int | None:
 def text_of(choice: Mapping[str, Any]) -> str:
     """The text that a chunk's choice adds, of a completion or of a chat."""
     delta = choice.get("delta")
-    said: Mapping[str, Any] = cast("dict[str, Any]", delta) if isinstance(delta, dict) else {}
-    text = said.get("content") or choice.get("text")
+    text = cast("dict[str, Any]", delta).get("content") if isinstance(delta, dict) else None
+    text = text or choice.get("text")
     return text if isinstance(text, str) else ""
 
 
 def strip(part: dict[str, Any]) -> bool:
     """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked."""
     changed = False
-    for name in ("token_ids", "prompt_token_ids"):
-        if part.get(name) is not None:
-            part[name] = None
-            changed = True
+    if part.get("token_ids") is not None:
+        part["token_ids"], changed = None, True
+    if part.get("prompt_token_ids") is not None:
+        part["prompt_token_ids"], changed = None, True
     return changed
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
+_CR = 0x0D
+"""As a number: to look for a string of bytes costs bytes an exception each time."""
 DONE = "[DONE]"
 CONTENT_TYPE = "text/event-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event: its name (`message` where the stream gives none), its data, its very bytes."""
+class Event(NamedTuple):
+    """One event: its name (`message` where the stream gives none), its data, its very bytes.
+
+    A tuple, because one is made for each token.
+    """
 
     name: str
     data: str
@@ -35,7 +39,7 @@ class EventReader:
     def feed(self, chunk: bytes) -> list[Event]:
         """Returns the events completed by `chunk`. Raises MalformedStream."""
         held = self._held + chunk if self._held else chunk
-        if b"\r" in held:
+        if _CR in held:
             # A lone CR at the very end may be the first half of CRLF: wait for the next chunk.
             tail = b"\r" if held.endswith(b"\r") else b""
             held = (
