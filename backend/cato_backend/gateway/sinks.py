@@ -47,7 +47,9 @@ class StreamSink(Sink):
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
+        self._connection = request.protocol
         self._response: web.StreamResponse | None = None
+        self._chunked = request.version >= HttpVersion11
         self._under_way = False
         """Between the first write and the last."""
         self._ended = False
@@ -60,7 +62,7 @@ class StreamSink(Sink):
     async def begin(self, started: Started) -> None:
         """Makes the headers; they leave with the first events, in one piece."""
         self._response = _Response(headers=_STREAM_HEADERS | started_headers(started))
-        if self._request.version >= HttpVersion11:
+        if self._chunked:
             self._response.enable_chunked_encoding()
         await self._response.prepare(self._request)
 
@@ -88,13 +90,12 @@ class StreamSink(Sink):
 
         False for the end, before the first write, and where the client has gone or lags.
         """
-        response, protocol = self._response, self._request.protocol
-        if response is None or not self._under_way or data.endswith(_END):
+        transport = self._connection.transport
+        if not self._under_way or self._connection.writing_paused or data.endswith(_END):
             return False
-        transport = protocol.transport
-        if transport is None or transport.is_closing() or protocol.writing_paused:
+        if transport is None or transport.is_closing():
             return False
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if response.chunked else data)
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return True
 
     async def serve(self, work: Awaitable[object], event: str | None = None) -> web.StreamResponse:

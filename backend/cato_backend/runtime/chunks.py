@@ -32,8 +32,8 @@ def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
     if not isinstance(value, dict):
         return False
     chunk = cast("dict[str, object]", value)
-    choices, usage = chunk.get("choices") or [], chunk.get("usage")
-    if not isinstance(choices, list) or not (usage is None or isinstance(usage or {}, dict)):
+    choices: object = chunk.get("choices") or []
+    if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
         return False
     for choice in cast("list[object]", choices):  # noqa: SIM110 - a generator costs more than it
         if not isinstance(choice, dict):

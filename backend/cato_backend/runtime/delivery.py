@@ -18,7 +18,7 @@ Describe = Callable[[Flight, str], Started]
 
 
 class Delivery:
-    """Of one flight into one sink, over all its attempts."""
+    """Of one flight into one sink, over all its attempts: an `Outlet`."""
 
     def __init__(
         self, flight: Flight, sink: Sink, dispatcher: Dispatcher, describe: Describe
@@ -27,47 +27,38 @@ class Delivery:
         self._sink = sink
         self._dispatcher = dispatcher
         self._describe = describe
+        self._replica_id = ""
+        self._attempt = 0
 
-    def outlet(self, dispatch: Dispatch) -> Stretch:
-        """Takes what the replica of this dispatch answers."""
-        return Stretch(self, dispatch)
+    def attempt(self, dispatch: Dispatch) -> None:
+        """What is taken from now on comes of this attempt."""
+        self._replica_id, self._attempt = dispatch.replica_id, dispatch.attempt
 
-    def relay(self, dispatch: Dispatch, relayed: Relayed) -> bool:
+    def take(self, relayed: Relayed) -> bool:
         """Tells the scheduler of progress, and the client of everything from the first token on.
 
-        False where the client cannot be told at once: `flush` is due.
+        False where the client cannot be told at once: `settle` is due.
         """
+        data, tokens, prompt_tokens, cached_tokens = relayed
         flight = self._flight
-        if relayed.tokens or relayed.prompt_tokens:
-            self._dispatcher.tell(
-                Progressed(
-                    dispatch.request_id,
-                    dispatch.attempt,
-                    relayed.tokens,
-                    relayed.prompt_tokens,
-                    relayed.cached_tokens,
-                )
-            )
-        if self._sent_now(relayed.data):
+        if tokens or prompt_tokens:
+            name = flight.call.request.id
+            progress = Progressed(name, self._attempt, tokens, prompt_tokens, cached_tokens)
+            self._dispatcher.tell(progress)
+        if flight.begun and not flight.held and (not data or self._sink.write_now(data)):
             return True
-        flight.held += relayed.data
+        flight.held += data
         # A chat's opening chunk says nothing yet: another replica may still take over.
-        return not (relayed.tokens or flight.begun)
+        return not (tokens or flight.begun)
 
-    def _sent_now(self, data: bytes) -> bool:
-        flight = self._flight
-        if not flight.begun or flight.held:
-            return False
-        return not data or self._sink.write_now(data)
-
-    async def flush(self, replica_id: str) -> None:
-        """Sends what was held, under the headers if they have not left yet."""
+    async def settle(self) -> None:
+        """Sends what is held, under the headers if they have not left yet."""
         flight = self._flight
         data, flight.held = flight.held, b""
         if not data:
             return
         if not flight.begun:
-            await self._begin(replica_id)
+            await self._begin()
         await self._sink.write(data)
 
     async def end(self, reason: CancelReason) -> None:
@@ -75,27 +66,12 @@ class Delivery:
         if not self._flight.call.streams:
             raise EndedByClient(f"the client ended it: {reason}")
         if not self._flight.begun:
-            await self._begin("")
+            self._replica_id = ""
+            await self._begin()
         await self._sink.write(sse.event(sse.DONE))
 
-    async def _begin(self, replica_id: str) -> None:
+    async def _begin(self) -> None:
         flight = self._flight
         flight.begun = True
         flight.first_token_at = self._dispatcher.clock()
-        await self._sink.begin(self._describe(flight, replica_id))
-
-
-class Stretch:
-    """The part of a delivery that one attempt brings: an `Outlet`."""
-
-    def __init__(self, delivery: Delivery, dispatch: Dispatch) -> None:
-        self._delivery = delivery
-        self._dispatch = dispatch
-
-    def take(self, relayed: Relayed) -> bool:
-        """See `Delivery.relay`."""
-        return self._delivery.relay(self._dispatch, relayed)
-
-    async def settle(self) -> None:
-        """Sends what could not be sent at once."""
-        await self._delivery.flush(self._dispatch.replica_id)
+        await self._sink.begin(self._describe(flight, self._replica_id))

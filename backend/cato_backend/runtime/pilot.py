@@ -64,11 +64,12 @@ class Pilot:
         flight.dispatched_at = self._dispatcher.clock()
         self._scores.dispatched(flight, dispatch)
         flight.predicted = self._predictions.of(flight.call.request, dispatch.replica_id)
+        delivery.attempt(dispatch)
         try:
             async with flight.attempt(dispatch.attempt):
                 leg = self._leg(flight.call, dispatch)
-                await self._attempts.run(flight, leg, delivery.outlet(dispatch))
-                await delivery.flush(dispatch.replica_id)
+                await self._attempts.run(flight, leg, delivery)
+                await delivery.settle()
         except Interrupted:
             return False
         except AttemptBroken as error:

@@ -94,14 +94,12 @@ class _Pump:
                 pieces.append(self._answer.take(event))  # noqa: PERF401 - those before an error count
         except (AttemptBroken, sse.MalformedStream) as error:
             self._error = error
-        if pieces and not self._outlet.take(_joined(pieces)):
+        if pieces and not self._outlet.take(pieces[0] if len(pieces) == 1 else _joined(pieces)):
             self._unsettled = True
         return not (self._unsettled or self._error or self._answer.finished)
 
 
 def _joined(pieces: list[Relayed]) -> Relayed:
-    if len(pieces) == 1:
-        return pieces[0]
     return Relayed(
         b"".join(piece.data for piece in pieces),
         sum(piece.tokens for piece in pieces),
