@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
                 await self._wait()
         finally:
             self._take = None
-        return not self._complete
+        return bool(self._chunks) or not self._complete
 
     async def read_all(self) -> bytes:
         """The whole body. Raises as `headers`."""

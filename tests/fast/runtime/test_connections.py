@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from cato_backend.runtime.connections import BadReply
+from cato_backend.runtime.connections import BadReply, Connection
 from cato_backend.runtime.upstreams import Upstreams
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -139,6 +139,51 @@ async def test_silence_is_an_error_and_a_slow_reply_is_none() -> None:
     async with serving(serve) as url:
         with pytest.raises(TimeoutError):
             await asked(Upstreams(), url, silence_s=0.05)
+
+
+class Nowhere(asyncio.Transport):
+    """Takes requests and sends nothing by itself."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """It is lost."""
+
+
+async def test_what_comes_before_anybody_asks_again_is_kept() -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        return len(taken) != 1
+
+    connection = Connection()
+    connection.connection_made(Nowhere())
+    connection.send(b"", 5.0)
+    pouring = asyncio.create_task(connection.pour(take))
+    await asyncio.sleep(0)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    connection.data_received(b"world")  # And with it the body's end.
+    assert await pouring
+    assert taken == [b"hello"]
+    assert not await connection.pour(take)
+    assert taken == [b"hello", b"world"]
+    assert connection.done()
+
+
+async def test_bytes_before_an_error_are_taken_first() -> None:
+    taken: list[bytes] = []
+
+    def take(data: bytes) -> bool:
+        taken.append(data)
+        return False
+
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n"
+    async with serving(sends(broken)) as url:
+        reply = await Upstreams().post(url, b"{}", {}, 5.0)
+        assert await reply.pour(take)
+        assert taken == [b"hello"]
+        with pytest.raises(BadReply):
+            await reply.pour(take)
+        reply.release()
 
 
 async def test_a_header_cannot_be_split() -> None:
