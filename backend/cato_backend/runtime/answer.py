@@ -6,6 +6,7 @@ What is remembered (text and token ids sent so far) is what lets another replica
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any, NamedTuple
 
 import orjson
@@ -50,14 +51,19 @@ class Answer:
         """How many characters had been sent then."""
         self.prompt_ids: tuple[int, ...] = ()
         self.token_ids: list[int] = []
-        self.text = ""
+        self._said = StringIO(newline="")
         self.tokens = 0
         self.tokens_shown = 0
-        """How many tokens had come when `text` last grew: engines hold back text, but not ids."""
+        """How many tokens had come when the text last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.done = False
         """Whether the stream's own end was seen."""
+
+    @property
+    def text(self) -> str:
+        """What was sent so far: kept in a buffer, as a string would be copied for each token."""
+        return self._said.getvalue()
 
     @property
     def has_every_token_id(self) -> bool:
@@ -113,7 +119,7 @@ class Answer:
             text, ids = text_of(choice), choice.get("token_ids")
             if text:
                 shown = True
-                self.text += text
+                self._said.write(text)
             if ids is None:
                 # A server that sends no ids is taken to send a token with each piece of text.
                 tokens += bool(text)
