@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Container
 
 
 class Alarms:
-    """Times, each with a queued request; a request that has left in the meantime does no harm."""
+    """Times, each with a queued request; those of requests that have left are not announced."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, str, str]] = []
@@ -33,8 +34,10 @@ class Alarms:
         """The time announced last has come."""
         self._announced = None
 
-    def next_change(self) -> float | None:
-        """The next time, if it differs from the one announced last."""
+    def next_change(self, queued: Container[str]) -> float | None:
+        """The next time at which a request that is still queued must be looked at, if it differs
+        from the one announced last."""
+        self._drop_stale(queued)
         times = [self._heap[0][0]] if self._heap else []
         if self._look_again is not None:
             times.append(self._look_again)
@@ -42,3 +45,9 @@ class Alarms:
             return None
         self._announced = min(times)
         return self._announced
+
+    def _drop_stale(self, queued: Container[str]) -> None:
+        # Most requests are sent at once: to wake up for their alarms was half of all events.
+        heap = self._heap
+        while heap and heap[0][2] not in queued:
+            heapq.heappop(heap)

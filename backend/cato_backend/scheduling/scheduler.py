@@ -69,7 +69,7 @@ class Scheduler:
             self._take_note(event, now, out)
         self._expire(now, out)
         self._dispatch(now, out)
-        wake = self._alarms.next_change()
+        wake = self._alarms.next_change(self._room)
         if wake is not None:
             out.append(WakeAt(wake))
         return out

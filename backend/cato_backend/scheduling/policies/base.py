@@ -45,8 +45,11 @@ class Observer:
         """The attempt is on its way to its replica."""
 
     def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
-        """`tokens` more have come; True: what is held deserves another look. Keep it cheap."""
-        return False
+        """`tokens` more have come; True: what is held deserves another look. Keep it cheap.
+
+        By itself at an attempt's first token: a prompt is done, there may be place for the next.
+        """
+        return attempt.emitted - tokens <= attempt.resumed
 
     def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
         """The attempt is over."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
 from cato_backend.scheduling.policies.cato.options import CatoOptions
@@ -37,7 +38,7 @@ class Cato(Policy):
         self._rosters: defaultdict[str, Roster] = defaultdict(Roster)
         self._kept = 0
         self._without_slot: set[Task] = set()
-        self._hopeless: set[str] = set()
+        self._hopeless = Hopeless()
         self._standing: dict[str, Standing] = {}
         self._queued: Counter[Task] = Counter()
 
@@ -45,17 +46,21 @@ class Cato(Policy):
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
         """A book is opened for it."""
-        self._standing.clear()
+        self._fleet_changed()
         self._rosters[replica.model].add(
             Book(replica, corrected=self._options.correction and replica.profile is None)
         )
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
         """Its book is closed."""
-        self._standing.clear()
+        self._fleet_changed()
         for roster in self._rosters.values():
             if replica_id in roster:
                 roster.remove(replica_id)
+
+    def _fleet_changed(self) -> None:
+        self._standing.clear()
+        self._hopeless.wake_all()
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
         """The replica has more to do."""
@@ -65,12 +70,12 @@ class Cato(Policy):
         roster.changed(book)
 
     def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
-        """A first token means that prefill is done: there may be place for the next."""
-        if attempt.emitted - tokens > attempt.resumed:
+        """The replica has a prompt less to compute."""
+        if not super().progressed(attempt, tokens, fleet):
             return False
         roster, book = self._book(attempt)
         book.begun(attempt, fleet.now)
-        roster.changed(book)
+        self._freed(book, roster)
         roster.token_s += 0.05 * (book.token_s(fleet.now) - roster.token_s)
         return True
 
@@ -79,9 +84,14 @@ class Cato(Policy):
         self._order.leave(attempt.request)
         roster, book = self._book(attempt)
         book.closed(attempt, fleet.now)
-        roster.changed(book)
+        self._freed(book, roster)
         self._lengths.observe(attempt, ending)
         self._lengths.forget(attempt.request)
+
+    def _freed(self, book: Book, roster: Roster) -> None:
+        roster.changed(book)
+        if self._hopeless:
+            self._hopeless.freed(book, idle=self._is_idle(book))
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
@@ -117,6 +127,8 @@ class Cato(Policy):
             return Hold(until=ready_at, rest=True)
         if waiting.request.task in self._without_slot:
             return self._slotless()
+        if self._is_parked(waiting.request):
+            return Hold(rest=not self._hopeless.any_deserves_look)
         standing = self._standing.get(waiting.request.id)
         if standing is not None and standing.holds(roster, fleet.now):
             return self._keep(standing, roster)
@@ -138,6 +150,10 @@ class Cato(Policy):
         """Where no other task is queued, those behind have no slot either."""
         others = any(n for task, n in self._queued.items() if task not in self._without_slot)
         return Hold(rest=not others)
+
+    def _is_parked(self, request: Request) -> bool:
+        hopeless = self._hopeless
+        return request.id in hopeless and not hopeless.deserves_look(request.id)
 
     def _can_wait(self, waiting: Waiting) -> bool:
         """Whether it stands behind all that can still be met, among others like it."""
@@ -175,7 +191,7 @@ class Cato(Policy):
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
         if relegated and not self._may_run_hopeless(request, book):
-            return self._relegate(request, now)
+            return self._relegate(request, best, books, now)
         ahead_s = roster.kept_s(book)
         spare_s = self._options.outstanding_s + book.typed_s
         if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
@@ -198,11 +214,14 @@ class Cato(Policy):
         others = queued - len(self._hopeless) - (request.id not in self._hopeless)
         return self._is_idle(book) and (request.id in self._hopeless or not others)
 
-    def _relegate(self, request: Request, now: float) -> Hold:
-        until = None if request.id in self._hopeless else now + _NEXT_LOOK_S
+    def _relegate(self, request: Request, best: Choice, books: Sequence[Book], now: float) -> Hold:
         self._standing.pop(request.id, None)
+        key = self._order.relegated(request)
+        if request.id in self._hopeless:
+            self._hopeless.park(request.id, best.book, books)
+            return Hold(key=key)
         self._hopeless.add(request.id)
-        return Hold(until=until, key=self._order.relegated(request))
+        return Hold(until=now + _NEXT_LOOK_S, key=key)
 
     def _gone(self, request: Request) -> None:
         """It is no longer queued."""
