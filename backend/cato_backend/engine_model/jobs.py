@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """One request, as the engine's scheduler sees it."""
 
     id: str
@@ -41,8 +41,7 @@ class SequenceState:
     """Hashes of the blocks that it holds together with whoever else needs them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A job has begun to run; `cached_tokens` of its prompt need not be computed."""
 
     id: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cato_backend.engine_model.jobs import Admission
 from cato_backend.profile_files.law import StepLaw
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What the engine does next: `steps` steps; more than one only where all of them just decode.
 
     The load is that of the first step, in the terms of `StepLaw`: `kv_tokens` counts every
@@ -50,8 +49,7 @@ class Step:
         return 0 if spare < 0 else min(steps, int(spare / per_step) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class StepEnd:
+class StepEnd(NamedTuple):
     """What a step (or a run of them) brought."""
 
     tokens: int

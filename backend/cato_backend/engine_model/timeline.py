@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cato_backend.engine_model.engine import Engine
 from cato_backend.engine_model.jobs import Admission, Job
@@ -13,8 +13,7 @@ FOREVER = 1 << 40
 """Steps: more than any job takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """A step, or a run of steps in which only decoding happened, has ended at `time` (seconds)."""
 
     time: float

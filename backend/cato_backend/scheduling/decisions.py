@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 class Refusal(StrEnum):
@@ -17,8 +16,7 @@ class Refusal(StrEnum):
     REPLICA_FAILED = "replica_failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """Send the request to the replica. `attempt` counts from 1."""
 
     request_id: str
@@ -28,16 +26,14 @@ class Dispatch:
     """For the engine's own waiting queue: lower first, in milliseconds where it means a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Abort:
+class Abort(NamedTuple):
     """Stop this attempt on its replica: nobody waits for it any more."""
 
     request_id: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """End the request towards its client. It has left the scheduler."""
 
     request_id: str
@@ -45,8 +41,7 @@ class Reject:
     retry_after_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(NamedTuple):
     """Send Woke at this time (seconds, scheduler clock), unless a later WakeAt replaces it."""
 
     time: float

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """A valid request has arrived."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
+class Progressed(NamedTuple):
     """A replica sent `tokens` more output tokens of this attempt.
 
     `prompt_tokens` is the engine's own count where the stream carried one.
@@ -31,16 +29,14 @@ class Progressed:
     """Of these, how many the engine found in its prefix cache; comes with `prompt_tokens`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """The replica ended this attempt's answer properly."""
 
     request_id: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(NamedTuple):
     """The replica broke this attempt off; `resumable`: what was sent can be continued elsewhere."""
 
     request_id: str
@@ -48,15 +44,13 @@ class AttemptFailed:
     resumable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(NamedTuple):
     """The client wants no more of it."""
 
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaUp:
+class ReplicaUp(NamedTuple):
     """A replica is ready to serve `model` with at most `max_running` requests at once."""
 
     replica_id: str
@@ -66,22 +60,19 @@ class ReplicaUp:
     """What it can do; None where nothing is known of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaDraining:
+class ReplicaDraining(NamedTuple):
     """A replica finishes what runs on it and gets nothing new; ReplicaDown follows."""
 
     replica_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReplicaDown:
+class ReplicaDown(NamedTuple):
     """A replica has died or must not be used; what ran on it is lost."""
 
     replica_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class OthersRunning:
+class OthersRunning(NamedTuple):
     """A replica's metrics show so many requests that are not ours."""
 
     replica_id: str

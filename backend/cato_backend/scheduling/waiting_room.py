@@ -21,7 +21,7 @@ class WaitingRoom:
         self._models: dict[str, str] = {}
         self._per_session: defaultdict[tuple[str, str], int] = defaultdict(int)
 
-    def __contains__(self, request_id: str) -> bool:
+    def __contains__(self, request_id: object) -> bool:
         return request_id in self._models
 
     def queues(self) -> ItemsView[str, Queue]:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
 from cato_backend.scheduling.view import FleetView
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Send it there now. `priority` is for the engine's own queue: lower first."""
 
     replica_id: str
     priority: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """Keep it queued; it is looked at again whenever the fleet or the queue has changed."""
 
     until: float | None = None

@@ -72,7 +72,7 @@ class Judge:
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
         harm = self._options.harm * choice.book.harm(delay_s, now, self._lengths)
-        return choice._replace(score=choice.score - harm)
+        return Choice(*choice[:-1], choice.score - harm)
 
     def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
         request = waiting.request

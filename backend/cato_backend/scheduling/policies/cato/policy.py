@@ -25,6 +25,7 @@ _MOST_KEPT = 8
 
 _NEXT_LOOK_S = 0.001
 """What has just proved hopeless is looked at again when those behind it have had their turn."""
+_KEPT, _REST_KEPT = Hold(), Hold(rest=True)
 
 
 class Cato(Policy):
@@ -120,6 +121,8 @@ class Cato(Policy):
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
         """The best replica, if it is ready for more; else the request waits for it."""
+        if self._is_parked(waiting.request):
+            return _KEPT if self._hopeless.any_deserves_look else _REST_KEPT
         roster = self._rosters[waiting.request.model]
         ready_at = roster.first_free() - self._options.outstanding_s
         late_binding = self._binds_late(waiting.request)
@@ -127,15 +130,13 @@ class Cato(Policy):
             return Hold(until=ready_at, rest=True)
         if waiting.request.task in self._without_slot:
             return self._slotless()
-        if self._is_parked(waiting.request):
-            return Hold(rest=not self._hopeless.any_deserves_look)
         standing = self._standing.get(waiting.request.id)
         if standing is not None and standing.holds(roster, fleet.now):
             return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         books = roster.candidates(candidates, held)
         if self._can_wait(waiting) and not any(map(self._is_idle, books)):
-            return Hold(rest=True)
+            return _REST_KEPT
         best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
             self._without_slot.add(waiting.request.task)
