@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from multiprocessing import get_context
@@ -76,7 +78,8 @@ def run_cell(cell: Cell) -> CellResult:
         truth = Told.of(workload, cell.seed)
     setup = Setup(cell.seed, contender.without, truth, contender.split)
     policy = make_policy(contender.policy, setup)
-    run = Simulator(policy, cell.fleet).run(workload, cell.seed)
+    with _without_collector():
+        run = Simulator(policy, cell.fleet).run(workload, cell.seed)
     duration_s = workload.duration_s
     capacity = Capacity(cell.fleet.replicas * duration_s, cell.fleet.profile, run.busy_s)
     return CellResult(
@@ -87,6 +90,19 @@ def run_cell(cell: Cell) -> CellResult:
         events=run.events,
         wall_s=perf_counter() - began,
     )
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A run keeps millions of outcomes, makes no cycles, and would be searched for them again and
+    again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def run_cells(
