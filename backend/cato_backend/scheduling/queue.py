@@ -33,11 +33,15 @@ class Waiting:
 
 
 class Queue:
-    """Requests in the policy's order; equals keep the order in which they came."""
+    """Requests in the policy's order; equals keep the order in which they came.
+
+    Those that are asleep keep their places, and are not looked at.
+    """
 
     def __init__(self) -> None:
         self._ranks: list[tuple[Rank, str]] = []
         self._waiting: dict[str, tuple[Rank, Waiting]] = {}
+        self._asleep: set[str] = set()
         self._arrivals = count()
 
     def __len__(self) -> int:
@@ -59,13 +63,30 @@ class Queue:
         insort(self._ranks, (rank, waiting.request.id))
 
     def move(self, request_id: str, key: Key) -> None:
-        """Gives a queued request another place; among equals, the one of its coming."""
+        """Gives one that is awake another place; among equals, the one of its coming."""
         (old, arrival), waiting = self._waiting[request_id]
         if old == key:
             return
-        del self._ranks[bisect_left(self._ranks, ((old, arrival), request_id))]
+        self._unlist((old, arrival), request_id)
         self._waiting[request_id] = ((key, arrival), waiting)
         insort(self._ranks, ((key, arrival), request_id))
+
+    def sleep(self, request_id: str) -> None:
+        """It is not looked at until it is woken."""
+        if request_id not in self._asleep:
+            self._unlist(self._waiting[request_id][0], request_id)
+            self._asleep.add(request_id)
+
+    def wake(self, request_id: str) -> None:
+        """It is looked at again, where it stands; nothing happens if it is awake or has left."""
+        if request_id in self._asleep:
+            self._asleep.discard(request_id)
+            insort(self._ranks, (self._waiting[request_id][0], request_id))
+
+    @property
+    def awake(self) -> bool:
+        """Whether there is any to be looked at."""
+        return bool(self._ranks)
 
     def get(self, request_id: str) -> Waiting | None:
         """The request where it stands; None where it is not queued."""
@@ -78,5 +99,11 @@ class Queue:
         if found is None:
             return None
         rank, waiting = found
-        del self._ranks[bisect_left(self._ranks, (rank, request_id))]
+        if request_id in self._asleep:
+            self._asleep.discard(request_id)
+        else:
+            self._unlist(rank, request_id)
         return waiting
+
+    def _unlist(self, rank: Rank, request_id: str) -> None:
+        del self._ranks[bisect_left(self._ranks, (rank, request_id))]

@@ -249,7 +249,8 @@ class Scheduler:
     def _serve(
         self, model: str, queue: Queue, look_again: list[float], out: list[Decision]
     ) -> None:
-        self._policy.looking(model, self._fleet)
+        for request_id in self._policy.looking(model, self._fleet):
+            queue.wake(request_id)
         for waiting in queue:
             candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:
@@ -270,6 +271,8 @@ class Scheduler:
             look_again.append(hold.until)
         if hold.key is not None:
             queue.move(waiting.request.id, hold.key)
+        if hold.asleep:
+            queue.sleep(waiting.request.id)
         return hold.rest
 
     def _open(self, waiting: Waiting, place: Place, out: list[Decision]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.scheduling.queue import Key, Waiting
@@ -27,6 +27,8 @@ class Hold(NamedTuple):
     """Its new place in the queue."""
     rest: bool = False
     """The requests behind it are to be kept as well: none of them is looked at now."""
+    asleep: bool = False
+    """It need not be looked at before `looking` names it."""
 
 
 Verdict: TypeAlias = Place | Hold
@@ -35,8 +37,10 @@ Verdict: TypeAlias = Place | Hold
 class Observer:
     """What a policy is told of what happened; most need none of it."""
 
-    def looking(self, model: str, fleet: FleetView) -> None:
-        """The model's queue is about to be looked at, from its head."""
+    def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
+        """The model's queue is about to be looked at, from its head; returns those of its requests
+        that are to be woken before."""
+        return ()
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
         """The attempt is on its way to its replica."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
@@ -30,9 +30,10 @@ class SaberAdmission(Policy):
         self._keeps: dict[str, bool] = {}
         """Whether all that run on a replica can spare what one more takes, in this look."""
 
-    def looking(self, model: str, fleet: FleetView) -> None:
+    def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
         """Time has passed, or something has changed."""
         self._keeps.clear()
+        return ()
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
         """One more runs there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cato_backend.scheduling.policies.cato.book import Book
@@ -19,16 +19,16 @@ class _Parked(NamedTuple):
 
 
 class Hopeless:
-    """Requests that stand behind all that can still be met.
+    """Requests for one model that stand behind all that can still be met.
 
-    In an overloaded fleet hundreds of them wait, and each event lets the whole queue be looked at.
-    One that was looked at in vain is parked until a replica that it looked at has become idle, or
-    the one that it would take sooner free than expected: whatever else happens speaks against it.
+    In an overloaded fleet hundreds of them wait, and each event lets the queue be looked at. One
+    that was looked at in vain sleeps until a replica that it looked at has become idle, or the one
+    that it would take is to be free sooner than expected: whatever else happens speaks against it.
     """
 
     def __init__(self) -> None:
         self._parked: dict[str, _Parked | None] = {}
-        self._woken: set[str] = set()
+        self._woken: dict[str, None] = {}
         self._takers: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """By replica, those that would take it."""
         self._watchers: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -43,7 +43,6 @@ class Hopeless:
     def add(self, request_id: str) -> None:
         """It can hardly be met any more, and has not been looked at as such."""
         self._parked[request_id] = None
-        self._woken.add(request_id)
 
     def park(self, request_id: str, best: Book, looked_at: Sequence[Book]) -> None:
         """It was looked at in vain: `best` is the replica that it would take."""
@@ -59,32 +58,30 @@ class Hopeless:
             self._forget(request_id)
             del self._parked[request_id]
 
-    def deserves_look(self, request_id: str) -> bool:
-        """Whether something has come to change what was found of it."""
-        return request_id in self._woken
-
-    @property
-    def any_deserves_look(self) -> bool:
-        """Whether there is such a one."""
-        return bool(self._woken)
+    def take_woken(self) -> Iterable[str]:
+        """Those for which something has come to speak, since they were asked for last."""
+        if not self._woken:
+            return ()
+        woken, self._woken = self._woken, {}
+        return woken
 
     def freed(self, book: Book, *, idle: bool) -> None:
         """The replica has less to do than before."""
         replica_id = book.view.replica_id
         if idle:
-            self._woken.update(self._watchers[replica_id])
+            self._woken |= self._watchers[replica_id]
             return
         for request_id in self._takers[replica_id]:
             parked = self._parked[request_id]
             if parked is not None and book.free_at < parked.free_at:
-                self._woken.add(request_id)
+                self._woken[request_id] = None
 
     def wake_all(self) -> None:
         """The fleet is another one."""
-        self._woken.update(self._parked)
+        self._woken |= dict.fromkeys(self._parked)
 
     def _forget(self, request_id: str) -> None:
-        self._woken.discard(request_id)
+        self._woken.pop(request_id, None)
         parked = self._parked[request_id]
         if parked is not None:
             del self._takers[parked.best.view.replica_id][request_id]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
@@ -14,18 +14,17 @@ from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order, is_typed
 from cato_backend.scheduling.policies.cato.roster import Roster
+from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.policies.cato.standing import Standing
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
 from cato_backend.scheduling.view import FleetView
-from cato_backend.wire.headers import Task
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
 
 _NEXT_LOOK_S = 0.001
 """What has just proved hopeless is looked at again when those behind it have had their turn."""
-_KEPT, _REST_KEPT = Hold(), Hold(rest=True)
 
 
 class Cato(Policy):
@@ -38,30 +37,24 @@ class Cato(Policy):
         self._judge = Judge(self._options, self._lengths)
         self._rosters: defaultdict[str, Roster] = defaultdict(Roster)
         self._kept = 0
-        self._without_slot: set[Task] = set()
-        self._hopeless = Hopeless()
+        self._slots = Slots(self._options)
         self._standing: dict[str, Standing] = {}
-        self._queued: Counter[Task] = Counter()
 
     # -- what happens --------------------------------------------------------------------------
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
         """A book is opened for it."""
-        self._fleet_changed()
+        self._standing.clear()
         self._rosters[replica.model].add(
             Book(replica, corrected=self._options.correction and replica.profile is None)
         )
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
         """Its book is closed."""
-        self._fleet_changed()
+        self._standing.clear()
         for roster in self._rosters.values():
             if replica_id in roster:
                 roster.remove(replica_id)
-
-    def _fleet_changed(self) -> None:
-        self._standing.clear()
-        self._hopeless.wake_all()
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
         """The replica has more to do."""
@@ -91,8 +84,8 @@ class Cato(Policy):
 
     def _freed(self, book: Book, roster: Roster) -> None:
         roster.changed(book)
-        if self._hopeless:
-            self._hopeless.freed(book, idle=self._is_idle(book))
+        if roster.hopeless:
+            roster.hopeless.freed(book, idle=self._slots.is_idle(book))
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
@@ -107,58 +100,46 @@ class Cato(Policy):
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
         """Its place among those that can be met."""
-        self._queued[waiting.request.task] += 1
+        self._slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
         return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
 
-    def looking(self, model: str, fleet: FleetView) -> None:
+    def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
         """Nothing has been kept in this look."""
         self._kept = 0
-        self._without_slot.clear()
-        self._rosters[model].begin_look()
+        self._slots.begin_look()
+        roster = self._rosters[model]
+        roster.begin_look()
+        return roster.hopeless.take_woken()
 
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
         """The best replica, if it is ready for more; else the request waits for it."""
-        if self._is_parked(waiting.request):
-            return _KEPT if self._hopeless.any_deserves_look else _REST_KEPT
         roster = self._rosters[waiting.request.model]
         ready_at = roster.first_free() - self._options.outstanding_s
         late_binding = self._binds_late(waiting.request)
         if self._kept >= _MOST_KEPT or (late_binding and ready_at > fleet.now):
             return Hold(until=ready_at, rest=True)
-        if waiting.request.task in self._without_slot:
-            return self._slotless()
+        if self._slots.is_missing(waiting.request.task):
+            return Hold(rest=self._slots.all_missing)
         standing = self._standing.get(waiting.request.id)
         if standing is not None and standing.holds(roster, fleet.now):
             return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         books = roster.candidates(candidates, held)
-        if self._can_wait(waiting) and not any(map(self._is_idle, books)):
-            return _REST_KEPT
+        can_wait = waiting.request.warm or waiting.request.id in roster.hopeless
+        if can_wait and not any(map(self._slots.is_idle, books)):
+            return Hold(rest=True)
         best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
-            self._without_slot.add(waiting.request.task)
-            return self._slotless()
+            self._slots.note_missing(waiting.request.task)
+            return Hold(rest=self._slots.all_missing)
         return self._bind(waiting, best, books, roster, fleet.now)
 
     def _binds_late(self, request: Request) -> bool:
         at_once = self._options.typing and is_typed(request)
         return self._options.late_binding and not at_once
-
-    def _slotless(self) -> Hold:
-        """Where no other task is queued, those behind have no slot either."""
-        others = any(n for task, n in self._queued.items() if task not in self._without_slot)
-        return Hold(rest=not others)
-
-    def _is_parked(self, request: Request) -> bool:
-        hopeless = self._hopeless
-        return request.id in hopeless and not hopeless.deserves_look(request.id)
-
-    def _can_wait(self, waiting: Waiting) -> bool:
-        """Whether it stands behind all that can still be met, among others like it."""
-        return waiting.request.warm or waiting.request.id in self._hopeless
 
     def _best(
         self,
@@ -173,26 +154,17 @@ class Cato(Policy):
                 waiting, book, held.get(book.view.replica_id, 0), roster.kept_s(book), now
             )
             for book in books
-            if self._has_slot(waiting.request.task, book)
+            if self._slots.has_free(book, waiting.request.task)
         ]
         return self._judge.best(choices, now)
-
-    def _has_slot(self, task: Task, book: Book) -> bool:
-        slots = book.slots
-        first = task is Task.COMPLETION or not self._options.class_caps
-        reserved = 0 if first else int(self._options.reserved * slots)
-        return book.view.running < max(1, slots - reserved)
-
-    def _is_idle(self, book: Book) -> bool:
-        return not book.view.unstarted and book.view.running < self._options.spare * book.slots
 
     def _bind(
         self, waiting: Waiting, best: Choice, books: Sequence[Book], roster: Roster, now: float
     ) -> Verdict:
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
-        if relegated and not self._may_run_hopeless(request, book):
-            return self._relegate(request, best, books, now)
+        if relegated and not self._may_run_hopeless(request, book, roster.hopeless):
+            return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
         spare_s = self._options.outstanding_s + book.typed_s
         if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
@@ -209,24 +181,31 @@ class Cato(Policy):
         roster.keep(standing.best.book, standing.best.prefill_s)
         return Hold(until=standing.until)
 
-    def _may_run_hopeless(self, request: Request, book: Book) -> bool:
+    def _may_run_hopeless(self, request: Request, book: Book, hopeless: Hopeless) -> bool:
         """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-        queued = sum(self._queued.values())
-        others = queued - len(self._hopeless) - (request.id not in self._hopeless)
-        return self._is_idle(book) and (request.id in self._hopeless or not others)
+        if not self._slots.is_idle(book):
+            return False
+        return request.id in hopeless or self._slots.queued - len(hopeless) == 1
 
-    def _relegate(self, request: Request, best: Choice, books: Sequence[Book], now: float) -> Hold:
+    def _relegate(
+        self,
+        request: Request,
+        best: Choice,
+        books: Sequence[Book],
+        hopeless: Hopeless,
+        now: float,
+    ) -> Hold:
         self._standing.pop(request.id, None)
         key = self._order.relegated(request)
-        if request.id in self._hopeless:
-            self._hopeless.park(request.id, best.book, books)
-            return Hold(key=key)
-        self._hopeless.add(request.id)
+        if request.id in hopeless:
+            hopeless.park(request.id, best.book, books)
+            return Hold(key=key, asleep=True)
+        hopeless.add(request.id)
         return Hold(until=now + _NEXT_LOOK_S, key=key)
 
     def _gone(self, request: Request) -> None:
         """It is no longer queued."""
         self._order.leave(request)
         self._standing.pop(request.id, None)
-        self._hopeless.discard(request.id)
-        self._queued[request.task] -= 1
+        self._rosters[request.model].hopeless.discard(request.id)
+        self._slots.leave(request.task)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.replica import ReplicaView
 
 _ALL = 8
@@ -27,6 +28,7 @@ class Roster:
         """Of any replica, so far."""
         self._first: tuple[float, int] | None = None
         """When the first is free, and its place: the rest of the fleet cannot move it."""
+        self.hopeless = Hopeless()
         self._books: dict[str, Book] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
@@ -113,5 +115,6 @@ class Roster:
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
         self._busy, self._typed = np.zeros(len(self._order)), np.zeros(len(self._order))
         self._kept.clear()
+        self.hopeless.wake_all()
         for book in self._books.values():
             self.changed(book)

@@ -1,0 +1,59 @@
+"""Which replica has a slot for a request, and which classes find none anywhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.wire.headers import Task
+
+
+class Slots:
+    """Caps by class; what is queued of each class, and which of them had no slot in this look."""
+
+    def __init__(self, options: CatoOptions) -> None:
+        self._reserved = options.reserved if options.class_caps else 0.0
+        self._spare = options.spare
+        self._queued: Counter[Task] = Counter()
+        self._missing: set[Task] = set()
+
+    @property
+    def queued(self) -> int:
+        """Requests in the queue."""
+        return self._queued.total()
+
+    def enter(self, task: Task) -> None:
+        """One more of this class is queued."""
+        self._queued[task] += 1
+
+    def leave(self, task: Task) -> None:
+        """One is no longer queued."""
+        self._queued[task] -= 1
+
+    def begin_look(self) -> None:
+        """No class has been looked at yet."""
+        self._missing.clear()
+
+    def has_free(self, book: Book, task: Task) -> bool:
+        """Whether the replica has one for this class: the last ones are for completions only."""
+        slots = book.slots
+        reserved = 0 if task is Task.COMPLETION else int(self._reserved * slots)
+        return book.view.running < max(1, slots - reserved)
+
+    def is_idle(self, book: Book) -> bool:
+        """Whether the replica has nothing to prefill, and slots to spare."""
+        return not book.view.unstarted and book.view.running < self._spare * book.slots
+
+    def is_missing(self, task: Task) -> bool:
+        """Whether no replica had one for this class in this look."""
+        return task in self._missing
+
+    def note_missing(self, task: Task) -> None:
+        """No replica has one for this class."""
+        self._missing.add(task)
+
+    @property
+    def all_missing(self) -> bool:
+        """Whether nobody in the queue can have a slot now."""
+        return not any(n for task, n in self._queued.items() if task not in self._missing)
