@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cato_backend.errors import ConfigError
 from cato_backend.scheduling.decisions import Decision
-from cato_backend.scheduling.events import Event
+from cato_backend.scheduling.events import Event, Woke
 from cato_backend.scheduling.limits import Limits
 
 
@@ -64,8 +64,9 @@ def encode_opening(opening: Opening) -> bytes:
 
 def encode(event: Event, decisions: Sequence[Decision], now: float) -> bytes:
     """One line."""
-    decided = [(type(decision).__name__, decision) for decision in decisions]
-    line = {"t": now, "event": type(event).__name__, "told": event, "decided": decided}
+    decided = [(type(decision).__name__, decision._asdict()) for decision in decisions]
+    told = {} if isinstance(event, Woke) else event._asdict()
+    line = {"t": now, "event": type(event).__name__, "told": told, "decided": decided}
     return orjson.dumps(line) + b"\n"
 
 

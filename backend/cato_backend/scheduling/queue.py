@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cato_backend.requests import Request
 
@@ -15,8 +14,7 @@ Key: TypeAlias = tuple[float, ...]
 Rank: TypeAlias = tuple[Key, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A queued request and what earlier attempts left behind. Times on the scheduler's clock."""
 
     request: Request
@@ -26,7 +24,7 @@ class Waiting:
     """When it leaves the queue if no replica serves its model."""
     attempts: int = 0
     emitted: int = 0
-    avoid: frozenset[str] = field(default_factory=frozenset[str])
+    avoid: frozenset[str] = frozenset()
     """Replicas that failed it: used again only when there is no other, and not before `rests`."""
     rests: float = 0.0
     """Until when a replica that failed it is left to come to rest."""

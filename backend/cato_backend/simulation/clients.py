@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cato_backend.scheduling import Dispatch
 from cato_backend.simulation.outcome import Ending, Outcome
@@ -75,7 +75,7 @@ class Clients:
         begun = arrival.time
         self.outcomes.append(
             Outcome(
-                arrival=replace(arrival, blocks=()),  # Half a run's memory, and not needed again.
+                arrival=arrival._replace(blocks=()),  # Half a run's memory, and not needed again.
                 ending=ending,
                 ended_s=now - begun,
                 first_token_s=None if first is None else first - begun,

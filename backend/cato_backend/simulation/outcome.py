@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from cato_backend.simulation.workloads.arrival import Arrival
 
@@ -22,8 +22,7 @@ class Ending(StrEnum):
     """Anything else: a broken stream, an error nobody announced, a silence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """Times in seconds since the request was due to be sent, None where it did not come to that."""
 
     arrival: Arrival

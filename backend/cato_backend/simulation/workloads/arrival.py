@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cato_backend.requests import BLOCK_CHARS, Origin, Request, Target
 from cato_backend.wire.headers import Task
@@ -16,8 +15,7 @@ CHARS_PER_TOKEN = 3.2
 _BLOCKS_PER_INDEX_BLOCK = round(BLOCK_CHARS / CHARS_PER_TOKEN / BLOCK_TOKENS)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A request and its fate. Times in seconds from the start of the run.
 
     `blocks` identifies the prompt's whole engine blocks; an id stands for all text up to its end,

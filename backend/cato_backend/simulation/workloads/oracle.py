@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
 
@@ -31,7 +31,7 @@ class OracleWorkload:
         """In the order of time."""
         for arrival in self.inner.arrivals(seed):
             if arrival.counts:
-                yield replace(arrival, max_tokens=arrival.output_tokens)
+                yield arrival._replace(max_tokens=arrival.output_tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.judge import Choice
 from cato_backend.scheduling.policies.cato.roster import Roster
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A request waits for a replica that will be ready for it at `until`.
 
     Every event lets the whole queue be looked at, and most events concern other replicas: to judge
