@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cato_backend.requests import Target
 from cato_backend.simulation.outcome import Outcome
@@ -31,8 +31,7 @@ class Stretched:
         """The same requests, later."""
         for arrival in self.workload.arrivals(seed):
             cancel = arrival.cancel_after_s
-            yield replace(
-                arrival,
+            yield arrival._replace(
                 time=arrival.time * self.factor,
                 target=_stretched(arrival.target, self.factor),
                 cancel_after_s=None if cancel is None else cancel * self.factor,
@@ -53,10 +52,8 @@ def compressed(outcome: Outcome, factor: float) -> Outcome:
         return None if seconds is None else seconds / factor
 
     arrival = outcome.arrival
-    return replace(
-        outcome,
-        arrival=replace(
-            arrival,
+    return outcome._replace(
+        arrival=arrival._replace(
             time=arrival.time / factor,
             target=_stretched(arrival.target, 1 / factor),
             cancel_after_s=shorter(arrival.cancel_after_s),

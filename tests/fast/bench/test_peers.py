@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def test_slow_motion_and_back_is_what_it_was() -> None:
     asked = arrival(time=2.0, target=TTFT, cancel_after_s=0.7)
     (slow,) = Stretched(Listed((asked,)), 3.0).arrivals(1)
     assert (slow.time, slow.target.ttft_s, slow.cancel_after_s) == pytest.approx((6.0, 3.0, 2.1))
-    answered = replace(outcome(slow, first_token_s=1.5, ended_s=4.5), queue_s=0.3)
+    answered = outcome(slow, first_token_s=1.5, ended_s=4.5)._replace(queue_s=0.3)
     back = compressed(answered, 3.0)
     assert back.arrival.time == pytest.approx(asked.time)
     assert back.arrival.target.ttft_s == pytest.approx(TTFT.ttft_s)

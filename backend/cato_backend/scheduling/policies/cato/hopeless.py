@@ -29,6 +29,8 @@ class Hopeless:
     def __init__(self) -> None:
         self._parked: dict[str, _Parked | None] = {}
         self._woken: dict[str, None] = {}
+        self._idle: set[str] = set()
+        """Replicas of which those who watch them know it."""
         self._takers: defaultdict[str, dict[str, None]] = defaultdict(dict)
         """By replica, those that would take it."""
         self._watchers: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -65,11 +67,17 @@ class Hopeless:
         woken, self._woken = self._woken, {}
         return woken
 
+    def loaded(self, book: Book) -> None:
+        """The replica has more to do than before."""
+        self._idle.discard(book.view.replica_id)
+
     def freed(self, book: Book, *, idle: bool) -> None:
         """The replica has less to do than before."""
         replica_id = book.view.replica_id
         if idle:
-            self._woken |= self._watchers[replica_id]
+            if replica_id not in self._idle:
+                self._idle.add(replica_id)
+                self._woken |= self._watchers[replica_id]
             return
         for request_id in self._takers[replica_id]:
             parked = self._parked[request_id]

@@ -62,6 +62,7 @@ class Cato(Policy):
         roster, book = self._book(attempt)
         book.opened(attempt, fleet.now)
         roster.changed(book)
+        roster.hopeless.loaded(book)
 
     def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
         """The replica has a prompt less to compute."""
