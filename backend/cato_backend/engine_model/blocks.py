@@ -43,10 +43,12 @@ class BlockPool:
 
     def hold(self, hashes: Iterable[int]) -> None:
         """One more holder for each of these findable blocks."""
+        holders, idle = self._holders, self._idle
         for key in hashes:
-            if not self._holders[key]:
-                del self._idle[key]
-            self._holders[key] += 1
+            held = holders[key]
+            if not held:
+                del idle[key]
+            holders[key] = held + 1
 
     def take(self, count: int) -> None:
         """Takes blocks for private use, evicting as needed; `count` is at most `free`."""

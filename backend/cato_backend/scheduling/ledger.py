@@ -51,7 +51,7 @@ class Ledger:
         replica = self._replicas[replica_id]
         model, had_room = self._models[replica.model], replica.has_room
         model.slots -= replica.max_running
-        replica.others = others
+        replica.set_others(others)
         model.slots += replica.max_running
         if replica.has_room and not had_room:
             self._list(replica)

@@ -70,17 +70,15 @@ class PrefixIndex:
 
     def holders(self, blocks: Blocks) -> dict[str, int]:
         """The replicas that hold at least the first block, with the number of blocks they hold."""
+        all_ = len(self._holders.get(blocks[0], ())) if blocks else 0
         found: dict[str, int] = {}
-        reach = list(self._holders.get(blocks[0], ())) if blocks else []
-        for index, block in enumerate(blocks):
-            further = self._holders.get(block, {})
-            # Tails leave before their heads, so that `further` has nobody whom `reach` has not.
-            if len(further) < len(reach):
-                found.update((r, index) for r in reach if r not in further)
-                reach = [r for r in reach if r in further]
-            if not reach:
-                return found
-        found.update((r, len(blocks)) for r in reach)
+        # Tails leave before their heads, so that whoever holds a block holds all before it. From
+        # the tail, because an edited document is held up to its last blocks.
+        for count in range(len(blocks), 0, -1):
+            if len(found) == all_:
+                break
+            for replica_id in self._holders.get(blocks[count - 1], ()):
+                found.setdefault(replica_id, count)
         return found
 
     def _evict(self, replica_id: str) -> None:

@@ -155,11 +155,16 @@ class ReplicaLoad:
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
+    max_running: int = field(init=False)
+    """Kept, because it is asked for a hundred times as often as it changes."""
 
-    @property
-    def max_running(self) -> int:
+    def __post_init__(self) -> None:
+        self.set_others(self.others)
+
+    def set_others(self, others: int) -> None:
         """Others take slots, but never the last: a replica that lies about them is still used."""
-        return max(1, self.limit - self.others)
+        self.others = others
+        self.max_running = max(1, self.limit - others)
 
     @property
     def decoding(self) -> int:
