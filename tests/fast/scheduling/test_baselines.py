@@ -129,6 +129,16 @@ def test_the_more_urgent_overtakes_in_the_queue(name: str) -> None:
     assert next_one.request_id == "urgent"
 
 
+@pytest.mark.parametrize("name", ["edf", "qoserve"])
+def test_a_first_token_makes_place_for_the_next(name: str) -> None:
+    fleet = Fleet(name)
+    running = fleet.submit(*(request(f"r{n}", ttft_s=30) for n in range(4)))
+    assert fleet.submit(request("next", ttft_s=20)) == []
+    begun = Progressed(running[0].request_id, running[0].attempt, 1)
+    made = fleet.scheduler.handle(begun, 0.1)
+    assert [d.request_id for d in made if isinstance(d, Dispatch)] == ["next"]
+
+
 def test_qoserve_puts_the_doomed_behind() -> None:
     fleet = Fleet("qoserve")
     running = fleet.submit(*(request(f"r{n}", ttft_s=30) for n in range(4)))

@@ -23,6 +23,7 @@ from cato_backend.scheduling import (
     Scheduler,
     Setup,
     Submitted,
+    Woke,
     make_policy,
 )
 from cato_backend.scheduling.policies.cato import MECHANISMS, RELEGATED_PRIORITY, CatoOptions
@@ -118,6 +119,19 @@ def test_the_hopeless_waits_behind_what_can_be_met_and_says_so_to_the_engine() -
     [second] = fleet.begin(first, now=9.3)
     assert second.request_id == "late"
     assert second.priority >= RELEGATED_PRIORITY
+
+
+def test_the_hopeless_sleeps_until_the_replica_has_nothing_to_prefill() -> None:
+    fleet = Fleet()
+    sent = fleet.tell(Submitted(request("first", prompt_tokens=1000)), now=9.0)
+    sent += fleet.tell(
+        Submitted(replace(completion("typed", 1, arrival=9.0), supersede=True)), now=9.0
+    )
+    assert fleet.tell(Submitted(request("late", arrival=1.0, ttft_s=1.0)), now=9.0) == []
+    assert fleet.tell(Woke(), now=9.01) == []
+    assert fleet.begin(sent[0], now=9.15) == []
+    [late] = fleet.begin(sent[1], now=9.2)
+    assert late.request_id == "late"
 
 
 def test_a_completion_finds_a_slot_where_others_have_taken_all_that_they_may() -> None:

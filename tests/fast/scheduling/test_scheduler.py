@@ -242,6 +242,14 @@ def test_the_alarm_is_announced_once_and_again_when_it_changes() -> None:
     assert scheduler.handle(Woke(), 1) == [Reject("soon", Refusal.NO_REPLICA), WakeAt(9)]
 
 
+def test_nobody_wakes_for_a_request_that_has_left_the_queue() -> None:
+    scheduler = Scheduler(make_policy("round-robin"))
+    scheduler.handle(ReplicaUp("a", MODEL, 1), 0)
+    assert scheduler.handle(Submitted(request("sent", ttft_s=1)), 0) == [Dispatch("sent", "a", 1)]
+    assert scheduler.handle(Submitted(request("queued", ttft_s=9)), 0) == [WakeAt(9)]
+    assert scheduler.handle(Cancelled("queued"), 0) == []
+
+
 def test_others_take_slots_but_never_the_last() -> None:
     story = Story(max_running=3)
     story.tell(OthersRunning("a", 1_000_000))
