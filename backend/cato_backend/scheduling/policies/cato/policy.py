@@ -118,10 +118,11 @@ class Cato(Policy):
     ) -> Verdict:
         """The best replica, if it is ready for more; else the request waits for it."""
         roster = self._rosters[waiting.request.model]
-        ready_at = roster.first_free() - self._options.outstanding_s
-        late_binding = self._binds_late(waiting.request)
-        if self._kept >= _MOST_KEPT or (late_binding and ready_at > fleet.now):
-            return Hold(until=ready_at, rest=True)
+        enough = self._kept >= _MOST_KEPT
+        if enough or self._binds_late(waiting.request):
+            ready_at = roster.first_free() - self._options.outstanding_s
+            if enough or ready_at > fleet.now:
+                return Hold(until=ready_at, rest=True)
         if self._slots.is_missing(waiting.request.task):
             return Hold(rest=self._slots.all_missing)
         standing = self._standing.get(waiting.request.id)
