@@ -81,11 +81,6 @@ class Queue:
             self._asleep.discard(request_id)
             insort(self._ranks, (self._waiting[request_id][0], request_id))
 
-    @property
-    def awake(self) -> bool:
-        """Whether there is any to be looked at."""
-        return bool(self._ranks)
-
     def get(self, request_id: str) -> Waiting | None:
         """The request where it stands; None where it is not queued."""
         found = self._waiting.get(request_id)
