@@ -84,5 +84,5 @@ def shift(choice: dict[str, Any], characters: int) -> None:
 def as_chat(chunk: dict[str, Any]) -> None:
     """Makes a completion's chunk one of a chat."""
     chunk["object"] = "chat.completion.chunk"
-    for choice in chunk["choices"]:
+    for choice in chunk.get("choices") or ():
         choice["delta"] = {"content": choice.pop("text", "")}

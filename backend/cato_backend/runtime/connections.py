@@ -108,6 +108,7 @@ class Connection(asyncio.Protocol):
         if not reusable:
             self.close()
         else:
+            self._taken()  # What nobody asked for; reading may have been paused for it.
             self._parser = httptools.HttpResponseParser(self)
         return reusable
 

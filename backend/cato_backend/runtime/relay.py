@@ -72,7 +72,7 @@ class _Pump:
         self._outlet = outlet
         self._reader = sse.EventReader()
         self._unsettled = False
-        self._error: AttemptBroken | sse.MalformedStream | None = None
+        self._error: Exception | None = None
 
     async def run(self, reply: Reply) -> None:
         """To the stream's end. Raises TimeoutError where that is overdue."""
@@ -87,16 +87,22 @@ class _Pump:
                 raise self._error
 
     def _take(self, data: bytes) -> bool:
-        """Passes on what one read brought in one piece: a gateway that lags catches up by it."""
+        """Keeps any error for `run` to raise: whoever calls with the bytes cannot do anything."""
+        try:
+            self._pass_on(data)
+        except Exception as error:  # noqa: BLE001
+            self._error = error
+        return not (self._unsettled or self._error or self._answer.finished)
+
+    def _pass_on(self, data: bytes) -> None:
+        """What one read brought in one piece: a gateway that lags catches up by it."""
         pieces: list[Relayed] = []
         try:
             for event in self._reader.feed(data):
                 pieces.append(self._answer.take(event))  # noqa: PERF401 - those before an error count
-        except (AttemptBroken, sse.MalformedStream) as error:
-            self._error = error
-        if pieces and not self._outlet.take(pieces[0] if len(pieces) == 1 else _joined(pieces)):
-            self._unsettled = True
-        return not (self._unsettled or self._error or self._answer.finished)
+        finally:
+            if pieces and not self._outlet.take(pieces[0] if len(pieces) == 1 else _joined(pieces)):
+                self._unsettled = True
 
 
 def _joined(pieces: list[Relayed]) -> Relayed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import NamedTuple, TypeAlias
 
@@ -53,6 +53,10 @@ class Queue:
         for _, request_id in tuple(self._ranks):
             if request_id in self._waiting:
                 yield self._waiting[request_id][1]
+
+    def everybody(self) -> Iterable[Waiting]:
+        """Those that are asleep as well, in no order."""
+        return [waiting for _, waiting in self._waiting.values()]
 
     def put(self, waiting: Waiting, key: Key) -> None:
         """Queues a request."""

@@ -204,7 +204,7 @@ class Scheduler:
         # Those whose deadline passed while a replica took requests have nothing left to wait for.
         for model, queue in self._room.queues():
             if not self._ledger.serves(model):
-                for waiting in queue:
+                for waiting in queue.everybody():
                     self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
     # -- queue and ledger ----------------------------------------------------------------------
@@ -267,12 +267,16 @@ class Scheduler:
 
     def _keep(self, waiting: Waiting, hold: Hold, queue: Queue, look_again: list[float]) -> bool:
         """Leaves it queued; True where the rest is to be kept as well."""
-        if hold.until is not None:
-            look_again.append(hold.until)
+        request = waiting.request
         if hold.key is not None:
-            queue.move(waiting.request.id, hold.key)
+            queue.move(request.id, hold.key)
         if hold.asleep:
-            queue.sleep(waiting.request.id)
+            queue.sleep(request.id)
+        if hold.until is not None:
+            if hold.asleep:  # Later looks pass it by, and would forget the time.
+                self._alarms.set(hold.until, request.model, request.id)
+            else:
+                look_again.append(hold.until)
         return hold.rest
 
     def _open(self, waiting: Waiting, place: Place, out: list[Decision]) -> None:

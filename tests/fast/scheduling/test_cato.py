@@ -121,7 +121,7 @@ def test_the_hopeless_waits_behind_what_can_be_met_and_says_so_to_the_engine() -
     assert second.priority >= RELEGATED_PRIORITY
 
 
-def test_the_hopeless_sleeps_until_the_replica_has_nothing_to_prefill() -> None:
+def test_the_hopeless_waits_until_the_replica_has_nothing_to_prefill() -> None:
     fleet = Fleet()
     sent = fleet.tell(Submitted(request("first", prompt_tokens=1000)), now=9.0)
     sent += fleet.tell(

@@ -36,11 +36,13 @@ from cato_backend.scheduling import (
 from cato_backend.scheduling.journal import Opening, encode, encode_opening
 from cato_backend.scheduling.pseudonyms import Pseudonyms
 from cato_backend.scheduling.replay import replay
+from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request
 
 LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_attempts=3)
 EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "15"))
 MAX_RUNNING = 2
+DOCUMENT = tuple(range(1, 60))
 TIMES = st.floats(0, 5, allow_nan=False)
 PROMPTS = st.lists(st.integers(0, 1), max_size=4).map(
     lambda path: tuple(hash(tuple(path[: n + 1])) % 2**64 for n in range(len(path)))
@@ -54,12 +56,16 @@ class Live:
     replica: str | None = None
     attempt: int = 0
     warm: bool = False
+    typed: bool = False
 
 
 class Fleet(RuleBasedStateMachine):
     policy = "round-robin"
     keeps_one_busy = False
     """Whether the policy may keep a request though a replica that runs something has room."""
+    people_type = False
+    """Whether what supersedes is a completion, with a long prompt that many share."""
+    max_running = MAX_RUNNING
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +118,10 @@ class Fleet(RuleBasedStateMachine):
             resumable=data.draw(st.booleans()),
         )
         new = replace(new, prompt_blocks=data.draw(PROMPTS), warm=data.draw(st.booleans()))
-        self.live[new.id] = Live(warm=new.warm)
+        typed = self.people_type and supersede
+        if typed:
+            new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
+        self.live[new.id] = Live(warm=new.warm, typed=typed)
         self.tell(Submitted(new))
 
     @rule(name=st.sampled_from("abc"))
@@ -123,7 +132,7 @@ class Fleet(RuleBasedStateMachine):
             self.tell(ReplicaDown(name))
         else:
             self.replicas.add(name)
-            self.tell(ReplicaUp(name, MODEL, MAX_RUNNING))
+            self.tell(ReplicaUp(name, MODEL, self.max_running))
 
     @rule(name=st.sampled_from("abc"))
     def drain(self, name: str) -> None:
@@ -172,7 +181,7 @@ class Fleet(RuleBasedStateMachine):
     def ledger_is_the_truth(self) -> None:
         for load in self.scheduler.replicas:
             here = [live for live in self.live.values() if live.replica == load.replica_id]
-            assert load.running == len(here) <= MAX_RUNNING
+            assert load.running == len(here) <= self.max_running
             assert (load.outstanding_tokens == 0) or here
             assert load.outstanding_tokens >= 0
             attempts = list(load.attempts.values())
@@ -194,12 +203,15 @@ class Fleet(RuleBasedStateMachine):
     def nobody_waits_beside_an_idle_replica(self) -> None:
         accepting = [r for r in self.scheduler.replicas if r.replica_id not in self.draining]
         # Others leave at least one slot, however many they are.
-        most = 1 if self.keeps_one_busy else MAX_RUNNING
-        room = any(r.running < min(most, max(1, MAX_RUNNING - r.others)) for r in accepting)
+        slots = self.max_running
+        most = 1 if self.keeps_one_busy else slots
+        room = any(r.running < min(most, max(1, slots - r.others)) for r in accepting)
         waiting = [live for live in self.live.values() if live.replica is None]
         # One that a replica failed may wait for another one. Who only warms a cache may be kept by
-        # a policy that tells it apart: behind any other, and for good once its time has passed.
-        fresh = [w for w in waiting if not w.attempt and not (w.warm and self.keeps_one_busy)]
+        # a policy that tells it apart: behind any other, and for good once its time has passed. So
+        # may a completion that is late: it waits for its document's replica.
+        kept = self.keeps_one_busy
+        fresh = [w for w in waiting if not w.attempt and not ((w.warm or w.typed) and kept)]
         assert not (room and fresh)
 
     def teardown(self) -> None:
@@ -227,10 +239,16 @@ class FleetOfCato(Fleet):
         super().tell(Woke())
 
 
+class FleetOfTypists(FleetOfCato):
+    people_type = True
+    max_running = 6
+
+
 TestRoundRobin = Fleet.TestCase
 TestLeastOutstanding = FleetOfLeastOutstanding.TestCase
 TestAffinity = FleetOfAffinity.TestCase
 TestCato = FleetOfCato.TestCase
-for case in (TestRoundRobin, TestLeastOutstanding, TestAffinity, TestCato):
+TestTypists = FleetOfTypists.TestCase
+for case in (TestRoundRobin, TestLeastOutstanding, TestAffinity, TestCato, TestTypists):
     case.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 del case  # Else pytest would collect it as one more.

@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Keep it queued; it is looked at again whenever the fleet or the queue has changed."""
+    """Keep it queued; while it is awake it is looked at whenever fleet or queue have changed."""
 
     until: float | None = None
     """Look again at this time too, though nothing has happened."""
@@ -28,7 +28,7 @@ class Hold(NamedTuple):
     rest: bool = False
     """The requests behind it are to be kept as well: none of them is looked at now."""
     asleep: bool = False
-    """It need not be looked at before `looking` names it."""
+    """It is not looked at before `looking` names it; `until` lets that be asked."""
 
 
 Verdict: TypeAlias = Place | Hold

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from cato_backend.scheduling.policies.cato.book import Book
+
+LONGEST_S = 0.5
+"""Until then at the latest, rounded so that many wake together."""
 
 
 class _Parked(NamedTuple):
@@ -23,12 +27,15 @@ class Hopeless:
 
     In an overloaded fleet hundreds of them wait, and each event lets the queue be looked at. One
     that was looked at in vain sleeps until a replica that it looked at has become idle, or the one
-    that it would take is to be free sooner than expected: whatever else happens speaks against it.
+    that it would take is to be free sooner than expected. It sleeps no longer than `LONGEST_S`:
+    other things may speak for it too, but hardly ever do.
     """
 
     def __init__(self) -> None:
         self._parked: dict[str, _Parked | None] = {}
         self._woken: dict[str, None] = {}
+        self._until: dict[str, float] = {}
+        """When those who sleep wake by themselves, the first one first."""
         self._idle: set[str] = set()
         """Replicas of which those who watch them know it."""
         self._takers: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -46,13 +53,18 @@ class Hopeless:
         """It can hardly be met any more, and has not been looked at as such."""
         self._parked[request_id] = None
 
-    def park(self, request_id: str, best: Book, looked_at: Sequence[Book]) -> None:
-        """It was looked at in vain: `best` is the replica that it would take."""
+    def park(self, request_id: str, best: Book, looked_at: Sequence[Book], now: float) -> float:
+        """It was looked at in vain: `best` is the replica that it would take.
+
+        Returns when it wakes at the latest.
+        """
         self._forget(request_id)
+        until = self._until[request_id] = (now // LONGEST_S + 1) * LONGEST_S
         self._parked[request_id] = _Parked(best, best.free_at, looked_at)
         self._takers[best.view.replica_id][request_id] = None
         for book in looked_at:
             self._watchers[book.view.replica_id][request_id] = None
+        return until
 
     def discard(self, request_id: str) -> None:
         """It is no longer queued."""
@@ -60,8 +72,11 @@ class Hopeless:
             self._forget(request_id)
             del self._parked[request_id]
 
-    def take_woken(self) -> Iterable[str]:
-        """Those for which something has come to speak, since they were asked for last."""
+    def take_woken(self, now: float) -> Iterable[str]:
+        """Those that have slept long enough, or for which something has come to speak."""
+        for request_id, _ in list(takewhile(lambda sleep: sleep[1] <= now, self._until.items())):
+            del self._until[request_id]
+            self._woken[request_id] = None
         if not self._woken:
             return ()
         woken, self._woken = self._woken, {}
@@ -77,9 +92,9 @@ class Hopeless:
         if idle:
             if replica_id not in self._idle:
                 self._idle.add(replica_id)
-                self._woken |= self._watchers[replica_id]
+                self._woken |= self._watchers.get(replica_id, {})
             return
-        for request_id in self._takers[replica_id]:
+        for request_id in self._takers.get(replica_id, ()):
             parked = self._parked[request_id]
             if parked is not None and book.free_at < parked.free_at:
                 self._woken[request_id] = None
@@ -90,8 +105,18 @@ class Hopeless:
 
     def _forget(self, request_id: str) -> None:
         self._woken.pop(request_id, None)
+        self._until.pop(request_id, None)
         parked = self._parked[request_id]
         if parked is not None:
-            del self._takers[parked.best.view.replica_id][request_id]
+            _remove(self._takers, parked.best, request_id)
             for book in parked.looked_at:
-                del self._watchers[book.view.replica_id][request_id]
+                _remove(self._watchers, book, request_id)
+
+
+def _remove(of_replicas: dict[str, dict[str, None]], book: Book, request_id: str) -> None:
+    """Leaves nothing of a replica that nobody is interested in: it may have gone for good."""
+    replica_id = book.view.replica_id
+    of_replica = of_replicas[replica_id]
+    del of_replica[request_id]
+    if not of_replica:
+        del of_replicas[replica_id]

@@ -14,7 +14,6 @@ from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order, is_typed
 from cato_backend.scheduling.policies.cato.roster import Roster
-from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.policies.cato.standing import Standing
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
@@ -35,9 +34,8 @@ class Cato(Policy):
         self._lengths = Lengths(truth)
         self._order = Order(self._options, self._lengths)
         self._judge = Judge(self._options, self._lengths)
-        self._rosters: defaultdict[str, Roster] = defaultdict(Roster)
+        self._rosters = defaultdict[str, Roster](lambda: Roster(self._options))
         self._kept = 0
-        self._slots = Slots(self._options)
         self._standing: dict[str, Standing] = {}
 
     # -- what happens --------------------------------------------------------------------------
@@ -86,7 +84,7 @@ class Cato(Policy):
     def _freed(self, book: Book, roster: Roster) -> None:
         roster.changed(book)
         if roster.hopeless:
-            roster.hopeless.freed(book, idle=self._slots.is_idle(book))
+            roster.hopeless.freed(book, idle=roster.slots.is_idle(book))
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
@@ -101,17 +99,17 @@ class Cato(Policy):
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
         """Its place among those that can be met."""
-        self._slots.enter(waiting.request.task)
+        roster = self._rosters[waiting.request.model]
+        roster.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
-        return self._order.key(waiting, self._rosters[waiting.request.model].token_s)
+        return self._order.key(waiting, roster.token_s)
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
         """Nothing has been kept in this look."""
         self._kept = 0
-        self._slots.begin_look()
         roster = self._rosters[model]
         roster.begin_look()
-        return roster.hopeless.take_woken()
+        return roster.hopeless.take_woken(fleet.now)
 
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
@@ -123,20 +121,20 @@ class Cato(Policy):
             ready_at = roster.first_free() - self._options.outstanding_s
             if enough or ready_at > fleet.now:
                 return Hold(until=ready_at, rest=True)
-        if self._slots.is_missing(waiting.request.task):
-            return Hold(rest=self._slots.all_missing)
+        if roster.slots.is_missing(waiting.request.task):
+            return Hold(rest=roster.slots.all_missing)
         standing = self._standing.get(waiting.request.id)
         if standing is not None and standing.holds(roster, fleet.now):
             return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         books = roster.candidates(candidates, held)
         can_wait = waiting.request.warm or waiting.request.id in roster.hopeless
-        if can_wait and not any(map(self._slots.is_idle, books)):
+        if can_wait and not any(map(roster.slots.is_idle, books)):
             return Hold(rest=True)
         best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
-            self._slots.note_missing(waiting.request.task)
-            return Hold(rest=self._slots.all_missing)
+            roster.slots.note_missing(waiting.request.task)
+            return Hold(rest=roster.slots.all_missing)
         return self._bind(waiting, best, books, roster, fleet.now)
 
     def _binds_late(self, request: Request) -> bool:
@@ -156,16 +154,26 @@ class Cato(Policy):
                 waiting, book, held.get(book.view.replica_id, 0), roster.kept_s(book), now
             )
             for book in books
-            if self._slots.has_free(book, waiting.request.task)
+            if roster.slots.has_free(book, waiting.request.task)
         ]
-        return self._judge.best(choices, now)
+        best = self._judge.best(choices, now)
+        if best is None or not self._takes_any_empty(waiting.request, best, roster, now):
+            return best
+        return self._judge.best((c for c in choices if not c.book.view.running), now) or best
+
+    def _takes_any_empty(self, request: Request, best: Choice, roster: Roster, now: float) -> bool:
+        """Not to wait beside a replica with nothing to do. What is typed rather waits for the one
+        that holds its document: the next key comes before."""
+        if request.id not in roster.hopeless or is_typed(request):
+            return False
+        return self._order.is_relegated(request, best.chance, now)
 
     def _bind(
         self, waiting: Waiting, best: Choice, books: Sequence[Book], roster: Roster, now: float
     ) -> Verdict:
         request, book = waiting.request, best.book
         relegated = self._order.is_relegated(request, best.chance, now)
-        if relegated and not self._may_run_hopeless(request, book, roster.hopeless):
+        if relegated and not _may_run_hopeless(request, book, roster):
             return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
         spare_s = self._options.outstanding_s + book.typed_s
@@ -183,12 +191,6 @@ class Cato(Policy):
         roster.keep(standing.best.book, standing.best.prefill_s)
         return Hold(until=standing.until)
 
-    def _may_run_hopeless(self, request: Request, book: Book, hopeless: Hopeless) -> bool:
-        """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-        if not self._slots.is_idle(book):
-            return False
-        return request.id in hopeless or self._slots.queued - len(hopeless) == 1
-
     def _relegate(
         self,
         request: Request,
@@ -200,8 +202,8 @@ class Cato(Policy):
         self._standing.pop(request.id, None)
         key = self._order.relegated(request)
         if request.id in hopeless:
-            hopeless.park(request.id, best.book, books)
-            return Hold(key=key, asleep=True)
+            until = hopeless.park(request.id, best.book, books, now)
+            return Hold(until, key, asleep=True)
         hopeless.add(request.id)
         return Hold(until=now + _NEXT_LOOK_S, key=key)
 
@@ -209,5 +211,13 @@ class Cato(Policy):
         """It is no longer queued."""
         self._order.leave(request)
         self._standing.pop(request.id, None)
-        self._rosters[request.model].hopeless.discard(request.id)
-        self._slots.leave(request.task)
+        roster = self._rosters[request.model]
+        roster.hopeless.discard(request.id)
+        roster.slots.leave(request.task)
+
+
+def _may_run_hopeless(request: Request, book: Book, roster: Roster) -> bool:
+    """Only on a replica with nothing to prefill, after those that can be met had their turn."""
+    if not roster.slots.is_idle(book):
+        return False
+    return request.id in roster.hopeless or roster.slots.queued - len(roster.hopeless) == 1

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.hopeless import Hopeless
+from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.replica import ReplicaView
 
 _ALL = 8
@@ -21,7 +23,8 @@ _PER_RUNNING_S = 0.001
 class Roster:
     """Books by replica; when each is free, in one array."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: CatoOptions) -> None:
+        self.slots = Slots(options)
         self.token_s = 0.0
         """Between two tokens of a stream, lately, in the mean over replicas."""
         self.changes = 0
@@ -46,7 +49,7 @@ class Roster:
 
     def remove(self, replica_id: str) -> None:
         """A replica has gone."""
-        del self._books[replica_id]
+        self.hopeless.loaded(self._books.pop(replica_id))
         self._arrange()
 
     def book(self, replica_id: str) -> Book:
@@ -63,7 +66,8 @@ class Roster:
         self._typed[place] = book.typed_s
 
     def begin_look(self) -> None:
-        """Nothing is kept for any replica yet."""
+        """Nothing is kept for any replica yet, and no class has been without a slot."""
+        self.slots.begin_look()
         if self._kept:
             self._first = None
             self._kept.clear()
