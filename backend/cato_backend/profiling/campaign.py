@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cato_backend.clock import monotonic
+from cato_backend.errors import EngineError
 from cato_backend.profiling.cells import Plan, Setup
 from cato_backend.profiling.fit import Sample
 from cato_backend.profiling.measure import Reading, measure
 from cato_backend.profiling.prompts import Prompts
 from cato_backend.profiling.stream import ReplicaClient
-
-_QUARTILE = 0.25
-"""Noise only ever adds: the lower quartile of a cell's readings stands for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def summarised(setups: Sequence[Sequence[Sequence[Reading]]]) -> Campaign:
     spreads: list[float] = []
     for rounds in setups:
         by_cell = list(zip(*rounds, strict=True))
-        step_s = _low([reading.seconds for reading in by_cell[0]])
+        step_s = _typical([reading.seconds for reading in by_cell[0]])
         samples += [_sample(readings, step_s) for readings in by_cell]
         spreads += [_spread([reading.seconds for reading in readings]) for readings in by_cell]
     return Campaign(tuple(samples), 100 * statistics.mean(spreads))
@@ -86,7 +83,7 @@ def summarised(setups: Sequence[Sequence[Sequence[Reading]]]) -> Campaign:
 def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
     """The plain steps that were timed with it are taken out."""
     first = readings[0]
-    seconds = _low([reading.seconds for reading in readings]) - first.beside * step_s
+    seconds = _typical([reading.seconds for reading in readings]) - first.beside * step_s
     cell = replace(
         first.cell,
         new_tokens=round(statistics.mean(reading.cell.new_tokens for reading in readings)),
@@ -97,13 +94,21 @@ def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
     return Sample(cell, max(seconds, step_s) if first.beside else seconds)
 
 
-def _low(values: Sequence[float]) -> float:
-    ordered = sorted(values)
-    return ordered[math.ceil(_QUARTILE * (len(ordered) - 1))]
+def _typical(values: Sequence[float]) -> float:
+    """What a client meets, which is the middle: by the lower quartile an engine on a CPU came out a
+    tenth too fast. A reading of nothing (its tokens came all at once) says nothing."""
+    read = [seconds for seconds in values if seconds > 0]
+    if not read:
+        raise EngineError(
+            "the tokens of a setting came all at once in every round: the machine is too busy;"
+            " profile when nothing else runs on it"
+        )
+    return statistics.median(read)
 
 
 def _spread(values: Sequence[float]) -> float:
-    if len(values) < 2:
+    read = [seconds for seconds in values if seconds > 0]
+    if len(read) < 2:
         return 0.0
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    low, middle, high = statistics.quantiles(read, n=4, method="inclusive")
     return (high - low) / 2 / middle

@@ -70,7 +70,7 @@ def plan(limits: EngineLimits, *, quick: bool) -> Plan:
         *_setups(limits, batches, shares, chunks, held_out=False),
         *_setups(limits, check_batches, check_shares, check_chunks, held_out=True),
     ]
-    return Plan(tuple(setups), rounds, window=16 if quick else 24)
+    return Plan(tuple(setups), rounds, window=24 if quick else 48)
 
 
 def _setups(

@@ -24,8 +24,6 @@ from cato_backend.profiling.stream import ReplicaClient, StreamEnded, TokenStrea
 _MOST_STARTS = 5
 _SETTLE = 4
 """Steps before a measurement begins, after anything has changed."""
-_BLOCK = 8
-"""Steps whose mean is one reading of plain decoding."""
 _BESIDE = 1
 """Steps of plain decoding on each side of one with a chunk that are timed with it."""
 
@@ -90,12 +88,9 @@ async def _decode(streams: Sequence[TokenStream], setup: Setup, window: int) -> 
     kv_tokens = _kv_tokens(streams) + setup.batch * window / 2
     await _pass(streams, window)
     arrivals = streams[0].arrivals[began:]
-    means = [
-        (arrivals[start + _BLOCK] - arrivals[start]) / _BLOCK
-        for start in range(0, len(arrivals) - _BLOCK, _BLOCK)
-    ]
     cell = Cell("decode", setup.batch, setup.batch, kv_tokens, 0, setup.held_out)
-    return Reading(cell, statistics.median(means))
+    # The mean: where tokens come in bursts, the median of parts is that of nothing and of too much.
+    return Reading(cell, (arrivals[-1] - arrivals[0]) / (len(arrivals) - 1))
 
 
 async def _prefill(

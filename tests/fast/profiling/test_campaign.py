@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cato_backend.errors import EngineError
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.profiling.campaign import Progress, summarised
 from cato_backend.profiling.cells import Cell, plan
@@ -18,7 +19,10 @@ PREFILL = Cell("prefill", 260, 5, 2300, 32_768, held_out=False)
 
 
 def noisy(rng: random.Random, seconds: float) -> float:
-    """Disturbances only ever add."""
+    """Disturbances only ever add; some readings are nothing, when all of their
+    tokens came at once."""
+    if rng.random() < 0.1:
+        return 0.0
     return seconds * (1 + 0.01 * rng.random()) + (rng.random() < 0.4) * rng.expovariate(20)
 
 
@@ -29,13 +33,24 @@ def test_a_sample_is_free_of_disturbances_and_of_the_steps_beside_it() -> None:
             Reading(DECODE, noisy(rng, 0.005)),
             Reading(PREFILL, noisy(rng, 0.030 + 2 * 0.005), beside=2),
         ]
-        for _ in range(9)
+        for _ in range(21)
     ]
     campaign = summarised([rounds])
     decode, prefill = campaign.samples
     assert decode.seconds == pytest.approx(0.005, rel=0.03)
     assert prefill.seconds == pytest.approx(0.030, rel=0.05)
     assert campaign.spread_percent > 10
+
+
+def test_a_sample_is_the_middle_of_what_was_read() -> None:
+    times = [0.010, 0.011, 0.012, 0.013, 0.020]
+    campaign = summarised([[[Reading(DECODE, seconds)] for seconds in times]])
+    assert campaign.samples[0].seconds == 0.012
+
+
+def test_where_nothing_could_be_read_the_machine_is_too_busy() -> None:
+    with pytest.raises(EngineError, match="too busy"):
+        summarised([[[Reading(DECODE, 0.0)]] * 5])
 
 
 def test_a_replica_that_always_takes_the_same_has_no_spread() -> None:
