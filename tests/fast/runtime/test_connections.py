@@ -189,3 +189,30 @@ async def test_bytes_before_an_error_are_taken_first() -> None:
 async def test_a_header_cannot_be_split() -> None:
     with pytest.raises(ValueError, match="line end"):
         await Upstreams().post("http://127.0.0.1:1/", b"", {"authorization": "a\r\nb: c"}, 1.0)
+
+
+class Paused(asyncio.Transport):
+    """A transport that only knows whether it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def pause_reading(self) -> None:
+        self.read = False
+
+    def resume_reading(self) -> None:
+        self.read = True
+
+
+async def test_a_connection_is_read_again_after_a_long_reply_that_nobody_read() -> None:
+    connection, transport = Connection(), Paused()
+    connection.connection_made(transport)
+    connection.send(b"", 5.0)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
+    connection.data_received(b"x" * 300_000)
+    assert not transport.read
+    assert connection.done()
+    assert transport.read

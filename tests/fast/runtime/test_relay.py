@@ -1,0 +1,63 @@
+"""A reply's way to the client, with a connection and an outlet that do as they are told."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from cato_backend.runtime.answer import Relayed
+from cato_backend.runtime.connections import Take
+from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.relay import relay_stream
+from cato_backend.runtime.upstreams import Reply
+from tests.fast.runtime.test_bodies import PROMPT, call
+
+TOKEN = b'data: {"choices": [{"index": 0, "text": "a"}]}\n\n'
+END = b"data: [DONE]\n\n"
+
+
+class Bytes:
+    """A reply whose body is these reads, the last of which completes it."""
+
+    def __init__(self, *reads: bytes) -> None:
+        self._reads = list(reads)
+
+    async def pour(self, take: Take) -> bool:
+        while self._reads and take(self._reads.pop(0)):
+            pass
+        return bool(self._reads)
+
+
+class Client:
+    """An outlet that fails at its `fails`-th piece."""
+
+    def __init__(self, fails: int = 0) -> None:
+        self.got = b""
+        self._fails = fails
+
+    def take(self, relayed: Relayed) -> bool:
+        self._fails -= 1
+        if not self._fails:
+            raise KeyError("a mistake of ours")
+        self.got += relayed.data
+        return True
+
+    async def settle(self) -> None:
+        raise AssertionError("everything was taken at once")
+
+
+async def relayed(client: Client, *reads: bytes) -> bytes:
+    flight = Flight(call({**PROMPT, "stream": True}))
+    await relay_stream(flight, cast("Reply", Bytes(*reads)), client)
+    return client.got
+
+
+async def test_a_stream_passes_as_it_came() -> None:
+    assert await relayed(Client(), TOKEN, TOKEN + TOKEN, END) == 3 * TOKEN + END
+
+
+@pytest.mark.parametrize("fails", [1, 3])
+async def test_a_mistake_of_ours_is_heard_even_at_the_last_bytes(fails: int) -> None:
+    with pytest.raises(KeyError, match="a mistake of ours"):
+        await relayed(Client(fails), TOKEN, TOKEN, TOKEN + END)
