@@ -18,7 +18,8 @@ A policy is a class under `Policy` (see `base`). Of what it may define, only `pl
 - `fleet.now`, `fleet.cached_tokens(request, replica_id)`, `fleet.prefix_holders(request)`,
   `fleet.replicas(model)`.
 - A router without a queue of its own always returns Place: the engines queue. `Hold` keeps the
-  request; it is looked at again at every event (and at `until`), in the order of the keys.
+  request; it is looked at again at every event but further tokens (and at `until`), in the order
+  of the keys, or, `asleep`, once `looking` names it.
 - Chance comes from `Dice(setup.seed)`, so that a run can be repeated.
 - Hooks (`opened`, `progressed`, `closed`, ...) are for policies that learn or keep books.
 - Register it below: name -> a function of Setup.
