@@ -9,7 +9,6 @@ and together with the next one, so that single gaps lie: readings span several s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from cato_backend.errors import EngineError
 from cato_backend.profiling.cells import Cell, Chunk, Setup
 from cato_backend.profiling.prompts import Prompts
-from cato_backend.profiling.stream import ReplicaClient, StreamEnded, TokenStream
+from cato_backend.profiling.stream import ReplicaClient, StreamEnded, TokenStream, Unreachable
 
 _MOST_STARTS = 5
 _SETTLE = 4
@@ -42,9 +41,10 @@ async def measure(
 ) -> list[Reading]:
     """Runs one setup once: plain decoding, then every chunk. Raises EngineError."""
     readings: list[Reading] = []
+    failed: Exception | None = None
     for _ in range(_MOST_STARTS):
-        # Streams that end too soon, as on a machine that stalls, are started anew.
-        with contextlib.suppress(StreamEnded):
+        # Streams that end too soon or break, as on a machine that stalls, are started anew.
+        try:
             async with _decoding(client, prompts, setup) as streams:
                 if not readings:
                     readings.append(await _decode(streams, setup, window))
@@ -52,6 +52,10 @@ async def measure(
                     chunk = setup.chunks[len(readings) - 1]
                     readings.append(await _prefill(client, prompts, streams, setup, chunk))
                 return readings
+        except (StreamEnded, Unreachable) as error:
+            failed = error
+    if isinstance(failed, Unreachable):
+        raise failed
     raise EngineError(f"the streams ended {_MOST_STARTS} times before they were timed: {setup}")
 
 

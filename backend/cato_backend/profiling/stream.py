@@ -18,6 +18,10 @@ from cato_backend.wire import sse
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=120)
 
 
+class Unreachable(EngineError):
+    """A connection to the replica could not be made, or broke."""
+
+
 class StreamEnded(EngineError):
     """A stream has brought its last token where more were waited for."""
 
@@ -104,7 +108,9 @@ class ReplicaClient:
                     said = (await response.text())[:300]
                     raise EngineError(f"{url} answered {response.status}: {said}")
                 await self._read(response, stream)
-        except (aiohttp.ClientError, TimeoutError, sse.MalformedStream, ValueError) as error:
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            raise Unreachable(f"{url}: {type(error).__name__}: {error}") from error
+        except (aiohttp.ClientError, sse.MalformedStream, ValueError) as error:
             raise EngineError(f"{url}: {type(error).__name__}: {error}") from error
         if len(stream.arrivals) != tokens:
             raise EngineError(f"{url}: {len(stream.arrivals)} token ids came, {tokens} were asked")
