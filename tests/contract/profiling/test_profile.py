@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -15,8 +15,12 @@ from aiohttp import web
 from cato_backend.__main__ import main
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.files import load_profile
+from cato_backend.profiling.cells import Chunk, Setup
 from cato_backend.profiling.engine_clock import engine_clock
 from cato_backend.profiling.facts import ask_facts
+from cato_backend.profiling.measure import measure
+from cato_backend.profiling.prompts import Prompts
+from cato_backend.profiling.stream import ReplicaClient, TokenStream, Unreachable
 from cato_backend.replicas.replica import Replica
 
 TRUTH = ["--step-ms", "4", "--token-ms", "0.02", "--max-model-len", "2048", "--kv-tokens", "65536"]
@@ -122,3 +126,34 @@ def test_the_engines_clock_runs_on_but_never_faster_than_time() -> None:
         finally:
             busy.kill()
             busy.wait(10)
+
+
+class Flaky(ReplicaClient):
+    """A client whose first prompts among those that decode do not come through."""
+
+    breaks = 0
+
+    async def complete(self, prompt: Sequence[int], tokens: int) -> TokenStream:
+        if self.breaks:
+            self.breaks -= 1
+            raise Unreachable("the connection broke")
+        return await super().complete(prompt, tokens)
+
+
+@pytest.mark.parametrize(("breaks", "measured"), [(1, True), (100, False)])
+async def test_a_connection_that_breaks_is_tried_again(
+    emulator: str, breaks: int, measured: bool
+) -> None:
+    setup = Setup(2, 100, (Chunk(64),), 200, held_out=False)
+    async with aiohttp.ClientSession() as session:
+        client = Flaky(session, Replica("r", emulator, "cato-emulated", 2048))
+        client.breaks = breaks
+        prompts = Prompts(list(range(100, 200)), seed=1)
+        if measured:
+            assert [r.cell.kind for r in await measure(client, prompts, setup, 8)] == [
+                "decode",
+                "prefill",
+            ]
+        else:
+            with pytest.raises(Unreachable, match="the connection broke"):
+                await measure(client, prompts, setup, 8)
