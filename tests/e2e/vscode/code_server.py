@@ -68,9 +68,9 @@ class CodeServer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The person's settings, as they stand on the disk."""
+        """The person's settings, as they stand on the disk; the editor empties the file first."""
         text = (self.data / "User/settings.json").read_text(encoding="utf-8")
-        settings: dict[str, Any] = json.loads(text)
+        settings: dict[str, Any] = json.loads(text or "{}")
         return settings
 
     @property
