@@ -74,16 +74,16 @@ def summarised(setups: Sequence[Sequence[Sequence[Reading]]]) -> Campaign:
     spreads: list[float] = []
     for rounds in setups:
         by_cell = list(zip(*rounds, strict=True))
-        step_s = _typical([reading.seconds for reading in by_cell[0]])
+        step_s = _typical(by_cell[0])
         samples += [_sample(readings, step_s) for readings in by_cell]
-        spreads += [_spread([reading.seconds for reading in readings]) for readings in by_cell]
+        spreads += [_spread(readings) for readings in by_cell]
     return Campaign(tuple(samples), 100 * statistics.mean(spreads))
 
 
 def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
     """The plain steps that were timed with it are taken out."""
     first = readings[0]
-    seconds = _typical([reading.seconds for reading in readings]) - first.beside * step_s
+    seconds = _typical(readings) - first.beside * step_s
     cell = replace(
         first.cell,
         new_tokens=round(statistics.mean(reading.cell.new_tokens for reading in readings)),
@@ -94,21 +94,26 @@ def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
     return Sample(cell, max(seconds, step_s) if first.beside else seconds)
 
 
-def _typical(values: Sequence[float]) -> float:
+def _told(readings: Sequence[Reading]) -> list[float]:
+    """Their seconds. A reading of nothing, whose tokens came all at once, tells nothing."""
+    return [reading.seconds for reading in readings if reading.seconds > 0]
+
+
+def _typical(readings: Sequence[Reading]) -> float:
     """What a client meets, which is the middle: by the lower quartile an engine on a CPU came out a
-    tenth too fast. A reading of nothing (its tokens came all at once) says nothing."""
-    read = [seconds for seconds in values if seconds > 0]
-    if not read:
+    tenth too fast."""
+    told = _told(readings)
+    if not told:
         raise EngineError(
             "the tokens of a setting came all at once in every round: the machine is too busy;"
             " profile when nothing else runs on it"
         )
-    return statistics.median(read)
+    return statistics.median(told)
 
 
-def _spread(values: Sequence[float]) -> float:
-    read = [seconds for seconds in values if seconds > 0]
-    if len(read) < 2:
+def _spread(readings: Sequence[Reading]) -> float:
+    told = _told(readings)
+    if len(told) < 2:
         return 0.0
-    low, middle, high = statistics.quantiles(read, n=4, method="inclusive")
+    low, middle, high = statistics.quantiles(told, n=4, method="inclusive")
     return (high - low) / 2 / middle
