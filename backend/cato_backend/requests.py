@@ -13,8 +13,6 @@ BLOCK_CHARS = 256
 USABLE_S = 0.5
 """From arrival to the whole of a completion: ghost text is shown when it is whole. An aim, reported
 beside the time to the first token, which is what is promised."""
-TPOT_S = 0.040
-"""Between two tokens of a generation, in the mean: an aim beside its target, too."""
 
 
 def prompt_blocks(text: str) -> tuple[int, ...]:
@@ -32,14 +30,17 @@ def prompt_blocks(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a task promises. Seconds from arrival; exactly one of the two is set.
+    """What a task promises. Seconds from arrival; exactly one of `ttft_s` and `e2e_s` is set.
 
-    `worthless_after_s`: nobody wants the answer if it has not begun by then.
+    `tpot_s`: beside `ttft_s`, the longest mean time between two output tokens,
+    TPOT = (E2E - TTFT) / (output tokens - 1).
+    `worthless_after_s`: the answer is of no use if it has not begun by then.
     """
 
     ttft_s: float | None = None
     e2e_s: float | None = None
     worthless_after_s: float | None = None
+    tpot_s: float | None = None
 
     @property
     def budget_s(self) -> float:
@@ -80,6 +81,8 @@ class Request:
     """Chained hashes of the rendered prompt's whole blocks of `BLOCK_CHARS` characters.
 
     Two requests share as much prefix cache as their tuples share from the start."""
+    expected_tokens: int | None = None
+    """The client's own estimate of its output tokens; None where it gave none."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 

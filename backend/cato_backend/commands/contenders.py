@@ -8,12 +8,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from cato_backend.errors import ConfigError
-from cato_backend.wire.headers import Task
+from cato_backend.wire.headers import TASKS_OF_PEOPLE
 
 if TYPE_CHECKING:
     from cato_backend.simulation.study import Contender
 
 _SPLIT = "per-task"
+_TASKS = ", ".join(TASKS_OF_PEOPLE)
 _OURS = "cato"
 
 
@@ -41,8 +42,7 @@ def add_contender_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="N,N,N,N",
-        help=f"`{_SPLIT}` with so many replicas for {', '.join(Task)}; `all`: every split of "
-        "--replicas",
+        help=f"`{_SPLIT}` with the replicas of {_TASKS}; `all`: every split of --replicas",
     )
 
 
@@ -85,12 +85,12 @@ def _named(argument: str, text: str, known: list[str]) -> list[str]:
 
 def _splits(text: str, replicas: int) -> Iterator[tuple[int, ...]]:
     if text == "all":
-        yield from every_split(replicas, len(Task))
+        yield from every_split(replicas, len(TASKS_OF_PEOPLE))
         return
     parts = text.split(",")
     counts = tuple(int(part) for part in parts if part.isdecimal())
-    if len(counts) != len(parts) or len(counts) != len(Task) or sum(counts) != replicas:
-        expected = f"all, or {len(Task)} counts that make {replicas}: {', '.join(Task)}"
+    if len(counts) != len(parts) or len(counts) != len(TASKS_OF_PEOPLE) or sum(counts) != replicas:
+        expected = f"all, or {len(TASKS_OF_PEOPLE)} counts that make {replicas}: {_TASKS}"
         raise ConfigError.of("--split", text, expected)
     yield counts
 

@@ -86,6 +86,9 @@ class TargetConfig(Frozen):
 
     ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
     e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")
+    tpot_ms: Milliseconds | None = Field(
+        default=None, description="between two output tokens in the mean, beside ttft_ms"
+    )
     worthless_after_ms: Milliseconds | None = Field(
         default=None, description="dropped from the queue after this"
     )
@@ -94,6 +97,8 @@ class TargetConfig(Frozen):
     def _one_of_two(self) -> TargetConfig:
         if (self.ttft_ms is None) == (self.e2e_ms is None):
             raise ValueError("exactly one of ttft_ms and e2e_ms is expected")
+        if self.tpot_ms is not None and self.ttft_ms is None:
+            raise ValueError("tpot_ms is expected only beside ttft_ms")
         return self
 
     def target(self) -> Target:
@@ -104,6 +109,7 @@ class TargetConfig(Frozen):
             worthless_after_s=(
                 None if self.worthless_after_ms is None else self.worthless_after_ms / 1e3
             ),
+            tpot_s=None if self.tpot_ms is None else self.tpot_ms / 1e3,
         )
 
 
@@ -111,9 +117,10 @@ class TargetsConfig(Frozen):
     """[targets]: one table per task."""
 
     completion: TargetConfig = TargetConfig(ttft_ms=250, worthless_after_ms=500)
-    generation: TargetConfig = TargetConfig(ttft_ms=1000)
+    generation: TargetConfig = TargetConfig(ttft_ms=1000, tpot_ms=40)
     summarization: TargetConfig = TargetConfig(e2e_ms=3000)
     translation: TargetConfig = TargetConfig(e2e_ms=15000)
+    agent: TargetConfig = TargetConfig(e2e_ms=120_000)
 
     def of(self, task: Task) -> Target:
         """The target of a task."""

@@ -74,7 +74,7 @@ def _target(headers: Mapping[str, str], default: Target) -> Target:
     worthless = default.worthless_after_s
     if worthless is not None and default.ttft_s is not None:
         worthless *= ttft_s / default.ttft_s
-    return Target(ttft_s=ttft_s, worthless_after_s=worthless)
+    return Target(ttft_s=ttft_s, worthless_after_s=worthless, tpot_s=default.tpot_s)
 
 
 def _budget_s(headers: Mapping[str, str], name: str) -> float | None:

@@ -33,6 +33,7 @@ _MIXTURES = {
     Task.COMPLETION: (LogNormal(0.85, 2.0, 0.6, 20), LogNormal(0.15, 3.9, 0.8, 200)),
     Task.GENERATION: (LogNormal(1.0, 5.54, 0.66, 1024),),
     Task.SUMMARIZATION: (LogNormal(0.9, 3.9, 0.7, 256), LogNormal(0.1, 5.2, 0.5)),
+    Task.AGENT: (LogNormal(1.0, 5.4, 1.0),),
 }
 _INSTRUCTION_TOKENS = 100
 """Of a translation's prompt, before the source."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
-from cato_backend.requests import TPOT_S, USABLE_S
+from cato_backend.requests import USABLE_S
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.history import History, Past
 from cato_backend.scheduling import Dispatch
 from cato_backend.scheduling.policies.cato import RELEGATED_PRIORITY
 from cato_backend.wire.headers import CancelReason, Task
 
-_AIMS = {Task.COMPLETION: "usable", Task.GENERATION: "tpot"}
+_AIMS = {Task.COMPLETION: "usable"}
 _WARM = "warm"
 """Instead of a task: warming has no target and no place among the goodput of tasks."""
 
@@ -38,10 +38,7 @@ class Scorekeeper:
 
     def finished(self, flight: Flight, now: float) -> None:
         """The whole answer went out at `now`."""
-        request = flight.call.request
-        promised = now if request.target.ttft_s is None else flight.first_token_at
-        met = promised is not None and promised <= request.deadline
-        self._count(flight, "met" if met else "late", now)
+        self._count(flight, "met" if _met(flight, now) else "late", now)
         self._cache_hits(flight)
         if _stands_alone(flight):
             self._whole(flight, now)
@@ -111,7 +108,7 @@ class Scorekeeper:
         self._metrics.e2e.labels(request.task).observe(now - request.arrival)
         if first is not None and tokens > 1:
             self._metrics.tpot.labels(request.task).observe((now - first) / (tokens - 1))
-        self._aim(request.task, met=_meets_aim(flight, now))
+        self._aim(request.task, met=now - request.arrival <= USABLE_S)
 
     def _taken_back(self, flight: Flight, now: float) -> None:
         """Somebody who waited longer than is aimed at has not had it in time."""
@@ -139,15 +136,16 @@ def _stands_alone(flight: Flight) -> bool:
     return not flight.call.request.warm and not flight.call.group
 
 
-def _meets_aim(flight: Flight, now: float) -> bool:
-    """What its task aims at beside its target, of an answer that is whole."""
-    request, first = flight.call.request, flight.first_token_at
-    if request.task is Task.COMPLETION:
-        return now - request.arrival <= USABLE_S
-    if first is None or first > request.deadline:
+def _met(flight: Flight, now: float) -> bool:
+    """Whether a whole answer met its target: TTFT and TPOT, or E2E."""
+    target, first = flight.call.request.target, flight.first_token_at
+    promised = now if target.ttft_s is None else first
+    if promised is None or promised > flight.call.request.deadline:
         return False
     tokens = flight.answer.tokens
-    return tokens < 2 or now - first <= TPOT_S * (tokens - 1)
+    if target.tpot_s is None or first is None or tokens < 2:
+        return True
+    return now - first <= target.tpot_s * (tokens - 1)
 
 
 def _label(flight: Flight) -> str:

@@ -54,7 +54,14 @@ class Outcome(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the target was met. A stream that broke is a miss, however early it began."""
+        """Whether every part of the target was met: TTFT and TPOT, or E2E."""
+        tpot_s = self.arrival.target.tpot_s
+        paced = tpot_s is None or self.tpot_s is None or self.tpot_s <= tpot_s
+        return paced and self.met_by_first_token
+
+    @property
+    def met_by_first_token(self) -> bool:
+        """Whether TTFT or E2E was met. A stream that broke is a miss, however early it began."""
         if self.ending is Ending.ENOUGH:
             return True
         if self.ending in (Ending.REJECTED, Ending.FAILED):

@@ -13,6 +13,8 @@ SESSION = "x-cato-session"
 DOCUMENT = "x-cato-document"
 SUPERSEDE = "x-cato-supersede"
 WORKFLOW = "x-cato-workflow"
+OUTPUT_TOKENS = "x-cato-output-tokens"
+"""The client's own estimate of how many tokens the answer will have."""
 REQUEST_ID = "x-request-id"
 
 REPLICA = "x-cato-replica"
@@ -33,6 +35,12 @@ class Task(StrEnum):
     GENERATION = "generation"
     SUMMARIZATION = "summarization"
     TRANSLATION = "translation"
+    AGENT = "agent"
+    """A turn of a coding agent: behind everything that a person waits for."""
+
+
+TASKS_OF_PEOPLE = (Task.COMPLETION, Task.GENERATION, Task.SUMMARIZATION, Task.TRANSLATION)
+"""The classes that a person waits for."""
 
 
 class CancelReason(StrEnum):

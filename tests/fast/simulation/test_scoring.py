@@ -6,6 +6,7 @@ from math import inf, isnan
 
 import pytest
 
+from cato_backend.requests import Target
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.pricing import work_s
 from cato_backend.simulation.records import score_record, score_table
@@ -97,7 +98,13 @@ def test_tpot_is_one_number_per_request() -> None:
     # Eleven tokens, the first after half a second, the last a second later: 100 ms each.
     found = score([outcome(arrival())], 10.0).overall
     assert found.tpot.at(50) == pytest.approx(0.1)
-    assert (found.met, found.met_with_tpot) == (1, 0)
+
+
+@pytest.mark.parametrize(("tpot_s", "met"), [(0.09, 0), (0.11, 1), (None, 1)])
+def test_a_target_with_tpot_counts_both_parts(tpot_s: float | None, met: int) -> None:
+    asked = arrival(target=Target(ttft_s=1.0, tpot_s=tpot_s))
+    found = score([outcome(asked)], 10.0).overall
+    assert (found.met, found.met_by_first_token) == (met, 1)
 
 
 def test_utilization_prices_what_was_met() -> None:

@@ -19,7 +19,7 @@ from cato_backend.simulation.workloads import (
 )
 from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS
 from cato_backend.simulation.workloads.lengths import Context, draw_size
-from cato_backend.wire.headers import Task
+from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 
 _LONG_MIX = MixWorkload(Poisson(50.0), duration_s=60.0, context=Context.RICH, whole_files=True)
 
@@ -51,7 +51,12 @@ def test_lean_completions_are_short() -> None:
     )
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(Task), st.sampled_from(Context), st.booleans())
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(TASKS_OF_PEOPLE),
+    st.sampled_from(Context),
+    st.booleans(),
+)
 @settings(max_examples=60)
 def test_lengths_stay_within_their_bounds(
     seed: int, task: Task, context: Context, whole_files: bool

@@ -10,20 +10,19 @@ from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.scheduling.view import FleetView
-from cato_backend.wire.headers import Task
-
-_TASKS = list(Task)
+from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 
 
 class PerTask(Policy):
     """A fixed part of the fleet for each task; within it, the replica with the fewest requests.
 
-    `split`: the parts, in the order of `Task`, in replicas or any other unit; equal by default. A
-    task without a replica of its own, in a fleet smaller than the split, may go anywhere.
+    `split`: the parts, in the order of `TASKS_OF_PEOPLE`, in replicas or any other unit; equal by
+    default. A task without a replica of its own may go anywhere: agents, and those for which the
+    fleet is too small.
     """
 
     def __init__(self, split: Sequence[int] = ()) -> None:
-        self._ends = list(accumulate(split or (1,) * len(_TASKS)))
+        self._ends = list(accumulate(split or (1,) * len(TASKS_OF_PEOPLE)))
         self._replicas: list[str] = []
         self._own: dict[Task, set[str]] = {}
 
@@ -41,13 +40,13 @@ class PerTask(Policy):
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
         """Held while all of its own are full."""
-        own = self._own[waiting.request.task]
+        own = self._own.get(waiting.request.task, set())
         open_ = [r for r in candidates if not own or r.replica_id in own]
         least = min(open_, key=lambda r: (r.running, r.replica_id), default=None)
         return Hold() if least is None else Place(least.replica_id)
 
     def _share_out(self) -> None:
-        self._own = {task: set[str]() for task in Task}
+        self._own = {task: set[str]() for task in TASKS_OF_PEOPLE}
         for place, replica_id in enumerate(sorted(self._replicas)):
             at = (place + 0.5) / len(self._replicas) * self._ends[-1]
-            self._own[_TASKS[bisect_right(self._ends, at)]].add(replica_id)
+            self._own[TASKS_OF_PEOPLE[bisect_right(self._ends, at)]].add(replica_id)

@@ -18,7 +18,7 @@ from cato_backend.simulation.report.style import (
 from cato_backend.simulation.scoring import ClassScore, Latencies
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Point
-from cato_backend.wire.headers import Task
+from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 
 _METRIC = {
     Task.COMPLETION: "TTFT",
@@ -108,7 +108,7 @@ class Figures:
 
     def _four(self, draw: Callable[[Axes, Task], None]) -> str:
         with drawing(5.6) as drawn:
-            for axes, task in zip(drawn.figure.subplots(2, 2).flat, Task, strict=True):
+            for axes, task in zip(drawn.figure.subplots(2, 2).flat, TASKS_OF_PEOPLE, strict=True):
                 axes.set_title(f"{task.value} ({_METRIC[task]})")
                 if self._curves.occurs(task):
                     draw(axes, task)

@@ -60,6 +60,8 @@ def draw_size(task: Task, context: Context, rng: Generator, *, whole_files: bool
             return _summarization(rng, whole_files)
         case Task.TRANSLATION:
             return _translation(rng, whole_files)
+        case Task.AGENT:
+            raise ValueError("an agent's turns are not drawn one by one: they share their prompt")
 
 
 def completion_prompt(context: Context, rng: Generator) -> int:
