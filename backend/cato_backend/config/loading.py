@@ -23,7 +23,7 @@ from cato_backend.config.sections import (
     TaskName,
 )
 from cato_backend.errors import ConfigError
-from cato_backend.wire.headers import ALIAS
+from cato_backend.wire.headers import ALIASES
 
 
 class Config(Frozen):
@@ -44,8 +44,9 @@ class Config(Frozen):
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Config:
         names = [model.name for model in self.models]
-        if ALIAS in names or len(set(names)) < len(names):
-            raise ValueError(f"models: names must differ, and none may be {ALIAS!r}")
+        if not set(names).isdisjoint(ALIASES) or len(set(names)) < len(names):
+            aliases = ", ".join(ALIASES)
+            raise ValueError(f"models: names must differ, and none may be one of {aliases}")
         return self
 
     @model_validator(mode="after")
