@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def _task_of(given: GivenHeaders, draft: Draft) -> Task:
 @contextmanager
 def _among_keystrokes(
     request: web.Request, given: GivenHeaders, draft: Draft, headers: RequestHeaders
-) -> Iterator[RequestHeaders]:
+) -> Generator[RequestHeaders]:
     """The headers of a plain completion with its place among its client's other ones.
 
     A client that names class, session or document, or says whether it supersedes, knows itself what

@@ -13,6 +13,8 @@ from itertools import groupby, permutations
 from cato_backend.tasks.families import FORMATS
 from cato_backend.tasks.fim import Layout, Part
 
+_LOW_BAR = "▁"
+
 LONGEST_PROMPT = 262_144
 """Characters. A longer prompt belongs to no keystroke, and is not searched."""
 
@@ -130,22 +132,38 @@ def _parts(prompt: str, layout: Layout) -> CursorText | None:
 
 
 def _joined(layout: Layout) -> Layout:
-    """The layout with neighbouring markers joined, spelled as clients do: they put a space where
-    SentencePiece has a low bar."""
+    """The layout with neighbouring markers joined."""
     pieces: list[str | Part] = []
     for is_text, group in groupby(layout, key=lambda piece: isinstance(piece, str)):
-        if is_text:
-            text = "".join(piece for piece in group if isinstance(piece, str))
-            pieces.append(text.strip("▁ "))
-        else:
-            pieces.extend(group)
+        texts = [*group]
+        pieces.extend(["".join(str(text) for text in texts)] if is_text else texts)
     return tuple(pieces)
 
 
+def _spellings(layout: Layout) -> Iterator[Layout]:
+    """As clients write the markers, too: with a space, or nothing, for SentencePiece's low bar."""
+    yield layout
+    if not any(str(piece).startswith(_LOW_BAR) for piece in layout):
+        return
+    first, *rest = layout
+    with_spaces = (_without_bar(piece, " ") for piece in rest)
+    yield (_without_bar(first, ""), *with_spaces)
+    yield tuple(
+        piece.strip(f"{_LOW_BAR} ") if isinstance(piece, str) else piece for piece in layout
+    )
+
+
+def _without_bar(piece: str | Part, instead: str) -> str | Part:
+    if isinstance(piece, str) and piece.startswith(_LOW_BAR):
+        return instead + piece.removeprefix(_LOW_BAR)
+    return piece
+
+
 def _known_layouts() -> Iterator[Layout]:
-    """Those of every family, then every order of its markers in which the middle comes last."""
-    own = [layout for known in FORMATS for _, layout in known.layouts]
-    yield from map(_joined, own)
+    """Those of every family, then every order of their markers in which the middle comes last."""
+    own = [_joined(layout) for known in FORMATS for _, layout in known.layouts]
+    for layout in own:
+        yield from _spellings(layout)
     for prefix, suffix, middle in _marker_triples(own):
         for first, second in permutations(((prefix, Part.PREFIX), (suffix, Part.SUFFIX))):
             yield (*first, *second, middle)
@@ -154,7 +172,7 @@ def _known_layouts() -> Iterator[Layout]:
 def _marker_triples(layouts: Iterable[Layout]) -> Iterator[tuple[str, str, str]]:
     """Markers of prefix, suffix and middle, of those prefix-first layouts that have all three."""
     yield _CODE_MARKERS
-    for layout in map(_joined, layouts):
+    for layout in layouts:
         match layout:
             case (str(prefix), Part.PREFIX, str(suffix), Part.SUFFIX, str(middle)):
                 yield prefix, suffix, middle
