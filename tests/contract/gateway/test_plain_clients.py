@@ -29,12 +29,12 @@ AGENT = {"messages": [{"role": "user", "content": "Go on."}], "tools": [
 
 def typed(text: str, **body: Any) -> dict[str, Any]:
     """A completion as a plain client asks for it."""
-    return {"prompt": FILE + text, "suffix": AFTER, "stream": True, "max_tokens": 2000, **body}
+    return {"prompt": FILE + text, "suffix": AFTER, "max_tokens": 2000, **body}
 
 
 def infill(text: str) -> dict[str, Any]:
     prompt = f"<|fim_prefix|>{FILE}{text}<|fim_suffix|>{AFTER}<|fim_middle|>"
-    return {"prompt": prompt, "stream": True, "max_tokens": 2000}
+    return {"prompt": prompt, "max_tokens": 2000}
 
 
 PATIENT = {"x_slo_ttft_ms": 20_000}
@@ -82,7 +82,7 @@ async def test_every_alias_is_served_wherever_cato_is(single: Site, alias: str) 
         await single.post({"model": alias, "prompt": "x"}),
         await single.post({"model": alias, "messages": messages}, CHAT),
         await single.post({"model": alias, **task}, TASKS),
-        await single.post({"model": alias, "prompt": "x"}, "/v1/warm"),
+        await single.post({"model": alias, "prompt": "x"}, "/v1/warm", x_cato_session=alias),
     ]
     assert [answer.status for answer in answers] == [200] * 4
     named = alias.removeprefix("cato-") if alias in ALIASES[1:] else "generation"
@@ -173,9 +173,9 @@ async def test_a_running_completion_is_replaced_by_the_next_key(
 
 async def test_a_completion_in_mid_stream_is_replaced(single: Site) -> None:
     await single.fake.change(itl_ms=5)
-    async with single.opened(typed("j"), **PATIENT) as response:
+    async with single.opened(typed("j", stream=True), **PATIENT) as response:
         begun = await response.content.readuntil(b"\n\n")
-        second = await single.post(typed("js", max_tokens=2), **PATIENT)
+        second = await single.post(typed("js", max_tokens=2, stream=True), **PATIENT)
         first = Answer(200, {}, begun + await response.read())
     assert first.chunks[-1]["error"]["code"] == "superseded"
     assert second.events[-1] == DONE
@@ -304,10 +304,7 @@ async def test_plain_supersession_can_be_switched_off(tmp_path: Path) -> None:
     ):
         site = Site(serve, [fake], http)
         await fake.change(ttft_ms=60_000)
-        asking = [
-            asyncio.create_task(site.post(typed(text, stream=False), **PATIENT))
-            for text in ("j", "js")
-        ]
+        asking = [asyncio.create_task(site.post(typed(text), **PATIENT)) for text in ("j", "js")]
         await running(site, 2)
         for one in asking:
             one.cancel()
