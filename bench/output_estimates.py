@@ -18,6 +18,7 @@ import json
 import math
 import random
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -34,6 +35,8 @@ CHARS_PER_TOKEN = 3.3
 _PIECE = 3
 _LONGEST = 8_000
 _READ_AHEAD_TOKENS = 2
+_FEWEST = 10
+"""Places that make a row."""
 _PAIRS = {"python": "python", "java": "java", "cpp": "cpp", "js": "javascript", "go": "go",
           "rust": "rust"}  # fmt: skip
 
@@ -61,7 +64,8 @@ def main() -> None:
     """Prints a table and writes the results."""
     arguments = _parser().parse_args()
     found = [*_completions(arguments), *_translations(arguments.pairs)]
-    rows = [_row(group, found) for group in dict.fromkeys(f.group for f in found)]
+    groups = Counter(f.group for f in found)
+    rows = [_row(group, found) for group, places in groups.items() if places >= _FEWEST]
     print("| estimate of | places | true median | estimated | bias | spread |")
     print("|---|---|---|---|---|---|")
     for row in rows:
