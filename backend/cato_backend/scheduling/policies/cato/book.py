@@ -67,6 +67,10 @@ class Book:
         view = self.view
         return self.service.prompt_s(view.decoding, view.kv_tokens, max(1, uncached), cached)
 
+    def work_s(self, uncached: int, cached: int) -> float:
+        """Seconds of computing that a prompt adds, wherever it shares its steps."""
+        return self.service.work_s(uncached, cached)
+
     def token_s(self, now: float) -> float:
         """Seconds between two tokens of a stream, with one more sequence and recent prefills."""
         return self.service.token_s(self.view.running + 1, self.view.kv_tokens, self.rate(now))
@@ -74,6 +78,12 @@ class Book:
     def pace(self, now: float) -> Pace:
         """What a request costs here."""
         return Pace(self.prefill_s(_USUAL_PROMPT, 0) / _USUAL_PROMPT, self.token_s(now))
+
+    @property
+    def unit_s(self) -> float:
+        """Seconds of a step for one sequence: the replica's own unit of time. It does not depend on
+        load, so that what is measured in it can be compared."""
+        return self.service.law.seconds(1, 1, _USUAL_PROMPT)
 
     def step_s(self) -> float:
         """Seconds of a step that only decodes."""
@@ -136,7 +146,7 @@ class Book:
         """Expected number of targets in flight that are missed because of so much delay."""
         if now - self._weighed_at > _STALE_S:
             self._weigh(now, lengths)
-        delay = delay_s / self.step_s()
+        delay = delay_s / self.unit_s
         place = min(bisect_right(_DELAY_STEPS, delay), len(_DELAY_STEPS) - 1)
         low, high = _DELAY_STEPS[place - 1], _DELAY_STEPS[place]
         before, after = self._losses[place - 1], self._losses[place]
@@ -144,7 +154,7 @@ class Book:
 
     def _weigh(self, now: float, lengths: Lengths) -> None:
         """The loss for some delays; what lies between is interpolated."""
-        token_s, step_s = self.token_s(now), self.step_s()
+        token_s, unit_s = self.token_s(now), self.unit_s
         pairs = [
             self._margin(attempt, token_s, now, lengths)
             for attempt in self.view.attempts.values()
@@ -155,8 +165,8 @@ class Book:
             self._losses = _NO_LOSSES
             return
         margins, spreads = np.array(pairs).T
-        delays = step_s * np.array(_DELAY_STEPS)[:, None]
-        chances = _logistic((margins - delays) / np.maximum(spreads, _LEAST_SPREAD_STEPS * step_s))
+        delays = unit_s * np.array(_DELAY_STEPS)[:, None]
+        chances = _logistic((margins - delays) / np.maximum(spreads, _LEAST_SPREAD_STEPS * unit_s))
         self._losses = (chances.sum(axis=1)[0] - chances.sum(axis=1)).tolist()
 
     def _margin(

@@ -18,7 +18,7 @@ class CatoOptions:
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
     typed_price: float = 2.0
     """The same for what is typed, which is best computed where its document is cached."""
-    harm: float = 0.1
+    harm: float = 0.5
     """Weight of the expected loss of what is in flight."""
     work_weight: float = 4.0
     """In the queue's order, how many seconds of waiting outweigh a second of own service."""

@@ -149,7 +149,12 @@ class Cato(Policy):
     ) -> Choice | None:
         choices = [
             self._judge.choice(
-                waiting, book, held.get(book.view.replica_id, 0), roster.kept_s(book), now
+                waiting,
+                book,
+                held.get(book.view.replica_id, 0),
+                roster.kept_s(book),
+                roster.pace,
+                now,
             )
             for book in books
             if roster.slots.has_free(book, waiting.request.task)
@@ -174,7 +179,7 @@ class Cato(Policy):
         if relegated and not _may_run_hopeless(request, book, roster):
             return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
-        spare_s = self._options.outstanding_steps * book.step_s() + book.typed_s
+        spare_s = self._options.outstanding_steps * book.unit_s + book.typed_s
         if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
             until = book.free_at - spare_s
             standing = Standing(best, until, books, roster.changes, ahead_s)

@@ -80,7 +80,7 @@ class Roster:
         book.changed = self.changes
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
-        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.step_s()
+        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.unit_s
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
