@@ -18,9 +18,9 @@ from cato_backend.tasks.cursor import CursorText
 MOST_TYPED = 16
 """Visible characters that a person adds or takes away between two requests: a word at most."""
 MOST_TYPED_WITH_LINE_END = 2
-"""The same where a line end is among them, as in `):` and Enter. A program that asks for one line
-of a file after the other goes by whole lines: with 16, 38% of the requests of HumanEval's
-multi-line infilling would replace each other at 16 at once, with 2 it is 0.2%."""
+"""The same where a line end is among them, as in `):` and Enter. A program that evaluates a model
+goes by whole lines: with 16, 38% of the requests of HumanEval's multi-line infilling would replace
+each other, with 2 it is 0.2% (`python -m bench.continuations`)."""
 MOST_BLANKS = 64
 """White space that an automatic indentation adds or takes away."""
 LEAST_SHARED = 16
