@@ -90,7 +90,7 @@ class Attempts:
         silence_s = self._patience.stream_s if streams else self._patience.whole_s
         relay = relay_stream if streams else relay_whole
         try:
-            reply = await self._upstreams.post(url, data, headers, silence_s)
+            reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
                     raise refusal(reply.status, await reply.read_all(), flight.call.kind)

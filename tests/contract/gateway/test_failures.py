@@ -33,7 +33,10 @@ async def disturbed(
     first, second = pair.fakes
     await first.change(fault=Fault(kind, after_tokens))
     answer = await pair.post(body, path, x_request_id="same")
-    assert len(first.requests) == len(second.requests) == 1
+    # A kept connection that is lost before a byte of the reply may have been dead already.
+    unanswered = kind is FaultKind.RESET or (kind is FaultKind.DIE and not body["stream"])
+    sent = 2 if unanswered else 1
+    assert (len(first.requests), len(second.requests)) == (sent, 1)
     return answer
 
 

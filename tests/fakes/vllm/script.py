@@ -73,6 +73,8 @@ class Script:
     prompt_tokens_details: bool = True
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""
+    requests_per_connection: int | None = None
+    """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     fault: Fault | None = None
 
     @property
