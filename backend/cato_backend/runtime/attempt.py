@@ -10,6 +10,7 @@ from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_band_errors import ErrorInAnswer
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
@@ -97,6 +98,10 @@ class Attempts:
                 await relay(flight, reply, outlet)
             finally:
                 reply.release()
+        except ErrorInAnswer as error:
+            if flight.begun or error.status is None:
+                raise
+            raise refusal(error.status, error.body, flight.call.kind) from error
         except ConnectionRefusedError as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         except (OSError, BadReply) as error:

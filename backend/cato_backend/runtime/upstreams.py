@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 
 from cato_backend.runtime.connections import Connection, Silence, Take
 from cato_backend.runtime.liveness import Liveness
-
-_HEADER_FACTOR = 4.0
-_HEADER_SAMPLES = 32
+from cato_backend.runtime.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -40,45 +38,6 @@ class _Server:
     port: int
     tls: bool
     authority: str
-
-
-class _Pool:
-    """The idle connections to one server, and how long its streams' headers have taken."""
-
-    def __init__(self) -> None:
-        self._idle: deque[Connection] = deque()
-        self._header_s: deque[float] = deque(maxlen=_HEADER_SAMPLES)
-
-    def put(self, connection: Connection) -> None:
-        """It can take another request."""
-        self._idle.append(connection)
-        while not self._idle[0].usable:  # The oldest expire first.
-            self._idle.popleft().close()
-
-    def take(self) -> Connection | None:
-        """The one that was used last, as it is the least likely to be closed by its peer."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable:
-                return connection
-            connection.close()
-        return None
-
-    def close(self) -> None:
-        """Closes all."""
-        while self._idle:
-            self._idle.pop().close()
-
-    def observe_headers(self, delay_s: float) -> None:
-        """A stream's headers came after this time."""
-        self._header_s.append(delay_s)
-
-    def header_limit_s(self, least_s: float) -> float:
-        """How long headers may take before the connection counts as dead.
-
-        Servers differ: vLLM sends headers at once, others with the first token.
-        """
-        return max(least_s, _HEADER_FACTOR * max(self._header_s, default=0.0))
 
 
 class Reply:
@@ -110,7 +69,7 @@ class Upstreams:
 
     def __init__(self, timeouts: Timeouts | None = None) -> None:
         self._timeouts = timeouts or Timeouts()
-        self._pools: defaultdict[_Server, _Pool] = defaultdict(_Pool)
+        self._pools: defaultdict[_Server, Pool] = defaultdict(Pool)
 
     async def post(
         self,
