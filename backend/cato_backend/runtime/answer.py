@@ -114,11 +114,20 @@ class Answer:
     def take(self, event: sse.Event) -> Relayed:
         """Counts one event and returns what the client gets. Raises AttemptBroken."""
         if event.name != sse.MESSAGE or not event.data.startswith('{"'):
-            return self._take_special(event)
-        return self._take_chunk(event)
+            special = self._special(event)
+            if isinstance(special, Relayed):
+                return special
+            event = special
+        chunk = parse(event.data)
+        try:
+            return self._take(chunk, event)
+        except (TypeError, ValueError, AttributeError) as error:
+            # Cheaper than to look at every field of every token before it is used.
+            raise AttemptBroken("a field of an event is not of OpenAI's type") from error
 
-    def _take_special(self, event: sse.Event) -> Relayed:
-        """All but the nearly only case: a compact JSON object without a name."""
+    def _special(self, event: sse.Event) -> Relayed | sse.Event:
+        """Of all but the usual event, a compact JSON object without a name: what the client gets,
+        or the event in the usual form."""
         data = event.data.strip()
         if is_failure(event.name):
             raise error_of_event(data)
@@ -128,7 +137,7 @@ class Answer:
             return Relayed(b"")  # A sign of life.
         # Line ends in JSON are mere space, and many clients read an event line by line.
         raw = sse.json_event(data.replace("\n", " ").encode())
-        return self._take_chunk(sse.Event(event.name, data, raw))
+        return sse.Event(event.name, data, raw)
 
     def _end(self) -> Relayed:
         """The replica's own end of its stream, which it also sends after an error."""
@@ -136,14 +145,6 @@ class Answer:
             raise AttemptBroken("its stream ended without a finish reason")
         self.done = True
         return Relayed(_END)
-
-    def _take_chunk(self, event: sse.Event) -> Relayed:
-        chunk = parse(event.data)
-        try:
-            return self._take(chunk, event)
-        except (TypeError, ValueError, AttributeError) as error:
-            # Cheaper than to look at every field of every token before it is used.
-            raise AttemptBroken("a field of an event is not of OpenAI's type") from error
 
     def _take(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
         if chunk.get("error"):

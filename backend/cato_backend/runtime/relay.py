@@ -20,6 +20,9 @@ _USAGE_S = 10.0
 """And for the usage before it, where the client asked for it."""
 
 
+_NOTHING = Relayed(b"")
+
+
 class Outlet(Protocol):
     """Where the pieces of an answer go."""
 
@@ -62,8 +65,10 @@ class _Pump:
         self._outlet = outlet
         self._silence_s = silence_s
         self._clock = asyncio.get_running_loop().time
-        self._spoke_at: float | None = None
-        """When the last token came, in this attempt."""
+        self._spoke = False
+        """Whether a token has come, in this attempt."""
+        self._quiet_since: float | None = None
+        """When the first of those reads came that have brought no token since the last one."""
         self._reader = sse.EventReader()
         self._has_events = False
         self._unsettled = False
@@ -124,25 +129,22 @@ class _Pump:
                     break
                 pieces.append(self._answer.take(event))
         finally:  # What came before an error counts.
-            if pieces:
-                self._pass_on(pieces[0] if len(pieces) == 1 else _joined(pieces))
-        if not pieces:
-            self._check_stalled()
-
-    def _pass_on(self, relayed: Relayed) -> None:
-        self._has_events = True
+            relayed = _NOTHING if not pieces else pieces[0] if len(pieces) == 1 else _joined(pieces)
+            if pieces and not self._outlet.take(relayed):
+                self._unsettled = True
+        if pieces:
+            self._has_events = True
         if relayed.tokens:
-            self._spoke_at = self._clock()
-        else:
+            self._spoke, self._quiet_since = True, None
+        elif self._spoke:
             self._check_stalled()
-        if not self._outlet.take(relayed):
-            self._unsettled = True
 
     def _check_stalled(self) -> None:
         """Comments alone are a sign of life before the first token, and none after it for ever."""
-        if self._spoke_at is None or self._answer.over:
-            return
-        if self._clock() - self._spoke_at > self._silence_s:
+        now = self._clock()
+        if self._quiet_since is None:
+            self._quiet_since = now
+        if now - self._quiet_since > self._silence_s and not self._answer.over:
             raise Silence(f"no token came for {self._silence_s:g} s")
 
 

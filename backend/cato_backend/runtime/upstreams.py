@@ -26,9 +26,9 @@ class Timeouts:
     """For a new connection, TLS included. TCP repeats a lost SYN after one second."""
     keepalive_s: float = 4.0
     """An idle connection is closed after this: below the limit of uvicorn and Node.js (5 s)."""
-    header_s: float = 2.0
-    """A stream's headers are awaited this long at least on a kept connection before the request is
-    sent again on a new one."""
+    stale_s: float = 2.0
+    """Within this time a kept connection shows whether it is alive. One that its peer has closed
+    says so after a round trip, and one that brings no headers of a stream has lost its peer."""
     liveness: Liveness = field(default_factory=Liveness)
 
 
@@ -98,6 +98,7 @@ class Upstreams:
             if reply is not None:
                 return reply
             log.debug("a kept connection to %s was dead", server.authority)
+            self._pools[server].close()  # The others have most likely met the same fate.
         connection = await self._open(server)
         return await self._ask(server, connection, request, silence_s, streams)
 
@@ -115,13 +116,15 @@ class Upstreams:
         self, server: _Server, kept: Connection, request: bytes, silence_s: float, streams: bool
     ) -> Reply | None:
         """The reply; None where the connection turns out to be dead."""
-        limit_s = silence_s
+        clock = asyncio.get_running_loop().time
+        limit_s, sent_at = silence_s, clock()
         if streams:
-            limit_s = min(silence_s, self._pools[server].header_limit_s(self._timeouts.header_s))
+            limit_s = min(silence_s, self._pools[server].header_limit_s(self._timeouts.stale_s))
         try:
             reply = await self._ask(server, kept, request, limit_s, streams)
         except OSError as error:
-            if kept.answered or (isinstance(error, Silence) and limit_s == silence_s):
+            hurried = limit_s < silence_s
+            if kept.answered or not self._shows_death(error, clock() - sent_at, hurried):
                 raise
             return None
         if reply.status == HTTPStatus.REQUEST_TIMEOUT:
@@ -129,6 +132,15 @@ class Upstreams:
             return None
         kept.silence_s = reply.silence_s = silence_s
         return reply
+
+    def _shows_death(self, error: OSError, waited_s: float, hurried: bool) -> bool:
+        """Whether an error before the first byte says that the kept connection was dead already."""
+        if isinstance(error, Silence):
+            return hurried
+        if isinstance(error, ConnectionError):
+            # Later than that, the peer has been at work, and may have died of it.
+            return waited_s <= self._timeouts.stale_s
+        return True  # TCP's time-out: what was sent was never acknowledged.
 
     async def _ask(
         self,

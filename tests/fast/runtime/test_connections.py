@@ -36,6 +36,11 @@ async def test_bodies_end_as_their_headers_say(pieces: tuple[bytes, ...]) -> Non
         ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhel",), BadReply),
+        (
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1",),
+            ConnectionError,
+        ),
+        ((b"HTTP/1.1 200",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nhello",), BadReply),
         ((), ConnectionError),
     ],

@@ -17,7 +17,7 @@ from tests.fast.runtime.raw_server import asked, request, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
 WELL = HEAD + b"\r\nhello"
-HASTY = Timeouts(header_s=0.05)
+HASTY = Timeouts(stale_s=0.05)
 Second = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 """What a server does on a connection after its first answer."""
 
@@ -132,6 +132,33 @@ async def test_a_reply_that_has_begun_is_not_asked_for_again() -> None:
         with pytest.raises(ConnectionError):
             await asked(upstreams, url)
     assert peer.requests == 2
+
+
+async def test_a_request_that_was_at_work_is_not_sent_again() -> None:
+    async def works_and_dies(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await peer.request(reader)
+        await asyncio.sleep(2 * HASTY.stale_s)
+
+    peer = Peer(works_and_dies)
+    async with to(peer, HASTY) as (upstreams, url):
+        await asked(upstreams, url)
+        with pytest.raises(ConnectionError):
+            await asked(upstreams, url)
+    assert peer.requests == 2
+
+
+async def test_with_one_dead_connection_the_others_are_given_up() -> None:
+    closed = asyncio.Semaphore(0)
+
+    async def counts(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+        closed.release()
+
+    async with to(Peer(counts), HASTY) as (upstreams, url), asyncio.timeout(5):
+        await asyncio.gather(*(asked(upstreams, url) for _ in range(3)))
+        await asked(upstreams, url, streams=True)
+        for _ in range(3):
+            await closed.acquire()
 
 
 async def test_silence_that_was_granted_is_not_granted_twice() -> None:
