@@ -113,12 +113,13 @@ class Answer:
 
     def take(self, event: sse.Event) -> Relayed:
         """Counts one event and returns what the client gets. Raises AttemptBroken."""
-        if event.name != sse.MESSAGE or not event.data.startswith('{"'):
+        name, data, _ = event
+        if name != sse.MESSAGE or data[:2] != '{"':
             special = self._special(event)
             if isinstance(special, Relayed):
                 return special
-            event = special
-        chunk = parse(event.data)
+            event, data = special, special.data
+        chunk = parse(data)
         try:
             return self._take(chunk, event)
         except (TypeError, ValueError, AttributeError) as error:
@@ -174,12 +175,12 @@ class Answer:
                 self._close(choice)
             elif self._choices > 1:
                 self._begun.add(choice.get("index") or 0)
-            text, ids = text_of(choice), choice.get("token_ids")
-            other = not text and has_other_delta(choice)
+            text, other, ids = text_of(choice), False, choice.get("token_ids")
             if text:
                 has_text = True
                 self._said.write(text)
-            has_other = has_other or other
+            elif has_other_delta(choice):
+                has_other = other = True
             if ids is None:
                 # A server that sends no ids is taken to send a token with each piece.
                 tokens += bool(text or other)
