@@ -14,12 +14,10 @@ from typing import TypeAlias, cast
 import httptools
 
 from cato_backend.runtime.liveness import Liveness
+from cato_backend.runtime.reply_head import ReplyHead
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
-_COMPRESSED = frozenset({b"gzip", b"deflate"})
-_ANY_WINDOW = 47
-"""zlib's: gzip or zlib, as the data says."""
 _KEEP_ALIVE_MARGIN_S = 1.0
 """A connection is given up this long before its peer has said that it closes it."""
 
@@ -57,14 +55,11 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.status = 0
         """0 until the reply's headers are there."""
-        self.content_type = ""
+        self.head = ReplyHead()
         self._chunks: list[bytes] = []
         self._held = 0
         self._complete = False
         self._keeps_alive = False
-        self._peer_keeps_s = float("inf")
-        self._delimited = False
-        self._inflate: Callable[[bytes], bytes] | None = None
 
     # -- the request ---------------------------------------------------------------------------
 
@@ -124,7 +119,7 @@ class Connection(asyncio.Protocol):
         announced a shorter limit (`Keep-Alive: timeout=`): a request that is sent when the peer is
         about to close would be lost.
         """
-        idle_s = min(idle_s, self._peer_keeps_s - _KEEP_ALIVE_MARGIN_S)
+        idle_s = min(idle_s, self.head.keep_alive_s - _KEEP_ALIVE_MARGIN_S)
         reusable = self._complete and self._keeps_alive and self.usable and idle_s > 0
         if not reusable:
             self.close()
@@ -205,7 +200,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. A body without a length ends with it."""
         self._transport = None
-        if self.status and not self._delimited and not self._complete and exc is None:
+        if self.status and not self.head.delimited and not self._complete and exc is None:
             self._complete = True
             self._wake()
         self._error = self._error or exc or ConnectionResetError("the connection was closed")
@@ -221,15 +216,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        lower = name.lower()
-        if lower in (b"content-length", b"transfer-encoding"):
-            self._delimited = True
-        elif lower == b"content-encoding" and value.lower() in _COMPRESSED:
-            self._inflate = zlib.decompressobj(_ANY_WINDOW).decompress
-        elif lower == b"content-type":
-            self.content_type = value.decode("latin-1")
-        elif lower == b"keep-alive":
-            self._peer_keeps_s = _announced_s(value)
+        self.head.add(name, value)
 
     def on_headers_complete(self) -> None:
         """The status is known."""
@@ -238,7 +225,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        data = body if self._inflate is None else self._inflate(body)
+        inflate = self.head.inflate
+        data = body if inflate is None else inflate(body)
         if not data:
             return
         self._chunks.append(data)
@@ -254,12 +242,3 @@ class Connection(asyncio.Protocol):
             self._wake()
         else:  # A 1xx announces the reply proper.
             self._reset()
-
-
-def _announced_s(value: bytes) -> float:
-    """The time-out in a Keep-Alive header, such as `timeout=5, max=100`; infinite without one."""
-    for part in value.lower().split(b","):
-        name, _, seconds = part.strip().partition(b"=")
-        if name == b"timeout" and seconds.isdigit():
-            return float(seconds)
-    return float("inf")

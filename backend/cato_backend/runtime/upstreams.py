@@ -48,7 +48,7 @@ class Reply:
         self._server = server
         self._connection = connection
         self.status = connection.status
-        self.content_type = connection.content_type
+        self.content_type = connection.head.content_type
         self.silence_s = connection.silence_s
 
     async def pour(self, take: Take) -> bool:
