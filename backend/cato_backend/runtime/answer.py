@@ -135,7 +135,7 @@ class Answer:
         if data == sse.DONE:
             return self._end()
         if not data:
-            return Relayed(b"")  # A sign of life.
+            return Relayed(b"")  # A keep-alive.
         # Line ends in JSON are mere space, and many clients read an event line by line.
         raw = sse.json_event(data.replace("\n", " ").encode())
         return sse.Event(event.name, data, raw)
@@ -220,7 +220,7 @@ class Answer:
         if not usage and event.name == sse.MESSAGE and is_error(chunk):
             raise error_in(chunk)
         if not usage and "choices" not in chunk:
-            return Relayed(b"")  # Nothing of OpenAI's: a server's own sign of life.
+            return Relayed(b"")  # Nothing of OpenAI's: a server's own keep-alive.
         if usage:
             self._has_usage = True
             self.cached_tokens = cached_tokens(usage)

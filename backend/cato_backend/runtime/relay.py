@@ -140,7 +140,7 @@ class _Pump:
             self._check_stalled()
 
     def _check_stalled(self) -> None:
-        """Comments alone are a sign of life before the first token, and none after it for ever."""
+        """Comments alone are a keep-alive before the first token, and none after it for ever."""
         now = self._clock()
         if self._quiet_since is None:
             self._quiet_since = now

@@ -98,7 +98,7 @@ class Upstreams:
             if reply is not None:
                 return reply
             log.debug("a kept connection to %s was dead", server.authority)
-            self._pools[server].close()  # The others have most likely met the same fate.
+            self._pools[server].close()  # The others are most likely dead, too.
         connection = await self._open(server)
         return await self._ask(server, connection, request, silence_s, streams)
 
@@ -124,7 +124,7 @@ class Upstreams:
             reply = await self._ask(server, kept, request, limit_s, streams)
         except OSError as error:
             hurried = limit_s < silence_s
-            if kept.answered or not self._shows_death(error, clock() - sent_at, hurried):
+            if kept.answered or not self._was_dead(error, clock() - sent_at, hurried):
                 raise
             return None
         if reply.status == HTTPStatus.REQUEST_TIMEOUT:
@@ -133,7 +133,7 @@ class Upstreams:
         kept.silence_s = reply.silence_s = silence_s
         return reply
 
-    def _shows_death(self, error: OSError, waited_s: float, hurried: bool) -> bool:
+    def _was_dead(self, error: OSError, waited_s: float, hurried: bool) -> bool:
         """Whether an error before the first byte says that the kept connection was dead already."""
         if isinstance(error, Silence):
             return hurried

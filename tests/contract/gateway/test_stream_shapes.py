@@ -53,8 +53,8 @@ WHOLE = {
     "usage without choices": A + B + data({"usage": {"prompt_tokens": 3}}) + END,
     "choices that are null": data({"choices": None}) + A + B + END,
     "errors that are null": data({"error": None, "choices": []}) + A + B + END,
-    "signs of life": data({}) + A + data({"type": "ping"}) + B + END,
-    "named signs of life": b"event: ping\n" + data({"message": "alive"}) + A + B + END,
+    "keep-alives": data({}) + A + data({"type": "ping"}) + B + END,
+    "named keep-alives": b"event: ping\n" + data({"message": "alive"}) + A + B + END,
     "an error after the reason": A + B + data({"error": {"message": "late"}}) + END,
     "more after the end": WELL + A + data({"error": "late"}),
 }
@@ -167,10 +167,12 @@ async def test_comments_may_come_for_long_before_the_first_token(strange: Strang
     assert (await strange.site.post(STREAM)).text == "ab"
 
 
-@pytest.mark.parametrize("sign", [b": alive\n\n", b"data:\n\n", data({"type": "ping"}), choice()])
-async def test_signs_of_life_alone_are_no_answer(strange: Strange, sign: bytes) -> None:
+@pytest.mark.parametrize(
+    "keep_alive", [b": alive\n\n", b"data:\n\n", data({"type": "ping"}), choice()]
+)
+async def test_keep_alives_alone_are_no_answer(strange: Strange, keep_alive: bytes) -> None:
     """After the first token they do not stand for the next one for ever."""
-    strange.odd.body, strange.odd.later, strange.odd.hangs = A, ((0.1, sign),) * 20, True
+    strange.odd.body, strange.odd.later, strange.odd.hangs = A, ((0.1, keep_alive),) * 20, True
     answer = await strange.site.post(STREAM)
     assert answer.chunks[-1]["error"]["code"] == "replica_failed"
 

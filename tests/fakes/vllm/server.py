@@ -139,8 +139,8 @@ class FakeVllm:
         return app
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        if self._is_worn_out(request):
-            return web.Response()  # It reaches nobody.
+        if self._exceeds_its_requests(request):
+            return web.Response()  # It is not sent: the connection is reset.
         script, fault = self._script, self._take_fault()
         try:
             body = await read_json(request)
@@ -169,7 +169,7 @@ class FakeVllm:
             generation.account()
             self._notify()
 
-    def _is_worn_out(self, request: web.Request) -> bool:
+    def _exceeds_its_requests(self, request: web.Request) -> bool:
         """Counts the connection's requests, and resets it where it has brought too many."""
         transport, limit = request.transport, self._script.requests_per_connection
         if transport is None or limit is None:
