@@ -146,9 +146,9 @@ def _means(matches: Sequence[Match]) -> str:
     for policy in matches[0].played:
         shares = [match.played[policy].overall.percent or 0.0 for match in matches]
         wins = sum(_best(match) == policy for match in matches)
-        wall_s = sum(match.played[policy].wall_s for match in matches)
+        cpu_s = sum(match.played[policy].cpu_s for match in matches)
         mean = sum(shares) / len(shares)
-        rows.append([policy, f"{mean:.1f}", f"{min(shares):.1f}", str(wins), f"{wall_s:.0f}"])
+        rows.append([policy, f"{mean:.1f}", f"{min(shares):.1f}", str(wins), f"{cpu_s:.0f}"])
     return text_table(("policy", "mean goodput %", "worst %", "best in", "seconds"), rows)
 
 
@@ -181,7 +181,7 @@ def world_table(match: Match) -> str:
             _percent(p.overall),
             *(_percent(p.classes.get(task)) for task in tasks),
             _percent(p.start),
-            f"{p.wall_s:.1f}",
+            f"{p.cpu_s:.1f}",
         ]
         for name, p in match.played.items()
     ]
@@ -220,5 +220,5 @@ def _played_record(played: Played) -> Mapping[str, Any]:
         "counted": played.overall.counted,
         "classes": {task.value: [s.met, s.counted] for task, s in played.classes.items()},
         "start": [played.start.met, played.start.counted],
-        "wall_s": round(played.wall_s, 2),
+        "cpu_s": round(played.cpu_s, 2),
     }

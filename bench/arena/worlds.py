@@ -40,9 +40,9 @@ _LOADS = (0.3, 2.0)
 """Of the knee."""
 _SAMPLE = 250
 """Requests by which a world's replicas are judged before it is played."""
-_FEASIBLE = 0.85
+_FEASIBLE = 0.95
 """Share of each class that an idle replica must be able to meet, ..."""
-_SPARE = 1.4
+_SPARE = 1.3
 """... with so many times the time that it takes."""
 _TPOT_BATCH, _TPOT_CONTEXT = 8, 1500
 """Sequences, and tokens of context of each, beside which the TPOT target can be met."""
@@ -112,7 +112,7 @@ def _paced(
 
 def _most_rate(replicas: int) -> float:
     """Requests per second that a simulation of this many replicas can follow for a minute."""
-    return 40.0 + 3.0 * replicas
+    return 30.0 + 2.0 * replicas
 
 
 def _median(kinds: Sequence[Profile]) -> Profile:
