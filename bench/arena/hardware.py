@@ -104,15 +104,15 @@ def draw_members(
     return (kind,) * count
 
 
-def told_of(kinds: tuple[Profile, ...], told: Told, rng: Generator) -> dict[Profile, Profile]:
-    """What the router is told, by true replica. Limits are told with a chance of 0.7."""
+def told_of(
+    kinds: tuple[Profile, ...], told: Told, limits_told: bool, rng: Generator
+) -> dict[Profile, Profile]:
+    """What the router is told, by true replica; the engine's defaults where limits are untold."""
     ratio = exp(rng.uniform(log(_RATIO[0]), log(_RATIO[1])))
-    untold = rng.random() < 0.3
     found: dict[Profile, Profile] = {}
     for kind in dict.fromkeys(kinds):
         law = _told_law(kind.law, told, ratio, rng)
-        limits = EngineLimits() if untold else kind.limits
-        found[kind] = replace(kind, law=law, limits=limits)
+        found[kind] = replace(kind, law=law, limits=kind.limits if limits_told else EngineLimits())
     return found
 
 

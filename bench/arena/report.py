@@ -94,6 +94,9 @@ def groups(match: Match) -> list[str]:
     found = [load, f"told: {world.told}", f"{load}, told: {world.told}"]
     found += [f"replicas: {world.alike}", f"headers: {demand.headers}"]
     found += [f"withdrawal: {demand.typing.withdrawal}", f"arrivals: {demand.arrivals}"]
+    found.append("limits told" if world.limits_told else "limits untold")
+    count = len(world.fleet.members)
+    found.append("1 replica" if count == 1 else "2-4 replicas" if count < 5 else "5-32 replicas")
     if demand.long_share:
         found.append("long prompts")
     if world.trouble.kills or world.trouble.starts:

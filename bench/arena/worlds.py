@@ -46,11 +46,12 @@ _SPARE = 1.3
 """... with so many times the time that it takes."""
 _TPOT_BATCH, _TPOT_CONTEXT = 8, 1500
 """Sequences, and tokens of context of each, beside which the TPOT target can be met."""
+_NOISE_STEP_S = 0.02
+"""Steps shorter than this share their noise."""
 _LEAST_RATE = 12.0
 """Requests per second: fewer in a minute or two would tell nothing."""
 _MOST_PACED = 2.5
 """Replicas are made slower by at most this factor; beyond it there are fewer of them."""
-REPORT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class World:
     capacity: float
     """Requests per second that the replicas bear where all come at once: above the knee."""
     told: Told
+    limits_told: bool
     alike: Alike
     trouble: Trouble
 
@@ -83,9 +85,11 @@ def world(number: int) -> World:
     count = len(kinds)
     told = list(Told)[int(rng.choice(5, p=(0.25, 0.3, 0.1, 0.1, 0.25)))]
     trouble = _trouble(count, rng)
-    fleet = _fleet(kinds, told, trouble, rng)
+    limits_told = told is not Told.NOTHING and bool(rng.random() < 0.7)
+    known = told_of(kinds, told, limits_told, rng)
+    fleet = _fleet(kinds, {} if told is Told.NOTHING else known, trouble, rng)
     load = exp(rng.uniform(log(_LOADS[0]), log(_LOADS[1])))
-    return World(number, fleet, demand, load, capacity, told, alike, trouble)
+    return World(number, fleet, demand, load, capacity, told, limits_told, alike, trouble)
 
 
 def _published() -> Mapping[Task, Target]:
@@ -195,20 +199,21 @@ def _times(count: int, chance: float, rng: Generator) -> tuple[tuple[float, int]
     return tuple((float(rng.uniform(5.0, 40.0)), int(index)) for index in sorted(chosen))
 
 
-def _fleet(kinds: Sequence[Profile], told: Told, trouble: Trouble, rng: Generator) -> Fleet:
-    known = told_of(tuple(kinds), told, rng)
+def _fleet(
+    kinds: Sequence[Profile], known: Mapping[Profile, Profile], trouble: Trouble, rng: Generator
+) -> Fleet:
     ready = {index: time for time, index in trouble.starts}
-    step_s = _median(kinds).law.seconds(16, 16, 16_000)
+    step_s = max(_NOISE_STEP_S, _median(kinds).law.seconds(16, 16, 16_000))
     members = [
         member(
             kind,
-            None if told is Told.NOTHING else known[kind],
+            known.get(kind),
             _speed(index, trouble, step_s, int(rng.integers(1 << 31))),
             ready.get(index, 0.0),
         )
         for index, kind in enumerate(kinds)
     ]
-    return Fleet(mixed=tuple(members), report_s=REPORT_S, kills=trouble.kills)
+    return Fleet(mixed=tuple(members), kills=trouble.kills)
 
 
 def _speed(index: int, trouble: Trouble, step_s: float, seed: int) -> Speed:
