@@ -78,12 +78,20 @@ class Recorded:
 
 
 def play(number: int, policies: Sequence[str], seeds: Sequence[int]) -> Match:
-    """Plays the world of this number."""
+    """Plays the world of this number at its load."""
     found = world(number)
     bearable = knee(found)
     rate = found.load * bearable
     most = _REQUESTS + _REQUESTS_PER_REPLICA * len(found.fleet.members)
     duration_s = min(_LONGEST_S, max(_SHORTEST_S, most / rate))
+    return play_at(found, bearable, duration_s, policies, seeds)
+
+
+def play_at(
+    found: World, bearable: float, duration_s: float, policies: Sequence[str], seeds: Sequence[int]
+) -> Match:
+    """Plays a world whose knee is known: `bearable` requests per second."""
+    rate = found.load * bearable
     traffic = Traffic(found.demand, rate, duration_s)
     recorded = {seed: Recorded(list(traffic.arrivals(seed)), duration_s) for seed in seeds}
     return Match(
