@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from time import process_time
 
 from bench.arena.knee import knee
 from bench.arena.traffic import Traffic
 from bench.arena.worlds import World, world
+from cato_backend.errors import ConfigError
 from cato_backend.scheduling import Setup, make_policy
 from cato_backend.simulation.outcome import Outcome
 from cato_backend.simulation.scoring import Score, score
@@ -53,6 +54,16 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What an earlier report says of a world."""
+
+    knee: float
+    duration_s: float
+    requests: int
+    played: Mapping[str, Played]
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """A world, and what every policy came to in it."""
 
@@ -77,14 +88,26 @@ class Recorded:
         return iter(self.asked)
 
 
-def play(number: int, policies: Sequence[str], seeds: Sequence[int]) -> Match:
-    """Plays the world of this number at its load."""
+def play(
+    number: int, policies: Sequence[str], seeds: Sequence[int], known: Known | None = None
+) -> Match:
+    """Plays the world of this number at its load. Raises ConfigError where `known` is of a world
+    that had other requests."""
     found = world(number)
-    bearable = knee(found)
-    rate = found.load * bearable
+    if known is None:
+        bearable = knee(found)
+        return play_at(found, bearable, _duration_s(found, bearable), policies, seeds)
+    match = play_at(found, known.knee, known.duration_s, policies, seeds)
+    if match.requests != known.requests:
+        wanted = f"{match.requests}, as this code draws them: play all policies again"
+        raise ConfigError.of(f"requests of world {number} in the report", known.requests, wanted)
+    return replace(match, played={**match.played, **known.played})
+
+
+def _duration_s(found: World, bearable: float) -> float:
+    """For about as many requests in every world, whatever their rate."""
     most = _REQUESTS + _REQUESTS_PER_REPLICA * len(found.fleet.members)
-    duration_s = min(_LONGEST_S, max(_SHORTEST_S, most / rate))
-    return play_at(found, bearable, duration_s, policies, seeds)
+    return min(_LONGEST_S, max(_SHORTEST_S, most / (found.load * bearable)))
 
 
 def play_at(
@@ -108,6 +131,7 @@ def play_all(
     numbers: Sequence[int],
     policies: Sequence[str],
     seeds: Sequence[int],
+    known: Mapping[int, Known],
     jobs: int,
     done: Callable[[Match], None],
 ) -> list[Match]:
@@ -118,7 +142,8 @@ def play_all(
     matches: list[Match] = []
     # Not by fork: numpy's threads would not survive it.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(play, n, policies, seeds) for n in numbers]):
+        futures = [pool.submit(play, n, policies, seeds, known.get(n)) for n in numbers]
+        for future in as_completed(futures):
             matches.append(future.result())
             done(matches[-1])
     return sorted(matches, key=lambda match: match.world.number)

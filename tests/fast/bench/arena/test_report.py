@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from bench.arena.play import Match, Played, Share, play_at
-from bench.arena.report import Spread, after_start, leads, of_class, record, tables, world_table
+from bench.arena.play import Known, Match, Played, Share, play, play_at
+from bench.arena.records import read_known, record
+from bench.arena.report import Spread, after_start, leads, of_class, tables, world_table
 from bench.arena.worlds import world
+from cato_backend.errors import ConfigError
 from cato_backend.wire.headers import Task
 
 _WORLD = world(1)
@@ -63,24 +66,36 @@ def test_parts_with_too_few_requests_are_left_out() -> None:
 def test_the_spread_names_its_worst_and_its_twentieth() -> None:
     matches = [_match(n, 1.0, cato=_played(50 + n), edf=_played(50)) for n in range(-3, 37)]
     spread = Spread.of(leads(matches, "cato"))
-    assert (spread.worlds, spread.median, spread.p5, spread.worst) == (40, 16.0, -2.0, -3.0)
+    assert (spread.worlds, spread.mean, spread.median) == (40, 16.5, 16.0)
+    assert (spread.p5, spread.worst) == (-2.0, -3.0)
     assert spread.ahead == pytest.approx(37 / 40)
 
 
 def test_the_tables_name_the_worst_worlds_and_how_to_replay_them() -> None:
     text = tables(MATCHES, "cato")
     rows = {line.rsplit("  ", 1)[0].split("  ")[0]: line.split() for line in text.splitlines()}
-    assert rows["all worlds"][2:6] == ["2", "-5.0", "-5.0", "-5.0"]
-    assert rows["above the knee"][3:6] == ["1", "+10.0", "+10.0"]
+    assert rows["all worlds"][2:7] == ["2", "+2.5", "-5.0", "-5.0", "-5.0"]
+    assert rows["above the knee"][3:7] == ["1", "+10.0", "+10.0", "+10.0"]
     assert "python -m bench.arena --world 1" in text
     worst = text[text.index("worst worlds") :]
     assert worst.index("--world 1") < worst.index("--world 2")
 
 
-def test_the_record_is_json() -> None:
-    found = json.loads(json.dumps(record(MATCHES, "cato")))
-    assert found["leads"] == {"1": -5.0, "2": 10.0}
-    assert found["worlds"][1]["played"]["cato"]["met"] == 70
+def test_a_report_is_read_again_but_for_what_is_played_anew(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(record(MATCHES, "cato")))
+    assert json.loads(path.read_bytes())["leads"] == {"1": -5.0, "2": 10.0}
+    known = read_known(path, ["cato"])
+    assert known[2].played == {
+        name: played for name, played in MATCHES[1].played.items() if name != "cato"
+    }
+    assert (known[2].knee, known[2].duration_s) == (10.0, 60.0)
+
+
+def test_a_report_of_other_requests_is_refused() -> None:
+    known = Known(knee=3.0, duration_s=5.0, requests=1, played={})
+    with pytest.raises(ConfigError, match="requests of world 11"):
+        play(11, ["round-robin"], [1], known)
 
 
 def test_a_match_is_repeated_from_the_number_of_its_world() -> None:
