@@ -23,7 +23,7 @@ from cato_backend.wire.headers import Task
 START_S = 60.0
 """The first minute after replicas have come up is scored on its own, too."""
 _REQUESTS, _REQUESTS_PER_REPLICA = 1200, 30
-_SHORTEST_S, _LONGEST_S = 30.0, 120.0
+_SHORTEST_S, _LONGEST_S = 20.0, 150.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from bench.arena.hardware import (
     Alike,
     Told,
     Trouble,
+    draw_kind,
     draw_members,
-    draw_replica,
     member,
     slower,
     told_of,
@@ -44,13 +44,15 @@ _FEASIBLE = 0.95
 """Share of each class that an idle replica must be able to meet, ..."""
 _SPARE = 1.3
 """... with so many times the time that it takes."""
-_TPOT_BATCH, _TPOT_CONTEXT = 8, 1500
-"""Sequences, and tokens of context of each, beside which the TPOT target can be met."""
+_BATCH = (8, 8, 12_000)
+"""New tokens, sequences and tokens of context in a step by which the TPOT target can be met."""
+_LONGEST_STEP_S = 0.08
+"""Of such a step, as far as replicas are made slower."""
 _NOISE_STEP_S = 0.02
 """Steps shorter than this share their noise."""
 _LEAST_RATE = 12.0
 """Requests per second: fewer in a minute or two would tell nothing."""
-_MOST_PACED = 2.5
+_MOST_PACED = 4.0
 """Replicas are made slower by at most this factor; beyond it there are fewer of them."""
 
 
@@ -77,7 +79,7 @@ def world(number: int) -> World:
     count = round(exp(rng.uniform(0, log(_MOST_REPLICAS))))
     long_context = bool(rng.random() < 0.12)
     alike = list(Alike)[int(rng.choice(3, p=(0.6, 0.25, 0.15)))]
-    kind = draw_replica(long_context, rng)
+    kind = draw_kind(_most_rate(count) / count, long_context, rng)
     kinds = draw_members(kind, alike, count, long_context, rng)
     demand = draw_demand(min(k.limits.kv_tokens for k in kinds), long_context, _published(), rng)
     kinds, capacity = _paced(kinds, _sample(demand, number))
@@ -105,18 +107,21 @@ def _paced(
 ) -> tuple[tuple[Profile, ...], float]:
     """As many of the replicas, and so much faster or slower, all of them alike, that a run of a
     minute or two has some hundreds to two thousand requests; and their throughput."""
-    each = {kind: throughput(sample, kind) for kind in dict.fromkeys(kinds)}
-    while (capacity := sum(each[kind] for kind in kinds)) > _MOST_PACED * _most_rate(len(kinds)):
-        if len(kinds) == 1:
-            break
+    wanted = [arrival for arrival in sample if arrival.counts]
+    share = len(wanted) / len(sample)  # What the next key takes back costs little.
+    each = {kind: throughput(wanted, kind) / share for kind in dict.fromkeys(kinds)}
+    slowest_s = max(kind.law.seconds(*_BATCH) for kind in kinds)
+    most = max(1.0, min(_MOST_PACED, _LONGEST_STEP_S / slowest_s))
+    while sum(each[kind] for kind in kinds) > most * _most_rate(len(kinds)) and len(kinds) > 1:
         kinds = kinds[:-1]
+    capacity = sum(each[kind] for kind in kinds)
     within = min(_most_rate(len(kinds)), max(_LEAST_RATE, capacity))
     return tuple(slower(kind, capacity / within) for kind in kinds), within
 
 
 def _most_rate(replicas: int) -> float:
     """Requests per second that a simulation of this many replicas can follow for a minute."""
-    return 30.0 + 2.0 * replicas
+    return 26.0 + 1.8 * replicas
 
 
 def _median(kinds: Sequence[Profile]) -> Profile:
@@ -137,7 +142,7 @@ def _targets(
         by_last = arrival.target.ttft_s is None
         spent_s = took.last_token_s if by_last else took.first_token_s
         needed[arrival.task].append(_SPARE * spent_s / arrival.target.budget_s)
-    step_s = profile.law.seconds(_TPOT_BATCH, _TPOT_BATCH, _TPOT_BATCH * _TPOT_CONTEXT)
+    step_s = profile.law.seconds(*_BATCH)
     tpot_times = max(wanted, _SPARE * step_s / _tpot_s())
     return {
         task: scaled_target(target, max(wanted, _quantile(needed[task])), tpot_times)

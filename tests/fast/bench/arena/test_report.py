@@ -100,7 +100,7 @@ def test_a_report_of_other_requests_is_refused() -> None:
 
 def test_a_match_is_repeated_from_the_number_of_its_world() -> None:
     policies = ("round-robin", "least-requests")
-    first, again = (play_at(world(11), 3.0, 10.0, policies, (1,)) for _ in range(2))
+    first, again = (play_at(world(11), 20.0, 10.0, policies, (1,)) for _ in range(2))
     assert [_shares(each) for each in first.played.values()] == [
         _shares(each) for each in again.played.values()
     ]

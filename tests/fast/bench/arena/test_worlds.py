@@ -37,7 +37,7 @@ def test_worlds_stay_within_their_ranges(worlds: list[World]) -> None:
         members = found.fleet.members
         assert 1 <= len(members) <= 32
         assert 0.3 <= found.load <= 2.0
-        assert 0 < found.capacity <= 30 + 2 * len(members)
+        assert 0 < found.capacity <= 26 + 1.8 * len(members)
         assert sum(found.demand.shares.values()) == pytest.approx(1.0)
         assert sum(not member.ready_s for member in members) >= 1
         assert all(index < len(members) for _, index in found.fleet.kills)
