@@ -18,6 +18,9 @@ _VIRTUAL_NODES = 100
 _LOAD_FACTOR = 1.25
 """A replica takes at most so many times the mean number of requests; as in HAProxy's and SGLang's
 documentation."""
+_NEVER_FULL = 8
+"""Requests below which a replica is never too full. Without it a session moves at its second
+request where the others have none; tuned together with the factor."""
 _HEAD_BLOCKS = 3
 """Blocks of a prompt that stand for a session where the client names none: some 256 tokens, as in
 SGLang's `prefix_hash`."""
@@ -48,7 +51,8 @@ class ConsistentHash(Policy):
         """The first candidate on the ring within the bound; there is always one."""
         request = waiting.request
         running = {replica.replica_id: replica.running for replica in candidates}
-        bound = ceil(_LOAD_FACTOR * (sum(running.values()) + 1) / len(running))
+        mean = (sum(running.values()) + 1) / len(running)
+        bound = max(_NEVER_FULL, ceil(_LOAD_FACTOR * mean))
         for replica_id in self._clockwise(_key(request)):
             if running.get(replica_id, bound) < bound:
                 return Place(replica_id)
