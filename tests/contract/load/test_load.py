@@ -18,6 +18,7 @@ from aiohttp.test_utils import TestServer
 from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.errors import ConfigError
 from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
+from cato_backend.requests import Target
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.workloads import Arrival
@@ -132,8 +133,19 @@ async def test_classes_are_told_as_priorities() -> None:
         await _load(fake.url, *asked, style=HeaderStyle.PRIORITY)
         told = [request.body["priority"] for request in fake.requests[1:]]
         headers = [request.headers for request in fake.requests[1:]]
-    assert sorted(told) == [0, 1, 2, 3]
+    assert sorted(told) == list(range(len(Task)))
     assert not any(name.startswith("x-") for sent in headers for name in sent)
+
+
+async def test_targets_and_estimates_are_told_to_cato() -> None:
+    async with FakeVllm(Script()) as fake:
+        asked = arrival(target=Target(ttft_s=1.0, tpot_s=0.08))._replace(expected_tokens=33)
+        await _load(fake.url, asked, style=HeaderStyle.CATO)
+        headers = fake.requests[-1].headers
+    told = {name.lower(): value for name, value in headers.items()}
+    assert told["x-slo-ttft-ms"] == "1000.0"
+    assert told["x-slo-tpot-ms"] == "80.0"
+    assert told["x-cato-output-tokens"] == "33"
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
