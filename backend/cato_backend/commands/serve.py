@@ -29,7 +29,7 @@ from cato_backend.gateway.backend import (
     idle,
     running_backend,
 )
-from cato_backend.gateway.server import Listener, listen
+from cato_backend.gateway.listening import Listener, listen
 from cato_backend.provisioning import RULES
 from cato_backend.runtime.launch import check_families
 from cato_backend.runtime.places import Planned, choose_path, plan_local

@@ -68,7 +68,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_local(request: web.Request) -> None:
+def check_local(request: web.BaseRequest) -> None:
     """Refuses what a web page in the user's browser could send here. Raises Forbidden.
 
     A page can make the browser connect to loopback: its request carries an Origin, or, by DNS

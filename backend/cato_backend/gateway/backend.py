@@ -15,9 +15,13 @@ from cato_backend import __version__
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
+from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.descriptors import Descriptors, raise_limit
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.incoming import BodyReader
+from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
-from cato_backend.gateway.server import Listener, serve
+from cato_backend.gateway.server import serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
@@ -55,6 +59,7 @@ async def running_backend(
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
+        client_limits = _connection_limits(config, raise_limit(), on_news)
         session = await stack.enter_async_context(_session())
         upstreams = Upstreams()
         stack.callback(upstreams.close)
@@ -65,9 +70,8 @@ async def running_backend(
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        gateway = _gateway(config, runtime, listener, fleet)
-        runner = await serve(gateway, listener)
-        stack.push_async_callback(runner.cleanup)
+        gateway = _gateway(config, runtime, listener, fleet, client_limits)
+        await stack.enter_async_context(serving(gateway, listener))
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
@@ -85,12 +89,35 @@ async def running_backend(
         yield Backend(runtime, fleet, supervisor)
 
 
-def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet) -> Gateway:
+def _connection_limits(
+    config: Config, descriptors: Descriptors, on_news: Callable[[str], None]
+) -> ConnectionLimits:
+    server = config.server
+    total = descriptors.clients(server.max_connections)
+    on_news(f"{descriptors}; client connections: at most {total}")
+    return ConnectionLimits(
+        total=total,
+        idle=min(server.max_idle_connections, total),
+        header_s=server.header_timeout_s,
+        send_s=server.send_timeout_s,
+        unread_bytes=server.max_body_bytes,
+    )
+
+
+def _gateway(
+    config: Config,
+    runtime: Runtime,
+    listener: Listener,
+    fleet: Fleet,
+    connections: ConnectionLimits,
+) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
     return Gateway(
         config=config,
         runtime=runtime,
         tokens=listener.tokens,
+        connections=Connections(connections, runtime.metrics, monotonic),
+        bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         progress=lambda: fleet.progress,

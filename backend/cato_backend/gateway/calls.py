@@ -38,7 +38,7 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     if headers.workflow is not None:
         headers = within_workflow(headers, gateway.runtime, arrival)
     try:
-        draft = drafting(parse_json(await request.read()))
+        draft = drafting(parse_json(await gateway.bodies.read(request)))
         call = await make_call(draft, headers, gateway.runtime, arrival)
         run = _stream if call.streams else _whole
         return await run(request, gateway.runtime, call)

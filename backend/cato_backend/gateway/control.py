@@ -18,7 +18,8 @@ from cato_backend.wire.headers import ALIAS, CancelReason, Task
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/requests/{id}/cancel` `{"reason": "enough" | "typed" | "closed"}`."""
-    data = await request.read()
+    gateway = request.app[GATEWAY]
+    data = await gateway.bodies.read(request)
     value = (parse_json(data) if data else {}).get("reason", CancelReason.CLOSED)
     try:
         reason = CancelReason(value)
@@ -28,7 +29,7 @@ async def cancel(request: web.Request) -> web.StreamResponse:
             f"reason: got {value!r}, expected one of {expected}", param="reason"
         ) from error
     request_id = request.match_info["id"]
-    request.app[GATEWAY].runtime.cancel(request_id, request[TENANT], reason)
+    gateway.runtime.cancel(request_id, request[TENANT], reason)
     return json_response({"id": request_id, "object": "request.cancelled", "reason": reason})
 
 
@@ -119,5 +120,8 @@ def _refresh(gateway: Gateway) -> None:
         metrics.others.labels(load.replica_id).set(load.others)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
         metrics.replicas.labels(load.model).inc()
+    connections = gateway.connections
+    metrics.connections.labels("busy").set(connections.busy)
+    metrics.connections.labels("idle").set(len(connections) - connections.busy)
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

@@ -36,7 +36,7 @@ class FeedbackBody(BaseModel):
 async def give(request: web.Request) -> web.StreamResponse:
     """`POST /v1/feedback`; see `wire.feedback`. 202, and whether the answer is still known."""
     gateway = request.app[GATEWAY]
-    body = validated(FeedbackBody, parse_json(await request.read()))
+    body = validated(FeedbackBody, parse_json(await gateway.bodies.read(request)))
     past = gateway.runtime.history.find(body.request_id)
     if past is not None and past.tenant != request[TENANT]:
         raise NotFound(f"request {body.request_id!r} is not known", param="request_id")

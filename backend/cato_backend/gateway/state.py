@@ -9,7 +9,9 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.gateway.auth import Tokens
+from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
 
@@ -21,6 +23,8 @@ class Gateway:
     config: Config
     runtime: Runtime
     tokens: Tokens
+    connections: Connections
+    bodies: BodyReader
     feedback: FeedbackStore
     warm_cap: RateCap
     progress: Callable[[], str]

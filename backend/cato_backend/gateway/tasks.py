@@ -24,7 +24,7 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
     arrival = runtime.clock()
-    value = parse_json(await request.read())
+    value = parse_json(await gateway.bodies.read(request))
     task = parse_task_request(value)
     headers = parse_headers(request.headers, request[TENANT], gateway.config.targets, task.task)
     headers = within_workflow(headers, runtime, arrival)

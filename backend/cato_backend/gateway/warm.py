@@ -33,7 +33,7 @@ async def warm(request: web.Request) -> web.StreamResponse:
     runtime = gateway.runtime
     targets = gateway.config.targets
     headers = parse_headers(request.headers, request[TENANT], targets, Task.COMPLETION)
-    value = parse_json(await request.read())
+    value = parse_json(await gateway.bodies.read(request))
     body = validated(WarmBody, value)
     wait_s = gateway.warm_cap.wait_s((request[TENANT], headers.origin.session), runtime.clock())
     if wait_s:
