@@ -58,6 +58,11 @@ class ServerConfig(Frozen):
     max_idle_connections: int = Field(
         default=1024, ge=1, description="of these, how many may be idle"
     )
+    drain_s: float = Field(
+        default=30,
+        ge=0,
+        description="at the end, what is under way may finish within this many seconds",
+    )
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )

@@ -17,6 +17,7 @@ from cato_backend.config import Config
 from cato_backend.errors import EngineError
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.descriptors import Descriptors, raise_limit
+from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.listening import Listener
@@ -48,6 +49,7 @@ class Backend:
     runtime: Runtime
     fleet: Fleet
     supervisor: Supervisor
+    drain: Drain
 
 
 @asynccontextmanager
@@ -72,6 +74,8 @@ async def running_backend(
         stack.push_async_callback(supervisor.close)
         gateway = _gateway(config, runtime, listener, fleet, client_limits)
         await stack.enter_async_context(serving(gateway, listener))
+        watching = asyncio.create_task(listener.credentials.watch(on_news))
+        stack.callback(watching.cancel)
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
@@ -86,7 +90,7 @@ async def running_backend(
         else:
             for launcher in local:
                 supervisor.keep(launcher)
-        yield Backend(runtime, fleet, supervisor)
+        yield Backend(runtime, fleet, supervisor, gateway.drain)
 
 
 def _connection_limits(
@@ -112,11 +116,13 @@ def _gateway(
     connections: ConnectionLimits,
 ) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
+    clients = Connections(connections, runtime.metrics, monotonic)
     return Gateway(
         config=config,
         runtime=runtime,
-        tokens=listener.tokens,
-        connections=Connections(connections, runtime.metrics, monotonic),
+        credentials=listener.credentials,
+        drain=Drain(runtime, clients, monotonic),
+        connections=clients,
         bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
@@ -183,11 +189,17 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
 
 
 @asynccontextmanager
-async def announced(url: str, token: str | None) -> AsyncGenerator[None]:
+async def announced(listener: Listener) -> AsyncGenerator[None]:
     """Inside, the editors of this user find the backend by its discovery file."""
-    pid = os.getpid()
-    announce(Announcement(url, token, pid, __version__))
+    pid, credentials = os.getpid(), listener.credentials
+
+    def tell() -> None:
+        announce(Announcement(listener.url, credentials.tokens.first, pid, __version__))
+
+    tell()
+    credentials.on_new_tokens = tell
     try:
         yield
     finally:
+        credentials.on_new_tokens = None
         withdraw(pid)

@@ -23,14 +23,14 @@ log = logging.getLogger(__name__)
 class Connection(web.RequestHandler):
     """See `connections.Client` for what it tells of itself."""
 
-    __slots__ = ("_answered", "_busy", "_connections", "_unsent", "over_limit", "unread")
+    __slots__ = ("_answered", "_connections", "_handler", "_unsent", "over_limit", "unread")
 
     def __init__(
         self, server: web.Server, connections: Connections, *, over_limit: bool, **options: Any
     ) -> None:
         super().__init__(server, **options)
         self._connections = connections
-        self._busy = False
+        self._handler: asyncio.Task[object] | None = None
         self._unsent = 0
         self._answered: StreamReader = EMPTY_PAYLOAD
         self.over_limit = over_limit
@@ -55,7 +55,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Part of a request; an empty one lets aiohttp go on with what it has."""
-        if data and not self._busy:
+        if data and self._handler is None:
             self.unread += len(data)
             self._connections.received(self)
         super().data_received(data)
@@ -79,7 +79,7 @@ class Connection(web.RequestHandler):
 
     def begin(self) -> None:
         """A request's head is whole; its handler runs."""
-        self._busy = True
+        self._handler = asyncio.current_task()
         self._connections.began(self)
 
     async def finish_response(
@@ -89,7 +89,7 @@ class Connection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._busy = False
+            self._handler = None
             self.unread = 0
             self._answered = request.content
             self._connections.answered(self)
@@ -109,6 +109,11 @@ class Connection(web.RequestHandler):
         response = error_response(InvalidRequest("the request is not well-formed HTTP/1.1"))
         response.force_close()
         return response
+
+    def cut(self) -> None:
+        """Cancels the handler of the request that is under way."""
+        if self._handler is not None:
+            self._handler.cancel()
 
     def refuse(self, error: RequestError) -> None:
         """Answers a request whose head is not whole, and closes."""

@@ -65,6 +65,10 @@ class Client(Peer, Protocol):
         """Answers a request whose head is not whole, and closes."""
         ...
 
+    def cut(self) -> None:
+        """Cancels the handler of the request that is under way."""
+        ...
+
 
 class Connections:
     """Every client connection of the server.
@@ -82,6 +86,7 @@ class Connections:
         self._open: set[Peer] = set()
         self._idle: dict[Peer, None] = {}
         """The one that has been idle the longest is first."""
+        self._busy: set[Client] = set()
         self._heads: dict[Client, float] = {}
         """When each head that is not whole was begun; the oldest is first."""
         self._blocked: dict[Client, float] = {}
@@ -95,11 +100,16 @@ class Connections:
     @property
     def busy(self) -> int:
         """Connections with a request under way."""
-        return len(self._open) - len(self._idle)
+        return len(self._busy)
 
     async def wait_quiet(self) -> None:
         """Returns once no request is under way."""
         await self._quiet.wait()
+
+    def cut(self) -> None:
+        """Cancels the handlers of all requests that are under way."""
+        for connection in self._busy:
+            connection.cut()
 
     def make_room(self) -> bool:
         """Closes what has been idle the longest if there is no room for one more; whether there is
@@ -174,13 +184,14 @@ class Connections:
         """A request is under way on it."""
         self._idle.pop(connection, None)
         self._heads.pop(connection, None)
+        self._busy.add(connection)
         self._quiet.clear()
 
     def answered(self, connection: Client) -> None:
         """The answer was handed over; what comes next belongs to the next request."""
         if connection in self._open:
             self._idle[connection] = None
-        self._check_quiet()
+        self._over(connection)
 
     def blocked(self, connection: Client) -> None:
         """Its client lags behind what is written."""
@@ -195,16 +206,17 @@ class Connections:
         """It is gone, or will be at once."""
         self._open.discard(peer)
         self._idle.pop(peer, None)
-        self._check_quiet()
 
     def lost(self, connection: Client) -> None:
         """It is gone, and what was known of its request with it."""
         self._heads.pop(connection, None)
         self._blocked.pop(connection, None)
         self.closed(connection)
+        self._over(connection)
 
-    def _check_quiet(self) -> None:
-        if not self.busy:
+    def _over(self, connection: Client) -> None:
+        self._busy.discard(connection)
+        if not self._busy:
             self._quiet.set()
 
 

@@ -55,17 +55,18 @@ async def model(request: web.Request) -> web.StreamResponse:
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """`GET /health`: 200 while a replica takes requests, else 503; open to everybody."""
+    """`GET /health`: 200 while requests are taken, else 503; open to everybody."""
     gateway = request.app[GATEWAY]
     loads = gateway.runtime.replicas()
-    status = "ok" if loads else "starting"
+    is_draining = gateway.drain.is_draining
+    status = "draining" if is_draining else "ok" if loads else "starting"
     body: dict[str, Any] = {
         "status": status,
         "version": __version__,
-        "message": "" if loads else gateway.progress(),
+        "message": _message(gateway),
         "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
     }
-    return json_response(body, 200 if loads else 503)
+    return json_response(body, 200 if status == "ok" else 503)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -76,6 +77,13 @@ async def metrics(request: web.Request) -> web.StreamResponse:
         body=gateway.runtime.metrics.exposition(),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
+
+
+def _message(gateway: Gateway) -> str:
+    """Why no requests are taken; empty where they are."""
+    if gateway.drain.is_draining:
+        return f"shutting down: {gateway.connections.busy} requests under way"
+    return "" if gateway.runtime.replicas() else gateway.progress()
 
 
 def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -23,6 +25,8 @@ from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.state import TENANT, Gateway
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
 log = logging.getLogger(__name__)
 _OPEN_PATHS = frozenset({"/health"})
@@ -46,30 +50,53 @@ class Guard:
             connection.begin()
         try:
             self._admit(request)
-            return await self._route(request)
+            return self._finished(await self._route(request))
         except RequestError as error:
             refused = error
         except web.HTTPException as error:
             refused = _as_request_error(error, request)
+        except asyncio.CancelledError:
+            if not self._is_cut(request):
+                raise
+            refused = self._gateway.drain.refusal()
         except web.RequestPayloadError:
             refused = InvalidRequest("body: it is not sent as its headers say", param="body")
         except Exception:
             log.exception("a defect while serving %s", request.path)
             refused = InternalError()
-        return _refusal(refused, request)
+        return self._finished(_refusal(refused, request))
+
+    def _finished(self, response: ResponseT) -> ResponseT:
+        if self._gateway.drain.is_draining:
+            response.force_close()
+        return response
+
+    def _is_cut(self, request: web.BaseRequest) -> bool:
+        """Whether the end of the server cancelled the request, and it can still be answered."""
+        task, writer = asyncio.current_task(), request.writer
+        if request.transport is None or writer.output_size or not self._gateway.drain.is_cutting:
+            return False
+        return task is not None and task.uncancel() == 0
 
     def _admit(self, request: web.BaseRequest) -> None:
         """Raises RequestError. Nothing of the body has been read yet."""
-        connection, gateway = request.protocol, self._gateway
-        if isinstance(connection, Connection) and connection.over_limit:
-            raise TooManyConnections("too many connections; come back later")
+        gateway = self._gateway
         if is_loopback(gateway.config.server.host):
             check_local(request)
         gateway.runtime.last_asked = gateway.runtime.clock()
         request[TENANT] = ""
         if request.path not in _OPEN_PATHS:
-            request[TENANT] = gateway.tokens.tenant(request.headers.get("Authorization"))
+            _check_room(request)
+            authorization = request.headers.get("Authorization")
+            request[TENANT] = gateway.credentials.tokens.tenant(authorization)
+        gateway.drain.check(request.path)
         gateway.bodies.check_head(request)
+
+
+def _check_room(request: web.BaseRequest) -> None:
+    connection = request.protocol
+    if isinstance(connection, Connection) and connection.over_limit:
+        raise TooManyConnections("too many connections; come back later")
 
 
 def _refusal(error: RequestError, request: web.BaseRequest) -> web.Response:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
-from cato_backend.gateway.auth import Tokens, is_loopback, read_tokens
+from cato_backend.gateway.auth import Tokens, is_loopback
+from cato_backend.gateway.credentials import Credentials
 
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
@@ -21,8 +20,7 @@ class Listener:
     """A bound socket, and what it takes to serve on it."""
 
     socket: socket.socket
-    tokens: Tokens
-    tls: ssl.SSLContext | None
+    credentials: Credentials
     url: str
 
 
@@ -31,16 +29,14 @@ def listen(config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> Listener
 
     Off loopback a token is needed, and TLS unless `insecure` says that a proxy ends it.
     """
-    tokens = Tokens(extra_tokens)
-    if config.token_file:
-        tokens = read_tokens(Path(config.token_file).expanduser())
-    _check_exposure(config, tokens)
-    tls = _tls(config)
+    credentials = Credentials(config, extra_tokens)
+    _check_exposure(config, credentials.tokens)
     bound = _bind(config.host, config.port)
     _tune(bound, config.send_timeout_s)
     port = bound.getsockname()[1]
     host = f"[{config.host}]" if ":" in config.host else config.host
-    return Listener(bound, tokens, tls, f"http{'s' if tls else ''}://{host}:{port}")
+    scheme = "https" if credentials.tls else "http"
+    return Listener(bound, credentials, f"{scheme}://{host}:{port}")
 
 
 def _check_exposure(config: ServerConfig, tokens: Tokens) -> None:
@@ -56,22 +52,6 @@ def _check_exposure(config: ServerConfig, tokens: Tokens) -> None:
             "",
             f"a certificate, because {config.host} is not loopback; or --insecure behind a proxy",
         )
-
-
-def _tls(config: ServerConfig) -> ssl.SSLContext | None:
-    if bool(config.tls_cert) != bool(config.tls_key):
-        missing = "server.tls_key" if config.tls_cert else "server.tls_cert"
-        raise ConfigError.of(missing, "", "a file: certificate and key come together")
-    if not config.tls_cert:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(config.tls_cert, config.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"server.tls_cert, server.tls_key: {config.tls_cert}, {config.tls_key}: {error}"
-        ) from error
-    return context
 
 
 def _bind(host: str, port: int) -> socket.socket:

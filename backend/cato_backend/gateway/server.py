@@ -69,7 +69,11 @@ def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Accep
         )
 
     return Acceptor(
-        listener.socket, lambda: listener.tls, gateway.connections, make, config.header_timeout_s
+        listener.socket,
+        lambda: listener.credentials.tls,
+        gateway.connections,
+        make,
+        config.header_timeout_s,
     )
 
 

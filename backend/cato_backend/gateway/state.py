@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from cato_backend.config import Config
-from cato_backend.gateway.auth import Tokens
 from cato_backend.gateway.connections import Connections
+from cato_backend.gateway.credentials import Credentials
+from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
@@ -22,7 +23,8 @@ class Gateway:
 
     config: Config
     runtime: Runtime
-    tokens: Tokens
+    credentials: Credentials
+    drain: Drain
     connections: Connections
     bodies: BodyReader
     feedback: FeedbackStore

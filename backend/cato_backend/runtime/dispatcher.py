@@ -56,6 +56,10 @@ class Dispatcher:
             if not siblings:
                 del self._groups[flight.call.group]
 
+    def flights(self) -> tuple[Flight, ...]:
+        """Every live flight."""
+        return tuple(self._flights.values())
+
     def find(self, request_id: str) -> tuple[Flight, ...]:
         """The live flights of this request: one, or those of a whole task's calls."""
         flight = self._flights.get(request_id)

@@ -62,6 +62,7 @@ class Runtime:
         self.predictions = Predictions(metrics)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
+        self._ended: RequestError | None = None
         self._pilot = Pilot(
             self._dispatcher,
             attempts,
@@ -136,11 +137,20 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
+    def end(self, error: RequestError) -> None:
+        """Ends every call with the error, and each that is still to come."""
+        self._ended = error
+        for flight in self._dispatcher.flights():
+            self._dispatcher.tell(Cancelled(flight.call.request.id))
+            flight.post(error)
+
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serves one call into `sink`; why the client ended it, where it did so by name.
 
         Raises RequestError; cancel the task to end the call.
         """
+        if self._ended is not None:
+            raise self._ended
         request, flight = call.request, Flight(call)
         self._dispatcher.enter(flight)
         self._dispatcher.tell(Submitted(request))
