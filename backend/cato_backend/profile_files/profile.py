@@ -32,3 +32,5 @@ class Profile:
     limits: EngineLimits = EngineLimits()
     start_s: float = 60.0
     """From the launch of a replica to its first answer."""
+    spread: float = 0.25
+    """Relative standard deviation of its times from those of the replica that it is used for."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
@@ -89,6 +90,11 @@ class ReplicaView(Protocol):
         ...
 
     @property
+    def learned(self) -> LearnedLaw:
+        """Its step law as its streams have shown it, from the profile on."""
+        ...
+
+    @property
     def draining(self) -> bool:
         """Whether it gets nothing new."""
         ...
@@ -155,10 +161,12 @@ class ReplicaLoad:
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
+    learned: LearnedLaw = field(init=False)
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
     def __post_init__(self) -> None:
+        self.learned = LearnedLaw(self.profile)
         self.set_others(self.others)
 
     def set_others(self, others: int) -> None:

@@ -129,7 +129,18 @@ class Scheduler:
         if event.cached_tokens is not None and not attempt.cache_told:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         self._ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
+        self._learn(attempt, event, now)
         return self._policy.progressed(attempt, event.tokens, self._fleet)
+
+    def _learn(self, attempt: Attempt, event: Progressed, now: float) -> None:
+        if not event.tokens:
+            return
+        replica = self._ledger.replica(attempt.replica_id)
+        name = attempt.request.id
+        if event.cached_tokens is not None:
+            uncached = attempt.prompt_tokens - event.cached_tokens
+            replica.learned.counted(name, uncached, event.cached_tokens)
+        replica.learned.tokens(name, event.tokens, now, replica.decoding, replica.kv_tokens)
 
     def _submit(self, request: Request, out: list[Decision]) -> None:
         if request.id in self._room or self._ledger.attempt(request.id):
@@ -220,6 +231,7 @@ class Scheduler:
 
     def _close(self, request_id: str, ending: Ending) -> Attempt:
         attempt = self._ledger.close(request_id)
+        self._ledger.replica(attempt.replica_id).learned.left(request_id)
         self._policy.closed(attempt, ending, self._fleet)
         return attempt
 
@@ -296,6 +308,14 @@ class Scheduler:
             avoid=waiting.avoid,
         )
         self._ledger.open(attempt)
+        replica = self._ledger.replica(place.replica_id)
+        replica.learned.dispatched(
+            request.id,
+            attempt.pending_prefill,
+            attempt.cached_tokens,
+            self._fleet.now,
+            idle=replica.running == 1 and not replica.others,
+        )
         self._prefixes.record(place.replica_id, request.prompt_blocks)
         self._policy.opened(attempt, self._fleet)
         out.append(Dispatch(request.id, place.replica_id, attempt.number, place.priority))

@@ -1,0 +1,106 @@
+"""What is believed of one replica's step law: a prior, and what its streams have shown since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cato_backend.prediction.law_filter import LawFilter
+from cato_backend.prediction.step_windows import StepWindows, Window
+from cato_backend.profile_files.law import Form, StepLaw
+from cato_backend.profile_files.profile import EngineLimits, Profile
+
+UNKNOWN_LAW = StepLaw(
+    "max",
+    base=0.004,
+    weights=0.010,
+    per_new_token=0.0001,
+    per_sequence=5e-5,
+    per_kv_token=3e-8,
+    per_attention=2e-9,
+)
+"""Where no profile is known: a 7B model on a data-centre GPU (bf16, A100 class)."""
+_UNKNOWN_COMMON, _UNKNOWN_OWN = 1.0, 0.7
+_OWN_SHARE = 0.6
+"""Of a profile's declared spread, what each term may be off by itself."""
+_OVERHEAD_S = 0.004
+_FORM_LEAD = 0.3
+"""A law of the other form must explain windows better by this mean log-likelihood."""
+TYPICAL = Window(0.0, 1, 1, 400, 8, 8_000, 160_000)
+"""A step with a prompt of usual size: what the spread of a law is told for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LawBelief:
+    """A snapshot."""
+
+    law: StepLaw
+    overhead_s: float
+    spread: float
+    """Relative standard deviation of the predicted time of a typical step."""
+    noise: float
+    """Relative standard deviation of single windows around the law."""
+
+
+class LearnedLaw:
+    """Updated by the replica's events, in the order of time; see `StepWindows` for the counts.
+
+    Two filters run side by side, one for each form of the law; the one that explains the replica's
+    windows better speaks.
+    """
+
+    def __init__(self, profile: Profile | None) -> None:
+        self.limits = profile.limits if profile is not None else EngineLimits()
+        law = profile.law if profile is not None else UNKNOWN_LAW
+        common = profile.spread if profile is not None else _UNKNOWN_COMMON
+        own = _OWN_SHARE * common if profile is not None else _UNKNOWN_OWN
+        other: Form = "additive" if law.form == "max" else "max"
+        self._filters = [
+            LawFilter(law, law.form, _OVERHEAD_S, common, own),
+            LawFilter(law, other, _OVERHEAD_S, common, max(own, 0.5 * common)),
+        ]
+        self._windows = StepWindows(self.limits.max_num_batched_tokens)
+        self._speaks = 0
+        self._observed_at: float | None = None
+        self.windows = 0
+        """Windows learned from."""
+        self.belief = self._believe()
+
+    @property
+    def learned_at(self) -> float | None:
+        """When a window was last learned from; None before the first."""
+        return self._observed_at
+
+    def dispatched(self, name: str, uncached: int, cached: int, now: float, *, idle: bool) -> None:
+        """A request was sent to the replica, which has nothing else to do where `idle`."""
+        self._windows.dispatched(name, uncached, cached, now, idle=idle)
+
+    def tokens(self, name: str, count: int, now: float, decoding: int, kv_tokens: int) -> bool:
+        """Tokens arrived. Returns whether the belief has changed."""
+        window = self._windows.tokens(name, count, now, decoding, kv_tokens)
+        if window is None:
+            return False
+        self._learn(window, now)
+        return True
+
+    def counted(self, name: str, uncached: int, cached: int) -> None:
+        """The engine has told how much of a prompt it computed, before the first token."""
+        self._windows.counted(name, uncached, cached)
+
+    def left(self, name: str) -> None:
+        """A request has left the replica."""
+        self._windows.left(name)
+
+    def _learn(self, window: Window, now: float) -> None:
+        elapsed_s = 0.0 if self._observed_at is None else now - self._observed_at
+        for each in self._filters:
+            each.observe(window, elapsed_s)
+        self._observed_at = now
+        self.windows += 1
+        speaking, other = self._filters[self._speaks], self._filters[1 - self._speaks]
+        if other.score > speaking.score + _FORM_LEAD:
+            self._speaks = 1 - self._speaks
+        self.belief = self._believe()
+
+    def _believe(self) -> LawBelief:
+        filter_ = self._filters[self._speaks]
+        return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
