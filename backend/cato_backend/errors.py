@@ -69,7 +69,8 @@ class RequestError(CatoError):
         """OpenAI's error object."""
         return {
             "error": {
-                "message": self.message,
+                # A path or a header may hold bytes that are no text, and would be no JSON.
+                "message": self.message.encode(errors="replace").decode(),
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,

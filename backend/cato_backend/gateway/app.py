@@ -1,32 +1,21 @@
-"""The aiohttp application: the routes."""
+"""The aiohttp application."""
 
 from __future__ import annotations
 
+import orjson
 from aiohttp import web
 
-from cato_backend.gateway import calls, control, feedback, tasks, warm
-from cato_backend.gateway.state import GATEWAY, Gateway
-from cato_backend.wire.feedback import FEEDBACK_PATH
-from cato_backend.wire.warm import WARM_PATH
+from cato_backend.gateway.openapi import document
+from cato_backend.gateway.routes import ROUTES
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
 
 
 def make_app(gateway: Gateway) -> web.Application:
     """The routes; `Guard` stands in front of them."""
     app = web.Application()
     app[GATEWAY] = gateway
-    app.add_routes(
-        [
-            web.post("/v1/completions", calls.completions),
-            web.post("/v1/chat/completions", calls.chat_completions),
-            web.post("/v1/tasks", tasks.tasks),
-            web.post(WARM_PATH, warm.warm),
-            web.post(FEEDBACK_PATH, feedback.give),
-            web.get(FEEDBACK_PATH, feedback.export),
-            web.post("/v1/requests/{id}/cancel", control.cancel),
-            web.get("/v1/models", control.models),
-            web.get("/v1/models/{name:.+}", control.model),
-            web.get("/health", control.health),
-            web.get("/metrics", control.metrics),
-        ]
-    )
+    app[DOCUMENT] = orjson.dumps(document(ROUTES, needs_token=bool(gateway.credentials.tokens)))
+    for route in ROUTES:
+        add = app.router.add_get if route.method == "GET" else app.router.add_post
+        add(route.path, route.handler)
     return app

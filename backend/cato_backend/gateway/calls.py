@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.bodies import parse_json
 from cato_backend.gateway.drafts import (
     Drafting,
     chat_draft,
@@ -17,6 +16,7 @@ from cato_backend.gateway.headers import parse_headers
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
 

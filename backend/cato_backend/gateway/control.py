@@ -7,27 +7,20 @@ from typing import Any
 from aiohttp import web
 
 from cato_backend import __version__
-from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.bodies import parse_json
+from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
-from cato_backend.wire.headers import ALIAS, CancelReason, Task
+from cato_backend.wire.headers import ALIAS, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/requests/{id}/cancel` `{"reason": "enough" | "typed" | "closed"}`."""
     gateway = request.app[GATEWAY]
     data = await gateway.bodies.read(request)
-    value = (parse_json(data) if data else {}).get("reason", CancelReason.CLOSED)
-    try:
-        reason = CancelReason(value)
-    except ValueError as error:
-        expected = ", ".join(CancelReason)
-        raise InvalidRequest(
-            f"reason: got {value!r}, expected one of {expected}", param="reason"
-        ) from error
+    reason = validated(CancelBody, parse_json(data) if data else {}).reason
     request_id = request.match_info["id"]
     gateway.runtime.cancel(request_id, request[TENANT], reason)
     return json_response({"id": request_id, "object": "request.cancelled", "reason": reason})
@@ -67,6 +60,11 @@ async def health(request: web.Request) -> web.StreamResponse:
         "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
     }
     return json_response(body, 200 if status == "ok" else 503)
+
+
+async def openapi(request: web.Request) -> web.StreamResponse:
+    """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; open to everybody."""
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -10,9 +10,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from cato_backend.errors import NotFound
-from cato_backend.gateway.bodies import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.history import Past
 from cato_backend.wire.feedback import FeedbackEvent
 

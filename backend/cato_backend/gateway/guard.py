@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from cato_backend.errors import (
     ExpectationFailed,
@@ -22,14 +22,15 @@ from cato_backend.gateway.auth import check_local, is_loopback
 from cato_backend.gateway.connection import Connection
 from cato_backend.gateway.headers import given_request_id
 from cato_backend.gateway.responses import error_response
+from cato_backend.gateway.routes import OPEN_PATHS
 from cato_backend.gateway.state import TENANT, Gateway
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
+_VERSIONS = (HttpVersion10, HttpVersion11)
 log = logging.getLogger(__name__)
-_OPEN_PATHS = frozenset({"/health"})
 
 
 class Guard:
@@ -81,11 +82,13 @@ class Guard:
     def _admit(self, request: web.BaseRequest) -> None:
         """Raises RequestError. Nothing of the body has been read yet."""
         gateway = self._gateway
+        if request.version not in _VERSIONS:
+            raise InvalidRequest("HTTP version: expected 1.0 or 1.1")
         if is_loopback(gateway.config.server.host):
             check_local(request)
         gateway.runtime.last_asked = gateway.runtime.clock()
         request[TENANT] = ""
-        if request.path not in _OPEN_PATHS:
+        if request.path not in OPEN_PATHS:
             _check_room(request)
             authorization = request.headers.get("Authorization")
             request[TENANT] = gateway.credentials.tokens.tenant(authorization)

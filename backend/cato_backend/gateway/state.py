@@ -34,5 +34,7 @@ class Gateway:
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
+DOCUMENT = web.AppKey("document", bytes)
+"""The OpenAPI document."""
 TENANT = web.RequestKey("tenant", str)
 """Whose token the request carried."""

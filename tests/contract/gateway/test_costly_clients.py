@@ -7,57 +7,24 @@ import gzip
 import json
 import ssl
 import zlib
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from tests.contract.gateway.certificate import self_signed
+from tests.contract.gateway.conftest import ALICE
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import CHAT, COMPLETIONS, DONE, Site, eventually
 from tests.contract.gateway.sockets import Raw, head, raw
 from tests.fakes.vllm import FakeVllm, Script
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-TOKEN = "the-token"
-BEARER = f"Bearer {TOKEN}"
-STRICT = """
-[server]
-header_timeout_s = 0.5
-body_timeout_s = 0.5
-keepalive_timeout_s = 1
-send_timeout_s = 1
-max_idle_connections = 8
-"""
+BEARER = f"Bearer {ALICE}"
 STREAM = {"prompt": "x", "stream": True, "max_tokens": 4000}
 BOMB = gzip.compress(b'{"prompt": "' + b" " * 64 * 1024 * 1024, 9)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def strict_site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
-    """A gateway with short time limits, and one token."""
-    folder = tmp_path_factory.mktemp("strict")
-    (folder / "tokens").write_text(f"{TOKEN}\n")
-    tokens = ("--token-file", str(folder / "tokens"))
-    async with (
-        FakeVllm() as fake,
-        serving(folder, *tokens, config=STRICT, replicas=(fake.url,)) as serve,
-        aiohttp.ClientSession() as http,
-    ):
-        yield Site(serve, [fake], http, TOKEN)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def strict(strict_site: Site) -> AsyncGenerator[Site]:
-    """The same, idle before and after the test."""
-    await strict_site.fake.follow(Script())
-    strict_site.fake.requests.clear()
-    yield strict_site
-    await strict_site.wait_idle()
 
 
 # -- without a token ---------------------------------------------------------------------------
