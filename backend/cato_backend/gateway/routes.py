@@ -93,7 +93,6 @@ ROUTES = (
     ),
     Route(
         "POST", FEEDBACK_PATH, feedback.give, ((202, (_JSON,)),), feedback.FeedbackBody,
-        errors=(NotFound,),
     ),
     Route("GET", FEEDBACK_PATH, feedback.export, ((200, ("application/x-ndjson",)),)),
     Route(
