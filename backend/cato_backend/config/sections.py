@@ -35,6 +35,34 @@ class ServerConfig(Frozen):
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
     )
+    header_timeout_s: float = Field(
+        default=10, gt=0, description="longest time for the head of a request, seconds"
+    )
+    body_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        description="longest time for the body of a request, and a second more for each 16 KiB",
+    )
+    keepalive_timeout_s: float = Field(
+        default=75, gt=0, description="an idle connection is closed after this many seconds"
+    )
+    send_timeout_s: float = Field(
+        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="client connections, as far as the limit of file descriptors allows it;"
+        " the longest idle one is closed for a new one",
+    )
+    max_idle_connections: int = Field(
+        default=1024, ge=1, description="of these, how many may be idle"
+    )
+    drain_s: float = Field(
+        default=30,
+        ge=0,
+        description="at the end, what is under way may finish within this many seconds",
+    )
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )

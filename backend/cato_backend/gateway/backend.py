@@ -15,9 +15,14 @@ from cato_backend import __version__
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
+from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.descriptors import Descriptors, raise_limit
+from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.incoming import BodyReader
+from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
-from cato_backend.gateway.server import Listener, serve
+from cato_backend.gateway.server import serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
@@ -44,6 +49,7 @@ class Backend:
     runtime: Runtime
     fleet: Fleet
     supervisor: Supervisor
+    drain: Drain
 
 
 @asynccontextmanager
@@ -55,6 +61,7 @@ async def running_backend(
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
+        client_limits = _connection_limits(config, raise_limit(), on_news)
         timeouts = Timeouts(config.scheduling.connect_s, config.scheduling.keepalive_s)
         session = await stack.enter_async_context(_session(timeouts))
         upstreams = Upstreams(timeouts)
@@ -66,9 +73,10 @@ async def running_backend(
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        gateway = _gateway(config, runtime, listener, fleet)
-        runner = await serve(gateway, listener)
-        stack.push_async_callback(runner.cleanup)
+        gateway = _gateway(config, runtime, listener, fleet, client_limits)
+        await stack.enter_async_context(serving(gateway, listener))
+        watching = asyncio.create_task(listener.credentials.watch(on_news))
+        stack.callback(watching.cancel)
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
@@ -83,15 +91,40 @@ async def running_backend(
         else:
             for launcher in local:
                 supervisor.keep(launcher)
-        yield Backend(runtime, fleet, supervisor)
+        yield Backend(runtime, fleet, supervisor, gateway.drain)
 
 
-def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet) -> Gateway:
+def _connection_limits(
+    config: Config, descriptors: Descriptors, on_news: Callable[[str], None]
+) -> ConnectionLimits:
+    server = config.server
+    total = descriptors.clients(server.max_connections)
+    on_news(f"{descriptors}; client connections: at most {total}")
+    return ConnectionLimits(
+        total=total,
+        idle=min(server.max_idle_connections, total),
+        header_s=server.header_timeout_s,
+        send_s=server.send_timeout_s,
+        unread_bytes=server.max_body_bytes,
+    )
+
+
+def _gateway(
+    config: Config,
+    runtime: Runtime,
+    listener: Listener,
+    fleet: Fleet,
+    connections: ConnectionLimits,
+) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
+    clients = Connections(connections, runtime.metrics, monotonic)
     return Gateway(
         config=config,
         runtime=runtime,
-        tokens=listener.tokens,
+        credentials=listener.credentials,
+        drain=Drain(runtime, clients, monotonic),
+        connections=clients,
+        bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         progress=lambda: fleet.progress,
@@ -161,11 +194,17 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
 
 
 @asynccontextmanager
-async def announced(url: str, token: str | None) -> AsyncGenerator[None]:
+async def announced(listener: Listener) -> AsyncGenerator[None]:
     """Inside, the editors of this user find the backend by its discovery file."""
-    pid = os.getpid()
-    announce(Announcement(url, token, pid, __version__))
+    pid, credentials = os.getpid(), listener.credentials
+
+    def tell() -> None:
+        announce(Announcement(listener.url, credentials.tokens.first, pid, __version__))
+
+    tell()
+    credentials.on_new_tokens = tell
     try:
         yield
     finally:
+        credentials.on_new_tokens = None
         withdraw(pid)

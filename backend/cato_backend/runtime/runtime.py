@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
@@ -17,6 +18,7 @@ from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
+from cato_backend.runtime.namespaces import Namespaces
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.pilot import Pilot
 from cato_backend.runtime.predictions import Predictions
@@ -58,10 +60,12 @@ class Runtime:
         self.history = History()
         """Calls that have ended."""
         self.workflows = Workflows()
+        self._namespaces = Namespaces()
         self.scores = Scorekeeper(metrics, self.history)
         self.predictions = Predictions(metrics)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
+        self._ended: RequestError | None = None
         self._pilot = Pilot(
             self._dispatcher,
             attempts,
@@ -136,11 +140,21 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
+    def end(self, error: RequestError) -> None:
+        """Ends every call with the error, and each that is still to come."""
+        self._ended = error
+        for flight in self._dispatcher.flights():
+            self._dispatcher.tell(Cancelled(flight.call.request.id))
+            flight.post(error)
+
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serves one call into `sink`; why the client ended it, where it did so by name.
 
         Raises RequestError; cancel the task to end the call.
         """
+        if self._ended is not None:
+            raise self._ended
+        call = self._private(call)
         request, flight = call.request, Flight(call)
         self._dispatcher.enter(flight)
         self._dispatcher.tell(Submitted(request))
@@ -159,12 +173,25 @@ class Runtime:
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""
-        flights = self._dispatcher.find(request_id)
-        if not flights or flights[0].call.request.origin.tenant != tenant:
+        flights = self._dispatcher.find(self._namespaces.internal(tenant, request_id))
+        if not flights:
             raise NotFound(f"request {request_id!r} is not live", param="id")
         for flight in flights:
             self._dispatcher.tell(Cancelled(flight.call.request.id))
             flight.post(Ended(reason))
+
+    def _private(self, call: Call) -> Call:
+        """The call under an id that no other tenant's has."""
+        request, tenant = call.request, call.request.origin.tenant
+        if not tenant:
+            return call
+        internal = self._namespaces.internal
+        return replace(
+            call,
+            request=replace(request, id=internal(tenant, request.id)),
+            group=call.group and internal(tenant, call.group),
+            client_id=request.id,
+        )
 
     def _leg(self, call: Call, dispatch: Dispatch) -> Leg:
         model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)

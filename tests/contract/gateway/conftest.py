@@ -28,6 +28,15 @@ ttft_ms = 100
 worthless_after_ms = 200
 """
 
+_STRICT = """
+[server]
+header_timeout_s = 0.5
+body_timeout_s = 0.5
+keepalive_timeout_s = 1
+send_timeout_s = 1
+max_idle_connections = 8
+"""
+
 package = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
 
@@ -101,6 +110,17 @@ async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
     await before_odd.site.wait_idle()
 
 
+@package
+async def short_limits(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A gateway with short time limits for clients, and tokens."""
+    folder = tmp_path_factory.mktemp("strict")
+    (folder / "tokens").write_text(f"{ALICE}\n{BOB}\n")
+    tokens = ("--token-file", str(folder / "tokens"))
+    async with _site(folder, 1, _STRICT, *tokens) as site:
+        site.token = ALICE
+        yield site
+
+
 @pytest_asyncio.fixture(loop_scope="package")
 async def single(one_replica: Site) -> AsyncGenerator[Site]:
     """One replica, idle before and after the test."""
@@ -112,6 +132,13 @@ async def single(one_replica: Site) -> AsyncGenerator[Site]:
 async def pair(two_replicas: Site) -> AsyncGenerator[Site]:
     """Two replicas, idle before and after the test."""
     async with _fresh(two_replicas) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def strict(short_limits: Site) -> AsyncGenerator[Site]:
+    """Short time limits for clients; asks as Alice."""
+    async with _fresh(short_limits) as site:
         yield site
 
 

@@ -77,10 +77,15 @@ class Serve:
             self._news.notify_all()
 
 
-async def start(folder: Path, *arguments: str) -> Serve:
-    """A process of `cato serve ARGUMENTS`; nothing is waited for."""
+async def start(folder: Path, *arguments: str, descriptors: tuple[int, int] | None = None) -> Serve:
+    """A process of `cato serve ARGUMENTS`; nothing is waited for.
+
+    `descriptors`: its soft and hard limit.
+    """
+    limits = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     return Serve(
         await asyncio.create_subprocess_exec(
+            *limits,
             *(sys.executable, "-m", "cato_backend", "serve"),
             *arguments,
             env=environment(folder),
@@ -105,14 +110,17 @@ async def refusal(folder: Path, *arguments: str) -> str:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *arguments: str, config: str = "", replicas: tuple[str, ...] = ()
+    folder: Path,
+    *arguments: str,
+    config: str = "",
+    replicas: tuple[str, ...] = (),
+    descriptors: tuple[int, int] | None = None,
 ) -> AsyncGenerator[Serve]:
     """A server on a port of its own, with every replica up. It must end well, without a defect."""
     (folder / "cato.toml").write_text(config)
     urls = [part for url in replicas for part in ("--replica", url)]
-    serve = await start(
-        folder, "--config", str(folder / "cato.toml"), "--port", "0", *urls, *arguments
-    )
+    own = ("--config", str(folder / "cato.toml"), "--port", "0")
+    serve = await start(folder, *own, *urls, *arguments, descriptors=descriptors)
     try:
         await serve.wait_said("listening on")
         if replicas:
