@@ -93,6 +93,7 @@ class Runtime:
     def remove_replica(self, replica_id: str) -> None:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
+            self.predictions.replica_down(replica_id)
             self._dispatcher.tell(ReplicaDown(replica_id))
 
     def on_unreachable(self, listener: Callable[[str], None]) -> None:
