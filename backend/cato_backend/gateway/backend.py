@@ -22,6 +22,7 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
+from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
@@ -71,6 +72,11 @@ async def running_backend(
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
+        if config.scheduling.calibrate:
+            attempts = Attempts(upstreams, Patience())
+            calibrator = Calibrator(runtime, attempts, session, fleet.on_note)
+            runtime.watch(calibrator.note)
+            stack.push_async_callback(calibrator.close)
         for launcher in static_launchers(config, session, fleet):
             supervisor.keep(launcher)
         local = tuple(local_launchers(planned, session, fleet))

@@ -25,6 +25,7 @@ from cato_backend.scheduling import (
     Cancelled,
     Dispatch,
     OthersRunning,
+    ProbeEvent,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -34,7 +35,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.wire.headers import CancelReason
 
-_LAST = 2**31 - 1
+LAST_PRIORITY = 2**31 - 1
 """The engine's priority of what nobody waits for."""
 
 
@@ -116,6 +117,14 @@ class Runtime:
         """The replicas that are up, as HTTP clients see them."""
         return tuple(self._endpoints.values())
 
+    def endpoint(self, replica_id: str) -> Endpoint | None:
+        """One of them; None where it is not up."""
+        return self._endpoints.get(replica_id)
+
+    def probe(self, event: ProbeEvent) -> None:
+        """Something happened to a calibration's request."""
+        self._dispatcher.tell(event)
+
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""
         load = self.replica(replica_id)
@@ -171,7 +180,7 @@ class Runtime:
         model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
             raise AttemptBroken("it is gone")
-        priority = _LAST if call.request.warm else dispatch.priority
+        priority = LAST_PRIORITY if call.request.warm else dispatch.priority
         return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
 
     def _unreachable(self, replica_id: str) -> None:

@@ -79,6 +79,37 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
+class ProbeSent(NamedTuple):
+    """A calibration sent a request to a replica. Probes teach its law; they are not in the ledger,
+    take no slot, and are ended before a request has to wait for them."""
+
+    replica_id: str
+    name: str
+    """Unique on the replica."""
+    uncached_tokens: int
+    cached_tokens: int
+    alone: bool
+    """Whether it is the only one of its round."""
+
+
+class ProbeProgressed(NamedTuple):
+    """A replica sent `tokens` more output tokens of this probe; the counts of its prompt come with
+    the first."""
+
+    replica_id: str
+    name: str
+    tokens: int
+    uncached_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class ProbeEnded(NamedTuple):
+    """A probe is over, however it ended."""
+
+    replica_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Woke:
     """The time of a WakeAt has come."""
@@ -94,5 +125,9 @@ Event: TypeAlias = (
     | ReplicaDraining
     | ReplicaDown
     | OthersRunning
+    | ProbeSent
+    | ProbeProgressed
+    | ProbeEnded
     | Woke
 )
+ProbeEvent: TypeAlias = ProbeSent | ProbeProgressed | ProbeEnded

@@ -10,6 +10,7 @@ from typing import Protocol
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
+from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
 
 
@@ -162,11 +163,14 @@ class ReplicaLoad:
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
+    probes: Probes = field(init=False)
+    """Of a calibration; in none of the counts above."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
     def __post_init__(self) -> None:
         self.learned = LearnedLaw(self.profile)
+        self.probes = Probes(self.learned)
         self.set_others(self.others)
 
     def set_others(self, others: int) -> None:

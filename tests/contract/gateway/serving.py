@@ -77,8 +77,11 @@ class Serve:
             self._news.notify_all()
 
 
-async def start(folder: Path, *arguments: str) -> Serve:
-    """A process of `cato serve ARGUMENTS`; nothing is waited for."""
+async def start(folder: Path, *arguments: str, calibrate: bool = False) -> Serve:
+    """A process of `cato serve ARGUMENTS`; nothing is waited for. Most tests count what replicas
+    are sent, and so nothing is calibrated unless it is asked for."""
+    if not calibrate:
+        arguments = (*arguments, "--no-calibrate")
     return Serve(
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cato_backend", "serve"),
@@ -105,14 +108,17 @@ async def refusal(folder: Path, *arguments: str) -> str:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *arguments: str, config: str = "", replicas: tuple[str, ...] = ()
+    folder: Path,
+    *arguments: str,
+    config: str = "",
+    replicas: tuple[str, ...] = (),
+    calibrate: bool = False,
 ) -> AsyncGenerator[Serve]:
     """A server on a port of its own, with every replica up. It must end well, without a defect."""
     (folder / "cato.toml").write_text(config)
     urls = [part for url in replicas for part in ("--replica", url)]
-    serve = await start(
-        folder, "--config", str(folder / "cato.toml"), "--port", "0", *urls, *arguments
-    )
+    given = ("--config", str(folder / "cato.toml"), "--port", "0", *urls, *arguments)
+    serve = await start(folder, *given, calibrate=calibrate)
     try:
         await serve.wait_said("listening on")
         if replicas:
