@@ -46,6 +46,7 @@ def make_app(gateway: Gateway) -> web.Application:
             web.post("/v1/requests/{id}/cancel", control.cancel),
             web.get("/v1/models", control.models),
             web.get("/v1/models/{name:.+}", control.model),
+            web.get("/v1/replicas/{id}/profile", control.replica_profile),
             web.get("/health", control.health),
             web.get("/metrics", control.metrics),
         ]

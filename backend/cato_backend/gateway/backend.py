@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
@@ -62,6 +64,8 @@ async def running_backend(
         limits = _limits(config)
         runtime = _runtime(config, limits, upstreams)
         _keep_log(config, limits, runtime, stack)
+        stack.callback(runtime.laws.save)
+        stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
         fleet = Fleet(config, runtime, session, on_news)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
@@ -138,6 +142,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
         Catalog(configured, tasks),
         Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
+        laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),
     )
 
 

@@ -8,36 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 
 import aiohttp
 
 from cato_backend.errors import RequestError
-from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, Subject
-from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.requests import Request, Target
-from cato_backend.runtime.answer import Relayed
+from cato_backend.prediction.calibration import LONGEST_S, Calibration
 from cato_backend.runtime.attempt import Attempts
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calibration_course import Course
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg
-from cato_backend.runtime.flight import Flight
-from cato_backend.runtime.probe_text import ProbeTexts
-from cato_backend.runtime.runtime import LAST_PRIORITY, Runtime
+from cato_backend.runtime.facts import Endpoint
+from cato_backend.runtime.learned_profiles import prompt_s, token_s
+from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scrape import engine_load
 from cato_backend.scheduling import (
     Decision,
     Dispatch,
     Event,
-    ProbeEnded,
-    ProbeProgressed,
-    ProbeSent,
     ReplicaDown,
     ReplicaDraining,
     ReplicaUp,
 )
-from cato_backend.wire.headers import Task
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +36,6 @@ _LOOK_AGAIN_S = 5.0
 """Between two looks at a replica that other clients use."""
 _SETTLES_S = 0.05
 """Until an engine's own count no longer shows a request that has ended."""
-_UNKNOWN_CONTEXT = 2048
-"""Tokens, where a server does not tell its context."""
 
 
 class Calibrator:
@@ -106,7 +95,7 @@ class Calibrator:
         load = self._runtime.replica(replica_id)
         if endpoint is None or load is None or load.running:
             return
-        course = _Course(self._runtime, self._attempts, endpoint, load.model)
+        course = Course(self._runtime, self._attempts, endpoint, load.model)
         await self._alone(endpoint)
         began = self._runtime.clock()
         calibration = Calibration(course.subject(), began)
@@ -143,146 +132,7 @@ class Calibrator:
         if load is None or not load.learned.windows:
             return
         belief = load.learned.belief
-        step_s, prompt_s = belief.law.seconds(1, 1, 500), belief.law.seconds(1000, 1, 1000, 5e5)
-        self._on_note(
-            replica_id,
-            f"calibrated in {seconds:.1f} s: {1e3 * step_s:.1f} ms a token alone, "
-            f"{1e3 * prompt_s:.0f} ms for 1,000 prompt tokens (± {belief.spread:.0%})",
-        )
-
-
-class _Course:
-    """The probes of one replica."""
-
-    def __init__(
-        self, runtime: Runtime, attempts: Attempts, endpoint: Endpoint, model: str
-    ) -> None:
-        self._runtime = runtime
-        self._attempts = attempts
-        self._endpoint = endpoint
-        self._model = model
-        self._run_id = secrets.token_hex(6)
-        self._texts = ProbeTexts(self._run_id)
-        self._chars_per_token = CharsPerToken().mean
-
-    def subject(self) -> Subject:
-        """What bounds the probes."""
-        load = self._runtime.replica(self._endpoint.replica_id)
-        if load is None:
-            raise AttemptBroken("it is gone")
-        context = self._runtime.catalog.facts(self._model).max_model_len or _UNKNOWN_CONTEXT
-        return Subject(load.learned.limits, max(1, context // 2), load.max_running)
-
-    async def round(self, calibration: Calibration) -> bool:
-        """Sends the next probes, and returns when they have ended; False where there are none.
-
-        Raises AttemptBroken, RequestError.
-        """
-        load = self._runtime.replica(self._endpoint.replica_id)
-        if load is None:
-            return False
-        probes = calibration.next_round(load.learned.belief, self._runtime.clock())
-        alone, begun = sum(not probe.beside for probe in probes) == 1, asyncio.Event()
-        runs = [self._run(probe, calibration, begun, alone=alone) for probe in probes]
-        tasks = [asyncio.create_task(run) for run in runs]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return bool(probes)
-
-    async def _run(
-        self, probe: Probe, calibration: Calibration, begun: asyncio.Event, *, alone: bool
-    ) -> None:
-        """`begun`: set with the first token of the round."""
-        if probe.beside:
-            await begun.wait()
-        alone = alone and not probe.beside
-        replica_id, sent_at = self._endpoint.replica_id, self._runtime.clock()
-        uncached = probe.prompt_tokens - probe.known_tokens
-        self._runtime.probe(ProbeSent(replica_id, probe.name, uncached, probe.known_tokens, alone))
-        flight = Flight(self._call(probe))
-        outlet = _Outlet(self._runtime, replica_id, probe, calibration, sent_at, begun)
-        try:
-            await self._attempts.run(flight, self._leg(), outlet)
-        finally:
-            begun.set()
-            self._runtime.probe(ProbeEnded(replica_id, probe.name))
-        counted = flight.answer.prompt_tokens
-        if counted:
-            self._chars_per_token = len(flight.call.body["prompt"]) / counted
-
-    def _leg(self) -> Leg:
-        facts = self._runtime.catalog.facts(self._model)
-        # A ratio of its own: these words are not the code that prompts are made of.
-        return Leg(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
-
-    def _call(self, probe: Probe) -> Call:
-        chars = round(probe.prompt_tokens * self._chars_per_token)
-        body = {
-            "prompt": self._texts.text(probe.prompt, max(1, chars)),
-            "max_tokens": probe.output_tokens,
-            "temperature": 0,
-            "stream": True,
-        }
-        if self._endpoint.speaks_vllm:
-            body["ignore_eos"] = True
-        request = Request(
-            id=f"calibration-{self._run_id}-{probe.name}",
-            task=Task.COMPLETION,
-            model=self._model,
-            arrival=self._runtime.clock(),
-            target=Target(ttft_s=LONGEST_S),
-            prompt_tokens=probe.prompt_tokens,
-            max_tokens=probe.output_tokens,
-            warm=True,
-        )
-        return Call(request, Kind.COMPLETION, body)
-
-
-class _Outlet:
-    """Tells the scheduler of a probe's tokens; the text is dropped."""
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        replica_id: str,
-        probe: Probe,
-        calibration: Calibration,
-        sent_at: float,
-        begun: asyncio.Event,
-    ) -> None:
-        self._runtime = runtime
-        self._replica_id = replica_id
-        self._probe = probe
-        self._calibration = calibration
-        self._sent_at = sent_at
-        self._begun = begun
-        self._started = False
-
-    def take(self, relayed: Relayed) -> bool:
-        """Tokens came."""
-        if relayed.tokens and not self._started:
-            self._started = True
-            self._begun.set()
-            self._first(relayed.tokens, relayed.prompt_tokens)
-        elif relayed.tokens:
-            name = self._probe.name
-            self._runtime.probe(ProbeProgressed(self._replica_id, name, relayed.tokens))
-        return True
-
-    async def settle(self) -> None:
-        """Nothing is held."""
-
-    def _first(self, tokens: int, prompt_tokens: int | None) -> None:
-        probe = self._probe
-        took_s = self._runtime.clock() - self._sent_at
-        cached = self._calibration.cached_tokens(probe, took_s)
-        if cached is None:  # Its further tokens are of a probe that the scheduler does not know.
-            self._runtime.probe(ProbeEnded(self._replica_id, probe.name))
-            return
-        uncached = max(1, (prompt_tokens or probe.prompt_tokens) - cached)
-        event = ProbeProgressed(self._replica_id, probe.name, tokens, uncached, cached)
-        self._runtime.probe(event)
+        speed = f"{1e3 * token_s(belief.law):.1f} ms a token alone, "
+        speed += f"{1e3 * prompt_s(belief.law):.0f} ms for 1,000 prompt tokens"
+        text = f"calibrated in {seconds:.1f} s: {speed} (± {belief.spread:.0%})"
+        self._on_note(replica_id, text)

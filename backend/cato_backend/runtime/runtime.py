@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from cato_backend.clock import Clock, monotonic
@@ -17,6 +18,8 @@ from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
+from cato_backend.runtime.law_gauges import LawGauges
+from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.pilot import Pilot
 from cato_backend.runtime.predictions import Predictions
@@ -49,6 +52,7 @@ class Runtime:
         attempts: Attempts,
         metrics: Metrics,
         clock: Clock = monotonic,
+        laws: LawKeeper | None = None,
     ) -> None:
         self.catalog = catalog
         self.metrics = metrics
@@ -61,6 +65,8 @@ class Runtime:
         self.workflows = Workflows()
         self.scores = Scorekeeper(metrics, self.history)
         self.predictions = Predictions(metrics)
+        self.law_gauges = LawGauges(metrics.registry)
+        self.laws = laws or LawKeeper(None, clock, time.time)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
         self._pilot = Pilot(
@@ -80,12 +86,18 @@ class Runtime:
         facts: ModelFacts,
         max_running: int,
         profile: Profile | None = None,
+        place: str = "",
     ) -> None:
-        """A replica is healthy and its model known."""
+        """A replica is healthy and its model known. `place`: its hardware and engine flags, where
+        it was started here; else its URL stands for them."""
         self.catalog.learn(facts)
+        place, name = place or endpoint.url, facts.name
         self._endpoints[endpoint.replica_id] = endpoint
-        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
-        self.predictions.replica_up(self.replicas()[-1])
+        kept = self.laws.recall(name, place)
+        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, name, max_running, profile, kept))
+        load = self.replicas()[-1]
+        self.predictions.replica_up(load)
+        self.laws.replica_up(load, place)
 
     def drain_replica(self, replica_id: str) -> None:
         """A replica gets nothing new; what runs on it may finish."""
@@ -95,6 +107,7 @@ class Runtime:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
             self.predictions.replica_down(replica_id)
+            self.laws.replica_down(replica_id)
             self._dispatcher.tell(ReplicaDown(replica_id))
 
     def on_unreachable(self, listener: Callable[[str], None]) -> None:

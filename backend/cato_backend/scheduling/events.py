@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 
@@ -58,6 +59,8 @@ class ReplicaUp(NamedTuple):
     max_running: int
     profile: Profile | None = None
     """What it can do; None where nothing is known of it."""
+    kept: KeptLaw | None = None
+    """What was learned of its law before."""
 
 
 class ReplicaDraining(NamedTuple):

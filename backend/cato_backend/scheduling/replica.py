@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
@@ -150,6 +151,8 @@ class ReplicaLoad:
     limit: int
     """Requests at once where it is ours alone."""
     profile: Profile | None = None
+    kept: InitVar[KeptLaw | None] = None
+    """What was learned of it before."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
@@ -168,8 +171,8 @@ class ReplicaLoad:
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
-    def __post_init__(self) -> None:
-        self.learned = LearnedLaw(self.profile)
+    def __post_init__(self, kept: KeptLaw | None) -> None:
+        self.learned = LearnedLaw(self.profile, kept)
         self.probes = Probes(self.learned)
         self.set_others(self.others)
 

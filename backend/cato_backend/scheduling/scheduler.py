@@ -110,8 +110,8 @@ class Scheduler:
                     self._retry(self._close(request_id, Ending.FAILED), resumable, now, out)
             case Cancelled(request_id):
                 self._withdraw(request_id, out)
-            case ReplicaUp(replica_id, model, max_running, profile):
-                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile))
+            case ReplicaUp(replica_id, model, max_running, profile, kept):
+                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile, kept))
             case ReplicaDraining(replica_id):
                 if self._ledger.has_replica(replica_id):
                     self._ledger.drain_replica(replica_id)
