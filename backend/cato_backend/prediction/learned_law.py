@@ -84,7 +84,7 @@ class LearnedLaw:
         window = self._windows.tokens(name, count, now, decoding, kv_tokens)
         if window is None:
             return False
-        self._learn(window, now)
+        self.learn(window, now)
         return True
 
     def counted(self, name: str, uncached: int, cached: int) -> None:
@@ -95,7 +95,8 @@ class LearnedLaw:
         """A request has left the replica."""
         self._windows.left(name)
 
-    def _learn(self, window: Window, now: float) -> None:
+    def learn(self, window: Window, now: float) -> None:
+        """A stretch of its work that ended now."""
         elapsed_s = 0.0 if self._observed_at is None else now - self._observed_at
         for each in self._filters:
             each.observe(window, elapsed_s)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from cato_backend import __version__
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
 from cato_backend.profile_files.law import StepLaw
@@ -47,15 +49,27 @@ def summary(load: ReplicaLoad, now: float) -> dict[str, Any]:
     }
 
 
-def learned_profile(load: ReplicaLoad) -> Profile | None:
-    """The replica's profile with the learned law in it; None where too little was learned."""
-    learned, known = load.learned, load.profile
+def usual_profile(loads: Iterable[ReplicaLoad]) -> Profile | None:
+    """The middle one of these replicas, by the time of a prompt; None where too little was learned
+    of all of them."""
+    learned = [_learned(load.model, load.profile, load.learned) for load in loads]
+    found = sorted(filter(None, learned), key=lambda profile: prompt_s(profile.law))
+    return found[len(found) // 2] if found else None
+
+
+def kept_profile(model: str, known: Profile | None, kept: KeptLaw | None) -> Profile | None:
+    """Of what was learned before; None where that is too little."""
+    return None if kept is None else _learned(model, known, LearnedLaw(known, kept))
+
+
+def _learned(model: str, known: Profile | None, learned: LearnedLaw) -> Profile | None:
+    """The profile with the learned law in it."""
     if learned.all_windows < ENOUGH_WINDOWS:
         return None
     law, spread = learned.belief.law, _spread(learned)
     if known is not None:
         return replace(known, law=law, spread=spread)
-    return Profile(load.model, _UNKNOWN, law, learned.limits, _START_S, spread)
+    return Profile(model, _UNKNOWN, law, learned.limits, _START_S, spread)
 
 
 def profile_file(load: ReplicaLoad, now: float) -> ProfileFile:
