@@ -15,7 +15,7 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.wire.headers import ALIAS, CancelReason, Task
+from cato_backend.wire.headers import ALIASES, TASK_ALIASES, CancelReason, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -35,16 +35,12 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 
 
 async def models(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/models`: the alias first, then every model by its own name."""
+    """`GET /v1/models`: the aliases first, then every model by its own name."""
     gateway = request.app[GATEWAY]
     known = gateway.runtime.catalog.models()
+    aliases = [_alias_entry(gateway, alias) for alias in ALIASES] if known else []
     entries = [_entry(gateway, facts, facts.name) for facts in known]
-    if known:
-        default = _alias_facts(gateway, known)
-        alias = _entry(gateway, default, ALIAS)
-        alias["cato"]["tasks"] = list(Task)
-        entries.insert(0, alias)
-    return json_response({"object": "list", "data": entries})
+    return json_response({"object": "list", "data": aliases + entries})
 
 
 async def model(request: web.Request) -> web.StreamResponse:
@@ -52,6 +48,8 @@ async def model(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     name = request.match_info["name"]
     resolved = await gateway.runtime.catalog.resolve(name, Task.COMPLETION, 0)
+    if name in ALIASES:
+        return json_response(_alias_entry(gateway, name))
     return json_response(_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
 
 
@@ -99,10 +97,15 @@ def _replica(load: ReplicaLoad, now: float) -> dict[str, Any]:
     }
 
 
-def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:
+def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
+    """An alias, described as the model that serves its task; completions, where it has them all."""
     catalog = gateway.runtime.catalog
-    serving = [facts for facts in known if Task.COMPLETION in catalog.tasks_of(facts.name)]
-    return (serving or list(known))[0]
+    known, task = catalog.models(), TASK_ALIASES.get(alias)
+    described = task or Task.COMPLETION
+    serving = (facts for facts in known if described in catalog.tasks_of(facts.name))
+    entry = _entry(gateway, next(serving, known[0]), alias)
+    entry["cato"]["tasks"] = list(Task) if task is None else [task]
+    return entry
 
 
 def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.gateway.auth import Tokens
+from cato_backend.gateway.continuations import Continuations
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
@@ -25,6 +26,7 @@ class Gateway:
     warm_cap: RateCap
     progress: Callable[[], str]
     """What the fleet is doing while no replica is up, for people."""
+    continuations: Continuations = field(default_factory=Continuations)
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

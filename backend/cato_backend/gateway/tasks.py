@@ -24,9 +24,10 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
     arrival = runtime.clock()
+    given = parse_headers(request.headers, request[TENANT])
     value = parse_json(await request.read())
     task = parse_task_request(value)
-    headers = parse_headers(request.headers, request[TENANT], gateway.config.targets, task.task)
+    headers = given.of_task(task.task, gateway.config.targets)
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
     model = str(value.get("model", ALIAS))

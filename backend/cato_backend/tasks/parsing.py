@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.wire.headers import Task
+from cato_backend.wire.headers import MOST_OUTPUT_TOKENS, Task
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 MAX_UNITS = 64
@@ -71,6 +71,9 @@ def _unit(value: object, field: str) -> Unit:
         name=_text(item.get("name", ""), f"{field}.name", least=0, most=200),
         kind=_text(item.get("kind", "function"), f"{field}.kind", most=64),
         text=text,
+        output_tokens=_tokens(
+            item.get("output_tokens"), f"{field}.output_tokens", MOST_OUTPUT_TOKENS
+        ),
     )
 
 
@@ -83,12 +86,16 @@ def _text(value: object, field: str, *, least: int = 1, most: int = MAX_TEXT_CHA
 
 
 def _limits(body: Mapping[str, Any]) -> dict[str, int]:
-    value: object = body.get("max_tokens")
+    value = _tokens(body.get("max_tokens"), "max_tokens", MAX_TOKENS)
+    return {} if value is None else {"max_tokens": value}
+
+
+def _tokens(value: object, field: str, most: int) -> int | None:
     if value is None:
-        return {}
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_TOKENS:
-        raise _invalid("max_tokens", value, f"an integer from 1 to {MAX_TOKENS}")
-    return {"max_tokens": value}
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise _invalid(field, value, f"an integer from 1 to {most}")
+    return value
 
 
 def _invalid(field: str, got: object, expected: str) -> InvalidRequest:
