@@ -100,6 +100,11 @@ class SchedulingConfig(Frozen):
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
     warm_burst: int = Field(default=4, ge=1, description="and at once")
+    calibrate: bool = Field(
+        default=True,
+        description="measure a replica that comes up with a few short prompts while it is idle, for"
+        " 3 seconds at most",
+    )
     scrape_s: float = Field(
         default=2,
         ge=0,

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cato_backend.profile_files.law import Form, StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import DEFAULT_SPREAD, EngineLimits, Profile
 
 SCHEMA = 1
 
@@ -114,7 +114,7 @@ class EngineData(_Frozen):
 class Made(_Frozen):
     """Provenance."""
 
-    method: Literal["measured", "kernel-tables", "roofline"]
+    method: Literal["measured", "kernel-tables", "roofline", "learned"]
     how: Text
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
@@ -145,6 +145,9 @@ class ProfileFile(_Frozen):
     engine: EngineData
     made: Made
     validation: Literal["unvalidated"] | Annotated[tuple[Check, ...], Field(strict=False)]
+    spread_percent: Percent | None = None
+    """Relative standard deviation of its times from those of the replicas that it is used for; that
+    of the shipped profiles where it is not given."""
 
     def profile(self) -> Profile:
         """What deciding needs of it."""
@@ -154,4 +157,5 @@ class ProfileFile(_Frozen):
             law=self.law.law(),
             limits=self.limits.limits(),
             start_s=self.start_s,
+            spread=DEFAULT_SPREAD if self.spread_percent is None else self.spread_percent / 100,
         )

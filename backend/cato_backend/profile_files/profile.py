@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from cato_backend.profile_files.law import StepLaw
 
+DEFAULT_SPREAD = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
@@ -32,5 +34,5 @@ class Profile:
     limits: EngineLimits = EngineLimits()
     start_s: float = 60.0
     """From the launch of a replica to its first answer."""
-    spread: float = 0.25
+    spread: float = DEFAULT_SPREAD
     """Relative standard deviation of its times from those of the replica that it is used for."""
