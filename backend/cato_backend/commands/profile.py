@@ -89,6 +89,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the engine's own setting; it does not tell",
     )
     parser.add_argument(
+        "--long-prefill-token-threshold",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --url: the engine's own setting; it does not tell",
+    )
+    parser.add_argument(
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
     )
     parser.add_argument(
@@ -166,6 +173,7 @@ async def _subject(
             hardware,
             *limits,
             start_s=arguments.start_s,
+            long_prefill_token_threshold=arguments.long_prefill_token_threshold,
             engine_pid=arguments.engine_pid,
         )
         return
