@@ -35,6 +35,34 @@ class ServerConfig(Frozen):
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
     )
+    header_timeout_s: float = Field(
+        default=10, gt=0, description="longest time for the head of a request, seconds"
+    )
+    body_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        description="longest time for the body of a request, and a second more for each 16 KiB",
+    )
+    keepalive_timeout_s: float = Field(
+        default=75, gt=0, description="an idle connection is closed after this many seconds"
+    )
+    send_timeout_s: float = Field(
+        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="client connections, as far as the limit of file descriptors allows it;"
+        " the longest idle one is closed for a new one",
+    )
+    max_idle_connections: int = Field(
+        default=1024, ge=1, description="of these, how many may be idle"
+    )
+    drain_s: float = Field(
+        default=30,
+        ge=0,
+        description="at the end, what is under way may finish within this many seconds",
+    )
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )
@@ -72,11 +100,25 @@ class SchedulingConfig(Frozen):
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
     warm_burst: int = Field(default=4, ge=1, description="and at once")
+    calibrate: bool = Field(
+        default=True,
+        description="measure a replica that comes up with a few short prompts while it is idle, for"
+        " 3 seconds at most",
+    )
     scrape_s: float = Field(
         default=2,
         ge=0,
         description="between two looks at a replica's own metrics, for what other clients do there;"
         " 0 never looks",
+    )
+    connect_s: float = Field(
+        default=2, gt=0, description="longest wait for a connection to a replica, seconds"
+    )
+    keepalive_s: float = Field(
+        default=4,
+        gt=0,
+        description="an idle connection to a replica is closed after this: below the limit of the"
+        " replica's server (5 s in uvicorn and Node.js)",
     )
     silence_s: float = Field(
         default=120, gt=0, description="a stream that brings nothing for so long is broken off"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.bodies import parse_json
 from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
     Draft,
@@ -23,6 +22,7 @@ from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_hea
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import TASK_ALIASES, Task
@@ -44,7 +44,7 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     arrival = runtime.clock()
     given = parse_headers(request.headers, request[TENANT])
     try:
-        draft = drafting(parse_json(await request.read()))
+        draft = drafting(parse_json(await gateway.bodies.read(request)))
         headers = given.of_task(_task_of(given, draft), gateway.config.targets)
         if headers.workflow is not None:
             headers = within_workflow(headers, runtime, arrival)

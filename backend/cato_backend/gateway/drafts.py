@@ -12,10 +12,10 @@ from cato_backend.gateway.bodies import (
     ChatBody,
     CompletionBody,
     for_engine,
-    validated,
 )
 from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.gateway.validation import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import Call, Infill, Kind
 from cato_backend.runtime.render import prompt_text

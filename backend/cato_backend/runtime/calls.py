@@ -42,6 +42,13 @@ class Call:
 
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
+    client_id: str = ""
+    """The request id as the client knows it, where the scheduler knows another."""
+
+    @property
+    def name(self) -> str:
+        """The request id as the client knows it."""
+        return self.client_id or self.request.id
 
     @property
     def streams(self) -> bool:

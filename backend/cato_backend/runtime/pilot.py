@@ -91,7 +91,7 @@ class Pilot:
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
         return Started(
-            request_id=request.id,
+            request_id=flight.call.name,
             task=request.task,
             replica_id=replica_id,
             queue_s=started_at - request.arrival,

@@ -17,7 +17,11 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     answer = await single.call("GET", "/health")
     assert answer.status == 200
     assert answer.json["status"] == "ok"
-    assert answer.json["replicas"] == [{"id": "static-1", "model": "cato-embedded", "running": 0}]
+    (replica,) = answer.json["replicas"]
+    law = replica.pop("law")
+    assert replica == {"id": "static-1", "model": "cato-embedded", "running": 0}
+    assert set(law) == {"token_ms", "prompt_1k_ms", "spread", "windows", "age_s"}
+    assert law["token_ms"] > 0
     assert (await single.call("HEAD", "/health")).status == 200
 
 
