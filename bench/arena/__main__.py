@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from bench.arena.play import Match, play, play_all
-from bench.arena.report import record, tables, world_table
+from bench.arena.records import read_known, record
+from bench.arena.report import tables, world_table
 from bench.machine import about, commit
 from cato_backend.scheduling import POLICIES
 
@@ -19,10 +20,12 @@ BASELINES = (
     "prefix-affinity-priorities",
     "prefix-affinity",
     "llm-d",
+    "llm-d-sticky",
     "dynamo",
-    "edf",
+    "dynamo-edf",
+    "consistent-hash",
     "qoserve",
-    "least-outstanding-tokens",
+    "edf",
 )
 
 
@@ -34,8 +37,10 @@ def main() -> int:
     if arguments.world is not None:
         print(world_table(play(arguments.world, policies, seeds)))
         return 0
+    known = read_known(arguments.reuse, policies) if arguments.reuse else {}
     began = time.perf_counter()
-    matches = play_all(_numbers(arguments.worlds), policies, seeds, arguments.jobs, _Progress())
+    numbers = _numbers(arguments.worlds)
+    matches = play_all(numbers, policies, seeds, known, arguments.jobs, _Progress())
     took_s = time.perf_counter() - began
     print(tables(matches, arguments.policy))
     print(f"\n{len(matches)} worlds in {took_s:.0f} s with {arguments.jobs} processes")
@@ -71,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         "--policies",
         default=",".join((POLICY, *BASELINES)),
         help=f"of {', '.join(POLICIES)}",
+    )
+    parser.add_argument(
+        "--reuse",
+        type=Path,
+        help="an earlier report, whose figures of other policies than --policies are taken over",
     )
     parser.add_argument("--policy", default=POLICY, help="whose lead over the others is reported")
     parser.add_argument("--seeds", type=int, default=1, help="of each world")

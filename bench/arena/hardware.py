@@ -24,6 +24,8 @@ _BATCHED_TOKENS = (512, 1024, 2048, 4096, 8192)
 _KV_TOKENS = (24_000, 1_000_000)
 _LONG_CONTEXT = 200_000
 """KV tokens of replicas that also serve prompts of 20,000 tokens and more."""
+_DRAWN = 5
+"""Kinds of which the one is taken whose speed suits the number of replicas."""
 _RATIO = (0.5, 3.0)
 """How many times as long as told a step takes, where the router is told a wrong scale."""
 
@@ -66,6 +68,12 @@ def _shipped() -> tuple[Profile, ...]:
     return tuple(load_profile(path) for path in paths if not path.parent.name.startswith("cpu-"))
 
 
+def draw_kind(rate: float, long_context: bool, rng: Generator) -> Profile:
+    """Of a few kinds of replicas the one that is nearest to so many requests per second."""
+    drawn = [draw_replica(long_context, rng) for _ in range(_DRAWN)]
+    return min(drawn, key=lambda kind: abs(log(rate * _request_s(kind))))
+
+
 def draw_replica(long_context: bool, rng: Generator) -> Profile:
     """One kind of replica: a shipped profile, each term of its law distorted."""
     shipped = (*_shipped(), REFERENCE)
@@ -104,15 +112,15 @@ def draw_members(
     return (kind,) * count
 
 
-def told_of(kinds: tuple[Profile, ...], told: Told, rng: Generator) -> dict[Profile, Profile]:
-    """What the router is told, by true replica. Limits are told with a chance of 0.7."""
+def told_of(
+    kinds: tuple[Profile, ...], told: Told, limits_told: bool, rng: Generator
+) -> dict[Profile, Profile]:
+    """What the router is told, by true replica; the engine's defaults where limits are untold."""
     ratio = exp(rng.uniform(log(_RATIO[0]), log(_RATIO[1])))
-    untold = rng.random() < 0.3
     found: dict[Profile, Profile] = {}
     for kind in dict.fromkeys(kinds):
         law = _told_law(kind.law, told, ratio, rng)
-        limits = EngineLimits() if untold else kind.limits
-        found[kind] = replace(kind, law=law, limits=limits)
+        found[kind] = replace(kind, law=law, limits=kind.limits if limits_told else EngineLimits())
     return found
 
 
@@ -159,6 +167,13 @@ def _of_similar_speed(other: Profile, kind: Profile, rng: Generator) -> Profile:
     """Another kind whose prompts take 0.5 to 2 times as long: a model runs on GPUs of one age."""
     wanted = exp(rng.uniform(log(0.5), log(2.0)))
     return slower(other, wanted * _step_s(kind) / _step_s(other))
+
+
+def _request_s(profile: Profile) -> float:
+    """What a usual request takes of a busy replica: a prompt of 500 tokens and 150 of output."""
+    law = profile.law
+    decode_s = law.seconds(16, 16, 16_000)
+    return law.seconds(516, 17, 17_000, 125_000) - decode_s + 150 / 16 * decode_s
 
 
 def _step_s(profile: Profile) -> float:

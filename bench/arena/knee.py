@@ -20,7 +20,7 @@ _UNLOADED = 0.1
 """Of the throughput: what is missed there is missed at every load."""
 _STEP = 1.6
 _MOST_STEPS = 6
-_FEWEST, _SHORTEST_S, _MOST = 250, 12.0, 1000
+_FEWEST, _SHORTEST_S, _MOST = 250, 10.0, 700
 
 
 def knee(world: World) -> float:

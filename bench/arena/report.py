@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from statistics import fmean
 
 from bench.arena.play import Match, Played, Share
 from cato_backend.simulation.records import text_table
@@ -33,6 +33,7 @@ class Spread:
     """The distribution of leads over worlds, in percentage points."""
 
     worlds: int
+    mean: float
     median: float
     p5: float
     worst: float
@@ -45,6 +46,7 @@ class Spread:
         ascending = sorted(lead.points for lead in leads)
         return cls(
             worlds=len(ascending),
+            mean=fmean(ascending),
             median=percentile(ascending, 0.5),
             p5=percentile(ascending, 0.05),
             worst=ascending[0],
@@ -94,6 +96,9 @@ def groups(match: Match) -> list[str]:
     found = [load, f"told: {world.told}", f"{load}, told: {world.told}"]
     found += [f"replicas: {world.alike}", f"headers: {demand.headers}"]
     found += [f"withdrawal: {demand.typing.withdrawal}", f"arrivals: {demand.arrivals}"]
+    found.append("limits told" if world.limits_told else "limits untold")
+    count = len(world.fleet.members)
+    found.append("1 replica" if count == 1 else "2-4 replicas" if count < 5 else "5-32 replicas")
     if demand.long_share:
         found.append("long prompts")
     if world.trouble.kills or world.trouble.starts:
@@ -121,12 +126,12 @@ def tables(matches: Sequence[Match], policy: str) -> str:
     return "\n".join(lines)
 
 
-_HEADINGS = ("", "worlds", "median", "5th percentile", "worst", "not behind %")
+_HEADINGS = ("", "worlds", "mean", "median", "5th percentile", "worst", "not behind %")
 
 
 def _row(name: str, found: Sequence[Lead]) -> list[str]:
     spread = Spread.of(found)
-    figures = (spread.median, spread.p5, spread.worst)
+    figures = (spread.mean, spread.median, spread.p5, spread.worst)
     return [name, str(spread.worlds), *(f"{x:+.1f}" for x in figures), f"{100 * spread.ahead:.0f}"]
 
 
@@ -146,9 +151,9 @@ def _means(matches: Sequence[Match]) -> str:
     for policy in matches[0].played:
         shares = [match.played[policy].overall.percent or 0.0 for match in matches]
         wins = sum(_best(match) == policy for match in matches)
-        wall_s = sum(match.played[policy].wall_s for match in matches)
+        cpu_s = sum(match.played[policy].cpu_s for match in matches)
         mean = sum(shares) / len(shares)
-        rows.append([policy, f"{mean:.1f}", f"{min(shares):.1f}", str(wins), f"{wall_s:.0f}"])
+        rows.append([policy, f"{mean:.1f}", f"{min(shares):.1f}", str(wins), f"{cpu_s:.0f}"])
     return text_table(("policy", "mean goodput %", "worst %", "best in", "seconds"), rows)
 
 
@@ -181,7 +186,7 @@ def world_table(match: Match) -> str:
             _percent(p.overall),
             *(_percent(p.classes.get(task)) for task in tasks),
             _percent(p.start),
-            f"{p.wall_s:.1f}",
+            f"{p.cpu_s:.1f}",
         ]
         for name, p in match.played.items()
     ]
@@ -191,34 +196,3 @@ def world_table(match: Match) -> str:
 def _percent(share: Share | None) -> str:
     found = None if share is None else share.percent
     return "-" if found is None else f"{found:.1f}"
-
-
-def record(matches: Sequence[Match], policy: str) -> dict[str, Any]:
-    """Everything, as JSON knows it."""
-    everywhere = leads(matches, policy)
-    return {
-        "policy": policy,
-        "leads": {lead.match.world.number: round(lead.points, 2) for lead in everywhere},
-        "worlds": [_match_record(match) for match in matches],
-    }
-
-
-def _match_record(match: Match) -> dict[str, Any]:
-    return {
-        "world": match.world.number,
-        "groups": groups(match),
-        "load": round(match.world.load, 3),
-        "rate": round(match.rate, 2),
-        "requests": match.requests,
-        "played": {name: _played_record(played) for name, played in match.played.items()},
-    }
-
-
-def _played_record(played: Played) -> Mapping[str, Any]:
-    return {
-        "met": played.overall.met,
-        "counted": played.overall.counted,
-        "classes": {task.value: [s.met, s.counted] for task, s in played.classes.items()},
-        "start": [played.start.met, played.start.counted],
-        "wall_s": round(played.wall_s, 2),
-    }

@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 from numpy.random import Generator
 
+from bench.arena.agents import Agent, clipped
 from bench.arena.demand import Demand, Headers, Withdrawal, scaled_target
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
@@ -37,8 +38,6 @@ _SEEN = 0.5
 _AFTER_NEXT_KEY_S = 1e-6
 """A request that is only superseded ends by the newer one, which has come by then."""
 _COMMON_BLOCK = 900_000
-_AGENT_SESSIONS = 100_000
-_AGENT_NEW_TOKENS = 875
 _ESTIMATE_SIGMA = 0.25
 
 
@@ -78,7 +77,7 @@ class _Clients:
         self._ids = count()
         self._people = [SessionBlocks(index) for index in range(demand.sessions)]
         self._documents: dict[int, Document] = {}
-        self._agents = [_Agent(demand, index) for index in range(demand.agents.sessions)]
+        self._agents = [Agent(demand, index) for index in range(demand.agents.sessions)]
         self._turns = count()
         self._tasks, shares = list(demand.shares), np.array(list(demand.shares.values()))
         self._cumulated = np.cumsum(shares / shares.sum())
@@ -114,7 +113,7 @@ class _Clients:
         typing, rng, factor = self._demand.typing, self._rng, self._demand.lengths.prompt
         document = self._documents.get(person)
         typed = int(rng.geometric(1 / _TYPED_TOKENS))
-        tokens = _clipped(completion_prompt(typing.context, rng) * factor, self._longest, 16)
+        tokens = clipped(completion_prompt(typing.context, rng) * factor, self._longest, 16)
         if document is None:
             document = Document(self._people[person], tokens, typing.suffix_share)
             self._documents[person] = document
@@ -182,10 +181,10 @@ class _Clients:
         tails = rng.lognormal(0, lengths.tail, 2) if lengths.tail else (1.0, 1.0)
         least = 16 + INSTRUCTION_TOKENS.get(task, 0)
         prompt = size.prompt_tokens * lengths.prompt * tails[0]
-        prompt = _clipped(prompt, demand.longest_prompt, least)
+        prompt = clipped(prompt, demand.longest_prompt, least)
         if task is Task.GENERATION and rng.random() < demand.long_share:
             prompt = round(rng.uniform(20_000, demand.longest_prompt))
-        output = _clipped(size.output_tokens * lengths.output * tails[1], 4096)
+        output = clipped(size.output_tokens * lengths.output * tails[1], 4096)
         return Size(prompt, output, max(size.max_tokens, output), size.target)
 
     def _target(self, task: Task, size: Size) -> Target:
@@ -215,41 +214,3 @@ class _Clients:
             expected_tokens=None,
             taken_for=(seen, target),
         )
-
-
-class _Agent:
-    """One coding agent: every prompt is the one before, its answer, and something new."""
-
-    def __init__(self, demand: Demand, index: int) -> None:
-        self._demand, self._name = demand, f"a{index}"
-        self._blocks = SessionBlocks(_AGENT_SESSIONS + index)
-        self._tokens = 0
-        self._prompt: tuple[int, ...] = ()
-
-    def turn(self, request_id: str, time: float, rng: Generator) -> Arrival:
-        """The next turn."""
-        agents = self._demand.agents
-        output = _clipped(rng.lognormal(5.4, 1.0), 1024)
-        new = max(16, round(_AGENT_NEW_TOKENS * rng.lognormal(0, 0.8)))
-        if not self._tokens or self._tokens + new > agents.longest_tokens:
-            first = agents.first_tokens * rng.lognormal(0, 0.4)
-            self._tokens = _clipped(first, agents.longest_tokens, 16)
-            self._prompt = self._blocks.fresh(self._tokens)
-        else:
-            kept, self._tokens = self._tokens, self._tokens + new
-            self._prompt = self._blocks.edited(self._prompt, kept, self._tokens)
-        return Arrival(
-            id=request_id,
-            time=time,
-            task=Task.AGENT,
-            prompt_tokens=self._tokens,
-            output_tokens=output,
-            max_tokens=4096,
-            target=self._demand.targets[Task.AGENT],
-            blocks=self._prompt,
-            session=self._name,
-        )
-
-
-def _clipped(value: float, most: int, least: int = 1) -> int:
-    return min(most, max(least, round(value)))

@@ -20,8 +20,8 @@ from bench.arena.hardware import (
     Alike,
     Told,
     Trouble,
+    draw_kind,
     draw_members,
-    draw_replica,
     member,
     slower,
     told_of,
@@ -40,17 +40,20 @@ _LOADS = (0.3, 2.0)
 """Of the knee."""
 _SAMPLE = 250
 """Requests by which a world's replicas are judged before it is played."""
-_FEASIBLE = 0.85
+_FEASIBLE = 0.95
 """Share of each class that an idle replica must be able to meet, ..."""
-_SPARE = 1.4
+_SPARE = 1.3
 """... with so many times the time that it takes."""
-_TPOT_BATCH, _TPOT_CONTEXT = 8, 1500
-"""Sequences, and tokens of context of each, beside which the TPOT target can be met."""
+_BATCH = (8, 8, 12_000)
+"""New tokens, sequences and tokens of context in a step by which the TPOT target can be met."""
+_LONGEST_STEP_S = 0.08
+"""Of such a step, as far as replicas are made slower."""
+_NOISE_STEP_S = 0.02
+"""Steps shorter than this share their noise."""
 _LEAST_RATE = 12.0
 """Requests per second: fewer in a minute or two would tell nothing."""
-_MOST_PACED = 2.5
+_MOST_PACED = 4.0
 """Replicas are made slower by at most this factor; beyond it there are fewer of them."""
-REPORT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class World:
     capacity: float
     """Requests per second that the replicas bear where all come at once: above the knee."""
     told: Told
+    limits_told: bool
     alike: Alike
     trouble: Trouble
 
@@ -75,7 +79,7 @@ def world(number: int) -> World:
     count = round(exp(rng.uniform(0, log(_MOST_REPLICAS))))
     long_context = bool(rng.random() < 0.12)
     alike = list(Alike)[int(rng.choice(3, p=(0.6, 0.25, 0.15)))]
-    kind = draw_replica(long_context, rng)
+    kind = draw_kind(_most_rate(count) / count, long_context, rng)
     kinds = draw_members(kind, alike, count, long_context, rng)
     demand = draw_demand(min(k.limits.kv_tokens for k in kinds), long_context, _published(), rng)
     kinds, capacity = _paced(kinds, _sample(demand, number))
@@ -83,9 +87,11 @@ def world(number: int) -> World:
     count = len(kinds)
     told = list(Told)[int(rng.choice(5, p=(0.25, 0.3, 0.1, 0.1, 0.25)))]
     trouble = _trouble(count, rng)
-    fleet = _fleet(kinds, told, trouble, rng)
+    limits_told = told is not Told.NOTHING and bool(rng.random() < 0.7)
+    known = told_of(kinds, told, limits_told, rng)
+    fleet = _fleet(kinds, {} if told is Told.NOTHING else known, trouble, rng)
     load = exp(rng.uniform(log(_LOADS[0]), log(_LOADS[1])))
-    return World(number, fleet, demand, load, capacity, told, alike, trouble)
+    return World(number, fleet, demand, load, capacity, told, limits_told, alike, trouble)
 
 
 def _published() -> Mapping[Task, Target]:
@@ -101,18 +107,21 @@ def _paced(
 ) -> tuple[tuple[Profile, ...], float]:
     """As many of the replicas, and so much faster or slower, all of them alike, that a run of a
     minute or two has some hundreds to two thousand requests; and their throughput."""
-    each = {kind: throughput(sample, kind) for kind in dict.fromkeys(kinds)}
-    while (capacity := sum(each[kind] for kind in kinds)) > _MOST_PACED * _most_rate(len(kinds)):
-        if len(kinds) == 1:
-            break
+    wanted = [arrival for arrival in sample if arrival.counts]
+    share = len(wanted) / len(sample)  # What the next key takes back costs little.
+    each = {kind: throughput(wanted, kind) / share for kind in dict.fromkeys(kinds)}
+    slowest_s = max(kind.law.seconds(*_BATCH) for kind in kinds)
+    most = max(1.0, min(_MOST_PACED, _LONGEST_STEP_S / slowest_s))
+    while sum(each[kind] for kind in kinds) > most * _most_rate(len(kinds)) and len(kinds) > 1:
         kinds = kinds[:-1]
+    capacity = sum(each[kind] for kind in kinds)
     within = min(_most_rate(len(kinds)), max(_LEAST_RATE, capacity))
     return tuple(slower(kind, capacity / within) for kind in kinds), within
 
 
 def _most_rate(replicas: int) -> float:
     """Requests per second that a simulation of this many replicas can follow for a minute."""
-    return 40.0 + 3.0 * replicas
+    return 26.0 + 1.8 * replicas
 
 
 def _median(kinds: Sequence[Profile]) -> Profile:
@@ -133,7 +142,7 @@ def _targets(
         by_last = arrival.target.ttft_s is None
         spent_s = took.last_token_s if by_last else took.first_token_s
         needed[arrival.task].append(_SPARE * spent_s / arrival.target.budget_s)
-    step_s = profile.law.seconds(_TPOT_BATCH, _TPOT_BATCH, _TPOT_BATCH * _TPOT_CONTEXT)
+    step_s = profile.law.seconds(*_BATCH)
     tpot_times = max(wanted, _SPARE * step_s / _tpot_s())
     return {
         task: scaled_target(target, max(wanted, _quantile(needed[task])), tpot_times)
@@ -195,20 +204,21 @@ def _times(count: int, chance: float, rng: Generator) -> tuple[tuple[float, int]
     return tuple((float(rng.uniform(5.0, 40.0)), int(index)) for index in sorted(chosen))
 
 
-def _fleet(kinds: Sequence[Profile], told: Told, trouble: Trouble, rng: Generator) -> Fleet:
-    known = told_of(tuple(kinds), told, rng)
+def _fleet(
+    kinds: Sequence[Profile], known: Mapping[Profile, Profile], trouble: Trouble, rng: Generator
+) -> Fleet:
     ready = {index: time for time, index in trouble.starts}
-    step_s = _median(kinds).law.seconds(16, 16, 16_000)
+    step_s = max(_NOISE_STEP_S, _median(kinds).law.seconds(16, 16, 16_000))
     members = [
         member(
             kind,
-            None if told is Told.NOTHING else known[kind],
+            known.get(kind),
             _speed(index, trouble, step_s, int(rng.integers(1 << 31))),
             ready.get(index, 0.0),
         )
         for index, kind in enumerate(kinds)
     ]
-    return Fleet(mixed=tuple(members), report_s=REPORT_S, kills=trouble.kills)
+    return Fleet(mixed=tuple(members), kills=trouble.kills)
 
 
 def _speed(index: int, trouble: Trouble, step_s: float, seed: int) -> Speed:

@@ -84,6 +84,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="provisioning.max_replicas: (default: as many as are configured, always)",
     )
+    add(
+        "--no-calibrate",
+        dest="calibrate",
+        action="store_false",
+        default=None,
+        help="scheduling.calibrate: do not measure replicas that come up",
+    )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
         "--event-log",
@@ -185,7 +192,7 @@ def _config(arguments: argparse.Namespace) -> Config:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
     overrides["scheduling"] = {
         name: value
-        for name in ("policy", "profile")
+        for name in ("policy", "profile", "calibrate")
         if (value := getattr(arguments, name)) is not None
     }
     overrides["provisioning"] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,15 +28,17 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
+from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.upstreams import Timeouts, Upstreams
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
@@ -62,12 +65,15 @@ async def running_backend(
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
         client_limits = _connection_limits(config, raise_limit(), on_news)
-        session = await stack.enter_async_context(_session())
-        upstreams = Upstreams()
+        timeouts = Timeouts(config.scheduling.connect_s, config.scheduling.keepalive_s)
+        session = await stack.enter_async_context(_session(timeouts))
+        upstreams = Upstreams(timeouts)
         stack.callback(upstreams.close)
         limits = _limits(config)
         runtime = _runtime(config, limits, upstreams)
         _keep_log(config, limits, runtime, stack)
+        stack.callback(runtime.laws.save)
+        stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
         fleet = Fleet(config, runtime, session, on_news)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
@@ -79,6 +85,11 @@ async def running_backend(
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
+        if config.scheduling.calibrate:
+            attempts = Attempts(upstreams, Patience())
+            calibrator = Calibrator(runtime, attempts, session, fleet.on_note)
+            runtime.watch(calibrator.note)
+            stack.push_async_callback(calibrator.close)
         for launcher in static_launchers(config, session, fleet):
             supervisor.keep(launcher)
         local = tuple(local_launchers(planned, session, fleet))
@@ -130,9 +141,13 @@ def _gateway(
     )
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=timeouts.keepalive_s,
+            socket_factory=timeouts.liveness.socket_for,
+        ),
         # Replicas are addressed as configured, never through a proxy of the environment.
         trust_env=False,
     )
@@ -165,6 +180,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
         Catalog(configured, tasks),
         Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
+        laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),
     )
 
 

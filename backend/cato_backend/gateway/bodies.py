@@ -73,6 +73,7 @@ class CompletionBody(_ModelCall):
 
     prompt: str | NonEmpty[TokenId] | NonEmpty[str] | NonEmpty[list[TokenId]]
     suffix: str | None = None
+    best_of: Annotated[int, Field(ge=1)] | None = None
 
 
 class WarmBody(BaseModel):
@@ -93,12 +94,26 @@ class Message(OpenBody):
     role: str = Field(min_length=1)
     content: str | list[dict[str, Any]] | None = None
 
+    @property
+    def text(self) -> str:
+        """What it says; images and other parts left out."""
+        if isinstance(self.content, str):
+            return self.content
+        parts = (part.get("text") for part in self.content or ())
+        return "".join(part for part in parts if isinstance(part, str))
+
+    @property
+    def is_instruction(self) -> bool:
+        """Whether it tells the model what to be, and stays the same for a whole conversation."""
+        return self.role in ("system", "developer")
+
 
 class ChatBody(_ModelCall):
     """The body of `POST /v1/chat/completions`."""
 
     messages: list[Message] = Field(min_length=1)
     max_completion_tokens: MaxTokens = None
+    tools: list[Any] | None = None
 
 
 class CancelBody(OpenBody):

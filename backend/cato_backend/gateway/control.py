@@ -7,13 +7,16 @@ from typing import Any
 from aiohttp import web
 
 from cato_backend import __version__
+from cato_backend.errors import NotFound
 from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
 from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
-from cato_backend.wire.headers import ALIAS, Task
+from cato_backend.scheduling import ReplicaLoad
+from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -27,16 +30,12 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 
 
 async def models(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/models`: the alias first, then every model by its own name."""
+    """`GET /v1/models`: the aliases first, then every model by its own name."""
     gateway = request.app[GATEWAY]
     known = gateway.runtime.catalog.models()
+    aliases = [_alias_entry(gateway, alias) for alias in ALIASES] if known else []
     entries = [_entry(gateway, facts, facts.name) for facts in known]
-    if known:
-        default = _alias_facts(gateway, known)
-        alias = _entry(gateway, default, ALIAS)
-        alias["cato"]["tasks"] = list(Task)
-        entries.insert(0, alias)
-    return json_response({"object": "list", "data": entries})
+    return json_response({"object": "list", "data": aliases + entries})
 
 
 async def model(request: web.Request) -> web.StreamResponse:
@@ -44,6 +43,8 @@ async def model(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     name = request.match_info["name"]
     resolved = await gateway.runtime.catalog.resolve(name, Task.COMPLETION, 0)
+    if name in ALIASES:
+        return json_response(_alias_entry(gateway, name))
     return json_response(_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
 
 
@@ -57,7 +58,7 @@ async def health(request: web.Request) -> web.StreamResponse:
         "status": status,
         "version": __version__,
         "message": _message(gateway),
-        "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
+        "replicas": [_replica(load, gateway.runtime.clock()) for load in loads],
     }
     return json_response(body, 200 if status == "ok" else 503)
 
@@ -65,6 +66,17 @@ async def health(request: web.Request) -> web.StreamResponse:
 async def openapi(request: web.Request) -> web.StreamResponse:
     """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; open to everybody."""
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
+
+
+async def replica_profile(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/replicas/{id}/profile`: what was learned of the replica, as a profile file."""
+    runtime = request.app[GATEWAY].runtime
+    name = request.match_info["id"]
+    load = runtime.replica(name)
+    if load is None:
+        known = ", ".join(each.replica_id for each in runtime.replicas()) or "none"
+        raise NotFound(f"id: got {name!r}, expected a replica that is up: {known}", param="id")
+    return json_response(profile_file(load, runtime.clock()).model_dump(mode="json"))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -84,10 +96,24 @@ def _message(gateway: Gateway) -> str:
     return "" if gateway.runtime.replicas() else gateway.progress()
 
 
-def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:
+def _replica(load: ReplicaLoad, now: float) -> dict[str, Any]:
+    return {
+        "id": load.replica_id,
+        "model": load.model,
+        "running": load.running,
+        "law": summary(load, now),
+    }
+
+
+def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
+    """An alias, described as the model that serves its task; completions, where it has them all."""
     catalog = gateway.runtime.catalog
-    serving = [facts for facts in known if Task.COMPLETION in catalog.tasks_of(facts.name)]
-    return (serving or list(known))[0]
+    known, task = catalog.models(), TASK_ALIASES.get(alias)
+    described = task or Task.COMPLETION
+    serving = (facts for facts in known if described in catalog.tasks_of(facts.name))
+    entry = _entry(gateway, next(serving, known[0]), alias)
+    entry["cato"]["tasks"] = list(Task) if task is None else [task]
+    return entry
 
 
 def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
@@ -121,6 +147,7 @@ def _refresh(gateway: Gateway) -> None:
     gauges = (metrics.running, metrics.others, metrics.outstanding, metrics.replicas)
     for gauge in (*gauges, metrics.waiting):
         gauge.clear()
+    runtime.law_gauges.show(runtime.replicas(), runtime.clock())
     for load in runtime.replicas():
         metrics.running.labels(load.replica_id).set(load.running)
         metrics.others.labels(load.replica_id).set(load.others)

@@ -101,6 +101,9 @@ ROUTES = (
     ),
     Route("GET", "/v1/models", control.models),
     Route("GET", "/v1/models/{name:.+}", control.model, errors=(NotFound, NoReplica)),
+    Route(
+        "GET", "/v1/replicas/{id}/profile", control.replica_profile, errors=(NotFound,),
+    ),
     Route("GET", "/health", control.health, ((200, (_JSON,)), (503, (_JSON,))), is_open=True),
     Route("GET", "/metrics", control.metrics, ((200, (_TEXT,)),)),
     Route("GET", "/openapi.json", control.openapi, is_open=True),

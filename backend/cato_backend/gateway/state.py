@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.gateway.connections import Connections
+from cato_backend.gateway.continuations import Continuations
 from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
@@ -31,6 +32,7 @@ class Gateway:
     warm_cap: RateCap
     progress: Callable[[], str]
     """What the fleet is doing while no replica is up, for people."""
+    continuations: Continuations = field(default_factory=Continuations)
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

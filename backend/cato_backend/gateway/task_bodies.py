@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from cato_backend.gateway.bodies import OpenBody
-from cato_backend.wire.headers import ALIAS, Task
+from cato_backend.wire.headers import ALIAS, MOST_OUTPUT_TOKENS, Task
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 MAX_UNITS = 64
@@ -23,6 +23,8 @@ class UnitBody(OpenBody):
     name: str = Field(default="", max_length=200)
     kind: str = Field(default="function", min_length=1, max_length=64)
     text: str = Field(min_length=1, max_length=MAX_TEXT_CHARS, pattern=r"\S")
+    output_tokens: int | None = Field(default=None, ge=1, le=MOST_OUTPUT_TOKENS)
+    """The client's own estimate of the unit's answer."""
 
 
 class TaskBody(OpenBody):
@@ -55,7 +57,9 @@ class TaskBody(OpenBody):
         return TaskRequest(
             task=Task(self.task),
             language=self.language,
-            units=tuple(Unit(unit.name, unit.kind, unit.text) for unit in self.units),
+            units=tuple(
+                Unit(unit.name, unit.kind, unit.text, unit.output_tokens) for unit in self.units
+            ),
             target_language=self.target_language,
             context=self.context,
             limits={} if self.max_tokens is None else {"max_tokens": self.max_tokens},

@@ -23,9 +23,10 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
     arrival = runtime.clock()
+    given = parse_headers(request.headers, request[TENANT])
     body = validated(TaskBody, parse_json(await gateway.bodies.read(request)))
     task = body.request()
-    headers = parse_headers(request.headers, request[TENANT], gateway.config.targets, task.task)
+    headers = given.of_task(task.task, gateway.config.targets)
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
     work = _serve(runtime, headers, task, arrival, body.model, sink)

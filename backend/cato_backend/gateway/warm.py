@@ -32,8 +32,8 @@ async def warm(request: web.Request) -> web.StreamResponse:
     """`POST /v1/warm`; see `wire.warm`."""
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
-    targets = gateway.config.targets
-    headers = parse_headers(request.headers, request[TENANT], targets, Task.COMPLETION)
+    given = parse_headers(request.headers, request[TENANT])
+    headers = given.of_task(Task.COMPLETION, gateway.config.targets)
     value = parse_json(await gateway.bodies.read(request))
     body = validated(WarmBody, value)
     wait_s = gateway.warm_cap.wait_s((request[TENANT], headers.origin.session), runtime.clock())

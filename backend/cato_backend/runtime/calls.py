@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.wire.headers import Task
 
 
 class Kind(StrEnum):
@@ -70,6 +71,7 @@ class Started:
     """What is known when the first bytes leave: for the response headers."""
 
     request_id: str
+    task: Task
     replica_id: str
     queue_s: float
     predicted_s: float | None

@@ -92,6 +92,7 @@ class Pilot:
         started_at = flight.dispatched_at or request.arrival
         return Started(
             request_id=flight.call.name,
+            task=request.task,
             replica_id=replica_id,
             queue_s=started_at - request.arrival,
             predicted_s=flight.predicted.service_s if flight.predicted else None,

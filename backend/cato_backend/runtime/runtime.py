@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
+from cato_backend.runtime.law_gauges import LawGauges
+from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.namespaces import Namespaces
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.pilot import Pilot
@@ -27,6 +30,7 @@ from cato_backend.scheduling import (
     Cancelled,
     Dispatch,
     OthersRunning,
+    ProbeEvent,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -36,7 +40,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.wire.headers import CancelReason
 
-_LAST = 2**31 - 1
+LAST_PRIORITY = 2**31 - 1
 """The engine's priority of what nobody waits for."""
 
 
@@ -50,6 +54,7 @@ class Runtime:
         attempts: Attempts,
         metrics: Metrics,
         clock: Clock = monotonic,
+        laws: LawKeeper | None = None,
     ) -> None:
         self.catalog = catalog
         self.metrics = metrics
@@ -63,6 +68,8 @@ class Runtime:
         self._namespaces = Namespaces()
         self.scores = Scorekeeper(metrics, self.history)
         self.predictions = Predictions(metrics)
+        self.law_gauges = LawGauges(metrics.registry)
+        self.laws = laws or LawKeeper(None, clock, time.time)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
         self._ended: RequestError | None = None
@@ -83,12 +90,18 @@ class Runtime:
         facts: ModelFacts,
         max_running: int,
         profile: Profile | None = None,
+        place: str = "",
     ) -> None:
-        """A replica is healthy and its model known."""
+        """A replica is healthy and its model known. `place`: its hardware and engine flags, where
+        it was started here; else its URL stands for them."""
         self.catalog.learn(facts)
+        place, name = place or endpoint.url, facts.name
         self._endpoints[endpoint.replica_id] = endpoint
-        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
-        self.predictions.replica_up(self.replicas()[-1])
+        kept = self.laws.recall(name, place)
+        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, name, max_running, profile, kept))
+        load = self.replicas()[-1]
+        self.predictions.replica_up(load)
+        self.laws.replica_up(load, place)
 
     def drain_replica(self, replica_id: str) -> None:
         """A replica gets nothing new; what runs on it may finish."""
@@ -97,6 +110,8 @@ class Runtime:
     def remove_replica(self, replica_id: str) -> None:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
+            self.predictions.replica_down(replica_id)
+            self.laws.replica_down(replica_id)
             self._dispatcher.tell(ReplicaDown(replica_id))
 
     def on_unreachable(self, listener: Callable[[str], None]) -> None:
@@ -118,6 +133,14 @@ class Runtime:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The replicas that are up, as HTTP clients see them."""
         return tuple(self._endpoints.values())
+
+    def endpoint(self, replica_id: str) -> Endpoint | None:
+        """One of them; None where it is not up."""
+        return self._endpoints.get(replica_id)
+
+    def probe(self, event: ProbeEvent) -> None:
+        """Something happened to a calibration's request."""
+        self._dispatcher.tell(event)
 
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""
@@ -197,7 +220,7 @@ class Runtime:
         model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
             raise AttemptBroken("it is gone")
-        priority = _LAST if call.request.warm else dispatch.priority
+        priority = LAST_PRIORITY if call.request.warm else dispatch.priority
         return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
 
     def _unreachable(self, replica_id: str) -> None:

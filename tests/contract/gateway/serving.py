@@ -77,11 +77,19 @@ class Serve:
             self._news.notify_all()
 
 
-async def start(folder: Path, *arguments: str, descriptors: tuple[int, int] | None = None) -> Serve:
-    """A process of `cato serve ARGUMENTS`; nothing is waited for.
+async def start(
+    folder: Path,
+    *arguments: str,
+    calibrate: bool = False,
+    descriptors: tuple[int, int] | None = None,
+) -> Serve:
+    """A process of `cato serve ARGUMENTS`; nothing is waited for. Most tests count what replicas
+    are sent, and so nothing is calibrated unless it is asked for.
 
     `descriptors`: its soft and hard limit.
     """
+    if not calibrate:
+        arguments = (*arguments, "--no-calibrate")
     limits = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     return Serve(
         await asyncio.create_subprocess_exec(
@@ -115,12 +123,15 @@ async def serving(
     config: str = "",
     replicas: tuple[str, ...] = (),
     descriptors: tuple[int, int] | None = None,
+    calibrate: bool = False,
 ) -> AsyncGenerator[Serve]:
     """A server on a port of its own, with every replica up. It must end well, without a defect."""
     (folder / "cato.toml").write_text(config)
     urls = [part for url in replicas for part in ("--replica", url)]
     own = ("--config", str(folder / "cato.toml"), "--port", "0")
-    serve = await start(folder, *own, *urls, *arguments, descriptors=descriptors)
+    serve = await start(
+        folder, *own, *urls, *arguments, calibrate=calibrate, descriptors=descriptors
+    )
     try:
         await serve.wait_said("listening on")
         if replicas:
