@@ -97,6 +97,10 @@ class Ledger:
         group = self._models.get(model)
         return group.running / group.slots if group is not None and group.slots else 1.0
 
+    def slots(self, model: str) -> int:
+        """Requests that the model's replicas may run at once, all together."""
+        return self._models[model].slots if model in self._models else 0
+
     def attempt(self, request_id: str) -> Attempt | None:
         """The attempt that runs for this request."""
         return self._attempts.get(request_id)

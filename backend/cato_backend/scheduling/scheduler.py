@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Request
@@ -23,6 +24,7 @@ from cato_backend.scheduling.events import (
     Submitted,
     Woke,
 )
+from cato_backend.scheduling.fairness import Fairness, crowds, with_room_to_spare
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.pace import Pace
@@ -54,6 +56,7 @@ class Scheduler:
         self._fleet = FleetView(self._ledger, self._prefixes)
         self._documents = DocumentIndex()
         self._pace = Pace()
+        self._fairness = defaultdict[str, Fairness](Fairness)
 
     def handle(self, event: Event, now: float) -> list[Decision]:
         """Takes one event that happened at `now` and returns what is to be done, in order.
@@ -71,8 +74,13 @@ class Scheduler:
             return out
         else:
             self._take_note(event, now, out)
-        self._expire(now, out)
-        self._dispatch(now, out)
+        if isinstance(event, Submitted):
+            # However short its budget is: where a replica is free, it is served.
+            self._dispatch(now, out)
+            self._expire(now, out)
+        else:
+            self._expire(now, out)
+            self._dispatch(now, out)
         wake = self._alarms.next_change(self._room)
         if wake is not None:
             out.append(WakeAt(wake))
@@ -103,7 +111,7 @@ class Scheduler:
                 self._submit(request, out)
             case Finished(request_id, attempt):
                 if self._current(request_id, attempt):
-                    self._documents.remove(self._close(request_id, Ending.FINISHED).request)
+                    self._leave(self._close(request_id, Ending.FINISHED).request)
                     self._pace.finished(now)
             case AttemptFailed(request_id, attempt, resumable):
                 if self._current(request_id, attempt):
@@ -133,6 +141,8 @@ class Scheduler:
         if event.cached_tokens is not None and not attempt.cache_told:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         self._ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
+        request = attempt.request
+        self._fairness[request.model].decoded(request.origin, event.tokens, now)
         self._learn(attempt, event, now)
         return self._policy.progressed(attempt, event.tokens, self._fleet)
 
@@ -164,7 +174,7 @@ class Scheduler:
             retry_after_s = self._pace.wait_for(self.waiting(request.model))
             out.append(Reject(request.id, Refusal.OVERLOADED, retry_after_s))
             return
-        self._documents.add(request)
+        self._enter(request)
         expires = request.expires(self._limits.max_wait_s)
         self._enqueue(Waiting(request, expires, min(expires, request.deadline)))
 
@@ -172,7 +182,7 @@ class Scheduler:
         attempt = self._ledger.attempt(request_id)
         if attempt is not None:
             self._close(request_id, Ending.CANCELLED)
-            self._documents.remove(attempt.request)
+            self._leave(attempt.request)
             out.append(Abort(request_id, attempt.number))
             return
         self._drop(request_id)
@@ -182,7 +192,7 @@ class Scheduler:
         seen = attempt.emitted > 0
         lost = seen and not (resumable and request.resumable)
         if lost or attempt.number >= self._limits.max_attempts:
-            self._documents.remove(request)
+            self._leave(request)
             out.append(Reject(request.id, Refusal.REPLICA_FAILED))
             return
         expires = request.expires(self._limits.max_wait_s)
@@ -234,10 +244,18 @@ class Scheduler:
     def _enqueue(self, waiting: Waiting) -> None:
         self._room.put(waiting, self._policy.key(waiting, self._fleet))
 
+    def _enter(self, request: Request) -> None:
+        self._documents.add(request)
+        self._fairness[request.model].enter(request.origin, self._fleet.now)
+
+    def _leave(self, request: Request) -> None:
+        self._documents.remove(request)
+        self._fairness[request.model].leave(request.origin, self._fleet.now)
+
     def _drop(self, request_id: str) -> None:
         waiting = self._room.take(request_id)
         if waiting is not None:
-            self._documents.remove(waiting.request)
+            self._leave(waiting.request)
             self._policy.withdrawn(waiting, self._fleet)
 
     def _close(self, request_id: str, ending: Ending) -> Attempt:
@@ -274,10 +292,16 @@ class Scheduler:
     ) -> None:
         for request_id in self._policy.looking(model, self._fleet):
             queue.wake(request_id)
-        for waiting in queue:
+        crowding = self._fairness[model].crowding(self._ledger.slots(model))
+        for waiting in _others_first(queue, crowding):
             candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:
                 return
+            if crowding and crowds(waiting.request.origin, crowding):
+                above_share = self._fairness[model].is_above_share(waiting.request.origin)
+                candidates = with_room_to_spare(candidates, above_share=above_share)
+                if not candidates:
+                    continue
             if waiting.avoid:
                 candidates = self._without_failed(waiting, candidates)
                 if not candidates:
@@ -319,6 +343,9 @@ class Scheduler:
             avoid=waiting.avoid,
         )
         self._ledger.open(attempt)
+        self._fairness[request.model].prefilled(
+            request.origin, attempt.pending_prefill, self._fleet.now
+        )
         replica = self._ledger.replica(place.replica_id)
         replica.learned.dispatched(
             request.id,
@@ -343,3 +370,11 @@ class Scheduler:
             return [r for r in candidates if r.replica_id not in waiting.avoid]
         # Where every replica has failed it once, any of them is better than none, after a while.
         return candidates if waiting.rests <= self._fleet.now else []
+
+
+def _others_first(queue: Queue, crowding: frozenset[tuple[str, ...]]) -> Iterable[Waiting]:
+    """The queue in the policy's order, but those of flows that crowd behind all others."""
+    if not crowding:
+        return queue
+    waiting = list(queue)
+    return sorted(waiting, key=lambda each: crowds(each.request.origin, crowding))
