@@ -33,6 +33,9 @@ _BASELINES = ("prefix-affinity-priorities", "llm-d-sticky", "qoserve")
 _LEAST_MEAN, _LEAST_WORST = -12.0, -35.0
 """Percentage points over the best baseline of each world: the mean, and any one world."""
 
+pytestmark = pytest.mark.timeout(600)
+"""The first test plays all worlds: some 20 s of CPU time."""
+
 
 @pytest.fixture(scope="module")
 def matches() -> list[Match]:
