@@ -16,6 +16,7 @@ from cato_lsp.backend.calls import Call
 from cato_lsp.backend.failures import Refused, Unreachable
 from cato_lsp.backend.models import Model, choose
 from cato_lsp.backend.refusals import refusal
+from cato_lsp.backend.replica_news import ReplicaNews, replica_news
 from cato_lsp.backend.streams import DRAIN_S, EventStream
 from cato_lsp.backend.target import Target
 
@@ -69,6 +70,15 @@ class BackendClient:
             if refused.status != 404:
                 raise
         return (time.perf_counter() - started) * 1000
+
+    async def replicas(self) -> tuple[ReplicaNews, ...]:
+        """What the backend tells of its replicas. Raises Unreachable, Refused."""
+        try:
+            return replica_news(await self._get("/health"))
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return ()
 
     async def model(self) -> Model:
         """The model to ask for. Raises Unreachable, Refused, Denied."""

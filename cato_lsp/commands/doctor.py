@@ -10,6 +10,7 @@ from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
+from cato_lsp.backend.replica_news import ReplicaNews
 from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
@@ -86,12 +87,29 @@ async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Find
     try:
         round_trip_ms = await client.health()
         yield ok("backend", f"{client.target.url} answers in {round_trip_ms:.0f} ms")
+        for replica in await client.replicas():
+            yield _speed(replica)
         model = await client.model()
         yield ok("model", f"{model.name}: {', '.join(sorted(model.tasks))}")
         yield _fill_in_the_middle(model)
         yield await _one_completion(settings, Connection(client, model, round_trip_ms))
     except BackendFailure as failure:
         yield broken("backend", str(failure), _remedy(failure, client.target.url))
+
+
+def _speed(replica: ReplicaNews) -> Finding:
+    """What is known of one replica's speed, and how well."""
+    hop = f"replica {replica.id}"
+    if not replica.windows:
+        remedy = "it is learned from the first answers; scheduling.calibrate measures it before"
+        return note(hop, f"{replica.model}, its speed is not known yet", remedy)
+    age = "before this run" if replica.age_s is None else f"{replica.age_s:.0f} s ago"
+    text = (
+        f"{replica.model}, {replica.token_ms:.1f} ms a token alone, {replica.prompt_ms:.0f} ms for "
+        f"1,000 prompt tokens (± {replica.spread:.0%}, from {replica.windows} stretches of steps, "
+        f"the last {age})"
+    )
+    return ok(hop, text)
 
 
 def _fill_in_the_middle(model: Model) -> Finding:

@@ -24,6 +24,7 @@ from cato_backend.wire.headers import Task
         ({"replicas": [{}]}, "replicas.0.url"),
         ({"models": [{"name": "m", "replicas": 0}]}, "models.0.replicas: got 0"),
         ({"models": [{"name": "cato"}]}, "none may be 'cato'"),
+        ({"models": [{"name": "cato-agent"}]}, "none may be 'cato-agent'"),
         ({"models": [{"name": "m"}, {"name": "m"}]}, "names must differ"),
         ({"targets": {"completion": {"ttft_ms": 1, "e2e_ms": 2}}}, "targets.completion"),
         ({"targets": {"completion": {"ttft_ms": -1}}}, "targets.completion.ttft_ms: got -1"),

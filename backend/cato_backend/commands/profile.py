@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.profile_from import export
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,11 +36,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--model", metavar="PATH", help='start one: "embedded", a folder, or a hub name'
     )
+    which.add_argument(
+        "--from-backend",
+        metavar="URL",
+        help="write down what a running `cato serve` has learned of a replica; nothing is measured",
+    )
+    parser.add_argument(
+        "--replica", metavar="ID", help="with --from-backend: which, where it has several"
+    )
     parser.add_argument(
         "--served-model", default="", metavar="NAME", help="with --url: which of its models"
     )
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="with --url: its bearer token"
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="with --url, --from-backend: its bearer token",
     )
     parser.add_argument(
         "--engine-pid",
@@ -77,6 +89,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the engine's own setting; it does not tell",
     )
     parser.add_argument(
+        "--long-prefill-token-threshold",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --url: the engine's own setting; it does not tell",
+    )
+    parser.add_argument(
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
     )
     parser.add_argument(
@@ -87,6 +106,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Profiles, prints the table, writes the files."""
+    if arguments.from_backend:
+        return export(arguments, _token(arguments.token_file))
     import asyncio
 
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
@@ -152,6 +173,7 @@ async def _subject(
             hardware,
             *limits,
             start_s=arguments.start_s,
+            long_prefill_token_threshold=arguments.long_prefill_token_threshold,
             engine_pid=arguments.engine_pid,
         )
         return

@@ -23,7 +23,7 @@ from cato_backend.config.sections import (
     TaskName,
 )
 from cato_backend.errors import ConfigError
-from cato_backend.wire.headers import ALIAS
+from cato_backend.wire.headers import ALIAS, ALIASES
 
 
 class Config(Frozen):
@@ -44,8 +44,9 @@ class Config(Frozen):
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Config:
         names = [model.name for model in self.models]
-        if ALIAS in names or len(set(names)) < len(names):
-            raise ValueError(f"models: names must differ, and none may be {ALIAS!r}")
+        taken = next((name for name in names if name in ALIASES), None)
+        if taken is not None or len(set(names)) < len(names):
+            raise ValueError(f"models: names must differ, and none may be {taken or ALIAS!r}")
         return self
 
     @model_validator(mode="after")

@@ -7,42 +7,35 @@ from typing import Any
 from aiohttp import web
 
 from cato_backend import __version__
-from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.bodies import parse_json
+from cato_backend.errors import NotFound
+from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
-from cato_backend.wire.headers import ALIAS, CancelReason, Task
+from cato_backend.scheduling import ReplicaLoad
+from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/requests/{id}/cancel` `{"reason": "enough" | "typed" | "closed"}`."""
-    data = await request.read()
-    value = (parse_json(data) if data else {}).get("reason", CancelReason.CLOSED)
-    try:
-        reason = CancelReason(value)
-    except ValueError as error:
-        expected = ", ".join(CancelReason)
-        raise InvalidRequest(
-            f"reason: got {value!r}, expected one of {expected}", param="reason"
-        ) from error
+    gateway = request.app[GATEWAY]
+    data = await gateway.bodies.read(request)
+    reason = validated(CancelBody, parse_json(data) if data else {}).reason
     request_id = request.match_info["id"]
-    request.app[GATEWAY].runtime.cancel(request_id, request[TENANT], reason)
+    gateway.runtime.cancel(request_id, request[TENANT], reason)
     return json_response({"id": request_id, "object": "request.cancelled", "reason": reason})
 
 
 async def models(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/models`: the alias first, then every model by its own name."""
+    """`GET /v1/models`: the aliases first, then every model by its own name."""
     gateway = request.app[GATEWAY]
     known = gateway.runtime.catalog.models()
+    aliases = [_alias_entry(gateway, alias) for alias in ALIASES] if known else []
     entries = [_entry(gateway, facts, facts.name) for facts in known]
-    if known:
-        default = _alias_facts(gateway, known)
-        alias = _entry(gateway, default, ALIAS)
-        alias["cato"]["tasks"] = list(Task)
-        entries.insert(0, alias)
-    return json_response({"object": "list", "data": entries})
+    return json_response({"object": "list", "data": aliases + entries})
 
 
 async def model(request: web.Request) -> web.StreamResponse:
@@ -50,21 +43,40 @@ async def model(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     name = request.match_info["name"]
     resolved = await gateway.runtime.catalog.resolve(name, Task.COMPLETION, 0)
+    if name in ALIASES:
+        return json_response(_alias_entry(gateway, name))
     return json_response(_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """`GET /health`: 200 while a replica takes requests, else 503; open to everybody."""
+    """`GET /health`: 200 while requests are taken, else 503; open to everybody."""
     gateway = request.app[GATEWAY]
     loads = gateway.runtime.replicas()
-    status = "ok" if loads else "starting"
+    is_draining = gateway.drain.is_draining
+    status = "draining" if is_draining else "ok" if loads else "starting"
     body: dict[str, Any] = {
         "status": status,
         "version": __version__,
-        "message": "" if loads else gateway.progress(),
-        "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
+        "message": _message(gateway),
+        "replicas": [_replica(load, gateway.runtime.clock()) for load in loads],
     }
-    return json_response(body, 200 if loads else 503)
+    return json_response(body, 200 if status == "ok" else 503)
+
+
+async def openapi(request: web.Request) -> web.StreamResponse:
+    """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; open to everybody."""
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
+
+
+async def replica_profile(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/replicas/{id}/profile`: what was learned of the replica, as a profile file."""
+    runtime = request.app[GATEWAY].runtime
+    name = request.match_info["id"]
+    load = runtime.replica(name)
+    if load is None:
+        known = ", ".join(each.replica_id for each in runtime.replicas()) or "none"
+        raise NotFound(f"id: got {name!r}, expected a replica that is up: {known}", param="id")
+    return json_response(profile_file(load, runtime.clock()).model_dump(mode="json"))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -77,10 +89,31 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:
+def _message(gateway: Gateway) -> str:
+    """Why no requests are taken; empty where they are."""
+    if gateway.drain.is_draining:
+        return f"shutting down: {gateway.connections.busy} requests under way"
+    return "" if gateway.runtime.replicas() else gateway.progress()
+
+
+def _replica(load: ReplicaLoad, now: float) -> dict[str, Any]:
+    return {
+        "id": load.replica_id,
+        "model": load.model,
+        "running": load.running,
+        "law": summary(load, now),
+    }
+
+
+def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
+    """An alias, described as the model that serves its task; completions, where it has them all."""
     catalog = gateway.runtime.catalog
-    serving = [facts for facts in known if Task.COMPLETION in catalog.tasks_of(facts.name)]
-    return (serving or list(known))[0]
+    known, task = catalog.models(), TASK_ALIASES.get(alias)
+    described = task or Task.COMPLETION
+    serving = (facts for facts in known if described in catalog.tasks_of(facts.name))
+    entry = _entry(gateway, next(serving, known[0]), alias)
+    entry["cato"]["tasks"] = list(Task) if task is None else [task]
+    return entry
 
 
 def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
@@ -114,10 +147,14 @@ def _refresh(gateway: Gateway) -> None:
     gauges = (metrics.running, metrics.others, metrics.outstanding, metrics.replicas)
     for gauge in (*gauges, metrics.waiting):
         gauge.clear()
+    runtime.law_gauges.show(runtime.replicas(), runtime.clock())
     for load in runtime.replicas():
         metrics.running.labels(load.replica_id).set(load.running)
         metrics.others.labels(load.replica_id).set(load.others)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
         metrics.replicas.labels(load.model).inc()
+    connections = gateway.connections
+    metrics.connections.labels("busy").set(connections.busy)
+    metrics.connections.labels("idle").set(len(connections) - connections.busy)
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

@@ -12,9 +12,10 @@ from cato_backend.gateway.bodies import (
     ChatBody,
     CompletionBody,
     for_engine,
-    validated,
 )
+from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.gateway.validation import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import Call, Infill, Kind
 from cato_backend.runtime.render import prompt_text
@@ -41,6 +42,7 @@ class Draft:
     prompt_tokens: int = 0
     """Known where the prompt came as token ids."""
     infill: Infill | None = None
+    shape: Shape = PLAIN
 
 
 Drafting = Callable[[dict[str, Any]], Draft]
@@ -59,6 +61,7 @@ def completion_draft(value: dict[str, Any]) -> Draft:
         prompt_chars=chars + (len(infill.suffix) if infill else 0),
         prompt_tokens=tokens,
         infill=infill,
+        shape=completion_shape(body),
     )
 
 
@@ -71,6 +74,7 @@ def chat_draft(value: dict[str, Any]) -> Draft:
         body=_engine_body(value, body.cato),
         max_tokens=body.max_completion_tokens or body.max_tokens or _CHAT_EXPECTED_TOKENS,
         prompt_chars=sum(len(m.content) for m in body.messages if isinstance(m.content, str)),
+        shape=chat_shape(body),
     )
 
 
@@ -126,6 +130,7 @@ async def make_call(
         resumable=is_resumable(draft.body),
         workflow=headers.workflow,
         prompt_blocks=prompt_blocks(text),
+        expected_tokens=headers.expected_tokens,
     )
     return Call(request, draft.kind, draft.body, draft.infill, reserved_tokens)
 

@@ -16,6 +16,7 @@ from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.expected import with_expected
 from cato_backend.tasks.overviews import OVERVIEW_TOKENS, has_overview, overview_call
 from cato_backend.tasks.whole import finish, plan, results
 from cato_backend.wire.headers import CancelReason
@@ -55,7 +56,12 @@ class TaskRun:
         self._abilities = _abilities(runtime, name)
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._sinks: list[UnitSink] = []
-        self._calls = plan(task, self._abilities)
+        self._calls = with_expected(
+            plan(task, self._abilities),
+            task,
+            headers.expected_tokens,
+            self._abilities.chars_per_token,
+        )
         self._has_overview = has_overview(task, self._abilities)
 
     @property
@@ -110,6 +116,7 @@ class TaskRun:
             self._headers,
             request_id=f"{name}.{number}" if self.is_several else name,
             target=target,
+            expected_tokens=call.expected_tokens,
             workflow=self._headers.workflow or name,
             # Only the first makes older work obsolete: its siblings are of the same document.
             supersede=self._headers.supersede and number == 0,

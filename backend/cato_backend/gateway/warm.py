@@ -10,11 +10,12 @@ import orjson
 from aiohttp import web
 
 from cato_backend.errors import InvalidRequest, NotFound, Overloaded, RequestError
-from cato_backend.gateway.bodies import WarmBody, parse_json, validated
+from cato_backend.gateway.bodies import WarmBody
 from cato_backend.gateway.drafts import completion_draft, make_call
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Origin, Target
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.runtime import Runtime
@@ -31,9 +32,9 @@ async def warm(request: web.Request) -> web.StreamResponse:
     """`POST /v1/warm`; see `wire.warm`."""
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
-    targets = gateway.config.targets
-    headers = parse_headers(request.headers, request[TENANT], targets, Task.COMPLETION)
-    value = parse_json(await request.read())
+    given = parse_headers(request.headers, request[TENANT])
+    headers = given.of_task(Task.COMPLETION, gateway.config.targets)
+    value = parse_json(await gateway.bodies.read(request))
     body = validated(WarmBody, value)
     wait_s = gateway.warm_cap.wait_s((request[TENANT], headers.origin.session), runtime.clock())
     if wait_s:

@@ -185,7 +185,13 @@ class Client:
             names.SUPERSEDE: "1" if arrival.supersede else "0",
             budget: f"{target.budget_s * 1e3:.1f}",
         }
-        return headers | ({names.DOCUMENT: arrival.document} if arrival.document else {})
+        if arrival.document:
+            headers[names.DOCUMENT] = arrival.document
+        if arrival.expected_tokens is not None:
+            headers[names.OUTPUT_TOKENS] = str(arrival.expected_tokens)
+        if target.tpot_s is not None:
+            headers[names.SLO_TPOT_MS] = f"{target.tpot_s * 1e3:.1f}"
+        return headers
 
     async def _cancel(self, arrival: Arrival, reading: asyncio.Future[Ended]) -> None:
         """Tells `cato serve`, whose stream then ends by itself; elsewhere the connection closes."""

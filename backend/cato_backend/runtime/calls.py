@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.wire.headers import Task
 
 
 class Kind(StrEnum):
@@ -41,6 +42,13 @@ class Call:
 
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
+    client_id: str = ""
+    """The request id as the client knows it, where the scheduler knows another."""
+
+    @property
+    def name(self) -> str:
+        """The request id as the client knows it."""
+        return self.client_id or self.request.id
 
     @property
     def streams(self) -> bool:
@@ -63,6 +71,7 @@ class Started:
     """What is known when the first bytes leave: for the response headers."""
 
     request_id: str
+    task: Task
     replica_id: str
     queue_s: float
     predicted_s: float | None

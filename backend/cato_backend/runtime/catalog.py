@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from cato_backend.errors import NoReplica, NotFound
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.runtime.facts import ModelFacts
-from cato_backend.wire.headers import ALIAS, Task
+from cato_backend.wire.headers import ALIAS, ALIASES, Task
 
 
 class Catalog:
@@ -42,16 +42,16 @@ class Catalog:
         return tuple(task for task in Task if self._model_for(task) == name)
 
     async def resolve(self, name: str, task: Task, patience_s: float) -> str:
-        """The model's own name for a name or the alias.
+        """The model's own name for a name or an alias; an alias means the model of `task`.
 
         Where no model is known yet, waits for the first. Raises NotFound, NoReplica.
         """
         if not self._facts:
             await self._wait_for_first(patience_s)
-        if name == ALIAS:
+        if name in ALIASES:
             name = self._model_for(task)
         if name not in self._facts:
-            known = ", ".join([ALIAS, *self._facts])
+            known = ", ".join([*ALIASES, *self._facts])
             raise NotFound(f"model: got {name!r}, expected one of {known}", param="model")
         return name
 

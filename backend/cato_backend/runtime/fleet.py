@@ -39,6 +39,8 @@ class Expected:
     family: str = AUTO
     """Its model's fill-in-the-middle family."""
     profile: Profile | None = None
+    place: str = ""
+    """Hardware and engine flags, where it is started here."""
 
 
 class Fleet:
@@ -119,7 +121,7 @@ class Fleet:
         )
         endpoint = await self._endpoint(replica)
         profile = self._own_profile(replica, expected)
-        self._runtime.add_replica(endpoint, facts, expected.max_running, profile)
+        self._runtime.add_replica(endpoint, facts, expected.max_running, profile, expected.place)
         self.on_note(replica.id, f"up: {replica.model}; fill-in-the-middle: {facts.fim.reason}")
         self.first_up.set()
 

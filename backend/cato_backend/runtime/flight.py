@@ -21,9 +21,6 @@ class Predicted:
     service_s: float
     bound_s: float
     """Not exceeded nine times in ten, if `cato_prediction_coverage` tells the truth."""
-    replica_id: str = ""
-    law_s: float | None = None
-    """By the replica's profile alone, uncorrected; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ class Pilot:
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
         return Started(
-            request_id=request.id,
+            request_id=flight.call.name,
+            task=request.task,
             replica_id=replica_id,
             queue_s=started_at - request.arrival,
             predicted_s=flight.predicted.service_s if flight.predicted else None,

@@ -34,14 +34,16 @@ def refusal(status: int, data: bytes, kind: Kind) -> RequestError | AttemptBroke
 
 
 def _error_of(data: bytes) -> tuple[str, str | None]:
+    """The message and the name of the field, in the form of OpenAI, of FastAPI, or of none."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
         return data[:200].decode("utf-8", "replace"), None
     body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    error = body.get("error", body)
+    error = body.get("error") or body
     if not isinstance(error, dict):
         return str(error)[:1000], None
     fields = cast("dict[str, object]", error)
     param = fields.get("param")
-    return str(fields.get("message", ""))[:1000], param if isinstance(param, str) else None
+    message = str(fields.get("message") or fields.get("detail") or "")
+    return message[:1000], param if isinstance(param, str) else None

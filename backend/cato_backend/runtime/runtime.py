@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
@@ -17,6 +19,9 @@ from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
+from cato_backend.runtime.law_gauges import LawGauges
+from cato_backend.runtime.law_keeper import LawKeeper
+from cato_backend.runtime.namespaces import Namespaces
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.pilot import Pilot
 from cato_backend.runtime.predictions import Predictions
@@ -25,6 +30,7 @@ from cato_backend.scheduling import (
     Cancelled,
     Dispatch,
     OthersRunning,
+    ProbeEvent,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -34,7 +40,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.wire.headers import CancelReason
 
-_LAST = 2**31 - 1
+LAST_PRIORITY = 2**31 - 1
 """The engine's priority of what nobody waits for."""
 
 
@@ -48,6 +54,7 @@ class Runtime:
         attempts: Attempts,
         metrics: Metrics,
         clock: Clock = monotonic,
+        laws: LawKeeper | None = None,
     ) -> None:
         self.catalog = catalog
         self.metrics = metrics
@@ -58,10 +65,14 @@ class Runtime:
         self.history = History()
         """Calls that have ended."""
         self.workflows = Workflows()
+        self._namespaces = Namespaces()
         self.scores = Scorekeeper(metrics, self.history)
         self.predictions = Predictions(metrics)
+        self.law_gauges = LawGauges(metrics.registry)
+        self.laws = laws or LawKeeper(None, clock, time.time)
         self._endpoints: dict[str, Endpoint] = {}
         self._on_unreachable: Callable[[str], None] = self.remove_replica
+        self._ended: RequestError | None = None
         self._pilot = Pilot(
             self._dispatcher,
             attempts,
@@ -79,12 +90,18 @@ class Runtime:
         facts: ModelFacts,
         max_running: int,
         profile: Profile | None = None,
+        place: str = "",
     ) -> None:
-        """A replica is healthy and its model known."""
+        """A replica is healthy and its model known. `place`: its hardware and engine flags, where
+        it was started here; else its URL stands for them."""
         self.catalog.learn(facts)
+        place, name = place or endpoint.url, facts.name
         self._endpoints[endpoint.replica_id] = endpoint
-        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
-        self.predictions.replica_up(self.replicas()[-1])
+        kept = self.laws.recall(name, place)
+        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, name, max_running, profile, kept))
+        load = self.replicas()[-1]
+        self.predictions.replica_up(load)
+        self.laws.replica_up(load, place)
 
     def drain_replica(self, replica_id: str) -> None:
         """A replica gets nothing new; what runs on it may finish."""
@@ -93,6 +110,8 @@ class Runtime:
     def remove_replica(self, replica_id: str) -> None:
         """A replica is gone; what ran on it moves."""
         if self._endpoints.pop(replica_id, None) is not None:
+            self.predictions.replica_down(replica_id)
+            self.laws.replica_down(replica_id)
             self._dispatcher.tell(ReplicaDown(replica_id))
 
     def on_unreachable(self, listener: Callable[[str], None]) -> None:
@@ -115,6 +134,14 @@ class Runtime:
         """The replicas that are up, as HTTP clients see them."""
         return tuple(self._endpoints.values())
 
+    def endpoint(self, replica_id: str) -> Endpoint | None:
+        """One of them; None where it is not up."""
+        return self._endpoints.get(replica_id)
+
+    def probe(self, event: ProbeEvent) -> None:
+        """Something happened to a calibration's request."""
+        self._dispatcher.tell(event)
+
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""
         load = self.replica(replica_id)
@@ -136,11 +163,21 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
+    def end(self, error: RequestError) -> None:
+        """Ends every call with the error, and each that is still to come."""
+        self._ended = error
+        for flight in self._dispatcher.flights():
+            self._dispatcher.tell(Cancelled(flight.call.request.id))
+            flight.post(error)
+
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serves one call into `sink`; why the client ended it, where it did so by name.
 
         Raises RequestError; cancel the task to end the call.
         """
+        if self._ended is not None:
+            raise self._ended
+        call = self._private(call)
         request, flight = call.request, Flight(call)
         self._dispatcher.enter(flight)
         self._dispatcher.tell(Submitted(request))
@@ -159,18 +196,31 @@ class Runtime:
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""
-        flights = self._dispatcher.find(request_id)
-        if not flights or flights[0].call.request.origin.tenant != tenant:
+        flights = self._dispatcher.find(self._namespaces.internal(tenant, request_id))
+        if not flights:
             raise NotFound(f"request {request_id!r} is not live", param="id")
         for flight in flights:
             self._dispatcher.tell(Cancelled(flight.call.request.id))
             flight.post(Ended(reason))
 
+    def _private(self, call: Call) -> Call:
+        """The call under an id that no other tenant's has."""
+        request, tenant = call.request, call.request.origin.tenant
+        if not tenant:
+            return call
+        internal = self._namespaces.internal
+        return replace(
+            call,
+            request=replace(request, id=internal(tenant, request.id)),
+            group=call.group and internal(tenant, call.group),
+            client_id=request.id,
+        )
+
     def _leg(self, call: Call, dispatch: Dispatch) -> Leg:
         model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
             raise AttemptBroken("it is gone")
-        priority = _LAST if call.request.warm else dispatch.priority
+        priority = LAST_PRIORITY if call.request.warm else dispatch.priority
         return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
 
     def _unreachable(self, replica_id: str) -> None:

@@ -68,7 +68,7 @@ class Scraper:
 
     async def _look(self, endpoint: Endpoint) -> None:
         before = self._ours(endpoint.replica_id)
-        load = await self._load(endpoint)
+        load = await engine_load(self._session, endpoint)
         after = self._ours(endpoint.replica_id)
         if before is None or after is None:
             return
@@ -77,18 +77,6 @@ class Scraper:
         self._runtime.others_running(
             endpoint.replica_id, others.look(load.requests, max(before, after))
         )
-
-    async def _load(self, endpoint: Endpoint) -> EngineLoad:
-        headers = {"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
-        try:
-            async with self._session.get(
-                endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT
-            ) as reply:
-                if reply.status == 200:
-                    return read_load(await _page(reply))
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            pass
-        return EngineLoad(problems=((_PAGE, Problem.UNREADABLE),))
 
     def _report(self, replica_id: str, load: EngineLoad) -> None:
         metrics = self._runtime.metrics
@@ -103,12 +91,24 @@ class Scraper:
 
     def _ours(self, replica_id: str) -> int | None:
         load = self._runtime.replica(replica_id)
-        return None if load is None else load.running
+        return None if load is None else load.running + len(load.probes)
 
     def _forget_others_than(self, replica_ids: set[str]) -> None:
         for replica_id in self._others.keys() - replica_ids:
             del self._others[replica_id]
             self._runtime.metrics.kv_usage.remove(replica_id)
+
+
+async def engine_load(session: aiohttp.ClientSession, endpoint: Endpoint) -> EngineLoad:
+    """What a replica that speaks as vLLM does says of its own load."""
+    headers = {"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
+    try:
+        async with session.get(endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT) as reply:
+            if reply.status == 200:
+                return read_load(await _page(reply))
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass
+    return EngineLoad(problems=((_PAGE, Problem.UNREADABLE),))
 
 
 async def _page(reply: aiohttp.ClientResponse) -> bytes:

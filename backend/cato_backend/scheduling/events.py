@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 
@@ -58,6 +59,8 @@ class ReplicaUp(NamedTuple):
     max_running: int
     profile: Profile | None = None
     """What it can do; None where nothing is known of it."""
+    kept: KeptLaw | None = None
+    """What was learned of its law before."""
 
 
 class ReplicaDraining(NamedTuple):
@@ -79,6 +82,37 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
+class ProbeSent(NamedTuple):
+    """A calibration sent a request to a replica. Probes teach its law; they are not in the ledger,
+    take no slot, and are ended before a request has to wait for them."""
+
+    replica_id: str
+    name: str
+    """Unique on the replica."""
+    uncached_tokens: int
+    cached_tokens: int
+    alone: bool
+    """Whether it is the only one of its round."""
+
+
+class ProbeProgressed(NamedTuple):
+    """A replica sent `tokens` more output tokens of this probe; the counts of its prompt come with
+    the first."""
+
+    replica_id: str
+    name: str
+    tokens: int
+    uncached_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class ProbeEnded(NamedTuple):
+    """A probe is over, however it ended."""
+
+    replica_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Woke:
     """The time of a WakeAt has come."""
@@ -94,5 +128,9 @@ Event: TypeAlias = (
     | ReplicaDraining
     | ReplicaDown
     | OthersRunning
+    | ProbeSent
+    | ProbeProgressed
+    | ProbeEnded
     | Woke
 )
+ProbeEvent: TypeAlias = ProbeSent | ProbeProgressed | ProbeEnded

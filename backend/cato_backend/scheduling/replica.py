@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
+from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
 
 
@@ -149,6 +151,8 @@ class ReplicaLoad:
     limit: int
     """Requests at once where it is ours alone."""
     profile: Profile | None = None
+    kept: InitVar[KeptLaw | None] = None
+    """What was learned of it before."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
@@ -162,11 +166,14 @@ class ReplicaLoad:
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
+    probes: Probes = field(init=False)
+    """Of a calibration; in none of the counts above."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
-    def __post_init__(self) -> None:
-        self.learned = LearnedLaw(self.profile)
+    def __post_init__(self, kept: KeptLaw | None) -> None:
+        self.learned = LearnedLaw(self.profile, kept)
+        self.probes = Probes(self.learned)
         self.set_others(self.others)
 
     def set_others(self, others: int) -> None:

@@ -15,6 +15,7 @@ from cato_backend.scheduling.events import (
     Event,
     Finished,
     OthersRunning,
+    ProbeEvent,
     Progressed,
     ReplicaDown,
     ReplicaDraining,
@@ -65,6 +66,9 @@ class Scheduler:
         if isinstance(event, Progressed):
             if not self._progress(event, now):
                 return out
+        elif isinstance(event, ProbeEvent):
+            self._probe(event, now)
+            return out
         else:
             self._take_note(event, now, out)
         self._expire(now, out)
@@ -106,8 +110,8 @@ class Scheduler:
                     self._retry(self._close(request_id, Ending.FAILED), resumable, now, out)
             case Cancelled(request_id):
                 self._withdraw(request_id, out)
-            case ReplicaUp(replica_id, model, max_running, profile):
-                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile))
+            case ReplicaUp(replica_id, model, max_running, profile, kept):
+                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile, kept))
             case ReplicaDraining(replica_id):
                 if self._ledger.has_replica(replica_id):
                     self._ledger.drain_replica(replica_id)
@@ -119,7 +123,7 @@ class Scheduler:
                     self._ledger.set_others(replica_id, requests)
             case Woke():
                 self._alarms.woke()
-            case Progressed():
+            case _:
                 raise AssertionError("told apart in handle")
 
     def _progress(self, event: Progressed, now: float) -> bool:
@@ -137,10 +141,17 @@ class Scheduler:
             return
         replica = self._ledger.replica(attempt.replica_id)
         name = attempt.request.id
-        if event.cached_tokens is not None:
-            uncached = attempt.prompt_tokens - event.cached_tokens
-            replica.learned.counted(name, uncached, event.cached_tokens)
-        replica.learned.tokens(name, event.tokens, now, replica.decoding, replica.kv_tokens)
+        if event.prompt_tokens is not None:
+            uncached = attempt.prompt_tokens - attempt.cached_tokens
+            replica.learned.counted(name, uncached, attempt.cached_tokens)
+        probes = replica.probes
+        decoding, kv_tokens = probes.decoding + replica.decoding, probes.kv_tokens
+        replica.learned.tokens(name, event.tokens, now, decoding, kv_tokens + replica.kv_tokens)
+
+    def _probe(self, event: ProbeEvent, now: float) -> None:
+        if self._ledger.has_replica(event.replica_id):
+            replica = self._ledger.replica(event.replica_id)
+            replica.probes.take(event, replica.decoding, replica.kv_tokens, now)
 
     def _submit(self, request: Request, out: list[Decision]) -> None:
         if request.id in self._room or self._ledger.attempt(request.id):
@@ -314,7 +325,7 @@ class Scheduler:
             attempt.pending_prefill,
             attempt.cached_tokens,
             self._fleet.now,
-            idle=replica.running == 1 and not replica.others,
+            idle=replica.running == 1 and not replica.others and not replica.probes,
         )
         self._prefixes.record(place.replica_id, request.prompt_blocks)
         self._policy.opened(attempt, self._fleet)

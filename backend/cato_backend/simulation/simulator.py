@@ -28,6 +28,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.scheduling.policies import Policy
 from cato_backend.simulation.agenda import Agenda
+from cato_backend.simulation.calibrations import Calibrations
 from cato_backend.simulation.clients import Clients, Waiting, job_id
 from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending, Outcome
@@ -59,6 +60,9 @@ class Simulator:
         self._longest_request = fleet.longest_request
         self._scheduler = Scheduler(policy, fleet.limits)
         self._agenda = Agenda()
+        self._calibrations = Calibrations(
+            self._scheduler, self._agenda, fleet.network_s, self._look_at
+        )
         self._clients = Clients()
         self._replicas: dict[str, SimulatedReplica] = {}
         self._jobs: dict[str, Waiting] = {}
@@ -127,7 +131,8 @@ class Simulator:
 
     def _carry_out(self, decision: Decision, now: float) -> None:
         match decision:
-            case Dispatch(request_id):
+            case Dispatch(request_id, replica_id):
+                self._calibrations.stop(replica_id, now)
                 waiting = self._clients.get(request_id)
                 if waiting is not None:
                     waiting.dispatch(decision, now)
@@ -189,6 +194,7 @@ class Simulator:
     def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
         """What a step brought has come over the network."""
         replica, passed, oldest = heard
+        self._calibrations.hear(replica, passed, now)
         if oldest is not None:
             self._count(*oldest, now)
         for admission in passed.admitted:
@@ -255,6 +261,8 @@ class Simulator:
         self._replicas[replica_id] = SimulatedReplica(replica_id, member)
         told = ReplicaUp(replica_id, member.profile.model, member.max_running, member.told)
         self._tell(told, now)
+        if self._fleet.calibrates:
+            self._calibrations.begin(self._replicas[replica_id], now)
 
     def _kill(self, replica_id: str, now: float) -> None:
         replica = self._replicas.pop(replica_id, None)
@@ -262,6 +270,7 @@ class Simulator:
             return
         self._busy_s += replica.busy_s(now)
         replica.looked_for = None
+        self._calibrations.stop(replica_id, now)
         self._tell(ReplicaDown(replica_id), now)
         start_s = replica.member.profile.start_s
         self._agenda.put(now + start_s, self._start, replica_id)

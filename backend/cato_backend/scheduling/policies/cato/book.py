@@ -17,6 +17,9 @@ from cato_backend.scheduling.replica import Attempt, ReplicaView
 _RATE_MEMORY_S = 3.0
 _USUAL_PROMPT = 1000
 """Tokens."""
+_ALWAYS_FIT = 3
+"""Requests that a replica takes whatever the count of its KV tokens says: what prompts share counts
+more than once there."""
 _STALE_S = 0.25
 _LEAST_SPREAD_STEPS = 1.5
 """Least standard deviation of a margin, in decode steps."""
@@ -33,8 +36,7 @@ class Book:
 
     def __init__(self, view: ReplicaView) -> None:
         self.view = view
-        self._belief = view.learned.belief
-        self.service = ServiceModel(self._belief.law, view.learned.limits)
+        self._believe()
         self.free_at = 0.0
         """When the prefill that it was sent will be done, as predicted."""
         self._typed: dict[str, float] = {}
@@ -51,12 +53,26 @@ class Book:
             return self.view.max_running
         return min(self.view.max_running, self.service.limits.max_num_seqs)
 
+    def has_room_for(self, request: Request, reserved: float) -> bool:
+        """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
+        finds none would wait in the engine. Where the size is not known, it does."""
+        view = self.view
+        if view.profile is None or view.running < _ALWAYS_FIT:
+            return True
+        used = view.kv_tokens + request.prompt_tokens
+        return used <= (1 - reserved) * self.service.limits.kv_tokens
+
     # -- predicted times -----------------------------------------------------------------------
 
-    @property
-    def spread(self) -> float:
+    def _believe(self) -> None:
+        learned = self.view.learned
+        self._belief = learned.belief
+        self.service = ServiceModel(self._belief.law, learned.limits)
+        self.spread = math.hypot(self._belief.spread, self._belief.noise)
         """Relative standard deviation of a predicted time: of the law, and of steps around it."""
-        return math.hypot(self._belief.spread, self._belief.noise)
+        self.unit_s = self.service.law.seconds(1, 1, _USUAL_PROMPT)
+        """Seconds of a step for one sequence: the replica's own unit of time. It does not depend on
+        load, so that what is measured in it can be compared."""
 
     def rate(self, now: float) -> float:
         """Uncached prompt tokens that were computed a second, over the last seconds."""
@@ -78,12 +94,6 @@ class Book:
     def pace(self, now: float) -> Pace:
         """What a request costs here."""
         return Pace(self.prefill_s(_USUAL_PROMPT, 0) / _USUAL_PROMPT, self.token_s(now))
-
-    @property
-    def unit_s(self) -> float:
-        """Seconds of a step for one sequence: the replica's own unit of time. It does not depend on
-        load, so that what is measured in it can be compared."""
-        return self.service.law.seconds(1, 1, _USUAL_PROMPT)
 
     def step_s(self) -> float:
         """Seconds of a step that only decodes."""
@@ -131,8 +141,7 @@ class Book:
         self._typed.pop(attempt.request.id, None)
         self._weighed_at = -math.inf
         if self.view.learned.belief is not self._belief:
-            self._belief = self.view.learned.belief
-            self.service = ServiceModel(self._belief.law, self.view.learned.limits)
+            self._believe()
         view = self.view
         self.free_at = now
         if view.unstarted:

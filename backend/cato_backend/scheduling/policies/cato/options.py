@@ -16,7 +16,7 @@ class CatoOptions:
     steps: a slow replica's queue is as deep as a fast one's."""
     price: float = 0.01
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
-    typed_price: float = 2.0
+    typed_price: float = 0.3
     """The same for what is typed, which is best computed where its document is cached."""
     harm: float = 0.5
     """Weight of the expected loss of what is in flight."""

@@ -157,7 +157,7 @@ class Cato(Policy):
                 now,
             )
             for book in books
-            if roster.slots.has_free(book, waiting.request.task)
+            if roster.slots.has_free(book, waiting.request)
         ]
         best = self._judge.best(choices, now)
         if best is None or not self._takes_any_empty(waiting.request, best, roster, now):
