@@ -19,9 +19,7 @@ POLICY = "cato"
 BASELINES = (
     "prefix-affinity-priorities",
     "prefix-affinity",
-    "llm-d",
     "llm-d-sticky",
-    "dynamo",
     "dynamo-edf",
     "consistent-hash",
     "qoserve",

@@ -25,7 +25,7 @@ _KNEES = {
     934: 22.5,
     939: 10.4,
 }
-"""Worlds of 2 to 5 replicas, loaded from 0.56 to 1.7 of the knee, by what `bench.arena.knee` found
+"""Worlds of 2 to 5 replicas, loaded from 0.87 to 1.85 of the knee, by what `bench.arena.knee` found
 for them (requests per second). The router is told the truth, a wrong law, or nothing; clients send
 our headers, others' or none; typing is taken back in every way; replicas slow down or die."""
 _DURATION_S = 20.0
