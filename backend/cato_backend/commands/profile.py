@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.errors import ConfigError
+from cato_backend.errors import ConfigError, ReplicaUnavailable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -143,9 +143,12 @@ async def _subject(
     if arguments.url:
         token = _token(arguments.token_file)
         url = server_url("--url", arguments.url)
-        replica = await describe(
-            session, "profiled", url, model=arguments.served_model, api_key=token
-        )
+        try:
+            replica = await describe(
+                session, "profiled", url, model=arguments.served_model, api_key=token
+            )
+        except ReplicaUnavailable as error:
+            raise ConfigError(f"--url: {url}: {error.reason}") from error
         hardware = arguments.hardware or _hardware()
         yield Subject(
             replica,

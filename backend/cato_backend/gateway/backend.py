@@ -25,7 +25,7 @@ from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.launch import local_launchers, watch_static
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
@@ -61,7 +61,8 @@ async def running_backend(
         limits = _limits(config)
         runtime = _runtime(config, limits, upstreams)
         _keep_log(config, limits, runtime, stack)
-        fleet = Fleet(config, runtime, session, on_news)
+        fleet = Fleet(config.health_check, runtime, session, on_news)
+        stack.push_async_callback(fleet.close)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
@@ -71,8 +72,7 @@ async def running_backend(
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
-        for launcher in static_launchers(config, session, fleet):
-            supervisor.keep(launcher)
+        watch_static(config, fleet)
         local = tuple(local_launchers(planned, session, fleet))
         if config.provisioning.max_replicas:
             scaler = make_scaler(config, planned, local, supervisor, runtime, fleet)
@@ -93,13 +93,14 @@ def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet)
         tokens=listener.tokens,
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
-        progress=lambda: fleet.progress,
+        standings=fleet.standings,
     )
 
 
 def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        # Without a cache of names: health checks must reach what requests reach.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, use_dns_cache=False),
         # Replicas are addressed as configured, never through a proxy of the environment.
         trust_env=False,
     )
@@ -129,7 +130,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
     tasks = {Task(task): model for task, model in config.tasks.items()}
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
-        Catalog(configured, tasks),
+        Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
         Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from cato_backend.errors import RequestError
@@ -14,6 +16,7 @@ from cato_backend.gateway.drafts import (
     within_workflow,
 )
 from cato_backend.gateway.headers import parse_headers
+from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
@@ -39,19 +42,24 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
         headers = within_workflow(headers, gateway.runtime, arrival)
     try:
         draft = drafting(parse_json(await request.read()))
-        call = await make_call(draft, headers, gateway.runtime, arrival)
+        remake = partial(make_call, draft, headers, gateway.runtime, arrival, 0)
+        call = await remake(0)
         run = _stream if call.streams else _whole
-        return await run(request, gateway.runtime, call)
+        return await run(request, gateway.runtime, call, remake)
     except RequestError as error:
         return error_response(error, headers.request_id)
 
 
-async def _whole(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+async def _whole(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = WholeSink()
-    await runtime.run(call, sink)
+    await run_call(call, remake, runtime, sink)
     return sink.response()
 
 
-async def _stream(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = StreamSink(request)
-    return await sink.serve(runtime.run(call, sink))
+    return await sink.serve(run_call(call, remake, runtime, sink))

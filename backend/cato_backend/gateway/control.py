@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
+from cato_backend.runtime.standing import ReplicaState, Standing
 from cato_backend.wire.headers import ALIAS, CancelReason, Task
 
 
@@ -35,8 +37,9 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 async def models(request: web.Request) -> web.StreamResponse:
     """`GET /v1/models`: the alias first, then every model by its own name."""
     gateway = request.app[GATEWAY]
-    known = gateway.runtime.catalog.models()
-    entries = [_entry(gateway, facts, facts.name) for facts in known]
+    catalog = gateway.runtime.catalog
+    known = catalog.models()
+    entries = [_entry(gateway, facts, facts.name) for facts in (*known, *catalog.adapters())]
     if known:
         default = _alias_facts(gateway, known)
         alias = _entry(gateway, default, ALIAS)
@@ -56,15 +59,14 @@ async def model(request: web.Request) -> web.StreamResponse:
 async def health(request: web.Request) -> web.StreamResponse:
     """`GET /health`: 200 while a replica takes requests, else 503; open to everybody."""
     gateway = request.app[GATEWAY]
-    loads = gateway.runtime.replicas()
-    status = "ok" if loads else "starting"
+    is_up = any(not load.draining for load in gateway.runtime.replicas())
     body: dict[str, Any] = {
-        "status": status,
+        "status": "ok" if is_up else "starting",
         "version": __version__,
-        "message": "" if loads else gateway.progress(),
-        "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
+        "message": "" if is_up else _what_is_wrong(gateway),
+        "replicas": [_replica(gateway, standing) for standing in gateway.standings()],
     }
-    return json_response(body, 200 if loads else 503)
+    return json_response(body, 200 if is_up else 503)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -77,10 +79,31 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
+def _what_is_wrong(gateway: Gateway) -> str:
+    """In a line for people, while no replica takes requests."""
+    said = [f"{standing.replica_id}: {standing}" for standing in gateway.standings()]
+    return " | ".join(said) or "no replica has been started yet"
+
+
+def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
+    """One replica's state, and what became of it last."""
+    load = gateway.runtime.replica(standing.replica_id)
+    is_up = standing.state is ReplicaState.UP
+    return {
+        "id": standing.replica_id,
+        "state": "draining" if is_up and load is not None and load.draining else standing.state,
+        "since": datetime.fromtimestamp(standing.since, UTC).isoformat(timespec="milliseconds"),
+        "model": None if load is None else load.model,
+        "running": 0 if load is None else load.running,
+        "reason": "" if is_up else standing.reason,
+        "remedy": standing.remedy,
+    }
+
+
 def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:
     catalog = gateway.runtime.catalog
-    serving = [facts for facts in known if Task.COMPLETION in catalog.tasks_of(facts.name)]
-    return (serving or list(known))[0]
+    name = catalog.model_for(Task.COMPLETION)
+    return catalog.facts(name) if name in catalog else known[0]
 
 
 def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
@@ -91,6 +114,7 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
         "created": 0,
         "owned_by": "cato",
         "root": facts.name,
+        "parent": facts.parent or None,
         "max_model_len": facts.max_model_len,
         "cato": {
             "tasks": list(catalog.tasks_of(facts.name)),
@@ -115,9 +139,10 @@ def _refresh(gateway: Gateway) -> None:
     for gauge in (*gauges, metrics.waiting):
         gauge.clear()
     for load in runtime.replicas():
+        if not load.draining:
+            metrics.replicas.labels(load.model).inc()
         metrics.running.labels(load.replica_id).set(load.running)
         metrics.others.labels(load.replica_id).set(load.others)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
-        metrics.replicas.labels(load.model).inc()
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

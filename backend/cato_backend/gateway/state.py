@@ -12,6 +12,7 @@ from cato_backend.gateway.auth import Tokens
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Gateway:
     tokens: Tokens
     feedback: FeedbackStore
     warm_cap: RateCap
-    progress: Callable[[], str]
-    """What the fleet is doing while no replica is up, for people."""
+    standings: Callable[[], tuple[Standing, ...]]
+    """How each replica is."""
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

@@ -61,6 +61,10 @@ class Dispatcher:
         flight = self._flights.get(request_id)
         return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))
 
+    def flights(self) -> tuple[Flight, ...]:
+        """Those that live."""
+        return tuple(self._flights.values())
+
     def watch(self, watcher: Watcher) -> None:
         """The watcher hears of every event from now on."""
         self._watchers.append(watcher)

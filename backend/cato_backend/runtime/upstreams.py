@@ -22,6 +22,10 @@ class _Server:
     authority: str
 
 
+class CannotConnect(OSError):
+    """No connection was opened: nothing was sent."""
+
+
 class Reply:
     """A reply whose status is known. `release` must follow."""
 
@@ -55,7 +59,7 @@ class Upstreams:
     ) -> Reply:
         """The reply to JSON. `silence_s`: how long it may send nothing before it counts as broken.
 
-        Raises OSError where the replica cannot be connected to, else as `Reply.pour`.
+        Raises CannotConnect where the replica cannot be connected to, else as `Reply.pour`.
         """
         server, path = _split(url)
         request = _request(server, path, body, headers)
@@ -98,10 +102,13 @@ class Upstreams:
 
 async def _open(server: _Server) -> Connection:
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(_CONNECT_S):
-        _, connection = await loop.create_connection(
-            Connection, server.host, server.port, ssl=server.tls or None
-        )
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            _, connection = await loop.create_connection(
+                Connection, server.host, server.port, ssl=server.tls or None
+            )
+    except OSError as error:
+        raise CannotConnect(f"{type(error).__name__}: {error}") from error
     return connection
 
 

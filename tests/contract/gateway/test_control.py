@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,7 +18,16 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     answer = await single.call("GET", "/health")
     assert answer.status == 200
     assert answer.json["status"] == "ok"
-    assert answer.json["replicas"] == [{"id": "static-1", "model": "cato-embedded", "running": 0}]
+    (replica,) = answer.json["replicas"]
+    assert datetime.fromisoformat(replica.pop("since")) < datetime.now(UTC)
+    assert replica == {
+        "id": "static-1",
+        "state": "up",
+        "model": "cato-embedded",
+        "running": 0,
+        "reason": "",
+        "remedy": "",
+    }
     assert (await single.call("HEAD", "/health")).status == 200
 
 

@@ -30,6 +30,12 @@ class Listener:
     def on_note(self, replica_id: str, text: str) -> None:
         self.told.put_nowait(f"note {replica_id}: {text}")
 
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        self.told.put_nowait(f"failed {replica_id}: {reason}")
+
+    def on_ended(self, replica_id: str) -> None:
+        self.told.put_nowait(f"ended {replica_id}")
+
 
 @dataclass
 class Life:

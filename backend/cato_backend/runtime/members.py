@@ -1,0 +1,150 @@
+"""The replicas that requests can be sent to, as scheduler and catalog are told of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cato_backend.profile_files.profile import Profile
+from cato_backend.runtime.calls import Call
+from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.chunks import AttemptBroken
+from cato_backend.runtime.dispatcher import Dispatcher
+from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
+from cato_backend.runtime.flight import CallOutdated
+from cato_backend.runtime.predictions import Predictions
+from cato_backend.scheduling import (
+    Dispatch,
+    ReplicaChanged,
+    ReplicaDown,
+    ReplicaDraining,
+    ReplicaResumed,
+    ReplicaUp,
+)
+
+_LAST = 2**31 - 1
+"""The engine's priority of what nobody waits for."""
+
+
+class Members:
+    """Endpoints by replica id."""
+
+    def __init__(self, dispatcher: Dispatcher, catalog: Catalog, predictions: Predictions) -> None:
+        self._dispatcher = dispatcher
+        self._catalog = catalog
+        self._predictions = predictions
+        self._endpoints: dict[str, Endpoint] = {}
+        self._drained: set[str] = set()
+        """Replicas that are to be removed."""
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def add(
+        self,
+        endpoint: Endpoint,
+        facts: ModelFacts,
+        max_running: int,
+        profile: Profile | None = None,
+    ) -> None:
+        """A replica is healthy and described, for the first time or after an absence."""
+        replica_id = endpoint.replica_id
+        if self._goes_on(endpoint):
+            self.change(endpoint, facts)
+            if replica_id not in self._drained:
+                self._dispatcher.tell(ReplicaResumed(replica_id))
+        else:
+            self._forget(replica_id)
+            self._endpoints[replica_id] = endpoint
+            self._catalog.learn(replica_id, facts, endpoint.adapters)
+            context, adapters = endpoint.max_model_len, endpoint.adapters
+            up = ReplicaUp(replica_id, facts.name, max_running, profile, context, adapters)
+            self._dispatcher.tell(up)
+            self._predictions.replica_up(self._dispatcher.scheduler.replicas[-1])
+        self._recall_outdated()
+
+    def change(self, endpoint: Endpoint, facts: ModelFacts) -> None:
+        """A replica has another context, or serves other names."""
+        replica_id, adapters = endpoint.replica_id, endpoint.adapters
+        self._endpoints[replica_id] = endpoint
+        self._catalog.learn(replica_id, facts, adapters)
+        self._dispatcher.tell(ReplicaChanged(replica_id, endpoint.max_model_len, adapters))
+        self._recall_outdated()
+
+    def pause(self, replica_id: str) -> None:
+        """A replica gets nothing new until it is added again; what runs on it may finish."""
+        self._catalog.lose(replica_id)
+        self._dispatcher.tell(ReplicaDraining(replica_id))
+        self._recall_outdated()
+
+    def drain(self, replica_id: str) -> None:
+        """A replica gets nothing new before it is removed; what runs on it may finish."""
+        self._drained.add(replica_id)
+        self._dispatcher.tell(ReplicaDraining(replica_id))
+
+    def remove(self, replica_id: str) -> None:
+        """A replica is gone; what ran on it moves."""
+        self._drained.discard(replica_id)
+        self._catalog.lose(replica_id)
+        self._forget(replica_id)
+        self._recall_outdated()
+
+    def _goes_on(self, endpoint: Endpoint) -> bool:
+        """Whether the replica is the same as before, with requests of ours still running on it."""
+        known = self._endpoints.get(endpoint.replica_id)
+        load = self._dispatcher.scheduler.replica(endpoint.replica_id)
+        if known is None or load is None or not load.running:
+            return False
+        return known.url == endpoint.url and known.upstream_model == endpoint.upstream_model
+
+    def _forget(self, replica_id: str) -> None:
+        if self._endpoints.pop(replica_id, None) is not None:
+            self._dispatcher.tell(ReplicaDown(replica_id))
+
+    # -- what is known -------------------------------------------------------------------------
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The replicas that are up, as HTTP clients see them."""
+        return tuple(self._endpoints.values())
+
+    def endpoint(self, replica_id: str) -> Endpoint | None:
+        """One replica; None where it is not up."""
+        return self._endpoints.get(replica_id)
+
+    @property
+    def starves(self) -> bool:
+        """Whether a request waits that no replica takes."""
+        return self._catalog.unresolved > 0 or self._dispatcher.scheduler.starves
+
+    def leg(self, call: Call, dispatch: Dispatch) -> Leg:
+        """Where an attempt goes. Raises AttemptBroken where that is gone."""
+        request, endpoint = call.request, self._endpoints.get(dispatch.replica_id)
+        name = request.adapter or request.model
+        if endpoint is None or name not in self._catalog:
+            raise AttemptBroken("it is gone")
+        facts = self._catalog.facts(name)
+        own = facts.max_model_len if endpoint.max_model_len is None else endpoint.max_model_len
+        return Leg(
+            endpoint=endpoint,
+            facts=replace(facts, max_model_len=own),
+            ratio=self._catalog.ratio(name),
+            priority=_LAST if request.warm else dispatch.priority,
+            largest_context=facts.max_model_len,
+        )
+
+    # -- outdated calls ------------------------------------------------------------------------
+
+    def _recall_outdated(self) -> None:
+        """Lets calls be made once more that wait for what no replica serves any longer."""
+        scheduler = self._dispatcher.scheduler
+        for flight in self._dispatcher.flights():
+            is_queued = not flight.begun and scheduler.is_waiting(flight.call.request.id)
+            if is_queued and self._is_outdated(flight.call):
+                flight.post(CallOutdated(flight.call.least_context))
+
+    def _is_outdated(self, call: Call) -> bool:
+        request = call.request
+        name = request.adapter or request.model
+        if not self._catalog.is_served(name):
+            target = self._catalog.model_for(request.task)
+            return call.by_alias and target != name and self._catalog.is_served(target)
+        context = self._catalog.served_context(name)
+        return context is not None and call.least_context <= context < request.context_tokens
