@@ -75,6 +75,15 @@ class SchedulingConfig(Frozen):
         description="between two looks at a replica's own metrics, for what other clients do there;"
         " 0 never looks",
     )
+    connect_s: float = Field(
+        default=2, gt=0, description="longest wait for a connection to a replica, seconds"
+    )
+    keepalive_s: float = Field(
+        default=4,
+        gt=0,
+        description="an idle connection to a replica is closed after this: below the limit of the"
+        " replica's server (5 s in uvicorn and Node.js)",
+    )
     silence_s: float = Field(
         default=120, gt=0, description="a stream that brings nothing for so long is broken off"
     )

@@ -30,7 +30,7 @@ from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.upstreams import Timeouts, Upstreams
 from cato_backend.scheduling import Limits, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
@@ -55,8 +55,9 @@ async def running_backend(
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(_session())
-        upstreams = Upstreams()
+        timeouts = Timeouts(config.scheduling.connect_s, config.scheduling.keepalive_s)
+        session = await stack.enter_async_context(_session(timeouts))
+        upstreams = Upstreams(timeouts)
         stack.callback(upstreams.close)
         limits = _limits(config)
         runtime = _runtime(config, limits, upstreams)
@@ -97,10 +98,15 @@ def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet)
     )
 
 
-def _session() -> aiohttp.ClientSession:
+def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        # Without a cache of names: health checks must reach what requests reach.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30, use_dns_cache=False),
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            # Health checks must reach what requests reach, whose names are not cached.
+            use_dns_cache=False,
+            keepalive_timeout=timeouts.keepalive_s,
+            socket_factory=timeouts.liveness.socket_for,
+        ),
         # Replicas are addressed as configured, never through a proxy of the environment.
         trust_env=False,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cato_backend.prediction.law_filter import LawFilter
 from cato_backend.prediction.step_windows import StepWindows, Window
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.law import Form, StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 
 UNKNOWN_LAW = StepLaw(
@@ -53,7 +53,7 @@ class LearnedLaw:
         law = profile.law if profile is not None else UNKNOWN_LAW
         common = profile.spread if profile is not None else _UNKNOWN_COMMON
         own = _OWN_SHARE * common if profile is not None else _UNKNOWN_OWN
-        other = "additive" if law.form == "max" else "max"
+        other: Form = "additive" if law.form == "max" else "max"
         self._filters = [
             LawFilter(law, law.form, _OVERHEAD_S, common, own),
             LawFilter(law, other, _OVERHEAD_S, common, max(own, 0.5 * common)),
@@ -103,6 +103,4 @@ class LearnedLaw:
 
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]
-        return LawBelief(
-            filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise
-        )
+        return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)

@@ -157,7 +157,8 @@ class StepWindows:
             return None
         self._idle_start = None
         steps = -(-prompt.uncached // self._step_tokens)
-        if steps > 1 and self._unstarted:  # Others may have shared its later steps.
+        shared = steps > 1 and self._unstarted  # Others may have had a part of its later steps.
+        if shared or now <= prompt.dispatched_at:
             return None
         return Window(
             now - prompt.dispatched_at,

@@ -10,6 +10,7 @@ from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_band_errors import ErrorInAnswer
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
@@ -23,7 +24,14 @@ _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 
 
 class Unreachable(AttemptBroken):
-    """No connection could be opened: nothing was sent, and no other request will fare better."""
+    """No connection could be opened: no other request will fare better.
+
+    `was_sent`: this one went out before, on a kept connection that brought no answer.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +99,19 @@ class Attempts:
         silence_s = self._patience.stream_s if streams else self._patience.whole_s
         relay = relay_stream if streams else relay_whole
         try:
-            reply = await self._upstreams.post(url, data, headers, silence_s)
+            reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
                     raise refusal(reply.status, await reply.read_all(), flight.call.kind)
                 await relay(flight, reply, outlet)
             finally:
                 reply.release()
+        except ErrorInAnswer as error:
+            if flight.begun or error.status is None:
+                raise
+            raise refusal(error.status, error.body, flight.call.kind) from error
         except CannotConnect as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(str(error), was_sent=error.was_sent) from error
         except (OSError, BadReply) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:

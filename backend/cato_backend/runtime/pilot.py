@@ -122,7 +122,7 @@ class Pilot:
         self._scores.broken()
         if isinstance(error, Unreachable):
             self._membership.lost(dispatch.replica_id)
-            if not flight.begun:
+            if not flight.begun and not error.was_sent:
                 # Nothing was sent: the attempt does not count, and the call may go anywhere.
                 raise CallOutdated from error
         else:

@@ -77,18 +77,19 @@ class _Error:
 
 
 def _error_of(data: bytes) -> _Error:
+    """Its fields in the form of OpenAI, of FastAPI, or of none."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _Error(data[:200].decode("utf-8", "replace"))
     body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    error = body.get("error", body)
+    error = body.get("error") or body
     if not isinstance(error, dict):
         return _Error(str(error)[:1000])
     fields = cast("dict[str, object]", error)
     param = fields.get("param")
     return _Error(
-        message=str(fields.get("message", ""))[:1000],
+        message=str(fields.get("message") or fields.get("detail") or "")[:1000],
         param=param if isinstance(param, str) else None,
         code=str(fields.get("code") or ""),
         type=str(fields.get("type") or ""),

@@ -10,12 +10,14 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.contract.gateway.odd import Strange, odd_replica
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site
 from tests.fakes.vllm import FakeVllm, Script
 
 ALICE, BOB = "token-of-alice", "token-of-bob"
 _PATIENT = "[scheduling]\nsilence_s = 0.4\n"
+_ONCE = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
 _NARROW = """
 [scheduling]
 max_running_per_replica = 1
@@ -77,6 +79,26 @@ async def one_slot(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[S
     async with _site(folder, 1, _NARROW, *tokens) as site:
         site.token = ALICE
         yield site
+
+
+@package
+async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Strange]:
+    """A gateway before a replica that sends any bytes; nothing is tried twice."""
+    folder = tmp_path_factory.mktemp("odd")
+    async with (
+        odd_replica() as odd,
+        serving(folder, config=_ONCE, replicas=(odd.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        yield Strange(Site(serve, [], http), odd)
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
+    """Set back for the test; nothing is left running after it."""
+    before_odd.odd.set_back()
+    yield before_odd
+    await before_odd.site.wait_idle()
 
 
 @pytest_asyncio.fixture(loop_scope="package")

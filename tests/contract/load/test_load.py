@@ -23,7 +23,7 @@ from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
 from tests.contract.gateway.serving import environment, serving
-from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
+from tests.fakes.vllm import ErrorForm, FakeVllm, Fault, FaultKind, Script
 from tests.fast.simulation.stories import Listed, arrival
 
 MODEL = "cato-embedded"
@@ -75,12 +75,15 @@ async def test_answers_have_their_length_and_prompts_their_prefixes() -> None:
     [
         (Fault(FaultKind.ERROR, status=503), Ending.REJECTED, "503"),
         (Fault(FaultKind.RESET), Ending.FAILED, "ServerDisconnectedError"),
-        (Fault(FaultKind.STREAM_ERROR, 2), Ending.FAILED, ""),
+        (Fault(FaultKind.STREAM_ERROR, 2), Ending.FAILED, "500"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.TEXT), Ending.FAILED, "error"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.BARE), Ending.FAILED, "truncated"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.ABORT), Ending.FAILED, "abort"),
         (Fault(FaultKind.DIE, 2), Ending.FAILED, "ClientPayloadError"),
         (Fault(FaultKind.TRUNCATE, 2), Ending.FAILED, "truncated"),
         (Fault(FaultKind.STALL, 2), Ending.FAILED, "SocketTimeoutError"),
     ],
-    ids=lambda value: value.kind.value + str(value.status) if isinstance(value, Fault) else "",
+    ids=lambda value: f"{value.kind}-{value.form}" if isinstance(value, Fault) else "",
 )
 async def test_what_goes_wrong_is_a_miss_with_a_reason(
     fault: Fault, ending: Ending, reason: str

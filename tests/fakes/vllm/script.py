@@ -18,7 +18,7 @@ class FaultKind(StrEnum):
     ERROR = "error"
     """An HTTP error before the stream."""
     STREAM_ERROR = "stream_error"
-    """vLLM's error event in the stream, then [DONE]."""
+    """An error within an answer of status 200, in one of its forms; a stream then has [DONE]."""
     DIE = "die"
     """The connection is reset after some tokens, as when the process is killed."""
     TRUNCATE = "truncate"
@@ -29,6 +29,36 @@ class FaultKind(StrEnum):
     """An event that is no JSON, in place of a token's."""
 
 
+class ErrorForm(StrEnum):
+    """How servers tell of an error in an answer that has begun."""
+
+    OPENAI = "openai"
+    """`{"error": {...}}`: vLLM since 0.11, SGLang."""
+    BARE = "bare"
+    """`{"object": "error", "message": ...}`: vLLM before 0.11, LMDeploy."""
+    TEXT = "text"
+    """`{"error": "..."}`: TGI, Ollama."""
+    DETAIL = "detail"
+    """`{"detail": "..."}`: FastAPI."""
+    NAMED = "named"
+    """`event: error` with an object of OpenAI's."""
+    NAMED_TEXT = "named_text"
+    """`event: error` with plain text."""
+    FIELD = "field"
+    """`error: {...}`, a field of the event: llama.cpp."""
+    ABORT = "abort"
+    """The finish reason `abort`: vLLM whose engine is stopped or put to sleep."""
+    ERROR = "error"
+    """The finish reason `error`."""
+    NO_REASON = "no_reason"
+    """Nothing; a stream has its [DONE] nevertheless."""
+
+    @property
+    def is_finish_reason(self) -> bool:
+        """Whether it is told by a chunk with this finish reason."""
+        return self in (ErrorForm.ABORT, ErrorForm.ERROR)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault, after how many tokens it strikes, and how many requests it hits (None = each)."""
@@ -37,6 +67,7 @@ class Fault:
     after_tokens: int = 0
     status: int = 500
     times: int | None = None
+    form: ErrorForm = ErrorForm.OPENAI
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +116,8 @@ class Script:
     prompt_tokens_details: bool = True
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""
+    requests_per_connection: int | None = None
+    """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     fault: Fault | None = None
 
     @property
@@ -112,4 +145,5 @@ class Script:
 def _fault(value: Mapping[str, Any] | Fault | None) -> Fault | None:
     if value is None or isinstance(value, Fault):
         return value
-    return Fault(**{**value, "kind": FaultKind(value["kind"])})
+    form = ErrorForm(value.get("form", ErrorForm.OPENAI))
+    return Fault(**{**value, "kind": FaultKind(value["kind"]), "form": form})

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -50,6 +51,7 @@ class FakeVllm:
         self._answering: set[web.RequestHandler[web.Request]] = set()
         self._slots = Slots(self.state, self._notify)
         self._cache = PrefixCache()
+        self._served: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
         self._runner = self._new_runner()
         self._control = self._new_runner()
         self._site: web.TCPSite | None = None
@@ -150,6 +152,8 @@ class FakeVllm:
         return app
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
+        if self._exceeds_its_requests(request):
+            return web.Response()  # It is not sent: the connection is reset.
         script, fault = self._script, self._take_fault()
         try:
             body = await read_json(request)
@@ -179,6 +183,17 @@ class FakeVllm:
         finally:
             generation.account()
             self._notify()
+
+    def _exceeds_its_requests(self, request: web.Request) -> bool:
+        """Counts the connection's requests, and resets it where it has brought too many."""
+        transport, limit = request.transport, self._script.requests_per_connection
+        if transport is None or limit is None:
+            return False
+        self._served[transport] = self._served.get(transport, 0) + 1
+        if self._served[transport] <= limit:
+            return False
+        transport.abort()
+        return True
 
     def _take_fault(self) -> Fault | None:
         fault = self._script.fault
