@@ -80,7 +80,7 @@ class ReplicaConfig(Frozen):
 
 
 class HealthCheckConfig(Frozen):
-    """[health_check]: how replicas are watched, whoever runs them.
+    """[health_check]: how all replicas are watched.
 
     The names are those of Envoy's health checks and of gRPC's connection back-off.
     """
@@ -89,7 +89,7 @@ class HealthCheckConfig(Frozen):
         default=1.0, gt=0, description="between two health checks of a replica that is up, seconds"
     )
     timeout_s: float = Field(
-        default=5.0, gt=0, description="a health check without an answer for so long has failed"
+        default=5.0, gt=0, description="longest wait for the answer to a health check, seconds"
     )
     unhealthy_threshold: int = Field(
         default=3,
@@ -106,7 +106,10 @@ class HealthCheckConfig(Frozen):
         default=1.0, gt=0, description="before the second look at a replica that is away, seconds"
     )
     backoff_multiplier: float = Field(
-        default=1.6, ge=1, le=100, description="each wait is so many times as long as the last"
+        default=1.6,
+        ge=1,
+        le=100,
+        description="factor by which each wait is longer than the one before",
     )
     backoff_jitter: float = Field(
         default=0.2, ge=0, lt=1, description="share of each wait that is added or taken at random"

@@ -1,4 +1,4 @@
-"""A call that is made once more where the fleet changes under it before anything was sent."""
+"""Serves calls that are made once more when the fleet changes before anything was sent."""
 
 from __future__ import annotations
 

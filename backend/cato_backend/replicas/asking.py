@@ -1,4 +1,4 @@
-"""One HTTP request to a replica about itself, and why it was not answered."""
+"""HTTP requests to a replica about itself, and why they failed."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer."""
+    """A whole response."""
 
     status: int
     body: bytes
     location: str = ""
-    """Where a redirection leads."""
+    """The target of a redirection."""
 
 
 async def ask(
@@ -35,7 +35,10 @@ async def ask(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> Answer:
-    """Raises aiohttp.ClientError, TimeoutError, OSError."""
+    """Sends one request; the response may have any status.
+
+    Raises aiohttp.ClientError, TimeoutError, OSError.
+    """
     async with session.request(
         method,
         url,
@@ -50,7 +53,7 @@ async def ask(
 
 
 async def explained(error: Exception, url: str) -> ReplicaUnavailable:
-    """What the error means; whether a server that answered no HTTP wants TLS is tried out."""
+    """Explains an error of `ask`; tries out whether a server that answered no HTTP wants TLS."""
     is_connected = not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
     if is_connected and await wants_tls(url):
         return connect_errors.speaks_tls()
@@ -74,7 +77,7 @@ async def wants_tls(url: str) -> bool:
 
 
 async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body, up to a bound: the rest of a longer one is not read."""
+    """Reads the body, up to a bound: the rest of a longer one is not read."""
     try:
         return await response.content.readexactly(_MOST_BYTES)
     except asyncio.IncompleteReadError as end:

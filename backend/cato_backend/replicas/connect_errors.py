@@ -1,4 +1,4 @@
-"""Why a server could not be asked: exceptions and statuses in words, with what to do."""
+"""Translates failed requests to a server into a reason and a remedy for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def of_exception(error: Exception) -> ReplicaUnavailable:
-    """For what aiohttp raised in place of an answer."""
+    """Explains what aiohttp raised in place of an answer."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _of_certificate(error.certificate_error)
@@ -46,10 +46,10 @@ def of_exception(error: Exception) -> ReplicaUnavailable:
 
 
 def of_status(status: int, path: str, *, has_key: bool, location: str = "") -> ReplicaUnavailable:
-    """For an answer of a status other than 200."""
+    """Explains an answer with a status other than 200."""
     said = f"{path} answered HTTP {status}"
     if status in _KEY_REFUSED:
-        refused = "its API key was refused" if has_key else "it asks for an API key"
+        refused = "its API key was refused" if has_key else "it requires an API key"
         verb = "correct" if has_key else "set"
         remedy = f"{verb} `token` of this replica in cato.toml"
         return ReplicaUnavailable(f"{refused} ({said})", remedy, is_certain=True)
@@ -65,7 +65,7 @@ def of_status(status: int, path: str, *, has_key: bool, location: str = "") -> R
 
 
 def of_web_page(path: str) -> ReplicaUnavailable:
-    """For HTML in place of JSON."""
+    """Explains HTML in place of JSON."""
     return ReplicaUnavailable(
         f"{path} answered HTML in place of JSON",
         "its url names a web page or a proxy: set it to that of an OpenAI-compatible server",
@@ -73,14 +73,14 @@ def of_web_page(path: str) -> ReplicaUnavailable:
 
 
 def broken_off() -> ReplicaUnavailable:
-    """For a connection that ended without an answer."""
+    """Explains a connection that ended without an answer."""
     return ReplicaUnavailable(
         "it closed the connection without an answer", "read its log, and check the port in its url"
     )
 
 
 def speaks_tls() -> ReplicaUnavailable:
-    """For a server that was asked in plain HTTP and wants TLS."""
+    """Explains a server that was asked in plain HTTP and wants TLS."""
     return ReplicaUnavailable("it speaks TLS, not plain HTTP", "write https:// in its url")
 
 

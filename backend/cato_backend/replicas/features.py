@@ -1,4 +1,4 @@
-"""Which calls beyond OpenAI's a replica knows: found out once, when it comes up."""
+"""Finds out which calls beyond OpenAI's a replica supports."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ async def _optional(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> Answer | None:
-    """The answer of a call that a server need not know; None where it does not answer 200 to it.
+    """Sends a request that a server need not support; None where the status is not 200.
 
-    Raises ReplicaUnavailable where the connection fails: that tells nothing of the call.
+    Raises ReplicaUnavailable where the connection fails, which tells nothing about the feature.
     """
     url = replica.url + path
     try:

@@ -86,7 +86,7 @@ def _check_status(answer: Answer, path: str, api_key: str | None) -> None:
 async def _get(
     session: aiohttp.ClientSession, url: str, api_key: str | None, timeout_s: float
 ) -> Answer:
-    """The answer, whatever its status. Raises ReplicaUnavailable where none comes."""
+    """Returns the response, whatever its status. Raises ReplicaUnavailable where there is none."""
     try:
         answer = await ask(session, "GET", url, api_key, aiohttp.ClientTimeout(total=timeout_s))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Watches one replica for ever: describes it, checks its health, describes it again after an
+"""Watches one replica for ever: describes it, checks its health, and describes it again after each
 absence."""
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
 
 _IN_DEMAND_S = 0.25
-"""Between two looks at a replica that is away while requests wait for one."""
+"""Between two looks at a replica that is away while requests wait for a replica."""
 _LEAST_GAP_S = 0.1
-"""Between the beginnings of two looks, however often one is asked for."""
+"""Least time between two looks at a replica that is up."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class WatchPolicy:
-    """See `config.HealthCheckConfig`."""
+    """The values of `config.HealthCheckConfig`."""
 
     interval_s: float = 1.0
     timeout_s: float = 5.0
@@ -39,33 +39,33 @@ class WatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is watched."""
+    """A server that is watched as a replica."""
 
     replica_id: str
     url: str
     model: str = ""
-    """Which of its models; empty takes the first."""
+    """The model that it must serve; empty takes the first one that it lists."""
     api_key: str | None = field(default=None, repr=False)
 
 
 class WatchListener(Protocol):
-    """Is told what becomes of a replica that is watched."""
+    """Receives what a watch finds."""
 
     async def admit(self, replica: Replica) -> None:
-        """It is healthy and described: requests may be sent. Raises ReplicaUnavailable."""
+        """Takes a replica that is healthy and described into service. Raises ReplicaUnavailable."""
         ...
 
     def on_changed(self, replica: Replica) -> None:
-        """It serves the same model under other names, or with another context."""
+        """Handles a replica that serves the same model with other adapters or another context."""
         ...
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
-        """It must get no requests until it is admitted again; told after each look that fails."""
+        """Takes a replica out of service until it is admitted again; called after each failure."""
         ...
 
 
 class Watch:
-    """One replica's, in a task of its own. `is_in_demand`: whether requests wait for a replica."""
+    """Watches one replica. `is_in_demand` tells whether requests wait for a replica."""
 
     def __init__(
         self,
@@ -86,23 +86,23 @@ class Watch:
         self._lost = False
 
     def look(self) -> None:
-        """Looks at once: something that it did makes another look worth while."""
+        """Requests a health check at once."""
         self._asked.set()
 
     def lose(self) -> None:
-        """It gets no requests any longer: it must be admitted again."""
+        """Tells that the replica was taken out of service: it must be admitted again."""
         self._lost = True
         self.look()
 
     async def confirm(self) -> bool:
-        """Looks at once, and returns whether it is admitted and serves just what it served."""
+        """Describes the replica at once; returns whether it is up and serves what it served."""
         found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(found)
         self.look()
         return await found
 
     async def run(self) -> NoReturn:
-        """Until cancelled."""
+        """Watches until cancelled."""
         try:
             failures = 0
             while True:
@@ -112,14 +112,14 @@ class Watch:
                 if trouble is not None:
                     self._listener.on_unavailable(self._target.replica_id, trouble)
                 self._answer(self._take_waiting(), confirmed=False)
-                # One that is lost as soon as it is admitted must not be admitted in a circle.
+                # A replica that is lost as soon as it is admitted would be admitted in a loop.
                 was_up = self._clock() - admitted_at >= self._policy.backoff.initial_s
                 failures = 0 if was_up else failures + 1
         finally:
             self._answer(self._take_waiting(), confirmed=False)
 
     async def _until_admitted(self, failures: int) -> Replica:
-        """After so many failures in a row."""
+        """Returns the replica once the listener has admitted it; `failures`: in a row until now."""
         while True:
             if failures:
                 await self._back_off(self._policy.backoff.delay_s(failures, random.random()))
@@ -129,12 +129,12 @@ class Watch:
             except ReplicaUnavailable as trouble:
                 self._listener.on_unavailable(self._target.replica_id, trouble)
             finally:
-                # It was away when that was asked, even where it is back now.
+                # The replica was away when they asked, even where it is back now.
                 self._answer(waiting, confirmed=False)
             failures += 1
 
     async def _until_unavailable(self, replica: Replica) -> ReplicaUnavailable | None:
-        """Returns why no more requests may be sent; None where the listener knows already."""
+        """Returns why the replica cannot serve any longer; None where `lose` was called."""
         failures, described_at = 0, self._clock()
         while True:
             await self._wait_for_look()
@@ -149,7 +149,7 @@ class Watch:
             except ReplicaUnavailable as trouble:
                 failures += 1
                 if trouble.is_certain or failures >= self._policy.unhealthy_threshold:
-                    self._waiting += waiting  # Answered once the listener knows.
+                    self._waiting += waiting  # They are answered after the listener is told.
                     return trouble
                 self._answer(waiting, confirmed=False)
             else:
@@ -167,24 +167,24 @@ class Watch:
         return self._compared(replica, await self._describe()) if describes else replica
 
     async def _guarded(self, look: Awaitable[Replica]) -> Replica:
-        """Raises ReplicaUnavailable for defects too: they must not end the watch."""
+        """Awaits a look. Raises ReplicaUnavailable for defects too: they must not end the watch."""
         try:
             return await look
         except ReplicaUnavailable:
             raise
         except Exception as error:
-            log.exception("a defect while %s was looked at", self._target.replica_id)
+            log.exception("a defect while %s was described", self._target.replica_id)
             raise ReplicaUnavailable(
-                f"it could not be looked at ({type(error).__name__})",
+                f"it could not be described ({type(error).__name__})",
                 "report the trace in the log",
             ) from error
 
     def _compared(self, known: Replica, found: Replica) -> Replica:
-        """Raises ReplicaUnavailable where the model is another: it must be admitted as such."""
+        """Returns `found`. Raises ReplicaUnavailable where its model is another one."""
         if found.model != known.model:
             raise ReplicaUnavailable(
                 f"it serves {found.model!r} now, no longer {known.model!r}",
-                "nothing needs to be done: it is described anew",
+                "nothing needs to be done: it is described again",
                 is_certain=True,
             )
         if found != known:
@@ -207,14 +207,14 @@ class Watch:
         )
 
     async def _wait_for_look(self) -> None:
-        """Returns when the next look at a replica that is up is due, or was asked for."""
+        """Returns when the next health check is due, or one was requested."""
         await asyncio.sleep(min(_LEAST_GAP_S, self._policy.interval_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._policy.interval_s):
                 await self._asked.wait()
 
     async def _back_off(self, delay_s: float) -> None:
-        """Waits, but not for long while requests wait for a replica."""
+        """Waits `delay_s`, or less while requests wait for a replica."""
         ends = self._clock() + delay_s
         while (left_s := ends - self._clock()) > 0:
             await asyncio.sleep(min(left_s, _IN_DEMAND_S))
@@ -222,7 +222,7 @@ class Watch:
                 return
 
     def _begin_look(self) -> list[asyncio.Future[bool]]:
-        """Those who asked for a look until now: the look that begins answers them."""
+        """Begins a look; returns the callers of `confirm` that it answers."""
         self._asked.clear()
         return self._take_waiting()
 

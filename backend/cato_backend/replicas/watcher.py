@@ -1,4 +1,4 @@
-"""The watches of a fleet, by replica."""
+"""The watches of all replicas of a fleet."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ class Watcher:
         self._watches[name] = watch, asyncio.create_task(watch.run(), name=f"watch {name}")
 
     def unwatch(self, replica_id: str) -> None:
-        """Ends one watch; nothing more is told of the replica."""
+        """Ends one watch: the listener is told nothing more about the replica."""
         found = self._watches.pop(replica_id, None)
         if found is not None:
             found[1].cancel()
 
     def look(self, replica_id: str) -> None:
-        """Looks at one replica at once."""
+        """Requests a health check of one replica at once."""
         if replica_id in self._watches:
             self._watches[replica_id][0].look()
 
     def lose(self, replica_id: str) -> None:
-        """One replica gets no requests any longer, until it is admitted again."""
+        """Tells that a replica was taken out of service: it must be admitted again."""
         if replica_id in self._watches:
             self._watches[replica_id][0].lose()
 
     async def confirm(self, replica_id: str) -> bool:
-        """Looks at one replica at once; whether it serves just what it served."""
+        """Describes one replica at once; returns whether it is up and serves what it served."""
         found = self._watches.get(replica_id)
         return found is not None and await found[0].confirm()
 
     async def refresh(self) -> None:
-        """Looks at every replica at once; returns when all looks are over."""
+        """Describes every replica at once."""
         await asyncio.gather(*(watch.confirm() for watch, _ in self._watches.values()))
 
     async def close(self) -> None:

@@ -15,12 +15,12 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.wire.headers import ALIAS, Task
 
 Refresh = Callable[[], Awaitable[None]]
-"""Looks at what every replica serves."""
+"""Describes every replica again."""
 
 
 @dataclass(slots=True)
 class _Member:
-    """One replica, as it was last described."""
+    """A replica as it was last described."""
 
     away_since: float
     wanted: str = ""
@@ -35,9 +35,9 @@ class _Member:
 class Catalog:
     """Models and adapters by name.
 
-    What a replica served is known while it is away, so that requests for it can be held, until it
-    comes back and serves something else. `expected_s`: for so long after a replica was lost, a name
-    that nothing serves may be one that it will come back with.
+    The models of a replica stay known while it is away, so that requests for them can be held,
+    until it comes back with others. `expected_s`: a replica that has been away for less than this
+    may come back with any model.
     """
 
     def __init__(
@@ -57,56 +57,56 @@ class Catalog:
         self._changed = asyncio.Event()
         self._refresh: Refresh | None = None
         self.unresolved = 0
-        """Requests that wait for the name that they ask for."""
+        """Requests whose model is not known yet."""
         self._rebuild()
 
     # -- replicas ------------------------------------------------------------------------------
 
     def expect(self, replica_id: str, model: str = "") -> None:
-        """A replica is watched that was not described yet; it is to serve `model`, if named."""
+        """Adds a replica that was not described yet; it must serve `model`, where one is named."""
         self._members[replica_id] = _Member(self._clock(), model, is_watched=True)
         self._rebuild()
 
     def learn(self, replica_id: str, facts: ModelFacts, adapters: tuple[str, ...] = ()) -> None:
-        """A replica takes requests; `facts` tell its own context."""
+        """Takes in the description of a replica in service; `facts` tell its own context."""
         member = self._members.setdefault(replica_id, _Member(self._clock()))
         member.facts, member.adapters, member.serves = facts, adapters, True
         self._rebuild()
 
     def lose(self, replica_id: str) -> None:
-        """A replica takes no more requests for now."""
+        """Marks a replica that is out of service."""
         member = self._members.get(replica_id)
         if member is not None and member.serves:
             member.serves, member.away_since = False, self._clock()
             self._rebuild()
 
     def on_unknown_name(self, refresh: Refresh) -> None:
-        """`refresh` is called before a name that nothing serves is refused."""
+        """Sets what is called before an unknown name is refused."""
         self._refresh = refresh
 
-    # -- what is known -------------------------------------------------------------------------
+    # -- queries -------------------------------------------------------------------------------
 
     def __contains__(self, name: object) -> bool:
         return name in self._facts
 
     def facts(self, name: str) -> ModelFacts:
-        """What is known of a model or an adapter; its context is the largest of its replicas'.
+        """Returns the facts of a model or an adapter, with the largest context of its replicas.
 
         Raises KeyError.
         """
         return self._facts[name]
 
     def ratio(self, name: str) -> CharsPerToken:
-        """The learned characters per token of a model, which its adapters share."""
+        """Returns the learned characters per token of a model, which its adapters share."""
         facts = self._facts.get(name)
         return self._ratios.setdefault(facts.model if facts else name, CharsPerToken())
 
     def models(self) -> tuple[ModelFacts, ...]:
-        """Every model without its adapters, in the order of the configuration."""
+        """Returns all models without adapters, in the order of the configuration."""
         return tuple(facts for facts in self._facts.values() if not facts.parent)
 
     def adapters(self) -> tuple[ModelFacts, ...]:
-        """Every further name of a model, such as those of LoRA adapters."""
+        """Returns all further names of models, such as those of LoRA adapters."""
         return tuple(facts for facts in self._facts.values() if facts.parent)
 
     def tasks_of(self, name: str) -> tuple[Task, ...]:
@@ -114,19 +114,19 @@ class Catalog:
         return tuple(task for task in Task if self.model_for(task) == name)
 
     def model_for(self, task: Task) -> str:
-        """What the alias stands for: the configured model, else the first that is served, else the
-        first that is known; the alias itself where none is."""
+        """Returns what the alias stands for: the configured model, else the first that is served,
+        else the first that is known; the alias itself where none is."""
         served = (name for name in self._facts if self.is_served(name))
         return self._tasks.get(task) or next(served, next(iter(self._facts), ALIAS))
 
     def is_served(self, name: str) -> bool:
-        """Whether a replica takes requests for the model or the adapter now."""
+        """Whether a replica in service serves the model or the adapter."""
         return any(True for _ in self._serving(name))
 
     def served_context(self, name: str) -> int | None:
-        """The largest context among the replicas that take requests for the name now.
+        """Returns the largest context among the replicas in service that serve the name.
 
-        None where none does, or one of them does not tell.
+        None where there is none, or one of them does not tell its context.
         """
         contexts = [facts.max_model_len for facts in self._serving(name)]
         known = [length for length in contexts if length is not None]
@@ -135,7 +135,7 @@ class Catalog:
     # -- names ---------------------------------------------------------------------------------
 
     async def resolve(self, name: str, task: Task, patience_s: float) -> str:
-        """The known name for a name or the alias.
+        """Returns the known name for a name or the alias.
 
         Waits while a replica that is away may serve it. Raises NotFound, NoReplica.
         """
@@ -175,7 +175,7 @@ class Catalog:
         return self.model_for(task) if name == ALIAS else name
 
     def _may_come(self) -> bool:
-        """Whether a replica that is away may serve a name that nobody serves now."""
+        """Whether a replica that is away may come back with an unknown model."""
         watched = [member for member in self._members.values() if member.is_watched]
         if not any(member.facts for member in self._members.values()):
             return bool(watched) or not self._facts
@@ -241,8 +241,8 @@ class Catalog:
 
 
 def _merged(known: ModelFacts | None, member: _Member) -> ModelFacts:
-    """What a replica says of its model, beside what others say: the largest context, the rest from
-    one that takes requests."""
+    """Merges the facts of a model from two replicas: the largest context, the rest from a replica
+    in service."""
     facts = member.facts
     assert facts is not None
     if known is None:

@@ -1,4 +1,4 @@
-"""Which replicas there are and how each is; a replica is described before requests are sent."""
+"""The fleet: which replicas are in service, and how each of them is."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from cato_backend.tasks.detection import AUTO
 log = logging.getLogger(__name__)
 
 _STUCK_S = 10.0
-"""What runs on a replica that is away, and brings no token for so long, is moved."""
+"""Requests move from a replica that is away and has brought no token for this long."""
 _REFRESH_GAP_S = 1.0
-"""Between two looks at the whole fleet for a name that nothing serves."""
+"""Least time between two descriptions of all replicas for the sake of an unknown model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Expected:
 
 
 class Fleet:
-    """Listens to supervisor, watches and requests. `on_news` gets a line for each change."""
+    """Combines what supervisor, watches and requests find; `on_news` gets a line per change."""
 
     def __init__(
         self,
@@ -71,15 +71,15 @@ class Fleet:
         runtime.catalog.on_unknown_name(self.refresh)
 
     def standings(self) -> tuple[Standing, ...]:
-        """How each replica is."""
+        """Returns the state of each replica."""
         return self._standings.all()
 
     def expect(self, replica_id: str, expected: Expected) -> None:
-        """What the configuration says about a replica that will come up."""
+        """Remembers what the configuration says about a replica."""
         self._expected[replica_id] = expected
 
     def watch(self, target: Target) -> None:
-        """A replica that runs elsewhere is watched from now on; it is expected."""
+        """Begins to watch a replica that runs elsewhere."""
         self._runtime.catalog.expect(target.replica_id, target.model)
         self._urls[target.replica_id] = target.url
         self._stand(target.replica_id, ReplicaState.STARTING)
@@ -94,7 +94,7 @@ class Fleet:
         await self._watcher.close()
 
     def on_note(self, replica_id: str, text: str) -> None:
-        """Something for people."""
+        """Logs a line about a replica."""
         line = f"{replica_id}: {text}"
         log.info("%s", line)
         self._on_news(line)
@@ -102,32 +102,35 @@ class Fleet:
     # -- FleetListener: replicas that are started here ------------------------------------------
 
     def on_progress(self, replica_id: str, text: str) -> None:
-        """How far its start is."""
+        """Logs how far the start of a replica is."""
         self._standings.set(replica_id, ReplicaState.STARTING, text)
         self.on_note(replica_id, text)
 
     def on_up(self, replica: Replica) -> None:
-        """It answers: it is watched like one that runs elsewhere."""
+        """Begins to watch a replica that was started here."""
         self._watcher.watch(Target(replica.id, replica.url, replica.model, replica.api_key))
 
     def on_down(self, replica_id: str, reason: str) -> None:
-        """Its process has ended."""
+        """Takes a replica out of service whose process has ended."""
         self._watcher.unwatch(replica_id)
         self._remove(replica_id)
         self._stand(replica_id, ReplicaState.DOWN, reason)
 
     def on_failed(self, replica_id: str, reason: str) -> None:
-        """It was given up."""
+        """Marks a replica that was given up."""
         self._standings.set(replica_id, ReplicaState.FAILED, reason.partition("\n")[0])
 
     def on_ended(self, replica_id: str) -> None:
-        """It was ended on purpose."""
+        """Forgets a replica that was ended on purpose."""
         self._standings.forget(replica_id)
 
     # -- WatchListener ---------------------------------------------------------------------------
 
     async def admit(self, replica: Replica) -> None:
-        """It is healthy: learn what it can do, then use it. Raises ReplicaUnavailable."""
+        """Asks a healthy replica what it can do, and takes it into service.
+
+        Raises ReplicaUnavailable.
+        """
         expected = self._expected[replica.id]
         learned = await learn(self._session, replica, expected.family)
         self._facts[replica.id] = learned.facts
@@ -137,7 +140,7 @@ class Fleet:
         self.first_up.set()
 
     def on_changed(self, replica: Replica) -> None:
-        """It serves the same model under other names, or with another context."""
+        """Updates a replica that serves the same model with other adapters or another context."""
         known = self._runtime.members.endpoint(replica.id)
         if known is None:
             return
@@ -149,27 +152,27 @@ class Fleet:
         self._stand(replica.id, ReplicaState.UP, _served(Learned(endpoint, facts)))
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
-        """It gets no requests until it is admitted again."""
+        """Takes a replica out of service until it is admitted again."""
         self._withdraw(replica_id)
         self._stand(replica_id, ReplicaState.DOWN, trouble.reason, trouble.remedy)
 
     # -- Membership: what requests find ----------------------------------------------------------
 
     def lost(self, replica_id: str) -> None:
-        """No connection to it could be opened; it gets no requests already."""
+        """Takes a replica out of service to which no connection could be opened."""
         self._withdraw(replica_id)
         self._watcher.lose(replica_id)
 
     def suspect(self, replica_id: str) -> None:
-        """It broke an attempt off."""
+        """Checks the health of a replica that broke an attempt off."""
         self._watcher.look(replica_id)
 
     async def confirm(self, replica_id: str) -> bool:
-        """Whether it still serves what it was described with."""
+        """Describes a replica again; returns whether it is up and serves what it served."""
         return await self._watcher.confirm(replica_id)
 
     async def refresh(self) -> None:
-        """Looks at every replica, unless that was just done."""
+        """Describes every replica again, unless that was just done."""
         loop = asyncio.get_running_loop()
         if self._refreshing is None or self._refreshing.done():
             if loop.time() - self._refreshed_at < _REFRESH_GAP_S:
@@ -178,12 +181,12 @@ class Fleet:
             self._refreshing = loop.create_task(self._watcher.refresh())
         await asyncio.shield(self._refreshing)
 
-    # -- what follows ----------------------------------------------------------------------------
+    # -- common parts ----------------------------------------------------------------------------
 
     def _stand(
         self, replica_id: str, state: ReplicaState, reason: str = "", remedy: str = ""
     ) -> None:
-        """Told to people where it is news."""
+        """Sets a replica's state, and logs it where it has changed."""
         standing = self._standings.set(replica_id, state, reason, remedy)
         if standing is None or not reason:
             return
@@ -193,7 +196,7 @@ class Fleet:
         self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
 
     def _withdraw(self, replica_id: str) -> None:
-        """No new requests; what runs there may end by itself, as long as it brings tokens."""
+        """Sends no new requests; running ones may finish as long as they bring tokens."""
         if self._is_stuck(replica_id):
             self._remove(replica_id)
             return
@@ -222,7 +225,7 @@ class Fleet:
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
-    """The configured one."""
+    """Returns the configured policy."""
     return WatchPolicy(
         interval_s=config.interval_s,
         timeout_s=config.timeout_s,
@@ -238,7 +241,7 @@ def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
 
 
 def _fitting(profile: Profile | None, model: str) -> tuple[Profile | None, str]:
-    """The expected profile, unless it turns out to be another model's; and a complaint then."""
+    """Returns the expected profile, or None and a complaint where it is another model's."""
     if profile is None or model_key(profile.model) == model_key(model):
         return profile, ""
     return None, f"; its profile is of {profile.model}, not {model}: not used"

@@ -1,4 +1,4 @@
-"""What a replica and its model can do, asked when the replica comes up."""
+"""Asks a replica that comes up what it and its model can do."""
 
 from __future__ import annotations
 

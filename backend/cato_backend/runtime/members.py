@@ -1,4 +1,4 @@
-"""The replicas that requests can be sent to, as scheduler and catalog are told of them."""
+"""The replicas in service: keeps scheduler, catalog and queued calls up to date with them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from cato_backend.scheduling import (
 )
 
 _LAST = 2**31 - 1
-"""The engine's priority of what nobody waits for."""
+"""The engine's priority of requests that only warm its prefix cache."""
 
 
 class Members:
-    """Endpoints by replica id."""
+    """The endpoints of replicas by id."""
 
     def __init__(self, dispatcher: Dispatcher, catalog: Catalog, predictions: Predictions) -> None:
         self._dispatcher = dispatcher
@@ -36,7 +36,7 @@ class Members:
         self._drained: set[str] = set()
         """Replicas that are to be removed."""
 
-    # -- what happens --------------------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------
 
     def add(
         self,
@@ -45,7 +45,7 @@ class Members:
         max_running: int,
         profile: Profile | None = None,
     ) -> None:
-        """A replica is healthy and described, for the first time or after an absence."""
+        """Takes a replica into service, for the first time or after an absence."""
         replica_id = endpoint.replica_id
         if self._goes_on(endpoint):
             self.change(endpoint, facts)
@@ -62,7 +62,7 @@ class Members:
         self._recall_outdated()
 
     def change(self, endpoint: Endpoint, facts: ModelFacts) -> None:
-        """A replica has another context, or serves other names."""
+        """Updates a replica's context and adapters."""
         replica_id, adapters = endpoint.replica_id, endpoint.adapters
         self._endpoints[replica_id] = endpoint
         self._catalog.learn(replica_id, facts, adapters)
@@ -70,25 +70,25 @@ class Members:
         self._recall_outdated()
 
     def pause(self, replica_id: str) -> None:
-        """A replica gets nothing new until it is added again; what runs on it may finish."""
+        """Sends a replica no new requests until it is added again; running ones may finish."""
         self._catalog.lose(replica_id)
         self._dispatcher.tell(ReplicaDraining(replica_id))
         self._recall_outdated()
 
     def drain(self, replica_id: str) -> None:
-        """A replica gets nothing new before it is removed; what runs on it may finish."""
+        """Sends a replica no new requests before it is removed; running ones may finish."""
         self._drained.add(replica_id)
         self._dispatcher.tell(ReplicaDraining(replica_id))
 
     def remove(self, replica_id: str) -> None:
-        """A replica is gone; what ran on it moves."""
+        """Takes a replica out of service; requests that run on it move."""
         self._drained.discard(replica_id)
         self._catalog.lose(replica_id)
         self._forget(replica_id)
         self._recall_outdated()
 
     def _goes_on(self, endpoint: Endpoint) -> bool:
-        """Whether the replica is the same as before, with requests of ours still running on it."""
+        """Whether requests still run on the replica, and it serves the same model as before."""
         known = self._endpoints.get(endpoint.replica_id)
         load = self._dispatcher.scheduler.replica(endpoint.replica_id)
         if known is None or load is None or not load.running:
@@ -99,23 +99,23 @@ class Members:
         if self._endpoints.pop(replica_id, None) is not None:
             self._dispatcher.tell(ReplicaDown(replica_id))
 
-    # -- what is known -------------------------------------------------------------------------
+    # -- queries -------------------------------------------------------------------------------
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The replicas that are up, as HTTP clients see them."""
+        """The endpoints of all replicas in service."""
         return tuple(self._endpoints.values())
 
     def endpoint(self, replica_id: str) -> Endpoint | None:
-        """One replica; None where it is not up."""
+        """The endpoint of one replica; None where it is not in service."""
         return self._endpoints.get(replica_id)
 
     @property
     def starves(self) -> bool:
-        """Whether a request waits that no replica takes."""
+        """Whether a request waits that no replica in service can take."""
         return self._catalog.unresolved > 0 or self._dispatcher.scheduler.starves
 
     def leg(self, call: Call, dispatch: Dispatch) -> Leg:
-        """Where an attempt goes. Raises AttemptBroken where that is gone."""
+        """Returns where an attempt goes. Raises AttemptBroken where the replica is gone."""
         request, endpoint = call.request, self._endpoints.get(dispatch.replica_id)
         name = request.adapter or request.model
         if endpoint is None or name not in self._catalog:
@@ -133,7 +133,7 @@ class Members:
     # -- outdated calls ------------------------------------------------------------------------
 
     def _recall_outdated(self) -> None:
-        """Lets calls be made once more that wait for what no replica serves any longer."""
+        """Lets queued calls be made once more whose model or context no replica serves now."""
         scheduler = self._dispatcher.scheduler
         for flight in self._dispatcher.flights():
             is_queued = not flight.begun and scheduler.is_waiting(flight.call.request.id)

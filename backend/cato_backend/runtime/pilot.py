@@ -24,18 +24,18 @@ log = logging.getLogger(__name__)
 
 
 class Membership(Protocol):
-    """Is told by requests what they found of a replica."""
+    """Receives what requests find out about replicas."""
 
     def lost(self, replica_id: str) -> None:
-        """No connection to it could be opened."""
+        """Handles a replica to which no connection could be opened."""
         ...
 
     def suspect(self, replica_id: str) -> None:
-        """It broke an attempt off."""
+        """Handles a replica that broke an attempt off."""
         ...
 
     async def confirm(self, replica_id: str) -> bool:
-        """Whether it still serves what it was described with: it is described once more."""
+        """Describes a replica again; returns whether it is up and serves what it served."""
         ...
 
 

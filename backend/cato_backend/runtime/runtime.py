@@ -64,22 +64,23 @@ class Runtime:
     # -- replicas ------------------------------------------------------------------------------
 
     def join(self, membership: Membership) -> None:
-        """`membership` is told what requests find of replicas."""
+        """Sets the receiver of what requests find out about replicas."""
         self._membership = membership
 
     def lost(self, replica_id: str) -> None:
-        """No connection to the replica could be opened."""
-        self.members.pause(replica_id)
-        if self._membership is not None:
+        """Handles a replica to which no connection could be opened."""
+        if self._membership is None:
+            self.members.remove(replica_id)
+        else:
             self._membership.lost(replica_id)
 
     def suspect(self, replica_id: str) -> None:
-        """The replica broke an attempt off."""
+        """Handles a replica that broke an attempt off."""
         if self._membership is not None:
             self._membership.suspect(replica_id)
 
     async def confirm(self, replica_id: str) -> bool:
-        """Whether the replica still serves what it was described with."""
+        """Describes a replica again; returns whether it is up and serves what it served."""
         return self._membership is None or await self._membership.confirm(replica_id)
 
     def watch(self, watcher: Watcher) -> None:

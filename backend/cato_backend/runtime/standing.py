@@ -1,4 +1,4 @@
-"""How each replica is: its state, since when, why, and what a person can do about it."""
+"""The state of each replica: since when, why, and what a person can do about it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from enum import StrEnum
 
 
 class ReplicaState(StrEnum):
-    """Of one replica."""
+    """The states of a replica."""
 
     STARTING = "starting"
-    """It has not been up yet."""
+    """The replica has not been up yet."""
     UP = "up"
     DOWN = "down"
-    """It gets no requests, and is looked for."""
+    """The replica gets no requests, and is checked with back-off."""
     FAILED = "failed"
-    """It was given up."""
+    """The replica was given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One replica's state, and what led to it."""
+    """The state of one replica, and its reason."""
 
     replica_id: str
     state: ReplicaState
@@ -36,25 +36,25 @@ class Standing:
 
 
 class Standings:
-    """Of a fleet. `clock` tells seconds since the epoch."""
+    """The states of a fleet. `clock` returns seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._standings: dict[str, Standing] = {}
 
     def all(self) -> tuple[Standing, ...]:
-        """In the order in which the replicas became known."""
+        """Returns all states, in the order in which the replicas became known."""
         return tuple(self._standings.values())
 
     def state(self, replica_id: str) -> ReplicaState | None:
-        """Of one replica; None where it is not known."""
+        """Returns one replica's state; None where the replica is not known."""
         found = self._standings.get(replica_id)
         return None if found is None else found.state
 
     def set(
         self, replica_id: str, state: ReplicaState, reason: str = "", remedy: str = ""
     ) -> Standing | None:
-        """The new standing; None where it is what it was."""
+        """Sets a replica's state and returns it; returns None where nothing has changed."""
         old = self._standings.get(replica_id)
         if old is not None and (old.state, old.reason) == (state, reason):
             return None
@@ -63,5 +63,5 @@ class Standings:
         return new
 
     def forget(self, replica_id: str) -> None:
-        """The replica was ended on purpose."""
+        """Forgets a replica."""
         self._standings.pop(replica_id, None)

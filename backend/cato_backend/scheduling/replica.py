@@ -184,8 +184,8 @@ class ReplicaLoad:
         return self.running - self.unstarted + self.others
 
     def fits(self, request: Request, emitted: int = 0) -> bool:
-        """Whether it serves the name that is asked for, with a context that is large enough for the
-        request, of whose answer so many tokens are there."""
+        """Whether the replica serves the requested name, with a context that is large enough for
+        the request and an answer of which `emitted` tokens exist."""
         if request.adapter and request.adapter not in self.adapters:
             return False
         return self.context is None or needed_context(request, emitted) <= self.context

@@ -233,7 +233,7 @@ async def test_a_name_that_a_replica_may_come_back_with_waits(
 
 
 async def test_a_replica_that_flaps_loses_no_request(tmp_path: Path, fake: FakeVllm) -> None:
-    """Requests find out that it is away; an attempt that reached nobody is not counted."""
+    """Requests find out that it is away; attempts without a connection are not counted."""
     config = SLOW + "[scheduling]\nmax_attempts = 1\n"
     async with before(tmp_path, fake, config=config) as site:
         for _ in range(7):
@@ -275,7 +275,7 @@ async def test_a_key_that_changes_holds_requests_until_it_fits(
         assert (refused.status, refused.error["code"]) == (503, "no_replica")
         (replica,) = (await site.call("GET", "/health")).json["replicas"]
         assert replica["state"] == "down"
-        assert "asks for an API key" in replica["reason"]
+        assert "requires an API key" in replica["reason"]
         assert "`token`" in replica["remedy"]
         held = asyncio.create_task(site.post(FINE, **PATIENT))
         await site.wait_total("cato_requests_waiting", 1)

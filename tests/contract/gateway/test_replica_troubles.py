@@ -35,7 +35,7 @@ max_backoff_s = 0.5
 TROUBLES = {
     "refused": ("the connection was refused", "host and port"),
     "unknown": ("its host name cannot be resolved", "DNS"),
-    "key": ("it asks for an API key", "set `token`"),
+    "key": ("it requires an API key", "set `token`"),
     "wrong-key": ("its API key was refused", "correct `token`"),
     "model": ("it serves 'this', not 'that'", "correct `model`"),
     "http": ("it speaks TLS, not plain HTTP", "write https://"),

@@ -104,7 +104,7 @@ async def test_a_name_that_resolves_later(inside: Inside, names: Names) -> None:
 
 
 async def test_a_name_that_stops_resolving(inside: Inside, names: Names, fake: FakeVllm) -> None:
-    """Requests that cannot be sent are held, and only looked for now and then."""
+    """Requests that cannot be sent are held, and the replica is not looked for in a tight loop."""
     names.known[HOST] = "127.0.0.1"
     assert await inside.status(20_000) == 200
     names.known.clear()

@@ -62,7 +62,7 @@ async def test_a_key_that_is_missing_or_wrong(session: aiohttp.ClientSession, st
         url = f"http://127.0.0.1:{port}"
         missing, wrong = await trouble(session, url), await trouble(session, url, api_key="s3cret")
     assert (missing.reason, missing.remedy) == (
-        f"it asks for an API key (/v1/models answered HTTP {status})",
+        f"it requires an API key (/v1/models answered HTTP {status})",
         "set `token` of this replica in cato.toml",
     )
     assert "its API key was refused" in wrong.reason
@@ -74,7 +74,7 @@ async def test_a_key_that_is_missing_or_wrong(session: aiohttp.ClientSession, st
 
 async def test_a_key_is_sent(session: aiohttp.ClientSession) -> None:
     async with FakeVllm(Script(api_key="s3cret")) as fake:
-        assert "asks for an API key" in (await trouble(session, fake.url)).reason
+        assert "requires an API key" in (await trouble(session, fake.url)).reason
         found = await describe(session, "r", fake.url, api_key="s3cret")
         assert found.model == "cato-embedded"
         assert "s3cret" not in repr(found)

@@ -172,11 +172,11 @@ async def test_a_key_that_is_changed_is_enough_by_itself(fake: FakeVllm) -> None
     async with watched(fake) as (_, listener):
         assert await listener.next() == "up a 4096"
         await fake.change(api_key="new")
-        assert "asks for an API key" in await listener.next()
+        assert "requires an API key" in await listener.next()
 
 
 async def test_what_is_lost_is_admitted_again_at_once(fake: FakeVllm) -> None:
-    """Whoever loses a replica gives it no more requests: it must be told when it may."""
+    """The listener has taken it out of service, and waits for it to be admitted."""
     slow = WatchPolicy(interval_s=60, models_interval_s=60)
     async with watched(fake, slow) as (watcher, listener):
         assert await listener.next() == "up a 4096"
@@ -191,7 +191,7 @@ async def test_a_look_that_is_asked_for_does_not_wait(fake: FakeVllm) -> None:
         assert await watcher.confirm("r")
         await fake.change(model="b")
         assert not await watcher.confirm("r"), "it serves something else"
-        assert not await watcher.confirm("nobody")
+        assert not await watcher.confirm("unknown")
         await listener.next()
         assert await listener.next() == "up b 4096"
 
@@ -220,7 +220,7 @@ async def test_a_defect_does_not_end_the_watch(
     assert "Traceback" in caplog.text
 
 
-async def test_whoever_asks_is_answered_at_the_end(fake: FakeVllm) -> None:
+async def test_a_caller_of_confirm_is_answered_at_the_end(fake: FakeVllm) -> None:
     slow = WatchPolicy(backoff=Backoff(initial_s=60, max_s=60))
     async with watched(fake, slow) as (watcher, listener):
         assert await listener.next() == "up a 4096"

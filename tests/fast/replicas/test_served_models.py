@@ -1,4 +1,4 @@
-"""What is taken from `/v1/models`, whoever filled it."""
+"""What is taken from `/v1/models`, and what is not."""
 
 from __future__ import annotations
 
