@@ -143,6 +143,8 @@ class Members:
     def _is_outdated(self, call: Call) -> bool:
         request = call.request
         name = request.adapter or request.model
+        if name not in self._catalog:
+            return True
         if not self._catalog.is_served(name):
             target = self._catalog.model_for(request.task)
             return call.by_alias and target != name and self._catalog.is_served(target)
