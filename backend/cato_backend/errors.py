@@ -3,7 +3,8 @@
 CatoError
 ├── ConfigError            the start is refused: names the field, what was got, what was expected
 ├── EngineError            an engine's environment, model or process cannot be had; the start fails
-│   └── DamagedModel       a model file is missing or does not match its checksum
+│   ├── DamagedModel       a model file is missing or does not match its checksum
+│   └── ReplicaUnavailable a server does not answer as a replica does: it is asked again later
 └── RequestError           one HTTP request is answered with this status, the server goes on
     ├── InvalidRequest     400: names the field
     ├── BodyTooLarge       413
@@ -49,6 +50,19 @@ class EngineError(CatoError):
 
 class DamagedModel(EngineError):
     """A model file that is missing or whose checksum is wrong."""
+
+
+class ReplicaUnavailable(EngineError):
+    """A server that cannot serve as a replica now. `reason` says why, `remedy` what to do.
+
+    `is_certain`: another look at once would find the same; one failed look is enough to act on.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_certain: bool = False) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.is_certain = is_certain
 
 
 class RequestError(CatoError):

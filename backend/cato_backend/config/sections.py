@@ -10,6 +10,8 @@ from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+SECRET = "secret"
+"""The type of an error whose input must not be repeated in the message."""
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 

@@ -15,7 +15,7 @@ from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.upstreams import CannotConnect, Upstreams
 from cato_backend.wire import sse
 
 _MOST_OVERFLOWS = 4
@@ -24,7 +24,14 @@ _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 
 
 class Unreachable(AttemptBroken):
-    """Connections are refused: the replica is not there for anybody."""
+    """No connection could be opened: no other request will fare better.
+
+    `was_sent`: this one went out before, on a kept connection that brought no answer.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class Attempts:
         leg: Leg,
         outlet: Outlet,
     ) -> None:
-        """Passes the answer on. Raises AttemptBroken, or RequestError for the client's own.
+        """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
+        own.
 
         A prompt that we cut to fit and that is too long nevertheless is cut shorter and sent again.
         """
@@ -102,8 +110,8 @@ class Attempts:
             if flight.begun or error.status is None:
                 raise
             raise refusal(error.status, error.body, flight.call.kind) from error
-        except ConnectionRefusedError as error:
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        except CannotConnect as error:
+            raise Unreachable(str(error), was_sent=error.was_sent) from error
         except (OSError, BadReply) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:

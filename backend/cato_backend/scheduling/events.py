@@ -61,10 +61,29 @@ class ReplicaUp(NamedTuple):
     """What it can do; None where nothing is known of it."""
     kept: KeptLaw | None = None
     """What was learned of its law before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: tuple[str, ...] = ()
+    """Further names that it serves, such as those of LoRA adapters."""
+
+
+class ReplicaChanged(NamedTuple):
+    """A replica serves the same model with another context, or under other names."""
+
+    replica_id: str
+    context: int | None
+    adapters: tuple[str, ...]
 
 
 class ReplicaDraining(NamedTuple):
-    """A replica finishes what runs on it and gets nothing new; ReplicaDown follows."""
+    """A replica finishes what runs on it and gets nothing new; ReplicaDown or ReplicaResumed
+    follows."""
+
+    replica_id: str
+
+
+class ReplicaResumed(NamedTuple):
+    """A replica that was draining takes requests again."""
 
     replica_id: str
 
@@ -125,7 +144,9 @@ Event: TypeAlias = (
     | AttemptFailed
     | Cancelled
     | ReplicaUp
+    | ReplicaChanged
     | ReplicaDraining
+    | ReplicaResumed
     | ReplicaDown
     | OthersRunning
     | ProbeSent

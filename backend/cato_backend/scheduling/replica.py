@@ -153,6 +153,10 @@ class ReplicaLoad:
     profile: Profile | None = None
     kept: InitVar[KeptLaw | None] = None
     """What was learned of it before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: frozenset[str] = frozenset()
+    """Further names that it serves."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
@@ -186,7 +190,19 @@ class ReplicaLoad:
         """Requests that have had their first token, and those of others."""
         return self.running - self.unstarted + self.others
 
+    def fits(self, request: Request, emitted: int = 0) -> bool:
+        """Whether the replica serves the requested name, with a context that is large enough for
+        the request and an answer of which `emitted` tokens exist."""
+        if request.adapter and request.adapter not in self.adapters:
+            return False
+        return self.context is None or needed_context(request, emitted) <= self.context
+
     @property
     def has_room(self) -> bool:
         """Whether one more request may be sent to it."""
         return self.running < self.max_running and not self.draining
+
+
+def needed_context(request: Request, emitted: int) -> int:
+    """Tokens of context; more than the request said where its answer grew beyond what it named."""
+    return request.context_tokens + max(0, emitted - request.max_tokens)

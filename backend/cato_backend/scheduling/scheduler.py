@@ -18,8 +18,10 @@ from cato_backend.scheduling.events import (
     OthersRunning,
     ProbeEvent,
     Progressed,
+    ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaResumed,
     ReplicaUp,
     Submitted,
     Woke,
@@ -95,9 +97,22 @@ class Scheduler:
         """The same of one replica; None where it is not up."""
         return self._ledger.replica(replica_id) if self._ledger.has_replica(replica_id) else None
 
+    def is_waiting(self, request_id: str) -> bool:
+        """Whether the request is queued."""
+        return request_id in self._room
+
     def waiting(self, model: str) -> int:
         """How many requests for the model are queued."""
         return self._room.waiting(model)
+
+    @property
+    def starves(self) -> bool:
+        """Whether a request is queued that no replica takes, not even when it has room again."""
+        return any(
+            not self._ledger.serves_request(waiting.request, waiting.emitted)
+            for _, queue in self._room.queues()
+            for waiting in queue.everybody()
+        )
 
     def load(self, model: str) -> float:
         """0..1: the share of the model's slots that is taken; 1 where requests queue."""
@@ -118,8 +133,18 @@ class Scheduler:
                     self._retry(self._close(request_id, Ending.FAILED), resumable, now, out)
             case Cancelled(request_id):
                 self._withdraw(request_id, out)
-            case ReplicaUp(replica_id, model, max_running, profile, kept):
-                self._add_replica(ReplicaLoad(replica_id, model, max_running, profile, kept))
+            case ReplicaUp(replica_id, model, max_running, profile, kept, context, adapters):
+                names = frozenset(adapters)
+                self._add_replica(
+                    ReplicaLoad(replica_id, model, max_running, profile, kept, context, names)
+                )
+            case ReplicaChanged(replica_id, context, adapters):
+                if self._ledger.has_replica(replica_id):
+                    self._ledger.change_replica(replica_id, context, adapters)
+                    self._end_the_wait_of_the_late()
+            case ReplicaResumed(replica_id):
+                if self._ledger.has_replica(replica_id):
+                    self._ledger.resume_replica(replica_id)
             case ReplicaDraining(replica_id):
                 if self._ledger.has_replica(replica_id):
                     self._ledger.drain_replica(replica_id)
@@ -235,8 +260,8 @@ class Scheduler:
     def _end_the_wait_of_the_late(self) -> None:
         # Those whose deadline passed while a replica took requests have nothing left to wait for.
         for model, queue in self._room.queues():
-            if not self._ledger.serves(model):
-                for waiting in queue.everybody():
+            for waiting in queue.everybody():
+                if not self._ledger.serves_request(waiting.request, waiting.emitted):
                     self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
     # -- queue and ledger ----------------------------------------------------------------------
@@ -269,11 +294,11 @@ class Scheduler:
         return attempt if attempt is not None and attempt.number == number else None
 
     def _expire(self, now: float, out: list[Decision]) -> None:
-        for model, request_id in self._alarms.due(now):
+        for _, request_id in self._alarms.due(now):
             waiting = self._room.get(request_id)
             if waiting is None:
                 continue
-            served = self._ledger.serves(model)
+            served = self._ledger.serves_request(waiting.request, waiting.emitted)
             if waiting.expires <= now or (waiting.gives_up <= now and not served):
                 self._drop(request_id)
                 out.append(Reject(request_id, Refusal.EXPIRED if served else Refusal.NO_REPLICA))
@@ -297,15 +322,15 @@ class Scheduler:
             candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:
                 return
+            if not self._ledger.fits_everywhere(waiting.request, waiting.emitted):
+                candidates = [r for r in candidates if r.fits(waiting.request, waiting.emitted)]
             if crowding and crowds(waiting.request.origin, crowding):
                 above_share = self._fairness[model].is_above_share(waiting.request.origin)
                 candidates = with_room_to_spare(candidates, above_share=above_share)
-                if not candidates:
-                    continue
             if waiting.avoid:
                 candidates = self._without_failed(waiting, candidates)
-                if not candidates:
-                    continue
+            if not candidates:
+                continue
             verdict = self._policy.place(waiting, candidates, self._fleet)
             if isinstance(verdict, Place):
                 self._open(waiting, verdict, out)
@@ -364,7 +389,9 @@ class Scheduler:
         accepting = [
             replica
             for replica in self._ledger.of_model(waiting.request.model).values()
-            if not replica.draining and replica.replica_id not in waiting.avoid
+            if not replica.draining
+            and replica.replica_id not in waiting.avoid
+            and replica.fits(waiting.request, waiting.emitted)
         ]
         if accepting:
             return [r for r in candidates if r.replica_id not in waiting.avoid]

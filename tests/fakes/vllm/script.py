@@ -76,6 +76,15 @@ class Script:
 
     model: str = "cato-embedded"
     max_model_len: int = 4096
+    adapters: tuple[str, ...] = ()
+    """LoRA adapters that are loaded: listed with the model as their parent, and served."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the model itself, as `--served-model-name` takes them."""
+    listings: tuple[str, ...] = ()
+    """What `/v1/models` answers in place of the truth, one body after the other; the truth
+    follows."""
+    api_key: str = ""
+    """Asked for by all that begins with /v1, as vLLM does with `--api-key`."""
     ttft_ms: float = 0.0
     itl_ms: float = 0.0
     prefill_ms_per_1k_tokens: float = 0.0
@@ -97,6 +106,9 @@ class Script:
     listening: bool = True
     """False: as when the process was killed: connections are reset, new ones refused. Only
     `control_url` can answer that it was set, and set it back."""
+    accepting: bool = True
+    """False: as a server that shuts down gracefully: new connections are refused, idle ones are
+    closed, and streams under way go on."""
     usage_factor: float = 1.0
     """Reported token counts are multiplied by this: a server whose usage lies."""
     metric_values: Mapping[str, str] = field(default_factory=dict[str, str])

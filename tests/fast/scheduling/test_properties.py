@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from cato_backend.requests import Request
 from cato_backend.scheduling import (
     Abort,
     AttemptFailed,
@@ -24,8 +25,10 @@ from cato_backend.scheduling import (
     OthersRunning,
     Progressed,
     Reject,
+    ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaResumed,
     ReplicaUp,
     Scheduler,
     Submitted,
@@ -43,6 +46,9 @@ LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_att
 EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "15"))
 MAX_RUNNING = 2
 DOCUMENT = tuple(range(1, 60))
+ANY: tuple[int | None, tuple[str, ...]] = (None, ())
+SERVES = st.tuples(st.sampled_from([None, 500, 1000]), st.sampled_from([(), ("lora",)]))
+"""A context and the names of adapters."""
 TIMES = st.floats(0, 5, allow_nan=False)
 PROMPTS = st.lists(st.integers(0, 1), max_size=4).map(
     lambda path: tuple(hash(tuple(path[: n + 1])) % 2**64 for n in range(len(path)))
@@ -53,6 +59,7 @@ PROMPTS = st.lists(st.integers(0, 1), max_size=4).map(
 class Live:
     """What the model knows of a live request: where it runs, if it runs."""
 
+    request: Request
     replica: str | None = None
     attempt: int = 0
     warm: bool = False
@@ -76,6 +83,7 @@ class Fleet(RuleBasedStateMachine):
         self.log = [encode_opening(Opening(run="r", policy=self.policy, limits=LIMITS))]
         self.pseudonyms = Pseudonyms(b"key")
         self.draining: set[str] = set()
+        self.serves: dict[str, tuple[int | None, tuple[str, ...]]] = {}
         self.scheduler = Scheduler(make_policy(self.policy), LIMITS)
 
     def tell(self, event: Event) -> None:
@@ -90,6 +98,7 @@ class Fleet(RuleBasedStateMachine):
                 live = self.live[name]
                 assert live.replica is None, "dispatched while it runs"
                 assert replica in self.replicas - self.draining
+                assert self.fits(live, replica)
                 assert attempt == live.attempt + 1
                 live.replica, live.attempt = replica, attempt
             case Abort(name, attempt):
@@ -100,6 +109,14 @@ class Fleet(RuleBasedStateMachine):
                 assert self.live.pop(name).replica is None, "rejected while it runs"
             case WakeAt(time):
                 assert time >= 0
+
+    def fits(self, live: Live, name: str) -> bool:
+        context, adapters = self.serves.get(name, ANY)
+        request = live.request
+        needed = request.context_tokens
+        if live.attempt:  # Of what was emitted before, the model keeps no count.
+            needed = 0
+        return (context is None or needed <= context) and request.adapter in (*adapters, "")
 
     def running(self) -> list[str]:
         return [name for name, live in self.live.items() if live.replica is not None]
@@ -117,28 +134,48 @@ class Fleet(RuleBasedStateMachine):
             supersede=supersede,
             resumable=data.draw(st.booleans()),
         )
-        new = replace(new, prompt_blocks=data.draw(PROMPTS), warm=data.draw(st.booleans()))
+        new = replace(
+            new,
+            prompt_blocks=data.draw(PROMPTS),
+            warm=data.draw(st.booleans()),
+            context_tokens=data.draw(st.sampled_from([0, 0, 800])),
+            adapter=data.draw(st.sampled_from(["", "", "lora"])),
+        )
         typed = self.people_type and supersede
         if typed:
             new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
-        self.live[new.id] = Live(warm=new.warm, typed=typed)
+        self.live[new.id] = Live(new, warm=new.warm, typed=typed)
         self.tell(Submitted(new))
 
-    @rule(name=st.sampled_from("abc"))
-    def toggle_replica(self, name: str) -> None:
+    @rule(name=st.sampled_from("abc"), serves=SERVES)
+    def change(self, name: str, serves: tuple[int | None, tuple[str, ...]]) -> None:
+        if name in self.replicas:
+            self.serves[name] = serves
+        self.tell(ReplicaChanged(name, *serves))
+
+    @rule(name=st.sampled_from("abc"), serves=SERVES)
+    def toggle_replica(self, name: str, serves: tuple[int | None, tuple[str, ...]]) -> None:
         if name in self.replicas:
             self.replicas.remove(name)
             self.draining.discard(name)
+            self.serves.pop(name, None)
             self.tell(ReplicaDown(name))
         else:
             self.replicas.add(name)
-            self.tell(ReplicaUp(name, MODEL, self.max_running))
+            context, adapters = self.serves[name] = serves
+            up = ReplicaUp(name, MODEL, self.max_running, context=context, adapters=adapters)
+            self.tell(up)
 
     @rule(name=st.sampled_from("abc"))
     def drain(self, name: str) -> None:
         if name in self.replicas:
             self.draining.add(name)
         self.tell(ReplicaDraining(name))
+
+    @rule(name=st.sampled_from("abc"))
+    def resume(self, name: str) -> None:
+        self.draining.discard(name)
+        self.tell(ReplicaResumed(name))
 
     @rule(name=st.sampled_from("abc"), requests=st.integers(0, 3))
     def others(self, name: str, requests: int) -> None:
@@ -205,14 +242,14 @@ class Fleet(RuleBasedStateMachine):
         # Others leave at least one slot, however many they are.
         slots = self.max_running
         most = 1 if self.keeps_one_busy else slots
-        room = any(r.running < min(most, max(1, slots - r.others)) for r in accepting)
+        open_to = [r for r in accepting if r.running < min(most, max(1, slots - r.others))]
         waiting = [live for live in self.live.values() if live.replica is None]
         # One that a replica failed may wait for another one. Who only warms a cache may be kept by
         # a policy that tells it apart: behind any other, and for good once its time has passed. So
         # may a completion that is late: it waits for its document's replica.
         kept = self.keeps_one_busy
         fresh = [w for w in waiting if not w.attempt and not ((w.warm or w.typed) and kept)]
-        assert not (room and fresh)
+        assert not any(self.fits(live, r.replica_id) for live in fresh for r in open_to)
 
     def teardown(self) -> None:
         replayed = replay([self.log])
