@@ -83,6 +83,8 @@ class Request:
     Two requests share as much prefix cache as their tuples share from the start."""
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens; None where it gave none."""
+    streams: bool = True
+    """Whether the client sees each token; else nothing before the end."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 

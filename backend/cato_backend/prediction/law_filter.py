@@ -98,9 +98,7 @@ class LawFilter:
         noise = self._noise**2 + (_JITTER_S / window.seconds) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
-        self._score += 0.05 * (
-            -0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score
-        )
+        self._score += 0.05 * (-0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score)
         self._note_bias(standardized)
         self._learn_noise(innovation, belief)
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized)) * math.sqrt(total)

@@ -103,6 +103,4 @@ class LearnedLaw:
 
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]
-        return LawBelief(
-            filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise
-        )
+        return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)

@@ -44,6 +44,8 @@ class Attempt:
     """Output tokens of earlier attempts: part of `emitted` and of `prompt_tokens`."""
     avoid: frozenset[str] = frozenset()
     """Replicas that failed this request before."""
+    queued_tokens: int = 0
+    """Prompt tokens that its replica had to compute at the dispatch, its own included."""
 
     @property
     def started(self) -> bool:
@@ -81,7 +83,7 @@ class ReplicaView(Protocol):
     @property
     def max_running(self) -> int:
         """Requests that may be sent to it at once, those in the engine's own queue included; the
-        fewer, the more others have running there."""
+        fewer, the more others have running there, and 0 while it is ejected."""
         ...
 
     @property
@@ -152,6 +154,8 @@ class ReplicaLoad:
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
+    suspended: bool = False
+    """Whether it is ejected: it gets nothing new for now, but what runs on it may finish."""
     running: int = 0
     unstarted: int = 0
     pending_prefill: int = 0
@@ -162,6 +166,8 @@ class ReplicaLoad:
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
+    slots: int = field(init=False)
+    """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
@@ -172,7 +178,13 @@ class ReplicaLoad:
     def set_others(self, others: int) -> None:
         """Others take slots, but never the last: a replica that lies about them is still used."""
         self.others = others
-        self.max_running = max(1, self.limit - others)
+        self.slots = max(1, self.limit - others)
+        self.set_suspended(self.suspended)
+
+    def set_suspended(self, suspended: bool) -> None:
+        """A replica that is suspended has no slot to give."""
+        self.suspended = suspended
+        self.max_running = 0 if suspended else self.slots
 
     @property
     def decoding(self) -> int:
