@@ -28,7 +28,8 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.simulation.simulator import Fleet, Simulator
+from cato_backend.simulation.fleet import Fleet
+from cato_backend.simulation.simulator import Simulator
 from cato_backend.simulation.workloads import MixWorkload, Poisson
 from cato_backend.wire.headers import Task
 

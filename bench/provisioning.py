@@ -27,11 +27,11 @@ from cato_backend.provisioning.rules.ray_ttft import RayTtft, RayTtftSettings
 from cato_backend.provisioning.rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 from cato_backend.provisioning.rules.static import StaticPeak
 from cato_backend.scheduling import Setup, make_policy
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Outcome
 from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.scaling import ScaledSimulator
 from cato_backend.simulation.scoring import Capacity, score
-from cato_backend.simulation.simulator import Fleet
 from cato_backend.simulation.workloads import MixWorkload, TraceWorkload, load_trace
 from cato_backend.simulation.workloads.arrival import Workload
 from cato_backend.simulation.workloads.processes import DayCurve

@@ -23,8 +23,9 @@ from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
 from cato_backend.simulation.clients import Clients
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.simulator import Fleet, Simulator
+from cato_backend.simulation.simulator import Simulator
 from cato_backend.simulation.statistics import interval
 from cato_backend.simulation.workloads import MixWorkload, Poisson
 from cato_backend.simulation.workloads.arrival import Arrival, Workload

@@ -149,7 +149,7 @@ def _fleet(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> 
 
 def _cell(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> Cell:
     from cato_backend.scheduling import POLICIES
-    from cato_backend.simulation.simulator import Fleet
+    from cato_backend.simulation.fleet import Fleet
     from cato_backend.simulation.study import Cell, Contender
 
     if arguments.policy not in POLICIES:

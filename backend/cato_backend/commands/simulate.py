@@ -20,7 +20,7 @@ from cato_backend.commands.workloads import (
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cato_backend.simulation.simulator import Fleet
+    from cato_backend.simulation.fleet import Fleet
     from cato_backend.simulation.study import Cell, CellResult
 
 SUMMARY = "runs the scheduler over emulated replicas in virtual time, and reports"
@@ -145,7 +145,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def _fleet(arguments: argparse.Namespace) -> Fleet:
-    from cato_backend.simulation.simulator import Fleet
+    from cato_backend.simulation.fleet import Fleet
 
     for name, least in (("replicas", 1), ("max_running", 1), ("network_ms", 0), ("jobs", 1)):
         given = getattr(arguments, name)

@@ -99,6 +99,12 @@ class Engine:
             return self._decoding.emitted(job_id, ahead)
         return next((s.emitted for s in self._prefills if s.job.id == job_id), 0)
 
+    def decoding(self, ahead: int = 0) -> Iterator[tuple[str, int]]:
+        """Jobs that decode, in the order in which they began to, each with the tokens that it has
+        emitted, `ahead` steps of the step under way counted in."""
+        for state in self._decoding:
+            yield state.job.id, self._decoding.emitted(state.job.id, ahead)
+
     def can_admit(self) -> bool:
         """Whether a slot is free: if not, whoever waits does so until a job ends."""
         return self.running < self.limits.max_num_seqs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from cato_backend.engine_model.engine import Engine
@@ -47,6 +48,13 @@ class Timeline:
         ended = bisect_right(range(1, self._steps), now - self._began, key=self._step.seconds)
         return self._began + (self._step.seconds(ended) if ended else 0.0)
 
+    def step_ends(self, now: float) -> float | None:
+        """When the step under way ends; None while idle."""
+        if self._step is None or self._steps == 1:
+            return self.next_time
+        ended = bisect_right(range(1, self._steps), now - self._began, key=self._step.seconds)
+        return self._began + self._step.seconds(ended + 1)
+
     def submit(self, job: Job, now: float) -> None:
         """A job arrives. It can start at the next step boundary. Raises ValueError."""
         self.engine.submit(job)
@@ -65,11 +73,11 @@ class Timeline:
 
     def emitted(self, job_id: str, now: float) -> int:
         """Tokens that a running job has emitted by now."""
-        step = self._step
-        if step is None or self._steps == 1:
-            return self.engine.emitted(job_id)
-        ends = range(1, self._steps + 1)
-        return self.engine.emitted(job_id, bisect_right(ends, now - self._began, key=step.seconds))
+        return self.engine.emitted(job_id, self._ended(now))
+
+    def running(self, now: float) -> Iterator[tuple[str, int]]:
+        """Jobs that decode, oldest first, and the tokens that each has emitted by now."""
+        return self.engine.decoding(self._ended(now))
 
     def advance(self, now: float) -> list[Passed]:
         """Everything that ends until now, in order; afterwards `next_time` is later than now."""
@@ -78,6 +86,13 @@ class Timeline:
             passed.append(self._end(ends))
             self._begin(ends)
         return passed
+
+    def _ended(self, now: float) -> int:
+        """Steps of the jump under way that have ended by now."""
+        if self._step is None or self._steps == 1:
+            return 0
+        ends = range(1, self._steps + 1)
+        return bisect_right(ends, now - self._began, key=self._step.seconds)
 
     def _begin(self, now: float) -> None:
         self._step = self.engine.begin_step(self._most)

@@ -156,6 +156,11 @@ class ServiceModel:
             seconds += self._attention(uncached, cached, 1)
         return seconds
 
+    def backlog_s(self, decoding: int, kv_tokens: int, uncached: int, prompts: int) -> float:
+        """Seconds to compute this many prompts of `uncached` tokens together."""
+        attention = self._attention(uncached, 0, max(1, prompts))
+        return self._chunks_s(uncached, decoding, kv_tokens) + attention
+
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """How much later every sequence that decodes meanwhile gets its tokens because this prompt
         is computed."""

@@ -9,7 +9,8 @@ from itertools import count
 from cato_backend.provisioning import FleetState, Provisioner
 from cato_backend.scheduling import Event, ReplicaDown, ReplicaDraining, ReplicaLoad
 from cato_backend.scheduling.policies import Policy
-from cato_backend.simulation.simulator import Fleet, SimulatedRun, Simulator
+from cato_backend.simulation.fleet import Fleet
+from cato_backend.simulation.simulator import SimulatedRun, Simulator
 from cato_backend.simulation.workloads.arrival import Workload
 
 LOOK_S = 1.0
@@ -91,6 +92,7 @@ class ScaledSimulator(Simulator):
         replica_id = f"r{next(self._numbers)}"
         self._starting.append(replica_id)
         self._launched[replica_id] = now
+        self._members[replica_id] = self._fleet.members[0]
         self._agenda.put(now + self._fleet.profile.start_s, self._started, replica_id)
 
     def _started(self, replica_id: str, now: float) -> None:

@@ -6,10 +6,10 @@ The very Scheduler of the gateway decides; here are only the clock, the wires an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from cato_backend.engine_model import Job, Passed
-from cato_backend.profile_files.profile import Profile
 from cato_backend.scheduling import (
     Abort,
     Cancelled,
@@ -17,7 +17,6 @@ from cato_backend.scheduling import (
     Dispatch,
     Event,
     Finished,
-    Limits,
     Progressed,
     Reject,
     ReplicaDown,
@@ -30,30 +29,14 @@ from cato_backend.scheduling import (
 from cato_backend.scheduling.policies import Policy
 from cato_backend.simulation.agenda import Agenda
 from cato_backend.simulation.clients import Clients, Waiting, job_id
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.replica import SimulatedReplica
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
 
 _DRAIN_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """Replicas of one profile, and how they are reached."""
-
-    replicas: int = 4
-    profile: Profile = REFERENCE
-    max_running: int | None = None
-    """Sent to a replica at once; None: as many as its engine runs, as the gateway does."""
-    network_s: float = 0.0005
-    """Between gateway and replica, each way."""
-    report_s: float = 0.5
-    """How often the scheduler is told how far running answers are; the first and the last token
-    are told at once, and live every token is."""
-    kills: tuple[tuple[float, int], ...] = ()
-    """Times at which a replica (by index) dies; it is back after its profile's start-up time."""
-    limits: Limits = field(default_factory=Limits)
+_Emitted: TypeAlias = tuple[str, int]
+"""A job, and the output tokens that it has emitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +55,8 @@ class Simulator:
 
     def __init__(self, policy: Policy, fleet: Fleet) -> None:
         self._fleet = fleet
+        self._members = {f"r{index}": member for index, member in enumerate(fleet.members)}
+        self._longest_request = fleet.longest_request
         self._scheduler = Scheduler(policy, fleet.limits)
         self._agenda = Agenda()
         self._clients = Clients()
@@ -86,8 +71,11 @@ class Simulator:
         self, workload: Workload, seed: int, progress: Callable[[float], None] = lambda now: None
     ) -> SimulatedRun:
         """Everything until all have their answers, or two minutes after the last has asked."""
-        for index in range(self._fleet.replicas):
-            self._start(f"r{index}", 0.0)
+        for replica_id, member in self._members.items():
+            if member.ready_s:
+                self._agenda.put(member.ready_s, self._start, replica_id)
+            else:
+                self._start(replica_id, 0.0)
         for time, index in self._fleet.kills:
             self._agenda.put(time, self._kill, f"r{index}")
         self._arrivals = workload.arrivals(seed)
@@ -118,14 +106,12 @@ class Simulator:
     def _arrive(self, arrival: Arrival, now: float) -> None:
         self._await_next_arrival()
         self._clients.ask(arrival)
-        limits = self._fleet.profile.limits
-        tokens = arrival.prompt_tokens + arrival.output_tokens
-        if tokens > min(limits.kv_tokens, limits.max_model_len):
+        if arrival.prompt_tokens + arrival.output_tokens > self._longest_request:
             self._clients.end(arrival.id, Ending.REJECTED, now, "too_long")
             return
         if arrival.cancel_after_s is not None:
             self._agenda.put(now + arrival.cancel_after_s, self._cancel, arrival.id)
-        self._tell(Submitted(arrival.request(self._fleet.profile.model, now)), now)
+        self._tell(Submitted(arrival.request(self._fleet.model, now)), now)
 
     def _cancel(self, request_id: str, now: float) -> None:
         if self._clients.get(request_id) is not None:
@@ -196,12 +182,15 @@ class Simulator:
         replica, time = entry
         if replica.looked_for == time:
             for passed in replica.advance(now):
-                self._later(now, self._hear, (replica, passed))
+                oldest = replica.oldest(now) if passed.end.prefilled else None
+                self._later(now, self._hear, (replica, passed, oldest))
             self._look_at(replica)
 
-    def _hear(self, heard: tuple[SimulatedReplica, Passed], now: float) -> None:
+    def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
         """What a step brought has come over the network."""
-        replica, passed = heard
+        replica, passed, oldest = heard
+        if oldest is not None:
+            self._count(*oldest, now)
         for admission in passed.admitted:
             if waiting := self._jobs.get(admission.id):
                 waiting.cached_tokens = admission.cached_tokens
@@ -221,7 +210,9 @@ class Simulator:
         request_id, attempt = waiting.arrival.id, waiting.attempt
         cached = waiting.cached_tokens
         self._tell(Progressed(request_id, attempt, 1, prompt, cached), now)
-        self._report_later(waiting, replica, now)
+        if not replica.reported:
+            replica.reported = True
+            self._report_later(replica, now)
 
     def _finish(self, waiting: Waiting, now: float) -> None:
         request_id, attempt = waiting.arrival.id, waiting.attempt
@@ -232,24 +223,38 @@ class Simulator:
             self._tell(Progressed(request_id, attempt, rest), now)
         self._tell(Finished(request_id, attempt), now)
 
-    def _report_later(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
-        attempt = waiting.attempt
-        self._agenda.put(now + self._fleet.report_s, self._report, (waiting, replica, attempt))
+    def _report_later(self, replica: SimulatedReplica, now: float) -> None:
+        self._agenda.put(now + self._fleet.report_s, self._await_tokens, replica)
 
-    def _report(self, about: tuple[Waiting, SimulatedReplica, int], now: float) -> None:
-        waiting, replica, attempt = about
-        if self._jobs.get(job_id(waiting.arrival.id, attempt)) is waiting:
-            tokens = waiting.resumed + replica.emitted(waiting.job_id, now) - waiting.told
-            if tokens > 0:
-                waiting.told += tokens
-                self._tell(Progressed(waiting.arrival.id, attempt, tokens), now)
-            self._report_later(waiting, replica, now)
+    def _await_tokens(self, replica: SimulatedReplica, now: float) -> None:
+        """Tokens come at the end of a step, as they do live."""
+        ends = replica.step_ends(now)
+        if ends is None or self._replicas.get(replica.id) is not replica:
+            replica.reported = False
+        else:
+            self._later(ends, self._report, replica)
+
+    def _report(self, replica: SimulatedReplica, now: float) -> None:
+        if self._replicas.get(replica.id) is replica:
+            for job, emitted in list(replica.running(now)):
+                self._count(job, emitted, now)
+        self._report_later(replica, now)
+
+    def _count(self, job: str, emitted: int, now: float) -> None:
+        """The scheduler hears how many tokens this attempt has emitted, after its first."""
+        waiting = self._jobs.get(job)
+        if waiting is None or waiting.told == waiting.resumed:
+            return
+        tokens = waiting.resumed + emitted - waiting.told
+        if tokens > 0:
+            waiting.told += tokens
+            self._tell(Progressed(waiting.arrival.id, waiting.attempt, tokens), now)
 
     def _start(self, replica_id: str, now: float) -> None:
-        profile = self._fleet.profile
-        most = self._fleet.max_running or profile.limits.max_num_seqs
-        self._replicas[replica_id] = SimulatedReplica(replica_id, profile)
-        self._tell(ReplicaUp(replica_id, profile.model, most, profile), now)
+        member = self._members[replica_id]
+        self._replicas[replica_id] = SimulatedReplica(replica_id, member)
+        told = ReplicaUp(replica_id, member.profile.model, member.max_running, member.told)
+        self._tell(told, now)
 
     def _kill(self, replica_id: str, now: float) -> None:
         replica = self._replicas.pop(replica_id, None)
@@ -258,7 +263,8 @@ class Simulator:
         self._busy_s += replica.busy_s(now)
         replica.looked_for = None
         self._tell(ReplicaDown(replica_id), now)
-        self._agenda.put(now + self._fleet.profile.start_s, self._start, replica_id)
+        start_s = replica.member.profile.start_s
+        self._agenda.put(now + start_s, self._start, replica_id)
 
 
 def _job(waiting: Waiting, priority: int) -> Job:

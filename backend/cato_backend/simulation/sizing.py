@@ -10,7 +10,7 @@ from math import ceil, sqrt
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, measure
 from cato_backend.provisioning.pool import Kind
-from cato_backend.simulation.simulator import Fleet
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.statistics import Interval
 from cato_backend.simulation.study import Cell, CellResult, Point, points, run_cells
 from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS, Arrival, Workload

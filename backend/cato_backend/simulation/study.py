@@ -12,8 +12,9 @@ from multiprocessing import get_context
 from time import perf_counter
 
 from cato_backend.scheduling import Setup, make_policy
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.scoring import Capacity, ClassScore, Score, score
-from cato_backend.simulation.simulator import Fleet, Simulator
+from cato_backend.simulation.simulator import Simulator
 from cato_backend.simulation.statistics import Interval, interval
 from cato_backend.simulation.workloads.arrival import Workload
 from cato_backend.simulation.workloads.oracle import OracleWorkload, Told

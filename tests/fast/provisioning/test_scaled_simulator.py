@@ -5,9 +5,9 @@ from __future__ import annotations
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
 from cato_backend.provisioning.rules.base import Deaf
 from cato_backend.scheduling import make_policy
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending
 from cato_backend.simulation.scaling import ScaledRun, ScaledSimulator
-from cato_backend.simulation.simulator import Fleet
 from cato_backend.simulation.workloads import MixWorkload, Poisson
 from tests.fast.provisioning.traffic import PROFILE
 

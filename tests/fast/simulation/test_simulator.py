@@ -9,9 +9,10 @@ import pytest
 
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
+from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.report import study_record, write_page
-from cato_backend.simulation.simulator import Fleet, SimulatedRun, Simulator
+from cato_backend.simulation.simulator import SimulatedRun, Simulator
 from cato_backend.simulation.study import Cell, Contender, knee, points, run_cell, run_cells
 from cato_backend.simulation.tables import study_table
 from cato_backend.simulation.workloads import (

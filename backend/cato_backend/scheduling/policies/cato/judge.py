@@ -14,12 +14,14 @@ from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import is_typed
 from cato_backend.scheduling.queue import Waiting
 
-_PER_SECOND = 0.001
-"""Among equals the earlier one: goodput per second, too little to outweigh anything else."""
-_TTFT_SPREAD_S, _TTFT_SPREAD = 0.01, 0.1
-"""How unsure a predicted first token is: so many seconds, and so much of the prediction."""
+_PER_STEP = 2e-5
+"""Among equals the earlier one: goodput per step, too little to outweigh anything else."""
+_TTFT_SPREAD_STEPS, _TTFT_SPREAD = 0.5, 0.1
+"""Standard deviation of a predicted first token beside that of the law: in steps, and relative."""
 _PACE_SPREAD = 0.15
-"""How unsure the time between tokens is, on a logarithmic scale."""
+"""Standard deviation of the mean time between tokens beside that of the law, logarithmic."""
+_TPOT_SPREAD = 0.08
+"""The same for the tokens of the near future, of which more is known."""
 _SCORE = attrgetter("score")
 
 
@@ -62,12 +64,13 @@ class Judge:
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
         chance = self._chance(waiting, book, first_s, now)
-        score = chance - self._price(request) * prefill_s - _PER_SECOND * first_s
+        step_s = book.step_s()
+        score = chance - (self._price(request) * prefill_s + _PER_STEP * first_s) / step_s
         return Choice(book, chance, prefill_s, starts_at, score)
 
     def _price(self, request: Request) -> float:
         typed = self._options.typing and is_typed(request)
-        return self._options.typed_price_per_s if typed else self._options.price_per_s
+        return self._options.typed_price if typed else self._options.price
 
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
@@ -75,13 +78,23 @@ class Judge:
         return Choice(*choice[:-1], choice.score - harm)
 
     def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
+        """The probability that every part of the target is met."""
         request = waiting.request
         left_s = request.deadline - now - first_s
         if request.target.e2e_s is None:
-            return normal(left_s / (_TTFT_SPREAD_S + _TTFT_SPREAD * first_s))
+            spread = math.hypot(_TTFT_SPREAD, book.spread) * first_s
+            chance = normal(left_s / (_TTFT_SPREAD_STEPS * book.step_s() + spread))
+            return chance * self._chance_of_pace(request, book, now)
         if left_s <= 0:
             return 0.0
         length = self._lengths.of(request)
         tokens = left_s / book.token_s(now) + waiting.emitted
-        spread = math.hypot(length.sigma, _PACE_SPREAD)
+        spread = math.hypot(length.sigma, _PACE_SPREAD, book.spread)
         return normal((math.log(tokens) - length.mu) / spread) if tokens >= 1 else 0.0
+
+    def _chance_of_pace(self, request: Request, book: Book, now: float) -> float:
+        """The probability that TPOT is met, with the prefills of the last seconds going on."""
+        if request.target.tpot_s is None:
+            return 1.0
+        spread = math.hypot(_TPOT_SPREAD, book.spread)
+        return normal(math.log(request.target.tpot_s / book.token_s(now)) / spread)

@@ -11,11 +11,12 @@ from cato_backend.errors import ConfigError
 class CatoOptions:
     """Parameters, and one switch for each mechanism (DESIGN 5.3), for the ablation table."""
 
-    outstanding_s: float = 0.08
-    """Predicted prefill that a replica may have ahead of it when it is sent more."""
-    price_per_s: float = 0.5
-    """Expected goodput, in requests, that a second of prefill costs those who come later."""
-    typed_price_per_s: float = 100.0
+    outstanding_steps: float = 4.0
+    """Predicted prefill that a replica may have ahead of it when it is sent more, in its own decode
+    steps: a slow replica's queue is as deep as a fast one's."""
+    price: float = 0.01
+    """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
+    typed_price: float = 2.0
     """The same for what is typed, which is best computed where its document is cached."""
     harm: float = 0.1
     """Weight of the expected loss of what is in flight."""
@@ -40,7 +41,6 @@ class CatoOptions:
     relegation: bool = True
     class_caps: bool = True
     fairness: bool = True
-    correction: bool = True
 
     def without(self, mechanism: str) -> CatoOptions:
         """The same with one mechanism off. Raises ConfigError where there is none of this name."""

@@ -9,6 +9,7 @@ own queue is short, and keeps the latest start.
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from cato_backend.requests import Origin, Request
 from cato_backend.scheduling.policies.cato.lengths import Lengths
@@ -17,11 +18,19 @@ from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.wire.headers import Task
 
 _URGENT, _HOPELESS, _WARM = 0.0, 1.0, 2.0
-_PREFILL_TOKEN_S = 0.0001
 _SHARE_OF_BUDGET = 0.25
 """Each request that a session has live beyond its first of a class lets it stand back so much."""
 RELEGATED_PRIORITY = 1_000_000_000
 """Engine priorities from here on belong to work that can no longer meet its target."""
+
+
+class Pace(NamedTuple):
+    """What requests cost on a replica, or in the mean over some; both in seconds."""
+
+    prompt_token_s: float
+    """For each uncached prompt token, in a prompt of usual length."""
+    token_s: float
+    """For each output token."""
 
 
 class Order:
@@ -43,14 +52,14 @@ class Order:
         if self._live[whose] <= 0:
             del self._live[whose]
 
-    def key(self, waiting: Waiting, token_s: float) -> Key:
+    def key(self, waiting: Waiting, pace: Pace) -> Key:
         """The place of a request that has just come."""
         request = waiting.request
         if request.warm:
             return (_WARM, request.arrival)
         place = request.arrival
         if self._options.work_order:
-            place += self._options.work_weight * self._service_s(request, token_s)
+            place += self._options.work_weight * self._service_s(request, pace)
         return (_URGENT, place + self._standing_back(request))
 
     def relegated(self, request: Request) -> Key:
@@ -62,22 +71,22 @@ class Order:
         late = request.deadline <= now or chance < self._options.least_chance
         return self._options.relegation and late
 
-    def priority(self, request: Request, token_s: float, *, relegated: bool) -> int:
+    def priority(self, request: Request, pace: Pace, *, relegated: bool) -> int:
         """For the engine: the latest start in milliseconds."""
         if not self._options.engine_priority:
             return 0
-        latest = int(1000 * self._latest_start(request, token_s))
+        latest = int(1000 * self._latest_start(request, pace))
         return latest + (RELEGATED_PRIORITY if relegated or request.warm else 0)
 
-    def _latest_start(self, request: Request, token_s: float) -> float:
-        return request.deadline - self._service_s(request, token_s)
+    def _latest_start(self, request: Request, pace: Pace) -> float:
+        return request.deadline - self._service_s(request, pace)
 
-    def _service_s(self, request: Request, token_s: float) -> float:
+    def _service_s(self, request: Request, pace: Pace) -> float:
         """To the promised event, on a replica with nothing else to prefill."""
-        prefill_s = _PREFILL_TOKEN_S * request.prompt_tokens
+        prefill_s = pace.prompt_token_s * request.prompt_tokens
         if request.target.e2e_s is None:
             return prefill_s
-        return prefill_s + token_s * self._lengths.of(request).median
+        return prefill_s + pace.token_s * self._lengths.of(request).median
 
     def _standing_back(self, request: Request) -> float:
         if not self._options.fairness or not request.origin.session:

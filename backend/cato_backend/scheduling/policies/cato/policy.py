@@ -43,9 +43,7 @@ class Cato(Policy):
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
         """A book is opened for it."""
         self._standing.clear()
-        self._rosters[replica.model].add(
-            Book(replica, corrected=self._options.correction and replica.profile is None)
-        )
+        self._rosters[replica.model].add(Book(replica))
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
         """Its book is closed."""
@@ -69,7 +67,7 @@ class Cato(Policy):
         roster, book = self._book(attempt)
         book.begun(attempt, fleet.now)
         self._freed(book, roster)
-        roster.token_s += 0.05 * (book.token_s(fleet.now) - roster.token_s)
+        roster.learn_pace(book, fleet.now)
         return True
 
     def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
@@ -102,7 +100,7 @@ class Cato(Policy):
         roster = self._rosters[waiting.request.model]
         roster.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
-        return self._order.key(waiting, roster.token_s)
+        return self._order.key(waiting, roster.pace)
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
         """Nothing has been kept in this look."""
@@ -118,7 +116,7 @@ class Cato(Policy):
         roster = self._rosters[waiting.request.model]
         enough = self._kept >= _MOST_KEPT
         if enough or self._binds_late(waiting.request):
-            ready_at = roster.first_free() - self._options.outstanding_s
+            ready_at = roster.first_free()
             if enough or ready_at > fleet.now:
                 return Hold(until=ready_at, rest=True)
         if roster.slots.is_missing(waiting.request.task):
@@ -176,13 +174,13 @@ class Cato(Policy):
         if relegated and not _may_run_hopeless(request, book, roster):
             return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
-        spare_s = self._options.outstanding_s + book.typed_s
+        spare_s = self._options.outstanding_steps * book.step_s() + book.typed_s
         if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
             until = book.free_at - spare_s
             standing = Standing(best, until, books, roster.changes, ahead_s)
             self._standing[request.id] = standing
             return self._keep(standing, roster)
-        priority = self._order.priority(request, book.token_s(now), relegated=relegated)
+        priority = self._order.priority(request, book.pace(now), relegated=relegated)
         self._gone(request)
         return Place(book.view.replica_id, priority)
 

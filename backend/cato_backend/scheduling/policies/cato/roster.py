@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.policies.cato.order import Pace
 from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.replica import ReplicaView
 
 _ALL = 8
 """Fleets up to this size are looked at whole."""
 _HOLDERS, _LEAST_BUSY = 2, 4
+_PACE_RATE = 0.05
+"""Weight of one replica's pace in the mean."""
 _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
@@ -25,8 +28,9 @@ class Roster:
 
     def __init__(self, options: CatoOptions) -> None:
         self.slots = Slots(options)
-        self.token_s = 0.0
-        """Between two tokens of a stream, lately, in the mean over replicas."""
+        self._options = options
+        self.pace = Pace(0.0, 0.0)
+        """In the recent mean over replicas."""
         self.changes = 0
         """Of any replica, so far."""
         self._first: tuple[float, int] | None = None
@@ -36,7 +40,8 @@ class Roster:
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._busy: NDArray[np.float64] = np.empty(0)
-        self._typed: NDArray[np.float64] = np.empty(0)
+        self._spare: NDArray[np.float64] = np.empty(0)
+        """Seconds of prefill that may be ahead of one more request."""
         self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
@@ -44,6 +49,8 @@ class Roster:
 
     def add(self, book: Book) -> None:
         """A replica has come."""
+        if not self._books:
+            self.pace = book.pace(0.0)
         self._books[book.view.replica_id] = book
         self._arrange()
 
@@ -56,6 +63,13 @@ class Roster:
         """Raises KeyError."""
         return self._books[replica_id]
 
+    def learn_pace(self, book: Book, now: float) -> None:
+        """A replica has shown how fast it is."""
+        old, new = self.pace, book.pace(now)
+        self.pace = Pace(
+            *(before + _PACE_RATE * (after - before) for before, after in zip(old, new, strict=True))
+        )
+
     def changed(self, book: Book) -> None:
         """The replica has more or less to do than before."""
         self._first = None
@@ -63,7 +77,7 @@ class Roster:
         book.changed = self.changes
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
-        self._typed[place] = book.typed_s
+        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.step_s()
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
@@ -84,10 +98,10 @@ class Roster:
         return self._kept.get(book.view.replica_id, 0.0)
 
     def first_free(self) -> float:
-        """When some replica is free, with what waits for it and without what is typed, which those
-        who wait do not stand behind; some may have no room then."""
+        """When some replica may be sent more: with what waits for it, and without what is typed,
+        behind which other requests do not wait; it may have no slot then."""
         if self._first is None:
-            free_at = self._promised() - self._typed
+            free_at = self._promised() - self._spare
             place = int(free_at.argmin())
             self._first = (float(free_at[place]), place)
         return self._first[0]
@@ -117,7 +131,7 @@ class Roster:
     def _arrange(self) -> None:
         self._order = sorted(self._books)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
-        self._busy, self._typed = np.zeros(len(self._order)), np.zeros(len(self._order))
+        self._busy, self._spare = np.zeros(len(self._order)), np.zeros(len(self._order))
         self._kept.clear()
         self.hopeless.wake_all()
         for book in self._books.values():
