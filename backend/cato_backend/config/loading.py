@@ -17,6 +17,7 @@ from cato_backend.config.fleet import (
 )
 from cato_backend.config.sections import (
     Frozen,
+    OutlierDetectionConfig,
     SchedulingConfig,
     ServerConfig,
     TargetsConfig,
@@ -31,6 +32,7 @@ class Config(Frozen):
 
     server: ServerConfig = ServerConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
+    outlier_detection: OutlierDetectionConfig = OutlierDetectionConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
     provisioning: ProvisioningConfig = ProvisioningConfig()

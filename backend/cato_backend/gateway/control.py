@@ -13,6 +13,7 @@ from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
+from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import ALIAS, CancelReason, Task
 
 
@@ -62,7 +63,7 @@ async def health(request: web.Request) -> web.StreamResponse:
         "status": status,
         "version": __version__,
         "message": "" if loads else gateway.progress(),
-        "replicas": [{"id": r.replica_id, "model": r.model, "running": r.running} for r in loads],
+        "replicas": [_replica(gateway, load) for load in loads],
     }
     return json_response(body, 200 if loads else 503)
 
@@ -75,6 +76,18 @@ async def metrics(request: web.Request) -> web.StreamResponse:
         body=gateway.runtime.metrics.exposition(),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
+
+
+def _replica(gateway: Gateway, load: ReplicaLoad) -> dict[str, Any]:
+    record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
+    return {
+        "id": load.replica_id,
+        "model": load.model,
+        "running": load.running,
+        "state": record.state(now),
+        "ejected_for": record.reason,
+        "next_trial_s": round(max(0.0, record.until - now), 3) if record.reason else None,
+    }
 
 
 def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:

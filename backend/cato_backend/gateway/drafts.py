@@ -126,6 +126,7 @@ async def make_call(
         resumable=is_resumable(draft.body),
         workflow=headers.workflow,
         prompt_blocks=prompt_blocks(text),
+        streams=bool(draft.body.get("stream")),
     )
     return Call(request, draft.kind, draft.body, draft.infill, reserved_tokens)
 

@@ -45,6 +45,8 @@ class Connection(asyncio.Protocol):
     def _reset(self) -> None:
         self.status = 0
         """0 until the reply's headers are there."""
+        self.retry_after = ""
+        """The header of this name."""
         self._chunks: list[bytes] = []
         self._held = 0
         self._complete = False
@@ -188,6 +190,8 @@ class Connection(asyncio.Protocol):
             self._delimited = True
         elif lower == b"content-encoding" and value.lower() in _COMPRESSED:
             self._inflate = zlib.decompressobj(_ANY_WINDOW).decompress
+        elif lower == b"retry-after":
+            self.retry_after = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """The status is known."""

@@ -6,16 +6,17 @@ import logging
 from collections.abc import Callable
 
 from cato_backend.errors import RequestError
-from cato_backend.runtime.attempt import Attempts, Unreachable
+from cato_backend.runtime.attempt import Attempts, Died, NotSent, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Leg
-from cato_backend.runtime.flight import Ended, Flight, Interrupted
+from cato_backend.runtime.flight import Ended, Flight, Interrupted, Recalled
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.predictions import Predictions
-from cato_backend.scheduling import AttemptFailed, Dispatch, Finished
+from cato_backend.runtime.replica_errors import Busy
+from cato_backend.scheduling import AttemptFailed, Cause, Dispatch, Finished
 from cato_backend.wire.headers import CancelReason
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 class Pilot:
     """Between the scheduler's verdicts on a call and the replicas' streams.
 
-    `leg` tells where an attempt goes, and raises AttemptBroken where that is gone; `on_unreachable`
-    is told the id of each replica that could not be connected to.
+    `leg` tells where an attempt goes, and raises NotSent where that is gone; `on_unreachable` is
+    told the id of each replica that has died or could not be connected to.
     """
 
     def __init__(
@@ -72,6 +73,9 @@ class Pilot:
                 await delivery.settle()
         except Interrupted:
             return False
+        except Recalled:
+            self._recalled(dispatch)
+            return False
         except AttemptBroken as error:
             self._broken(flight, dispatch, error)
             return False
@@ -82,10 +86,22 @@ class Pilot:
     def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
         log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
         self._scores.broken()
-        if isinstance(error, Unreachable):
+        if isinstance(error, (Unreachable, Died)):
             self._on_unreachable(dispatch.replica_id)
-        resumable = self._attempts.can_resume(flight)
-        self._dispatcher.tell(AttemptFailed(dispatch.request_id, dispatch.attempt, resumable))
+        cause, retry_after_s = _cause(error)
+        failed = AttemptFailed(
+            dispatch.request_id, dispatch.attempt, flight.can_move, cause, retry_after_s
+        )
+        self._dispatcher.tell(failed)
+
+    def _recalled(self, dispatch: Dispatch) -> None:
+        log.warning(
+            "request %s: replica %s: no token comes", dispatch.request_id, dispatch.replica_id
+        )
+        self._scores.moved()
+        self._dispatcher.tell(
+            AttemptFailed(dispatch.request_id, dispatch.attempt, cause=Cause.RECALLED)
+        )
 
     def _describe(self, flight: Flight, replica_id: str) -> Started:
         request = flight.call.request
@@ -102,3 +118,10 @@ class Pilot:
         now = self._dispatcher.clock()
         self._scores.finished(flight, now)
         self._predictions.observe(flight, now)
+
+
+def _cause(error: AttemptBroken) -> tuple[Cause, float | None]:
+    """Why, and when a busy replica wants to be asked again."""
+    if isinstance(error, Busy):
+        return Cause.BUSY, error.retry_after_s
+    return (Cause.NOT_SENT if isinstance(error, NotSent) else Cause.ERROR), None

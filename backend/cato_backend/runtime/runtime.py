@@ -9,10 +9,9 @@ from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
-from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.attempt import Attempts, NotSent
 from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
@@ -25,6 +24,7 @@ from cato_backend.scheduling import (
     Cancelled,
     Dispatch,
     OthersRunning,
+    OutlierRecord,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -111,6 +111,10 @@ class Runtime:
         """What one replica owes now; None where it is not up."""
         return self._dispatcher.scheduler.replica(replica_id)
 
+    def outlier_record(self, replica_id: str) -> OutlierRecord:
+        """Whether a replica that is up is ejected, and why. Raises KeyError."""
+        return self._dispatcher.scheduler.outlier_record(replica_id)
+
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The replicas that are up, as HTTP clients see them."""
         return tuple(self._endpoints.values())
@@ -169,7 +173,7 @@ class Runtime:
     def _leg(self, call: Call, dispatch: Dispatch) -> Leg:
         model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
         if endpoint is None:
-            raise AttemptBroken("it is gone")
+            raise NotSent("it is gone")
         priority = _LAST if call.request.warm else dispatch.priority
         return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
 

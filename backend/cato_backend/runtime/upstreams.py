@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from cato_backend.runtime.connections import Connection, Take
 
 _CONNECT_S = 5.0
+_LISTENS_S = 0.2
+"""To refuse a connection takes one round trip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Reply:
         self._server = server
         self._connection = connection
         self.status = connection.status
+        self.retry_after = connection.retry_after
 
     async def pour(self, take: Take) -> bool:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
@@ -63,6 +66,22 @@ class Upstreams:
         # what the replica died of. The scheduler knows how often and where to try again.
         connection = self._kept(server) or await _open(server)
         return await self._ask(server, connection, request, silence_s)
+
+    async def is_listening(self, url: str) -> bool:
+        """Whether connections are accepted there. Where it cannot be told at once, they may be."""
+        server, _ = _split(url)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_LISTENS_S):
+                transport, _ = await loop.create_connection(
+                    asyncio.Protocol, server.host, server.port
+                )
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        transport.abort()
+        return True
 
     def take_back(self, server: _Server, connection: Connection) -> None:
         """The connection's request is over."""

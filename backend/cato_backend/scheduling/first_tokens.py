@@ -1,13 +1,10 @@
-"""How long first tokens have taken lately, and how long the next one may take.
-
-Nothing is assumed of the engine but that a prompt of twice the size takes at most twice the time.
-"""
+"""How long first tokens have taken lately, and how long the next one may take."""
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 from cato_backend.prediction.learned_law import LearnedLaw
@@ -15,9 +12,12 @@ from cato_backend.prediction.service import ServiceModel
 from cato_backend.scheduling.replica import Attempt
 
 _REMEMBERED = 64
-_SIMILAR = 8
 _ENOUGH = 4
 """First tokens that tell what is usual."""
+_USUAL_SHARE = 0.9
+"""Of first tokens that come within what is usual."""
+_FAR = 2.0
+"""Times the largest work seen; what takes longer than in proportion (attention) shows there."""
 _DECODE_WORK = 200
 """Prompt tokens that take as long as one output token does."""
 
@@ -51,17 +51,23 @@ class FirstTokens:
         """The replica has gone; one of the same name may be another."""
         self._of_replica.pop(replica_id, None)
 
-    def expected_s(self, replica_id: str, work: int, profile_s: float) -> float | None:
+    def expected_s(
+        self, replica_id: str, work: int, law_s: float, *, profiled: bool
+    ) -> float | None:
         """The longest that so much work should take there: by the replica's own first tokens, else
-        by those of the model's other replicas and what its profile says (0 without one); None where
-        too few have come."""
-        own = self._of_replica.get(replica_id, ())
+        by those of the model's other replicas; None where too few have come.
+
+        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere if the
+        replica has a profile, and beside anything for work that is larger by far.
+        """
+        own: Sequence[FirstToken] = self._of_replica.get(replica_id, ())
         if len(own) >= _ENOUGH:
-            return _longest_s(own, work)
+            return _usual_s(own, work, law_s)
         others = [seen for seen in self._latest if seen.replica_id != replica_id]
         if len(others) < _ENOUGH:
             return None
-        return max(_longest_s(others, work), _longest_s(own, work) if own else 0.0, profile_s)
+        slowest_s = max((seen.seconds for seen in own), default=0.0)
+        return max(_usual_s(others, work, law_s), slowest_s, law_s if profiled else 0.0)
 
     def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
         """Seconds that first tokens of requests dispatched to other replicas after `since` took."""
@@ -87,10 +93,13 @@ def by_law_s(learned: LearnedLaw, attempt: Attempt, prompt_tokens: int) -> float
 
 def _output_tokens(attempt: Attempt) -> int:
     request = attempt.request
-    return 0 if request.streams else max(1, request.max_tokens - attempt.emitted)
+    return 0 if request.streams else max(1, request.max_tokens - attempt.resumed)
 
 
-def _longest_s(seen: Iterable[FirstToken], work: int) -> float:
-    """Of those with the most similar work, stretched where there was less of it."""
-    similar = sorted(seen, key=lambda each: abs(math.log(each.work / work)))[:_SIMILAR]
-    return max(each.seconds * max(1.0, work / each.work) for each in similar)
+def _usual_s(seen: Sequence[FirstToken], work: int, law_s: float) -> float:
+    """In proportion to the work, and what nine in ten took beside that."""
+    large = sorted(seen, key=lambda each: each.work)[len(seen) // 2 :]
+    per_token_s = median(each.seconds / each.work for each in large)
+    beside = sorted(max(0.0, each.seconds - per_token_s * each.work) for each in seen)
+    expected_s = per_token_s * work + beside[int(_USUAL_SHARE * (len(beside) - 1))]
+    return max(expected_s, law_s) if work > _FAR * large[-1].work else expected_s

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cato_backend.scheduling.decisions import Decision
 from cato_backend.scheduling.events import AttemptFailed, Cause
 from cato_backend.scheduling.ledger import Ledger
-from cato_backend.scheduling.outliers import OutlierDetection, Outliers, Standing
+from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, Outliers
 from cato_backend.scheduling.overdue import LOOK_S, Overdue
 from cato_backend.scheduling.replica import Attempt, ReplicaLoad
 
@@ -113,19 +113,19 @@ class Health:
         return self._settings.overdue and len(self._ledger.of_model(model)) > 1
 
     def _look_at(self, model: str, now: float, found: Looked) -> None:
-        standings = [self.outliers.standing(name) for name in self._ledger.of_model(model)]
-        overdue = [each for each in standings if self._overdue.is_overdue(each, now)]
-        if any(_is_well(each) for each in standings if each not in overdue):
-            for standing in overdue:
-                self._judge(standing, now, found)
-        for standing in standings:
-            if self._overdue.stalled(standing.replica, now):
-                self._recall(standing.replica, found)
+        records = [self.outliers.record(name) for name in self._ledger.of_model(model)]
+        overdue = [each for each in records if self._overdue.is_overdue(each, now)]
+        if any(_is_well(each) for each in records if each not in overdue):
+            for record in overdue:
+                self._judge(record, now, found)
+        for record in records:
+            if self._overdue.stalled(record.replica, now):
+                self._recall(record.replica, found)
 
-    def _judge(self, standing: Standing, now: float, found: Looked) -> None:
-        replica = standing.replica
+    def _judge(self, record: OutlierRecord, now: float, found: Looked) -> None:
+        replica = record.replica
         found.decisions.extend(self.outliers.overdue(replica.replica_id, now))
-        if standing.reason is None and not replica.draining:
+        if record.reason is None and not replica.draining:
             return  # Too many are ejected already.
         found.overdue.append(replica)
         if self._overdue.silent_s(replica, 0.0, now) > _STILL_S:
@@ -135,10 +135,10 @@ class Health:
         """Once for each attempt: the runtime may know better."""
         for attempt in replica.attempts.values():
             request = attempt.request
-            if attempt.started and request.resumable and request.id not in self._recalled:
+            if not attempt.silent and request.resumable and request.id not in self._recalled:
                 self._recalled.add(request.id)
                 found.standstill.append(attempt)
 
 
-def _is_well(standing: Standing) -> bool:
-    return standing.reason is None and not standing.replica.draining
+def _is_well(record: OutlierRecord) -> bool:
+    return record.reason is None and not record.replica.draining

@@ -130,9 +130,10 @@ class Ledger:
             raise ValueError(f"replica {attempt.replica_id!r} takes no more")
         self._attempts[attempt.request.id] = attempt
         replica.attempts[attempt.request.id] = attempt
-        replica.unstarted += 1
-        replica.pending_prefill += attempt.pending_prefill
-        attempt.queued_tokens = replica.pending_prefill
+        attempt.queued_tokens = replica.pending_prefill + attempt.uncached_tokens
+        if not attempt.started:
+            replica.unstarted += 1
+            replica.pending_prefill += attempt.pending_prefill
         self._count(replica, attempt, +1)
         if replica.running >= replica.max_running:
             self._unlist(replica)
@@ -148,9 +149,10 @@ class Ledger:
         """Output arrived: the prompt is prefilled, and less is left to come."""
         replica = self._replicas[attempt.replica_id]
         outstanding = attempt.outstanding_tokens
-        if attempt.first_token_at is None:
+        if not attempt.started:
             replica.pending_prefill -= attempt.pending_prefill
             replica.unstarted -= 1
+        if attempt.silent:
             attempt.first_token_at = now
         if prompt_tokens is not None:
             replica.kv_tokens += prompt_tokens - attempt.prompt_tokens

@@ -82,14 +82,15 @@ class LiveRequests:
             avoid=waiting.avoid,
         )
         self.ledger.open(attempt)
-        replica = self.ledger.replica(place.replica_id)
-        replica.learned.dispatched(
-            request.id,
-            attempt.pending_prefill,
-            attempt.cached_tokens,
-            self.fleet.now,
-            idle=replica.running == 1 and not replica.others,
-        )
+        if request.streams:  # The tokens of an answer that comes whole tell nothing of steps.
+            replica = self.ledger.replica(place.replica_id)
+            replica.learned.dispatched(
+                request.id,
+                attempt.pending_prefill,
+                attempt.cached_tokens,
+                self.fleet.now,
+                idle=replica.running == 1 and not replica.others,
+            )
         self._prefixes.record(place.replica_id, request.prompt_blocks)
         self.policy.opened(attempt, self.fleet)
         self.troubles.opened(attempt)
@@ -102,7 +103,7 @@ class LiveRequests:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         now = self.fleet.now
         self.ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
-        if event.tokens:
+        if event.tokens and attempt.request.streams:
             self._learn(attempt, event)
         return self.policy.progressed(attempt, event.tokens, self.fleet)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Decision, Dispatch
 from cato_backend.scheduling.live import LiveRequests
-from cato_backend.scheduling.outliers import Standing
+from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.policies.base import Hold, Place
 from cato_backend.scheduling.queue import Queue, Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -32,8 +32,8 @@ class Matching:
         for model, queue in self._live.room.queues():
             if not queue:
                 continue
-            for standing in self._outliers.awaiting_trial(model, now):
-                self._try(standing, queue, now, out)
+            for record in self._outliers.awaiting_trial(model, now):
+                self._try(record, queue, now, out)
             if queue and self._live.ledger.with_room(model):
                 self._serve(model, queue, look_again, out)
         self._alarms.look_again(min((t for t in look_again if t > now), default=None))
@@ -109,20 +109,20 @@ class Matching:
 
     # -- trials --------------------------------------------------------------------------------
 
-    def _try(self, standing: Standing, queue: Queue, now: float, out: list[Decision]) -> None:
+    def _try(self, record: OutlierRecord, queue: Queue, now: float, out: list[Decision]) -> None:
         """Sends a queued request to a replica on trial, past the policy, which may never do so."""
-        waiting = next(self._fit_for_trial(standing, queue, now), None)
+        waiting = next(self._fit_for_trial(record, queue, now), None)
         if waiting is None:
             return
-        live, replica_id = self._live, standing.replica.replica_id
+        live, replica_id = self._live, record.replica.replica_id
         live.policy.withdrawn(waiting, live.fleet)
         live.ledger.resume(replica_id)
         self._open(waiting, Place(replica_id), out, trial=True)
         live.ledger.suspend(replica_id)
 
-    def _fit_for_trial(self, standing: Standing, queue: Queue, now: float) -> Iterator[Waiting]:
+    def _fit_for_trial(self, record: OutlierRecord, queue: Queue, now: float) -> Iterator[Waiting]:
         for waiting in islice(queue, _LOOKED_THROUGH):
-            if standing.replica.replica_id in waiting.avoid:
+            if record.replica.replica_id in waiting.avoid:
                 continue
-            if not self._troubles.is_suspect(waiting.request.id) and standing.suits(waiting, now):
+            if not self._troubles.is_suspect(waiting.request.id) and record.suits(waiting, now):
                 yield waiting

@@ -50,7 +50,7 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
-class Standing:
+class OutlierRecord:
     """One replica. Times on the scheduler's clock."""
 
     replica: ReplicaLoad
@@ -83,26 +83,26 @@ class Standing:
 
 
 class Outliers:
-    """The standings of all replicas. Every change of one is returned as decisions."""
+    """The records of all replicas. Every change of one is returned as decisions."""
 
     def __init__(self, settings: OutlierDetection, ledger: Ledger) -> None:
         self._settings = settings
         self._ledger = ledger
-        self._standings: dict[str, Standing] = {}
-        self._ejected: dict[str, Standing] = {}
+        self._records: dict[str, OutlierRecord] = {}
+        self._ejected: dict[str, OutlierRecord] = {}
 
     # -- what there is -------------------------------------------------------------------------
 
-    def standing(self, replica_id: str) -> Standing:
+    def record(self, replica_id: str) -> OutlierRecord:
         """Of one replica. Raises KeyError."""
-        return self._standings[replica_id]
+        return self._records[replica_id]
 
-    def ejected(self, model: str) -> list[Standing]:
+    def ejected(self, model: str) -> list[OutlierRecord]:
         """Of the model's replicas that are ejected and not draining."""
         return [
-            standing
-            for standing in self._ejected.values()
-            if standing.replica.model == model and not standing.replica.draining
+            record
+            for record in self._ejected.values()
+            if record.replica.model == model and not record.replica.draining
         ]
 
     def serves(self, model: str) -> bool:
@@ -112,125 +112,125 @@ class Outliers:
 
     def earliest_trial(self, model: str) -> float:
         """When the first of the model's ejected replicas may be tried; infinite without one."""
-        return min((standing.until for standing in self.ejected(model)), default=math.inf)
+        return min((record.until for record in self.ejected(model)), default=math.inf)
 
     def next_trial(self, now: float, queued: Callable[[str], int]) -> float | None:
         """When the next ejected replica may be tried, of models for which requests are queued."""
         times = [
-            standing.until
-            for standing in self._ejected.values()
-            if standing.until > now and queued(standing.replica.model)
+            record.until
+            for record in self._ejected.values()
+            if record.until > now and queued(record.replica.model)
         ]
         return min(times, default=None)
 
-    def awaiting_trial(self, model: str, now: float) -> list[Standing]:
+    def awaiting_trial(self, model: str, now: float) -> list[OutlierRecord]:
         """Those that may be tried now, the one that waits longest first."""
         if not self._ejected:
             return []
         ready = [
-            standing
-            for standing in self.ejected(model)
-            if standing.trial is None
-            and standing.until <= now
-            and standing.replica.running < standing.replica.slots
+            record
+            for record in self.ejected(model)
+            if record.trial is None
+            and record.until <= now
+            and record.replica.running < record.replica.slots
         ]
-        return sorted(ready, key=lambda standing: standing.until)
+        return sorted(ready, key=lambda record: record.until)
 
     # -- what happens --------------------------------------------------------------------------
 
     def add(self, replica: ReplicaLoad) -> None:
         """A replica is up, and in service."""
-        self._standings[replica.replica_id] = Standing(replica)
+        self._records[replica.replica_id] = OutlierRecord(replica)
 
     def remove(self, replica_id: str, now: float) -> list[Decision]:
         """A replica is gone; others may be needed now."""
-        standing = self._standings.pop(replica_id)
+        record = self._records.pop(replica_id)
         self._ejected.pop(replica_id, None)
-        return self.accept_again(standing.replica.model, now)
+        return self.accept_again(record.replica.model, now)
 
     def accept_again(self, model: str, now: float) -> list[Decision]:
         """Reinstates those that are too many to be ejected in the fleet as it is now."""
         surplus = len(self._outliers(model)) - self._most_ejected(model)
         if surplus <= 0:
             return []
-        first = sorted(self._outliers(model), key=lambda standing: standing.until)
-        return [self._reinstate(standing, now) for standing in first[:surplus]]
+        first = sorted(self._outliers(model), key=lambda record: record.until)
+        return [self._reinstate(record, now) for record in first[:surplus]]
 
     def tried(self, replica_id: str, request_id: str) -> None:
         """The request is on its way to a replica that is on trial."""
-        self._standings[replica_id].trial = request_id
+        self._records[replica_id].trial = request_id
 
     def began(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
         """The replica has sent a first token."""
         if replica_id not in self._ejected:
             return []
-        standing = self._ejected[replica_id]
-        by_trial = standing.reason is Reason.BUSY and standing.trial == request_id
-        if standing.reason is Reason.OVERDUE or by_trial:
-            return [self._reinstate(standing, now)]
+        record = self._ejected[replica_id]
+        by_trial = record.reason is Reason.BUSY and record.trial == request_id
+        if record.reason is Reason.OVERDUE or by_trial:
+            return [self._reinstate(record, now)]
         return []
 
     def finished(
         self, replica_id: str, request_id: str, dispatched_at: float, now: float
     ) -> list[Decision]:
         """The replica has answered a request that was sent to it at `dispatched_at`."""
-        standing = self._standings[replica_id]
-        if dispatched_at >= standing.failing_since:
-            standing.failures = 0
-        if standing.reason is Reason.OVERDUE or standing.trial == request_id:
-            return [self._reinstate(standing, now)]
-        if standing.reason is Reason.BUSY:
-            standing.until = now  # There is room again.
+        record = self._records[replica_id]
+        if dispatched_at >= record.failing_since:
+            record.failures = 0
+        if record.reason is Reason.OVERDUE or record.trial == request_id:
+            return [self._reinstate(record, now)]
+        if record.reason is Reason.BUSY:
+            record.until = now  # There is room again.
         return []
 
     def left(self, replica_id: str, request_id: str) -> None:
         """A request is no longer there; if it was a trial, nothing was learned from it."""
-        standing = self._ejected.get(replica_id)
-        if standing is not None and standing.trial == request_id:
-            standing.trial = None
+        record = self._ejected.get(replica_id)
+        if record is not None and record.trial == request_id:
+            record.trial = None
 
     def failed(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
         """An attempt failed by the replica's fault."""
-        standing, most = self._standings[replica_id], self._settings.consecutive_failures
-        if not standing.failures:
-            standing.failing_since = now
-        standing.failures += 1
-        if standing.trial == request_id:
-            return [self._eject(standing, Reason.FAILURES, now)]
-        if standing.reason is None and most and standing.failures >= most:
-            return self._eject_if_possible(standing, Reason.FAILURES, now)
+        record, most = self._records[replica_id], self._settings.consecutive_failures
+        if not record.failures:
+            record.failing_since = now
+        record.failures += 1
+        if record.trial == request_id:
+            return [self._eject_again(record, Reason.FAILURES, now)]
+        if record.reason is None and most and record.failures >= most:
+            return self._eject_if_possible(record, Reason.FAILURES, now)
         return []
 
     def forgive(self, replica_ids: Iterable[str]) -> None:
         """A request failed wherever it was sent: the fault may be its own."""
         for replica_id in replica_ids:
-            standing = self._standings.get(replica_id)
-            if standing is not None and standing.failures:
-                standing.failures -= 1
+            record = self._records.get(replica_id)
+            if record is not None and record.failures:
+                record.failures -= 1
 
     def refused(
         self, replica_id: str, request_id: str, retry_after_s: float | None, now: float
     ) -> list[Decision]:
         """The replica had no room for the request, and may have named a time to come back."""
-        standing = self._standings[replica_id]
-        if standing.reason is None or standing.trial == request_id:
-            return [self._eject(standing, Reason.BUSY, now, retry_after_s)]
-        if standing.reason is Reason.BUSY:
-            standing.until = max(standing.until, now + self._rest_s(standing, retry_after_s))
+        record = self._records[replica_id]
+        if record.reason is None or record.trial == request_id:
+            return [self._eject(record, Reason.BUSY, now, retry_after_s)]
+        if record.reason is Reason.BUSY:
+            record.until = max(record.until, now + self._rest_s(record, retry_after_s))
         return []
 
     def overdue(self, replica_id: str, now: float) -> list[Decision]:
         """The replica's first tokens are overdue. It may have to stay in service all the same."""
-        standing = self._standings[replica_id]
-        if standing.trial is not None:
-            return [self._eject(standing, Reason.OVERDUE, now)]
-        if standing.reason is not None:
+        record = self._records[replica_id]
+        if record.trial is not None:
+            return [self._eject_again(record, Reason.OVERDUE, now)]
+        if record.reason is not None:
             return []
-        return self._eject_if_possible(standing, Reason.OVERDUE, now)
+        return self._eject_if_possible(record, Reason.OVERDUE, now)
 
     # -- changes -------------------------------------------------------------------------------
 
-    def _outliers(self, model: str) -> list[Standing]:
+    def _outliers(self, model: str) -> list[OutlierRecord]:
         """Those that count for the share: a replica that is busy says so itself."""
         return [each for each in self.ejected(model) if each.reason is not Reason.BUSY]
 
@@ -239,35 +239,46 @@ class Outliers:
         share = math.ceil(accepting * self._settings.max_ejection_percent / 100)
         return max(0, min(accepting - 1, share))
 
-    def _eject_if_possible(self, standing: Standing, reason: Reason, now: float) -> list[Decision]:
-        model = standing.replica.model
-        if standing.replica.draining or len(self._outliers(model)) >= self._most_ejected(model):
-            return []
-        return [self._eject(standing, reason, now)]
+    def _may_be_ejected(self, record: OutlierRecord) -> bool:
+        model = record.replica.model
+        if record.replica.draining:
+            return False
+        return len(self._outliers(model)) < self._most_ejected(model)
+
+    def _eject_if_possible(
+        self, record: OutlierRecord, reason: Reason, now: float
+    ) -> list[Decision]:
+        return [self._eject(record, reason, now)] if self._may_be_ejected(record) else []
+
+    def _eject_again(self, record: OutlierRecord, reason: Reason, now: float) -> Eject:
+        """Its trial failed, be it for another reason than the one before."""
+        if record.reason is Reason.BUSY and not self._may_be_ejected(record):
+            reason = Reason.BUSY
+        return self._eject(record, reason, now)
 
     def _eject(
-        self, standing: Standing, reason: Reason, now: float, named_s: float | None = None
+        self, record: OutlierRecord, reason: Reason, now: float, named_s: float | None = None
     ) -> Eject:
-        settings, replica_id = self._settings, standing.replica.replica_id
-        if standing.reason is None:
-            past = int((now - standing.reinstated_at) / settings.interval_s)
-            standing.ejections = max(0, standing.ejections - past)
-        standing.ejections += 1
-        rest_s = self._rest_s(standing, named_s)
-        standing.reason, standing.until, standing.trial = reason, now + rest_s, None
-        self._ejected[replica_id] = standing
+        settings, replica_id = self._settings, record.replica.replica_id
+        if record.reason is None:
+            past = int((now - record.reinstated_at) / settings.interval_s)
+            record.ejections = max(0, record.ejections - past)
+        record.ejections += 1
+        rest_s = self._rest_s(record, named_s)
+        record.reason, record.until, record.trial = reason, now + rest_s, None
+        self._ejected[replica_id] = record
         self._ledger.suspend(replica_id)
-        return Eject(replica_id, reason, rest_s, standing.ejections)
+        return Eject(replica_id, reason, rest_s, record.ejections)
 
-    def _rest_s(self, standing: Standing, named_s: float | None) -> float:
-        own_s = self._settings.base_ejection_s * standing.ejections
+    def _rest_s(self, record: OutlierRecord, named_s: float | None) -> float:
+        own_s = self._settings.base_ejection_s * record.ejections
         rest_s = own_s if named_s is None else named_s
         return max(_SHORTEST_REST_S, min(rest_s, self._settings.max_ejection_s))
 
-    def _reinstate(self, standing: Standing, now: float) -> Reinstate:
-        replica_id = standing.replica.replica_id
-        standing.reason, standing.trial, standing.failures = None, None, 0
-        standing.reinstated_at = now
+    def _reinstate(self, record: OutlierRecord, now: float) -> Reinstate:
+        replica_id = record.replica.replica_id
+        record.reason, record.trial, record.failures = None, None, 0
+        record.reinstated_at = now
         del self._ejected[replica_id]
         self._ledger.resume(replica_id)
         return Reinstate(replica_id)

@@ -13,20 +13,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cato_backend.scheduling.first_tokens import FirstTokens, by_law_s, work_of
-from cato_backend.scheduling.outliers import Standing
+from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.replica import Attempt, ReplicaLoad
 
 LOOK_S = 0.05
 """Between two looks."""
-_FACTOR = 2.0
+_FACTOR = 1.5
 """Times what is expected."""
 _SHORTEST_S = 0.25
 """An engine pauses for so long by itself now and then."""
 _UNKNOWN_S = 0.8
 """The most that is waited for a first token, beside the time for its prompt, while nothing is known
 of how long one takes."""
-_TOGETHER = 8192
-"""Prompt tokens that an engine may compute in one step."""
+_AT_ONCE_S = 0.02
+"""Prompts that come so shortly after each other may be computed in one step."""
 _LONGEST_TRIAL_S = 0.9
 _MANY_TRIALS = 10
 _STARVED_S = 5.0
@@ -73,27 +73,28 @@ class Overdue:
         heard_at = self._signs[replica.replica_id].heard_at
         return now - max(since, heard_at, replica.last_token_at or 0.0)
 
-    def is_overdue(self, standing: Standing, now: float) -> bool:
+    def is_overdue(self, record: OutlierRecord, now: float) -> bool:
         """Whether the replica is silent for longer than its work explains."""
-        replica = standing.replica
+        replica = record.replica
         quiet_since = now - _SHORTEST_S / 2
         signs = self._signs[replica.replica_id]
         if (replica.last_token_at or 0.0) > quiet_since and signs.began_at > now - _STARVED_S:
             return False
-        attempt = self._oldest(standing)
+        attempt = self._oldest(record)
         if attempt is None:
             return False
         longest_s = self._longest_s(replica, attempt)
-        if standing.trial is not None:
-            longest_s = _patience_s(longest_s, standing, attempt)
+        if record.trial is not None:
+            longest_s = _patience_s(longest_s, record, attempt)
         if self.silent_s(replica, attempt.dispatched_at, now) > longest_s:
             return True
         return self._is_starved(replica, attempt, longest_s, now)
 
     def stalled(self, replica: ReplicaLoad, now: float) -> bool:
         """Whether answers on it have begun, and bring nothing though no prompt is in their way."""
-        decodes = replica.running > 0 and not replica.unstarted
-        return decodes and self.silent_s(replica, 0.0, now) > STALLED_S
+        if replica.unstarted or self.silent_s(replica, 0.0, now) <= STALLED_S:
+            return False
+        return any(not attempt.silent for attempt in replica.attempts.values())
 
     def _is_starved(
         self, replica: ReplicaLoad, attempt: Attempt, longest_s: float, now: float
@@ -105,19 +106,19 @@ class Overdue:
         elsewhere = self._of(attempt).elsewhere_since(replica.replica_id, since)
         return any(seconds < (now - since) / 4 for seconds in elsewhere)
 
-    def _oldest(self, standing: Standing) -> Attempt | None:
+    def _oldest(self, record: OutlierRecord) -> Attempt | None:
         """The attempt that is judged: the oldest without a token. What was left behind on a replica
         that has come back since says nothing."""
-        attempts = standing.replica.attempts
-        if standing.trial is not None:
-            attempt = attempts.get(standing.trial)
-            return attempt if attempt is not None and not attempt.started else None
-        unstarted = (
+        attempts = record.replica.attempts
+        if record.trial is not None:
+            attempt = attempts.get(record.trial)
+            return attempt if attempt is not None and attempt.silent else None
+        silent = (
             attempt
             for attempt in attempts.values()
-            if not attempt.started and attempt.dispatched_at >= standing.reinstated_at
+            if attempt.silent and attempt.dispatched_at >= record.reinstated_at
         )
-        return _streamed_first(unstarted)
+        return _streamed_first(silent)
 
     def _longest_s(self, replica: ReplicaLoad, attempt: Attempt) -> float:
         """How long the replica may be silent with this attempt on it."""
@@ -127,7 +128,8 @@ class Overdue:
         expected_s = self._of(attempt).expected_s(
             replica.replica_id,
             work_of(attempt, prompt_tokens),
-            0.0 if replica.profile is None else law_s,
+            law_s,
+            profiled=replica.profile is not None,
         )
         if expected_s is not None:
             return min(_SHORTEST_S, budget_s / 2) + _FACTOR * expected_s
@@ -139,11 +141,15 @@ class Overdue:
 
 
 def _under_way(replica: ReplicaLoad, attempt: Attempt) -> int:
-    """Prompt tokens that the engine can be at while it shows nothing: the largest prompt, or
-    several small ones together."""
-    unstarted = (each.pending_prefill for each in replica.attempts.values() if not each.started)
-    together = min(replica.pending_prefill, _TOGETHER)
-    return max(together, attempt.pending_prefill, *unstarted)
+    """Prompt tokens that the engine can be at while it shows nothing: the largest prompt, or those
+    that it began together."""
+    began_at = max(attempt.dispatched_at, replica.last_token_at or 0.0) + _AT_ONCE_S
+    largest = together = 0
+    for each in replica.attempts.values():
+        if each.silent:
+            largest = max(largest, each.uncached_tokens)
+            together += each.uncached_tokens if each.dispatched_at <= began_at else 0
+    return max(largest, min(together, replica.learned.limits.max_num_batched_tokens))
 
 
 def _streamed_first(attempts: Iterable[Attempt]) -> Attempt | None:
@@ -156,10 +162,10 @@ def _streamed_first(attempts: Iterable[Attempt]) -> Attempt | None:
     return oldest
 
 
-def _patience_s(longest_s: float, standing: Standing, attempt: Attempt) -> float:
-    """For a trial, more each time: a replica that is only slow has to be found to be so. After many
-    trials, as much as leaves its client half of the time."""
-    most_s = max(longest_s, _LONGEST_TRIAL_S)
-    if standing.ejections > _MANY_TRIALS:
-        most_s = max(most_s, (attempt.request.deadline - attempt.dispatched_at) / 2)
-    return min(longest_s * 2.0**standing.ejections, most_s)
+def _patience_s(longest_s: float, record: OutlierRecord, attempt: Attempt) -> float:
+    """For a trial, more each time: a replica that is only slow has to be found to be so. Its client
+    is left half of the time; the bound of seconds falls after many trials."""
+    half_s = (attempt.request.deadline - attempt.dispatched_at) / 2
+    if record.ejections <= _MANY_TRIALS:
+        half_s = min(half_s, _LONGEST_TRIAL_S)
+    return max(longest_s, min(longest_s * 2.0**record.ejections, half_s))

@@ -53,25 +53,24 @@ class Recovery:
         out.extend(looked.decisions)
         for replica in looked.overdue:
             for attempt in list(replica.attempts.values()):
-                if self._is_moved(attempt, now):
-                    self._move(attempt, now, out)
+                if attempt.silent:
+                    self._take_away(attempt, now, out)
         out.extend(Recall(each.request.id, each.number) for each in looked.standstill)
 
-    def _is_moved(self, attempt: Attempt, now: float) -> bool:
-        """Whether an attempt on an overdue replica is worth another elsewhere."""
+    def _take_away(self, attempt: Attempt, now: float, out: list[Decision]) -> None:
+        """From an overdue replica: for another, where its client still has use for the answer."""
         request = attempt.request
-        if attempt.started or not self._troubles.may_move(request.id):
-            return False
-        if attempt.emitted:  # Its answer has begun: it is of use until its end.
-            return request.resumable
-        return now < request.expires(self._limits.max_wait_s)
-
-    def _move(self, attempt: Attempt, now: float, out: list[Decision]) -> None:
-        request_id = attempt.request.id
-        self._troubles.moved(request_id)
-        self._live.close(request_id, Ending.FAILED)
-        out.append(Abort(request_id, attempt.number, moved=True))
-        self._again(attempt, now, out)
+        # An answer that has begun is of use until its end.
+        useful = attempt.emitted or now < request.expires(self._limits.max_wait_s)
+        if not useful:
+            self._live.close(request.id, Ending.FAILED)
+            out.append(Abort(request.id, attempt.number))
+            self._refuse(request, Refusal.EXPIRED, out)
+        elif self._troubles.may_move(request.id) and (request.resumable or not attempt.emitted):
+            self._troubles.moved(request.id)
+            self._live.close(request.id, Ending.FAILED)
+            out.append(Abort(request.id, attempt.number, moved=True))
+            self._again(attempt, now, out)
 
     def _again(
         self,
@@ -118,7 +117,7 @@ class Recovery:
         if waiting is not None:
             self._live.drop(request_id)
             self._refuse(waiting.request, refusal, out)
-        elif attempt is not None and not attempt.started:
+        elif attempt is not None and attempt.silent:
             self._live.close(request_id, Ending.FAILED)
             out.append(Abort(request_id, attempt.number))
             self._refuse(attempt.request, refusal, out)

@@ -48,14 +48,25 @@ class Attempt:
     """Prompt tokens that its replica had to compute at the dispatch, its own included."""
 
     @property
+    def silent(self) -> bool:
+        """Whether nothing has come of it."""
+        return self.first_token_at is None
+
+    @property
     def started(self) -> bool:
-        """Whether its prompt is prefilled."""
-        return self.first_token_at is not None
+        """Whether its prompt is prefilled. An answer that comes whole does not show when it is:
+        counted as pending until the end, one alone would make a replica look busy."""
+        return self.first_token_at is not None or not self.request.streams
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Prompt tokens that were to be computed at the dispatch."""
+        return max(0, self.prompt_tokens - self.cached_tokens)
 
     @property
     def pending_prefill(self) -> int:
         """Prompt tokens that are still to be computed."""
-        return 0 if self.started else max(0, self.prompt_tokens - self.cached_tokens)
+        return 0 if self.started else self.uncached_tokens
 
     @property
     def outstanding_tokens(self) -> int:
@@ -108,7 +119,8 @@ class ReplicaView(Protocol):
 
     @property
     def unstarted(self) -> int:
-        """Of these, how many have not had their first token: queued in the engine or prefilling."""
+        """Of these, how many have not had their first token, of those that are streamed: queued in
+        the engine or prefilling."""
         ...
 
     @property

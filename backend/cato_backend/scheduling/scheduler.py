@@ -21,7 +21,7 @@ from cato_backend.scheduling.events import (
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
-from cato_backend.scheduling.outliers import Standing
+from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.pace import Pace
 from cato_backend.scheduling.patience import Patience
 from cato_backend.scheduling.policies.base import Policy
@@ -78,10 +78,10 @@ class Scheduler:
         ledger = self._live.ledger
         return ledger.replica(replica_id) if ledger.has_replica(replica_id) else None
 
-    def standing(self, replica_id: str) -> Standing:
+    def outlier_record(self, replica_id: str) -> OutlierRecord:
         """Whether a replica that is up gets requests, and if not, why: live, never to be written.
         Raises KeyError."""
-        return self._health.outliers.standing(replica_id)
+        return self._health.outliers.record(replica_id)
 
     def waiting(self, model: str) -> int:
         """How many requests for the model are queued."""
@@ -147,7 +147,7 @@ class Scheduler:
         attempt = self._live.current(event.request_id, event.attempt)
         if attempt is None:
             return False
-        begins = not attempt.started
+        begins = attempt.silent
         looks = self._live.progress(attempt, event)
         if begins:
             self._live.troubles.began(attempt)

@@ -126,7 +126,7 @@ class Troubles:
         replica_id = attempt.replica_id
         self._of[attempt.request.id].failed_on.append(replica_id)
         failures = self._failures[replica_id]
-        failures.append(_Failure(attempt.request.id, now, attempt.started))
+        failures.append(_Failure(attempt.request.id, now, started=not attempt.silent))
         together = [each for each in failures if now - each.at <= _TOGETHER_S]
         if len(together) > 1 and any(each.started for each in together):
             self._excuse(replica_id, together)
@@ -138,7 +138,7 @@ class Troubles:
         recent = [each for each in before if now - each.at <= _BEFORE_DEATH_S]
         self._excuse(replica_id, recent)
         for attempt in lost:
-            self._interrupted(attempt.request.id, starting=not attempt.started)
+            self._interrupted(attempt.request.id, starting=attempt.silent)
         return [each.request_id for each in recent if self.refusal(each.request_id) is not None]
 
     def _excuse(self, replica_id: str, failures: Iterable[_Failure]) -> None:

@@ -17,6 +17,10 @@ class FaultKind(StrEnum):
     """The connection is reset before any response."""
     ERROR = "error"
     """An HTTP error before the stream."""
+    HANG = "hang"
+    """Nothing is answered, not even headers, and the connection stays open."""
+    HTML = "html"
+    """A page, as a proxy in front of the server may send, with the status that the fault names."""
     STREAM_ERROR = "stream_error"
     """vLLM's error event in the stream, then [DONE]."""
     DIE = "die"
@@ -37,6 +41,8 @@ class Fault:
     after_tokens: int = 0
     status: int = 500
     times: int | None = None
+    retry_after: str = ""
+    """The header of this name, of an HTTP error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,9 @@ class Script:
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""
     fault: Fault | None = None
+    deadly: str = ""
+    """A request whose body contains this kills the server before its first token: as `listening`
+    set to False."""
 
     @property
     def served(self) -> Served:

@@ -6,6 +6,7 @@ dictionary of what must be true. Each story is replayed from its event log in th
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 
@@ -17,12 +18,18 @@ from cato_backend.scheduling import (
     Abort,
     AttemptFailed,
     Cancelled,
+    Cause,
     Dispatch,
+    Eject,
     Event,
     Finished,
     Limits,
     OthersRunning,
     Progressed,
+    Reason,
+    Recall,
+    Refusal,
+    Reinstate,
     Reject,
     ReplicaDown,
     ReplicaDraining,
@@ -57,6 +64,23 @@ class Live:
     attempt: int = 0
     warm: bool = False
     typed: bool = False
+    started: bool = False
+    """Whether its attempt has brought a token."""
+    seen: bool = False
+    """Whether any attempt has."""
+    lost_unstarted: int = 0
+    """Attempts in a row that ended on their replica before a token."""
+    broken: int = 0
+    """Attempts that ended without an answer, unless they were moved or found no room."""
+
+
+@dataclass
+class Out:
+    """What the model knows of an ejected replica."""
+
+    reason: Reason
+    until: float
+    trial: str | None = None
 
 
 class Fleet(RuleBasedStateMachine):
@@ -76,6 +100,7 @@ class Fleet(RuleBasedStateMachine):
         self.log = [encode_opening(Opening(run="r", policy=self.policy, limits=LIMITS))]
         self.pseudonyms = Pseudonyms(b"key")
         self.draining: set[str] = set()
+        self.out: dict[str, Out] = {}
         self.scheduler = Scheduler(make_policy(self.policy), LIMITS)
 
     def tell(self, event: Event) -> None:
@@ -91,15 +116,46 @@ class Fleet(RuleBasedStateMachine):
                 assert live.replica is None, "dispatched while it runs"
                 assert replica in self.replicas - self.draining
                 assert attempt == live.attempt + 1
-                live.replica, live.attempt = replica, attempt
-            case Abort(name, attempt):
+                live.replica, live.attempt, live.started = replica, attempt, False
+                self.check_trial(name, replica)
+            case Abort(name, attempt, moved):
                 if name in self.live:  # A cancelled one has left already.
-                    assert self.live[name].attempt == attempt
-                    self.live[name].replica = None
-            case Reject(name):
-                assert self.live.pop(name).replica is None, "rejected while it runs"
+                    live = self.live[name]
+                    assert live.attempt == attempt
+                    assert not (moved and live.started), "moved though its answer has begun"
+                    self.ended(name)
+            case Recall(name, attempt):
+                live = self.live[name]
+                assert live.attempt == attempt
+                assert live.started, "recalled, but there is nothing to continue"
+            case Reject(name, refusal):
+                live = self.live.pop(name)
+                assert live.replica is None, "rejected while it runs"
+                if refusal is Refusal.REPLICAS_DIED:
+                    assert live.lost_unstarted >= 2, "an innocent request is refused"
+                if refusal is Refusal.REPLICA_FAILED:
+                    assert live.seen or live.broken >= LIMITS.max_attempts
+            case Eject(name, reason, rest_s):
+                self.out[name] = Out(reason, self.now + rest_s)
+            case Reinstate(name):
+                del self.out[name]
             case WakeAt(time):
                 assert time >= 0
+
+    def check_trial(self, request: str, replica: str) -> None:
+        out = self.out.get(replica)
+        if out is not None:
+            assert out.until <= self.now, "sent to an ejected replica"
+            assert out.trial is None, "two requests try the same replica"
+            out.trial = request
+
+    def ended(self, name: str) -> None:
+        """Its attempt is over."""
+        live = self.live[name]
+        out = self.out.get(live.replica or "")
+        if out is not None and out.trial == name:
+            out.trial = None
+        live.replica = None
 
     def running(self) -> list[str]:
         return [name for name, live in self.live.items() if live.replica is not None]
@@ -118,6 +174,7 @@ class Fleet(RuleBasedStateMachine):
             resumable=data.draw(st.booleans()),
         )
         new = replace(new, prompt_blocks=data.draw(PROMPTS), warm=data.draw(st.booleans()))
+        new = replace(new, streams=data.draw(st.booleans()))
         typed = self.people_type and supersede
         if typed:
             new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
@@ -129,6 +186,11 @@ class Fleet(RuleBasedStateMachine):
         if name in self.replicas:
             self.replicas.remove(name)
             self.draining.discard(name)
+            self.out.pop(name, None)
+            for live in self.live.values():
+                if live.replica == name:
+                    live.broken += 1
+                    live.lost_unstarted += not live.started
             self.tell(ReplicaDown(name))
         else:
             self.replicas.add(name)
@@ -150,25 +212,38 @@ class Fleet(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.running()))
         prompt = data.draw(st.none() | st.integers(1, 200))
         cached = None if prompt is None else data.draw(st.integers(0, prompt))
+        live = self.live[name]
+        live.started, live.lost_unstarted = True, 0
+        live.seen = live.seen or tokens > 0
         self.tell(Progressed(name, self.live[name].attempt, tokens, prompt, cached))
 
     @precondition(lambda self: self.running())
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.running()))
+        out = self.out.get(self.live[name].replica or "")
+        if out is not None and out.reason is Reason.BUSY:
+            out.until = self.now  # There is room again.
+        self.ended(name)
         self.tell(Finished(name, self.live.pop(name).attempt))
 
     @precondition(lambda self: self.running())
-    @rule(data=st.data(), resumable=st.booleans())
-    def fail(self, data: st.DataObject, resumable: bool) -> None:
+    @rule(data=st.data(), resumable=st.booleans(), cause=st.sampled_from(Cause))
+    def fail(self, data: st.DataObject, resumable: bool, cause: Cause) -> None:
         name = data.draw(st.sampled_from(self.running()))
-        self.live[name].replica = None
-        self.tell(AttemptFailed(name, self.live[name].attempt, resumable))
+        live = self.live[name]
+        rest_s = data.draw(st.none() | st.floats(0, 20)) if cause is Cause.BUSY else None
+        if cause in (Cause.ERROR, Cause.NOT_SENT):
+            live.broken += 1
+            live.lost_unstarted += not live.started
+        self.ended(name)
+        self.tell(AttemptFailed(name, live.attempt, resumable, cause, rest_s))
 
     @precondition(lambda self: self.live)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.live)))
+        self.ended(name)
         del self.live[name]
         self.tell(Cancelled(name))
 
@@ -182,10 +257,15 @@ class Fleet(RuleBasedStateMachine):
         for load in self.scheduler.replicas:
             here = [live for live in self.live.values() if live.replica == load.replica_id]
             assert load.running == len(here) <= self.max_running
+            assert load.suspended == (load.replica_id in self.out)
             assert (load.outstanding_tokens == 0) or here
             assert load.outstanding_tokens >= 0
             attempts = list(load.attempts.values())
-            unstarted = [attempt for attempt in attempts if attempt.first_token_at is None]
+            unstarted = [
+                attempt
+                for attempt in attempts
+                if attempt.first_token_at is None and attempt.request.streams
+            ]
             assert load.unstarted == len(unstarted)
             assert load.decoding == len(attempts) - len(unstarted) + load.others
             assert load.pending_prefill == sum(attempt.pending_prefill for attempt in unstarted)
@@ -200,8 +280,16 @@ class Fleet(RuleBasedStateMachine):
         assert self.scheduler.waiting(MODEL) == len(waiting)
 
     @invariant()
+    def enough_stay_in_service(self) -> None:
+        accepting = self.replicas - self.draining
+        outliers = [n for n in accepting if n in self.out and self.out[n].reason != Reason.BUSY]
+        share = math.ceil(len(accepting) * LIMITS.outliers.max_ejection_percent / 100)
+        assert len(outliers) <= max(0, min(len(accepting) - 1, share))
+
+    @invariant()
     def nobody_waits_beside_an_idle_replica(self) -> None:
-        accepting = [r for r in self.scheduler.replicas if r.replica_id not in self.draining]
+        kept_out = self.draining | self.out.keys()
+        accepting = [r for r in self.scheduler.replicas if r.replica_id not in kept_out]
         # Others leave at least one slot, however many they are.
         slots = self.max_running
         most = 1 if self.keeps_one_busy else slots

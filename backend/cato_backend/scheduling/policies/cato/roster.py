@@ -67,7 +67,10 @@ class Roster:
         """A replica has shown how fast it is."""
         old, new = self.pace, book.pace(now)
         self.pace = Pace(
-            *(before + _PACE_RATE * (after - before) for before, after in zip(old, new, strict=True))
+            *(
+                before + _PACE_RATE * (after - before)
+                for before, after in zip(old, new, strict=True)
+            )
         )
 
     def changed(self, book: Book) -> None:
