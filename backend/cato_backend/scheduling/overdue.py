@@ -30,7 +30,7 @@ _AT_ONCE_S = 0.02
 _LONGEST_TRIAL_S = 0.9
 _MANY_TRIALS = 10
 _STARVED_S = 5.0
-_STARVED_FACTOR = 10.0
+_STARVED_FACTOR = 5.0
 """No answer may begin for longer on a replica where others go on, while elsewhere they begin."""
 STALLED_S = 3.0
 """Answers that have begun and bring nothing for so long, while nothing is to be prefilled."""
