@@ -42,7 +42,7 @@ class Fault:
     status: int = 500
     times: int | None = None
     retry_after: str = ""
-    """The header of this name, of an HTTP error."""
+    """The header of this name, of an HTTP error or a page."""
 
 
 @dataclass(frozen=True, slots=True)

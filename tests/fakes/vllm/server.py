@@ -205,8 +205,9 @@ async def _refuse(request: web.Request, fault: Fault) -> web.Response:
     if fault.kind is FaultKind.HANG:
         await asyncio.get_running_loop().create_future()
     if fault.kind is FaultKind.HTML:
-        return web.Response(text=_PAGE, content_type="text/html", status=fault.status)
-    response = refusal(errors.internal(fault.status))
+        response = web.Response(text=_PAGE, content_type="text/html", status=fault.status)
+    else:
+        response = refusal(errors.internal(fault.status))
     if fault.retry_after:
         response.headers["Retry-After"] = fault.retry_after
     return response
