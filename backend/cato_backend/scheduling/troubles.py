@@ -43,6 +43,8 @@ class Trouble:
 @dataclass(slots=True)
 class _Failure:
     request_id: str
+    """Clients may use the same again for another request."""
+    trouble: Trouble
     at: float
     started: bool
     excused: bool = False
@@ -123,12 +125,15 @@ class Troubles:
 
     def failed(self, attempt: Attempt, now: float) -> None:
         """The attempt failed by its replica's fault; with others, if the engine has died."""
-        replica_id = attempt.replica_id
-        self._of[attempt.request.id].failed_on.append(replica_id)
+        replica_id, request_id = attempt.replica_id, attempt.request.id
+        trouble = self._of[request_id]
+        trouble.failed_on.append(replica_id)
         failures = self._failures[replica_id]
-        failures.append(_Failure(attempt.request.id, now, started=not attempt.silent))
-        together = [each for each in failures if now - each.at <= _TOGETHER_S]
-        if len(together) > 1 and any(each.started for each in together):
+        failures.append(_Failure(request_id, trouble, now, started=not attempt.silent))
+        since = max(now - _TOGETHER_S, attempt.dispatched_at)
+        together = [each for each in failures if each.at >= since]
+        others = any(each.trouble is not trouble for each in together)
+        if others and any(each.started for each in together):
             self._excuse(replica_id, together)
 
     def died(self, replica_id: str, lost: Iterable[Attempt], now: float) -> list[str]:
@@ -138,20 +143,20 @@ class Troubles:
         recent = [each for each in before if now - each.at <= _BEFORE_DEATH_S]
         self._excuse(replica_id, recent)
         for attempt in lost:
-            self._interrupted(attempt.request.id, starting=attempt.silent)
-        return [each.request_id for each in recent if self.refusal(each.request_id) is not None]
+            _interrupt(self._of[attempt.request.id], starting=attempt.silent)
+        live = {each.request_id for each in recent if self._of.get(each.request_id) is each.trouble}
+        return sorted(name for name in live if self.refusal(name) is not None)
 
     def _excuse(self, replica_id: str, failures: Iterable[_Failure]) -> None:
         """These attempts did not fail by themselves."""
         for failure in failures:
-            trouble = self._of.get(failure.request_id)
-            if failure.excused or trouble is None:
-                continue
-            failure.excused = True
-            trouble.failed_on.remove(replica_id)
-            self._interrupted(failure.request_id, starting=not failure.started)
+            if not failure.excused:
+                failure.excused = True
+                failure.trouble.failed_on.remove(replica_id)
+                _interrupt(failure.trouble, starting=not failure.started)
 
-    def _interrupted(self, request_id: str, *, starting: bool) -> None:
-        trouble = self._of[request_id]
-        trouble.interruptions += 1
-        trouble.deaths += starting
+
+def _interrupt(trouble: Trouble, *, starting: bool) -> None:
+    """An attempt of the request has ended with its replica."""
+    trouble.interruptions += 1
+    trouble.deaths += starting

@@ -223,23 +223,25 @@ async def test_a_replica_that_fails_every_request_is_ejected_after_few(
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 async def test_a_mistake_of_the_client_is_no_failure_of_the_replica(
-    pair: Site, status: int
+    tmp_path: Path, status: int
 ) -> None:
-    for fake in pair.fakes:
-        await fake.change(fault=Fault(FaultKind.ERROR, status=status))
-    for _ in range(12):
-        assert (await pair.post(BODY)).status in (400, status)
-    assert await pair.total("cato_replica_ejected") == 0
+    async with fleet(tmp_path) as site:
+        for fake in site.fakes:
+            await fake.change(fault=Fault(FaultKind.ERROR, status=status))
+        for _ in range(12):
+            assert (await site.post(BODY)).status in (400, status)
+        assert await site.total("cato_replica_ejected") == 0
 
 
-async def test_where_every_replica_fails_none_is_given_up(pair: Site) -> None:
-    for fake in pair.fakes:
-        await fake.change(fault=Fault(FaultKind.ERROR, times=12))
-    answers = [await pair.post(BODY) for _ in range(6)]
-    assert {answer.status for answer in answers} == {502}
-    for fake in pair.fakes:
-        await fake.change(fault=None)
-    assert (await pair.post(BODY)).status == 200
+async def test_where_every_replica_fails_none_is_given_up(tmp_path: Path) -> None:
+    async with fleet(tmp_path) as site:
+        for fake in site.fakes:
+            await fake.change(fault=Fault(FaultKind.ERROR))
+        answers = await asyncio.gather(*(site.post(BODY) for _ in range(6)))
+        assert {answer.status for answer in answers} == {502}
+        for fake in site.fakes:
+            await fake.change(fault=None)
+        assert (await site.post(BODY)).status == 200
 
 
 # -- back-pressure ---------------------------------------------------------------------------------

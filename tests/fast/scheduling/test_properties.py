@@ -163,8 +163,9 @@ class Fleet(RuleBasedStateMachine):
     @rule(data=st.data(), document=st.sampled_from(["", "d1", "d2"]), supersede=st.booleans())
     def submit(self, data: st.DataObject, document: str, supersede: bool) -> None:
         self.count += 1
+        free = next(n for n in range(self.count) if f"r{n}" not in self.live)
         new = request(
-            f"r{self.count}",
+            f"r{free}",  # Ids are used again, as clients may do.
             arrival=self.now,
             ttft_s=data.draw(st.floats(0.1, 10)),
             worthless_after_s=data.draw(st.none() | st.floats(0.1, 5)),
