@@ -16,7 +16,9 @@ CatoError
     ├── NotFound           404: no such model, request or path
     ├── MethodNotAllowed   405
     ├── Superseded         409: a newer request of the same document took its place
+    ├── PoisonRequest      422: two replicas died while they were starting it
     ├── Overloaded         429: the queue is full; carries when to come back
+    │   └── ReplicasBusy   429: every replica refuses requests until after the deadline
     ├── NoReplica          503: no healthy replica until the deadline
     ├── TooManyConnections 503: carries when to come back
     ├── ShuttingDown       503: the server ends; carries when to come back
@@ -182,6 +184,23 @@ class Overloaded(RequestError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ReplicasBusy(Overloaded):
+    """Every replica refuses requests for longer than this one can wait."""
+
+    code = "replicas_busy"
+
+
+class PoisonRequest(RequestError):
+    """Replicas died while they were starting this very request: it is not tried on another.
+
+    A status that clients do not retry by themselves.
+    """
+
+    status = 422
+    type = "invalid_request_error"
+    code = "replicas_died"
 
 
 class NoReplica(RequestError):

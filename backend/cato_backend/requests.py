@@ -89,6 +89,8 @@ class Request:
     the model, or another of its names."""
     context_tokens: int = 0
     """Prompt and output that a replica's context must hold; 0 where any does."""
+    streams: bool = True
+    """Whether the client sees each token; else nothing before the end."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 

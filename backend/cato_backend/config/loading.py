@@ -19,6 +19,7 @@ from cato_backend.config.fleet import (
 from cato_backend.config.sections import (
     SECRET,
     Frozen,
+    OutlierDetectionConfig,
     SchedulingConfig,
     ServerConfig,
     TargetsConfig,
@@ -33,6 +34,7 @@ class Config(Frozen):
 
     server: ServerConfig = ServerConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
+    outlier_detection: OutlierDetectionConfig = OutlierDetectionConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
     health_check: HealthCheckConfig = HealthCheckConfig()

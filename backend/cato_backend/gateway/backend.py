@@ -30,6 +30,7 @@ from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.ejections import Ejections
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import local_launchers, watch_static
@@ -39,7 +40,7 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
 from cato_backend.runtime.upstreams import Timeouts, Upstreams
-from cato_backend.scheduling import Limits, Scheduler, make_policy
+from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
 from cato_backend.wire.paths import state_dir
@@ -76,6 +77,7 @@ async def running_backend(
         stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
         fleet = Fleet(config.health_check, runtime, session, on_news)
         stack.push_async_callback(fleet.close)
+        runtime.watch(Ejections(runtime.metrics, fleet.on_note).note)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
@@ -162,6 +164,7 @@ def _limits(config: Config) -> Limits:
         max_waiting_per_session=scheduling.max_waiting_per_session,
         max_wait_s=scheduling.max_wait_s,
         max_attempts=scheduling.max_attempts,
+        outliers=OutlierDetection(**config.outlier_detection.model_dump()),
     )
 
 

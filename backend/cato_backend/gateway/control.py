@@ -17,6 +17,7 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
 from cato_backend.runtime.standing import ReplicaState, Standing
+from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 
 
@@ -104,14 +105,33 @@ def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
     is_up = standing.state is ReplicaState.UP
     return {
         "id": standing.replica_id,
-        "state": "draining" if is_up and load is not None and load.draining else standing.state,
+        "state": _state(gateway, standing, load),
         "since": datetime.fromtimestamp(standing.since, UTC).isoformat(timespec="milliseconds"),
         "model": None if load is None else load.model,
         "running": 0 if load is None else load.running,
         "reason": "" if is_up else standing.reason,
         "remedy": standing.remedy,
         "law": None if load is None else summary(load, gateway.runtime.clock()),
+        **_ejection(gateway, load),
     }
+
+
+def _state(gateway: Gateway, standing: Standing, load: ReplicaLoad | None) -> str:
+    """The fleet's word; of a replica that is up, what the scheduler does with it."""
+    if standing.state is not ReplicaState.UP or load is None:
+        return standing.state
+    if load.draining:
+        return "draining"
+    return gateway.runtime.outlier_record(load.replica_id).state(gateway.runtime.clock())
+
+
+def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
+    """Why a replica is ejected, and when it is tried again; empty values where it is not."""
+    if load is None:
+        return {"ejected_for": None, "next_trial_s": None}
+    record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
+    next_trial_s = round(max(0.0, record.until - now), 3) if record.reason else None
+    return {"ejected_for": record.reason, "next_trial_s": next_trial_s}
 
 
 def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:

@@ -148,6 +148,7 @@ async def make_call(
         prompt_blocks=prompt_blocks(text, facts.name if facts.parent else ""),
         expected_tokens=headers.expected_tokens,
         context_tokens=max(least, _capped(wanted, served)),
+        streams=bool(draft.body.get("stream")),
     )
     return Call(
         request,

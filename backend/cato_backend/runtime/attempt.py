@@ -34,6 +34,14 @@ class Unreachable(AttemptBroken):
         self.was_sent = was_sent
 
 
+class Died(AttemptBroken):
+    """The connection broke, and new ones are refused: the replica has died."""
+
+
+class NotSent(AttemptBroken):
+    """The replica was never asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a replica may send nothing before its attempt is broken off, in seconds."""
@@ -50,11 +58,6 @@ class Attempts:
     def __init__(self, upstreams: Upstreams, patience: Patience | None = None) -> None:
         self._upstreams = upstreams
         self._patience = patience or Patience()
-
-    @staticmethod
-    def can_resume(flight: Flight) -> bool:
-        """Whether what the client has seen so far can be continued by another replica."""
-        return not flight.begun or can_resume(flight.call, flight.answer)
 
     async def run(
         self,
@@ -84,7 +87,7 @@ class Attempts:
             flight.start_over()
             return first
         if not can_resume(flight.call, flight.answer):
-            raise AttemptBroken("what was sent cannot be continued")
+            raise NotSent("what was sent cannot be continued")
         return render_resumed(flight.call, flight.answer, first, leg.facts.max_model_len)
 
     async def _send(
@@ -102,7 +105,8 @@ class Attempts:
             reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
-                    raise refusal(reply.status, await reply.read_all(), flight.call.kind)
+                    data = await reply.read_all()
+                    raise refusal(reply.status, data, flight.call.kind, reply.retry_after)
                 await relay(flight, reply, outlet)
             finally:
                 reply.release()
@@ -111,7 +115,12 @@ class Attempts:
                 raise
             raise refusal(error.status, error.body, flight.call.kind) from error
         except CannotConnect as error:
+            if error.was_sent and not await self._upstreams.is_listening(endpoint.url):
+                raise Died(str(error)) from error
             raise Unreachable(str(error), was_sent=error.was_sent) from error
+        except ConnectionError as error:
+            broken = AttemptBroken if await self._upstreams.is_listening(endpoint.url) else Died
+            raise broken(f"{type(error).__name__}: {error}") from error
         except (OSError, BadReply) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:

@@ -167,6 +167,11 @@ class Fleet:
         self._withdraw(replica_id)
         self._watcher.lose(replica_id)
 
+    def died(self, replica_id: str) -> None:
+        """Takes a replica out of service at once, with what runs on it."""
+        self._remove(replica_id)
+        self._watcher.lose(replica_id)
+
     def suspect(self, replica_id: str) -> None:
         """Checks the health of a replica that broke an attempt off."""
         self._watcher.look(replica_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cato_backend.profile_files.profile import Profile
+from cato_backend.runtime.attempt import NotSent
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import CallOutdated
@@ -149,11 +149,11 @@ class Members:
         return self._catalog.unresolved > 0 or self._dispatcher.scheduler.starves
 
     def leg(self, call: Call, dispatch: Dispatch) -> Leg:
-        """Returns where an attempt goes. Raises AttemptBroken where the replica is gone."""
+        """Returns where an attempt goes. Raises NotSent where the replica is gone."""
         request, endpoint = call.request, self._endpoints.get(dispatch.replica_id)
         name = request.adapter or request.model
         if endpoint is None or name not in self._catalog:
-            raise AttemptBroken("it is gone")
+            raise NotSent("it is gone")
         facts = self._catalog.facts(name)
         own = facts.max_model_len if endpoint.max_model_len is None else endpoint.max_model_len
         return Leg(

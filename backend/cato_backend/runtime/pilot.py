@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 from cato_backend.errors import RequestError
-from cato_backend.runtime.attempt import Attempts, Unreachable
+from cato_backend.runtime.attempt import Attempts, Died, NotSent, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Leg
-from cato_backend.runtime.flight import CallOutdated, Ended, Flight, Interrupted
+from cato_backend.runtime.flight import CallOutdated, Ended, Flight, Interrupted, Recalled
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.predictions import Predictions
-from cato_backend.runtime.replica_errors import Misdirected, PromptTooLong
-from cato_backend.scheduling import AttemptFailed, Dispatch, Finished
+from cato_backend.runtime.replica_errors import Busy, Misdirected, PromptTooLong
+from cato_backend.scheduling import AttemptFailed, Cause, Dispatch, Finished
 from cato_backend.wire.headers import CancelReason
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,10 @@ class Membership(Protocol):
 
     def lost(self, replica_id: str) -> None:
         """Handles a replica to which no connection could be opened."""
+        ...
+
+    def died(self, replica_id: str) -> None:
+        """Handles a replica whose connections broke and that refuses new ones."""
         ...
 
     def suspect(self, replica_id: str) -> None:
@@ -42,7 +46,7 @@ class Membership(Protocol):
 class Pilot:
     """Between the scheduler's verdicts on a call and the replicas' streams.
 
-    `leg` tells where an attempt goes, and raises AttemptBroken where that is gone.
+    `leg` tells where an attempt goes, and raises NotSent where that is gone.
     """
 
     def __init__(
@@ -91,6 +95,9 @@ class Pilot:
                 await self._run(flight, leg, delivery)
         except Interrupted:
             return False
+        except Recalled:
+            self._recalled(dispatch)
+            return False
         except AttemptBroken as error:
             self._broken(flight, dispatch, error)
             return False
@@ -120,15 +127,36 @@ class Pilot:
     def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
         log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
         self._scores.broken()
-        if isinstance(error, Unreachable):
-            self._membership.lost(dispatch.replica_id)
-            if not flight.begun and not error.was_sent:
-                # Nothing was sent: the attempt does not count, and the call may go anywhere.
-                raise CallOutdated from error
-        else:
-            self._membership.suspect(dispatch.replica_id)
-        resumable = self._attempts.can_resume(flight)
-        self._dispatcher.tell(AttemptFailed(dispatch.request_id, dispatch.attempt, resumable))
+        self._report(flight, dispatch.replica_id, error)
+        cause, retry_after_s = _cause(error)
+        failed = AttemptFailed(
+            dispatch.request_id, dispatch.attempt, flight.can_move, cause, retry_after_s
+        )
+        self._dispatcher.tell(failed)
+
+    def _report(self, flight: Flight, replica_id: str, error: AttemptBroken) -> None:
+        """Tells what the failure says about the replica. Raises CallOutdated."""
+        match error:
+            case Died():
+                self._membership.died(replica_id)
+            case Unreachable():
+                self._membership.lost(replica_id)
+                if not flight.begun and not error.was_sent:
+                    # Nothing was sent: the attempt does not count, and the call may go anywhere.
+                    raise CallOutdated from error
+            case Busy() | NotSent():
+                pass
+            case _:
+                self._membership.suspect(replica_id)
+
+    def _recalled(self, dispatch: Dispatch) -> None:
+        log.warning(
+            "request %s: replica %s: no token comes", dispatch.request_id, dispatch.replica_id
+        )
+        self._scores.moved()
+        self._dispatcher.tell(
+            AttemptFailed(dispatch.request_id, dispatch.attempt, cause=Cause.RECALLED)
+        )
 
     def _describe(self, flight: Flight, replica_id: str) -> Started:
         request = flight.call.request
@@ -146,3 +174,10 @@ class Pilot:
         now = self._dispatcher.clock()
         self._scores.finished(flight, now)
         self._predictions.observe(flight, now)
+
+
+def _cause(error: AttemptBroken) -> tuple[Cause, float | None]:
+    """Why, and when a busy replica wants to be asked again."""
+    if isinstance(error, Busy):
+        return Cause.BUSY, error.retry_after_s
+    return (Cause.NOT_SENT if isinstance(error, NotSent) else Cause.ERROR), None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from math import isfinite
 from typing import Any, cast
 
 import orjson
@@ -17,6 +20,7 @@ _CLIENT_ERRORS = frozenset({400, 404, 413, 422})
 _KEY_REFUSED = frozenset({401, 403})
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _TOO_LONG = re.compile(r"maximum context length|context (size|window)", re.IGNORECASE)
+_LONGEST_S = 3600.0
 
 
 class PromptTooLong(InvalidRequest):
@@ -36,10 +40,23 @@ class Misdirected(Exception):
         self.verdict = verdict
 
 
-def refusal(status: int, data: bytes, kind: Kind) -> RequestError | AttemptBroken | Misdirected:
+class Busy(AttemptBroken):
+    """The replica has no room now. `retry_after_s`: when it wants to be asked again; None where it
+    does not say."""
+
+    def __init__(self, text: str, retry_after_s: float | None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+def refusal(
+    status: int, data: bytes, kind: Kind, retry_after: str = ""
+) -> RequestError | AttemptBroken | Misdirected:
     """What a replica's error status means: the client's own fault, or the replica's."""
     if status in _KEY_REFUSED:
         return Misdirected(AttemptBroken(f"HTTP {status}"))
+    if _is_busy(status, data, retry_after):
+        return Busy(f"HTTP {status}", _seconds(retry_after))
     if status not in _CLIENT_ERRORS:
         # Its message is not told: it may hold the prompt.
         return AttemptBroken(f"HTTP {status}")
@@ -74,6 +91,35 @@ class _Error:
     param: str | None = None
     code: str = ""
     type: str = ""
+
+
+def _is_busy(status: int, data: bytes, retry_after: str) -> bool:
+    """429 says so. 503 says it with Retry-After, or with an API's error object (vLLM's where its
+    queue is full); without either it is a proxy's, before a server that is gone."""
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return bool(retry_after) or _is_error_object(data)
+    return status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _is_error_object(data: bytes) -> bool:
+    try:
+        value: Any = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(value, dict) and "error" in value
+
+
+def _seconds(retry_after: str) -> float | None:
+    """RFC 9110, 10.2.3: seconds, or a date."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            then = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        seconds = (then - datetime.now(then.tzinfo or UTC)).total_seconds()
+    return min(_LONGEST_S, max(0.0, seconds)) if isfinite(seconds) else None
 
 
 def _error_of(data: bytes) -> _Error:

@@ -26,6 +26,7 @@ from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
     Cancelled,
     OthersRunning,
+    OutlierRecord,
     ProbeEvent,
     ReplicaLoad,
     Scheduler,
@@ -85,6 +86,13 @@ class Runtime:
         else:
             self._membership.lost(replica_id)
 
+    def died(self, replica_id: str) -> None:
+        """Handles a replica whose connections broke and that refuses new ones."""
+        if self._membership is None:
+            self.members.remove(replica_id)
+        else:
+            self._membership.died(replica_id)
+
     def suspect(self, replica_id: str) -> None:
         """Handles a replica that broke an attempt off."""
         if self._membership is not None:
@@ -105,6 +113,10 @@ class Runtime:
     def replica(self, replica_id: str) -> ReplicaLoad | None:
         """What one replica owes now; None where it is not up."""
         return self._dispatcher.scheduler.replica(replica_id)
+
+    def outlier_record(self, replica_id: str) -> OutlierRecord:
+        """Whether a replica that is up is ejected, and why. Raises KeyError."""
+        return self._dispatcher.scheduler.outlier_record(replica_id)
 
     def probe(self, event: ProbeEvent) -> None:
         """Something happened to a calibration's request."""

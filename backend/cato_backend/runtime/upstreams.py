@@ -15,6 +15,8 @@ from cato_backend.runtime.connections import Connection, Silence, Take
 from cato_backend.runtime.liveness import Liveness
 from cato_backend.runtime.pool import Pool
 
+_LISTENS_S = 0.2
+"""To refuse a connection takes one round trip."""
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +59,7 @@ class Reply:
         self._connection = connection
         self.status = connection.status
         self.content_type = connection.head.content_type
+        self.retry_after = connection.head.retry_after
         self.silence_s = connection.silence_s
 
     async def pour(self, take: Take) -> bool:
@@ -109,6 +112,22 @@ class Upstreams:
             self._pools[server].close()  # The others are most likely dead, too.
         connection = await self._open(server, was_sent=kept is not None)
         return await self._ask(server, connection, request, silence_s, streams)
+
+    async def is_listening(self, url: str) -> bool:
+        """Whether connections are accepted there. Where it cannot be told at once, they may be."""
+        server, _ = _split(url)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_LISTENS_S):
+                transport, _ = await loop.create_connection(
+                    asyncio.Protocol, server.host, server.port
+                )
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        transport.abort()
+        return True
 
     def take_back(self, server: _Server, connection: Connection) -> None:
         """The connection's request is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.prediction.kept_law import KeptLaw
@@ -37,12 +38,29 @@ class Finished(NamedTuple):
     attempt: int
 
 
+class Cause(StrEnum):
+    """Why an attempt failed."""
+
+    ERROR = "error"
+    """By the replica's fault: an error, a connection that broke, an answer that is none."""
+    BUSY = "busy"
+    """The replica has no room for it now."""
+    RECALLED = "recalled"
+    """It was given up because of a Recall."""
+    NOT_SENT = "not_sent"
+    """It never reached the replica, which has nothing to do with it."""
+
+
 class AttemptFailed(NamedTuple):
-    """The replica broke this attempt off; `resumable`: what was sent can be continued elsewhere."""
+    """This attempt is over without an answer; `resumable`: what was sent can be continued
+    elsewhere."""
 
     request_id: str
     attempt: int
     resumable: bool = True
+    cause: Cause = Cause.ERROR
+    retry_after_s: float | None = None
+    """Where the replica is busy: the time after which it wants to be asked again, if it said so."""
 
 
 class Cancelled(NamedTuple):

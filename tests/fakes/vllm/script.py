@@ -17,6 +17,10 @@ class FaultKind(StrEnum):
     """The connection is reset before any response."""
     ERROR = "error"
     """An HTTP error before the stream."""
+    HANG = "hang"
+    """Nothing is answered, not even headers, and the connection stays open."""
+    HTML = "html"
+    """A page, as a proxy in front of the server may send, with the status that the fault names."""
     STREAM_ERROR = "stream_error"
     """An error within an answer of status 200, in one of its forms; a stream then has [DONE]."""
     DIE = "die"
@@ -68,6 +72,8 @@ class Fault:
     status: int = 500
     times: int | None = None
     form: ErrorForm = ErrorForm.OPENAI
+    retry_after: str = ""
+    """The header of this name, of an HTTP error or a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,9 @@ class Script:
     requests_per_connection: int | None = None
     """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     fault: Fault | None = None
+    deadly: str = ""
+    """A request whose body contains this kills the server before its first token: as `listening`
+    set to False."""
 
     @property
     def served(self) -> Served:

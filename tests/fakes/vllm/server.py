@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -24,7 +25,8 @@ from tests.fakes.vllm.stream import Generation
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_BEFORE_THE_STREAM = (FaultKind.RESET, FaultKind.ERROR)
+_BEFORE_THE_STREAM = (FaultKind.RESET, FaultKind.ERROR, FaultKind.HANG, FaultKind.HTML)
+_PAGE = "<html><body><h1>Bad gateway</h1></body></html>"
 
 
 class FakeVllm:
@@ -159,8 +161,10 @@ class FakeVllm:
             body = await read_json(request)
             self.state.requests.append(Recorded(request.path, dict(request.headers), body))
             self._notify()
+            if script.deadly and script.deadly in json.dumps(body):
+                await self.change(listening=False)
             if fault is not None and fault.kind in _BEFORE_THE_STREAM:
-                return _refuse(request, fault)
+                return await _refuse(request, fault)
             if body.get("logprobs") is not None and not script.takes_logprobs:
                 raise errors.VllmError("logprobs are not supported", param="logprobs")
             if body.get("model") in (*script.adapters, *script.aliases):
@@ -273,7 +277,15 @@ def _card(name: str, parent: str | None, script: Script) -> dict[str, object]:
     }
 
 
-def _refuse(request: web.Request, fault: Fault) -> web.Response:
+async def _refuse(request: web.Request, fault: Fault) -> web.Response:
     if fault.kind is FaultKind.RESET and request.transport is not None:
         request.transport.abort()
-    return refusal(errors.internal(fault.status))
+    if fault.kind is FaultKind.HANG:
+        await asyncio.get_running_loop().create_future()
+    if fault.kind is FaultKind.HTML:
+        response = web.Response(text=_PAGE, content_type="text/html", status=fault.status)
+    else:
+        response = refusal(errors.internal(fault.status))
+    if fault.retry_after:
+        response.headers["Retry-After"] = fault.retry_after
+    return response

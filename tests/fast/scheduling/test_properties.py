@@ -6,6 +6,7 @@ dictionary of what must be true. Each story is replayed from its event log in th
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 
@@ -18,12 +19,18 @@ from cato_backend.scheduling import (
     Abort,
     AttemptFailed,
     Cancelled,
+    Cause,
     Dispatch,
+    Eject,
     Event,
     Finished,
     Limits,
     OthersRunning,
     Progressed,
+    Reason,
+    Recall,
+    Refusal,
+    Reinstate,
     Reject,
     ReplicaChanged,
     ReplicaDown,
@@ -64,6 +71,23 @@ class Live:
     attempt: int = 0
     warm: bool = False
     typed: bool = False
+    started: bool = False
+    """Whether its attempt has brought a token."""
+    seen: bool = False
+    """Whether any attempt has."""
+    lost_unstarted: int = 0
+    """Attempts in a row that ended on their replica before a token."""
+    broken: int = 0
+    """Attempts that ended without an answer, unless they were moved or found no room."""
+
+
+@dataclass
+class Out:
+    """What the model knows of an ejected replica."""
+
+    reason: Reason
+    until: float
+    trial: str | None = None
 
 
 class Fleet(RuleBasedStateMachine):
@@ -84,6 +108,7 @@ class Fleet(RuleBasedStateMachine):
         self.pseudonyms = Pseudonyms(b"key")
         self.draining: set[str] = set()
         self.serves: dict[str, tuple[int | None, tuple[str, ...]]] = {}
+        self.out: dict[str, Out] = {}
         self.scheduler = Scheduler(make_policy(self.policy), LIMITS)
 
     def tell(self, event: Event) -> None:
@@ -100,13 +125,29 @@ class Fleet(RuleBasedStateMachine):
                 assert replica in self.replicas - self.draining
                 assert self.fits(live, replica)
                 assert attempt == live.attempt + 1
-                live.replica, live.attempt = replica, attempt
-            case Abort(name, attempt):
+                live.replica, live.attempt, live.started = replica, attempt, False
+                self.check_trial(name, replica)
+            case Abort(name, attempt, moved):
                 if name in self.live:  # A cancelled one has left already.
-                    assert self.live[name].attempt == attempt
-                    self.live[name].replica = None
-            case Reject(name):
-                assert self.live.pop(name).replica is None, "rejected while it runs"
+                    live = self.live[name]
+                    assert live.attempt == attempt
+                    assert not (moved and live.started), "moved though its answer has begun"
+                    self.ended(name)
+            case Recall(name, attempt):
+                live = self.live[name]
+                assert live.attempt == attempt
+                assert live.started, "recalled, but there is nothing to continue"
+            case Reject(name, refusal):
+                live = self.live.pop(name)
+                assert live.replica is None, "rejected while it runs"
+                if refusal is Refusal.REPLICAS_DIED:
+                    assert live.lost_unstarted >= 2, "an innocent request is refused"
+                if refusal is Refusal.REPLICA_FAILED:
+                    assert live.seen or live.broken >= LIMITS.max_attempts
+            case Eject(name, reason, rest_s):
+                self.out[name] = Out(reason, self.now + rest_s)
+            case Reinstate(name):
+                del self.out[name]
             case WakeAt(time):
                 assert time >= 0
 
@@ -118,14 +159,30 @@ class Fleet(RuleBasedStateMachine):
             needed = 0
         return (context is None or needed <= context) and request.adapter in (*adapters, "")
 
+    def check_trial(self, request: str, replica: str) -> None:
+        out = self.out.get(replica)
+        if out is not None:
+            assert out.until <= self.now, "sent to an ejected replica"
+            assert out.trial is None, "two requests try the same replica"
+            out.trial = request
+
+    def ended(self, name: str) -> None:
+        """Its attempt is over."""
+        live = self.live[name]
+        out = self.out.get(live.replica or "")
+        if out is not None and out.trial == name:
+            out.trial = None
+        live.replica = None
+
     def running(self) -> list[str]:
         return [name for name, live in self.live.items() if live.replica is not None]
 
     @rule(data=st.data(), document=st.sampled_from(["", "d1", "d2"]), supersede=st.booleans())
     def submit(self, data: st.DataObject, document: str, supersede: bool) -> None:
         self.count += 1
+        free = next(n for n in range(self.count) if f"r{n}" not in self.live)
         new = request(
-            f"r{self.count}",
+            f"r{free}",  # Ids are used again, as clients may do.
             arrival=self.now,
             ttft_s=data.draw(st.floats(0.1, 10)),
             worthless_after_s=data.draw(st.none() | st.floats(0.1, 5)),
@@ -138,6 +195,7 @@ class Fleet(RuleBasedStateMachine):
             new,
             prompt_blocks=data.draw(PROMPTS),
             warm=data.draw(st.booleans()),
+            streams=data.draw(st.booleans()),
             context_tokens=data.draw(st.sampled_from([0, 0, 800])),
             adapter=data.draw(st.sampled_from(["", "", "lora"])),
         )
@@ -159,6 +217,11 @@ class Fleet(RuleBasedStateMachine):
             self.replicas.remove(name)
             self.draining.discard(name)
             self.serves.pop(name, None)
+            self.out.pop(name, None)
+            for live in self.live.values():
+                if live.replica == name:
+                    live.broken += 1
+                    live.lost_unstarted += not live.started
             self.tell(ReplicaDown(name))
         else:
             self.replicas.add(name)
@@ -187,25 +250,38 @@ class Fleet(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(self.running()))
         prompt = data.draw(st.none() | st.integers(1, 200))
         cached = None if prompt is None else data.draw(st.integers(0, prompt))
+        live = self.live[name]
+        live.started, live.lost_unstarted = True, 0
+        live.seen = live.seen or tokens > 0
         self.tell(Progressed(name, self.live[name].attempt, tokens, prompt, cached))
 
     @precondition(lambda self: self.running())
     @rule(data=st.data())
     def finish(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(self.running()))
+        out = self.out.get(self.live[name].replica or "")
+        if out is not None and out.reason is Reason.BUSY:
+            out.until = self.now  # There is room again.
+        self.ended(name)
         self.tell(Finished(name, self.live.pop(name).attempt))
 
     @precondition(lambda self: self.running())
-    @rule(data=st.data(), resumable=st.booleans())
-    def fail(self, data: st.DataObject, resumable: bool) -> None:
+    @rule(data=st.data(), resumable=st.booleans(), cause=st.sampled_from(Cause))
+    def fail(self, data: st.DataObject, resumable: bool, cause: Cause) -> None:
         name = data.draw(st.sampled_from(self.running()))
-        self.live[name].replica = None
-        self.tell(AttemptFailed(name, self.live[name].attempt, resumable))
+        live = self.live[name]
+        rest_s = data.draw(st.none() | st.floats(0, 20)) if cause is Cause.BUSY else None
+        if cause in (Cause.ERROR, Cause.NOT_SENT):
+            live.broken += 1
+            live.lost_unstarted += not live.started
+        self.ended(name)
+        self.tell(AttemptFailed(name, live.attempt, resumable, cause, rest_s))
 
     @precondition(lambda self: self.live)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.live)))
+        self.ended(name)
         del self.live[name]
         self.tell(Cancelled(name))
 
@@ -219,10 +295,15 @@ class Fleet(RuleBasedStateMachine):
         for load in self.scheduler.replicas:
             here = [live for live in self.live.values() if live.replica == load.replica_id]
             assert load.running == len(here) <= self.max_running
+            assert load.suspended == (load.replica_id in self.out)
             assert (load.outstanding_tokens == 0) or here
             assert load.outstanding_tokens >= 0
             attempts = list(load.attempts.values())
-            unstarted = [attempt for attempt in attempts if attempt.first_token_at is None]
+            unstarted = [
+                attempt
+                for attempt in attempts
+                if attempt.first_token_at is None and attempt.request.streams
+            ]
             assert load.unstarted == len(unstarted)
             assert load.decoding == len(attempts) - len(unstarted) + load.others
             assert load.pending_prefill == sum(attempt.pending_prefill for attempt in unstarted)
@@ -237,8 +318,16 @@ class Fleet(RuleBasedStateMachine):
         assert self.scheduler.waiting(MODEL) == len(waiting)
 
     @invariant()
+    def enough_stay_in_service(self) -> None:
+        accepting = self.replicas - self.draining
+        outliers = [n for n in accepting if n in self.out and self.out[n].reason != Reason.BUSY]
+        share = math.ceil(len(accepting) * LIMITS.outliers.max_ejection_percent / 100)
+        assert len(outliers) <= max(0, min(len(accepting) - 1, share))
+
+    @invariant()
     def nobody_waits_beside_an_idle_replica(self) -> None:
-        accepting = [r for r in self.scheduler.replicas if r.replica_id not in self.draining]
+        kept_out = self.draining | self.out.keys()
+        accepting = [r for r in self.scheduler.replicas if r.replica_id not in kept_out]
         # Others leave at least one slot, however many they are.
         slots = self.max_running
         most = 1 if self.keeps_one_busy else slots
