@@ -122,7 +122,8 @@ def _state(gateway: Gateway, standing: Standing, load: ReplicaLoad | None) -> st
         return standing.state
     if load.draining:
         return "draining"
-    return gateway.runtime.outlier_record(load.replica_id).state(gateway.runtime.clock())
+    record = gateway.runtime.outlier_record(load.replica_id)
+    return record.state(gateway.runtime.clock()) if record.reason else standing.state
 
 
 def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:

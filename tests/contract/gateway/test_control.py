@@ -28,6 +28,8 @@ async def test_health_tells_the_replicas(single: Site) -> None:
         "running": 0,
         "reason": "",
         "remedy": "",
+        "ejected_for": None,
+        "next_trial_s": None,
     }
     assert set(law) == {"token_ms", "prompt_1k_ms", "spread", "windows", "age_s"}
     assert law["token_ms"] > 0
