@@ -60,11 +60,15 @@ class Scheduler:
                 return out
         else:
             self._take(event, now, out)
+        # Most alarms ring for a look at the replicas that finds nothing: the queues stay as they
+        # are, and policies need not be asked about them.
+        only_looks = isinstance(event, Woke) and not self._alarms.is_due(now)
         self._patience.expire(now, out)
         if self._health.is_look_due(now):
             self._recovery.look(now, out)
-        self._matching.dispatch(now, out)
-        self._patience.refuse_in_vain(now, out)
+        if out or not only_looks or self._matching.has_trial(now):
+            self._matching.dispatch(now, out)
+            self._patience.refuse_in_vain(now, out)
         self._set_alarm(now, out)
         return out
 
