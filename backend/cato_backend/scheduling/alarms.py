@@ -35,6 +35,11 @@ class Alarms:
             found.append((model, request_id))
         return found
 
+    def is_due(self, now: float) -> bool:
+        """Whether the time has come for a queued request, or for what a policy keeps."""
+        alarm = bool(self._heap) and self._heap[0][0] <= now
+        return alarm or (self._look_again is not None and self._look_again <= now)
+
     def woke(self) -> None:
         """The time announced last has come."""
         self._announced = None

@@ -27,6 +27,13 @@ class Matching:
         self._troubles = live.troubles
         self._alarms = alarms
 
+    def has_trial(self, now: float) -> bool:
+        """Whether a queued request may be sent to a replica on trial."""
+        return any(
+            queue and self._outliers.awaiting_trial(model, now)
+            for model, queue in self._live.room.queues()
+        )
+
     def dispatch(self, now: float, out: list[Decision]) -> None:
         """Sends what can be sent now."""
         look_again: list[float] = []

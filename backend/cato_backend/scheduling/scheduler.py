@@ -66,14 +66,16 @@ class Scheduler:
             return out
         else:
             self._take(event, now, out)
+        # Most alarms ring for a look at the replicas that finds nothing: the queues stay as they
+        # are, and policies need not be asked about them.
+        only_looks = isinstance(event, Woke) and not self._alarms.is_due(now)
         if isinstance(event, Submitted):
             # However short its budget is: where a replica is free, it is served.
-            self._match(now, out)
+            self._match(now, out, only_looks=only_looks)
             self._patience.expire(now, out)
         else:
             self._patience.expire(now, out)
-            self._match(now, out)
-        self._patience.refuse_in_vain(now, out)
+            self._match(now, out, only_looks=only_looks)
         self._set_alarm(now, out)
         return out
 
@@ -219,10 +221,12 @@ class Scheduler:
 
     # -- the clock -----------------------------------------------------------------------------
 
-    def _match(self, now: float, out: list[Decision]) -> None:
+    def _match(self, now: float, out: list[Decision], *, only_looks: bool) -> None:
         if self._health.is_look_due(now):
             self._recovery.look(now, out)
-        self._matching.dispatch(now, out)
+        if out or not only_looks or self._matching.has_trial(now):
+            self._matching.dispatch(now, out)
+            self._patience.refuse_in_vain(now, out)
 
     def _set_alarm(self, now: float, out: list[Decision]) -> None:
         times = (self._health.next_look, self._health.outliers.next_trial(now, self.waiting))
