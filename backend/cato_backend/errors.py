@@ -3,7 +3,8 @@
 CatoError
 ├── ConfigError            the start is refused: names the field, what was got, what was expected
 ├── EngineError            an engine's environment, model or process cannot be had; the start fails
-│   └── DamagedModel       a model file is missing or does not match its checksum
+│   ├── DamagedModel       a model file is missing or does not match its checksum
+│   └── ReplicaUnavailable a server does not answer as a replica does: it is asked again later
 └── RequestError           one HTTP request is answered with this status, the server goes on
     ├── InvalidRequest     400: names the field
     ├── BodyTooLarge       413
@@ -15,7 +16,9 @@ CatoError
     ├── NotFound           404: no such model, request or path
     ├── MethodNotAllowed   405
     ├── Superseded         409: a newer request of the same document took its place
+    ├── PoisonRequest      422: two replicas died while they were starting it
     ├── Overloaded         429: the queue is full; carries when to come back
+    │   └── ReplicasBusy   429: every replica refuses requests until after the deadline
     ├── NoReplica          503: no healthy replica until the deadline
     ├── TooManyConnections 503: carries when to come back
     ├── ShuttingDown       503: the server ends; carries when to come back
@@ -49,6 +52,19 @@ class EngineError(CatoError):
 
 class DamagedModel(EngineError):
     """A model file that is missing or whose checksum is wrong."""
+
+
+class ReplicaUnavailable(EngineError):
+    """A server that cannot serve as a replica now. `reason` says why, `remedy` what to do.
+
+    `is_certain`: another look at once would find the same; one failed look is enough to act on.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_certain: bool = False) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.is_certain = is_certain
 
 
 class RequestError(CatoError):
@@ -168,6 +184,23 @@ class Overloaded(RequestError):
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ReplicasBusy(Overloaded):
+    """Every replica refuses requests for longer than this one can wait."""
+
+    code = "replicas_busy"
+
+
+class PoisonRequest(RequestError):
+    """Replicas died while they were starting this very request: it is not tried on another.
+
+    A status that clients do not retry by themselves.
+    """
+
+    status = 422
+    type = "invalid_request_error"
+    code = "replicas_died"
 
 
 class NoReplica(RequestError):

@@ -37,6 +37,22 @@ class Metrics:
             "Attempts that a replica broke off and another took over",
             registry=self.registry,
         )
+        self.ejections = self._counter(
+            "cato_replica_ejections",
+            "Ejections of a replica, by reason: failures, overdue, busy",
+            ["replica", "reason"],
+        )
+        self.ejected = Gauge(
+            "cato_replica_ejected",
+            "1 while a replica is ejected, or gets one trial request at a time",
+            ["replica"],
+            registry=self.registry,
+        )
+        self.attempts_moved = Counter(
+            "cato_attempts_moved",
+            "Attempts that were given up for another replica because theirs was overdue",
+            registry=self.registry,
+        )
         self.resumed = self._counter(
             "cato_streams_resumed", "Streams that another replica continued in mid-answer", task
         )

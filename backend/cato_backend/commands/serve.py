@@ -57,7 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--replica",
         action="append",
         metavar="URL",
-        help="replicas: an OpenAI-compatible server that runs already; repeatable",
+        help="replicas: an OpenAI-compatible server that runs already, with /v1 or without; "
+        "repeatable",
     )
     add(
         "--model",

@@ -10,6 +10,8 @@ from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+SECRET = "secret"
+"""The type of an error whose input must not be repeated in the message."""
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
@@ -125,6 +127,37 @@ class SchedulingConfig(Frozen):
     )
     whole_answer_s: float = Field(
         default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
+    )
+
+
+class OutlierDetectionConfig(Frozen):
+    """[outlier_detection]: when a replica gets no requests for a while because of its behaviour."""
+
+    consecutive_failures: int = Field(
+        default=3,
+        ge=0,
+        description="attempts in a row that fail by its fault (not by its process's death or the"
+        " client's mistake); 0 ejects none for failures",
+    )
+    overdue: bool = Field(
+        default=True,
+        description="eject replicas that take requests and do not begin to answer, and move those"
+        " requests to others",
+    )
+    base_ejection_s: float = Field(
+        default=1,
+        gt=0,
+        description="times the number of its ejections: seconds until one request tries it again",
+    )
+    max_ejection_s: float = Field(default=30, gt=0, description="longest time before that, seconds")
+    max_ejection_percent: float = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="of a model's replicas, rounded up; the last one is never ejected",
+    )
+    interval_s: float = Field(
+        default=10, gt=0, description="in service for so long, one ejection less counts"
     )
 
 

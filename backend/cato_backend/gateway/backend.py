@@ -30,16 +30,17 @@ from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
 from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.ejections import Ejections
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.launch import local_launchers, watch_static
 from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
 from cato_backend.runtime.upstreams import Timeouts, Upstreams
-from cato_backend.scheduling import Limits, Scheduler, make_policy
+from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
 from cato_backend.wire.paths import state_dir
@@ -74,7 +75,9 @@ async def running_backend(
         _keep_log(config, limits, runtime, stack)
         stack.callback(runtime.laws.save)
         stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
-        fleet = Fleet(config, runtime, session, on_news)
+        fleet = Fleet(config.health_check, runtime, session, on_news)
+        stack.push_async_callback(fleet.close)
+        runtime.watch(Ejections(runtime.metrics, fleet.on_note).note)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
@@ -90,8 +93,7 @@ async def running_backend(
             calibrator = Calibrator(runtime, attempts, session, fleet.on_note)
             runtime.watch(calibrator.note)
             stack.push_async_callback(calibrator.close)
-        for launcher in static_launchers(config, session, fleet):
-            supervisor.keep(launcher)
+        watch_static(config, fleet)
         local = tuple(local_launchers(planned, session, fleet))
         if config.provisioning.max_replicas:
             scaler = make_scaler(config, planned, local, supervisor, runtime, fleet)
@@ -137,7 +139,7 @@ def _gateway(
         bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
-        progress=lambda: fleet.progress,
+        standings=fleet.standings,
     )
 
 
@@ -145,6 +147,8 @@ def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=0,
+            # Health checks must reach what requests reach, whose names are not cached.
+            use_dns_cache=False,
             keepalive_timeout=timeouts.keepalive_s,
             socket_factory=timeouts.liveness.socket_for,
         ),
@@ -160,6 +164,7 @@ def _limits(config: Config) -> Limits:
         max_waiting_per_session=scheduling.max_waiting_per_session,
         max_wait_s=scheduling.max_wait_s,
         max_attempts=scheduling.max_attempts,
+        outliers=OutlierDetection(**config.outlier_detection.model_dump()),
     )
 
 
@@ -177,7 +182,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
     tasks = {Task(task): model for task, model in config.tasks.items()}
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
-        Catalog(configured, tasks),
+        Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
         Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
         laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),

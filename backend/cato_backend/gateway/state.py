@@ -16,6 +16,7 @@ from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Gateway:
     bodies: BodyReader
     feedback: FeedbackStore
     warm_cap: RateCap
-    progress: Callable[[], str]
-    """What the fleet is doing while no replica is up, for people."""
+    standings: Callable[[], tuple[Standing, ...]]
+    """How each replica is."""
     continuations: Continuations = field(default_factory=Continuations)
 
 

@@ -49,7 +49,7 @@ async def _serve(
     The outcome of a task of one call is that call's.
     """
     name = await runtime.catalog.resolve(model, task.task, headers.target.budget_s)
-    run = TaskRun(runtime, headers, task, arrival, name)
+    run = TaskRun(runtime, headers, task, arrival, model, name)
     outcome = "cancelled"
     try:
         outcome = "met" if await run.stream(sink) else "late"

@@ -114,7 +114,7 @@ class LawFilter:
         innovation = math.log(max(window.seconds, 1e-6) / predicted)
         along = self._covariance @ shares
         belief = float(shares @ along)
-        noise = self._noise**2 + (_JITTER_S / window.seconds) ** 2
+        noise = self._noise**2 + (_JITTER_S / max(window.seconds, 1e-6)) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
         self._score += 0.05 * (-0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score)

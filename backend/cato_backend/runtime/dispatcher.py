@@ -13,7 +13,10 @@ from cato_backend.scheduling import (
     Abort,
     Decision,
     Dispatch,
+    Eject,
     Event,
+    Recall,
+    Reinstate,
     Reject,
     Scheduler,
     WakeAt,
@@ -89,6 +92,12 @@ class Dispatcher:
                 flight = self._flights.get(request_id)
                 if flight is not None:
                     flight.abort(attempt)
+            case Recall(request_id, attempt):
+                flight = self._flights.get(request_id)
+                if flight is not None:
+                    flight.recall(attempt)
+            case Eject() | Reinstate():
+                pass  # Watchers tell people of it.
             case Reject(request_id, refusal, retry_after_s):
                 self._post(request_id, refused(refusal, retry_after_s))
 

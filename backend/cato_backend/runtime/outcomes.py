@@ -67,6 +67,10 @@ class Scorekeeper:
         if _stands_alone(flight) and code != Superseded.code:
             self._aim(flight.call.request.task, met=False)
 
+    def moved(self) -> None:
+        """An answer that had come to a standstill was given up for another replica."""
+        self._metrics.attempts_moved.inc()
+
     def broken(self) -> None:
         """A replica broke an attempt off."""
         self._metrics.retries.inc()

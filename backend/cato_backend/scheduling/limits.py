@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cato_backend.scheduling.outliers import OutlierDetection
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,9 @@ class Limits:
     max_waiting_per_session: int = 64
     max_wait_s: float = 60.0
     max_attempts: int = 3
+    """Attempts of one request that may fail by a replica's fault. The death of a replica counts for
+    none of those that ran on it."""
     retry_delay_s: float = 0.5
     """Before a replica is tried again that just failed the request, times the attempts so far. A
     replica that died is known to be down by then, and costs no further attempt."""
+    outliers: OutlierDetection = field(default_factory=OutlierDetection)

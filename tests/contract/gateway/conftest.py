@@ -18,6 +18,7 @@ from tests.fakes.vllm import FakeVllm, Script
 ALICE, BOB = "token-of-alice", "token-of-bob"
 _PATIENT = "[scheduling]\nsilence_s = 0.4\n"
 _ONCE = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
+_NONE_EJECTED = "[outlier_detection]\nconsecutive_failures = 0\noverdue = false\n"
 _NARROW = """
 [scheduling]
 max_running_per_replica = 1
@@ -73,8 +74,8 @@ async def one_replica(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerato
 @package
 async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway before two replicas."""
-    # A policy that learns nothing: tests say which of two idle replicas is asked first.
-    config = _PATIENT + 'policy = "least-outstanding-tokens"\n'
+    # A gateway that learns nothing: tests say which of two idle replicas is asked first.
+    config = _PATIENT + 'policy = "least-outstanding-tokens"\n' + _NONE_EJECTED
     async with _site(tmp_path_factory.mktemp("pair"), 2, config) as site:
         yield site
 
