@@ -9,10 +9,12 @@ from dataclasses import dataclass
 class Limits:
     """Bounds that no policy may cross."""
 
-    max_waiting: int = 1000
+    max_waiting: int = 4096
     """Queued requests per model."""
     max_waiting_per_session: int = 64
+    """Of a session that is named."""
     max_wait_s: float = 60.0
+    """Longest stay in the queue; what would take longer than this to serve may not queue."""
     max_attempts: int = 3
     retry_delay_s: float = 0.5
     """Before a replica is tried again that just failed the request, times the attempts so far. A

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Request
@@ -24,10 +24,9 @@ from cato_backend.scheduling.events import (
     Submitted,
     Woke,
 )
-from cato_backend.scheduling.fairness import Fairness, crowds, with_room_to_spare
+from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.pace import Pace
 from cato_backend.scheduling.policies.base import Hold, Place, Policy
 from cato_backend.scheduling.prefix import PrefixIndex
 from cato_backend.scheduling.queue import Queue, Waiting
@@ -55,7 +54,6 @@ class Scheduler:
         self._prefixes = PrefixIndex()
         self._fleet = FleetView(self._ledger, self._prefixes)
         self._documents = DocumentIndex()
-        self._pace = Pace()
         self._fairness = defaultdict[str, Fairness](Fairness)
 
     def handle(self, event: Event, now: float) -> list[Decision]:
@@ -112,7 +110,6 @@ class Scheduler:
             case Finished(request_id, attempt):
                 if self._current(request_id, attempt):
                     self._leave(self._close(request_id, Ending.FINISHED).request)
-                    self._pace.finished(now)
             case AttemptFailed(request_id, attempt, resumable):
                 if self._current(request_id, attempt):
                     self._retry(self._close(request_id, Ending.FAILED), resumable, now, out)
@@ -141,8 +138,6 @@ class Scheduler:
         if event.cached_tokens is not None and not attempt.cache_told:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         self._ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
-        request = attempt.request
-        self._fairness[request.model].decoded(request.origin, event.tokens, now)
         self._learn(attempt, event, now)
         return self._policy.progressed(attempt, event.tokens, self._fleet)
 
@@ -170,9 +165,12 @@ class Scheduler:
             for older in self._documents.of_same_document(request):
                 self._withdraw(older.id, out)
                 out.append(Reject(older.id, Refusal.SUPERSEDED))
-        if self._room.is_full(request):
-            retry_after_s = self._pace.wait_for(self.waiting(request.model))
-            out.append(Reject(request.id, Refusal.OVERLOADED, retry_after_s))
+        too_many = self._room.one_too_many(request)
+        if too_many is not None:
+            self._drop(too_many)
+            retry_after_s = self._room.retry_after(request.model)
+            out.append(Reject(too_many, Refusal.OVERLOADED, retry_after_s))
+        if too_many == request.id:
             return
         self._enter(request)
         expires = request.expires(self._limits.max_wait_s)
@@ -262,6 +260,11 @@ class Scheduler:
         attempt = self._ledger.close(request_id)
         self._ledger.replica(attempt.replica_id).learned.left(request_id)
         self._policy.closed(attempt, ending, self._fleet)
+        request, now = attempt.request, self._fleet.now
+        self._fairness[request.model].decoded(
+            request.origin, attempt.emitted - attempt.resumed, now
+        )
+        self._room.left_replica(request.model, now)
         return attempt
 
     def _current(self, request_id: str, number: int) -> Attempt | None:
@@ -292,20 +295,16 @@ class Scheduler:
     ) -> None:
         for request_id in self._policy.looking(model, self._fleet):
             queue.wake(request_id)
-        crowding = self._fairness[model].crowding(self._ledger.slots(model))
-        for waiting in _others_first(queue, crowding):
+        look = self._fairness[model].look(self._ledger.slots(model))
+        for waiting in look.others_first(queue):
             candidates: Sequence[ReplicaLoad] = self._ledger.with_room(model)
             if not candidates:
                 return
-            if crowding and crowds(waiting.request.origin, crowding):
-                above_share = self._fairness[model].is_above_share(waiting.request.origin)
-                candidates = with_room_to_spare(candidates, above_share=above_share)
-                if not candidates:
-                    continue
+            candidates = look.open_to(waiting, candidates)
             if waiting.avoid:
                 candidates = self._without_failed(waiting, candidates)
-                if not candidates:
-                    continue
+            if not candidates:
+                continue
             verdict = self._policy.place(waiting, candidates, self._fleet)
             if isinstance(verdict, Place):
                 self._open(waiting, verdict, out)
@@ -370,11 +369,3 @@ class Scheduler:
             return [r for r in candidates if r.replica_id not in waiting.avoid]
         # Where every replica has failed it once, any of them is better than none, after a while.
         return candidates if waiting.rests <= self._fleet.now else []
-
-
-def _others_first(queue: Queue, crowding: frozenset[tuple[str, ...]]) -> Iterable[Waiting]:
-    """The queue in the policy's order, but those of flows that crowd behind all others."""
-    if not crowding:
-        return queue
-    waiting = list(queue)
-    return sorted(waiting, key=lambda each: crowds(each.request.origin, crowding))
