@@ -12,17 +12,21 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.profile_files.files import load_profile, read_profile_file
+from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import EngineLimits, Profile
 from tests.contract.gateway.serving import environment, serving
 from tests.contract.gateway.site import Site
-from tests.fakes.vllm import FakeVllm, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 TERMS = {
     "base", "weights", "per_new_token", "per_sequence", "per_kv_token", "per_attention", "overhead",
 }  # fmt: skip
-SPEED = Script(ttft_ms=10, itl_ms=10, prefill_ms_per_1k_tokens=100)
+MODEL = "coder"
+LAW = StepLaw("additive", base=0.010, per_new_token=0.0001)
+"""Of the emulated replica: 10 ms a token, and 110 ms for a prompt of 1,000."""
 
 
 async def cato(folder: Path, *arguments: str) -> tuple[int, str, str]:
@@ -44,10 +48,11 @@ async def law(site: Site) -> dict[str, Any]:
 
 
 async def test_it_is_shown_exported_and_there_again_after_a_restart(tmp_path: Path) -> None:
-    async with FakeVllm(SPEED) as fake, aiohttp.ClientSession() as http:
-        async with serving(tmp_path, replicas=(fake.url,), calibrate=True) as serve:
+    options = EmulatorOptions(Profile(MODEL, "emulated", LAW, EngineLimits()))
+    async with Emulator(options) as engine, aiohttp.ClientSession() as http:
+        async with serving(tmp_path, replicas=(engine.url,), calibrate=True) as serve:
             await serve.wait_said("static-1: calibrated in ")
-            site = Site(serve, [fake], http)
+            site = Site(serve, [], http)
             learned = await law(site)
             assert learned["token_ms"] == pytest.approx(10, rel=0.3)
             assert learned["prompt_1k_ms"] == pytest.approx(110, rel=0.3)
@@ -63,8 +68,8 @@ async def test_it_is_shown_exported_and_there_again_after_a_restart(tmp_path: Pa
             await exported(tmp_path, site, learned)
         state = tmp_path / "state" / "laws.json"
         assert state.stat().st_mode & 0o777 == 0o600
-        async with serving(tmp_path, replicas=(fake.url,)) as serve:
-            again = await law(Site(serve, [fake], http))
+        async with serving(tmp_path, replicas=(engine.url,)) as serve:
+            again = await law(Site(serve, [], http))
     assert again["token_ms"] == pytest.approx(learned["token_ms"], rel=0.05)
     assert again["windows"] == learned["windows"]
     assert again["age_s"] is None
@@ -76,7 +81,7 @@ async def exported(folder: Path, site: Site, learned: dict[str, Any]) -> None:
     status, out, err = await cato(folder, "profile", "--from-backend", site.url, "--out", str(path))
     assert status == 0, err
     assert str(path) in out
-    file = read_profile_file(path, "cato-embedded")
+    file = read_profile_file(path, MODEL)
     assert file.made.method == "learned"
     profile = load_profile(path)
     assert 1e3 * profile.law.seconds(1, 1, 500) == pytest.approx(learned["token_ms"], rel=0.01)
