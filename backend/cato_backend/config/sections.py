@@ -89,9 +89,15 @@ class SchedulingConfig(Frozen):
     max_running_per_replica: int = Field(
         default=64, ge=1, description="requests that run on one replica at once"
     )
-    max_waiting: int = Field(default=1000, ge=1, description="queued requests per model")
-    max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
-    max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
+    max_waiting: int = Field(default=4096, ge=1, description="queued requests per model")
+    max_waiting_per_session: int = Field(
+        default=64, ge=1, description="queued requests of an editor that names itself"
+    )
+    max_wait_s: float = Field(
+        default=60,
+        gt=0,
+        description="longest stay in the queue, seconds; no more is queued than is served in it",
+    )
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
     supersede_plain: bool = Field(
         default=True,

@@ -117,9 +117,7 @@ class LiveRequests:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
         now = self.fleet.now
         self.ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
-        request = attempt.request
-        self.fairness[request.model].decoded(request.origin, event.tokens, now)
-        if event.tokens and request.streams:
+        if event.tokens and attempt.request.streams:
             self._learn(attempt, event)
         return self.policy.progressed(attempt, event.tokens, self.fleet)
 
@@ -128,6 +126,10 @@ class LiveRequests:
         attempt = self.ledger.close(request_id)
         self.ledger.replica(attempt.replica_id).learned.left(request_id)
         self.policy.closed(attempt, ending, self.fleet)
+        request, now = attempt.request, self.fleet.now
+        tokens = attempt.emitted - attempt.resumed
+        self.fairness[request.model].decoded(request.origin, tokens, now)
+        self.room.left_replica(request.model, now)
         self.troubles.closed(attempt)
         self.health.closed(attempt)
         return attempt

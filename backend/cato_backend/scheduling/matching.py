@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Decision, Dispatch
-from cato_backend.scheduling.fairness import crowds, with_room_to_spare
+from cato_backend.scheduling.fairness import Look
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.policies.base import Hold, Place
@@ -54,11 +54,11 @@ class Matching:
         live = self._live
         for request_id in live.policy.looking(model, live.fleet):
             queue.wake(request_id)
-        crowding = live.fairness[model].crowding(live.ledger.slots(model))
-        for waiting in _others_first(queue, crowding):
+        look = live.fairness[model].look(live.ledger.slots(model))
+        for waiting in look.others_first(queue):
             if not live.ledger.with_room(model):
                 return
-            candidates = self._candidates(waiting, crowding)
+            candidates = self._candidates(waiting, look)
             if not candidates:
                 continue
             verdict = live.policy.place(waiting, candidates, live.fleet)
@@ -67,17 +67,13 @@ class Matching:
             elif self._keep(waiting, verdict, queue, look_again):
                 return
 
-    def _candidates(
-        self, waiting: Waiting, crowding: frozenset[tuple[str, ...]]
-    ) -> Sequence[ReplicaLoad]:
+    def _candidates(self, waiting: Waiting, look: Look) -> Sequence[ReplicaLoad]:
         """The replicas with room that the policy may choose from for this request."""
         live, request = self._live, waiting.request
         candidates: Sequence[ReplicaLoad] = live.ledger.with_room(request.model)
         if not live.ledger.fits_everywhere(request, waiting.emitted):
             candidates = [r for r in candidates if r.fits(request, waiting.emitted)]
-        if crowding and crowds(request.origin, crowding):
-            above_share = live.fairness[request.model].is_above_share(request.origin)
-            candidates = with_room_to_spare(candidates, above_share=above_share)
+        candidates = look.open_to(waiting, candidates)
         if waiting.attempts:
             candidates = self._for_another_attempt(waiting, candidates)
         return candidates
@@ -151,11 +147,3 @@ class Matching:
                 continue
             if not self._troubles.is_suspect(waiting.request.id) and record.suits(waiting, now):
                 yield waiting
-
-
-def _others_first(queue: Queue, crowding: frozenset[tuple[str, ...]]) -> Iterable[Waiting]:
-    """The queue in the policy's order, but those of flows that crowd behind all others."""
-    if not crowding:
-        return queue
-    waiting = list(queue)
-    return sorted(waiting, key=lambda each: crowds(each.request.origin, crowding))

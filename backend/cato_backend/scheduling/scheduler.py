@@ -25,7 +25,6 @@ from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
 from cato_backend.scheduling.outliers import OutlierRecord
-from cato_backend.scheduling.pace import Pace
 from cato_backend.scheduling.patience import Patience
 from cato_backend.scheduling.policies.base import Policy
 from cato_backend.scheduling.queue import Waiting
@@ -48,7 +47,6 @@ class Scheduler:
         self._matching = Matching(self._live, self._alarms)
         self._recovery = Recovery(self._live, self._limits, self._alarms)
         self._patience = Patience(self._live, self._alarms)
-        self._pace = Pace()
 
     def handle(self, event: Event, now: float) -> list[Decision]:
         """Takes one event that happened at `now` and returns what is to be done, in order.
@@ -155,9 +153,12 @@ class Scheduler:
             for older in self._live.documents.of_same_document(request):
                 self._withdraw(older.id, out)
                 out.append(Reject(older.id, Refusal.SUPERSEDED))
-        if self._live.room.is_full(request):
-            retry_after_s = self._pace.wait_for(self.waiting(request.model))
-            out.append(Reject(request.id, Refusal.OVERLOADED, retry_after_s))
+        room = self._live.room
+        too_many = room.one_too_many(request)
+        if too_many is not None:
+            self._live.drop(too_many)
+            out.append(Reject(too_many, Refusal.OVERLOADED, room.retry_after(request.model)))
+        if too_many == request.id:
             return
         self._live.enter(request)
         expires = request.expires(self._limits.max_wait_s)
@@ -191,7 +192,6 @@ class Scheduler:
             out.extend(self._health.finished(attempt, now))
             self._live.close(event.request_id, Ending.FINISHED)
             self._live.end(attempt.request)
-            self._pace.finished(now)
 
     def _fail(self, event: AttemptFailed, now: float, out: list[Decision]) -> None:
         attempt = self._live.current(event.request_id, event.attempt)

@@ -71,6 +71,8 @@ class Live:
     attempt: int = 0
     warm: bool = False
     typed: bool = False
+    tenant: str = ""
+    session: str = ""
     started: bool = False
     """Whether its attempt has brought a token."""
     seen: bool = False
@@ -188,6 +190,7 @@ class Fleet(RuleBasedStateMachine):
             worthless_after_s=data.draw(st.none() | st.floats(0.1, 5)),
             document=document,
             session=data.draw(st.sampled_from(["s1", "s2"])),
+            tenant=data.draw(st.sampled_from(["t1", "t1", "t2"])),
             supersede=supersede,
             resumable=data.draw(st.booleans()),
         )
@@ -202,7 +205,13 @@ class Fleet(RuleBasedStateMachine):
         typed = self.people_type and supersede
         if typed:
             new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
-        self.live[new.id] = Live(new, warm=new.warm, typed=typed)
+        self.live[new.id] = Live(
+            new,
+            warm=new.warm,
+            typed=typed,
+            tenant=new.origin.tenant,
+            session=new.origin.session,
+        )
         self.tell(Submitted(new))
 
     @rule(name=st.sampled_from("abc"), serves=SERVES)
@@ -317,6 +326,10 @@ class Fleet(RuleBasedStateMachine):
         waiting = [name for name, live in self.live.items() if live.replica is None]
         assert self.scheduler.waiting(MODEL) == len(waiting)
 
+    def crowd_of(self, one: Live) -> int:
+        """Live requests of its token."""
+        return sum(live.tenant == one.tenant for live in self.live.values())
+
     @invariant()
     def enough_stay_in_service(self) -> None:
         accepting = self.replicas - self.draining
@@ -338,6 +351,8 @@ class Fleet(RuleBasedStateMachine):
         # may a completion that is late: it waits for its document's replica.
         kept = self.keeps_one_busy
         fresh = [w for w in waiting if not w.attempt and not ((w.warm or w.typed) and kept)]
+        # A flow with many requests may have to wait, so that others find a replica free.
+        fresh = [w for w in fresh if self.crowd_of(w) < 3]
         assert not any(self.fits(live, r.replica_id) for live in fresh for r in open_to)
 
     def teardown(self) -> None:
