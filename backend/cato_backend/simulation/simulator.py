@@ -18,6 +18,7 @@ from cato_backend.scheduling import (
     Event,
     Finished,
     Progressed,
+    Refusal,
     Reject,
     ReplicaDown,
     ReplicaUp,
@@ -145,7 +146,10 @@ class Simulator:
             case Abort(request_id, attempt):
                 self._abort(request_id, attempt, now)
             case Reject(request_id, refusal):
-                self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
+                ending = Ending.REJECTED
+                if refusal is Refusal.SUPERSEDED:
+                    ending = Ending.CANCELLED
+                self._clients.end(request_id, ending, now, refusal.value)
 
     def _woke(self, time: float, now: float) -> None:
         if self._wake == time:
