@@ -118,10 +118,12 @@ class LawFilter:
         innovation = math.log(max(window.seconds, 1e-6) / predicted)
         along = self._covariance @ shares
         belief = float(shares @ along)
-        noise = self._noise**2 + (_JITTER_S / window.seconds) ** 2
+        noise = self._noise**2 + (_JITTER_S / max(window.seconds, 1e-6)) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
-        self._score += _SCORE_RATE * (-0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score)
+        self._score += _SCORE_RATE * (
+            -0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score
+        )
         self._note_bias(standardized)
         self._learn_noise(innovation, belief)
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized)) * math.sqrt(total)

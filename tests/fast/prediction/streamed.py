@@ -148,8 +148,11 @@ class Streamed:
             stream.emitted += 1
             done = name in passed.end.finished
             if done or stream.emitted == 1 or stream.emitted % self._wires.bunch == 0:
-                at = self.now + self._wires.way_s + late + abs(self._rng.gauss(0, 1)) * (
-                    self._wires.jitter_s
+                at = (
+                    self.now
+                    + self._wires.way_s
+                    + late
+                    + abs(self._rng.gauss(0, 1)) * (self._wires.jitter_s)
                 )
                 tokens = stream.emitted if not done else -stream.emitted
                 heapq.heappush(self._heard, (at, next(self._order), name, tokens))
