@@ -37,6 +37,22 @@ class Metrics:
             "Attempts that a replica broke off and another took over",
             registry=self.registry,
         )
+        self.ejections = self._counter(
+            "cato_replica_ejections",
+            "Ejections of a replica, by reason: failures, overdue, busy",
+            ["replica", "reason"],
+        )
+        self.ejected = Gauge(
+            "cato_replica_ejected",
+            "1 while a replica is ejected, or gets one trial request at a time",
+            ["replica"],
+            registry=self.registry,
+        )
+        self.attempts_moved = Counter(
+            "cato_attempts_moved",
+            "Attempts that were given up for another replica because theirs was overdue",
+            registry=self.registry,
+        )
         self.resumed = self._counter(
             "cato_streams_resumed", "Streams that another replica continued in mid-answer", task
         )
@@ -133,6 +149,12 @@ class Metrics:
             "Tokens that a replica owes at most",
             ["replica"],
             registry=self.registry,
+        )
+        self.connections = Gauge(
+            "cato_connections", "Connections of clients", ["state"], registry=self.registry
+        )
+        self.connections_closed = self._counter(
+            "cato_connections_closed", "Connections of clients that a limit ended", ["limit"]
         )
         self.replicas = Gauge(
             "cato_replicas_up", "Replicas that take requests", ["model"], registry=self.registry

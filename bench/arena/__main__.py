@@ -19,9 +19,7 @@ POLICY = "cato"
 BASELINES = (
     "prefix-affinity-priorities",
     "prefix-affinity",
-    "llm-d",
     "llm-d-sticky",
-    "dynamo",
     "dynamo-edf",
     "consistent-hash",
     "qoserve",
@@ -40,7 +38,7 @@ def main() -> int:
     known = read_known(arguments.reuse, policies) if arguments.reuse else {}
     began = time.perf_counter()
     numbers = _numbers(arguments.worlds)
-    matches = play_all(numbers, policies, seeds, known, arguments.jobs, _Progress())
+    matches = play_all(numbers, policies, seeds, known, arguments.jobs, _Progress(len(numbers)))
     took_s = time.perf_counter() - began
     print(tables(matches, arguments.policy))
     print(f"\n{len(matches)} worlds in {took_s:.0f} s with {arguments.jobs} processes")
@@ -59,13 +57,16 @@ def main() -> int:
 class _Progress:
     """A line on stderr for each world that has ended."""
 
-    def __init__(self) -> None:
-        self._done = 0
+    def __init__(self, of: int) -> None:
+        self._done, self._of = 0, of
+        self._began = time.perf_counter()
 
     def __call__(self, match: Match) -> None:
         self._done += 1
+        left_s = (time.perf_counter() - self._began) * (self._of / self._done - 1)
         shares = (f"{name} {p.overall.percent or 0:.1f}" for name, p in match.played.items())
-        print(f"{self._done}: world {match.world.number}: {', '.join(shares)}", file=sys.stderr)
+        about = f"{self._done} of {self._of}, {left_s / 60:.0f} min left"
+        print(f"{about}: world {match.world.number}: {', '.join(shares)}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -151,7 +151,11 @@ def play_all(
 
 def _played(policy: str, found: World, recorded: Mapping[int, Recorded]) -> Played:
     began = process_time()
-    outcomes = [_outcomes(policy, found, seed, each) for seed, each in recorded.items()]
+    try:
+        outcomes = [_outcomes(policy, found, seed, each) for seed, each in recorded.items()]
+    except Exception as error:
+        error.add_note(f"{policy} in world {found.number}")
+        raise
     scores = [score(each, 1.0) for each in outcomes]
     starts = [score([o for o in each if _at_a_start(found, o)], 1.0) for each in outcomes]
     return Played(

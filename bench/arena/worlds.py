@@ -90,7 +90,7 @@ def world(number: int) -> World:
     limits_told = told is not Told.NOTHING and bool(rng.random() < 0.7)
     known = told_of(kinds, told, limits_told, rng)
     fleet = _fleet(kinds, {} if told is Told.NOTHING else known, trouble, rng)
-    load = exp(rng.uniform(log(_LOADS[0]), log(_LOADS[1])))
+    load = float(rng.uniform(*_LOADS))
     return World(number, fleet, demand, load, capacity, told, limits_told, alike, trouble)
 
 

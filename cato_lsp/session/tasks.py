@@ -11,7 +11,7 @@ from cato_backend.wire import tasks as wire
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.calls import Call, Sender, task_call
-from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
+from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
 from cato_lsp.estimates import summary_tokens, translated_tokens
 from cato_lsp.targets import Targets
@@ -108,7 +108,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
         stream = connection.client.open(call, cancels=connection.model.cancels)
         text = await outcome_of(stream, listener)
     except BackendFailure as failure:
-        if isinstance(failure, Unreachable | Denied):
+        if outdates_the_connection(failure):
             session.link.look_again()
         return result_of(job, Outcome.FAILED, message=str(failure))
     return result_of(job, Outcome.OK, text=text)

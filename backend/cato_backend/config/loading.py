@@ -11,12 +11,15 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cato_backend.config.fleet import (
     EngineConfig,
+    HealthCheckConfig,
     ModelConfig,
     ProvisioningConfig,
     ReplicaConfig,
 )
 from cato_backend.config.sections import (
+    SECRET,
     Frozen,
+    OutlierDetectionConfig,
     SchedulingConfig,
     ServerConfig,
     TargetsConfig,
@@ -31,8 +34,10 @@ class Config(Frozen):
 
     server: ServerConfig = ServerConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
+    outlier_detection: OutlierDetectionConfig = OutlierDetectionConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
+    health_check: HealthCheckConfig = HealthCheckConfig()
     provisioning: ProvisioningConfig = ProvisioningConfig()
     models: tuple[ModelConfig, ...] = Field(default=(), strict=False)
     replicas: tuple[ReplicaConfig, ...] = Field(default=(), strict=False)
@@ -70,6 +75,8 @@ def parse_config(values: Mapping[str, Any]) -> Config:
         field = ".".join(str(part) for part in first["loc"]) or "cato.toml"
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{field}: no such field (cato serve --help-config)") from error
+        if first["type"] == SECRET:
+            raise ConfigError(f"{field}: expected {first['msg']}") from error
         expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise ConfigError.of(field, first.get("input"), expected) from error
 

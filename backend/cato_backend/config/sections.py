@@ -10,6 +10,8 @@ from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+SECRET = "secret"
+"""The type of an error whose input must not be repeated in the message."""
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
@@ -35,6 +37,34 @@ class ServerConfig(Frozen):
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
     )
+    header_timeout_s: float = Field(
+        default=10, gt=0, description="longest time for the head of a request, seconds"
+    )
+    body_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        description="longest time for the body of a request, and a second more for each 16 KiB",
+    )
+    keepalive_timeout_s: float = Field(
+        default=75, gt=0, description="an idle connection is closed after this many seconds"
+    )
+    send_timeout_s: float = Field(
+        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="client connections, as far as the limit of file descriptors allows it;"
+        " the longest idle one is closed for a new one",
+    )
+    max_idle_connections: int = Field(
+        default=1024, ge=1, description="of these, how many may be idle"
+    )
+    drain_s: float = Field(
+        default=30,
+        ge=0,
+        description="at the end, what is under way may finish within this many seconds",
+    )
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )
@@ -59,9 +89,15 @@ class SchedulingConfig(Frozen):
     max_running_per_replica: int = Field(
         default=64, ge=1, description="requests that run on one replica at once"
     )
-    max_waiting: int = Field(default=1000, ge=1, description="queued requests per model")
-    max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
-    max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
+    max_waiting: int = Field(default=4096, ge=1, description="queued requests per model")
+    max_waiting_per_session: int = Field(
+        default=64, ge=1, description="queued requests of an editor that names itself"
+    )
+    max_wait_s: float = Field(
+        default=60,
+        gt=0,
+        description="longest stay in the queue, seconds; no more is queued than is served in it",
+    )
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
     supersede_plain: bool = Field(
         default=True,
@@ -97,6 +133,37 @@ class SchedulingConfig(Frozen):
     )
     whole_answer_s: float = Field(
         default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
+    )
+
+
+class OutlierDetectionConfig(Frozen):
+    """[outlier_detection]: when a replica gets no requests for a while because of its behaviour."""
+
+    consecutive_failures: int = Field(
+        default=3,
+        ge=0,
+        description="attempts in a row that fail by its fault (not by its process's death or the"
+        " client's mistake); 0 ejects none for failures",
+    )
+    overdue: bool = Field(
+        default=True,
+        description="eject replicas that take requests and do not begin to answer, and move those"
+        " requests to others",
+    )
+    base_ejection_s: float = Field(
+        default=1,
+        gt=0,
+        description="times the number of its ejections: seconds until one request tries it again",
+    )
+    max_ejection_s: float = Field(default=30, gt=0, description="longest time before that, seconds")
+    max_ejection_percent: float = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="of a model's replicas, rounded up; the last one is never ejected",
+    )
+    interval_s: float = Field(
+        default=10, gt=0, description="in service for so long, one ejection less counts"
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.bodies import parse_json
 from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
     Draft,
@@ -20,9 +20,11 @@ from cato_backend.gateway.drafts import (
     within_workflow,
 )
 from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
+from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import TASK_ALIASES, Task
@@ -44,14 +46,15 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     arrival = runtime.clock()
     given = parse_headers(request.headers, request[TENANT])
     try:
-        draft = drafting(parse_json(await request.read()))
+        draft = drafting(parse_json(await gateway.bodies.read(request)))
         headers = given.of_task(_task_of(given, draft), gateway.config.targets)
         if headers.workflow is not None:
             headers = within_workflow(headers, runtime, arrival)
         with _among_keystrokes(request, given, draft, headers) as placed:
-            call = await make_call(draft, placed, runtime, arrival)
+            remake = partial(make_call, draft, placed, runtime, arrival, 0)
+            call = await remake(0)
             run = _stream if call.streams else _whole
-            return await run(request, runtime, call)
+            return await run(request, runtime, call, remake)
     except RequestError as error:
         return error_response(error, given.request_id)
 
@@ -98,12 +101,16 @@ def _source_of(request: web.Request) -> str:
     return "\n".join((request.remote or "", *told))
 
 
-async def _whole(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+async def _whole(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = WholeSink()
-    await runtime.run(call, sink)
+    await run_call(call, remake, runtime, sink)
     return sink.response()
 
 
-async def _stream(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = StreamSink(request)
-    return await sink.serve(runtime.run(call, sink))
+    return await sink.serve(run_call(call, remake, runtime, sink))

@@ -80,6 +80,7 @@ class LimitsData(_Frozen):
     kv_cache_tokens: int = Field(ge=1)
     block_size_tokens: int = Field(ge=1)
     max_model_len_tokens: int = Field(ge=1)
+    long_prefill_token_threshold: int = Field(default=0, ge=0)
 
     def limits(self) -> EngineLimits:
         """As a value."""
@@ -89,6 +90,7 @@ class LimitsData(_Frozen):
             kv_tokens=self.kv_cache_tokens,
             block_size=self.block_size_tokens,
             max_model_len=self.max_model_len_tokens,
+            long_prefill_token_threshold=self.long_prefill_token_threshold,
         )
 
     @classmethod
@@ -100,6 +102,7 @@ class LimitsData(_Frozen):
             kv_cache_tokens=limits.kv_tokens,
             block_size_tokens=limits.block_size,
             max_model_len_tokens=limits.max_model_len,
+            long_prefill_token_threshold=limits.long_prefill_token_threshold,
         )
 
 

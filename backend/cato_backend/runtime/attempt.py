@@ -15,7 +15,7 @@ from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.upstreams import CannotConnect, Upstreams
 from cato_backend.wire import sse
 
 _MOST_OVERFLOWS = 4
@@ -24,7 +24,22 @@ _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 
 
 class Unreachable(AttemptBroken):
-    """Connections are refused: the replica is not there for anybody."""
+    """No connection could be opened: no other request will fare better.
+
+    `was_sent`: this one went out before, on a kept connection that brought no answer.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
+class Died(AttemptBroken):
+    """The connection broke, and new ones are refused: the replica has died."""
+
+
+class NotSent(AttemptBroken):
+    """The replica was never asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +59,14 @@ class Attempts:
         self._upstreams = upstreams
         self._patience = patience or Patience()
 
-    @staticmethod
-    def can_resume(flight: Flight) -> bool:
-        """Whether what the client has seen so far can be continued by another replica."""
-        return not flight.begun or can_resume(flight.call, flight.answer)
-
     async def run(
         self,
         flight: Flight,
         leg: Leg,
         outlet: Outlet,
     ) -> None:
-        """Passes the answer on. Raises AttemptBroken, or RequestError for the client's own.
+        """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
+        own.
 
         A prompt that we cut to fit and that is too long nevertheless is cut shorter and sent again.
         """
@@ -76,7 +87,7 @@ class Attempts:
             flight.start_over()
             return first
         if not can_resume(flight.call, flight.answer):
-            raise AttemptBroken("what was sent cannot be continued")
+            raise NotSent("what was sent cannot be continued")
         return render_resumed(flight.call, flight.answer, first, leg.facts.max_model_len)
 
     async def _send(
@@ -94,7 +105,8 @@ class Attempts:
             reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
-                    raise refusal(reply.status, await reply.read_all(), flight.call.kind)
+                    data = await reply.read_all()
+                    raise refusal(reply.status, data, flight.call.kind, reply.retry_after)
                 await relay(flight, reply, outlet)
             finally:
                 reply.release()
@@ -102,8 +114,13 @@ class Attempts:
             if flight.begun or error.status is None:
                 raise
             raise refusal(error.status, error.body, flight.call.kind) from error
-        except ConnectionRefusedError as error:
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        except CannotConnect as error:
+            if error.was_sent and not await self._upstreams.is_listening(endpoint.url):
+                raise Died(str(error)) from error
+            raise Unreachable(str(error), was_sent=error.was_sent) from error
+        except ConnectionError as error:
+            broken = AttemptBroken if await self._upstreams.is_listening(endpoint.url) else Died
+            raise broken(f"{type(error).__name__}: {error}") from error
         except (OSError, BadReply) as error:
             raise AttemptBroken(f"{type(error).__name__}: {error}") from error
         except sse.MalformedStream as error:

@@ -14,8 +14,9 @@ from cato_backend.runtime.calls import Call, Kind
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.probe_text import ProbeTexts
-from cato_backend.runtime.runtime import LAST_PRIORITY, Runtime
+from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent
 from cato_backend.wire.headers import Task
 

@@ -91,7 +91,7 @@ class Calibrator:
             del self._tasks[replica_id]
 
     async def _calibrate(self, replica_id: str) -> None:
-        endpoint = self._runtime.endpoint(replica_id)
+        endpoint = self._runtime.members.endpoint(replica_id)
         load = self._runtime.replica(replica_id)
         if endpoint is None or load is None or load.running:
             return

@@ -59,7 +59,11 @@ class Delivery:
             return
         if not flight.begun:
             await self._begin()
-        await self._sink.write(data)
+        flight.waits_for_client = True
+        try:
+            await self._sink.write(data)
+        finally:
+            flight.waits_for_client = False
 
     async def end(self, reason: CancelReason) -> None:
         """The client ended its call by name: its stream ends properly, its connection stays."""

@@ -13,7 +13,10 @@ from cato_backend.scheduling import (
     Abort,
     Decision,
     Dispatch,
+    Eject,
     Event,
+    Recall,
+    Reinstate,
     Reject,
     Scheduler,
     WakeAt,
@@ -42,7 +45,8 @@ class Dispatcher:
         """The flight hears of decisions from now on. Raises InvalidRequest for an id in use."""
         name = flight.call.request.id
         if name in self._flights:
-            raise InvalidRequest(f"x-request-id: {name!r} is in use", param="x-request-id")
+            shown = flight.call.name
+            raise InvalidRequest(f"x-request-id: {shown!r} is in use", param="x-request-id")
         self._flights[name] = flight
         if flight.call.group:
             self._groups.setdefault(flight.call.group, []).append(flight)
@@ -55,6 +59,10 @@ class Dispatcher:
             siblings.remove(flight)
             if not siblings:
                 del self._groups[flight.call.group]
+
+    def flights(self) -> tuple[Flight, ...]:
+        """Every live flight."""
+        return tuple(self._flights.values())
 
     def find(self, request_id: str) -> tuple[Flight, ...]:
         """The live flights of this request: one, or those of a whole task's calls."""
@@ -84,6 +92,12 @@ class Dispatcher:
                 flight = self._flights.get(request_id)
                 if flight is not None:
                     flight.abort(attempt)
+            case Recall(request_id, attempt):
+                flight = self._flights.get(request_id)
+                if flight is not None:
+                    flight.recall(attempt)
+            case Eject() | Reinstate():
+                pass  # Watchers tell people of it.
             case Reject(request_id, refusal, retry_after_s):
                 self._post(request_id, refused(refusal, retry_after_s))
 

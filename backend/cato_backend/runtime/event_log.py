@@ -48,6 +48,7 @@ class EventLog:
     ) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Appends one event. A `Watcher` of the runtime."""

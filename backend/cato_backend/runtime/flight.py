@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cato_backend.errors import RequestError
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import Call
+from cato_backend.runtime.resume import can_resume
 from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason
 
@@ -30,11 +31,26 @@ class Ended:
     reason: CancelReason
 
 
-Verdict = Dispatch | RequestError | Ended
+class CallOutdated(Exception):
+    """The call must be made once more: the fleet has changed under it, and nothing was sent.
+
+    `least_context`: tokens of context that it has proved to need.
+    """
+
+    def __init__(self, least_context: int = 0) -> None:
+        super().__init__(least_context)
+        self.least_context = least_context
+
+
+Verdict = Dispatch | RequestError | Ended | CallOutdated
 
 
 class Interrupted(Exception):
     """The running attempt was aborted by the scheduler; the flight's next verdict says why."""
+
+
+class Recalled(Exception):
+    """The running attempt was given up because the scheduler asked for that."""
 
 
 class Flight:
@@ -53,7 +69,14 @@ class Flight:
         """At the latest dispatch."""
         self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
         self._scope: asyncio.Timeout | None = None
-        self._aborted = 0
+        self._aborted = self._recalled = 0
+        self.waits_for_client = False
+        """Whether the client does not take what is there for it."""
+
+    @property
+    def can_move(self) -> bool:
+        """Whether another replica can continue what the client has seen so far."""
+        return not self.begun or can_resume(self.call, self.answer)
 
     def start_over(self) -> None:
         """Forgets what an earlier attempt brought and the client has not seen."""
@@ -71,12 +94,21 @@ class Flight:
     def abort(self, attempt: int) -> None:
         """Interrupts this attempt, whether it runs or is about to."""
         self._aborted = attempt
+        self._interrupt()
+
+    def recall(self, attempt: int) -> None:
+        """Gives this attempt up, if it waits for its replica and another can go on."""
+        if self.can_move and not self.waits_for_client:
+            self._recalled = attempt
+            self._interrupt()
+
+    def _interrupt(self) -> None:
         if self._scope is not None:
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def attempt(self, number: int) -> AsyncGenerator[None]:
-        """Inside, the attempt may be interrupted at any await. Raises Interrupted."""
+        """Inside, the attempt may be interrupted at any await. Raises Interrupted, Recalled."""
         scope = asyncio.timeout(None)
         try:
             async with scope:
@@ -88,6 +120,8 @@ class Flight:
                 finally:
                     self._scope = None
         except TimeoutError as error:
-            if scope.expired():
+            if not scope.expired():
+                raise
+            if self._aborted >= number:
                 raise Interrupted from error
-            raise
+            raise Recalled from error

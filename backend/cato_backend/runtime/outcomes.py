@@ -67,6 +67,10 @@ class Scorekeeper:
         if _stands_alone(flight) and code != Superseded.code:
             self._aim(flight.call.request.task, met=False)
 
+    def moved(self) -> None:
+        """An answer that had come to a standstill was given up for another replica."""
+        self._metrics.attempts_moved.inc()
+
     def broken(self) -> None:
         """A replica broke an attempt off."""
         self._metrics.retries.inc()
@@ -86,7 +90,7 @@ class Scorekeeper:
             ttft_s=None if first is None else first - request.arrival,
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
-        self._history.add(request.id, past)
+        self._history.add(flight.call.name, past)
 
     def task_ended(self, request_id: str, past: Past) -> None:
         """A whole task of several calls has ended."""

@@ -6,6 +6,8 @@ from cato_backend.errors import (
     Expired,
     NoReplica,
     Overloaded,
+    PoisonRequest,
+    ReplicasBusy,
     RequestError,
     Superseded,
     UpstreamFailed,
@@ -26,3 +28,13 @@ def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
             return NoReplica("no healthy replica until the deadline")
         case Refusal.REPLICA_FAILED:
             return UpstreamFailed("the replica failed and the request could not be moved")
+        case Refusal.REPLICAS_BUSY:
+            return ReplicasBusy(
+                "every replica of the model refuses requests for now; come back later",
+                retry_after_s=retry_after_s,
+            )
+        case Refusal.REPLICAS_DIED:
+            return PoisonRequest(
+                "two replicas died while they were starting this request; it was not sent to a"
+                " third. Change the request before you send it again"
+            )

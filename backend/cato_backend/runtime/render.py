@@ -83,7 +83,8 @@ def prompt_text(
 
 def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
-    body: dict[str, Any] = {**call.body, "model": leg.endpoint.upstream_model}
+    name = call.request.adapter or leg.endpoint.upstream_model
+    body: dict[str, Any] = {**call.body, "model": name}
     if leg.endpoint.takes_priority:
         body["priority"] = leg.priority
     if call.streams:

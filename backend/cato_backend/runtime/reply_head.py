@@ -15,6 +15,8 @@ class ReplyHead:
 
     def __init__(self) -> None:
         self.content_type = ""
+        self.retry_after = ""
+        """The header of this name."""
         self.keep_alive_s = float("inf")
         """How long the peer keeps an idle connection, where it tells (`Keep-Alive: timeout=`)."""
         self.delimited = False
@@ -30,6 +32,8 @@ class ReplyHead:
                 self.inflate = zlib.decompressobj(_ANY_WINDOW).decompress
             case b"content-type":
                 self.content_type = value.decode("latin-1")
+            case b"retry-after":
+                self.retry_after = value.decode("latin-1")
             case b"keep-alive":
                 self.keep_alive_s = _timeout_s(value)
             case _:

@@ -133,7 +133,7 @@ class Scaler:
         left = max(0, count - len(starting))
         for replica in sorted(ready, key=lambda r: (r.outstanding_tokens, r.running))[:left]:
             self._draining[replica.replica_id] = now + self._drain_s
-            self._runtime.drain_replica(replica.replica_id)
+            self._runtime.members.drain(replica.replica_id)
             text = f"drains {replica.running} requests, gets no more, and is stopped then"
             self._listener.on_note(replica.replica_id, text)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from cato_backend.replicas.asking import read_bounded
 from cato_backend.replicas.engine_metrics import EngineLoad, Problem, read_load
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
@@ -18,7 +19,6 @@ from cato_backend.runtime.runtime import Runtime
 _LOOKS = 3
 """In a row that must show others: one alone may have caught ours as they came or went."""
 _TIMEOUT = aiohttp.ClientTimeout(total=2)
-_MOST_BYTES = 4 * 1024 * 1024
 _PAGE = "/metrics"
 
 
@@ -58,7 +58,7 @@ class Scraper:
         """Until cancelled; the replicas are asked one after the other, evenly over the interval."""
         async with asyncio.TaskGroup() as looks:
             while True:
-                endpoints = [e for e in self._runtime.endpoints() if e.speaks_vllm]
+                endpoints = [e for e in self._runtime.members.endpoints() if e.speaks_vllm]
                 self._forget_others_than({e.replica_id for e in endpoints})
                 for endpoint in endpoints:
                     looks.create_task(self._look(endpoint))
@@ -105,15 +105,7 @@ async def engine_load(session: aiohttp.ClientSession, endpoint: Endpoint) -> Eng
     try:
         async with session.get(endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT) as reply:
             if reply.status == 200:
-                return read_load(await _page(reply))
+                return read_load(await read_bounded(reply))
     except (aiohttp.ClientError, TimeoutError, OSError):
         pass
     return EngineLoad(problems=((_PAGE, Problem.UNREADABLE),))
-
-
-async def _page(reply: aiohttp.ClientResponse) -> bytes:
-    """The body, up to a bound: the rest of a longer one is not read."""
-    try:
-        return await reply.content.readexactly(_MOST_BYTES)
-    except asyncio.IncompleteReadError as end:
-        return end.partial

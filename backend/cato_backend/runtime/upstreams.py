@@ -15,6 +15,8 @@ from cato_backend.runtime.connections import Connection, Silence, Take
 from cato_backend.runtime.liveness import Liveness
 from cato_backend.runtime.pool import Pool
 
+_LISTENS_S = 0.2
+"""To refuse a connection takes one round trip."""
 log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,14 @@ class _Server:
     authority: str
 
 
+class CannotConnect(OSError):
+    """No connection could be opened. `was_sent`: the request went out before, on a kept one."""
+
+    def __init__(self, message: str, *, was_sent: bool = False) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
 class Reply:
     """A reply whose status is known. `release` must follow."""
 
@@ -49,6 +59,7 @@ class Reply:
         self._connection = connection
         self.status = connection.status
         self.content_type = connection.head.content_type
+        self.retry_after = connection.head.retry_after
         self.silence_s = connection.silence_s
 
     async def pour(self, take: Take) -> bool:
@@ -88,7 +99,7 @@ class Upstreams:
         the replica died of, and the scheduler knows how often and where to try again. `streams`:
         the reply's headers are not expected to wait for the whole answer.
 
-        Raises OSError where the replica cannot be connected to, else as `Reply.pour`.
+        Raises CannotConnect where the replica cannot be connected to, else as `Reply.pour`.
         """
         server, path = _split(url)
         request = _request(server, path, body, headers)
@@ -99,8 +110,24 @@ class Upstreams:
                 return reply
             log.debug("a kept connection to %s was dead", server.authority)
             self._pools[server].close()  # The others are most likely dead, too.
-        connection = await self._open(server)
+        connection = await self._open(server, was_sent=kept is not None)
         return await self._ask(server, connection, request, silence_s, streams)
+
+    async def is_listening(self, url: str) -> bool:
+        """Whether connections are accepted there. Where it cannot be told at once, they may be."""
+        server, _ = _split(url)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_LISTENS_S):
+                transport, _ = await loop.create_connection(
+                    asyncio.Protocol, server.host, server.port
+                )
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        transport.abort()
+        return True
 
     def take_back(self, server: _Server, connection: Connection) -> None:
         """The connection's request is over."""
@@ -162,7 +189,7 @@ class Upstreams:
             self._pools[server].observe_headers(clock() - sent_at)
         return Reply(self, server, connection)
 
-    async def _open(self, server: _Server) -> Connection:
+    async def _open(self, server: _Server, *, was_sent: bool) -> Connection:
         loop = asyncio.get_running_loop()
         limit_s = self._timeouts.connect_s
         try:
@@ -174,7 +201,11 @@ class Upstreams:
                     ssl=server.tls or None,
                 )
         except TimeoutError as error:
-            raise TimeoutError(f"no connection to {server.authority} in {limit_s:g} s") from error
+            said = f"no connection to {server.authority} in {limit_s:g} s"
+            raise CannotConnect(said, was_sent=was_sent) from error
+        except OSError as error:
+            said = f"{type(error).__name__}: {error}"
+            raise CannotConnect(said, was_sent=was_sent) from error
         return connection
 
 

@@ -7,10 +7,22 @@ Events go in with the time at which they happened, decisions come out, in the or
 are to be carried out. The very same object runs live, in the simulator and under Hypothesis.
 """
 
-from cato_backend.scheduling.decisions import Abort, Decision, Dispatch, Refusal, Reject, WakeAt
+from cato_backend.scheduling.decisions import (
+    Abort,
+    Decision,
+    Dispatch,
+    Eject,
+    Reason,
+    Recall,
+    Refusal,
+    Reinstate,
+    Reject,
+    WakeAt,
+)
 from cato_backend.scheduling.events import (
     AttemptFailed,
     Cancelled,
+    Cause,
     Event,
     Finished,
     OthersRunning,
@@ -19,13 +31,16 @@ from cato_backend.scheduling.events import (
     ProbeProgressed,
     ProbeSent,
     Progressed,
+    ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaResumed,
     ReplicaUp,
     Submitted,
     Woke,
 )
 from cato_backend.scheduling.limits import Limits
+from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, State
 from cato_backend.scheduling.policies import POLICIES, Policy, Setup, make_policy
 from cato_backend.scheduling.replica import ReplicaLoad
 from cato_backend.scheduling.scheduler import Scheduler
@@ -35,26 +50,36 @@ __all__ = [
     "Abort",
     "AttemptFailed",
     "Cancelled",
+    "Cause",
     "Decision",
     "Dispatch",
+    "Eject",
     "Event",
     "Finished",
     "Limits",
     "OthersRunning",
+    "OutlierDetection",
+    "OutlierRecord",
     "Policy",
     "ProbeEnded",
     "ProbeEvent",
     "ProbeProgressed",
     "ProbeSent",
     "Progressed",
+    "Reason",
+    "Recall",
     "Refusal",
+    "Reinstate",
     "Reject",
+    "ReplicaChanged",
     "ReplicaDown",
     "ReplicaDraining",
     "ReplicaLoad",
+    "ReplicaResumed",
     "ReplicaUp",
     "Scheduler",
     "Setup",
+    "State",
     "Submitted",
     "WakeAt",
     "Woke",

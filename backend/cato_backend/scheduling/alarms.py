@@ -13,10 +13,15 @@ class Alarms:
         self._heap: list[tuple[float, str, str]] = []
         self._announced: float | None = None
         self._look_again: float | None = None
+        self._watch: float | None = None
 
     def look_again(self, time: float | None) -> None:
         """When a policy wants to look at what it keeps, whatever happens; None: at no time."""
         self._look_again = time
+
+    def watch(self, time: float | None) -> None:
+        """When the replicas are to be looked at, whatever happens; None: at no time."""
+        self._watch = time
 
     def set(self, time: float, model: str, request_id: str) -> None:
         """Remembers to look at the request at `time`."""
@@ -30,6 +35,11 @@ class Alarms:
             found.append((model, request_id))
         return found
 
+    def is_due(self, now: float) -> bool:
+        """Whether the time has come for a queued request, or for what a policy keeps."""
+        alarm = bool(self._heap) and self._heap[0][0] <= now
+        return alarm or (self._look_again is not None and self._look_again <= now)
+
     def woke(self) -> None:
         """The time announced last has come."""
         self._announced = None
@@ -39,8 +49,7 @@ class Alarms:
         from the one announced last."""
         self._drop_stale(queued)
         times = [self._heap[0][0]] if self._heap else []
-        if self._look_again is not None:
-            times.append(self._look_again)
+        times += [time for time in (self._look_again, self._watch) if time is not None]
         if not times or min(times) == self._announced:
             return None
         self._announced = min(times)

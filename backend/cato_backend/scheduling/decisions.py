@@ -14,6 +14,10 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     NO_REPLICA = "no_replica"
     REPLICA_FAILED = "replica_failed"
+    REPLICAS_BUSY = "replicas_busy"
+    """Every replica refuses requests, and will do so until after the deadline."""
+    REPLICAS_DIED = "replicas_died"
+    """Two replicas died while they were starting this very request."""
 
 
 class Dispatch(NamedTuple):
@@ -27,10 +31,48 @@ class Dispatch(NamedTuple):
 
 
 class Abort(NamedTuple):
-    """Stop this attempt on its replica: nobody waits for it any more."""
+    """Stop this attempt on its replica: its answer is no longer awaited."""
 
     request_id: str
     attempt: int
+    moved: bool = False
+    """Whether another replica is to answer the request, because this one is overdue."""
+
+
+class Recall(NamedTuple):
+    """Give this attempt up if it has come to a standstill and can be continued elsewhere; then
+    AttemptFailed follows."""
+
+    request_id: str
+    attempt: int
+
+
+class Reason(StrEnum):
+    """Why a replica is ejected; low-cardinality, for metrics too."""
+
+    FAILURES = "failures"
+    """Attempts failed by its fault, several in a row."""
+    OVERDUE = "overdue"
+    """It takes requests and does not begin to answer them."""
+    BUSY = "busy"
+    """It refused a request for want of room."""
+
+
+class Eject(NamedTuple):
+    """The replica gets no requests for `rest_s`, and then one trial request at a time. The runtime
+    has nothing to do but to tell people."""
+
+    replica_id: str
+    reason: Reason
+    rest_s: float
+    ejections: int
+    """How many there were lately, this one included."""
+
+
+class Reinstate(NamedTuple):
+    """The replica gets requests as the others do."""
+
+    replica_id: str
 
 
 class Reject(NamedTuple):
@@ -47,4 +89,4 @@ class WakeAt(NamedTuple):
     time: float
 
 
-Decision: TypeAlias = Dispatch | Abort | Reject | WakeAt
+Decision: TypeAlias = Dispatch | Abort | Recall | Reject | Eject | Reinstate | WakeAt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.prediction.kept_law import KeptLaw
@@ -37,12 +38,29 @@ class Finished(NamedTuple):
     attempt: int
 
 
+class Cause(StrEnum):
+    """Why an attempt failed."""
+
+    ERROR = "error"
+    """By the replica's fault: an error, a connection that broke, an answer that is none."""
+    BUSY = "busy"
+    """The replica has no room for it now."""
+    RECALLED = "recalled"
+    """It was given up because of a Recall."""
+    NOT_SENT = "not_sent"
+    """It never reached the replica, which has nothing to do with it."""
+
+
 class AttemptFailed(NamedTuple):
-    """The replica broke this attempt off; `resumable`: what was sent can be continued elsewhere."""
+    """This attempt is over without an answer; `resumable`: what was sent can be continued
+    elsewhere."""
 
     request_id: str
     attempt: int
     resumable: bool = True
+    cause: Cause = Cause.ERROR
+    retry_after_s: float | None = None
+    """Where the replica is busy: the time after which it wants to be asked again, if it said so."""
 
 
 class Cancelled(NamedTuple):
@@ -61,10 +79,29 @@ class ReplicaUp(NamedTuple):
     """What it can do; None where nothing is known of it."""
     kept: KeptLaw | None = None
     """What was learned of its law before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: tuple[str, ...] = ()
+    """Further names that it serves, such as those of LoRA adapters."""
+
+
+class ReplicaChanged(NamedTuple):
+    """A replica serves the same model with another context, or under other names."""
+
+    replica_id: str
+    context: int | None
+    adapters: tuple[str, ...]
 
 
 class ReplicaDraining(NamedTuple):
-    """A replica finishes what runs on it and gets nothing new; ReplicaDown follows."""
+    """A replica finishes what runs on it and gets nothing new; ReplicaDown or ReplicaResumed
+    follows."""
+
+    replica_id: str
+
+
+class ReplicaResumed(NamedTuple):
+    """A replica that was draining takes requests again."""
 
     replica_id: str
 
@@ -125,7 +162,9 @@ Event: TypeAlias = (
     | AttemptFailed
     | Cancelled
     | ReplicaUp
+    | ReplicaChanged
     | ReplicaDraining
+    | ReplicaResumed
     | ReplicaDown
     | OthersRunning
     | ProbeSent

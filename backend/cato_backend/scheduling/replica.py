@@ -46,16 +46,29 @@ class Attempt:
     """Output tokens of earlier attempts: part of `emitted` and of `prompt_tokens`."""
     avoid: frozenset[str] = frozenset()
     """Replicas that failed this request before."""
+    queued_tokens: int = 0
+    """Prompt tokens that its replica had to compute at the dispatch, its own included."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come of it."""
+        return self.first_token_at is None
 
     @property
     def started(self) -> bool:
-        """Whether its prompt is prefilled."""
-        return self.first_token_at is not None
+        """Whether its prompt is prefilled. An answer that comes whole does not show when it is:
+        counted as pending until the end, one alone would make a replica look busy."""
+        return self.first_token_at is not None or not self.request.streams
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Prompt tokens that were to be computed at the dispatch."""
+        return max(0, self.prompt_tokens - self.cached_tokens)
 
     @property
     def pending_prefill(self) -> int:
         """Prompt tokens that are still to be computed."""
-        return 0 if self.started else max(0, self.prompt_tokens - self.cached_tokens)
+        return 0 if self.started else self.uncached_tokens
 
     @property
     def outstanding_tokens(self) -> int:
@@ -83,7 +96,7 @@ class ReplicaView(Protocol):
     @property
     def max_running(self) -> int:
         """Requests that may be sent to it at once, those in the engine's own queue included; the
-        fewer, the more others have running there."""
+        fewer, the more others have running there, and 0 while it is ejected."""
         ...
 
     @property
@@ -108,7 +121,8 @@ class ReplicaView(Protocol):
 
     @property
     def unstarted(self) -> int:
-        """Of these, how many have not had their first token: queued in the engine or prefilling."""
+        """Of these, how many have not had their first token, of those that are streamed: queued in
+        the engine or prefilling."""
         ...
 
     @property
@@ -153,9 +167,15 @@ class ReplicaLoad:
     profile: Profile | None = None
     kept: InitVar[KeptLaw | None] = None
     """What was learned of it before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: frozenset[str] = frozenset()
+    """Further names that it serves."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
+    suspended: bool = False
+    """Whether it is ejected: it gets nothing new for now, but what runs on it may finish."""
     running: int = 0
     unstarted: int = 0
     pending_prefill: int = 0
@@ -168,6 +188,8 @@ class ReplicaLoad:
     learned: LearnedLaw = field(init=False)
     probes: Probes = field(init=False)
     """Of a calibration; in none of the counts above."""
+    slots: int = field(init=False)
+    """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
@@ -179,14 +201,32 @@ class ReplicaLoad:
     def set_others(self, others: int) -> None:
         """Others take slots, but never the last: a replica that lies about them is still used."""
         self.others = others
-        self.max_running = max(1, self.limit - others)
+        self.slots = max(1, self.limit - others)
+        self.set_suspended(self.suspended)
+
+    def set_suspended(self, suspended: bool) -> None:
+        """A replica that is suspended has no slot to give."""
+        self.suspended = suspended
+        self.max_running = 0 if suspended else self.slots
 
     @property
     def decoding(self) -> int:
         """Requests that have had their first token, and those of others."""
         return self.running - self.unstarted + self.others
 
+    def fits(self, request: Request, emitted: int = 0) -> bool:
+        """Whether the replica serves the requested name, with a context that is large enough for
+        the request and an answer of which `emitted` tokens exist."""
+        if request.adapter and request.adapter not in self.adapters:
+            return False
+        return self.context is None or needed_context(request, emitted) <= self.context
+
     @property
     def has_room(self) -> bool:
         """Whether one more request may be sent to it."""
         return self.running < self.max_running and not self.draining
+
+
+def needed_context(request: Request, emitted: int) -> int:
+    """Tokens of context; more than the request said where its answer grew beyond what it named."""
+    return request.context_tokens + max(0, emitted - request.max_tokens)

@@ -47,6 +47,8 @@ class Fleet:
     """Whether replicas that come up are calibrated while they are idle, as the gateway does."""
     kills: tuple[tuple[float, int], ...] = ()
     """Times at which a replica (by index) dies; it is back after its profile's start-up time."""
+    freezes: tuple[tuple[float, float, int], ...] = ()
+    """From when to when nothing is heard of a replica (by index), though it takes requests."""
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -12,12 +12,15 @@ from typing import TypeAlias
 from cato_backend.engine_model import Job, Passed
 from cato_backend.scheduling import (
     Abort,
+    AttemptFailed,
     Cancelled,
+    Cause,
     Decision,
     Dispatch,
     Event,
     Finished,
     Progressed,
+    Recall,
     Reject,
     ReplicaDown,
     ReplicaUp,
@@ -70,6 +73,7 @@ class Simulator:
         self._wake: float | None = None
         self._events = 0
         self._busy_s = 0.0
+        self._freezes = {f"r{index}": (start, end) for start, end, index in fleet.freezes}
 
     def run(
         self, workload: Workload, seed: int, progress: Callable[[float], None] = lambda now: None
@@ -144,6 +148,10 @@ class Simulator:
                 self._agenda.put(max(time, now), self._woke, time)
             case Abort(request_id, attempt):
                 self._abort(request_id, attempt, now)
+            case Recall(request_id, attempt):
+                self._abort(request_id, attempt, now)
+                failed = AttemptFailed(request_id, attempt, cause=Cause.RECALLED)
+                self._agenda.put(now, self._tell, failed)
             case Reject(request_id, refusal):
                 self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
 
@@ -188,8 +196,13 @@ class Simulator:
         if replica.looked_for == time:
             for passed in replica.advance(now):
                 oldest = replica.oldest(now) if passed.end.prefilled else None
-                self._later(now, self._hear, (replica, passed, oldest))
+                self._later(self._heard_at(replica, now), self._hear, (replica, passed, oldest))
             self._look_at(replica)
+
+    def _heard_at(self, replica: SimulatedReplica, now: float) -> float:
+        """When what happens there now is sent; a frozen replica sends nothing."""
+        start, end = self._freezes.get(replica.id, (0.0, 0.0))
+        return end if start <= now < end else now
 
     def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
         """What a step brought has come over the network."""
@@ -238,7 +251,7 @@ class Simulator:
         if ends is None or self._replicas.get(replica.id) is not replica:
             replica.reported = False
         else:
-            self._later(ends, self._report, replica)
+            self._later(self._heard_at(replica, ends), self._report, replica)
 
     def _report(self, replica: SimulatedReplica, now: float) -> None:
         if self._replicas.get(replica.id) is replica:

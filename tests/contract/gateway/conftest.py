@@ -18,6 +18,7 @@ from tests.fakes.vllm import FakeVllm, Script
 ALICE, BOB = "token-of-alice", "token-of-bob"
 _PATIENT = "[scheduling]\nsilence_s = 0.4\n"
 _ONCE = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
+_NONE_EJECTED = "[outlier_detection]\nconsecutive_failures = 0\noverdue = false\n"
 _NARROW = """
 [scheduling]
 max_running_per_replica = 1
@@ -26,6 +27,15 @@ max_waiting_per_session = 2
 [targets.completion]
 ttft_ms = 100
 worthless_after_ms = 200
+"""
+
+_STRICT = """
+[server]
+header_timeout_s = 0.5
+body_timeout_s = 0.5
+keepalive_timeout_s = 1
+send_timeout_s = 1
+max_idle_connections = 8
 """
 
 package = pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -64,8 +74,8 @@ async def one_replica(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerato
 @package
 async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway before two replicas."""
-    # A policy that learns nothing: tests say which of two idle replicas is asked first.
-    config = _PATIENT + 'policy = "least-outstanding-tokens"\n'
+    # A gateway that learns nothing: tests say which of two idle replicas is asked first.
+    config = _PATIENT + 'policy = "least-outstanding-tokens"\n' + _NONE_EJECTED
     async with _site(tmp_path_factory.mktemp("pair"), 2, config) as site:
         yield site
 
@@ -101,6 +111,17 @@ async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
     await before_odd.site.wait_idle()
 
 
+@package
+async def short_limits(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
+    """A gateway with short time limits for clients, and tokens."""
+    folder = tmp_path_factory.mktemp("strict")
+    (folder / "tokens").write_text(f"{ALICE}\n{BOB}\n")
+    tokens = ("--token-file", str(folder / "tokens"))
+    async with _site(folder, 1, _STRICT, *tokens) as site:
+        site.token = ALICE
+        yield site
+
+
 @pytest_asyncio.fixture(loop_scope="package")
 async def single(one_replica: Site) -> AsyncGenerator[Site]:
     """One replica, idle before and after the test."""
@@ -112,6 +133,13 @@ async def single(one_replica: Site) -> AsyncGenerator[Site]:
 async def pair(two_replicas: Site) -> AsyncGenerator[Site]:
     """Two replicas, idle before and after the test."""
     async with _fresh(two_replicas) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def strict(short_limits: Site) -> AsyncGenerator[Site]:
+    """Short time limits for clients; asks as Alice."""
+    async with _fresh(short_limits) as site:
         yield site
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,8 +19,18 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     assert answer.status == 200
     assert answer.json["status"] == "ok"
     (replica,) = answer.json["replicas"]
+    assert datetime.fromisoformat(replica.pop("since")) < datetime.now(UTC)
     law = replica.pop("law")
-    assert replica == {"id": "static-1", "model": "cato-embedded", "running": 0}
+    assert replica == {
+        "id": "static-1",
+        "state": "up",
+        "model": "cato-embedded",
+        "running": 0,
+        "reason": "",
+        "remedy": "",
+        "ejected_for": None,
+        "next_trial_s": None,
+    }
     assert set(law) == {"token_ms", "prompt_1k_ms", "spread", "windows", "age_s"}
     assert law["token_ms"] > 0
     assert (await single.call("HEAD", "/health")).status == 200

@@ -170,7 +170,7 @@ async def test_a_server_that_names_its_model_need_not_be_told() -> None:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("", "/v1/models cannot be read: .*; expected the root of an OpenAI-compatible server"),
+        ("", "/v1/models answered HTML .*; expected the root of an OpenAI-compatible server"),
         ("any", "answered no completion: <html>hello</html>; expected the root"),
     ],
 )

@@ -17,6 +17,10 @@ class FaultKind(StrEnum):
     """The connection is reset before any response."""
     ERROR = "error"
     """An HTTP error before the stream."""
+    HANG = "hang"
+    """Nothing is answered, not even headers, and the connection stays open."""
+    HTML = "html"
+    """A page, as a proxy in front of the server may send, with the status that the fault names."""
     STREAM_ERROR = "stream_error"
     """An error within an answer of status 200, in one of its forms; a stream then has [DONE]."""
     DIE = "die"
@@ -68,6 +72,8 @@ class Fault:
     status: int = 500
     times: int | None = None
     form: ErrorForm = ErrorForm.OPENAI
+    retry_after: str = ""
+    """The header of this name, of an HTTP error or a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,15 @@ class Script:
 
     model: str = "cato-embedded"
     max_model_len: int = 4096
+    adapters: tuple[str, ...] = ()
+    """LoRA adapters that are loaded: listed with the model as their parent, and served."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the model itself, as `--served-model-name` takes them."""
+    listings: tuple[str, ...] = ()
+    """What `/v1/models` answers in place of the truth, one body after the other; the truth
+    follows."""
+    api_key: str = ""
+    """Asked for by all that begins with /v1, as vLLM does with `--api-key`."""
     ttft_ms: float = 0.0
     itl_ms: float = 0.0
     prefill_ms_per_1k_tokens: float = 0.0
@@ -97,6 +112,9 @@ class Script:
     listening: bool = True
     """False: as when the process was killed: connections are reset, new ones refused. Only
     `control_url` can answer that it was set, and set it back."""
+    accepting: bool = True
+    """False: as a server that shuts down gracefully: new connections are refused, idle ones are
+    closed, and streams under way go on."""
     usage_factor: float = 1.0
     """Reported token counts are multiplied by this: a server whose usage lies."""
     metric_values: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -107,6 +125,9 @@ class Script:
     requests_per_connection: int | None = None
     """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     fault: Fault | None = None
+    deadly: str = ""
+    """A request whose body contains this kills the server before its first token: as `listening`
+    set to False."""
 
     @property
     def served(self) -> Served:

@@ -12,7 +12,7 @@ import pytest
 
 from cato_backend.runtime.connections import BadReply, Connection, Silence
 from cato_backend.runtime.liveness import Liveness
-from cato_backend.runtime.upstreams import Timeouts, Upstreams
+from cato_backend.runtime.upstreams import CannotConnect, Timeouts, Upstreams
 from tests.fast.runtime.raw_server import asked, request, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
@@ -228,7 +228,7 @@ async def test_a_connection_that_does_not_come_about_is_given_up_by_name() -> No
         for filler in fillers:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))  # Never accepted: SYNs are dropped then.
-        with pytest.raises(TimeoutError, match=f"no connection to 127.0.0.1:{port} in 0.1 s"):
+        with pytest.raises(CannotConnect, match=f"no connection to 127.0.0.1:{port} in 0.1 s"):
             await asked(Upstreams(Timeouts(connect_s=0.1)), f"http://127.0.0.1:{port}/")
     for filler in fillers:
         filler.close()

@@ -103,13 +103,18 @@ class Site:
         )
 
     def on_up(self, replica: Replica) -> None:
-        self.runtime.add_replica(Endpoint(replica.id, replica.url, "m"), ModelFacts("m"), 8)
+        self.runtime.members.add(Endpoint(replica.id, replica.url, "m"), ModelFacts("m"), 8)
 
     def on_down(self, replica_id: str, reason: str) -> None:
-        self.runtime.remove_replica(replica_id)
+        self.runtime.members.remove(replica_id)
 
     def on_note(self, replica_id: str, text: str) -> None:
         self.notes.append(text)
+
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        self.notes.append(reason)
+
+    def on_ended(self, replica_id: str) -> None: ...
 
     async def want(self, count: int) -> None:
         """The rule wants so many; everything that follows by itself has happened."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.errors import InvalidRequest
+from cato_backend.gateway.task_bodies import TaskBody
+from cato_backend.gateway.validation import validated
 from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.expected import with_expected
-from cato_backend.tasks.parsing import parse_task_request
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -54,7 +55,7 @@ def test_a_summary_s_length_is_known_only_if_the_client_tells_it() -> None:
 def test_a_unit_s_estimate_travels() -> None:
     unit = Unit("f", "function", "def f(): ...", 12)
     request = TaskRequest(Task.SUMMARIZATION, "python", (unit, Unit("g", "function", "def g(): 1")))
-    assert parse_task_request(request.body()) == request
+    assert validated(TaskBody, request.body()).request() == request
 
 
 @pytest.mark.parametrize("value", [0, -1, 131_073, 1.5, "9", True])
@@ -62,5 +63,5 @@ def test_a_bad_estimate_is_refused_by_its_path(value: object) -> None:
     unit = {"name": "f", "kind": "function", "text": "def f(): ...", "output_tokens": value}
     body = {"task": "summarization", "language": "python", "units": [unit]}
     with pytest.raises(InvalidRequest) as refused:
-        parse_task_request(body)
+        validated(TaskBody, body)
     assert refused.value.param == "units[0].output_tokens"

@@ -39,6 +39,8 @@ class Arrival(NamedTuple):
     """The next key comes so long after the request, and the client wants it no more."""
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens; None where it gives none."""
+    tenant: str = ""
+    """Whose token it comes with."""
     taken_for: tuple[Task, Target] | None = None
     """Class and target that a router assumes where the client names neither; None: the true ones.
     Outcomes are judged by the true ones."""
@@ -61,7 +63,7 @@ class Arrival(NamedTuple):
             target=target,
             prompt_tokens=self.prompt_tokens,
             max_tokens=self.max_tokens,
-            origin=Origin("", self.session, self.document),
+            origin=Origin(self.tenant, self.session, self.document),
             supersede=self.supersede,
             prompt_blocks=self.blocks[step - 1 :: step],
             expected_tokens=self.expected_tokens,

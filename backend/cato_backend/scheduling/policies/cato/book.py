@@ -26,6 +26,8 @@ _LEAST_SPREAD_STEPS = 1.5
 _DELAY_STEPS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Delays for which the loss in flight is computed, in decode steps."""
 _NO_LOSSES = [0.0] * len(_DELAY_STEPS)
+_OVERDUE_STEPS = 25.0
+"""Lateness of a first token, in decode steps, from which the replica counts as overdue."""
 _OVERDUE_SHARE = 1.0
 """A first token that is late by d seconds is expected in this share of d from now on: the longer a
 replica has been silent, the longer it will be (Lindy's law for heavy tails)."""
@@ -106,6 +108,12 @@ class Book:
             return now + (self.step_s() / 2 if self.view.running else 0.0)
         overdue_s = max(0.0, now - self.free_at)
         return max(self.free_at, now + _OVERDUE_SHARE * overdue_s)
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether a first token is later than any error of the law explains: what is known of the
+        replica no longer says when it will be free."""
+        late_s = now - self.free_at
+        return self.view.unstarted > 0 and late_s > _OVERDUE_STEPS * self.unit_s
 
     @property
     def typed_s(self) -> float:

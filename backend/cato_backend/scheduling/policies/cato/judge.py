@@ -11,7 +11,7 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
-from cato_backend.scheduling.policies.cato.order import Pace, is_typed
+from cato_backend.scheduling.policies.cato.order import Pace
 from cato_backend.scheduling.queue import Waiting
 
 _PER_STEP = 2e-3
@@ -67,13 +67,9 @@ class Judge:
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
         chance = self._chance(waiting, book, first_s, fleet.token_s, now)
-        cost = self._price(request) * book.work_s(uncached, cached) + _PER_STEP * first_s
+        cost = self._options.price * book.work_s(uncached, cached) + _PER_STEP * first_s
         score = chance - cost / book.unit_s
         return Choice(book, chance, prefill_s, starts_at, score)
-
-    def _price(self, request: Request) -> float:
-        typed = self._options.typing and is_typed(request)
-        return self._options.typed_price if typed else self._options.price
 
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.parsing import MAX_UNITS, parse_task_request
+from cato_backend.gateway.task_bodies import MAX_UNITS, TaskBody
+from cato_backend.gateway.validation import validated
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -25,12 +26,16 @@ def test_what_the_client_sends_comes_back_whole() -> None:
         context="import os",
         limits={"max_tokens": 99},
     )
-    assert parse_task_request(request.body()) == request
+    assert parsed(request.body()) == request
 
 
 def test_name_kind_and_unknown_fields_are_optional() -> None:
     body = {**SUMMARY, "units": [{"text": "x"}], "frobnicate": 1}
-    assert parse_task_request(body).units == (Unit("", "function", "x"),)
+    assert parsed(body).units == (Unit("", "function", "x"),)
+
+
+def parsed(body: dict[str, Any]) -> TaskRequest:
+    return validated(TaskBody, body).request()
 
 
 BAD = [
@@ -40,6 +45,9 @@ BAD = [
     ({**SUMMARY, "language": ""}, "language"),
     ({**SUMMARY, "language": "py\nthon"}, "language"),
     ({**SUMMARY, "language": 3}, "language"),
+    ({**SUMMARY, "language": "python\n"}, "language"),
+    ({**SUMMARY, "model": 5}, "model"),
+    ({**SUMMARY, "model": ""}, "model"),
     ({**SUMMARY, "target_language": 3}, "target_language"),
     ({**TRANSLATION, "target_language": None}, "target_language"),
     ({**SUMMARY, "units": None}, "units"),
@@ -62,7 +70,7 @@ BAD = [
 @pytest.mark.parametrize(("body", "field"), BAD)
 def test_a_bad_field_is_named(body: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        parse_task_request(body)
+        parsed(body)
     assert refused.value.param == field
     assert refused.value.message.startswith(f"{field}: got ")
 
@@ -70,5 +78,5 @@ def test_a_bad_field_is_named(body: dict[str, Any], field: str) -> None:
 def test_no_code_is_in_the_message() -> None:
     secret = "password = 'hunter2'" * 10
     with pytest.raises(InvalidRequest) as refused:
-        parse_task_request({**SUMMARY, "units": secret})
+        parsed({**SUMMARY, "units": secret})
     assert "hunter2" not in refused.value.message

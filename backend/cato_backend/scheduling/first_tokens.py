@@ -1,0 +1,105 @@
+"""How long first tokens have taken lately, and how long the next one may take."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from cato_backend.prediction.learned_law import LearnedLaw
+from cato_backend.prediction.service import ServiceModel
+from cato_backend.scheduling.replica import Attempt
+
+_REMEMBERED = 64
+_ENOUGH = 4
+"""First tokens that tell what is usual."""
+_USUAL_SHARE = 0.9
+"""Of first tokens that come within what is usual."""
+_FAR = 2.0
+"""Times the largest work seen; what takes longer than in proportion (attention) shows there."""
+_DECODE_WORK = 200
+"""Prompt tokens that take as long as one output token does."""
+
+
+class FirstToken(NamedTuple):
+    """One that has come."""
+
+    work: int
+    """Prompt tokens that were to be computed before it; see `work_of`."""
+    seconds: float
+    """Since the dispatch."""
+    at: float
+    replica_id: str
+
+
+class FirstTokens:
+    """Of one model, by replica; of answers that are streamed, or of those that come whole."""
+
+    def __init__(self) -> None:
+        self._of_replica: dict[str, deque[FirstToken]] = {}
+        self._latest: deque[FirstToken] = deque(maxlen=_REMEMBERED)
+
+    def observe(self, attempt: Attempt, now: float) -> None:
+        """The attempt's first token has come now."""
+        seconds, replica_id = now - attempt.dispatched_at, attempt.replica_id
+        seen = FirstToken(work_of(attempt, attempt.queued_tokens), seconds, now, replica_id)
+        self._of_replica.setdefault(replica_id, deque(maxlen=_REMEMBERED)).append(seen)
+        self._latest.append(seen)
+
+    def forget(self, replica_id: str) -> None:
+        """The replica has gone; one of the same name may be another."""
+        self._of_replica.pop(replica_id, None)
+
+    def expected_s(
+        self, replica_id: str, work: int, law_s: float, *, profiled: bool
+    ) -> float | None:
+        """The longest that so much work should take there: by the replica's own first tokens, else
+        by those of the model's other replicas; None where too few have come.
+
+        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere if the
+        replica has a profile, and beside anything for work that is larger by far.
+        """
+        own: Sequence[FirstToken] = self._of_replica.get(replica_id, ())
+        if len(own) >= _ENOUGH:
+            return _usual_s(own, work, law_s)
+        others = [seen for seen in self._latest if seen.replica_id != replica_id]
+        if len(others) < _ENOUGH:
+            return None
+        slowest_s = max((seen.seconds for seen in own), default=0.0)
+        return max(_usual_s(others, work, law_s), slowest_s, law_s if profiled else 0.0)
+
+    def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
+        """Seconds that first tokens of requests dispatched to other replicas after `since` took."""
+        return [
+            seen.seconds
+            for seen in self._latest
+            if seen.replica_id != replica_id and seen.at - seen.seconds >= since
+        ]
+
+
+def work_of(attempt: Attempt, prompt_tokens: int) -> int:
+    """Prompt tokens to be computed before its first sign of life, where `prompt_tokens` are to be
+    computed at all. An answer that is not streamed shows none before its end."""
+    return max(1, prompt_tokens) + _DECODE_WORK * _output_tokens(attempt)
+
+
+def by_law_s(learned: LearnedLaw, attempt: Attempt, prompt_tokens: int) -> float:
+    """Seconds for the same work by what is believed of the replica's step law, be it a guess."""
+    service = ServiceModel(learned.belief.law, learned.limits)
+    seconds = service.prompt_s(0, 0, max(1, prompt_tokens), 0)
+    return seconds + _output_tokens(attempt) * service.token_s(1, 0)
+
+
+def _output_tokens(attempt: Attempt) -> int:
+    request = attempt.request
+    return 0 if request.streams else max(1, request.max_tokens - attempt.resumed)
+
+
+def _usual_s(seen: Sequence[FirstToken], work: int, law_s: float) -> float:
+    """In proportion to the work, and what nine in ten took beside that."""
+    large = sorted(seen, key=lambda each: each.work)[len(seen) // 2 :]
+    per_token_s = median(each.seconds / each.work for each in large)
+    beside = sorted(max(0.0, each.seconds - per_token_s * each.work) for each in seen)
+    expected_s = per_token_s * work + beside[int(_USUAL_SHARE * (len(beside) - 1))]
+    return max(expected_s, law_s) if work > _FAR * large[-1].work else expected_s

@@ -1,0 +1,144 @@
+"""The health of the replicas, as far as it shows in what becomes of their attempts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cato_backend.scheduling.decisions import Decision
+from cato_backend.scheduling.events import AttemptFailed, Cause
+from cato_backend.scheduling.ledger import Ledger
+from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, Outliers
+from cato_backend.scheduling.overdue import LOOK_S, Overdue
+from cato_backend.scheduling.replica import Attempt, ReplicaLoad
+
+_LATE_S = 0.1
+"""A look so late comes after a pause of our own; what replicas sent meanwhile is not known yet."""
+_STILL_S = 1.0
+"""A begun answer on an overdue replica that brought nothing for so long is recalled."""
+
+
+class Looked(NamedTuple):
+    """What a look at all replicas has found."""
+
+    decisions: list[Decision]
+    overdue: list[ReplicaLoad]
+    """Attempts without a token are to leave these."""
+    standstill: list[Attempt]
+    """Answers that have begun and do not go on."""
+
+
+class Health:
+    """Tells outliers and overdue replicas of events, and looks at the clock for both."""
+
+    def __init__(self, settings: OutlierDetection, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self.outliers = Outliers(settings, ledger)
+        self._overdue = Overdue()
+        self._recalled: set[str] = set()
+        self.next_look: float | None = None
+        """None while there is nothing to look at."""
+        self._skipped = False
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def up(self, replica: ReplicaLoad) -> None:
+        """A replica has come."""
+        self.outliers.add(replica)
+
+    def down(self, replica: ReplicaLoad, now: float) -> list[Decision]:
+        """A replica has gone."""
+        self._overdue.forget(replica.replica_id)
+        return self.outliers.remove(replica.replica_id, now)
+
+    def opened(self, attempt: Attempt, now: float, *, trial: bool) -> None:
+        """An attempt is on its way."""
+        if trial:
+            self.outliers.tried(attempt.replica_id, attempt.request.id)
+        if self.next_look is None and self._is_looked_at(attempt.request.model):
+            self.next_look = now + LOOK_S
+
+    def began(self, attempt: Attempt, now: float) -> list[Decision]:
+        """An attempt's first token has come."""
+        self._overdue.began(attempt, now)
+        return self.outliers.began(attempt.replica_id, attempt.request.id, now)
+
+    def finished(self, attempt: Attempt, now: float) -> list[Decision]:
+        """A replica has ended an answer properly."""
+        self._overdue.heard(attempt.replica_id, now)
+        return self.outliers.finished(
+            attempt.replica_id, attempt.request.id, attempt.dispatched_at, now
+        )
+
+    def failed(self, attempt: Attempt, event: AttemptFailed, now: float) -> list[Decision]:
+        """An attempt is over without an answer."""
+        replica_id, request_id = attempt.replica_id, attempt.request.id
+        match event.cause:
+            case Cause.ERROR:
+                self._overdue.heard(replica_id, now)
+                return self.outliers.failed(replica_id, request_id, now)
+            case Cause.BUSY:
+                self._overdue.heard(replica_id, now)
+                return self.outliers.refused(replica_id, request_id, event.retry_after_s, now)
+            case Cause.RECALLED:
+                return self.outliers.overdue(replica_id, now)
+            case Cause.NOT_SENT:
+                return []
+
+    def closed(self, attempt: Attempt) -> None:
+        """An attempt is over, however it ended; what it told has been heard."""
+        self._recalled.discard(attempt.request.id)
+        self.outliers.left(attempt.replica_id, attempt.request.id)
+
+    # -- the clock -----------------------------------------------------------------------------
+
+    def is_look_due(self, now: float) -> bool:
+        """Whether it is time to look."""
+        return self.next_look is not None and self.next_look <= now
+
+    def look(self, now: float) -> Looked:
+        """Finds the replicas that are overdue while others are not."""
+        late = self.next_look is not None and now - self.next_look > _LATE_S
+        self._skipped = late and not self._skipped
+        found = Looked([], [], [])
+        looked_at = [model for model in self._ledger.models() if self._is_looked_at(model)]
+        for model in looked_at:
+            if not self._skipped:
+                self._look_at(model, now, found)
+        busy = any(r.running for m in looked_at for r in self._ledger.of_model(m).values())
+        self.next_look = now + LOOK_S if busy else None
+        return found
+
+    def _is_looked_at(self, model: str) -> bool:
+        return self._settings.overdue and len(self._ledger.of_model(model)) > 1
+
+    def _look_at(self, model: str, now: float, found: Looked) -> None:
+        records = [self.outliers.record(name) for name in self._ledger.of_model(model)]
+        overdue = [each for each in records if self._overdue.is_overdue(each, now)]
+        if any(_is_well(each) for each in records if each not in overdue):
+            for record in overdue:
+                self._judge(record, now, found)
+        for record in records:
+            if self._overdue.stalled(record.replica, now):
+                self._recall(record.replica, found)
+
+    def _judge(self, record: OutlierRecord, now: float, found: Looked) -> None:
+        replica = record.replica
+        found.decisions.extend(self.outliers.overdue(replica.replica_id, now))
+        if record.reason is None and not replica.draining:
+            return  # Too many are ejected already.
+        found.overdue.append(replica)
+        if self._overdue.silent_s(replica, 0.0, now) > _STILL_S:
+            self._recall(replica, found)
+
+    def _recall(self, replica: ReplicaLoad, found: Looked) -> None:
+        """Once for each attempt: the runtime may know better."""
+        for attempt in replica.attempts.values():
+            request = attempt.request
+            if not attempt.silent and request.resumable and request.id not in self._recalled:
+                self._recalled.add(request.id)
+                found.standstill.append(attempt)
+
+
+def _is_well(record: OutlierRecord) -> bool:
+    return record.reason is None and not record.replica.draining

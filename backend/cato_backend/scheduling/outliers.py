@@ -1,0 +1,284 @@
+"""Outlier detection: which replicas get no requests for a while because of how they behave.
+
+The terms are Envoy's: a replica that proves to be an outlier is ejected, for a time that grows with
+the number of its ejections, and a share of the fleet is never ejected. When that time is over, the
+replica gets one trial request at a time until one succeeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate
+from cato_backend.scheduling.ledger import Ledger
+from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.replica import ReplicaLoad
+
+_SHORTEST_REST_S = 0.1
+"""Of a replica that refuses requests and names no time, or none worth the name."""
+_SPARED_S = 0.5
+_NONE_COMES_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """When a replica is ejected, and for how long. Times in seconds."""
+
+    consecutive_failures: int = 3
+    """Attempts in a row that must fail by the replica's fault; 0 ejects none for failures."""
+    overdue: bool = True
+    """Whether a replica is ejected whose first tokens are overdue (see `overdue`)."""
+    base_ejection_s: float = 1.0
+    """Times the number of its ejections: how long a replica is ejected."""
+    max_ejection_s: float = 30.0
+    max_ejection_percent: float = 50.0
+    """Of a model's replicas, rounded up, but never all of them."""
+    interval_s: float = 10.0
+    """In service for this long, a replica has one ejection less to its account."""
+
+
+class State(StrEnum):
+    """What a replica gets at present."""
+
+    IN_SERVICE = "in_service"
+    EJECTED = "ejected"
+    ON_TRIAL = "on_trial"
+    """One trial request at a time."""
+
+
+@dataclass(slots=True)
+class OutlierRecord:
+    """One replica. Times on the scheduler's clock."""
+
+    replica: ReplicaLoad
+    reason: Reason | None = None
+    """Why it is ejected; None while it is in service."""
+    until: float = 0.0
+    """It gets no trial request before."""
+    ejections: int = 0
+    trial: str | None = None
+    """The request that it is tried with."""
+    failures: int = 0
+    """In a row."""
+    failing_since: float = 0.0
+    reinstated_at: float = 0.0
+
+    def suits(self, waiting: Waiting, now: float) -> bool:
+        """Whether the request may be the trial: if the replica may hang, one that can spare the
+        time, unless none such comes."""
+        if self.reason is Reason.BUSY:
+            return True
+        request = waiting.request
+        spares = request.warm or request.deadline - now >= _SPARED_S
+        return not waiting.attempts and (spares or now >= self.until + _NONE_COMES_S)
+
+    def state(self, now: float) -> State:
+        """What it gets at `now`."""
+        if self.reason is None:
+            return State.IN_SERVICE
+        return State.ON_TRIAL if self.until <= now else State.EJECTED
+
+
+class Outliers:
+    """The records of all replicas. Every change of one is returned as decisions."""
+
+    def __init__(self, settings: OutlierDetection, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._records: dict[str, OutlierRecord] = {}
+        self._ejected: dict[str, OutlierRecord] = {}
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def record(self, replica_id: str) -> OutlierRecord:
+        """Of one replica. Raises KeyError."""
+        return self._records[replica_id]
+
+    def ejected(self, model: str) -> list[OutlierRecord]:
+        """Of the model's replicas that are ejected and not draining."""
+        return [
+            record
+            for record in self._ejected.values()
+            if record.replica.model == model and not record.replica.draining
+        ]
+
+    def serves(self, model: str) -> bool:
+        """Whether any replica of the model is in service, though it may be full."""
+        accepting = self._ledger.accepting(model)
+        return accepting > 0 and (not self._ejected or accepting > len(self.ejected(model)))
+
+    def earliest_trial(self, model: str) -> float:
+        """When the first of the model's ejected replicas may be tried; infinite without one."""
+        return min((record.until for record in self.ejected(model)), default=math.inf)
+
+    def next_trial(self, now: float, queued: Callable[[str], int]) -> float | None:
+        """When the next ejected replica may be tried, of models for which requests are queued."""
+        times = [
+            record.until
+            for record in self._ejected.values()
+            if record.until > now and queued(record.replica.model)
+        ]
+        return min(times, default=None)
+
+    def awaiting_trial(self, model: str, now: float) -> list[OutlierRecord]:
+        """Those that may be tried now, the one that waits longest first."""
+        if not self._ejected:
+            return []
+        ready = [
+            record
+            for record in self.ejected(model)
+            if record.trial is None
+            and record.until <= now
+            and record.replica.running < record.replica.slots
+        ]
+        return sorted(ready, key=lambda record: record.until)
+
+    # -- what happens --------------------------------------------------------------------------
+
+    def add(self, replica: ReplicaLoad) -> None:
+        """A replica is up, and in service."""
+        self._records[replica.replica_id] = OutlierRecord(replica)
+
+    def remove(self, replica_id: str, now: float) -> list[Decision]:
+        """A replica is gone; others may be needed now."""
+        record = self._records.pop(replica_id)
+        self._ejected.pop(replica_id, None)
+        return self.accept_again(record.replica.model, now)
+
+    def accept_again(self, model: str, now: float) -> list[Decision]:
+        """Reinstates those that are too many to be ejected in the fleet as it is now."""
+        surplus = len(self._outliers(model)) - self._most_ejected(model)
+        if surplus <= 0:
+            return []
+        first = sorted(self._outliers(model), key=lambda record: record.until)
+        return [self._reinstate(record, now) for record in first[:surplus]]
+
+    def tried(self, replica_id: str, request_id: str) -> None:
+        """The request is on its way to a replica that is on trial."""
+        self._records[replica_id].trial = request_id
+
+    def began(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
+        """The replica has sent a first token."""
+        if replica_id not in self._ejected:
+            return []
+        record = self._ejected[replica_id]
+        by_trial = record.reason is Reason.BUSY and record.trial == request_id
+        if record.reason is Reason.OVERDUE or by_trial:
+            return [self._reinstate(record, now)]
+        return []
+
+    def finished(
+        self, replica_id: str, request_id: str, dispatched_at: float, now: float
+    ) -> list[Decision]:
+        """The replica has answered a request that was sent to it at `dispatched_at`."""
+        record = self._records[replica_id]
+        if dispatched_at >= record.failing_since:
+            record.failures = 0
+        if record.reason is Reason.OVERDUE or record.trial == request_id:
+            return [self._reinstate(record, now)]
+        if record.reason is Reason.BUSY:
+            record.until = now  # There is room again.
+        return []
+
+    def left(self, replica_id: str, request_id: str) -> None:
+        """A request is no longer there; if it was a trial, nothing was learned from it."""
+        record = self._ejected.get(replica_id)
+        if record is not None and record.trial == request_id:
+            record.trial = None
+
+    def failed(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
+        """An attempt failed by the replica's fault."""
+        record, most = self._records[replica_id], self._settings.consecutive_failures
+        if not record.failures:
+            record.failing_since = now
+        record.failures += 1
+        if record.trial == request_id:
+            return [self._eject_again(record, Reason.FAILURES, now)]
+        if record.reason is None and most and record.failures >= most:
+            return self._eject_if_possible(record, Reason.FAILURES, now)
+        return []
+
+    def forgive(self, replica_ids: Iterable[str]) -> None:
+        """A request failed wherever it was sent: the fault may be its own."""
+        for replica_id in replica_ids:
+            record = self._records.get(replica_id)
+            if record is not None and record.failures:
+                record.failures -= 1
+
+    def refused(
+        self, replica_id: str, request_id: str, retry_after_s: float | None, now: float
+    ) -> list[Decision]:
+        """The replica had no room for the request, and may have named a time to come back."""
+        record = self._records[replica_id]
+        if record.reason is None or record.trial == request_id:
+            return [self._eject(record, Reason.BUSY, now, retry_after_s)]
+        if record.reason is Reason.BUSY:
+            record.until = max(record.until, now + self._rest_s(record, retry_after_s))
+        return []
+
+    def overdue(self, replica_id: str, now: float) -> list[Decision]:
+        """The replica's first tokens are overdue. It may have to stay in service all the same."""
+        record = self._records[replica_id]
+        if record.trial is not None:
+            return [self._eject_again(record, Reason.OVERDUE, now)]
+        if record.reason is not None:
+            return []
+        return self._eject_if_possible(record, Reason.OVERDUE, now)
+
+    # -- changes -------------------------------------------------------------------------------
+
+    def _outliers(self, model: str) -> list[OutlierRecord]:
+        """Those that count for the share: a replica that is busy says so itself."""
+        return [each for each in self.ejected(model) if each.reason is not Reason.BUSY]
+
+    def _most_ejected(self, model: str) -> int:
+        accepting = self._ledger.accepting(model)
+        share = math.ceil(accepting * self._settings.max_ejection_percent / 100)
+        return max(0, min(accepting - 1, share))
+
+    def _may_be_ejected(self, record: OutlierRecord) -> bool:
+        model = record.replica.model
+        if record.replica.draining:
+            return False
+        return len(self._outliers(model)) < self._most_ejected(model)
+
+    def _eject_if_possible(
+        self, record: OutlierRecord, reason: Reason, now: float
+    ) -> list[Decision]:
+        return [self._eject(record, reason, now)] if self._may_be_ejected(record) else []
+
+    def _eject_again(self, record: OutlierRecord, reason: Reason, now: float) -> Eject:
+        """Its trial failed, be it for another reason than the one before."""
+        if record.reason is Reason.BUSY and not self._may_be_ejected(record):
+            reason = Reason.BUSY
+        return self._eject(record, reason, now)
+
+    def _eject(
+        self, record: OutlierRecord, reason: Reason, now: float, named_s: float | None = None
+    ) -> Eject:
+        settings, replica_id = self._settings, record.replica.replica_id
+        if record.reason is None:
+            past = int((now - record.reinstated_at) / settings.interval_s)
+            record.ejections = max(0, record.ejections - past)
+        record.ejections += 1
+        rest_s = self._rest_s(record, named_s)
+        record.reason, record.until, record.trial = reason, now + rest_s, None
+        self._ejected[replica_id] = record
+        self._ledger.suspend(replica_id)
+        return Eject(replica_id, reason, rest_s, record.ejections)
+
+    def _rest_s(self, record: OutlierRecord, named_s: float | None) -> float:
+        own_s = self._settings.base_ejection_s * record.ejections
+        rest_s = own_s if named_s is None else named_s
+        return max(_SHORTEST_REST_S, min(rest_s, self._settings.max_ejection_s))
+
+    def _reinstate(self, record: OutlierRecord, now: float) -> Reinstate:
+        replica_id = record.replica.replica_id
+        record.reason, record.trial, record.failures = None, None, 0
+        record.reinstated_at = now
+        del self._ejected[replica_id]
+        self._ledger.resume(replica_id)
+        return Reinstate(replica_id)
