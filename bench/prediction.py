@@ -12,9 +12,10 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,26 +48,32 @@ from cato_backend.wire.headers import Task
 WARM_UP_S = 30.0
 """What is learned online is learned by then."""
 REPLICAS = 4
-TOLD = ("truth", "half", "double", "nothing")
+TOLD = ("truth", "half", "double", "terms", "form", "nothing")
+"""`terms`: each term off by a factor of its own; `form`: the other form with the same terms."""
+_TERMS_OFF = 0.6
+"""Standard deviation of the logarithms of these factors."""
 
 
-@dataclass(slots=True)
-class Seen:
-    """Absolute errors in percent, and whether bounds held, by task."""
+class Compared(NamedTuple):
+    """One prediction and what came of it."""
 
-    errors: dict[Task, list[float]] = field(default_factory=lambda: defaultdict(list))
-    held: dict[Task, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    task: Task
+    sent_at: float
+    error_percent: float
+    """Absolute."""
+    held: bool
+    """Its bound."""
 
 
 class Watched(Simulator):
     """A simulation whose events the gateway's predictions see, as they do live."""
 
-    def __init__(self, policy: str, fleet: Fleet, seed: int, seen: Seen) -> None:
+    def __init__(self, policy: str, fleet: Fleet, seed: int) -> None:
         super().__init__(make_policy(policy, Setup(seed=seed)), fleet)
         self._predictions = Predictions(Metrics())
         self._network_s = fleet.network_s
         self._flights: dict[str, Flight] = {}
-        self._seen = seen
+        self.compared: list[Compared] = []
 
     def _tell(self, event: Event, now: float) -> None:
         decisions = self._scheduler.handle(event, now)
@@ -107,29 +114,35 @@ class Watched(Simulator):
         predicted, sent = flight.predicted, flight.dispatched_at
         assert sent is not None
         assert flight.first_token_at is not None
-        if predicted is None or sent < WARM_UP_S:
+        if predicted is None:
             return
         observed_s = _promised(flight.call.request, flight.first_token_at, now) - sent
-        task = flight.call.request.task
-        self._seen.errors[task].append(100 * abs(predicted.service_s / observed_s - 1))
-        self._seen.held[task].append(observed_s <= predicted.bound_s)
+        off = 100 * abs(predicted.service_s / observed_s - 1)
+        held = observed_s <= predicted.bound_s
+        self.compared.append(Compared(flight.call.request.task, sent, off, held))
 
 
 def _promised(request: Request, first: float, last: float) -> float:
     return first if request.target.e2e_s is None else last
 
 
-def _told(profile: Profile, how: str) -> Profile | None:
+def told_of(profile: Profile, how: str) -> Profile | None:
     """What the router is told of a replica; `half`: that its steps take half as long."""
     if how == "nothing":
         return None
-    factor = {"truth": 1.0, "half": 0.5, "double": 2.0}[how]
-    return replace(profile, law=_scaled(profile.law, factor))
+    law = profile.law
+    if how == "form":
+        law = replace(law, form="additive" if law.form == "max" else "max")
+    factors = [{"half": 0.5, "double": 2.0}.get(how, 1.0)] * 6
+    if how == "terms":
+        factors = np.random.default_rng(7).lognormal(0, _TERMS_OFF, 6).tolist()
+    return replace(profile, law=_scaled(law, factors))
 
 
-def _scaled(law: StepLaw, factor: float) -> StepLaw:
+def _scaled(law: StepLaw, factors: Sequence[float]) -> StepLaw:
     terms = (law.base, law.weights, law.per_new_token, law.per_sequence, law.per_kv_token)
-    return StepLaw(law.form, *(factor * term for term in (*terms, law.per_attention)))
+    pairs = zip(factors, (*terms, law.per_attention), strict=True)
+    return StepLaw(law.form, *(factor * term for factor, term in pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,31 +156,38 @@ class Study:
 
     def run(self, duration_s: float, seeds: Sequence[int]) -> dict[str, object]:
         """All seeds together."""
-        seen = Seen()
-        told = _told(self.profile, self.told)
+        errors: dict[Task, list[float]] = defaultdict(list)
+        held: dict[Task, list[bool]] = defaultdict(list)
+        told = told_of(self.profile, self.told)
         member = Member(self.profile, told, self.profile.limits.max_num_seqs)
         for seed in seeds:
-            watched = Watched(self.policy, Fleet(mixed=(member,) * REPLICAS), seed, seen)
+            watched = Watched(self.policy, Fleet(mixed=(member,) * REPLICAS), seed)
             watched.run(MixWorkload(Poisson(self.rate), duration_s), seed)
-        held = [each for tasks in seen.held.values() for each in tasks]
+            for each in watched.compared:
+                if each.sent_at >= WARM_UP_S:
+                    errors[each.task].append(each.error_percent)
+                    held[each.task].append(each.held)
+        every = [each for tasks in held.values() for each in tasks]
         return {
             "policy": self.policy,
             "profile": f"{self.profile.model} on {self.profile.hardware}",
             "told": self.told,
             "requests_per_s": self.rate,
-            "requests": len(held),
-            "error_percent": {task.value: _errors(seen.errors[task]) for task in seen.errors},
-            "held_percent": {task.value: _share(seen.held[task]) for task in seen.held},
-            "held_percent_all": _share(held),
+            "requests": len(every),
+            "error_percent": {task.value: percentiles(errors[task]) for task in errors},
+            "held_percent": {task.value: share(held[task]) for task in held},
+            "held_percent_all": share(every),
         }
 
 
-def _errors(values: Sequence[float]) -> dict[str, float]:
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Median and P90."""
     p50, p90 = np.percentile(values, [50, 90])
     return {"p50": round(float(p50), 1), "p90": round(float(p90), 1)}
 
 
-def _share(values: Sequence[bool]) -> float:
+def share(values: Sequence[bool]) -> float:
+    """In percent."""
     return round(100 * float(np.mean(values)), 1)
 
 

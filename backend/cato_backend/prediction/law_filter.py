@@ -20,13 +20,17 @@ from cato_backend.prediction.step_windows import Window
 from cato_backend.profile_files.law import Form, StepLaw
 
 _OVERHEAD = 6
+_OWN_FACTORS = (1.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0)
+"""How much wider each term's own part is: laws of CPUs and GPUs differ by 30 times in attention."""
 _JITTER_S = 0.001
 """Standard deviation of one boundary's time, by network and event loops."""
-_NOISE_START, _NOISE_MIN, _NOISE_MAX = 0.10, 0.02, 0.5
+_NOISE_START, _NOISE_MIN, _NOISE_MAX = 0.07, 0.02, 0.5
 """Relative standard deviation of a window that the law cannot explain."""
 _NOISE_RATE = 0.03
 _DRIFT_COMMON, _DRIFT_OWN = 0.010, 0.005
 """Standard deviation of the logarithms' random walk after one second."""
+_SCORE_RATE = 0.02
+"""Weight of a window in the mean log-likelihood."""
 _SURPRISE = 3.0
 """Innovations beyond this many standard deviations are pulled in (Huber)."""
 _BIAS_RATE, _BIAS_LIMIT = 0.2, 1.5
@@ -54,7 +58,7 @@ class LawFilter:
     ) -> LawFilter:
         """From a law, and standard deviations of the logarithms of its terms."""
         covariance = np.full((TERMS, TERMS), common**2)
-        covariance[np.diag_indices(TERMS)] += own**2
+        covariance[np.diag_indices(TERMS)] += (own * np.array(_OWN_FACTORS)) ** 2
         covariance[_OVERHEAD, :] = covariance[:, _OVERHEAD] = 0.0
         covariance[_OVERHEAD, _OVERHEAD] = 1.0
         log_terms = tuple(np.log(_positive_terms(law, form, overhead_s)).tolist())
@@ -117,7 +121,9 @@ class LawFilter:
         noise = self._noise**2 + (_JITTER_S / max(window.seconds, 1e-6)) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
-        self._score += 0.05 * (-0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score)
+        self._score += _SCORE_RATE * (
+            -0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score
+        )
         self._note_bias(standardized)
         self._learn_noise(innovation, belief)
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized)) * math.sqrt(total)

@@ -24,8 +24,9 @@ _UNKNOWN_COMMON, _UNKNOWN_OWN = 1.0, 0.7
 _OWN_SHARE = 0.6
 """Of a profile's declared spread, what each term may be off by itself."""
 _OVERHEAD_S = 0.004
-_FORM_LEAD = 0.3
-"""A law of the other form must explain windows better by this mean log-likelihood."""
+_FORM_LEAD = 0.04
+"""A law of the other form must explain windows better by this mean log-likelihood: some e^2 times
+as likely over what it remembers."""
 TYPICAL = Window(0.0, 1, 1, 400, 8, 8_000, 160_000)
 """A step with a prompt of usual size: what the spread of a law is told for."""
 
