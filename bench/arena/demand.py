@@ -15,6 +15,8 @@ from cato_backend.simulation.workloads import ArrivalProcess, DayCurve, Gamma, M
 from cato_backend.simulation.workloads.lengths import Context
 from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 
+LONG_PROMPT = 20_000
+"""Tokens from which on a prompt is a long one."""
 _Choice = TypeVar("_Choice")
 
 
@@ -50,6 +52,10 @@ class Arrivals(StrEnum):
                 return Mmpp(rate)
             case Arrivals.DAY:
                 return DayCurve(rate)
+
+
+BURSTS = (Arrivals.GAMMA_5, Arrivals.AZURE)
+"""Those with silences of tens of seconds."""
 
 
 class Withdrawal(StrEnum):
@@ -162,6 +168,17 @@ def draw_demand(
         targets=published,
         configured=bool(rng.random() < 0.5),
     )
+
+
+def shortened(demand: Demand, longest: int) -> Demand:
+    """The same demand with prompts of at most so many tokens."""
+    agents = replace(
+        demand.agents,
+        first_tokens=min(demand.agents.first_tokens, longest // 2),
+        longest_tokens=min(demand.agents.longest_tokens, longest),
+    )
+    long_share = demand.long_share if longest > LONG_PROMPT else 0.0
+    return replace(demand, agents=agents, longest_prompt=longest, long_share=long_share)
 
 
 def with_targets(demand: Demand, targets: Mapping[Task, Target]) -> Demand:

@@ -36,6 +36,12 @@ def alone(arrivals: Sequence[Arrival], profile: Profile) -> list[Alone]:
     return found
 
 
+def prompt_s(profile: Profile, tokens: int) -> float:
+    """Seconds in which an idle replica computes a prompt, in full chunks."""
+    chunk = min(tokens, profile.limits.max_num_batched_tokens)
+    return tokens / chunk * profile.law.seconds(chunk, 1, tokens / 2, chunk * tokens / 2)
+
+
 def throughput(arrivals: Sequence[Arrival], profile: Profile) -> float:
     """Requests per second where all of them come at once."""
     timeline = Timeline(Engine(profile.law, profile.limits))

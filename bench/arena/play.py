@@ -6,9 +6,11 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import islice
 from multiprocessing import get_context
 from time import process_time
 
+from bench.arena.demand import BURSTS
 from bench.arena.knee import knee
 from bench.arena.traffic import Traffic
 from bench.arena.worlds import World, world
@@ -105,9 +107,15 @@ def play(
 
 
 def _duration_s(found: World, bearable: float) -> float:
-    """For about as many requests in every world, whatever their rate."""
+    """For about as many requests in every world, whatever their rate. Arrivals in bursts are
+    followed until there were enough of them."""
     most = _REQUESTS + _REQUESTS_PER_REPLICA * len(found.fleet.members)
-    return min(_LONGEST_S, max(_SHORTEST_S, most / (found.load * bearable)))
+    rate = found.load * bearable
+    duration_s = most / rate
+    if found.demand.arrivals in BURSTS:
+        times = Traffic(found.demand, rate, _LONGEST_S).arrivals(1)
+        duration_s = next((a.time for a in islice(times, most, None)), _LONGEST_S)
+    return min(_LONGEST_S, max(_SHORTEST_S, duration_s))
 
 
 def play_at(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.arena.agents import Agent, clipped
-from bench.arena.demand import Demand, Headers, Withdrawal, scaled_target
+from bench.arena.demand import LONG_PROMPT, Demand, Headers, Withdrawal, scaled_target
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
 from cato_backend.simulation.workloads.arrival import Arrival
@@ -183,7 +183,7 @@ class _Clients:
         prompt = size.prompt_tokens * lengths.prompt * tails[0]
         prompt = clipped(prompt, demand.longest_prompt, least)
         if task is Task.GENERATION and rng.random() < demand.long_share:
-            prompt = round(rng.uniform(20_000, demand.longest_prompt))
+            prompt = round(rng.uniform(LONG_PROMPT, demand.longest_prompt))
         output = clipped(size.output_tokens * lengths.output * tails[1], 4096)
         return Size(prompt, output, max(size.max_tokens, output), size.target)
 

@@ -15,7 +15,7 @@ from math import exp, log
 import numpy as np
 from numpy.random import Generator
 
-from bench.arena.demand import Demand, draw_demand, scaled_target, with_targets
+from bench.arena.demand import Demand, draw_demand, scaled_target, shortened, with_targets
 from bench.arena.hardware import (
     Alike,
     Told,
@@ -26,7 +26,7 @@ from bench.arena.hardware import (
     slower,
     told_of,
 )
-from bench.arena.idle import alone, throughput
+from bench.arena.idle import alone, prompt_s, throughput
 from bench.arena.traffic import PUBLISHED, Traffic
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
@@ -50,6 +50,10 @@ _LONGEST_STEP_S = 0.08
 """Of such a step, as far as replicas are made slower."""
 _NOISE_STEP_S = 0.02
 """Steps shorter than this share their noise."""
+_LONGEST_S = 20.0
+"""Seconds for the longest prompt of a world on an idle replica, ..."""
+_ALWAYS_SENT = 8000
+"""... where it has more tokens than this."""
 _LEAST_RATE = 12.0
 """Requests per second: fewer in a minute or two would tell nothing."""
 _MOST_PACED = 4.0
@@ -82,6 +86,7 @@ def world(number: int) -> World:
     kind = draw_kind(_most_rate(count) / count, long_context, rng)
     kinds = draw_members(kind, alike, count, long_context, rng)
     demand = draw_demand(min(k.limits.kv_tokens for k in kinds), long_context, _published(), rng)
+    demand = shortened(demand, _longest_prompt(kinds, demand.longest_prompt))
     kinds, capacity = _paced(kinds, _sample(demand, number))
     demand = with_targets(demand, _targets(demand, _median(kinds), number, rng))
     count = len(kinds)
@@ -100,6 +105,14 @@ def _published() -> Mapping[Task, Target]:
 
 def _sample(demand: Demand, number: int) -> Sequence[Arrival]:
     return list(islice(Traffic(demand, 10.0, 1e6).arrivals(number), _SAMPLE))
+
+
+def _longest_prompt(kinds: Sequence[Profile], wanted: int) -> int:
+    """Tokens of the longest prompt up to `wanted` that every replica computes in a reasonable time:
+    longer ones are not sent to such hardware."""
+    while wanted > _ALWAYS_SENT and max(prompt_s(kind, wanted) for kind in kinds) > _LONGEST_S:
+        wanted = round(0.8 * wanted)
+    return wanted
 
 
 def _paced(

@@ -21,6 +21,7 @@ from cato_backend.scheduling import (
     Finished,
     Progressed,
     Recall,
+    Refusal,
     Reject,
     ReplicaDown,
     ReplicaUp,
@@ -153,7 +154,10 @@ class Simulator:
                 failed = AttemptFailed(request_id, attempt, cause=Cause.RECALLED)
                 self._agenda.put(now, self._tell, failed)
             case Reject(request_id, refusal):
-                self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
+                ending = Ending.REJECTED
+                if refusal is Refusal.SUPERSEDED:
+                    ending = Ending.CANCELLED
+                self._clients.end(request_id, ending, now, refusal.value)
 
     def _woke(self, time: float, now: float) -> None:
         if self._wake == time:

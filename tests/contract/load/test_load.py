@@ -148,6 +148,25 @@ async def test_targets_and_estimates_are_told_to_cato() -> None:
     assert told["x-cato-output-tokens"] == "33"
 
 
+async def test_what_a_newer_request_replaced_was_taken_back(tmp_path: Path) -> None:
+    """Neither refused nor broken: it is met where its first token came in time."""
+    async with (
+        FakeVllm(Script(itl_ms=20)) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+    ):
+        asked = (
+            arrival(name, time, output_tokens=tokens)._replace(
+                session="s", document="d", supersede=True
+            )
+            for name, time, tokens in (("older", 0.0, 200), ("newer", 1.5, 5))
+        )
+        run = await _load(serve.url, *asked, style=HeaderStyle.CATO)
+    found = _by_id(run)
+    assert (found["older"].ending, found["older"].reason) == (Ending.CANCELLED, "superseded")
+    assert found["older"].met
+    assert found["newer"].ending is Ending.FINISHED
+
+
 async def test_a_server_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"--url: http://127\.0\.0\.1:9/v1/completions"):
         await _load("http://127.0.0.1:9", arrival())

@@ -242,18 +242,3 @@ def test_nothing_is_held_for_a_replica_whose_first_token_is_overdue() -> None:
     assert [(each.request_id, each.priority < RELEGATED_PRIORITY) for each in sent] == [
         ("next", True)
     ]
-
-
-def test_of_two_replicas_the_one_that_answers_gets_the_requests() -> None:
-    fleet = Fleet(2)
-    sent = [fleet.tell(Submitted(request(f"r{n}", prompt_tokens=100)))[0] for n in range(2)]
-    silent, answers = sent
-    assert silent.replica_id != answers.replica_id
-    fleet.begin(answers, now=0.05)
-    fleet.tell(Finished(answers.request_id, 1), now=0.1)
-    for n in range(20):
-        now = 1.0 + n
-        [dispatch] = fleet.tell(Submitted(completion(f"c{n}", arrival=now)), now)
-        assert dispatch.replica_id == answers.replica_id
-        fleet.begin(dispatch, now + 0.05)
-        fleet.tell(Finished(dispatch.request_id, 1), now + 0.1)
