@@ -140,7 +140,8 @@ def test_a_completion_finds_a_slot_where_others_have_taken_all_that_they_may() -
     now, sent = 0.0, 0
     for number in range(40):
         now += 1.0
-        for dispatch in fleet.tell(Submitted(request(f"g{number}", arrival=now)), now):
+        asked = request(f"g{number}", arrival=now, session=f"s{number}", tenant="")
+        for dispatch in fleet.tell(Submitted(asked), now):
             sent += 1
             fleet.begin(dispatch, now + 0.1)
     assert sent == 30
