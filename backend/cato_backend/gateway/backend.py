@@ -28,6 +28,7 @@ from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
 from cato_backend.runtime.launch import local_launchers, static_launchers
 from cato_backend.runtime.places import Planned
+from cato_backend.runtime.prober import Prober
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
@@ -65,6 +66,9 @@ async def running_backend(
         fleet = Fleet(config, runtime, session, on_news)
         runtime.watch(Ejections(runtime.metrics, fleet.on_note).note)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
+        prober = Prober(runtime, upstreams, config.scheduling.silence_s)
+        runtime.watch(prober.note)
+        stack.callback(prober.close)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
         gateway = _gateway(config, runtime, listener, fleet)

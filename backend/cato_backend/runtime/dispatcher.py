@@ -15,6 +15,7 @@ from cato_backend.scheduling import (
     Dispatch,
     Eject,
     Event,
+    Probe,
     Recall,
     Reinstate,
     Reject,
@@ -91,8 +92,8 @@ class Dispatcher:
                 flight = self._flights.get(request_id)
                 if flight is not None:
                     flight.recall(attempt)
-            case Eject() | Reinstate():
-                pass  # Watchers tell people of it.
+            case Eject() | Reinstate() | Probe():
+                pass  # For watchers: `Ejections` and `Prober`.
             case Reject(request_id, refusal, retry_after_s):
                 self._post(request_id, refused(refusal, retry_after_s))
 

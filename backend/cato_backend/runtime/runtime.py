@@ -25,6 +25,7 @@ from cato_backend.scheduling import (
     Dispatch,
     OthersRunning,
     OutlierRecord,
+    Probed,
     ReplicaDown,
     ReplicaDraining,
     ReplicaLoad,
@@ -118,6 +119,14 @@ class Runtime:
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The replicas that are up, as HTTP clients see them."""
         return tuple(self._endpoints.values())
+
+    def endpoint(self, replica_id: str) -> Endpoint | None:
+        """One replica as HTTP clients see it; None where it is not up."""
+        return self._endpoints.get(replica_id)
+
+    def probed(self, replica_id: str, seconds: float | None) -> None:
+        """A probe of a replica has been answered after so long; None: not by a token."""
+        self._dispatcher.tell(Probed(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""

@@ -89,4 +89,11 @@ class WakeAt(NamedTuple):
     time: float
 
 
-Decision: TypeAlias = Dispatch | Abort | Recall | Reject | Eject | Reinstate | WakeAt
+class Probe(NamedTuple):
+    """Ask the replica for one token of a short prompt, in place of an earlier probe that has not
+    been answered; Probed follows. So that no client has to wait for a replica that hangs."""
+
+    replica_id: str
+
+
+Decision: TypeAlias = Dispatch | Abort | Recall | Reject | Eject | Reinstate | Probe | WakeAt

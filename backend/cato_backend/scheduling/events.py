@@ -97,6 +97,14 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
+class Probed(NamedTuple):
+    """A Probe has been answered."""
+
+    replica_id: str
+    seconds: float | None
+    """After so long, by a token; None where it was answered by anything else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Woke:
     """The time of a WakeAt has come."""
@@ -112,5 +120,6 @@ Event: TypeAlias = (
     | ReplicaDraining
     | ReplicaDown
     | OthersRunning
+    | Probed
     | Woke
 )

@@ -85,6 +85,12 @@ class Health:
             case Cause.NOT_SENT:
                 return []
 
+    def probed(self, replica_id: str, seconds: float | None, now: float) -> list[Decision]:
+        """A probe has been answered; None: not by a token."""
+        if seconds is not None:
+            self._overdue.probed(self._ledger.replica(replica_id), seconds)
+        return self.outliers.probed(replica_id, well=seconds is not None, now=now)
+
     def closed(self, attempt: Attempt) -> None:
         """An attempt is over, however it ended; what it told has been heard."""
         self._recalled.discard(attempt.request.id)

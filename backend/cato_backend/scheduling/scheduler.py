@@ -11,6 +11,7 @@ from cato_backend.scheduling.events import (
     Event,
     Finished,
     OthersRunning,
+    Probed,
     Progressed,
     ReplicaDown,
     ReplicaDraining,
@@ -69,6 +70,7 @@ class Scheduler:
         if out or not only_looks or self._matching.has_trial(now):
             self._matching.dispatch(now, out)
             self._patience.refuse_in_vain(now, out)
+        out.extend(self._health.outliers.probes(now))
         self._set_alarm(now, out)
         return out
 
@@ -116,6 +118,9 @@ class Scheduler:
             case OthersRunning(replica_id, requests):
                 if self._live.ledger.has_replica(replica_id):
                     self._live.ledger.set_others(replica_id, requests)
+            case Probed(replica_id, seconds):
+                if self._live.ledger.has_replica(replica_id):
+                    out.extend(self._health.probed(replica_id, seconds, now))
             case Woke():
                 self._alarms.woke()
             case Progressed():

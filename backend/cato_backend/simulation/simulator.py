@@ -19,6 +19,8 @@ from cato_backend.scheduling import (
     Dispatch,
     Event,
     Finished,
+    Probe,
+    Probed,
     Progressed,
     Recall,
     Reject,
@@ -29,6 +31,7 @@ from cato_backend.scheduling import (
     WakeAt,
     Woke,
 )
+from cato_backend.scheduling.outliers import PROBE_TOKENS
 from cato_backend.scheduling.policies import Policy
 from cato_backend.simulation.agenda import Agenda
 from cato_backend.simulation.clients import Clients, Waiting, job_id
@@ -38,6 +41,8 @@ from cato_backend.simulation.replica import SimulatedReplica
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
 
 _DRAIN_S = 120.0
+_FIRST = -(2**31)
+"""An engine priority before every other."""
 _Emitted: TypeAlias = tuple[str, int]
 """A job, and the output tokens that it has emitted."""
 
@@ -69,6 +74,8 @@ class Simulator:
         self._wake: float | None = None
         self._events = 0
         self._busy_s = 0.0
+        self._probes: dict[str, float] = {}
+        """Probes that have not been answered, and when they were sent."""
         self._freezes = {f"r{index}": (start, end) for start, end, index in fleet.freezes}
 
     def run(
@@ -147,6 +154,8 @@ class Simulator:
                 self._abort(request_id, attempt, now)
                 failed = AttemptFailed(request_id, attempt, cause=Cause.RECALLED)
                 self._agenda.put(now, self._tell, failed)
+            case Probe(replica_id):
+                self._probe(replica_id, now)
             case Reject(request_id, refusal):
                 self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
 
@@ -164,9 +173,17 @@ class Simulator:
     def _submit(self, sent: tuple[str, Job], now: float) -> None:
         replica_id, job = sent
         replica = self._replicas.get(replica_id)
-        if replica is not None and job.id in self._jobs:
+        if replica is not None and (job.id in self._jobs or job.id in self._probes):
             replica.submit(job, now)
             self._look_at(replica)
+
+    def _probe(self, replica_id: str, now: float) -> None:
+        name = f"probe of {replica_id}"
+        if name in self._probes:
+            self._later(now, self._drop, (replica_id, name))
+        self._probes[name] = now
+        job = Job(name, PROBE_TOKENS, 1, priority=_FIRST)
+        self._later(now, self._submit, (replica_id, job))
 
     def _abort(self, request_id: str, attempt: int, now: float) -> None:
         waiting = self._jobs.pop(job_id(request_id, attempt), None)
@@ -214,6 +231,8 @@ class Simulator:
         for job in passed.end.finished:
             if waiting := self._jobs.pop(job, None):
                 self._finish(waiting, now)
+            elif job in self._probes:
+                self._tell(Probed(replica.id, now - self._probes.pop(job)), now)
 
     def _begin(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
         if waiting.first_token is None:
@@ -275,6 +294,7 @@ class Simulator:
             return
         self._busy_s += replica.busy_s(now)
         replica.looked_for = None
+        self._probes.pop(f"probe of {replica_id}", None)
         self._tell(ReplicaDown(replica_id), now)
         start_s = replica.member.profile.start_s
         self._agenda.put(now + start_s, self._start, replica_id)

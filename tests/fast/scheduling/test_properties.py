@@ -25,6 +25,8 @@ from cato_backend.scheduling import (
     Finished,
     Limits,
     OthersRunning,
+    Probe,
+    Probed,
     Progressed,
     Reason,
     Recall,
@@ -81,6 +83,7 @@ class Out:
     reason: Reason
     until: float
     trial: str | None = None
+    probing: bool = False
 
 
 class Fleet(RuleBasedStateMachine):
@@ -139,6 +142,9 @@ class Fleet(RuleBasedStateMachine):
                 self.out[name] = Out(reason, self.now + rest_s)
             case Reinstate(name):
                 del self.out[name]
+            case Probe(name):
+                assert self.out[name].reason is Reason.OVERDUE
+                self.out[name].probing = True
             case WakeAt(time):
                 assert time >= 0
 
@@ -147,6 +153,7 @@ class Fleet(RuleBasedStateMachine):
         if out is not None:
             assert out.until <= self.now, "sent to an ejected replica"
             assert out.trial is None, "two requests try the same replica"
+            assert not out.probing, "a request tries a replica that is being probed"
             out.trial = request
 
     def ended(self, name: str) -> None:
@@ -239,6 +246,12 @@ class Fleet(RuleBasedStateMachine):
             live.lost_unstarted += not live.started
         self.ended(name)
         self.tell(AttemptFailed(name, live.attempt, resumable, cause, rest_s))
+
+    @rule(name=st.sampled_from("abc"), seconds=st.none() | TIMES)
+    def answer_probe(self, name: str, seconds: float | None) -> None:
+        if name in self.out:
+            self.out[name].probing = False
+        self.tell(Probed(name, seconds))
 
     @precondition(lambda self: self.live)
     @rule(data=st.data())
