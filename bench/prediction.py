@@ -1,143 +1,235 @@
-"""How true predictions come, on emulated replicas in virtual time; see bench/README.md."""
+"""How true the gateway's predictions come: its code over its ledger, replicas in virtual time.
+
+Of each request that is dispatched, the time to the token that its target names is predicted: the
+first or the last. Lengths of answers are not known, as they never are. See bench/README.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
+import shlex
+import sys
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from bench.predicted_replica import Bounds, Flight, Watched
-from cato_backend.prediction.conformal import Conformal
-from cato_backend.prediction.lengths import OutputLengths
+from bench.machine import about, commit
+from cato_backend.metrics import Metrics
 from cato_backend.profile_files.files import load_profile
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
-from cato_backend.simulation.workloads.mix import MixWorkload
-from cato_backend.simulation.workloads.processes import Poisson
+from cato_backend.requests import Request
+from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.predictions import Predictions
+from cato_backend.scheduling import (
+    Decision,
+    Dispatch,
+    Event,
+    Finished,
+    Progressed,
+    ReplicaUp,
+    Setup,
+    Submitted,
+    make_policy,
+)
+from cato_backend.simulation.fleet import Fleet, Member
+from cato_backend.simulation.reference import REFERENCE
+from cato_backend.simulation.simulator import Simulator
+from cato_backend.simulation.workloads import MixWorkload, Poisson
 from cato_backend.wire.headers import Task
 
-REFERENCE = Profile("reference", "emulated", StepLaw("additive", 0.020, per_new_token=0.0001))
-WARM_UP = 300
-"""Requests that are predicted but not counted: what is learned online is learned by then."""
+WARM_UP_S = 30.0
+"""What is learned online is learned by then."""
 REPLICAS = 4
+TOLD = ("truth", "half", "double", "terms", "form", "nothing")
+"""`terms`: each term off by a factor of its own; `form`: the other form with the same terms."""
+_TERMS_OFF = 0.6
+"""Standard deviation of the logarithms of these factors."""
 
 
-@dataclass(slots=True)
-class Seen:
-    """What came of the predictions: errors in percent, and whether bounds held, by task."""
+class Compared(NamedTuple):
+    """One prediction and what came of it."""
 
-    ttft: dict[Task, list[float]] = field(default_factory=lambda: {task: [] for task in Task})
-    e2e: dict[Task, list[float]] = field(default_factory=lambda: {task: [] for task in Task})
-    ttft_held: list[bool] = field(default_factory=list[bool])
-    e2e_held: list[bool] = field(default_factory=list[bool])
-    prediction_us: list[float] = field(default_factory=list[float])
-
-
-def run(profile: Profile, rate: float, duration_s: float, seed: int, seen: Seen) -> None:
-    """The four tasks at once, each to the replica with the fewest outstanding."""
-    fleet = [Watched.of(profile) for _ in range(REPLICAS)]
-    lengths = OutputLengths()
-    bounds: Bounds = {(kind, task): Conformal() for kind in ("ttft", "e2e") for task in Task}
-    for number, arrival in enumerate(MixWorkload(Poisson(rate), duration_s).arrivals(seed)):
-        for replica in fleet:
-            for flight, at in replica.advance(arrival.time):
-                learn(flight, at, lengths, bounds)
-                if number > WARM_UP:
-                    note(flight, at, seen)
-        chosen = min(fleet, key=lambda each: each.outstanding)
-        began = time.perf_counter()
-        chosen.send(arrival, lengths, bounds)
-        seen.prediction_us.append(1e6 * (time.perf_counter() - began))
+    task: Task
+    sent_at: float
+    error_percent: float
+    """Absolute."""
+    held: bool
+    """Its bound."""
 
 
-def learn(flight: Flight, at: float, lengths: OutputLengths, bounds: Bounds) -> None:
-    """Everything that an answer teaches."""
-    arrival = flight.arrival
-    lengths.observe(
-        arrival.task,
-        arrival.prompt_tokens,
-        arrival.max_tokens,
-        arrival.output_tokens,
-        finished=True,
-    )
-    assert flight.first_at is not None
-    for kind, predicted, bound, observed in (
-        ("ttft", flight.ttft_s, flight.bounds[0], flight.first_at - arrival.time),
-        ("e2e", flight.e2e_s, flight.bounds[1], at - arrival.time),
-    ):
-        bounds[kind, arrival.task].observe(predicted, bound, observed)
+class Watched(Simulator):
+    """A simulation whose events the gateway's predictions see, as they do live."""
+
+    def __init__(self, policy: str, fleet: Fleet, seed: int) -> None:
+        super().__init__(make_policy(policy, Setup(seed=seed)), fleet)
+        self._predictions = Predictions(Metrics())
+        self._network_s = fleet.network_s
+        self._flights: dict[str, Flight] = {}
+        self.compared: list[Compared] = []
+
+    def _tell(self, event: Event, now: float) -> None:
+        decisions = self._scheduler.handle(event, now)
+        self._note(event, now)
+        for decision in decisions:
+            self._predict(decision, now)
+            self._carry_out(decision, now)
+
+    def _note(self, event: Event, now: float) -> None:
+        match event:
+            case ReplicaUp():
+                self._predictions.replica_up(self._scheduler.replicas[-1])
+            case Submitted(request):
+                call = Call(request, Kind.COMPLETION, {"prompt": "x"})
+                self._flights[request.id] = Flight(call)
+            case Progressed(request_id, _, tokens):
+                flight = self._flights[request_id]
+                flight.answer.tokens += tokens
+                if flight.first_token_at is None:
+                    flight.first_token_at = now
+            case Finished(request_id):
+                self._compare(self._flights.pop(request_id), now)
+            case _:
+                pass
+
+    def _predict(self, decision: Decision, now: float) -> None:
+        if isinstance(decision, Dispatch):
+            for load in self._scheduler.replicas:  # Live, each token tells when a step ended.
+                began = self._replicas[load.replica_id].step_began(now)
+                if load.decoding and began is not None:
+                    load.last_token_at = min(now, began + self._network_s)
+            flight = self._flights[decision.request_id]
+            flight.dispatched_at = now
+            flight.predicted = self._predictions.of(flight.call.request, decision.replica_id)
+
+    def _compare(self, flight: Flight, now: float) -> None:
+        self._predictions.observe(flight, now)
+        predicted, sent = flight.predicted, flight.dispatched_at
+        assert sent is not None
+        assert flight.first_token_at is not None
+        if predicted is None:
+            return
+        observed_s = _promised(flight.call.request, flight.first_token_at, now) - sent
+        off = 100 * abs(predicted.service_s / observed_s - 1)
+        held = observed_s <= predicted.bound_s
+        self.compared.append(Compared(flight.call.request.task, sent, off, held))
 
 
-def note(flight: Flight, at: float, seen: Seen) -> None:
-    """Counts the errors."""
-    assert flight.first_at is not None
-    ttft_s, e2e_s = flight.first_at - flight.arrival.time, at - flight.arrival.time
-    task = flight.arrival.task
-    seen.ttft[task].append(100 * abs(flight.ttft_s / ttft_s - 1))
-    seen.e2e[task].append(100 * abs(flight.e2e_known_s / e2e_s - 1))
-    seen.ttft_held.append(ttft_s <= flight.bounds[0])
-    seen.e2e_held.append(e2e_s <= flight.bounds[1])
+def _promised(request: Request, first: float, last: float) -> float:
+    return first if request.target.e2e_s is None else last
 
 
-def row(profile: Profile, rate: float, duration_s: float, seeds: int) -> dict[str, object]:
-    """One line of the table."""
-    seen = Seen()
-    for seed in range(seeds):
-        run(profile, rate, duration_s, seed, seen)
-    return {
-        "profile": f"{profile.model} on {profile.hardware}",
-        "requests_per_s": rate,
-        "requests": len(seen.ttft_held),
-        "ttft_error_percent": errors(list(chain.from_iterable(seen.ttft.values()))),
-        "e2e_error_percent": {task.value: errors(seen.e2e[task]) for task in Task},
-        "ttft_coverage_percent": round(100 * float(np.mean(seen.ttft_held)), 1),
-        "e2e_coverage_percent": round(100 * float(np.mean(seen.e2e_held)), 1),
-        "prediction_us_p50": round(float(np.median(seen.prediction_us))),
-    }
+def told_of(profile: Profile, how: str) -> Profile | None:
+    """What the router is told of a replica; `half`: that its steps take half as long."""
+    if how == "nothing":
+        return None
+    law = profile.law
+    if how == "form":
+        law = replace(law, form="additive" if law.form == "max" else "max")
+    factors = [{"half": 0.5, "double": 2.0}.get(how, 1.0)] * 6
+    if how == "terms":
+        factors = np.random.default_rng(7).lognormal(0, _TERMS_OFF, 6).tolist()
+    return replace(profile, law=_scaled(law, factors))
 
 
-def errors(values: Sequence[float]) -> dict[str, float]:
+def _scaled(law: StepLaw, factors: Sequence[float]) -> StepLaw:
+    terms = (law.base, law.weights, law.per_new_token, law.per_sequence, law.per_kv_token)
+    pairs = zip(factors, (*terms, law.per_attention), strict=True)
+    return StepLaw(law.form, *(factor * term for factor, term in pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One row of the table."""
+
+    policy: str
+    profile: Profile
+    rate: float
+    told: str
+
+    def run(self, duration_s: float, seeds: Sequence[int]) -> dict[str, object]:
+        """All seeds together."""
+        errors: dict[Task, list[float]] = defaultdict(list)
+        held: dict[Task, list[bool]] = defaultdict(list)
+        told = told_of(self.profile, self.told)
+        member = Member(self.profile, told, self.profile.limits.max_num_seqs)
+        for seed in seeds:
+            watched = Watched(self.policy, Fleet(mixed=(member,) * REPLICAS), seed)
+            watched.run(MixWorkload(Poisson(self.rate), duration_s), seed)
+            for each in watched.compared:
+                if each.sent_at >= WARM_UP_S:
+                    errors[each.task].append(each.error_percent)
+                    held[each.task].append(each.held)
+        every = [each for tasks in held.values() for each in tasks]
+        return {
+            "policy": self.policy,
+            "profile": f"{self.profile.model} on {self.profile.hardware}",
+            "told": self.told,
+            "requests_per_s": self.rate,
+            "requests": len(every),
+            "error_percent": {task.value: percentiles(errors[task]) for task in errors},
+            "held_percent": {task.value: share(held[task]) for task in held},
+            "held_percent_all": share(every),
+        }
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Median and P90."""
-    if not values:
-        return {}
     p50, p90 = np.percentile(values, [50, 90])
     return {"p50": round(float(p50), 1), "p90": round(float(p90), 1)}
 
 
-def line(found: dict[str, object]) -> str:
-    """The same for people."""
-    return " | ".join(str(value) for value in found.values())
+def share(values: Sequence[bool]) -> float:
+    """In percent."""
+    return round(100 * float(np.mean(values)), 1)
 
 
-def studies(arguments: argparse.Namespace) -> Iterator[tuple[Profile, float]]:
-    """Which profiles at which rates."""
+def _studies(arguments: argparse.Namespace) -> Iterator[Study]:
     profiles = [REFERENCE, *(load_profile(path) for path in arguments.profile)]
-    for profile in profiles:
-        for rate in arguments.rates:
-            yield profile, rate
+    options = product(arguments.policies, profiles, arguments.rates, arguments.told)
+    return (Study(*option) for option in options)
+
+
+def _line(row: dict[str, object]) -> str:
+    errors = row["error_percent"]
+    assert isinstance(errors, dict)
+    cells = [f"{name} {each['p50']} / {each['p90']}" for name, each in sorted(errors.items())]
+    return (
+        f"{row['policy']}, {row['profile']}, told {row['told']}, {row['requests_per_s']:g}/s: "
+        f"{'; '.join(cells)}; bounds held {row['held_percent_all']}%"
+    )
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", type=Path, nargs="*", default=[], help="beside the reference")
-    parser.add_argument("--rates", type=float, nargs="*", default=[8, 16, 20, 26])
-    parser.add_argument("--duration-s", type=float, default=180)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rates", type=float, nargs="+", default=[8, 16, 26, 32])
+    parser.add_argument("--policies", nargs="+", default=["cato", "least-requests"])
+    parser.add_argument("--told", nargs="+", default=["truth", "nothing"], choices=TOLD)
+    parser.add_argument("--duration-s", type=float, default=120.0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows: list[dict[str, object]] = []
-    for profile, rate in studies(arguments):
-        rows.append(row(profile, rate, arguments.duration_s, arguments.seeds))
-        print(line(rows[-1]), flush=True)
+    for study in _studies(arguments):
+        rows.append(study.run(arguments.duration_s, arguments.seeds))
+        print(_line(rows[-1]), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        found = {
+            "about": about(),
+            "commit": commit(),
+            "command": shlex.join(["python", "-m", "bench.prediction", *sys.argv[1:]]),
+            "rows": rows,
+        }
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

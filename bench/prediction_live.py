@@ -1,8 +1,10 @@
-"""How true predictions come on a real vLLM replica: the embedded model on this CPU, under load.
+"""How true the gateway's predictions come on a real vLLM replica: `cato serve` in front of the
+embedded model on this CPU, under load.
 
-The same requests come twice. The first time teaches what is corrected online; the second time is
-compared with its predictions, and with the first: what a replica does not repeat cannot be
-predicted.
+The same requests come twice. Half are promised a first token, half a whole answer; predicted is
+what `x-cato-predicted-ms` says, observed what remains of the client's time without the queue of
+the gateway. The second run is compared with its predictions, and with the first: what a replica
+does not repeat cannot be predicted.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ import argparse
 import asyncio
 import json
 import os
+import shlex
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +23,23 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 
-from bench.embedded_serving import KEY, MODEL, engine, wait_ready
+from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
+from bench.machine import about, commit
+from bench.processes import free_port, running
+from cato_backend.clock import monotonic
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pins import EngineKind
-from cato_backend.prediction.replica import ReplicaPredictor
-from cato_backend.prediction.service import ReplicaState, Work
-from cato_backend.profile_files.files import load_profile
-from cato_backend.profiling.engine_clock import Clock, engine_clock
-from cato_backend.profiling.prompts import prompts_for
-from cato_backend.profiling.stream import ReplicaClient, TokenStream
-from cato_backend.replicas.probe import describe
+from cato_backend.wire import headers as names
+from cato_backend.wire.headers import Task
 
-USUAL_S = 30.0
+RUNS = 2
+_CONFIG = """\
+[[replicas]]
+url = "{url}"
+token = "{token}"
+profile = "{profile}"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,72 +49,16 @@ class Asked:
     at_s: float
     prompt: list[int]
     tokens: int
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A request under way, with what was predicted when it was sent."""
+class Seen:
+    """What was predicted of a request's promised token, and how long it took."""
 
-    asked: Asked
-    stream: TokenStream
-    state: ReplicaState
-    law_ttft_s: float
-    ttft_s: float
-    e2e_s: float
-
-
-class Observer:
-    """What a gateway knows of the replica."""
-
-    def __init__(self, predictor: ReplicaPredictor, clock: Clock) -> None:
-        self._predictor = predictor
-        self._clock = clock
-        self._flights: list[Sent] = []
-        self._tokens: list[tuple[float, int]] = []
-
-    def send(self, asked: Asked, stream: TokenStream) -> Sent:
-        """Predicts the times of a request that is sent now."""
-        state = self._state()
-        work = Work(len(asked.prompt), output=asked.tokens)
-        sent = Sent(
-            asked,
-            stream,
-            state,
-            self._predictor.service.ttft_s(state, work),
-            self._predictor.ttft_s(state, work),
-            self._predictor.e2e_s(state, work),
-        )
-        self._flights.append(sent)
-        self._tokens.append((stream.sent_at, len(asked.prompt)))
-        return sent
-
-    def learn(self, sent: Sent) -> None:
-        """The answer is whole."""
-        self._flights.remove(sent)
-        self._predictor.observe_first(sent.law_ttft_s, max(1e-4, sent.stream.ttft_s))
-        arrivals = sent.stream.arrivals
-        mean = (arrivals[-1] - arrivals[0]) / max(1, len(arrivals) - 1)
-        decoding, kv_tokens = sent.state.decoding + 1, sent.state.kv_tokens
-        law = self._predictor.service.token_s(decoding, kv_tokens, sent.state.prefill_rate)
-        if mean > 0:
-            self._predictor.observe_token(law, mean)
-
-    def _state(self) -> ReplicaState:
-        now = self._clock()
-        started = [f for f in self._flights if f.stream.arrivals]
-        waiting = [f for f in self._flights if not f.stream.arrivals]
-        last = max((f.stream.arrivals[-1] for f in started), default=None)
-        computing = [f for f in waiting if last is not None and f.stream.sent_at < last]
-        self._tokens = [(at, tokens) for at, tokens in self._tokens if at > now - USUAL_S]
-        return ReplicaState(
-            decoding=len(started),
-            kv_tokens=sum(len(f.asked.prompt) + len(f.stream.arrivals) for f in started),
-            pending_prefill=sum(len(f.asked.prompt) for f in waiting),
-            unstarted=len(waiting),
-            prefill_rate=sum(tokens for _, tokens in self._tokens) / USUAL_S,
-            computing=sum(len(f.asked.prompt) for f in computing),
-            since_step_s=None if last is None else now - last,
-        )
+    task: Task
+    predicted_s: float
+    observed_s: float
 
 
 def trace(
@@ -122,21 +75,39 @@ def trace(
     ]
 
 
-async def replay(
-    client: ReplicaClient, observer: Observer, requests: Sequence[Asked]
-) -> list[Sent]:
+async def replay(session: aiohttp.ClientSession, url: str, requests: Sequence[Asked]) -> list[Seen]:
     """Sends the requests at their times, follows all of them to their ends."""
-    began = asyncio.get_running_loop().time()
+    began = monotonic()
 
-    async def one(asked: Asked) -> Sent:
-        await asyncio.sleep(asked.at_s - (asyncio.get_running_loop().time() - began))
-        stream = client.begin(asked.prompt)
-        sent = observer.send(asked, stream)
-        await client.follow(stream, asked.prompt, asked.tokens)
-        observer.learn(sent)
-        return sent
+    async def one(asked: Asked) -> Seen:
+        await asyncio.sleep(asked.at_s - (monotonic() - began))
+        return await ask(session, url, asked)
 
     return await asyncio.gather(*(one(asked) for asked in requests))
+
+
+async def ask(session: aiohttp.ClientSession, url: str, asked: Asked) -> Seen:
+    """One stream through the gateway."""
+    body = {
+        "model": MODEL,
+        "prompt": asked.prompt,
+        "max_tokens": asked.tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+    }
+    sent = first = last = monotonic()
+    headers = {names.TASK: asked.task.value}
+    async with session.post(f"{url}/v1/completions", json=body, headers=headers) as response:
+        response.raise_for_status()
+        queued_s = float(response.headers[names.QUEUE_MS]) / 1e3
+        predicted_s = float(response.headers[names.PREDICTED_MS]) / 1e3
+        async for line in response.content:
+            if line.startswith(b"data: {"):
+                last = monotonic()
+                first = last if first == sent else first
+    promised = first if asked.task is Task.GENERATION else last
+    return Seen(asked.task, predicted_s, promised - sent - queued_s)
 
 
 def errors(found: Sequence[float], expected: Sequence[float]) -> dict[str, float]:
@@ -145,45 +116,58 @@ def errors(found: Sequence[float], expected: Sequence[float]) -> dict[str, float
     return {"p50": round(float(np.median(off)), 1), "p90": round(float(np.percentile(off, 90)), 1)}
 
 
-def e2e_s(sent: Sent) -> float:
-    """What it took from sending to the last token."""
-    return sent.stream.arrivals[-1] - sent.stream.sent_at
-
-
-async def study(arguments: argparse.Namespace, url: str, pid: int) -> dict[str, object]:
-    """Both runs and their comparison."""
-    predictor = ReplicaPredictor(load_profile(arguments.profile))
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        await wait_ready(session, url)
-        replica = await describe(session, "live", url, model=MODEL, api_key=KEY)
-        prompts = await prompts_for(session, replica, arguments.seed)
-        await ReplicaClient(session, replica).complete(prompts.fresh(300), 300)
-        clock = engine_clock(pid)
-        client, observer = ReplicaClient(session, replica, clock), Observer(predictor, clock)
-        runs: list[list[Sent]] = []
-        for _ in range(2):
-            shape = trace(250, 40, arguments.rate, arguments.requests, arguments.seed)
-            requests = [Asked(at, prompts.fresh(long), out) for at, long, out in shape]
-            runs.append(await replay(client, observer, requests))
-    first, second = runs
-    ttft, e2e = [s.stream.ttft_s for s in second], [e2e_s(s) for s in second]
+def compared(first: Sequence[Seen], second: Sequence[Seen]) -> dict[str, object]:
+    """The second run against its predictions, and against the first."""
+    observed = [seen.observed_s for seen in second]
     return {
         "requests": len(second),
-        "requests_per_s": arguments.rate,
-        "ttft_ms_p50": round(1e3 * float(np.median(ttft)), 1),
-        "e2e_ms_p50": round(1e3 * float(np.median(e2e)), 1),
-        "ttft_error_percent": errors([s.ttft_s for s in second], ttft),
-        "ttft_from_run_to_run_percent": errors([s.stream.ttft_s for s in first], ttft),
-        "e2e_error_percent": errors([s.e2e_s for s in second], e2e),
-        "e2e_from_run_to_run_percent": errors([e2e_s(s) for s in first], e2e),
-        "load_average": round(os.getloadavg()[0], 1),
+        "observed_ms_p50": round(1e3 * float(np.median(observed)), 1),
+        "error_percent": errors([seen.predicted_s for seen in second], observed),
+        "from_run_to_run_percent": errors([seen.observed_s for seen in first], observed),
     }
+
+
+async def study(arguments: argparse.Namespace, url: str) -> dict[str, object]:
+    """Both runs and their comparison."""
+    prompts = Prompts(arguments.seed)
+    shape = trace(250, 40, arguments.rate, arguments.requests, arguments.seed)
+    tasks = (Task.GENERATION, Task.SUMMARIZATION)
+    runs: list[list[Seen]] = []
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        for _ in range(RUNS):
+            requests = [
+                Asked(at, prompts.fresh(long), out, tasks[number % 2])
+                for number, (at, long, out) in enumerate(shape)
+            ]
+            runs.append(await replay(session, url, requests))
+    by_task = [[[s for s in run if s.task is task] for run in runs] for task in tasks]
+    return {
+        "requests_per_s": arguments.rate,
+        "ttft": compared(*by_task[0]),
+        "e2e": compared(*by_task[1]),
+    }
+
+
+async def measure(arguments: argparse.Namespace, replica: str) -> dict[str, object]:
+    """Waits for the engine, and puts the load on a gateway in front of it."""
+    async with aiohttp.ClientSession() as session:
+        await wait_ready(session, replica)
+    with tempfile.TemporaryDirectory() as folder:
+        log, port = Path(folder) / "serve.log", free_port()
+        config = log.with_suffix(".toml")
+        profile = arguments.profile.resolve() if arguments.profile else ""
+        config.write_text(_CONFIG.format(url=replica, token=KEY, profile=profile))
+        command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
+        with running([*command, "--port", str(port)], log) as process:
+            url = f"http://127.0.0.1:{port}"
+            process.wait_until_it_completes(url, MODEL)
+            return await study(arguments, url)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("profile", type=Path)
+    parser.add_argument("--profile", type=Path, help="what the gateway is told; nothing if absent")
     parser.add_argument("--rate", type=float, default=2.0)
     parser.add_argument("--requests", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
@@ -192,8 +176,11 @@ def main() -> None:
     cores = tuple(sorted(os.sched_getaffinity(0)))[:-1] or (0,)
     limits = ("--max-num-seqs", "64")
     python = find_environment(EngineKind.CPU).python
-    with engine(python, verified_folder(), cores, limits) as (url, pid):
-        found = asyncio.run(study(arguments, url, pid))
+    machine = about()
+    with engine(python, verified_folder(), cores, limits) as (url, _):
+        found = asyncio.run(measure(arguments, url))
+    command = shlex.join(["python", "-m", "bench.prediction_live", *sys.argv[1:]])
+    found = {"about": machine, "commit": commit(), "command": command, **found}
     print(json.dumps(found, indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

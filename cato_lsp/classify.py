@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cato_backend.wire.headers import Task
+from cato_lsp.estimates import BLOCK_TOKENS, BODY_TOKENS, LINE_TOKENS, OPENED_BLOCK_TOKENS
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
 from cato_lsp.targets import Targets
@@ -31,10 +32,14 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is asked for: tokens, where the answer ends, stop strings for the engine."""
+    """How much is asked for: tokens, where the answer ends, stop strings for the engine.
+
+    `expected_tokens`: how long the answer probably is; None where that follows from its source.
+    """
 
     max_tokens: int
     extent: Extent
+    expected_tokens: int | None = None
     stop: tuple[str, ...] = ()
 
 
@@ -49,16 +54,18 @@ class Assignment:
 
 
 _END_OF_LINE = ("\n",)
-_IN_TEXT = Limits(48, Extent.LINE, _END_OF_LINE)
+_IN_TEXT = Limits(48, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 """Inside a string or a comment."""
-_BEFORE_TEXT = Limits(32, Extent.LINE, _END_OF_LINE)
+_BEFORE_TEXT = Limits(32, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 """Between what stands on the line already."""
-_STATEMENT = Limits(64, Extent.LINE)
+_STATEMENT = Limits(64, Extent.LINE, LINE_TOKENS)
 """No stop string: a statement goes on over line ends while its brackets are open."""
-_BLOCK = Limits(160, Extent.BLOCK)
-_INVOKED_BLOCK = Limits(256, Extent.BLOCK)
-_GENERATED = Limits(256, Extent.BLOCK)
-_INVOKED_GENERATED = Limits(512, Extent.BLOCK)
+_OPENED_BLOCK = Limits(160, Extent.BLOCK, OPENED_BLOCK_TOKENS)
+_BLOCK = Limits(160, Extent.BLOCK, BLOCK_TOKENS)
+_INVOKED_OPENED_BLOCK = Limits(256, Extent.BLOCK, OPENED_BLOCK_TOKENS)
+_INVOKED_BLOCK = Limits(256, Extent.BLOCK, BLOCK_TOKENS)
+_GENERATED = Limits(256, Extent.BLOCK, BODY_TOKENS)
+_INVOKED_GENERATED = Limits(512, Extent.BLOCK, BODY_TOKENS)
 _SUMMARY = Limits(400, Extent.WHOLE)
 _TRANSLATION = Limits(2048, Extent.WHOLE)
 
@@ -100,8 +107,16 @@ def _completion_limits(context: SyntaxContext, *, invoked: bool) -> Limits:
         return _BEFORE_TEXT
     if context.in_expression:
         return _STATEMENT
-    if invoked:
-        return _INVOKED_BLOCK
     blank = not context.line_before.strip()
     opens_block = not blank and context.floor > width_of(context.line_before)
-    return _BLOCK if opens_block or (blank and context.block_end) else _STATEMENT
+    if not (invoked or opens_block or (blank and context.block_end)):
+        return _STATEMENT
+    if opens_block or (blank and _begins_block(context)):
+        return _INVOKED_OPENED_BLOCK if invoked else _OPENED_BLOCK
+    return _INVOKED_BLOCK if invoked else _BLOCK
+
+
+def _begins_block(context: SyntaxContext) -> bool:
+    """Whether the blank line of the cursor is indented by more than the line above."""
+    above = context.around.before.rstrip().rpartition("\n")[2]
+    return bool(above) and width_of(above) < width_of(context.line_before)

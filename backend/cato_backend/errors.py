@@ -3,10 +3,14 @@
 CatoError
 ├── ConfigError            the start is refused: names the field, what was got, what was expected
 ├── EngineError            an engine's environment, model or process cannot be had; the start fails
-│   └── DamagedModel       a model file is missing or does not match its checksum
+│   ├── DamagedModel       a model file is missing or does not match its checksum
+│   └── ReplicaUnavailable a server does not answer as a replica does: it is asked again later
 └── RequestError           one HTTP request is answered with this status, the server goes on
     ├── InvalidRequest     400: names the field
     ├── BodyTooLarge       413
+    ├── UnsupportedEncoding 415: a content encoding that is not inflated here
+    ├── ExpectationFailed  417: an Expect header other than 100-continue
+    ├── RequestTimeout     408: the request came too slowly
     ├── Unauthorized       401
     ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
     ├── NotFound           404: no such model, request or path
@@ -16,6 +20,8 @@ CatoError
     ├── Overloaded         429: the queue is full; carries when to come back
     │   └── ReplicasBusy   429: every replica refuses requests until after the deadline
     ├── NoReplica          503: no healthy replica until the deadline
+    ├── TooManyConnections 503: carries when to come back
+    ├── ShuttingDown       503: the server ends; carries when to come back
     ├── Expired            504: its worth ran out before it could start
     ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
     ├── UpstreamFailed     502: a replica failed in a way that could not be hidden
@@ -48,12 +54,27 @@ class DamagedModel(EngineError):
     """A model file that is missing or whose checksum is wrong."""
 
 
+class ReplicaUnavailable(EngineError):
+    """A server that cannot serve as a replica now. `reason` says why, `remedy` what to do.
+
+    `is_certain`: another look at once would find the same; one failed look is enough to act on.
+    """
+
+    def __init__(self, reason: str, remedy: str, *, is_certain: bool = False) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+        self.is_certain = is_certain
+
+
 class RequestError(CatoError):
     """One request's failure, in the terms of OpenAI's error object."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
     code: ClassVar[str] = "internal_error"
+    retry_after_s: float | None = None
+    """When the same request may be sent again; None where that would not help."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -64,7 +85,8 @@ class RequestError(CatoError):
         """OpenAI's error object."""
         return {
             "error": {
-                "message": self.message,
+                # A path or a header may hold bytes that are no text, and would be no JSON.
+                "message": self.message.encode(errors="replace").decode(),
                 "type": self.type,
                 "param": self.param,
                 "code": self.code,
@@ -85,6 +107,27 @@ class BodyTooLarge(InvalidRequest):
 
     status = 413
     code = "request_too_large"
+
+
+class UnsupportedEncoding(InvalidRequest):
+    """The body's content encoding is none that is inflated here."""
+
+    status = 415
+    code = "unsupported_content_encoding"
+
+
+class ExpectationFailed(InvalidRequest):
+    """An `Expect` header that asks for something else than 100-continue."""
+
+    status = 417
+    code = "expectation_failed"
+
+
+class RequestTimeout(InvalidRequest):
+    """Head or body of the request took too long to arrive."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class Unauthorized(RequestError):
@@ -166,6 +209,28 @@ class NoReplica(RequestError):
     status = 503
     type = "service_unavailable_error"
     code = "no_replica"
+
+
+class TooManyConnections(RequestError):
+    """All connections are taken, and none of them is idle."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "too_many_connections"
+    retry_after_s = 1.0
+
+
+class ShuttingDown(RequestError):
+    """The server takes nothing new, or cuts what is under way. `retry_after_s`: when another one
+    may have taken its place."""
+
+    status = 503
+    type = "service_unavailable_error"
+    code = "shutting_down"
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Expired(RequestError):

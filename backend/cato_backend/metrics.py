@@ -150,6 +150,12 @@ class Metrics:
             ["replica"],
             registry=self.registry,
         )
+        self.connections = Gauge(
+            "cato_connections", "Connections of clients", ["state"], registry=self.registry
+        )
+        self.connections_closed = self._counter(
+            "cato_connections_closed", "Connections of clients that a limit ended", ["limit"]
+        )
         self.replicas = Gauge(
             "cato_replicas_up", "Replicas that take requests", ["model"], registry=self.registry
         )

@@ -15,12 +15,13 @@ USABLE_S = 0.5
 beside the time to the first token, which is what is promised."""
 
 
-def prompt_blocks(text: str) -> tuple[int, ...]:
+def prompt_blocks(text: str, adapter: str = "") -> tuple[int, ...]:
     """A 64-bit hash for each whole block of a rendered prompt, over all text up to its end.
 
-    The same in every process, so that a recorded run can be replayed; 1 µs a block.
+    The same in every process, so that a recorded run can be replayed; 1 µs a block. Engines share
+    nothing that they computed between a model and its adapters, so that these share no hash either.
     """
-    head = blake2b(digest_size=8)
+    head = blake2b(adapter.encode(), digest_size=8)
     blocks: list[int] = []
     for end in range(BLOCK_CHARS, len(text) + 1, BLOCK_CHARS):
         head.update(text[end - BLOCK_CHARS : end].encode())
@@ -83,6 +84,11 @@ class Request:
     Two requests share as much prefix cache as their tuples share from the start."""
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens; None where it gave none."""
+    adapter: str = ""
+    """The name under which a replica serves it, where that is not `model` itself: a LoRA adapter of
+    the model, or another of its names."""
+    context_tokens: int = 0
+    """Prompt and output that a replica's context must hold; 0 where any does."""
     streams: bool = True
     """Whether the client sees each token; else nothing before the end."""
     warm: bool = False

@@ -184,8 +184,6 @@ class PlainClient:
         pieces: list[str] = []
         self._streaming = offset, pieces
         try:
-            # The class of a completion is told for them: unclassed, they would be served as
-            # generations, with four times the time.
             async with asyncio.timeout(plugin.shows_after_s or 10):
                 await self._stream(body, pieces)
         except TimeoutError:
@@ -195,10 +193,7 @@ class PlainClient:
         return "".join(pieces)
 
     async def _stream(self, body: dict[str, Any], pieces: list[str]) -> None:
-        named = {"x-cato-task": "completion"}
-        async with self._http.post(
-            f"{self._url}/v1/completions", json=body, headers=named
-        ) as response:
+        async with self._http.post(f"{self._url}/v1/completions", json=body) as response:
             async for line in response.content:
                 if line.startswith(b"data: {"):
                     choices = json.loads(line[6:]).get("choices") or [{}]

@@ -80,6 +80,8 @@ def completion_call(
     named = _headers(assignment.task, sender, request_id)
     named[headers.DOCUMENT] = sender.document
     named[headers.SLO_TTFT_MS] = str(max(wishes.budget_ms, 1))
+    if assignment.limits.expected_tokens is not None:
+        named[headers.OUTPUT_TOKENS] = str(assignment.limits.expected_tokens)
     if wishes.supersede:
         named[headers.SUPERSEDE] = "1"
     return Call("/v1/completions", request_id, named, body)
@@ -103,13 +105,22 @@ def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[s
     return body
 
 
-def task_call(request: TaskRequest, sender: Sender, request_id: str, *, budget_ms: int) -> Call:
-    """A whole task. `budget_ms`: what is left of its E2E target when it is sent.
+def task_call(
+    request: TaskRequest,
+    sender: Sender,
+    request_id: str,
+    *,
+    budget_ms: int,
+    expected_tokens: int,
+) -> Call:
+    """A whole task. `budget_ms`: what is left of its E2E target when it is sent;
+    `expected_tokens`: how long its result probably is.
 
     It names no document: the next completion of its document would take its place.
     """
     named = _headers(request.task, sender, request_id)
     named[headers.SLO_E2E_MS] = str(max(budget_ms, 1))
+    named[headers.OUTPUT_TOKENS] = str(expected_tokens)
     return Call("/v1/tasks", request_id, named, request.body())
 
 

@@ -16,6 +16,7 @@ from cato_lsp.backend.calls import Call
 from cato_lsp.backend.failures import Refused, Unreachable
 from cato_lsp.backend.models import Model, choose
 from cato_lsp.backend.refusals import refusal
+from cato_lsp.backend.replicas import ReplicaReport, read_replicas
 from cato_lsp.backend.streams import DRAIN_S, EventStream
 from cato_lsp.backend.target import Target
 
@@ -70,6 +71,10 @@ class BackendClient:
                 raise
         return (time.perf_counter() - started) * 1000
 
+    async def replicas(self) -> tuple[ReplicaReport, ...]:
+        """How the backend's replicas are; none where it does not tell. Raises Unreachable."""
+        return read_replicas(await self._get("/health", refusing=False))
+
     async def model(self) -> Model:
         """The model to ask for. Raises Unreachable, Refused, Denied."""
         model = choose(await self._get("/v1/models"))
@@ -86,11 +91,12 @@ class BackendClient:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.close()
 
-    async def _get(self, path: str) -> object:
+    async def _get(self, path: str, *, refusing: bool = True) -> object:
+        """The body, parsed where it is JSON; also of an error unless that is to be raised."""
         timeout = aiohttp.ClientTimeout(total=PROBE_S)
         try:
             async with self._http.get(self.target.url + path, timeout=timeout) as response:
-                if response.status != 200:
+                if response.status != 200 and refusing:
                     raise await refusal(response)
                 is_json = response.content_type == "application/json"
                 return await response.json() if is_json else await response.read()

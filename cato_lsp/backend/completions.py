@@ -37,7 +37,7 @@ class Pieces:
     async def __anext__(self) -> list[Token]:
         async for event in self._stream:
             chunk = json_object(event.data)
-            if "error" in chunk:
+            if chunk.get("error"):
                 raise refused(chunk, status=502)
             usage = chunk.get("usage")
             self.usage = cast("dict[str, Any]", usage) if isinstance(usage, dict) else self.usage

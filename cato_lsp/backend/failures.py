@@ -9,6 +9,8 @@ BackendFailure
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class BackendFailure(Exception):
     """The text is for the person: what went wrong, never what was sent."""
@@ -33,3 +35,9 @@ class Refused(BackendFailure):
 
 class Denied(Refused):
     """The token is missing or wrong."""
+
+
+def outdates_the_connection(failure: BackendFailure | None) -> bool:
+    """Whether the backend must be asked again how it is and which model it serves."""
+    is_unknown = isinstance(failure, Refused) and failure.status == HTTPStatus.NOT_FOUND
+    return isinstance(failure, Unreachable | Denied) or is_unknown

@@ -149,9 +149,8 @@ class Link:
         client = self._client
         assert client is not None
         round_trip_ms = await client.health()
-        known = self.connection
-        model = known.model if known is not None else await client.model()
-        self.connection = Connection(client, model, round_trip_ms)
+        # Each time: a backend may serve another model by now.
+        self.connection = Connection(client, await client.model(), round_trip_ms)
 
     async def _none_found(self) -> Standing:
         if self._started is None:

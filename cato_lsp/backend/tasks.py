@@ -46,7 +46,7 @@ async def _result(stream: EventStream, listener: Listener) -> str:
         data = json_object(event.data)
         if event.name == TaskEvent.RESULT:
             return str(data.get("text", ""))
-        if event.name == TaskEvent.ERROR or "error" in data:
+        if event.name == TaskEvent.ERROR or data.get("error"):
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
             listener.delta(str(data.get("text", "")))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
+from cato_lsp.backend.replicas import DOWN, FAILED, UP, ReplicaReport, ReplicaSpeed
 from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
@@ -84,6 +85,8 @@ async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Finding]:
     try:
+        for finding in check_replicas(await client.replicas()):
+            yield finding
         round_trip_ms = await client.health()
         yield ok("backend", f"{client.target.url} answers in {round_trip_ms:.0f} ms")
         model = await client.model()
@@ -92,6 +95,37 @@ async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Find
         yield await _one_completion(settings, Connection(client, model, round_trip_ms))
     except BackendFailure as failure:
         yield broken("backend", str(failure), _remedy(failure, client.target.url))
+
+
+def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
+    """How the backend's replicas are; one that is away is no break while another serves."""
+    serves = any(report.state == UP for report in reports)
+    for report in reports:
+        hop = f"replica {report.name}"
+        if report.state == UP:
+            yield ok(hop, f"up, serves {report.model}" if report.model else "up")
+            if report.speed is not None:
+                yield _speed(hop, report.model, report.speed)
+            continue
+        since = f" since {report.since}" if report.since else ""
+        text = f"{report.state}{since}: {report.reason or 'it does not say why'}"
+        is_broken = report.state in (DOWN, FAILED) and not serves
+        remedy = report.remedy or "read the backend's log"
+        yield broken(hop, text, remedy) if is_broken else note(hop, text, remedy)
+
+
+def _speed(hop: str, model: str, speed: ReplicaSpeed) -> Finding:
+    """What is known of one replica's speed, and how well."""
+    if not speed.windows:
+        remedy = "it is learned from the first answers; scheduling.calibrate measures it before"
+        return note(hop, f"{model}, its speed is not known yet", remedy)
+    age = "before this run" if speed.age_s is None else f"{speed.age_s:.0f} s ago"
+    text = (
+        f"{model}, {speed.token_ms:.1f} ms a token alone, {speed.prompt_ms:.0f} ms for "
+        f"1,000 prompt tokens (± {speed.spread:.0%}, from {speed.windows} stretches of steps, "
+        f"the last {age})"
+    )
+    return ok(hop, text)
 
 
 def _fill_in_the_middle(model: Model) -> Finding:

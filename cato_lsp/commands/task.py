@@ -75,7 +75,7 @@ async def _work(settings: Settings, job: Job, *, silent: bool) -> TaskResult:
         if job.task not in connection.model.tasks:
             url = connection.client.target.url
             raise CommandFailed(f"the backend at {url} offers no {job.task}")
-        call = call_for(job, SENDER, settings.targets, connection.round_trip_ms)
+        call = call_for(job, SENDER, settings.targets, connection.model, connection.round_trip_ms)
         stream = connection.client.open(call, cancels=connection.model.cancels)
         text = await outcome_of(stream, _Terminal(silent=silent))
         return result_of(job, Outcome.OK, text=text)

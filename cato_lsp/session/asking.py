@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import Wishes, completion_call
-from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
+from cato_lsp.backend.failures import BackendFailure, Refused, outdates_the_connection
 from cato_lsp.completion.reuse import Place
 from cato_lsp.session.generation import Generation
 from cato_lsp.window import Window, prompt_window
@@ -57,7 +57,7 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
         )
         if generation.failure is not None:
             log.info("completion %s: %s", call.request_id, generation.failure)
-        if isinstance(generation.failure, Unreachable | Denied):
+        if outdates_the_connection(generation.failure):
             session.link.look_again()
         if inquiry.wishes.confidence and _is_about_confidence(generation.failure):
             bench.unsure = connection.client

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
+
+from cato_backend.wire.server_url import server_root
 
 T = TypeVar("T")
 
@@ -68,11 +69,11 @@ def string(value: object) -> str:
 
 
 def url(value: object) -> str:
-    """An HTTP URL without a slash at its end."""
-    parts = urlsplit(string(value).strip())
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise Unusable("a URL like http://127.0.0.1:8710")
-    return parts.geturl().rstrip("/")
+    """The root of an HTTP server."""
+    try:
+        return server_root(string(value))
+    except ValueError as error:
+        raise Unusable(str(error)) from error
 
 
 def flag(value: object) -> bool:

@@ -11,12 +11,14 @@ from cato_backend.wire import tasks as wire
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.calls import Call, Sender, task_call
-from cato_lsp.backend.failures import BackendFailure, Denied, Unreachable
+from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
+from cato_lsp.estimates import summary_tokens, translated_tokens
 from cato_lsp.targets import Targets
 from cato_lsp.units import Unit
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.models import Model
     from cato_lsp.session.session import Session
 
 
@@ -96,22 +98,31 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
         message = f"the backend at {connection.client.target.url} offers no {job.task}"
         return result_of(job, Outcome.FAILED, message=message)
     call = call_for(
-        job, session.sender(job.uri), session.settings.targets, connection.round_trip_ms
+        job,
+        session.sender(job.uri),
+        session.settings.targets,
+        connection.model,
+        connection.round_trip_ms,
     )
     try:
         stream = connection.client.open(call, cancels=connection.model.cancels)
         text = await outcome_of(stream, listener)
     except BackendFailure as failure:
-        if isinstance(failure, Unreachable | Denied):
+        if outdates_the_connection(failure):
             session.link.look_again()
         return result_of(job, Outcome.FAILED, message=str(failure))
     return result_of(job, Outcome.OK, text=text)
 
 
-def call_for(job: Job, sender: Sender, targets: Targets, round_trip_ms: float) -> Call:
+def call_for(
+    job: Job, sender: Sender, targets: Targets, model: Model, round_trip_ms: float
+) -> Call:
     """The call that does the job, with the budget that is left."""
-    summary = job.task is Task.SUMMARIZATION
-    target_ms = targets.summarization_e2e_ms if summary else targets.translation_e2e_ms
+    expected_tokens = _expected_tokens(job, model.chars_per_token)
+    if job.task is Task.SUMMARIZATION:
+        target_ms = targets.summarization_e2e_ms
+    else:
+        target_ms = targets.translation_ms(expected_tokens)
     spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     request = TaskRequest(
         task=job.task,
@@ -119,5 +130,17 @@ def call_for(job: Job, sender: Sender, targets: Targets, round_trip_ms: float) -
         units=(wire.Unit(job.unit.name, job.unit.kind, job.unit.text),),
         target_language=job.target_language,
     )
-    budget_ms = int(target_ms - spent_ms - round_trip_ms)
-    return task_call(request, sender, job.request_id, budget_ms=budget_ms)
+    return task_call(
+        request,
+        sender,
+        job.request_id,
+        budget_ms=int(target_ms - spent_ms - round_trip_ms),
+        expected_tokens=expected_tokens,
+    )
+
+
+def _expected_tokens(job: Job, chars_per_token: float) -> int:
+    chars = len(job.unit.text)
+    if job.target_language is None:
+        return summary_tokens(chars, chars_per_token)
+    return translated_tokens(chars, chars_per_token, job.language_id, job.target_language)

@@ -22,8 +22,10 @@ from cato_backend.wire.headers import Task
         ({"server": 3}, "server: got 3"),
         ({"replicas": [{"url": "ftp://x"}]}, "replicas.0.url: got 'ftp://x'"),
         ({"replicas": [{}]}, "replicas.0.url"),
+        ({"replicas": [{"url": "localhost:8000"}]}, "the address of a server, such as http://"),
         ({"models": [{"name": "m", "replicas": 0}]}, "models.0.replicas: got 0"),
         ({"models": [{"name": "cato"}]}, "none may be 'cato'"),
+        ({"models": [{"name": "cato-agent"}]}, "none may be 'cato-agent'"),
         ({"models": [{"name": "m"}, {"name": "m"}]}, "names must differ"),
         ({"targets": {"completion": {"ttft_ms": 1, "e2e_ms": 2}}}, "targets.completion"),
         ({"targets": {"completion": {"ttft_ms": -1}}}, "targets.completion.ttft_ms: got -1"),
@@ -38,6 +40,27 @@ def test_a_bad_field_is_named(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(values)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "replica",
+    [
+        {"url": "http://ada:s3cret@gpu:8000"},
+        {"url": "http://gpu:8000", "token": "s3cret s3cret"},
+        {"url": "http://gpu:8000", "token": "s3cret\nx-other: 1"},
+        {"url": "http://gpu:8000", "token": "s3crét"},
+    ],
+)
+def test_a_secret_is_not_repeated_in_a_complaint(replica: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"replicas": [replica]})
+    assert f"replicas.0.{list(replica)[-1]}: expected" in str(caught.value)
+    assert "s3c" not in str(caught.value)
+
+
+def test_a_replica_is_named_by_its_root_and_a_token_without_white_space() -> None:
+    config = parse_config({"replicas": [{"url": "http://gpu:8000/v1/", "token": " key\n"}]})
+    assert (config.replicas[0].url, config.replicas[0].token) == ("http://gpu:8000", "key")
 
 
 def test_overrides_lie_over_the_file(tmp_path: Path) -> None:

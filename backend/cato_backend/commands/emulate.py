@@ -63,6 +63,12 @@ def _add_profile(parser: argparse.ArgumentParser) -> None:
     add("--request-ms", type=_time, default=0.0, help="a request's way to the engine's queue")
     add("--max-num-seqs", type=_count, help="sequences in a step (default 64)")
     add("--max-num-batched-tokens", type=_count, help="new tokens in a step (default 2048)")
+    add(
+        "--long-prefill-token-threshold",
+        type=_count_or_none,
+        help="tokens of one prompt in a step unless it is alone in the engine; 0, the default: no "
+        "such limit",
+    )
     add("--kv-tokens", type=_count, help="size of the KV cache in tokens (default 100000)")
     add("--block-size", type=_count, help="tokens in a KV block (default 16)")
     add("--max-model-len", type=_count, help="longest prompt and answer together (default 32768)")
@@ -182,4 +188,11 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"got {text}, expected a whole number above 0")
+    return value
+
+
+def _count_or_none(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number, 0 or more")
     return value

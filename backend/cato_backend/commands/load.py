@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs it; 3 where the client itself was late."""
     import uvloop
 
+    from cato_backend.config import server_url
     from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
     from cato_backend.simulation.records import score_table
 
@@ -89,7 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     workload = workload_of(arguments, arguments.duration, load)
     style = HeaderStyle(arguments.headers)
     lengths = Lengths(arguments.lengths)
-    server = Server(_root(arguments.url), arguments.model, arguments.token, style, lengths)
+    url = server_url("--url", arguments.url)
+    server = Server(url, arguments.model, arguments.token, style, lengths)
     options = LoadOptions(salt=arguments.salt, drain_s=arguments.drain)
     shown = arguments.progress or sys.stderr.isatty()
     progress = _Progress(arguments.duration) if shown else _silent
@@ -106,13 +108,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         arguments.out.write_text(json.dumps(_record(arguments, result, score), indent=2) + "\n")
     return _VOID_STATUS if _is_void(result) else 0
-
-
-def _root(url: str) -> str:
-    """Without the /v1 that other tools want. Raises ConfigError."""
-    if not url.startswith(("http://", "https://")):
-        raise ConfigError.of("--url", url, "http://HOST:PORT or https://...")
-    return url.rstrip("/").removesuffix("/v1")
 
 
 def _score(arguments: argparse.Namespace, result: LoadRun) -> Score:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.errors import ConfigError
+from cato_backend.commands.profile_from import export
+from cato_backend.errors import ConfigError, ReplicaUnavailable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -31,15 +32,26 @@ _MAX_NUM_BATCHED_TOKENS = 2048
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--url", help="a running vLLM server, without /v1; nobody else may use it")
+    which.add_argument("--url", help="a running vLLM server; nobody else may use it")
     which.add_argument(
         "--model", metavar="PATH", help='start one: "embedded", a folder, or a hub name'
+    )
+    which.add_argument(
+        "--from-backend",
+        metavar="URL",
+        help="write down what a running `cato serve` has learned of a replica; nothing is measured",
+    )
+    parser.add_argument(
+        "--replica", metavar="ID", help="with --from-backend: which, where it has several"
     )
     parser.add_argument(
         "--served-model", default="", metavar="NAME", help="with --url: which of its models"
     )
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="with --url: its bearer token"
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="with --url, --from-backend: its bearer token",
     )
     parser.add_argument(
         "--engine-pid",
@@ -77,6 +89,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the engine's own setting; it does not tell",
     )
     parser.add_argument(
+        "--long-prefill-token-threshold",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --url: the engine's own setting; it does not tell",
+    )
+    parser.add_argument(
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
     )
     parser.add_argument(
@@ -87,6 +106,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Profiles, prints the table, writes the files."""
+    if arguments.from_backend:
+        return export(arguments, _token(arguments.token_file))
     import asyncio
 
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
@@ -135,16 +156,20 @@ async def _subject(
     arguments: argparse.Namespace, session: aiohttp.ClientSession
 ) -> AsyncGenerator[Subject]:
     """The replica to profile: started here and ended at the end, or somebody else's."""
+    from cato_backend.config import server_url
     from cato_backend.profiling.profile import Subject
     from cato_backend.replicas.probe import describe
 
     limits = (arguments.max_num_seqs, arguments.max_num_batched_tokens)
     if arguments.url:
         token = _token(arguments.token_file)
-        url = arguments.url.rstrip("/")
-        replica = await describe(
-            session, "profiled", url, model=arguments.served_model, api_key=token
-        )
+        url = server_url("--url", arguments.url)
+        try:
+            replica = await describe(
+                session, "profiled", url, model=arguments.served_model, api_key=token
+            )
+        except ReplicaUnavailable as error:
+            raise ConfigError(f"--url: {url}: {error.reason}") from error
         hardware = arguments.hardware or _hardware()
         yield Subject(
             replica,
@@ -152,6 +177,7 @@ async def _subject(
             hardware,
             *limits,
             start_s=arguments.start_s,
+            long_prefill_token_threshold=arguments.long_prefill_token_threshold,
             engine_pid=arguments.engine_pid,
         )
         return

@@ -8,7 +8,6 @@ import contextlib
 import gc
 import logging
 import secrets
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import uvloop
 from cato_backend.clock import monotonic
 from cato_backend.commands.election import elected
 from cato_backend.commands.greeting import greeting
+from cato_backend.commands.signals import Signals
 from cato_backend.config import EMBEDDED, Config, describe_config, load_config
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.auth import is_loopback
@@ -29,7 +29,7 @@ from cato_backend.gateway.backend import (
     idle,
     running_backend,
 )
-from cato_backend.gateway.server import Listener, listen
+from cato_backend.gateway.listening import Listener, listen
 from cato_backend.provisioning import RULES
 from cato_backend.runtime.launch import check_families
 from cato_backend.runtime.places import Planned, choose_path, plan_local
@@ -57,7 +57,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--replica",
         action="append",
         metavar="URL",
-        help="replicas: an OpenAI-compatible server that runs already; repeatable",
+        help="replicas: an OpenAI-compatible server that runs already, with /v1 or without; "
+        "repeatable",
     )
     add(
         "--model",
@@ -83,6 +84,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="provisioning.max_replicas: (default: as many as are configured, always)",
+    )
+    add(
+        "--no-calibrate",
+        dest="calibrate",
+        action="store_false",
+        default=None,
+        help="scheduling.calibrate: do not measure replicas that come up",
     )
     add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
     add(
@@ -134,20 +142,21 @@ class _Serving:
 
     async def until_ended(self) -> int:
         """Returns the exit status."""
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with contextlib.AsyncExitStack() as stack:
-            backend = await stack.enter_async_context(
-                running_backend(self._config, self._listener, self._planned, self._report)
-            )
+        signals = Signals(self._reload)
+        signals.listen()
+        async with running_backend(
+            self._config, self._listener, self._planned, self._report
+        ) as backend:
             self._report(f"listening on {self._listener.url}")
-            if self._announces:
-                token = self._listener.tokens.first
-                await stack.enter_async_context(announced(self._listener.url, token))
-            return await self._wait(backend, stop)
+            found = announced(self._listener) if self._announces else contextlib.nullcontext()
+            async with found:
+                await self._wait(backend, signals.stop)
+            await backend.drain.run(self._config.server.drain_s, signals.hurry, self._report)
+            self._report("stopping")
+        return 0
 
-    async def _wait(self, backend: Backend, stop: asyncio.Event) -> int:
+    async def _wait(self, backend: Backend, stop: asyncio.Event) -> None:
+        """Returns when the server is to end. Raises EngineError."""
         greet = asyncio.create_task(self._greet(backend))
         stopped = asyncio.create_task(stop.wait())
         failed = asyncio.create_task(failed_for_good(backend))
@@ -158,8 +167,12 @@ class _Serving:
             task.cancel()
         if failed.done() and not failed.cancelled():
             raise failed.result()
-        self._report("stopping" if stopped.done() else "nobody has asked for a while: stopping")
-        return 0
+        if not stopped.done():
+            self._report("nobody has asked for a while")
+
+    def _reload(self) -> None:
+        for news in self._listener.credentials.reload():
+            self._report(news)
 
     async def _greet(self, backend: Backend) -> None:
         await backend.fleet.first_up.wait()
@@ -180,7 +193,7 @@ def _config(arguments: argparse.Namespace) -> Config:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
     overrides["scheduling"] = {
         name: value
-        for name in ("policy", "profile")
+        for name in ("policy", "profile", "calibrate")
         if (value := getattr(arguments, name)) is not None
     }
     overrides["provisioning"] = {

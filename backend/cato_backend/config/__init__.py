@@ -6,9 +6,11 @@ Every field stands in its section with unit and meaning; `cato serve --help-conf
 from cato_backend.config.fleet import (
     EMBEDDED,
     EngineConfig,
+    HealthCheckConfig,
     ModelConfig,
     ProvisioningConfig,
     ReplicaConfig,
+    server_url,
 )
 from cato_backend.config.loading import Config, describe_config, load_config, parse_config
 from cato_backend.config.sections import (
@@ -22,6 +24,7 @@ __all__ = [
     "EMBEDDED",
     "Config",
     "EngineConfig",
+    "HealthCheckConfig",
     "ModelConfig",
     "ProvisioningConfig",
     "ReplicaConfig",
@@ -32,4 +35,5 @@ __all__ = [
     "describe_config",
     "load_config",
     "parse_config",
+    "server_url",
 ]

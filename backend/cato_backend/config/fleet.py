@@ -4,14 +4,46 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from cato_backend.config.sections import Frozen
+from cato_backend.config.sections import SECRET, Frozen
+from cato_backend.errors import ConfigError
+from cato_backend.wire.server_url import UrlHoldsCredentials, server_root
 
 EMBEDDED = "embedded"
 """The `path` of the model that ships with the package."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def server_url(field: str, url: str) -> str:
+    """The server's root, for an argument that is called `field`. Raises ConfigError."""
+    try:
+        return server_root(url)
+    except UrlHoldsCredentials as error:
+        raise ConfigError(f"{field}: expected {error}") from error
+    except ValueError as error:
+        raise ConfigError.of(field, url, str(error)) from error
+
+
+def _root(url: str) -> str:
+    try:
+        return server_root(url)
+    except UrlHoldsCredentials as error:
+        raise PydanticCustomError(SECRET, str(error)) from error
+
+
+def _header_value(token: str) -> str:
+    """The token without white space around it. Raises PydanticCustomError for what is no header."""
+    token = token.strip()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise PydanticCustomError(SECRET, "visible ASCII characters without a blank or a line end")
+    return token
+
+
+ServerUrl = Annotated[str, AfterValidator(_root)]
+Token = Annotated[str, AfterValidator(_header_value)]
 
 
 class ModelConfig(Frozen):
@@ -35,16 +67,59 @@ class ModelConfig(Frozen):
 class ReplicaConfig(Frozen):
     """[[replicas]]: an OpenAI-compatible server that somebody else runs."""
 
-    url: str = Field(pattern=r"^https?://[^/]+", description="its root, without /v1")
+    url: ServerUrl = Field(description="its address, such as http://10.0.0.7:8000")
     model: str = Field(default="", description="the model to use there; empty asks the server")
     fim: str = Field(
         default="auto", description="fill-in-the-middle family; auto detects, none switches off"
     )
-    token: str = Field(default="", description="its bearer token", repr=False)
+    token: Token = Field(default="", description="its bearer token", repr=False)
     max_running: int | None = Field(
         default=None, ge=1, description="overrides the scheduling limit"
     )
     profile: str = Field(default="", description="file of its latency profile")
+
+
+class HealthCheckConfig(Frozen):
+    """[health_check]: how all replicas are watched.
+
+    The names are those of Envoy's health checks and of gRPC's connection back-off.
+    """
+
+    interval_s: float = Field(
+        default=1.0, gt=0, description="between two health checks of a replica that is up, seconds"
+    )
+    timeout_s: float = Field(
+        default=5.0, gt=0, description="longest wait for the answer to a health check, seconds"
+    )
+    unhealthy_threshold: int = Field(
+        default=3,
+        ge=1,
+        description="failed health checks in a row until a replica gets no more requests; a refused"
+        " connection, API key or model name is enough by itself",
+    )
+    models_interval_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="between two looks at the /v1/models of a replica that is up, seconds",
+    )
+    initial_backoff_s: float = Field(
+        default=1.0, gt=0, description="before the second look at a replica that is away, seconds"
+    )
+    backoff_multiplier: float = Field(
+        default=1.6,
+        ge=1,
+        le=100,
+        description="factor by which each wait is longer than the one before",
+    )
+    backoff_jitter: float = Field(
+        default=0.2, ge=0, lt=1, description="share of each wait that is added or taken at random"
+    )
+    max_backoff_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="longest wait between two looks, seconds; while requests wait for a replica"
+        " it is looked for more often",
+    )
 
 
 class EngineConfig(Frozen):
@@ -58,8 +133,11 @@ class EngineConfig(Frozen):
     start_timeout_s: float = Field(
         default=600, gt=0, description="longest start of a replica, seconds"
     )
-    max_restarts: int = Field(
-        default=5, ge=0, description="restarts of a replica that keeps dying before it is given up"
+    max_restarts: int | None = Field(
+        default=None,
+        ge=0,
+        description="restarts in a row of a replica that keeps dying before it is given up;"
+        " without it, it is started again for ever",
     )
 
 

@@ -11,11 +11,13 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from cato_backend.config.fleet import (
     EngineConfig,
+    HealthCheckConfig,
     ModelConfig,
     ProvisioningConfig,
     ReplicaConfig,
 )
 from cato_backend.config.sections import (
+    SECRET,
     Frozen,
     OutlierDetectionConfig,
     SchedulingConfig,
@@ -24,7 +26,7 @@ from cato_backend.config.sections import (
     TaskName,
 )
 from cato_backend.errors import ConfigError
-from cato_backend.wire.headers import ALIAS
+from cato_backend.wire.headers import ALIAS, ALIASES
 
 
 class Config(Frozen):
@@ -35,6 +37,7 @@ class Config(Frozen):
     outlier_detection: OutlierDetectionConfig = OutlierDetectionConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
+    health_check: HealthCheckConfig = HealthCheckConfig()
     provisioning: ProvisioningConfig = ProvisioningConfig()
     models: tuple[ModelConfig, ...] = Field(default=(), strict=False)
     replicas: tuple[ReplicaConfig, ...] = Field(default=(), strict=False)
@@ -46,8 +49,9 @@ class Config(Frozen):
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Config:
         names = [model.name for model in self.models]
-        if ALIAS in names or len(set(names)) < len(names):
-            raise ValueError(f"models: names must differ, and none may be {ALIAS!r}")
+        taken = next((name for name in names if name in ALIASES), None)
+        if taken is not None or len(set(names)) < len(names):
+            raise ValueError(f"models: names must differ, and none may be {taken or ALIAS!r}")
         return self
 
     @model_validator(mode="after")
@@ -71,6 +75,8 @@ def parse_config(values: Mapping[str, Any]) -> Config:
         field = ".".join(str(part) for part in first["loc"]) or "cato.toml"
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{field}: no such field (cato serve --help-config)") from error
+        if first["type"] == SECRET:
+            raise ConfigError(f"{field}: expected {first['msg']}") from error
         expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise ConfigError.of(field, first.get("input"), expected) from error
 

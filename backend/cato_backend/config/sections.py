@@ -10,7 +10,9 @@ from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
-TaskName = Literal["completion", "generation", "summarization", "translation"]
+SECRET = "secret"
+"""The type of an error whose input must not be repeated in the message."""
+TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
 class Frozen(BaseModel):
@@ -34,6 +36,34 @@ class ServerConfig(Frozen):
     )
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
+    )
+    header_timeout_s: float = Field(
+        default=10, gt=0, description="longest time for the head of a request, seconds"
+    )
+    body_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        description="longest time for the body of a request, and a second more for each 16 KiB",
+    )
+    keepalive_timeout_s: float = Field(
+        default=75, gt=0, description="an idle connection is closed after this many seconds"
+    )
+    send_timeout_s: float = Field(
+        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        description="client connections, as far as the limit of file descriptors allows it;"
+        " the longest idle one is closed for a new one",
+    )
+    max_idle_connections: int = Field(
+        default=1024, ge=1, description="of these, how many may be idle"
+    )
+    drain_s: float = Field(
+        default=30,
+        ge=0,
+        description="at the end, what is under way may finish within this many seconds",
     )
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
@@ -59,19 +89,44 @@ class SchedulingConfig(Frozen):
     max_running_per_replica: int = Field(
         default=64, ge=1, description="requests that run on one replica at once"
     )
-    max_waiting: int = Field(default=1000, ge=1, description="queued requests per model")
-    max_waiting_per_session: int = Field(default=64, ge=1, description="queued requests per editor")
-    max_wait_s: float = Field(default=60, gt=0, description="longest stay in the queue, seconds")
+    max_waiting: int = Field(default=4096, ge=1, description="queued requests per model")
+    max_waiting_per_session: int = Field(
+        default=64, ge=1, description="queued requests of an editor that names itself"
+    )
+    max_wait_s: float = Field(
+        default=60,
+        gt=0,
+        description="longest stay in the queue, seconds; no more is queued than is served in it",
+    )
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
+    supersede_plain: bool = Field(
+        default=True,
+        description="a completion of a client without our headers replaces the one that it plainly"
+        " continues: the same text with some characters more or less before the cursor",
+    )
     warm_per_minute: float = Field(
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
     warm_burst: int = Field(default=4, ge=1, description="and at once")
+    calibrate: bool = Field(
+        default=True,
+        description="measure a replica that comes up with a few short prompts while it is idle, for"
+        " 3 seconds at most",
+    )
     scrape_s: float = Field(
         default=2,
         ge=0,
         description="between two looks at a replica's own metrics, for what other clients do there;"
         " 0 never looks",
+    )
+    connect_s: float = Field(
+        default=2, gt=0, description="longest wait for a connection to a replica, seconds"
+    )
+    keepalive_s: float = Field(
+        default=4,
+        gt=0,
+        description="an idle connection to a replica is closed after this: below the limit of the"
+        " replica's server (5 s in uvicorn and Node.js)",
     )
     silence_s: float = Field(
         default=120, gt=0, description="a stream that brings nothing for so long is broken off"

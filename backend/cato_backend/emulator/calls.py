@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,22 +88,41 @@ def parse_call(
 
 
 def chat_text(body: Mapping[str, Any], served: Served) -> str:
-    """The messages under ChatML, open for the assistant. Raises VllmError."""
+    """The messages under ChatML behind the tools, open for the assistant. Raises VllmError."""
     if not served.chat_template:
         raise errors.VllmError(_NO_TEMPLATE, param=None)
     match body.get("messages"):
         case [*messages]:
-            return "".join(_turn(message) for message in messages) + "<|im_start|>assistant\n"
+            turns = "".join(_turn(message) for message in messages)
+            return f"{_tools(body)}{turns}<|im_start|>assistant\n"
         case missing:
             raise errors.malformed("messages", "Field required", missing)
+
+
+def _tools(body: Mapping[str, Any]) -> str:
+    tools = body.get("tools")
+    return f"<|im_start|>system\n{json.dumps(tools)}<|im_end|>\n" if tools else ""
 
 
 def _turn(message: Any) -> str:
     match message:
         case {"role": str(role), "content": str(content)}:
-            return f"<|im_start|>{role}\n{content}<|im_end|>\n"
+            text = content
+        case {"role": str(role), "content": [*parts]} if all(map(_is_text, parts)):
+            text = "\n".join(part["text"] for part in parts)
+        case {"role": "assistant" as role, "tool_calls": [*calls]}:
+            text = json.dumps(calls)
         case _:
             raise errors.malformed("messages", "Input should be a valid message", message)
+    return f"<|im_start|>{role}\n{text}<|im_end|>\n"
+
+
+def _is_text(part: Any) -> bool:
+    match part:
+        case {"type": "text", "text": str()}:
+            return True
+        case _:
+            return False
 
 
 def _chat_prompt(

@@ -19,18 +19,21 @@ from cato_backend.profile_files.profile import EngineLimits
 class Engine:
     """One replica's engine: `begin_step`, let its time pass, `end_step`, and again.
 
-    A step takes the running sequences first, a token each, then the prefill that the budget cut
-    in two last time, then waiting ones in order, while slots, token budget and KV blocks allow.
-    At most one prefill is unfinished, the last one admitted: it had the rest of the budget.
+    A step takes the running sequences first, a token each, then a chunk of each unfinished prefill
+    in the order of admission, then waiting ones in order, while slots, token budget and KV blocks
+    allow. A prompt gets at most `long_prefill_token_threshold` tokens of a step, unless it is the
+    only job in the engine, running or waiting. Without a threshold at most one prefill is
+    unfinished, the last one admitted: it had the rest of the budget. With one there are as many as
+    the budget has room for, and only the last can get less than it wants.
 
-    After vllm/v1/core/sched/scheduler.py (0.32), without what a plain model does not use.
+    After vllm/v1/core/sched/scheduler.py (0.32), without what a plain model does not use. That has
+    no limit on unfinished prefills: the options `max_num_partial_prefills` and
+    `max_long_partial_prefills` of earlier versions are gone.
     """
 
     def __init__(self, law: StepLaw, limits: EngineLimits, order: Order = "priority") -> None:
         """Raises ConfigError where vLLM would refuse to start."""
-        if limits.max_num_batched_tokens < limits.max_num_seqs:
-            expected = f"at least max_num_seqs ({limits.max_num_seqs})"
-            raise ConfigError.of("max_num_batched_tokens", limits.max_num_batched_tokens, expected)
+        _check(limits)
         self.limits = limits
         self._law = law
         self._order: Order = order
@@ -115,10 +118,11 @@ class Engine:
         With `most` above 1, up to so many steps at once where each would only decode, until the
         next job ends. `end_step` may then take fewer of them.
         """
-        preempted = self._make_room()
+        longest = self._longest_chunk()
+        preempted = self._make_room(longest)
         self._memory.pool.take(self._decoding.growth())
-        self._prefills.go_on(self._budget)
-        admitted = () if preempted else tuple(self._admit())
+        self._prefills.resume(self._budget, longest)
+        admitted = () if preempted else tuple(self._admit(longest))
         if not self.running:
             return None
         steps = 1 if self._prefills or preempted else self._steady_steps(most)
@@ -150,10 +154,17 @@ class Engine:
         """Tokens that the step has left for prefills."""
         return self.limits.max_num_batched_tokens - len(self._decoding) - self._prefills.tokens
 
-    def _make_room(self) -> tuple[str, ...]:
+    def _longest_chunk(self) -> int:
+        """Tokens of a prompt in the step: a prompt that is alone keeps nobody waiting."""
+        threshold = self.limits.long_prefill_token_threshold
+        if threshold and self.running + self.waiting > 1:
+            return threshold
+        return self.limits.max_num_batched_tokens
+
+    def _make_room(self, longest: int) -> tuple[str, ...]:
         """Preempts the least urgent until what the others need now fits."""
         preempted: list[str] = []
-        while self._decoding.growth() + self._prefills.missing(self._budget) > (
+        while self._decoding.growth() + self._prefills.missing(self._budget, longest) > (
             self._memory.pool.free
         ):
             preempted.append(self._preempt())
@@ -173,7 +184,7 @@ class Engine:
             return state.order, 0
         return state.job.priority, state.arrival
 
-    def _admit(self) -> Iterator[Admission]:
+    def _admit(self, longest: int) -> Iterator[Admission]:
         """Those who may run from now on, in order; who does not fit holds up the others."""
         while self.can_admit() and (budget := self._budget):
             state = self._waiting.head()
@@ -185,7 +196,7 @@ class Engine:
             self._waiting.pop()
             self._memory.admit(state, hits)
             state.order = next(self._admissions)
-            self._prefills.schedule(state, budget)
+            self._prefills.schedule(state, budget, longest)
             yield Admission(state.job.id, state.computed)
 
     def _steady_steps(self, most: int) -> int:
@@ -228,4 +239,15 @@ class Engine:
 
     def _leave(self, job_id: str) -> SequenceState:
         """Takes a running job out, between two steps."""
-        return self._decoding.leave(job_id) or self._prefills.leave()
+        return self._decoding.leave(job_id) or self._prefills.leave(job_id)
+
+
+def _check(limits: EngineLimits) -> None:
+    """As vLLM does at its start. Raises ConfigError."""
+    tokens, threshold = limits.max_num_batched_tokens, limits.long_prefill_token_threshold
+    if tokens < limits.max_num_seqs:
+        expected = f"at least max_num_seqs ({limits.max_num_seqs})"
+        raise ConfigError.of("max_num_batched_tokens", tokens, expected)
+    if threshold > limits.max_model_len:
+        expected = f"at most max_model_len ({limits.max_model_len})"
+        raise ConfigError.of("long_prefill_token_threshold", threshold, expected)

@@ -1,4 +1,4 @@
-"""The prompts under way: the chunks of a step, and the prompt that it left unfinished."""
+"""The prompts under way: the chunks of a step, and the prompts that it left unfinished."""
 
 from __future__ import annotations
 
@@ -9,42 +9,49 @@ from cato_backend.engine_model.memory import Memory
 
 
 class Prefills:
-    """Between steps: the unfinished prefill, if there is one. In a step: its chunks."""
+    """Between steps: the unfinished prefills, in the order of admission. In a step: its chunks."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._unfinished: SequenceState | None = None
+        self._unfinished: list[SequenceState] = []
         self._chunks: list[tuple[SequenceState, int]] = []
         self.tokens = 0
         """In the chunks of the step."""
 
     def __len__(self) -> int:
-        return len(self._chunks) if self._chunks else int(self._unfinished is not None)
+        return len(self._chunks) if self._chunks else len(self._unfinished)
 
     def __iter__(self) -> Iterator[SequenceState]:
         if self._chunks:
-            yield from (state for state, _ in self._chunks)
-        elif self._unfinished is not None:
-            yield self._unfinished
+            return (state for state, _ in self._chunks)
+        return iter(self._unfinished)
 
     @property
     def chunks(self) -> list[tuple[SequenceState, int]]:
         """Those of the step, in order."""
         return self._chunks
 
-    def missing(self, budget: int) -> int:
-        """Blocks that the unfinished one needs for its next chunk."""
-        state = self._unfinished
-        return 0 if state is None else self._memory.missing(state, _chunk(state, budget))
+    def missing(self, budget: int, longest: int) -> int:
+        """Blocks that the unfinished ones need for their next chunks; see `resume`."""
+        blocks = 0
+        for state in self._unfinished:
+            chunk = _chunk(state, budget, longest)
+            blocks += self._memory.missing(state, chunk)
+            budget -= chunk
+        return blocks
 
-    def go_on(self, budget: int) -> None:
-        """The unfinished one gets its next chunk."""
-        if self._unfinished is not None:
-            self.schedule(self._unfinished, budget)
+    def resume(self, budget: int, longest: int) -> None:
+        """Each unfinished one gets its next chunk, of at most `longest` tokens, from the budget.
 
-    def schedule(self, state: SequenceState, budget: int) -> None:
-        """A chunk of at most the budget's tokens, with the blocks for it."""
-        chunk = _chunk(state, budget)
+        All but the last get what they want, because wants only become smaller after the step in
+        which the last was admitted: the budget never ends before it.
+        """
+        for state in self._unfinished:
+            self.schedule(state, budget - self.tokens, longest)
+
+    def schedule(self, state: SequenceState, budget: int, longest: int) -> None:
+        """A chunk of at most `longest` tokens and of the budget's, with the blocks for it."""
+        chunk = _chunk(state, budget, longest)
         self._memory.extend(state, chunk)
         self._chunks.append((state, chunk))
         self.tokens += chunk
@@ -52,22 +59,20 @@ class Prefills:
     def end(self) -> list[SequenceState]:
         """The step is over; returns those whose prefill is complete."""
         completed: list[SequenceState] = []
-        self._unfinished = None
+        self._unfinished = []
         for state, chunk in self._chunks:
             state.computed += chunk
-            if state.computed == state.target:
-                completed.append(state)
-            else:
-                self._unfinished = state
+            (completed if state.computed == state.target else self._unfinished).append(state)
         self._chunks, self.tokens = [], 0
         return completed
 
-    def leave(self) -> SequenceState:
-        """Takes the unfinished one out, between two steps."""
-        state, self._unfinished = self._unfinished, None
-        assert state is not None
-        return state
+    def leave(self, job_id: str) -> SequenceState:
+        """Takes an unfinished one out, between two steps. Raises KeyError."""
+        for index, state in enumerate(self._unfinished):
+            if state.job.id == job_id:
+                return self._unfinished.pop(index)
+        raise KeyError(job_id)
 
 
-def _chunk(state: SequenceState, budget: int) -> int:
-    return min(state.target - state.computed, budget)
+def _chunk(state: SequenceState, budget: int, longest: int) -> int:
+    return min(state.target - state.computed, budget, longest)

@@ -7,11 +7,10 @@ import hmac
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 from aiohttp import web
 
-from cato_backend.errors import ConfigError, Forbidden, Unauthorized
+from cato_backend.errors import Forbidden, Unauthorized
 
 _LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
 
@@ -22,8 +21,8 @@ class Tokens:
     def __init__(self, tokens: Iterable[str]) -> None:
         self._tenants = {_bytes(token): _tenant(token) for token in tokens}
 
-    def __bool__(self) -> bool:
-        return bool(self._tenants)
+    def __len__(self) -> int:
+        return len(self._tenants)
 
     @property
     def first(self) -> str | None:
@@ -44,18 +43,6 @@ class Tokens:
         return found
 
 
-def read_tokens(path: Path) -> Tokens:
-    """One token a line; empty lines and those with # in front are skipped. Raises ConfigError."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"server.token_file: {path}: {error}") from error
-    tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not tokens:
-        raise ConfigError(f"server.token_file: {path} holds no token; write one a line")
-    return Tokens(tokens)
-
-
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address or name. Unknown names count as no."""
@@ -68,7 +55,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_local(request: web.Request) -> None:
+def check_local(request: web.BaseRequest) -> None:
     """Refuses what a web page in the user's browser could send here. Raises Forbidden.
 
     A page can make the browser connect to loopback: its request carries an Origin, or, by DNS

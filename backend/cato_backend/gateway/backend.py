@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,24 +16,31 @@ from cato_backend import __version__
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
+from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.descriptors import Descriptors, raise_limit
+from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.incoming import BodyReader
+from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
-from cato_backend.gateway.server import Listener, serve
+from cato_backend.gateway.server import serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
+from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.ejections import Ejections
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.launch import local_launchers, static_launchers
+from cato_backend.runtime.launch import local_launchers, watch_static
+from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.places import Planned
-from cato_backend.runtime.prober import Prober
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.synthetic_trials import SyntheticTrials
+from cato_backend.runtime.upstreams import Timeouts, Upstreams
 from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
@@ -46,6 +54,7 @@ class Backend:
     runtime: Runtime
     fleet: Fleet
     supervisor: Supervisor
+    drain: Drain
 
 
 @asynccontextmanager
@@ -57,28 +66,38 @@ async def running_backend(
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(_session())
-        upstreams = Upstreams()
+        client_limits = _connection_limits(config, raise_limit(), on_news)
+        timeouts = Timeouts(config.scheduling.connect_s, config.scheduling.keepalive_s)
+        session = await stack.enter_async_context(_session(timeouts))
+        upstreams = Upstreams(timeouts)
         stack.callback(upstreams.close)
         limits = _limits(config)
         runtime = _runtime(config, limits, upstreams)
         _keep_log(config, limits, runtime, stack)
-        fleet = Fleet(config, runtime, session, on_news)
+        stack.callback(runtime.laws.save)
+        stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
+        fleet = Fleet(config.health_check, runtime, session, on_news)
+        stack.push_async_callback(fleet.close)
         runtime.watch(Ejections(runtime.metrics, fleet.on_note).note)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
-        prober = Prober(runtime, upstreams, config.scheduling.silence_s)
-        runtime.watch(prober.note)
-        stack.callback(prober.close)
+        synthetic_trials = SyntheticTrials(runtime, upstreams, config.scheduling.silence_s)
+        runtime.watch(synthetic_trials.note)
+        stack.callback(synthetic_trials.close)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        gateway = _gateway(config, runtime, listener, fleet)
-        runner = await serve(gateway, listener)
-        stack.push_async_callback(runner.cleanup)
+        gateway = _gateway(config, runtime, listener, fleet, client_limits)
+        await stack.enter_async_context(serving(gateway, listener))
+        watching = asyncio.create_task(listener.credentials.watch(on_news))
+        stack.callback(watching.cancel)
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
-        for launcher in static_launchers(config, session, fleet):
-            supervisor.keep(launcher)
+        if config.scheduling.calibrate:
+            attempts = Attempts(upstreams, Patience())
+            calibrator = Calibrator(runtime, attempts, session, fleet.on_note)
+            runtime.watch(calibrator.note)
+            stack.push_async_callback(calibrator.close)
+        watch_static(config, fleet)
         local = tuple(local_launchers(planned, session, fleet))
         if config.provisioning.max_replicas:
             scaler = make_scaler(config, planned, local, supervisor, runtime, fleet)
@@ -88,24 +107,55 @@ async def running_backend(
         else:
             for launcher in local:
                 supervisor.keep(launcher)
-        yield Backend(runtime, fleet, supervisor)
+        yield Backend(runtime, fleet, supervisor, gateway.drain)
 
 
-def _gateway(config: Config, runtime: Runtime, listener: Listener, fleet: Fleet) -> Gateway:
-    file = state_dir() / "feedback" / "feedback.jsonl"
-    return Gateway(
-        config=config,
-        runtime=runtime,
-        tokens=listener.tokens,
-        feedback=FeedbackStore(file, config.server.feedback_max_bytes),
-        warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
-        progress=lambda: fleet.progress,
+def _connection_limits(
+    config: Config, descriptors: Descriptors, on_news: Callable[[str], None]
+) -> ConnectionLimits:
+    server = config.server
+    total = descriptors.clients(server.max_connections)
+    on_news(f"{descriptors}; client connections: at most {total}")
+    return ConnectionLimits(
+        total=total,
+        idle=min(server.max_idle_connections, total),
+        header_s=server.header_timeout_s,
+        send_s=server.send_timeout_s,
+        unread_bytes=server.max_body_bytes,
     )
 
 
-def _session() -> aiohttp.ClientSession:
+def _gateway(
+    config: Config,
+    runtime: Runtime,
+    listener: Listener,
+    fleet: Fleet,
+    connections: ConnectionLimits,
+) -> Gateway:
+    file = state_dir() / "feedback" / "feedback.jsonl"
+    clients = Connections(connections, runtime.metrics, monotonic)
+    return Gateway(
+        config=config,
+        runtime=runtime,
+        credentials=listener.credentials,
+        drain=Drain(runtime, clients, monotonic),
+        connections=clients,
+        bodies=BodyReader(config.server),
+        feedback=FeedbackStore(file, config.server.feedback_max_bytes),
+        warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
+        standings=fleet.standings,
+    )
+
+
+def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            # Health checks must reach what requests reach, whose names are not cached.
+            use_dns_cache=False,
+            keepalive_timeout=timeouts.keepalive_s,
+            socket_factory=timeouts.liveness.socket_for,
+        ),
         # Replicas are addressed as configured, never through a proxy of the environment.
         trust_env=False,
     )
@@ -136,9 +186,10 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
     tasks = {Task(task): model for task, model in config.tasks.items()}
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
-        Catalog(configured, tasks),
+        Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
         Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
+        laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),
     )
 
 
@@ -163,11 +214,17 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
 
 
 @asynccontextmanager
-async def announced(url: str, token: str | None) -> AsyncGenerator[None]:
+async def announced(listener: Listener) -> AsyncGenerator[None]:
     """Inside, the editors of this user find the backend by its discovery file."""
-    pid = os.getpid()
-    announce(Announcement(url, token, pid, __version__))
+    pid, credentials = os.getpid(), listener.credentials
+
+    def tell() -> None:
+        announce(Announcement(listener.url, credentials.tokens.first, pid, __version__))
+
+    tell()
+    credentials.on_new_tokens = tell
     try:
         yield
     finally:
+        credentials.on_new_tokens = None
         withdraw(pid)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.bodies import parse_json
+from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
+    Draft,
     Drafting,
     chat_draft,
     completion_draft,
     make_call,
     within_workflow,
 )
-from cato_backend.gateway.headers import parse_headers
+from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
+from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.wire.headers import TASK_ALIASES, Task
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -33,25 +42,75 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
-    arrival = gateway.runtime.clock()
-    headers = parse_headers(request.headers, request[TENANT], gateway.config.targets)
-    if headers.workflow is not None:
-        headers = within_workflow(headers, gateway.runtime, arrival)
+    runtime = gateway.runtime
+    arrival = runtime.clock()
+    given = parse_headers(request.headers, request[TENANT])
     try:
-        draft = drafting(parse_json(await request.read()))
-        call = await make_call(draft, headers, gateway.runtime, arrival)
-        run = _stream if call.streams else _whole
-        return await run(request, gateway.runtime, call)
+        draft = drafting(parse_json(await gateway.bodies.read(request)))
+        headers = given.of_task(_task_of(given, draft), gateway.config.targets)
+        if headers.workflow is not None:
+            headers = within_workflow(headers, runtime, arrival)
+        with _among_keystrokes(request, given, draft, headers) as placed:
+            remake = partial(make_call, draft, placed, runtime, arrival, 0)
+            call = await remake(0)
+            run = _stream if call.streams else _whole
+            return await run(request, runtime, call, remake)
     except RequestError as error:
-        return error_response(error, headers.request_id)
+        return error_response(error, given.request_id)
 
 
-async def _whole(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+def _task_of(given: GivenHeaders, draft: Draft) -> Task:
+    """The class: by its header, else by the model's alias, else by the shape of the request."""
+    named = given.task or TASK_ALIASES.get(draft.model)
+    return named or draft.shape.task_of(from_agent=given.from_agent)
+
+
+@contextmanager
+def _among_keystrokes(
+    request: web.Request, given: GivenHeaders, draft: Draft, headers: RequestHeaders
+) -> Generator[RequestHeaders]:
+    """The headers of a plain completion with its place among its client's other ones.
+
+    A client that names class, session or document, or says whether it supersedes, knows itself what
+    replaces what.
+    """
+    gateway = request.app[GATEWAY]
+    cursor = draft.shape.cursor
+    knows = given.names_origin or given.supersede is not None
+    knows = knows or given.task is not None or draft.model in TASK_ALIASES
+    if cursor is None or knows or not gateway.config.scheduling.supersede_plain:
+        yield headers
+        return
+    origin = headers.origin
+    typist = Typist(origin.tenant, origin.session, _source_of(request), draft.model)
+    keystroke = gateway.continuations.begin(typist, cursor)
+    try:
+        yield replace(
+            headers,
+            origin=replace(origin, document=keystroke.document),
+            supersede=keystroke.supersedes,
+        )
+    finally:
+        gateway.continuations.end(keystroke)
+
+
+def _source_of(request: web.Request) -> str:
+    """Where a request comes from, as far as it is known: its address, what a proxy says of it, and
+    its program."""
+    told = (request.headers.get(name, "")[:200] for name in ("X-Forwarded-For", "User-Agent"))
+    return "\n".join((request.remote or "", *told))
+
+
+async def _whole(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = WholeSink()
-    await runtime.run(call, sink)
+    await run_call(call, remake, runtime, sink)
     return sink.response()
 
 
-async def _stream(request: web.Request, runtime: Runtime, call: Call) -> web.StreamResponse:
+async def _stream(
+    request: web.Request, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
     sink = StreamSink(request)
-    return await sink.serve(runtime.run(call, sink))
+    return await sink.serve(run_call(call, remake, runtime, sink))

@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from cato_backend import __version__
-from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.bodies import parse_json
+from cato_backend.errors import NotFound
+from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
+from cato_backend.runtime.standing import ReplicaState, Standing
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.wire.headers import ALIAS, CancelReason, Task
+from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/requests/{id}/cancel` `{"reason": "enough" | "typed" | "closed"}`."""
-    data = await request.read()
-    value = (parse_json(data) if data else {}).get("reason", CancelReason.CLOSED)
-    try:
-        reason = CancelReason(value)
-    except ValueError as error:
-        expected = ", ".join(CancelReason)
-        raise InvalidRequest(
-            f"reason: got {value!r}, expected one of {expected}", param="reason"
-        ) from error
+    gateway = request.app[GATEWAY]
+    data = await gateway.bodies.read(request)
+    reason = validated(CancelBody, parse_json(data) if data else {}).reason
     request_id = request.match_info["id"]
-    request.app[GATEWAY].runtime.cancel(request_id, request[TENANT], reason)
+    gateway.runtime.cancel(request_id, request[TENANT], reason)
     return json_response({"id": request_id, "object": "request.cancelled", "reason": reason})
 
 
 async def models(request: web.Request) -> web.StreamResponse:
-    """`GET /v1/models`: the alias first, then every model by its own name."""
+    """`GET /v1/models`: the aliases first, then every model by its own name."""
     gateway = request.app[GATEWAY]
-    known = gateway.runtime.catalog.models()
-    entries = [_entry(gateway, facts, facts.name) for facts in known]
-    if known:
-        default = _alias_facts(gateway, known)
-        alias = _entry(gateway, default, ALIAS)
-        alias["cato"]["tasks"] = list(Task)
-        entries.insert(0, alias)
-    return json_response({"object": "list", "data": entries})
+    catalog = gateway.runtime.catalog
+    known = catalog.models()
+    aliases = [_alias_entry(gateway, alias) for alias in ALIASES] if known else []
+    entries = [_entry(gateway, facts, facts.name) for facts in (*known, *catalog.adapters())]
+    return json_response({"object": "list", "data": aliases + entries})
 
 
 async def model(request: web.Request) -> web.StreamResponse:
@@ -51,21 +46,39 @@ async def model(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     name = request.match_info["name"]
     resolved = await gateway.runtime.catalog.resolve(name, Task.COMPLETION, 0)
+    if name in ALIASES:
+        return json_response(_alias_entry(gateway, name))
     return json_response(_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """`GET /health`: 200 while a replica takes requests, else 503; open to everybody."""
+    """`GET /health`: 200 while requests are taken, else 503; open to everybody."""
     gateway = request.app[GATEWAY]
-    loads = gateway.runtime.replicas()
-    status = "ok" if loads else "starting"
+    is_up = any(not load.draining for load in gateway.runtime.replicas())
+    status = "draining" if gateway.drain.is_draining else "ok" if is_up else "starting"
     body: dict[str, Any] = {
         "status": status,
         "version": __version__,
-        "message": "" if loads else gateway.progress(),
-        "replicas": [_replica(gateway, load) for load in loads],
+        "message": "" if status == "ok" else _what_is_wrong(gateway),
+        "replicas": [_replica(gateway, standing) for standing in gateway.standings()],
     }
-    return json_response(body, 200 if loads else 503)
+    return json_response(body, 200 if status == "ok" else 503)
+
+
+async def openapi(request: web.Request) -> web.StreamResponse:
+    """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; open to everybody."""
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
+
+
+async def replica_profile(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/replicas/{id}/profile`: what was learned of the replica, as a profile file."""
+    runtime = request.app[GATEWAY].runtime
+    name = request.match_info["id"]
+    load = runtime.replica(name)
+    if load is None:
+        known = ", ".join(each.replica_id for each in runtime.replicas()) or "none"
+        raise NotFound(f"id: got {name!r}, expected a replica that is up: {known}", param="id")
+    return json_response(profile_file(load, runtime.clock()).model_dump(mode="json"))
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -78,22 +91,59 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _replica(gateway: Gateway, load: ReplicaLoad) -> dict[str, Any]:
-    record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
+def _what_is_wrong(gateway: Gateway) -> str:
+    """Why no requests are taken, in one line for people."""
+    if gateway.drain.is_draining:
+        return f"shutting down: {gateway.connections.busy} requests under way"
+    said = [f"{standing.replica_id}: {standing}" for standing in gateway.standings()]
+    return " | ".join(said) or "no replica has been started yet"
+
+
+def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
+    """One replica's state, what became of it last, and what was learned of its speed."""
+    load = gateway.runtime.replica(standing.replica_id)
+    is_up = standing.state is ReplicaState.UP
     return {
-        "id": load.replica_id,
-        "model": load.model,
-        "running": load.running,
-        "state": record.state(now),
-        "ejected_for": record.reason,
-        "next_trial_s": round(max(0.0, record.until - now), 3) if record.reason else None,
+        "id": standing.replica_id,
+        "state": _state(gateway, standing, load),
+        "since": datetime.fromtimestamp(standing.since, UTC).isoformat(timespec="milliseconds"),
+        "model": None if load is None else load.model,
+        "running": 0 if load is None else load.running,
+        "reason": "" if is_up else standing.reason,
+        "remedy": standing.remedy,
+        "law": None if load is None else summary(load, gateway.runtime.clock()),
+        **_ejection(gateway, load),
     }
 
 
-def _alias_facts(gateway: Gateway, known: tuple[ModelFacts, ...]) -> ModelFacts:
+def _state(gateway: Gateway, standing: Standing, load: ReplicaLoad | None) -> str:
+    """The fleet's word; of a replica that is up, what the scheduler does with it."""
+    if standing.state is not ReplicaState.UP or load is None:
+        return standing.state
+    if load.draining:
+        return "draining"
+    record = gateway.runtime.outlier_record(load.replica_id)
+    return record.state(gateway.runtime.clock()) if record.reason else standing.state
+
+
+def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
+    """Why a replica is ejected, and when it is tried again; empty values where it is not."""
+    if load is None:
+        return {"ejected_for": None, "next_trial_s": None}
+    record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
+    next_trial_s = round(max(0.0, record.until - now), 3) if record.reason else None
+    return {"ejected_for": record.reason, "next_trial_s": next_trial_s}
+
+
+def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
+    """An alias, described as the model that serves its task; completions, where it has them all."""
     catalog = gateway.runtime.catalog
-    serving = [facts for facts in known if Task.COMPLETION in catalog.tasks_of(facts.name)]
-    return (serving or list(known))[0]
+    known, task = catalog.models(), TASK_ALIASES.get(alias)
+    name = catalog.model_for(task or Task.COMPLETION)
+    described = catalog.facts(name) if name in catalog else known[0]
+    entry = _entry(gateway, described, alias)
+    entry["cato"]["tasks"] = list(Task) if task is None else [task]
+    return entry
 
 
 def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
@@ -104,6 +154,7 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
         "created": 0,
         "owned_by": "cato",
         "root": facts.name,
+        "parent": facts.parent or None,
         "max_model_len": facts.max_model_len,
         "cato": {
             "tasks": list(catalog.tasks_of(facts.name)),
@@ -127,10 +178,15 @@ def _refresh(gateway: Gateway) -> None:
     gauges = (metrics.running, metrics.others, metrics.outstanding, metrics.replicas)
     for gauge in (*gauges, metrics.waiting):
         gauge.clear()
+    runtime.law_gauges.show(runtime.replicas(), runtime.clock())
     for load in runtime.replicas():
+        if not load.draining:
+            metrics.replicas.labels(load.model).inc()
         metrics.running.labels(load.replica_id).set(load.running)
         metrics.others.labels(load.replica_id).set(load.others)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
-        metrics.replicas.labels(load.model).inc()
+    connections = gateway.connections
+    metrics.connections.labels("busy").set(connections.busy)
+    metrics.connections.labels("idle").set(len(connections) - connections.busy)
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

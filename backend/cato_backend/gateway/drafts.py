@@ -12,9 +12,10 @@ from cato_backend.gateway.bodies import (
     ChatBody,
     CompletionBody,
     for_engine,
-    validated,
 )
+from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.gateway.validation import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import Call, Infill, Kind
 from cato_backend.runtime.render import prompt_text
@@ -22,6 +23,7 @@ from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.wire.headers import ALIAS
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16
 """What OpenAI and vLLM take for `/v1/completions` where the body names none."""
@@ -40,7 +42,12 @@ class Draft:
     prompt_chars: int = 0
     prompt_tokens: int = 0
     """Known where the prompt came as token ids."""
+    prompts: int = 1
+    """How many prompts the body holds; each has a context of its own."""
+    names_max_tokens: bool = True
+    """Whether the body says how long the answer may be; else it may fill the context."""
     infill: Infill | None = None
+    shape: Shape = PLAIN
 
 
 Drafting = Callable[[dict[str, Any]], Draft]
@@ -58,7 +65,9 @@ def completion_draft(value: dict[str, Any]) -> Draft:
         max_tokens=body.max_tokens or _ENGINE_DEFAULT_MAX_TOKENS,
         prompt_chars=chars + (len(infill.suffix) if infill else 0),
         prompt_tokens=tokens,
+        prompts=_prompt_count(body.prompt),
         infill=infill,
+        shape=completion_shape(body),
     )
 
 
@@ -71,6 +80,8 @@ def chat_draft(value: dict[str, Any]) -> Draft:
         body=_engine_body(value, body.cato),
         max_tokens=body.max_completion_tokens or body.max_tokens or _CHAT_EXPECTED_TOKENS,
         prompt_chars=sum(len(m.content) for m in body.messages if isinstance(m.content, str)),
+        names_max_tokens=bool(body.max_completion_tokens or body.max_tokens),
+        shape=chat_shape(body),
     )
 
 
@@ -101,34 +112,70 @@ async def make_call(
     runtime: Runtime,
     arrival: float,
     reserved_tokens: int = 0,
+    least_context: int = 0,
 ) -> Call:
-    """The call, addressed to a model of the catalog. Raises NotFound, NoReplica, InvalidRequest."""
-    model = await runtime.catalog.resolve(draft.model, headers.task, headers.target.budget_s)
-    limit = runtime.catalog.facts(model).max_model_len
+    """The call, addressed to a model of the catalog. `least_context`: tokens of context that it has
+    proved to need. Raises NotFound, NoReplica, InvalidRequest."""
+    left_s = headers.target.budget_s - (runtime.clock() - arrival)
+    name = await runtime.catalog.resolve(draft.model, headers.task, left_s)
+    facts, ratio = runtime.catalog.facts(name), runtime.catalog.ratio(name)
+    limit = facts.max_model_len
     if limit is not None and draft.max_tokens > limit and draft.kind is Kind.COMPLETION:
         raise InvalidRequest(
             f"max_tokens: got {draft.max_tokens}, expected at most the context of {limit}",
             param="max_tokens",
         )
-    facts, ratio = runtime.catalog.facts(model), runtime.catalog.ratio(model)
     room = max(draft.max_tokens, reserved_tokens)
-    text = prompt_text(draft.kind, draft.body, draft.infill, room, facts, ratio)
+    served = runtime.catalog.served_context(name) or limit
+    at_hand = replace(facts, max_model_len=served)
+    text = prompt_text(draft.kind, draft.body, draft.infill, room, at_hand, ratio)
+    prompt_tokens = draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars)
+    least, wanted = _contexts(draft, -(-prompt_tokens // draft.prompts), room)
+    least = _capped(max(least, least_context), limit)
     request = Request(
         id=headers.request_id,
         task=headers.task,
-        model=model,
+        model=facts.model,
         arrival=arrival,
         target=headers.target,
-        prompt_tokens=draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars),
+        prompt_tokens=prompt_tokens,
         max_tokens=draft.max_tokens,
         origin=headers.origin,
         supersede=headers.supersede,
         resumable=is_resumable(draft.body),
         workflow=headers.workflow,
-        prompt_blocks=prompt_blocks(text),
+        adapter=facts.name if facts.parent else "",
+        prompt_blocks=prompt_blocks(text, facts.name if facts.parent else ""),
+        expected_tokens=headers.expected_tokens,
+        context_tokens=max(least, _capped(wanted, served)),
         streams=bool(draft.body.get("stream")),
     )
-    return Call(request, draft.kind, draft.body, draft.infill, reserved_tokens)
+    return Call(
+        request,
+        draft.kind,
+        draft.body,
+        draft.infill,
+        reserved_tokens,
+        by_alias=draft.model == ALIAS,
+        least_context=least,
+    )
+
+
+def _contexts(draft: Draft, prompt_tokens: int, room: int) -> tuple[int, int]:
+    """Tokens of context without which the call cannot be served, and with which it is served whole.
+
+    An infill is cut to what there is, and an answer without a limit takes what room there is.
+    """
+    if draft.infill is not None:
+        return 0, prompt_tokens + room
+    if not draft.names_max_tokens:
+        return prompt_tokens + 1, prompt_tokens + room
+    return prompt_tokens + draft.max_tokens, prompt_tokens + draft.max_tokens
+
+
+def _capped(tokens: int, limit: int | None) -> int:
+    """What is more than any context holds is left to the engine to count and to refuse."""
+    return tokens if limit is None else min(tokens, limit)
 
 
 def _infill(body: CompletionBody) -> Infill | None:
@@ -162,3 +209,7 @@ def _prompt_size(prompt: str | list[int] | list[str] | list[list[int]]) -> tuple
     return chars, sum(
         1 if isinstance(item, int) else len(item) for item in prompt
     ) if not chars else 0
+
+
+def _prompt_count(prompt: str | list[int] | list[str] | list[list[int]]) -> int:
+    return 1 if isinstance(prompt, str) or isinstance(prompt[0], int) else len(prompt)

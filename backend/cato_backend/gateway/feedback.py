@@ -9,10 +9,9 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from cato_backend.errors import NotFound
-from cato_backend.gateway.bodies import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.history import Past
 from cato_backend.wire.feedback import FeedbackEvent
 
@@ -36,10 +35,8 @@ class FeedbackBody(BaseModel):
 async def give(request: web.Request) -> web.StreamResponse:
     """`POST /v1/feedback`; see `wire.feedback`. 202, and whether the answer is still known."""
     gateway = request.app[GATEWAY]
-    body = validated(FeedbackBody, parse_json(await request.read()))
-    past = gateway.runtime.history.find(body.request_id)
-    if past is not None and past.tenant != request[TENANT]:
-        raise NotFound(f"request {body.request_id!r} is not known", param="request_id")
+    body = validated(FeedbackBody, parse_json(await gateway.bodies.read(request)))
+    past = gateway.runtime.history.find(request[TENANT], body.request_id)
     gateway.feedback.add(request[TENANT], _entry(body, past))
     _count(gateway, body, past)
     return json_response({"object": "feedback", "joined": past is not None}, status=202)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from cato_backend.config import TargetsConfig
 from cato_backend.errors import InvalidRequest
+from cato_backend.gateway.foreign_headers import (
+    IDENTIFIER,
+    LONGEST_BUDGET_MS,
+    SLO_TPOT_MS,
+    SLO_TTFT_MS,
+    foreign_budget_s,
+    foreign_session,
+)
 from cato_backend.requests import Origin, Target
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 
-_LONGEST_BUDGET_MS = 3_600_000
-_IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
-
 
 @dataclass(frozen=True, slots=True)
 class RequestHeaders:
-    """What a client says about its request."""
+    """What a client says about its request, once the class of the request is known."""
 
     request_id: str
     task: Task
@@ -27,81 +31,138 @@ class RequestHeaders:
     origin: Origin
     supersede: bool
     workflow: str | None
+    expected_tokens: int | None = None
+    """The client's own estimate of its output tokens."""
 
 
-def parse_headers(
-    headers: Mapping[str, str], tenant: str, targets: TargetsConfig, task: Task | None = None
-) -> RequestHeaders:
-    """Raises InvalidRequest naming the header. `task` is the one that the path implies."""
-    task = task or _task(headers)
-    return RequestHeaders(
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """The targets that a client asks for, in seconds; None where it leaves them to us."""
+
+    ttft_s: float | None = None
+    e2e_s: float | None = None
+    tpot_s: float | None = None
+
+    def within(self, default: Target) -> Target:
+        """The client's budgets in place of the configured ones; its worth is scaled alike.
+
+        A TPOT counts only beside a target for the first token.
+        """
+        if self.ttft_s is None and self.e2e_s is None:
+            if self.tpot_s is None or default.ttft_s is None:
+                return default
+            return replace(default, tpot_s=self.tpot_s)
+        if self.ttft_s is None or (default.e2e_s is not None and self.e2e_s is not None):
+            return Target(e2e_s=self.e2e_s)
+        worthless = default.worthless_after_s
+        if worthless is not None and default.ttft_s is not None:
+            worthless *= self.ttft_s / default.ttft_s
+        tpot_s = self.tpot_s or default.tpot_s
+        return Target(ttft_s=self.ttft_s, worthless_after_s=worthless, tpot_s=tpot_s)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenHeaders:
+    """What a client says about its request; None where it says nothing."""
+
+    request_id: str
+    task: Task | None
+    budgets: Budgets
+    origin: Origin
+    supersede: bool | None
+    workflow: str | None
+    expected_tokens: int | None
+    names_origin: bool
+    """Whether it named its session or document by our headers."""
+    from_agent: bool
+    """Whether it named its session by the header of a coding agent."""
+
+    def of_task(self, task: Task, targets: TargetsConfig) -> RequestHeaders:
+        """The same for a request of this class."""
+        return RequestHeaders(
+            request_id=self.request_id,
+            task=task,
+            target=self.budgets.within(targets.of(task)),
+            origin=self.origin,
+            supersede=bool(self.supersede),
+            workflow=self.workflow,
+            expected_tokens=self.expected_tokens,
+        )
+
+
+def parse_headers(headers: Mapping[str, str], tenant: str) -> GivenHeaders:
+    """Raises InvalidRequest naming the header, for headers of our own."""
+    session, document = _identifier(headers, names.SESSION), _identifier(headers, names.DOCUMENT)
+    agent_session = foreign_session(headers)
+    return GivenHeaders(
         request_id=_identifier(headers, names.REQUEST_ID) or secrets.token_hex(12),
-        task=task,
-        target=_target(headers, targets.of(task)),
-        origin=Origin(
-            tenant,
-            _identifier(headers, names.SESSION) or "",
-            _identifier(headers, names.DOCUMENT) or "",
+        task=_task(headers),
+        budgets=Budgets(
+            ttft_s=_budget_s(headers, names.SLO_TTFT_MS, SLO_TTFT_MS),
+            e2e_s=_budget_s(headers, names.SLO_E2E_MS),
+            tpot_s=_budget_s(headers, names.SLO_TPOT_MS, SLO_TPOT_MS),
         ),
+        origin=Origin(tenant, session or agent_session or "", document or ""),
         supersede=_flag(headers, names.SUPERSEDE),
         workflow=_identifier(headers, names.WORKFLOW),
+        expected_tokens=_tokens(headers, names.OUTPUT_TOKENS),
+        names_origin=session is not None or document is not None,
+        from_agent=agent_session is not None,
     )
 
 
 def given_request_id(headers: Mapping[str, str]) -> str | None:
     """The client's own request id, where it is fit to be told back."""
     value = headers.get(names.REQUEST_ID)
-    return value if value and _IDENTIFIER.fullmatch(value) else None
+    return value if value and IDENTIFIER.fullmatch(value) else None
 
 
-def _task(headers: Mapping[str, str]) -> Task:
+def _task(headers: Mapping[str, str]) -> Task | None:
     value = headers.get(names.TASK)
     if value is None:
-        return Task.GENERATION
+        return None
     try:
         return Task(value)
     except ValueError as error:
         raise _bad(names.TASK, value, "one of " + ", ".join(Task)) from error
 
 
-def _target(headers: Mapping[str, str], default: Target) -> Target:
-    """The client's budget in place of the configured one; its worth is scaled alike."""
-    ttft_s, e2e_s = _budget_s(headers, names.SLO_TTFT_MS), _budget_s(headers, names.SLO_E2E_MS)
-    if ttft_s is None and e2e_s is None:
-        return default
-    if ttft_s is None or (default.e2e_s is not None and e2e_s is not None):
-        return Target(e2e_s=e2e_s)
-    worthless = default.worthless_after_s
-    if worthless is not None and default.ttft_s is not None:
-        worthless *= ttft_s / default.ttft_s
-    return Target(ttft_s=ttft_s, worthless_after_s=worthless, tpot_s=default.tpot_s)
-
-
-def _budget_s(headers: Mapping[str, str], name: str) -> float | None:
+def _budget_s(headers: Mapping[str, str], name: str, foreign: Sequence[str] = ()) -> float | None:
     value = headers.get(name)
     if value is None:
-        return None
+        return foreign_budget_s(headers, foreign)
     try:
         milliseconds = float(value)
     except ValueError as error:
         raise _bad(name, value, "milliseconds") from error
-    if not 0 < milliseconds <= _LONGEST_BUDGET_MS:
-        raise _bad(name, value, f"milliseconds above 0, at most {_LONGEST_BUDGET_MS}")
+    if not 0 < milliseconds <= LONGEST_BUDGET_MS:
+        raise _bad(name, value, f"milliseconds above 0, at most {LONGEST_BUDGET_MS}")
     return milliseconds / 1e3
+
+
+def _tokens(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name)
+    if value is None:
+        return None
+    # int() would also take signs, spaces, underscores and digits of other scripts.
+    tokens = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
+    if not 1 <= tokens <= names.MOST_OUTPUT_TOKENS:
+        raise _bad(name, value[:50], f"an integer from 1 to {names.MOST_OUTPUT_TOKENS}")
+    return tokens
 
 
 def _identifier(headers: Mapping[str, str], name: str) -> str | None:
     value = headers.get(name)
-    if value is not None and not _IDENTIFIER.fullmatch(value):
+    if value is not None and not IDENTIFIER.fullmatch(value):
         raise _bad(name, value[:50], "1 to 200 visible ASCII characters")
     return value
 
 
-def _flag(headers: Mapping[str, str], name: str) -> bool:
-    value = headers.get(name, "0")
-    if value not in ("0", "1"):
+def _flag(headers: Mapping[str, str], name: str) -> bool | None:
+    value = headers.get(name)
+    if value not in (None, "0", "1"):
         raise _bad(name, value, "1 or 0")
-    return value == "1"
+    return None if value is None else value == "1"
 
 
 def _bad(name: str, value: str, expected: str) -> InvalidRequest:

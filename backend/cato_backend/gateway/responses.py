@@ -7,7 +7,12 @@ import math
 import orjson
 from aiohttp import web
 
-from cato_backend.errors import MethodNotAllowed, Overloaded, RequestError, Unauthorized
+from cato_backend.errors import (
+    MethodNotAllowed,
+    RequestError,
+    Unauthorized,
+    UnsupportedEncoding,
+)
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 
@@ -18,15 +23,17 @@ def json_response(value: object, status: int = 200) -> web.Response:
 
 
 def error_response(error: RequestError, request_id: str | None = None) -> web.Response:
-    """The error with its status; a refusal for load says when to come back."""
+    """The error with its status; one that passes says when to come back."""
     response = json_response(error.body(), error.status)
     if request_id:
         response.headers[names.REQUEST_ID] = request_id
-    if isinstance(error, Overloaded):
+    if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
         response.headers[names.RETRY_AFTER_MS] = str(math.ceil(error.retry_after_s * 1e3))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allowed
+    if isinstance(error, UnsupportedEncoding):
+        response.headers["Accept-Encoding"] = "gzip, deflate"
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -28,6 +28,7 @@ def started_headers(started: Started) -> dict[str, str]:
     """The response headers of the wire contract."""
     headers = {
         names.REQUEST_ID: started.request_id,
+        names.TASK: started.task,
         names.REPLICA: started.replica_id,
         names.QUEUE_MS: f"{started.queue_s * 1e3:.1f}",
         names.LOAD: f"{started.load:.3f}",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from cato_backend.config import Config
-from cato_backend.gateway.auth import Tokens
+from cato_backend.gateway.connections import Connections
+from cato_backend.gateway.continuations import Continuations
+from cato_backend.gateway.credentials import Credentials
+from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +25,19 @@ class Gateway:
 
     config: Config
     runtime: Runtime
-    tokens: Tokens
+    credentials: Credentials
+    drain: Drain
+    connections: Connections
+    bodies: BodyReader
     feedback: FeedbackStore
     warm_cap: RateCap
-    progress: Callable[[], str]
-    """What the fleet is doing while no replica is up, for people."""
+    standings: Callable[[], tuple[Standing, ...]]
+    """How each replica is."""
+    continuations: Continuations = field(default_factory=Continuations)
 
 
 GATEWAY = web.AppKey("gateway", Gateway)
+DOCUMENT = web.AppKey("document", bytes)
+"""The OpenAPI document."""
 TENANT = web.RequestKey("tenant", str)
 """Whose token the request carried."""

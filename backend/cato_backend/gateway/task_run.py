@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from cato_backend.errors import RequestError
 from cato_backend.gateway.drafts import make_call, model_draft
 from cato_backend.gateway.headers import RequestHeaders
+from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.sinks import StreamSink
 from cato_backend.gateway.task_stream import TaskStream, UnitSink
 from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
@@ -16,6 +18,7 @@ from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.expected import with_expected
 from cato_backend.tasks.overviews import OVERVIEW_TOKENS, has_overview, overview_call
 from cato_backend.tasks.whole import finish, plan, results
 from cato_backend.wire.headers import CancelReason
@@ -37,7 +40,8 @@ class EndedByClient(Exception):
 
 
 class TaskRun:
-    """One task of the model `name`, from its plan to its result."""
+    """One task, from its plan to its result: for the model that was `asked` for, planned with the
+    abilities of the one that this means now, `name`."""
 
     def __init__(
         self,
@@ -45,17 +49,24 @@ class TaskRun:
         headers: RequestHeaders,
         task: TaskRequest,
         arrival: float,
+        asked: str,
         name: str,
     ) -> None:
         self._runtime = runtime
         self._headers = headers
         self._task = task
         self._arrival = arrival
-        self._name = name
+        self._asked = asked
+        self._model = runtime.catalog.facts(name).model
         self._abilities = _abilities(runtime, name)
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         self._sinks: list[UnitSink] = []
-        self._calls = plan(task, self._abilities)
+        self._calls = with_expected(
+            plan(task, self._abilities),
+            task,
+            headers.expected_tokens,
+            self._abilities.chars_per_token,
+        )
         self._has_overview = has_overview(task, self._abilities)
 
     @property
@@ -89,43 +100,51 @@ class TaskRun:
         first = len(self._sinks)
         self._sinks += [UnitSink(stream, first + number) for number in range(len(calls))]
         target = Target(e2e_s=self._stage_budget_s(calls, later))
-        made = [await self._made(call, first + number, target) for number, call in enumerate(calls)]
+        now = self._runtime.clock()
+        remakes = [
+            partial(self._made, call, first + number, target, now)
+            for number, call in enumerate(calls)
+        ]
+        made = [await remake(0) for remake in remakes]
         try:
             async with asyncio.TaskGroup() as group:
-                for number, call in enumerate(made, start=first):
-                    group.create_task(self._run(call, self._sinks[number], stream, number))
+                for number, (call, remake) in enumerate(zip(made, remakes, strict=True), first):
+                    group.create_task(self._run(call, remake, stream, number))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
-    async def _run(self, call: Call, sink: UnitSink, stream: TaskStream, number: int) -> None:
+    async def _run(self, call: Call, remake: Remake, stream: TaskStream, number: int) -> None:
         async with self._gate:
-            reason = await self._runtime.run(call, sink)
+            reason = await run_call(call, remake, self._runtime, self._sinks[number])
         if reason is not None:
             raise EndedByClient(reason)
         await stream.done(number)
 
-    async def _made(self, call: ModelCall, number: int, target: Target) -> Call:
+    async def _made(
+        self, call: ModelCall, number: int, target: Target, arrival: float, least_context: int
+    ) -> Call:
         name = self._headers.request_id
         headers = replace(
             self._headers,
             request_id=f"{name}.{number}" if self.is_several else name,
             target=target,
+            expected_tokens=call.expected_tokens,
             workflow=self._headers.workflow or name,
             # Only the first makes older work obsolete: its siblings are of the same document.
             supersede=self._headers.supersede and number == 0,
         )
-        draft = model_draft(call, self._name)
-        made = await make_call(draft, headers, self._runtime, self._runtime.clock())
+        draft = model_draft(call, self._asked)
+        made = await make_call(draft, headers, self._runtime, arrival, 0, least_context)
         return replace(made, group=name) if self.is_several else made
 
     def _stage_budget_s(self, calls: Sequence[ModelCall], later: Sequence[PlannedCall]) -> float:
         spent_s = self._runtime.clock() - self._arrival
         left_s = max(_LEAST_BUDGET_S, self._headers.target.budget_s - spent_s)
         stages = [[self._planned(call) for call in calls], *([call] for call in later)]
-        return stage_budget_s(stages, left_s, self._runtime.predictions.times(self._name))
+        return stage_budget_s(stages, left_s, self._runtime.predictions.times(self._model))
 
     def _planned(self, call: ModelCall) -> PlannedCall:
-        tokens = self._runtime.catalog.ratio(self._name).tokens(call.prompt_chars)
+        tokens = self._runtime.catalog.ratio(self._model).tokens(call.prompt_chars)
         return PlannedCall(self._task.task, tokens, call.max_tokens)
 
     def _planned_overview(self) -> PlannedCall:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.bodies import parse_json
 from cato_backend.gateway.drafts import within_workflow
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.task_bodies import TaskBody
 from cato_backend.gateway.task_run import EndedByClient, TaskRun, outcome_of
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.history import Past
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.tasks.parsing import parse_task_request
-from cato_backend.wire.headers import ALIAS
 from cato_backend.wire.tasks import TaskEvent, TaskRequest
 
 
@@ -24,13 +23,13 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
     arrival = runtime.clock()
-    value = parse_json(await request.read())
-    task = parse_task_request(value)
-    headers = parse_headers(request.headers, request[TENANT], gateway.config.targets, task.task)
+    given = parse_headers(request.headers, request[TENANT])
+    body = validated(TaskBody, parse_json(await gateway.bodies.read(request)))
+    task = body.request()
+    headers = given.of_task(task.task, gateway.config.targets)
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
-    model = str(value.get("model", ALIAS))
-    work = _serve(runtime, headers, task, arrival, model, sink)
+    work = _serve(runtime, headers, task, arrival, body.model, sink)
     try:
         return await sink.serve(work, TaskEvent.ERROR)
     except RequestError as error:
@@ -50,7 +49,7 @@ async def _serve(
     The outcome of a task of one call is that call's.
     """
     name = await runtime.catalog.resolve(model, task.task, headers.target.budget_s)
-    run = TaskRun(runtime, headers, task, arrival, name)
+    run = TaskRun(runtime, headers, task, arrival, model, name)
     outcome = "cancelled"
     try:
         outcome = "met" if await run.stream(sink) else "late"

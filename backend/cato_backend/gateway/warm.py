@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from cato_backend.errors import InvalidRequest, NotFound, Overloaded, RequestError
-from cato_backend.gateway.bodies import WarmBody, parse_json, validated
+from cato_backend.gateway.bodies import WarmBody
 from cato_backend.gateway.drafts import completion_draft, make_call
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
+from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Origin, Target
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.runtime import Runtime
@@ -31,35 +34,41 @@ async def warm(request: web.Request) -> web.StreamResponse:
     """`POST /v1/warm`; see `wire.warm`."""
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
-    targets = gateway.config.targets
-    headers = parse_headers(request.headers, request[TENANT], targets, Task.COMPLETION)
-    value = parse_json(await request.read())
+    given = parse_headers(request.headers, request[TENANT])
+    headers = given.of_task(Task.COMPLETION, gateway.config.targets)
+    value = parse_json(await gateway.bodies.read(request))
     body = validated(WarmBody, value)
     wait_s = gateway.warm_cap.wait_s((request[TENANT], headers.origin.session), runtime.clock())
     if wait_s:
         raise Overloaded("this editor warms too often", retry_after_s=wait_s)
-    call = await _call(value, body, headers, runtime)
+    remake = partial(_call, value, body, headers, runtime, runtime.clock())
+    call = await remake(0)
     if runtime.waiting(call.request.model):
         return _skipped("requests_wait")
-    return await _run(call, runtime)
+    return await _run(call, remake, runtime)
 
 
 async def _call(
-    value: dict[str, Any], body: WarmBody, headers: RequestHeaders, runtime: Runtime
+    value: dict[str, Any],
+    body: WarmBody,
+    headers: RequestHeaders,
+    runtime: Runtime,
+    arrival: float,
+    least_context: int,
 ) -> Call:
     draft = completion_draft(value | _PREFILL_ONLY)
     # Without its document: what the person types next must not count as newer than this.
     origin = Origin(headers.origin.tenant, headers.origin.session)
     headers = replace(headers, target=_TARGET, origin=origin, supersede=False)
-    call = await make_call(draft, headers, runtime, runtime.clock(), body.max_tokens)
+    call = await make_call(draft, headers, runtime, arrival, body.max_tokens, least_context)
     return replace(call, request=replace(call.request, warm=True))
 
 
-async def _run(call: Call, runtime: Runtime) -> web.StreamResponse:
+async def _run(call: Call, remake: Remake, runtime: Runtime) -> web.StreamResponse:
     sink = _Counts()
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            await runtime.run(call, sink)
+            await run_call(call, remake, runtime, sink)
     except (InvalidRequest, NotFound):
         raise
     except RequestError as error:

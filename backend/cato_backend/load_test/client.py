@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 
 from cato_backend.clock import Clock
+from cato_backend.errors import Superseded
 from cato_backend.load_test.stream import Ended, has_token, read_end
 from cato_backend.load_test.text import PromptText
 from cato_backend.simulation.outcome import Ending, Outcome
@@ -115,11 +116,12 @@ class Client:
         try:
             ended = reading.result()
         except _Refused as refused:
-            return self._outcome(arrival, due, seen, Ending.REJECTED, Ended(0, None, str(refused)))
+            ending = _ending(refused.code, Ending.REJECTED)
+            return self._outcome(arrival, due, seen, ending, Ended(0, None, str(refused)))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = type(error).__name__
             return self._outcome(arrival, due, seen, Ending.FAILED, Ended(0, None, reason))
-        ending = Ending.FAILED if ended.error else Ending.FINISHED
+        ending = _ending(ended.error, Ending.FAILED) if ended.error else Ending.FINISHED
         return self._outcome(arrival, due, seen, ending, ended)
 
     def _outcome(
@@ -185,7 +187,13 @@ class Client:
             names.SUPERSEDE: "1" if arrival.supersede else "0",
             budget: f"{target.budget_s * 1e3:.1f}",
         }
-        return headers | ({names.DOCUMENT: arrival.document} if arrival.document else {})
+        if arrival.document:
+            headers[names.DOCUMENT] = arrival.document
+        if arrival.expected_tokens is not None:
+            headers[names.OUTPUT_TOKENS] = str(arrival.expected_tokens)
+        if target.tpot_s is not None:
+            headers[names.SLO_TPOT_MS] = f"{target.tpot_s * 1e3:.1f}"
+        return headers
 
     async def _cancel(self, arrival: Arrival, reading: asyncio.Future[Ended]) -> None:
         """Tells `cato serve`, whose stream then ends by itself; elsewhere the connection closes."""
@@ -212,7 +220,13 @@ class _Refused(Exception):
     """An answer with an error status."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"{status} {_code(body)}".strip())
+        self.code = _code(body)
+        super().__init__(f"{status} {self.code}".strip())
+
+
+def _ending(code: str, otherwise: Ending) -> Ending:
+    """A request that its own client has superseded was taken back, not refused or broken."""
+    return Ending.CANCELLED if code == Superseded.code else otherwise
 
 
 def _code(body: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from cato_backend.errors import ConfigError, EngineError
+from cato_backend.errors import ConfigError, ReplicaUnavailable
 from cato_backend.load_test.client import Server
 from cato_backend.load_test.text import PromptText
 from cato_backend.replicas.probe import describe
@@ -34,8 +34,9 @@ async def with_model(session: aiohttp.ClientSession, server: Server) -> Server:
         return server
     try:
         found = await describe(session, "", server.url, api_key=server.token or None)
-    except EngineError as error:
-        raise ConfigError(f"--url: {error}; {_EXPECTED}, or name its model: --model") from error
+    except ReplicaUnavailable as error:
+        said = f"--url: {server.url}: {error.reason}"
+        raise ConfigError(f"{said}; {_EXPECTED}, or name its model: --model") from error
     return replace(server, model=found.model)
 
 

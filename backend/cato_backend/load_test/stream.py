@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +11,9 @@ import orjson
 _CHOICE = b'"choices":'
 _NO_CHOICE = b'"choices":[]'
 _DONE = b"data: [DONE]"
+_REASON = re.compile(rb'"finish_reason":\s*"([^"]+)"')
+_CUT = (b"abort", b"error")
+"""Reasons of an engine that broke the answer off; its server sends [DONE] nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,13 @@ def read_end(data: bytes) -> Ended:
 
 def _error(data: bytes) -> str:
     at = data.find(b'"error"')
-    if at >= 0 and (line := _object_at(data, at)) and isinstance(line.get("error"), dict):
-        return str(line["error"].get("code") or line["error"].get("type") or "error")
-    return "" if _DONE in data else "truncated"
+    if at >= 0 and (line := _object_at(data, at)) and line.get("error"):
+        error = line["error"] if isinstance(line["error"], dict) else {}
+        return str(error.get("code") or error.get("type") or "error")
+    reasons = _REASON.findall(data)
+    if _DONE not in data or not reasons:
+        return "truncated"
+    return next((reason.decode() for reason in reasons if reason in _CUT), "")
 
 
 def _usage(data: bytes) -> dict[str, Any] | None:

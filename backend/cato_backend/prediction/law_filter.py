@@ -15,20 +15,22 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cato_backend.prediction.kept_law import TERMS, KeptFilter
 from cato_backend.prediction.step_windows import Window
 from cato_backend.profile_files.law import Form, StepLaw
 
-_TERMS = 7
-"""base, weights, per_kv_token, per_new_token, per_sequence, per_attention; and the way in and out
-of an idle replica, which is no part of a step."""
 _OVERHEAD = 6
+_OWN_FACTORS = (1.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0)
+"""How much wider each term's own part is: laws of CPUs and GPUs differ by 30 times in attention."""
 _JITTER_S = 0.001
 """Standard deviation of one boundary's time, by network and event loops."""
-_NOISE_START, _NOISE_MIN, _NOISE_MAX = 0.10, 0.02, 0.5
+_NOISE_START, _NOISE_MIN, _NOISE_MAX = 0.07, 0.02, 0.5
 """Relative standard deviation of a window that the law cannot explain."""
 _NOISE_RATE = 0.03
 _DRIFT_COMMON, _DRIFT_OWN = 0.010, 0.005
 """Standard deviation of the logarithms' random walk after one second."""
+_SCORE_RATE = 0.02
+"""Weight of a window in the mean log-likelihood."""
 _SURPRISE = 3.0
 """Innovations beyond this many standard deviations are pulled in (Huber)."""
 _BIAS_RATE, _BIAS_LIMIT = 0.2, 1.5
@@ -42,18 +44,39 @@ _VARIANCE_MAX = 4.0
 class LawFilter:
     """Estimates the terms of a law of one form."""
 
-    def __init__(
-        self, prior: StepLaw, form: Form, overhead_s: float, common: float, own: float
-    ) -> None:
-        self._form: Form = form
-        self._log_terms = np.log(_positive_terms(prior, form, overhead_s))
-        self._covariance = np.full((_TERMS, _TERMS), common**2)
-        self._covariance[np.diag_indices(_TERMS)] += own**2
-        self._covariance[_OVERHEAD, :] = self._covariance[:, _OVERHEAD] = 0.0
-        self._covariance[_OVERHEAD, _OVERHEAD] = 1.0
-        self._noise = _NOISE_START
+    def __init__(self, state: KeptFilter) -> None:
+        self._form: Form = state.form
+        self._log_terms = np.array(state.log_terms)
+        self._covariance = np.array(state.covariance)
+        self._noise = min(_NOISE_MAX, max(_NOISE_MIN, state.noise))
         self._bias = 0.0
         self._score = 0.0
+
+    @classmethod
+    def of_prior(
+        cls, law: StepLaw, form: Form, overhead_s: float, common: float, own: float
+    ) -> LawFilter:
+        """From a law, and standard deviations of the logarithms of its terms."""
+        covariance = np.full((TERMS, TERMS), common**2)
+        covariance[np.diag_indices(TERMS)] += (own * np.array(_OWN_FACTORS)) ** 2
+        covariance[_OVERHEAD, :] = covariance[:, _OVERHEAD] = 0.0
+        covariance[_OVERHEAD, _OVERHEAD] = 1.0
+        log_terms = tuple(np.log(_positive_terms(law, form, overhead_s)).tolist())
+        rows = tuple(tuple(row) for row in covariance.tolist())
+        return cls(KeptFilter(form, log_terms, rows, _NOISE_START))
+
+    @classmethod
+    def restored(cls, kept: KeptFilter, common: float, own: float) -> LawFilter:
+        """As it was kept, and less sure by these standard deviations of the terms' logarithms."""
+        restored = cls(kept)
+        restored._widen(common, own)
+        return restored
+
+    @property
+    def kept(self) -> KeptFilter:
+        """Its state as values."""
+        covariance = tuple(tuple(row) for row in self._covariance.tolist())
+        return KeptFilter(self._form, tuple(self._log_terms.tolist()), covariance, self._noise)
 
     @property
     def law(self) -> StepLaw:
@@ -98,7 +121,9 @@ class LawFilter:
         noise = self._noise**2 + (_JITTER_S / max(window.seconds, 1e-6)) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
-        self._score += 0.05 * (-0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score)
+        self._score += _SCORE_RATE * (
+            -0.5 * (min(standardized**2, 25.0) + math.log(total)) - self._score
+        )
         self._note_bias(standardized)
         self._learn_noise(innovation, belief)
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized)) * math.sqrt(total)
@@ -140,7 +165,7 @@ class LawFilter:
 
     def _widen(self, common: float, own: float) -> None:
         self._covariance[:_OVERHEAD, :_OVERHEAD] += common**2
-        diagonal = np.diag_indices(_TERMS)
+        diagonal = np.diag_indices(TERMS)
         widened = self._covariance[diagonal] + own**2
         excess = np.sqrt(np.minimum(1.0, _VARIANCE_MAX / widened))
         self._covariance[diagonal] = widened

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.law_filter import LawFilter
 from cato_backend.prediction.step_windows import StepWindows, Window
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.law import Form, StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 
 UNKNOWN_LAW = StepLaw(
@@ -23,8 +24,9 @@ _UNKNOWN_COMMON, _UNKNOWN_OWN = 1.0, 0.7
 _OWN_SHARE = 0.6
 """Of a profile's declared spread, what each term may be off by itself."""
 _OVERHEAD_S = 0.004
-_FORM_LEAD = 0.3
-"""A law of the other form must explain windows better by this mean log-likelihood."""
+_FORM_LEAD = 0.04
+"""A law of the other form must explain windows better by this mean log-likelihood: some e^2 times
+as likely over what it remembers."""
 TYPICAL = Window(0.0, 1, 1, 400, 8, 8_000, 160_000)
 """A step with a prompt of usual size: what the spread of a law is told for."""
 
@@ -48,27 +50,31 @@ class LearnedLaw:
     windows better speaks.
     """
 
-    def __init__(self, profile: Profile | None) -> None:
+    def __init__(self, profile: Profile | None, kept: KeptLaw | None = None) -> None:
+        """`kept`: what was learned of it before; goes before the profile's law."""
         self.limits = profile.limits if profile is not None else EngineLimits()
-        law = profile.law if profile is not None else UNKNOWN_LAW
-        common = profile.spread if profile is not None else _UNKNOWN_COMMON
-        own = _OWN_SHARE * common if profile is not None else _UNKNOWN_OWN
-        other = "additive" if law.form == "max" else "max"
-        self._filters = [
-            LawFilter(law, law.form, _OVERHEAD_S, common, own),
-            LawFilter(law, other, _OVERHEAD_S, common, max(own, 0.5 * common)),
-        ]
+        self._filters = _fresh(profile) if kept is None else _restored(kept)
         self._windows = StepWindows(self.limits.max_num_batched_tokens)
-        self._speaks = 0
+        self._speaks = 0 if kept is None else kept.speaks
         self._observed_at: float | None = None
+        self._kept_windows = 0 if kept is None else kept.windows
         self.windows = 0
-        """Windows learned from."""
+        """Windows learned from since it is there."""
         self.belief = self._believe()
 
     @property
-    def learned_at(self) -> float | None:
-        """When a window was last learned from; None before the first."""
-        return self._observed_at
+    def all_windows(self) -> int:
+        """Windows learned from, those of earlier runs included."""
+        return self._kept_windows + self.windows
+
+    def kept(self, now: float) -> KeptLaw:
+        """Its state as values."""
+        first, second = (each.kept for each in self._filters)
+        return KeptLaw((first, second), self._speaks, self.all_windows, self.age_s(now) or 0.0)
+
+    def age_s(self, now: float) -> float | None:
+        """Seconds since a window was last learned from; None before the first."""
+        return None if self._observed_at is None else max(0.0, now - self._observed_at)
 
     def dispatched(self, name: str, uncached: int, cached: int, now: float, *, idle: bool) -> None:
         """A request was sent to the replica, which has nothing else to do where `idle`."""
@@ -79,7 +85,7 @@ class LearnedLaw:
         window = self._windows.tokens(name, count, now, decoding, kv_tokens)
         if window is None:
             return False
-        self._learn(window, now)
+        self.learn(window, now)
         return True
 
     def counted(self, name: str, uncached: int, cached: int) -> None:
@@ -90,7 +96,8 @@ class LearnedLaw:
         """A request has left the replica."""
         self._windows.left(name)
 
-    def _learn(self, window: Window, now: float) -> None:
+    def learn(self, window: Window, now: float) -> None:
+        """A stretch of its work that ended now."""
         elapsed_s = 0.0 if self._observed_at is None else now - self._observed_at
         for each in self._filters:
             each.observe(window, elapsed_s)
@@ -104,3 +111,18 @@ class LearnedLaw:
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]
         return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
+
+
+def _fresh(profile: Profile | None) -> list[LawFilter]:
+    law = profile.law if profile is not None else UNKNOWN_LAW
+    common = profile.spread if profile is not None else _UNKNOWN_COMMON
+    own = _OWN_SHARE * common if profile is not None else _UNKNOWN_OWN
+    other: Form = "additive" if law.form == "max" else "max"
+    return [
+        LawFilter.of_prior(law, law.form, _OVERHEAD_S, common, own),
+        LawFilter.of_prior(law, other, _OVERHEAD_S, common, max(own, 0.5 * common)),
+    ]
+
+
+def _restored(kept: KeptLaw) -> list[LawFilter]:
+    return [LawFilter.restored(each, *kept.widening) for each in kept.filters]

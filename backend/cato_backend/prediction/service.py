@@ -156,6 +156,11 @@ class ServiceModel:
             seconds += self._attention(uncached, cached, 1)
         return seconds
 
+    def work_s(self, uncached: int, cached: int) -> float:
+        """Seconds of computing that a prompt adds to steps that are taken anyway. In the max form
+        that is hidden where a step reads more than it computes, but it fills the step up."""
+        return self.law.per_new_token * uncached + self._attention(uncached, cached, 1)
+
     def backlog_s(self, decoding: int, kv_tokens: int, uncached: int, prompts: int) -> float:
         """Seconds to compute this many prompts of `uncached` tokens together."""
         attention = self._attention(uncached, 0, max(1, prompts))

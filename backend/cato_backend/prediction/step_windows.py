@@ -86,7 +86,8 @@ class StepWindows:
         """The request that an idle replica was sent."""
         self._open: _Open | None = None
         self._cluster_at = float("-inf")
-        self._cluster_has_witness = False
+        self._cluster: set[str] = set()
+        """Streams that had tokens in it."""
         self._cluster_has_prompt = False
         self._decoding_count = 0
         self._kv_tokens = 0
@@ -107,12 +108,13 @@ class StepWindows:
         if now - self._cluster_at > self._cluster_s:
             found = self._end_cluster()
             self._cluster_at = now
-            self._cluster_has_witness = self._cluster_has_prompt = False
+            self._cluster.clear()
+            self._cluster_has_prompt = False
         prompt = self._unstarted.pop(name, None)
         if prompt is not None:
             found = self._first_token(name, prompt, now, decoding, kv_tokens) or found
         self._decoding[name] = self._decoding.get(name, 0) + count
-        self._cluster_has_witness |= name == self._witness
+        self._cluster.add(name)
         self._decoding_count, self._kv_tokens = decoding, kv_tokens
         return found
 
@@ -137,10 +139,6 @@ class StepWindows:
     # -- steps ---------------------------------------------------------------------------------
 
     @property
-    def _witness(self) -> str | None:
-        return self._open.witness if self._open is not None else next(iter(self._decoding), None)
-
-    @property
     def _cluster_s(self) -> float:
         return min(_CLUSTER_MAX_S, max(_CLUSTER_MIN_S, _CLUSTER_SHARE * self._step_s))
 
@@ -157,7 +155,8 @@ class StepWindows:
             return None
         self._idle_start = None
         steps = -(-prompt.uncached // self._step_tokens)
-        if steps > 1 and self._unstarted:  # Others may have shared its later steps.
+        shared = steps > 1 and self._unstarted  # Others may have had a part of its later steps.
+        if shared or now <= prompt.dispatched_at:
             return None
         return Window(
             now - prompt.dispatched_at,
@@ -172,10 +171,10 @@ class StepWindows:
 
     def _end_cluster(self) -> Window | None:
         """A step has ended at `_cluster_at`, and all that it brought has arrived."""
-        if not self._cluster_has_witness:
-            return None
         if self._open is None:
             self._begin()
+            return None
+        if self._open.witness not in self._cluster:
             return None
         found = self._complete(self._open)
         if found is not None or self._cluster_at - self._open.began > _LONGEST_S:
@@ -206,7 +205,8 @@ class StepWindows:
         )
 
     def _begin(self) -> None:
-        witness = next(iter(self._decoding), None)
+        # Of a stream that had no token just now, it is not known how many it is owed.
+        witness = next((name for name in self._decoding if name in self._cluster), None)
         if witness is None:
             self._open = None
             return

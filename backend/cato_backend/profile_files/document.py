@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cato_backend.profile_files.law import Form, StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import DEFAULT_SPREAD, EngineLimits, Profile
 
 SCHEMA = 1
 
@@ -80,6 +80,7 @@ class LimitsData(_Frozen):
     kv_cache_tokens: int = Field(ge=1)
     block_size_tokens: int = Field(ge=1)
     max_model_len_tokens: int = Field(ge=1)
+    long_prefill_token_threshold: int = Field(default=0, ge=0)
 
     def limits(self) -> EngineLimits:
         """As a value."""
@@ -89,6 +90,7 @@ class LimitsData(_Frozen):
             kv_tokens=self.kv_cache_tokens,
             block_size=self.block_size_tokens,
             max_model_len=self.max_model_len_tokens,
+            long_prefill_token_threshold=self.long_prefill_token_threshold,
         )
 
     @classmethod
@@ -100,6 +102,7 @@ class LimitsData(_Frozen):
             kv_cache_tokens=limits.kv_tokens,
             block_size_tokens=limits.block_size,
             max_model_len_tokens=limits.max_model_len,
+            long_prefill_token_threshold=limits.long_prefill_token_threshold,
         )
 
 
@@ -114,7 +117,7 @@ class EngineData(_Frozen):
 class Made(_Frozen):
     """Provenance."""
 
-    method: Literal["measured", "kernel-tables", "roofline"]
+    method: Literal["measured", "kernel-tables", "roofline", "learned"]
     how: Text
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 
@@ -145,6 +148,9 @@ class ProfileFile(_Frozen):
     engine: EngineData
     made: Made
     validation: Literal["unvalidated"] | Annotated[tuple[Check, ...], Field(strict=False)]
+    spread_percent: Percent | None = None
+    """Relative standard deviation of its times from those of the replicas that it is used for; that
+    of the shipped profiles where it is not given."""
 
     def profile(self) -> Profile:
         """What deciding needs of it."""
@@ -154,4 +160,5 @@ class ProfileFile(_Frozen):
             law=self.law.law(),
             limits=self.limits.limits(),
             start_s=self.start_s,
+            spread=DEFAULT_SPREAD if self.spread_percent is None else self.spread_percent / 100,
         )

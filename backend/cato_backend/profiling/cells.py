@@ -99,7 +99,8 @@ def _fits(chunk: Chunk, batch: int, held: int, limits: EngineLimits) -> bool:
     """Whether the chunk fits into one step beside that batch, and all of it into the cache."""
     prompt = chunk.new + chunk.cached
     return (
-        chunk.new + batch <= limits.max_num_batched_tokens
+        chunk.new <= limits.longest_chunk
+        and chunk.new + batch <= limits.max_num_batched_tokens
         and prompt < limits.max_model_len
         and held + prompt <= limits.kv_tokens
     )

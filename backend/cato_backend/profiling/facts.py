@@ -25,9 +25,14 @@ class Facts:
 
 
 async def ask_facts(
-    session: aiohttp.ClientSession, replica: Replica, max_num_seqs: int, budget: int
+    session: aiohttp.ClientSession,
+    replica: Replica,
+    max_num_seqs: int,
+    budget: int,
+    threshold: int = 0,
 ) -> Facts:
-    """Asks `/version` and `/metrics`; the two limits are not told there.
+    """Asks `/version` and `/metrics`; the limits of a step are not told there: `max_num_seqs`,
+    `max_num_batched_tokens` and `long_prefill_token_threshold`.
 
     Raises EngineError naming what cannot be read.
     """
@@ -46,6 +51,7 @@ async def ask_facts(
         kv_tokens=kv_tokens,
         block_size=block_size,
         max_model_len=replica.max_model_len or kv_tokens,
+        long_prefill_token_threshold=threshold,
     )
     per_token = int(memory) // kv_tokens if memory.isdigit() else None
     return Facts(version, limits, per_token)

@@ -40,6 +40,7 @@ class Subject:
     max_num_seqs: int
     max_num_batched_tokens: int
     start_s: float
+    long_prefill_token_threshold: int = 0
     flags: tuple[str, ...] = ()
     engine_pid: int | None = None
     """Where it runs on this machine's CPU."""
@@ -67,7 +68,7 @@ async def run_profile(
     stands in the way."""
     replica = subject.replica
     budget, seqs = subject.max_num_batched_tokens, subject.max_num_seqs
-    facts = await ask_facts(session, replica, seqs, budget)
+    facts = await ask_facts(session, replica, seqs, budget, subject.long_prefill_token_threshold)
     prompts = await prompts_for(session, replica, seed)
     await ReplicaClient(session, replica).complete(prompts.fresh(_WARM_UP_TOKENS), _WARM_UP_TOKENS)
     grid = plan(facts.limits, quick=quick)

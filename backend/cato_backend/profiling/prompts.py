@@ -9,7 +9,7 @@ import string
 import aiohttp
 
 from cato_backend.errors import EngineError
-from cato_backend.replicas.probe import token_ids
+from cato_backend.replicas.features import token_ids
 from cato_backend.replicas.replica import Replica
 
 _SAMPLE = " ".join([*keyword.kwlist, *keyword.softkwlist, *string.printable.strip()])

@@ -137,7 +137,7 @@ class ReplicaClient:
 
 
 def _take(piece: dict[str, Any], stream: TokenStream, now: float) -> None:
-    if "error" in piece:
+    if piece.get("error"):
         raise EngineError(f"the stream broke off: {piece['error']}")
     for choice in piece.get("choices", ()):
         stream.arrived(len(choice.get("token_ids") or ()), now)

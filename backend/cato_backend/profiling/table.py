@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profiling.campaign import Campaign
 from cato_backend.profiling.fit import Fit, predict
+from cato_backend.profiling.online import learned_online
 
 _UNITS = (
     ("base", 1e3, "ms a step"),
@@ -50,4 +51,9 @@ def _errors(campaign: Campaign, fit: Fit) -> Iterator[str]:
             f"  {errors.mean:5.1f}% in the mean, {errors.p90:.1f}% at most in nine of ten, of the "
             f"{errors.cells} held out ({form} form, {kept})"
         )
+    _, online = learned_online(campaign.samples)
+    yield (
+        f"  {online.mean:5.1f}% in the mean, {online.p90:.1f}% at most in nine of ten, of the "
+        "same, by what `cato serve` learns from the others without a profile"
+    )
     yield f"  {campaign.spread_percent:5.1f}% is how much one and the same step varies"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.fleet import Bounds, FleetState, Plan
 from cato_backend.provisioning.rules.base import ScalingRule
 from cato_backend.provisioning.watch import Watch
@@ -28,6 +29,10 @@ class Provisioner:
             self._rule.arrived(event.request, now)
         for answer in self._watch.observe(event, decisions, now):
             self._rule.answered(answer, now)
+
+    def learned(self, profile: Profile) -> None:
+        """What the model's replicas were found to be."""
+        self._rule.learned(profile)
 
     def decide(self, fleet: FleetState, now: float) -> Plan:
         """How many replicas there should be from now on, and why."""

@@ -25,9 +25,9 @@ from cato_backend.engines.command import (
     invocation,
 )
 from cato_backend.engines.pip import clean_environment
-from cato_backend.errors import EngineError
+from cato_backend.errors import EngineError, ReplicaUnavailable
 from cato_backend.replicas.loading import LoadReader
-from cato_backend.replicas.probe import describe, is_healthy
+from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
 
 OnNote = Callable[[str], None]
@@ -149,11 +149,18 @@ class LocalReplica:
             ) from None
 
     async def _wait_healthy(self) -> Replica:
+        while True:
+            try:
+                return await self._described()
+            except ReplicaUnavailable:
+                for note in self._log.news():
+                    self._on_note(note)
+                await self._poll_dead()
+
+    async def _described(self) -> Replica:
+        """Raises ReplicaUnavailable while it loads."""
         life = self._life
-        while not await is_healthy(self._session, life.url):
-            for note in self._log.news():
-                self._on_note(note)
-            await self._poll_dead()
+        await check_health(self._session, life.url)
         return await describe(
             self._session,
             life.spec.replica_id,

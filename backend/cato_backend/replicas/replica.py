@@ -18,6 +18,8 @@ class Replica:
     """The name that it answers to."""
     max_model_len: int | None
     """Context in tokens; None where it does not say."""
+    adapters: tuple[str, ...] = ()
+    """Further names that it answers to: LoRA adapters of the model, other names of the model."""
     api_key: str | None = field(default=None, repr=False)
     """To be sent as a bearer token."""
 
@@ -63,5 +65,13 @@ class FleetListener(Protocol):
         ...
 
     def on_note(self, replica_id: str, text: str) -> None:
-        """Something for the person who watches: progress of loading, a restart, a death."""
+        """Something for the person who watches, such as a restart."""
+        ...
+
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        """It was given up, and is not started again."""
+        ...
+
+    def on_ended(self, replica_id: str) -> None:
+        """It was ended on purpose; nothing of it is left."""
         ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import EngineError
+from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import FleetListener, Launcher, Running
 
 
@@ -14,8 +15,8 @@ from cato_backend.replicas.replica import FleetListener, Launcher, Running
 class RestartPolicy:
     """How a replica that dies is brought back."""
 
-    max_restarts: int = 5
-    """In a row, each before `steady_s`; after that it is given up."""
+    max_restarts: int | None = None
+    """In a row, each before `steady_s`; after that it is given up. None: never."""
     first_delay_s: float = 1.0
     factor: float = 2.0
     max_delay_s: float = 30.0
@@ -24,7 +25,8 @@ class RestartPolicy:
 
     def delay_s(self, restarts: int) -> float:
         """Before restart number `restarts`, counted from 1."""
-        return float(min(self.max_delay_s, self.first_delay_s * self.factor ** (restarts - 1)))
+        backoff = Backoff(self.first_delay_s, self.factor, 0.0, self.max_delay_s)
+        return backoff.delay_s(restarts)
 
 
 class Supervisor:
@@ -63,6 +65,7 @@ class Supervisor:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         del self._tasks[replica_id]
+        self._listener.on_ended(replica_id)
 
     async def wait_failed(self) -> EngineError:
         """Waits until a replica was given up, and returns why.
@@ -88,15 +91,18 @@ class Supervisor:
                 ever_up = True
             except EngineError as error:
                 if not ever_up:
-                    self._failures.put_nowait(error)
-                    return
+                    return self._give_up(launcher.replica_id, error)
                 reason = str(error)
             restarts = 1 if self._clock() - began >= self._policy.steady_s else restarts + 1
-            if restarts > self._policy.max_restarts:
+            most = self._policy.max_restarts
+            if most is not None and restarts > most:
                 text = f"{launcher.replica_id} was given up after {restarts - 1} restarts: {reason}"
-                self._failures.put_nowait(EngineError(text))
-                return
+                return self._give_up(launcher.replica_id, EngineError(text))
             await self._back_off(launcher.replica_id, restarts, reason)
+
+    def _give_up(self, replica_id: str, error: EngineError) -> None:
+        self._failures.put_nowait(error)
+        self._listener.on_failed(replica_id, str(error))
 
     async def _back_off(self, replica_id: str, restarts: int, reason: str) -> None:
         delay_s = self._policy.delay_s(restarts)

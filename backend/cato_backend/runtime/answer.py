@@ -17,12 +17,22 @@ from cato_backend.runtime.chunks import (
     as_chat,
     believed_tokens,
     cached_tokens,
+    has_other_delta,
     parse,
     shift,
-    strip,
+    strip_all,
     text_of,
 )
+from cato_backend.runtime.in_band_errors import (
+    check_choice,
+    error_in,
+    error_of_event,
+    is_error,
+    is_failure,
+)
 from cato_backend.wire import sse
+
+_END = sse.event(sse.DONE)
 
 
 class Relayed(NamedTuple):
@@ -33,6 +43,8 @@ class Relayed(NamedTuple):
     tokens: int = 0
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    shows: bool = False
+    """Whether the client sees more of the answer by it: text, reasoning, a tool call ..."""
 
 
 class Answer:
@@ -41,9 +53,11 @@ class Answer:
     def __init__(self, call: Call) -> None:
         options: Mapping[str, Any] = call.body.get("stream_options") or {}
         self._wants_usage = bool(options.get("include_usage"))
+        self._has_usage = False
         self._wants_token_ids = bool(call.body.get("return_token_ids"))
         self._kind = call.kind
         self._choices = call.choices
+        self._begun: set[int] = set()
         self._ended: set[int] = set()
         self._head: dict[str, Any] = {}
         self._resumed_at: int | None = None
@@ -59,6 +73,8 @@ class Answer:
         self.cached_tokens: int | None = None
         self.done = False
         """Whether the stream's own end was seen."""
+        self.is_in_text = call.kind is Kind.COMPLETION
+        """Whether what came last is the text itself: a chat may be reasoning, or calling a tool."""
 
     @property
     def text(self) -> str:
@@ -75,63 +91,113 @@ class Answer:
         """Whether every choice has its finish reason."""
         return len(self._ended) >= self._choices
 
+    @property
+    def over(self) -> bool:
+        """Whether the answer is whole, though usage and the stream's end may be still to come."""
+        return self.done or self.finished
+
+    @property
+    def awaits_usage(self) -> bool:
+        """Whether the client asked for the token counts and has not got them."""
+        return self._wants_usage and not self._has_usage and not self.done
+
     def resume(self, by_ids: bool) -> None:
         """A new attempt continues after what was sent, to the last id or to the last text."""
         if not by_ids:
             self.tokens = self.tokens_shown
             del self.token_ids[self.tokens :]
         self._resumed_at, self._resumed_offset = self.tokens, len(self.text)
+        self._begun.clear()
         self._ended.clear()
         self.done = False
 
     def take(self, event: sse.Event) -> Relayed:
         """Counts one event and returns what the client gets. Raises AttemptBroken."""
-        if event.data == sse.DONE:
-            self.done = True
-            return Relayed(event.raw)
-        chunk = parse(event.data)
+        name, data, _ = event
+        if name != sse.MESSAGE or data[:2] != '{"':
+            special = self._special(event)
+            if isinstance(special, Relayed):
+                return special
+            event, data = special, special.data
+        chunk = parse(data)
         try:
             return self._take(chunk, event)
         except (TypeError, ValueError, AttributeError) as error:
             # Cheaper than to look at every field of every token before it is used.
             raise AttemptBroken("a field of an event is not of OpenAI's type") from error
 
+    def _special(self, event: sse.Event) -> Relayed | sse.Event:
+        """Of all but the usual event, a compact JSON object without a name: what the client gets,
+        or the event in the usual form."""
+        data = event.data.strip()
+        if is_failure(event.name):
+            raise error_of_event(data)
+        if data == sse.DONE:
+            return self._end()
+        if not data:
+            return Relayed(b"")  # A keep-alive.
+        # Line ends in JSON are mere space, and many clients read an event line by line.
+        raw = sse.json_event(data.replace("\n", " ").encode())
+        return sse.Event(event.name, data, raw)
+
+    def _end(self) -> Relayed:
+        """The replica's own end of its stream, which it also sends after an error."""
+        if not self._ended or not self._begun <= self._ended:
+            raise AttemptBroken("its stream ended without a finish reason")
+        self.done = True
+        return Relayed(_END)
+
     def _take(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
+        if chunk.get("error"):
+            raise error_in(chunk)
         usage = chunk.get("usage")
         if usage:
             self._learn_prompt_tokens(usage)
         choices: list[dict[str, Any]] = chunk.get("choices") or []
         if not choices:
-            return self._usage_chunk(chunk, event)
+            return self._without_choices(chunk, event)
         if not self.prompt_ids:
             ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
             self.prompt_ids = tuple(ids or ())
-        tokens = self._count(choices)
-        changed = not self._wants_token_ids and _strip_all(chunk, choices)
+        tokens, shows = self._count(choices)
+        changed = not self._wants_token_ids and strip_all(chunk, choices)
         changed = self._adopt(chunk) or changed
         data = sse.json_event(orjson.dumps(chunk)) if changed else event.raw
-        return Relayed(data, tokens, len(self.prompt_ids) or None)
+        if usage and self.finished:
+            self._has_usage = True
+        return Relayed(data, tokens, len(self.prompt_ids) or None, None, shows)
 
-    def _count(self, choices: list[dict[str, Any]]) -> int:
-        """Adds up the choices, and tells how many tokens they are."""
-        tokens, shown = 0, False
+    def _count(self, choices: list[dict[str, Any]]) -> tuple[int, bool]:
+        """Adds up the choices: how many tokens they are, and whether they show anything."""
+        tokens, has_text, has_other = 0, False, False
         for choice in choices:
-            text, ids = text_of(choice), choice.get("token_ids")
+            if choice.get("finish_reason") or "error" in choice:
+                self._close(choice)
+            elif self._choices > 1:
+                self._begun.add(choice.get("index") or 0)
+            text, other, ids = text_of(choice), False, choice.get("token_ids")
             if text:
-                shown = True
+                has_text = True
                 self._said.write(text)
+            elif has_other_delta(choice):
+                has_other = other = True
             if ids is None:
-                # A server that sends no ids is taken to send a token with each piece of text.
-                tokens += bool(text)
+                # A server that sends no ids is taken to send a token with each piece.
+                tokens += bool(text or other)
             else:
                 self.token_ids.extend(ids)
                 tokens += len(ids)
-            if choice.get("finish_reason") is not None:
-                self._ended.add(choice.get("index") or 0)
         self.tokens += tokens
-        if shown:
+        if has_text or has_other:
+            self.is_in_text = not has_other
             self.tokens_shown = self.tokens
-        return tokens
+        return tokens, has_text or has_other
+
+    def _close(self, choice: dict[str, Any]) -> None:
+        """A choice has its finish reason. Raises AttemptBroken where that is a failure."""
+        check_choice(choice)
+        if choice.get("finish_reason"):
+            self._ended.add(choice.get("index") or 0)
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
         """Makes a continuation's chunk look like the first attempt's."""
@@ -148,8 +214,16 @@ class Answer:
             chunk["usage"] |= self._usage()
         return True
 
-    def _usage_chunk(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        self.cached_tokens = cached_tokens(chunk.get("usage") or {})
+    def _without_choices(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
+        """Usage, as a rule. An error may come in this shape, too."""
+        usage = chunk.get("usage")
+        if not usage and event.name == sse.MESSAGE and is_error(chunk):
+            raise error_in(chunk)
+        if not usage and "choices" not in chunk:
+            return Relayed(b"")  # Nothing of OpenAI's: a server's own keep-alive.
+        if usage:
+            self._has_usage = True
+            self.cached_tokens = cached_tokens(usage)
         data = b""
         if self._wants_usage:
             data = sse.json_event(orjson.dumps(chunk)) if self._adopt(chunk) else event.raw
@@ -170,11 +244,3 @@ class Answer:
         if counted is not None:
             given = max(1, counted - (self._resumed_at or 0))
             self.prompt_tokens = len(self.prompt_ids) or given
-
-
-def _strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
-    """Strips the chunk and its choices; whether that changed anything."""
-    changed = strip(chunk)
-    for choice in choices:
-        changed = strip(choice) or changed
-    return changed

@@ -10,11 +10,12 @@ from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_band_errors import ErrorInAnswer
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
-from cato_backend.runtime.upstreams import Upstreams
+from cato_backend.runtime.upstreams import CannotConnect, Upstreams
 from cato_backend.wire import sse
 
 _MOST_OVERFLOWS = 4
@@ -23,7 +24,14 @@ _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 
 
 class Unreachable(AttemptBroken):
-    """Connections are refused: the replica is not there for anybody."""
+    """No connection could be opened: no other request will fare better.
+
+    `was_sent`: this one went out before, on a kept connection that brought no answer.
+    """
+
+    def __init__(self, message: str, *, was_sent: bool) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
 
 
 class Died(AttemptBroken):
@@ -57,7 +65,8 @@ class Attempts:
         leg: Leg,
         outlet: Outlet,
     ) -> None:
-        """Passes the answer on. Raises AttemptBroken, or RequestError for the client's own.
+        """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
+        own.
 
         A prompt that we cut to fit and that is too long nevertheless is cut shorter and sent again.
         """
@@ -93,7 +102,7 @@ class Attempts:
         silence_s = self._patience.stream_s if streams else self._patience.whole_s
         relay = relay_stream if streams else relay_whole
         try:
-            reply = await self._upstreams.post(url, data, headers, silence_s)
+            reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
                     data = await reply.read_all()
@@ -101,8 +110,14 @@ class Attempts:
                 await relay(flight, reply, outlet)
             finally:
                 reply.release()
-        except ConnectionRefusedError as error:
-            raise Unreachable(f"{type(error).__name__}: {error}") from error
+        except ErrorInAnswer as error:
+            if flight.begun or error.status is None:
+                raise
+            raise refusal(error.status, error.body, flight.call.kind) from error
+        except CannotConnect as error:
+            if error.was_sent and not await self._upstreams.is_listening(endpoint.url):
+                raise Died(str(error)) from error
+            raise Unreachable(str(error), was_sent=error.was_sent) from error
         except ConnectionError as error:
             broken = AttemptBroken if await self._upstreams.is_listening(endpoint.url) else Died
             raise broken(f"{type(error).__name__}: {error}") from error

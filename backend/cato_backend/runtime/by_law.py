@@ -1,36 +1,29 @@
-"""Service times by a replica's profile and by what the ledger says is on it."""
+"""Service times by what was learned of a replica, and by what the ledger says is on it."""
 
 from __future__ import annotations
 
 from cato_backend.prediction.call_times import LearnedTimes
-from cato_backend.prediction.correction import LinearCorrection
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.prediction.usual import Usual
 from cato_backend.prediction.workflows import PlannedCall
-from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.scheduling.replica import Attempt
 
-_SMOOTHING = 0.05
-_MOST = 5.0
-"""A profile that is further off than this is not the replica's."""
+_WAY_IN = 0.5
+"""Of the overhead of a first token from an idle replica, what delays one on a busy replica: the
+request's way in. The way out is as long for the tokens that show when the step under way began."""
 
 
 class LawOfReplica:
-    """One replica's, corrected by what was observed on it."""
+    """One replica's."""
 
-    def __init__(self, profile: Profile, load: ReplicaLoad) -> None:
-        self._service = ServiceModel.of(profile)
+    def __init__(self, load: ReplicaLoad) -> None:
         self._load = load
         self._usual = Usual()
-        self._first = LinearCorrection()
-        """Of first tokens; its constant part is what surrounds the engine."""
-        self._last = 1.0
-        """Of last tokens: observed over the law's, in the mean, the length's uncertainty in it."""
 
-    def service_s(self, request: Request, times: LearnedTimes) -> tuple[float, float] | None:
-        """From dispatch to the promised token: as corrected, and by the law alone.
+    def service_s(self, request: Request, times: LearnedTimes) -> float | None:
+        """From dispatch to the promised token.
 
         The request has just been dispatched there; None where it has left since.
         """
@@ -42,21 +35,14 @@ class LawOfReplica:
             attempt.cached_tokens,
             times.median_tokens(planned(request)),
         )
-        state, service = self._state(attempt), self._service
+        state, learned = self._state(attempt), self._load.learned
         self._usual.sent(work.uncached, attempt.dispatched_at)
+        service = ServiceModel(learned.belief.law, learned.limits)
+        busy = state.decoding or state.pending_prefill
+        overhead_s = learned.belief.overhead_s * (_WAY_IN if busy else 1.0)
         if request.target.e2e_s is None:
-            law_s = service.ttft_s(state, work)
-            return self._first.apply(law_s), law_s
-        law_s = service.e2e_s(state, work)
-        return self._last * law_s, law_s
-
-    def observe(self, request: Request, law_s: float, observed_s: float) -> None:
-        """What the law had said, and how it was."""
-        if request.target.e2e_s is None:
-            self._first.observe(law_s, observed_s)
-            return
-        ratio = min(_MOST, max(1 / _MOST, observed_s / law_s))
-        self._last += _SMOOTHING * (ratio - self._last)
+            return overhead_s + service.ttft_s(state, work)
+        return overhead_s + service.e2e_s(state, work)
 
     def _state(self, attempt: Attempt) -> ReplicaState:
         """What is on the replica beside this request, which has just been sent there."""

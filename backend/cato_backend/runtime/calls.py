@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.wire.headers import Task
 
 
 class Kind(StrEnum):
@@ -39,8 +40,20 @@ class Call:
     reserved_tokens: int = 0
     """Room to keep for output when a long prompt is cut, where it is more than `max_tokens`."""
 
+    by_alias: bool = False
+    """Whether it asked for the alias: it follows where that leads while it waits."""
+    least_context: int = 0
+    """Tokens of context without which it cannot be served at all: a prompt that may be cut, and
+    output that is not named, ask for more in `request.context_tokens`."""
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
+    client_id: str = ""
+    """The request id as the client knows it, where the scheduler knows another."""
+
+    @property
+    def name(self) -> str:
+        """The request id as the client knows it."""
+        return self.client_id or self.request.id
 
     @property
     def streams(self) -> bool:
@@ -63,6 +76,7 @@ class Started:
     """What is known when the first bytes leave: for the response headers."""
 
     request_id: str
+    task: Task
     replica_id: str
     queue_s: float
     predicted_s: float | None

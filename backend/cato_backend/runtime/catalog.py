@@ -1,66 +1,252 @@
-"""Which models there are, what each may serve, and what is known of them."""
+"""Which models there are, under which names, and what is known of them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
+from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NoReplica, NotFound
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.runtime.facts import ModelFacts
-from cato_backend.wire.headers import ALIAS, Task
+from cato_backend.wire.headers import ALIAS, ALIASES, Task
+
+Refresh = Callable[[], Awaitable[None]]
+"""Describes every replica again."""
+
+
+@dataclass(slots=True)
+class _Member:
+    """A replica as it was last described."""
+
+    away_since: float
+    wanted: str = ""
+    """The model that the configuration names for it."""
+    facts: ModelFacts | None = None
+    adapters: tuple[str, ...] = ()
+    serves: bool = False
+    is_watched: bool = False
+    """Whether it may come back with another model."""
 
 
 class Catalog:
-    """Models by name. A configured model is known before its first replica is up."""
+    """Models and adapters by name.
 
-    def __init__(self, configured: tuple[str, ...], tasks: Mapping[Task, str]) -> None:
-        self._facts: dict[str, ModelFacts] = {name: ModelFacts(name) for name in configured}
-        self._ratios: dict[str, CharsPerToken] = {}
+    The models of a replica stay known while it is away, so that requests for them can be held,
+    until it comes back with others. `expected_s`: a replica that has been away for less than this
+    may come back with any model.
+    """
+
+    def __init__(
+        self,
+        configured: tuple[str, ...],
+        tasks: Mapping[Task, str],
+        expected_s: float = 60.0,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._configured = configured
         self._tasks = dict(tasks)
+        self._expected_s = expected_s
+        self._clock = clock
+        self._members: dict[str, _Member] = {}
+        self._facts: dict[str, ModelFacts] = {}
+        self._ratios: dict[str, CharsPerToken] = {}
         self._changed = asyncio.Event()
+        self._refresh: Refresh | None = None
+        self.unresolved = 0
+        """Requests whose model is not known yet."""
+        self._rebuild()
 
-    def learn(self, facts: ModelFacts) -> None:
-        """A replica told what the model is."""
-        self._facts[facts.name] = facts
-        self._changed.set()
+    # -- replicas ------------------------------------------------------------------------------
+
+    def expect(self, replica_id: str, model: str = "") -> None:
+        """Adds a replica that was not described yet; it must serve `model`, where one is named."""
+        self._members[replica_id] = _Member(self._clock(), model, is_watched=True)
+        self._rebuild()
+
+    def learn(self, replica_id: str, facts: ModelFacts, adapters: tuple[str, ...] = ()) -> None:
+        """Takes in the description of a replica in service; `facts` tell its own context."""
+        member = self._members.setdefault(replica_id, _Member(self._clock()))
+        member.facts, member.adapters, member.serves = facts, adapters, True
+        self._rebuild()
+
+    def lose(self, replica_id: str) -> None:
+        """Marks a replica that is out of service."""
+        member = self._members.get(replica_id)
+        if member is not None and member.serves:
+            member.serves, member.away_since = False, self._clock()
+            self._rebuild()
+
+    def on_unknown_name(self, refresh: Refresh) -> None:
+        """Sets what is called before an unknown name is refused."""
+        self._refresh = refresh
+
+    # -- queries -------------------------------------------------------------------------------
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._facts
 
     def facts(self, name: str) -> ModelFacts:
-        """What is known of a model in the catalog."""
+        """Returns the facts of a model or an adapter, with the largest context of its replicas.
+
+        Raises KeyError.
+        """
         return self._facts[name]
 
     def ratio(self, name: str) -> CharsPerToken:
-        """The model's learned characters per token."""
-        return self._ratios.setdefault(name, CharsPerToken())
+        """Returns the learned characters per token of a model, which its adapters share."""
+        facts = self._facts.get(name)
+        return self._ratios.setdefault(facts.model if facts else name, CharsPerToken())
 
     def models(self) -> tuple[ModelFacts, ...]:
-        """Every model, in the order in which they became known."""
-        return tuple(self._facts.values())
+        """Returns all models without adapters, in the order of the configuration."""
+        return tuple(facts for facts in self._facts.values() if not facts.parent)
+
+    def adapters(self) -> tuple[ModelFacts, ...]:
+        """Returns all further names of models, such as those of LoRA adapters."""
+        return tuple(facts for facts in self._facts.values() if facts.parent)
 
     def tasks_of(self, name: str) -> tuple[Task, ...]:
-        """The tasks that the alias maps to this model."""
-        return tuple(task for task in Task if self._model_for(task) == name)
+        """The tasks that the alias maps to this name."""
+        return tuple(task for task in Task if self.model_for(task) == name)
+
+    def model_for(self, task: Task) -> str:
+        """Returns what the alias stands for: the configured model, else the first that is served,
+        else the first that is known; the alias itself where none is."""
+        served = (name for name in self._facts if self.is_served(name))
+        return self._tasks.get(task) or next(served, next(iter(self._facts), ALIAS))
+
+    def is_served(self, name: str) -> bool:
+        """Whether a replica in service serves the model or the adapter."""
+        return any(True for _ in self._serving(name))
+
+    def served_context(self, name: str) -> int | None:
+        """Returns the largest context among the replicas in service that serve the name.
+
+        None where there is none, or one of them does not tell its context.
+        """
+        contexts = [facts.max_model_len for facts in self._serving(name)]
+        known = [length for length in contexts if length is not None]
+        return max(known) if known and len(known) == len(contexts) else None
+
+    # -- names ---------------------------------------------------------------------------------
 
     async def resolve(self, name: str, task: Task, patience_s: float) -> str:
-        """The model's own name for a name or the alias.
+        """Returns the known name for a name or an alias; an alias means the model of `task`.
 
-        Where no model is known yet, waits for the first. Raises NotFound, NoReplica.
+        Waits while a replica that is away may serve it. Raises NotFound, NoReplica.
         """
-        if not self._facts:
-            await self._wait_for_first(patience_s)
-        if name == ALIAS:
-            name = self._model_for(task)
-        if name not in self._facts:
-            known = ", ".join([ALIAS, *self._facts])
-            raise NotFound(f"model: got {name!r}, expected one of {known}", param="model")
-        return name
+        if (found := self._known(name, task)) is not None:
+            return found
+        if patience_s <= 0:
+            raise self._not_served_yet(name) if self._may_come() else self._not_found(name, task)
+        with self._counted():
+            refreshing = asyncio.ensure_future(self._refreshed())
+            try:
+                async with asyncio.timeout(patience_s):
+                    return await self._until_known(name, task, refreshing)
+            except TimeoutError as error:
+                raise self._not_served_yet(name) from error
+            finally:
+                refreshing.cancel()
 
-    def _model_for(self, task: Task) -> str:
-        return self._tasks.get(task) or next(iter(self._facts), ALIAS)
+    async def _until_known(self, name: str, task: Task, refreshing: asyncio.Future[None]) -> str:
+        while (found := self._known(name, task)) is None:
+            if refreshing.done() and not self._may_come():
+                raise self._not_found(name, task)
+            changed = asyncio.ensure_future(self._changed.wait())
+            pending: set[asyncio.Future[Any]] = {changed}
+            if not refreshing.done():
+                pending.add(refreshing)
+            try:
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
+        return found
 
-    async def _wait_for_first(self, patience_s: float) -> None:
+    def _known(self, name: str, task: Task) -> str | None:
+        target = self._target(name, task)
+        return target if target in self._facts else None
+
+    def _target(self, name: str, task: Task) -> str:
+        return self.model_for(task) if name in ALIASES else name
+
+    def _may_come(self) -> bool:
+        """Whether a replica that is away may come back with an unknown model."""
+        watched = [member for member in self._members.values() if member.is_watched]
+        if not any(member.facts for member in self._members.values()):
+            return bool(watched) or not self._facts
+        since = self._clock() - self._expected_s
+        return any(not member.serves and member.away_since > since for member in watched)
+
+    async def _refreshed(self) -> None:
+        if self._refresh is not None:
+            await self._refresh()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.unresolved += 1
         try:
-            async with asyncio.timeout(patience_s):
-                await self._changed.wait()
-        except TimeoutError as error:
-            raise NoReplica("no replica has been reached yet") from error
+            yield
+        finally:
+            self.unresolved -= 1
+
+    def _not_found(self, name: str, task: Task) -> NotFound:
+        known = ", ".join([*ALIASES, *self._facts])
+        got = self._target(name, task)
+        return NotFound(f"model: got {got!r}, expected one of {known}", param="model")
+
+    def _not_served_yet(self, name: str) -> NoReplica:
+        if not self._facts:
+            return NoReplica("no replica has been reached yet")
+        known = ", ".join([*ALIASES, *self._facts])
+        return NoReplica(
+            f"model: {name!r} is served by no replica that answers, and some do not answer; "
+            f"served now: {known}",
+            param="model",
+        )
+
+    # -- the table -----------------------------------------------------------------------------
+
+    def _rebuild(self) -> None:
+        found = {name: ModelFacts(name) for name in self._configured}
+        for member in self._members.values():
+            if member.facts is None:
+                if member.wanted:
+                    found.setdefault(member.wanted, ModelFacts(member.wanted))
+                continue
+            name = member.facts.name
+            found[name] = _merged(found.get(name), member)
+        for member in self._members.values():
+            if member.facts is not None:
+                base = found[member.facts.name]
+                for adapter in member.adapters:
+                    found.setdefault(adapter, replace(base, name=adapter, parent=base.name))
+        self._facts = found
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _serving(self, name: str) -> Iterator[ModelFacts]:
+        facts = self._facts.get(name)
+        for member in self._members.values():
+            if facts is None or member.facts is None or not member.serves:
+                continue
+            if member.facts.name == facts.model and (
+                not facts.parent or facts.name in member.adapters
+            ):
+                yield member.facts
+
+
+def _merged(known: ModelFacts | None, member: _Member) -> ModelFacts:
+    """Merges the facts of a model from two replicas: the largest context, the rest from a replica
+    in service."""
+    facts = member.facts
+    assert facts is not None
+    if known is None:
+        return facts
+    lengths = [len_ for len_ in (known.max_model_len, facts.max_model_len) if len_ is not None]
+    newest = facts if member.serves else known
+    return replace(newest, max_model_len=max(lengths, default=None))

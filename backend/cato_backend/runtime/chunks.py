@@ -23,8 +23,6 @@ def parse(data: str) -> dict[str, Any]:
         raise AttemptBroken(f"an event is not JSON: {error}") from error
     if not _is_chunk(chunk):
         raise AttemptBroken("an event is not a chunk of OpenAI's")
-    if chunk.get("error"):
-        raise AttemptBroken("the replica sent an error in its stream")
     return chunk
 
 
@@ -62,6 +60,23 @@ def text_of(choice: Mapping[str, Any]) -> str:
     text = cast("dict[str, Any]", delta).get("content") if isinstance(delta, dict) else None
     text = text or choice.get("text")
     return text if isinstance(text, str) else ""
+
+
+def has_other_delta(choice: Mapping[str, Any]) -> bool:
+    """Whether a chat's choice adds something beside text: reasoning, tool calls, a refusal ..."""
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return False
+    fields = cast("dict[str, object]", delta)
+    return any(value for name, value in fields.items() if name != "role")
+
+
+def strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
+    """Strips the chunk and its choices; whether that changed anything."""
+    changed = strip(chunk)
+    for choice in choices:
+        changed = strip(choice) or changed
+    return changed
 
 
 def strip(part: dict[str, Any]) -> bool:

@@ -13,11 +13,13 @@ from typing import TypeAlias, cast
 
 import httptools
 
+from cato_backend.runtime.liveness import Liveness
+from cato_backend.runtime.reply_head import ReplyHead
+
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
-_COMPRESSED = frozenset({b"gzip", b"deflate"})
-_ANY_WINDOW = 47
-"""zlib's: gzip or zlib, as the data says."""
+_KEEP_ALIVE_MARGIN_S = 1.0
+"""A connection is given up this long before its peer has said that it closes it."""
 
 Take: TypeAlias = Callable[[bytes], bool]
 """Takes bytes of a body; False where no more must come until it is asked for."""
@@ -27,50 +29,58 @@ class BadReply(Exception):
     """What came is no HTTP."""
 
 
-class Connection(asyncio.Protocol):
-    """From `send` to `done` it belongs to one request."""
+class Silence(TimeoutError):
+    """Nothing came for as long as `silence_s` allows."""
 
-    def __init__(self) -> None:
+
+class Connection(asyncio.Protocol):
+    """From `send` to `keep` it belongs to one request."""
+
+    def __init__(self, liveness: Liveness | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._liveness = liveness or Liveness()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._take: Take | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._silence_s = 0.0
+        self.silence_s = 0.0
+        """How long the reply may bring nothing; may be changed while it is awaited."""
         self._heard = 0.0
         self._error: Exception | None = None
+        self.answered = False
+        """Whether a byte came since the request was sent."""
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
         """0 until the reply's headers are there."""
-        self.retry_after = ""
-        """The header of this name."""
+        self.head = ReplyHead()
         self._chunks: list[bytes] = []
         self._held = 0
         self._complete = False
         self._keeps_alive = False
-        self._delimited = False
-        self._inflate: Callable[[bytes], bytes] | None = None
 
     # -- the request ---------------------------------------------------------------------------
 
     @property
     def usable(self) -> bool:
         """Whether another request may be sent."""
-        return self._error is None and self._transport is not None
+        transport = self._transport
+        return self._error is None and transport is not None and not transport.is_closing()
 
     def send(self, request: bytes, silence_s: float) -> None:
         """Sends a request; its reply must not be silent for longer than that."""
         assert self._transport is not None
         self._reset()
-        self._silence_s, self._heard = silence_s, self._loop.time()
+        self._cancel_timer()
+        self.answered = False
+        self.silence_s, self._heard = silence_s, self._loop.time()
         self._timer = self._loop.call_later(silence_s, self._look)
         self._transport.write(request)
 
     async def headers(self) -> int:
-        """The reply's status. Raises ConnectionError, TimeoutError, BadReply."""
+        """The reply's status. Raises ConnectionError, Silence, another OSError, BadReply."""
         while not self.status:
             await self._wait()
         return self.status
@@ -102,23 +112,35 @@ class Connection(asyncio.Protocol):
         await self.pour(keep)
         return b"".join(parts)
 
-    def done(self) -> bool:
-        """The request needs no more; whether another may be sent. Closes the connection if not."""
-        if self._timer is not None:
-            self._timer.cancel()
-        reusable = self._complete and self._keeps_alive and self.usable
+    def keep(self, idle_s: float) -> bool:
+        """The request needs no more; whether another may be sent. Closes the connection if not.
+
+        A kept connection closes itself after `idle_s` without a request, or sooner where the peer
+        announced a shorter limit (`Keep-Alive: timeout=`): a request that is sent when the peer is
+        about to close would be lost.
+        """
+        idle_s = min(idle_s, self.head.keep_alive_s - _KEEP_ALIVE_MARGIN_S)
+        reusable = self._complete and self._keeps_alive and self.usable and idle_s > 0
         if not reusable:
             self.close()
         else:
-            self._taken()  # What nobody asked for; reading may have been paused for it.
+            self._taken()  # What was not read; reading may have been paused for it.
             self._parser = httptools.HttpResponseParser(self)
+            self._cancel_timer()
+            self._timer = self._loop.call_later(idle_s, self.close)
         return reusable
 
     def close(self) -> None:
         """At once, whatever is under way: that is how an engine learns that nobody waits."""
+        self._cancel_timer()
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -150,10 +172,10 @@ class Connection(asyncio.Protocol):
     def _look(self) -> None:
         """One timer for the whole reply: setting it anew for each token would cost more."""
         silent_s = self._loop.time() - self._heard
-        if silent_s >= self._silence_s and self._waiter is not None:
-            self._wake(TimeoutError(f"nothing came for {self._silence_s:g} s"))
+        if silent_s >= self.silence_s and self._waiter is not None:
+            self._wake(Silence(f"nothing came for {self.silence_s:g} s"))
             return
-        delay_s = self._silence_s - silent_s if self._waiter is not None else self._silence_s
+        delay_s = self.silence_s - silent_s if self._waiter is not None else self.silence_s
         self._timer = self._loop.call_later(max(0.001, delay_s), self._look)
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
@@ -161,20 +183,24 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is open."""
         self._transport = cast("asyncio.Transport", transport)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            self._liveness.apply(sock)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the reply."""
         self._heard = self._loop.time()
+        self.answered = True
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, zlib.error) as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, zlib.error) as error:
             self._wake(BadReply(f"{type(error).__name__}: {error}"))
         self._hand_over()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. A body without a length ends with it."""
         self._transport = None
-        if self.status and not self._delimited and not self._complete and exc is None:
+        if self.status and not self.head.delimited and not self._complete and exc is None:
             self._complete = True
             self._wake()
         self._error = self._error or exc or ConnectionResetError("the connection was closed")
@@ -183,15 +209,14 @@ class Connection(asyncio.Protocol):
 
     # -- httptools -----------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """A reply begins. One that was not asked for makes the connection unusable."""
+        if self._complete:
+            raise BadReply("bytes after the reply")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
-        lower = name.lower()
-        if lower in (b"content-length", b"transfer-encoding"):
-            self._delimited = True
-        elif lower == b"content-encoding" and value.lower() in _COMPRESSED:
-            self._inflate = zlib.decompressobj(_ANY_WINDOW).decompress
-        elif lower == b"retry-after":
-            self.retry_after = value.decode("latin-1")
+        self.head.add(name, value)
 
     def on_headers_complete(self) -> None:
         """The status is known."""
@@ -200,7 +225,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
-        data = body if self._inflate is None else self._inflate(body)
+        inflate = self.head.inflate
+        data = body if inflate is None else inflate(body)
         if not data:
             return
         self._chunks.append(data)

@@ -39,7 +39,7 @@ class Delivery:
 
         False where the client cannot be told at once: `settle` is due.
         """
-        data, tokens, prompt_tokens, cached_tokens = relayed
+        data, tokens, prompt_tokens, cached_tokens, shows = relayed
         flight = self._flight
         if tokens or prompt_tokens:
             name = flight.call.request.id
@@ -48,8 +48,8 @@ class Delivery:
         if flight.begun and not flight.held and (not data or self._sink.write_now(data)):
             return True
         flight.held += data
-        # A chat's opening chunk says nothing yet: another replica may still take over.
-        return not (tokens or flight.begun)
+        # A chat's opening chunk shows nothing yet: another replica may still take over.
+        return not (tokens or shows or flight.begun)
 
     async def settle(self) -> None:
         """Sends what is held, under the headers if they have not left yet."""

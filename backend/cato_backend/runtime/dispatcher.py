@@ -15,11 +15,11 @@ from cato_backend.scheduling import (
     Dispatch,
     Eject,
     Event,
-    Probe,
     Recall,
     Reinstate,
     Reject,
     Scheduler,
+    SyntheticTrial,
     WakeAt,
     Woke,
 )
@@ -46,7 +46,8 @@ class Dispatcher:
         """The flight hears of decisions from now on. Raises InvalidRequest for an id in use."""
         name = flight.call.request.id
         if name in self._flights:
-            raise InvalidRequest(f"x-request-id: {name!r} is in use", param="x-request-id")
+            shown = flight.call.name
+            raise InvalidRequest(f"x-request-id: {shown!r} is in use", param="x-request-id")
         self._flights[name] = flight
         if flight.call.group:
             self._groups.setdefault(flight.call.group, []).append(flight)
@@ -59,6 +60,10 @@ class Dispatcher:
             siblings.remove(flight)
             if not siblings:
                 del self._groups[flight.call.group]
+
+    def flights(self) -> tuple[Flight, ...]:
+        """Every live flight."""
+        return tuple(self._flights.values())
 
     def find(self, request_id: str) -> tuple[Flight, ...]:
         """The live flights of this request: one, or those of a whole task's calls."""
@@ -92,8 +97,8 @@ class Dispatcher:
                 flight = self._flights.get(request_id)
                 if flight is not None:
                     flight.recall(attempt)
-            case Eject() | Reinstate() | Probe():
-                pass  # For watchers: `Ejections` and `Prober`.
+            case Eject() | Reinstate() | SyntheticTrial():
+                pass  # For watchers: `Ejections` and `SyntheticTrials`.
             case Reject(request_id, refusal, retry_after_s):
                 self._post(request_id, refused(refusal, retry_after_s))
 

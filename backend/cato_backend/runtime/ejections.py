@@ -57,7 +57,11 @@ class Ejections:
             return  # It may say so every second.
         self._said[replica_id] = reason
         what = f"; attempts moved: {moved}" if moved else ""
-        how_long = "until it answers a probe" if reason is Reason.OVERDUE else f"for {rest_s:g} s"
+        how_long = (
+            "until it answers a synthetic request"
+            if reason is Reason.OVERDUE
+            else f"for {rest_s:g} s"
+        )
         self._on_note(replica_id, f"ejected {how_long}: {_WHY[reason]}{what}")
 
     def _reinstated(self, replica_id: str) -> None:

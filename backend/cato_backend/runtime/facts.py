@@ -19,6 +19,10 @@ class Endpoint:
     upstream_model: str
     """The model's name over there."""
     token: str = ""
+    max_model_len: int | None = None
+    """Context in tokens; None where the server does not tell."""
+    adapters: tuple[str, ...] = ()
+    """Further names that it serves."""
     speaks_vllm: bool = False
     """Whether it understands vLLM's own body fields (`return_token_ids`)."""
     takes_priority: bool = False
@@ -27,13 +31,20 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model, the same on all its replicas."""
+    """One model, or one adapter of a model."""
 
     name: str
     max_model_len: int | None = None
-    """Context in tokens; None where the server does not tell."""
+    """Context in tokens; None where no server tells."""
     fim: Detection = _UNKNOWN
     has_chat_template: bool = False
+    parent: str = ""
+    """Of an adapter, the model that it belongs to."""
+
+    @property
+    def model(self) -> str:
+        """The model whose replicas and queue it shares."""
+        return self.parent or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,15 @@ class Leg:
 
     endpoint: Endpoint
     facts: ModelFacts
+    """With the context of this replica."""
     ratio: CharsPerToken
     priority: int = 0
     """The scheduler's, for the replica's own queue."""
+    largest_context: int | None = None
+    """Of any replica of the model."""
+
+    @property
+    def larger_context(self) -> int | None:
+        """The least context that another replica of the model has and this one has not."""
+        own, largest = self.facts.max_model_len, self.largest_context
+        return own + 1 if own is not None and largest is not None and largest > own else None

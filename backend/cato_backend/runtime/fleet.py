@@ -1,33 +1,35 @@
-"""Between the replicas' supervisor and the runtime: a replica is learned before it is used."""
+"""The fleet: which replicas are in service, and how each of them is."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 
-from cato_backend.config import Config
+from cato_backend.config import HealthCheckConfig
+from cato_backend.errors import ReplicaUnavailable
 from cato_backend.profile_files.names import model_key
 from cato_backend.profile_files.profile import Profile
-from cato_backend.replicas.probe import (
-    has_chat_template,
-    is_healthy,
-    speaks_vllm,
-    takes_priority,
-    token_ids,
-)
+from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
-from cato_backend.runtime.facts import Endpoint, ModelFacts
+from cato_backend.replicas.watch import Target, WatchPolicy
+from cato_backend.replicas.watcher import Watcher
+from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.learning import Learned, learn
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.tasks.detection import AUTO, detect, probe_texts
+from cato_backend.runtime.standing import ReplicaState, Standing, Standings
+from cato_backend.tasks.detection import AUTO
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 0.25
-"""Between two looks at a replica that could not be connected to."""
+_STUCK_S = 10.0
+"""Requests move from a replica that is away and has brought no token for this long."""
+_REFRESH_GAP_S = 1.0
+"""Least time between two descriptions of all replicas for the sake of an unknown model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,107 +41,222 @@ class Expected:
     family: str = AUTO
     """Its model's fill-in-the-middle family."""
     profile: Profile | None = None
+    place: str = ""
+    """Hardware and engine flags, where it is started here."""
 
 
 class Fleet:
-    """Listens to the supervisor. `on_news` gets each note for the person who watches."""
+    """Combines what supervisor, watches and requests find; `on_news` gets a line per change."""
 
     def __init__(
         self,
-        config: Config,
+        health_check: HealthCheckConfig,
         runtime: Runtime,
         session: aiohttp.ClientSession,
         on_news: Callable[[str], None],
     ) -> None:
-        self._config = config
         self._runtime = runtime
         self._session = session
         self._on_news = on_news
         self._expected: dict[str, Expected] = {}
-        self._learning: dict[str, asyncio.Task[None]] = {}
-        self._replicas: dict[str, Replica] = {}
-        self._latest = "no replica has been started yet"
+        self._urls: dict[str, str] = {}
+        self._facts: dict[str, ModelFacts] = {}
+        self._standings = Standings(time.time)
+        self._stuck: dict[str, asyncio.TimerHandle] = {}
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshed_at = float("-inf")
+        policy = watch_policy(health_check)
+        self._watcher = Watcher(policy, session, self, lambda: runtime.members.starves)
         self.first_up = asyncio.Event()
         """Set when the first replica takes requests."""
-        runtime.on_unreachable(self._rest)
+        runtime.join(self)
+        runtime.catalog.on_unknown_name(self.refresh)
 
-    @property
-    def progress(self) -> str:
-        """The latest note."""
-        return self._latest
+    def standings(self) -> tuple[Standing, ...]:
+        """Returns the state of each replica."""
+        return self._standings.all()
 
     def expect(self, replica_id: str, expected: Expected) -> None:
-        """What the configuration says about a replica that will come up."""
+        """Remembers what the configuration says about a replica."""
         self._expected[replica_id] = expected
 
-    def on_up(self, replica: Replica) -> None:
-        """It answers: learn what its model is, then use it."""
-        self._replicas[replica.id] = replica
-        self._learning[replica.id] = asyncio.create_task(self._learn(replica))
+    def watch(self, target: Target) -> None:
+        """Begins to watch a replica that runs elsewhere."""
+        self._runtime.catalog.expect(target.replica_id, target.model)
+        self._urls[target.replica_id] = target.url
+        self._stand(target.replica_id, ReplicaState.STARTING)
+        self._watcher.watch(target)
 
-    def on_down(self, replica_id: str, reason: str) -> None:
-        """It no longer answers."""
-        self._replicas.pop(replica_id, None)
-        learning = self._learning.pop(replica_id, None)
-        if learning is not None:
-            learning.cancel()
-        self._runtime.remove_replica(replica_id)
-        self.on_note(replica_id, f"down: {reason}")
+    async def close(self) -> None:
+        """Ends all watches."""
+        for timer in self._stuck.values():
+            timer.cancel()
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        await self._watcher.close()
 
     def on_note(self, replica_id: str, text: str) -> None:
-        """Something for people."""
-        self._latest = f"{replica_id}: {text}"
-        log.info("%s", self._latest)
-        self._on_news(self._latest)
+        """Logs a line about a replica."""
+        line = f"{replica_id}: {text}"
+        log.info("%s", line)
+        self._on_news(line)
 
-    def _rest(self, replica_id: str) -> None:
-        """It cannot be connected to, though nobody has called it down yet: unused until it can."""
-        replica = self._replicas.get(replica_id)
-        if replica is None or not self._learning[replica_id].done():
-            return
-        self._runtime.remove_replica(replica_id)
-        self.on_note(replica_id, "cannot be reached")
-        self._learning[replica_id] = asyncio.create_task(self._learn_again(replica))
+    # -- FleetListener: replicas that are started here ------------------------------------------
 
-    async def _learn_again(self, replica: Replica) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            if await is_healthy(self._session, replica.url, replica.api_key):
-                return await self._learn(replica)
+    def on_progress(self, replica_id: str, text: str) -> None:
+        """Logs how far the start of a replica is."""
+        self._standings.set(replica_id, ReplicaState.STARTING, text)
+        self.on_note(replica_id, text)
 
-    async def _learn(self, replica: Replica) -> None:
+    def on_up(self, replica: Replica) -> None:
+        """Begins to watch a replica that was started here."""
+        self._watcher.watch(Target(replica.id, replica.url, replica.model, replica.api_key))
+
+    def on_down(self, replica_id: str, reason: str) -> None:
+        """Takes a replica out of service whose process has ended."""
+        self._watcher.unwatch(replica_id)
+        self._remove(replica_id)
+        self._stand(replica_id, ReplicaState.DOWN, reason)
+
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        """Marks a replica that was given up."""
+        self._standings.set(replica_id, ReplicaState.FAILED, reason.partition("\n")[0])
+
+    def on_ended(self, replica_id: str) -> None:
+        """Forgets a replica that was ended on purpose."""
+        self._standings.forget(replica_id)
+
+    # -- WatchListener ---------------------------------------------------------------------------
+
+    async def admit(self, replica: Replica) -> None:
+        """Asks a healthy replica what it can do, and takes it into service.
+
+        Raises ReplicaUnavailable.
+        """
         expected = self._expected[replica.id]
-        family = expected.family
-        ids = await token_ids(self._session, replica, probe_texts(replica.model, family))
-        facts = ModelFacts(
-            name=replica.model,
-            max_model_len=replica.max_model_len,
-            fim=detect(replica.model, ids, family),
-            has_chat_template=await has_chat_template(self._session, replica),
+        learned = await learn(self._session, replica, expected.family)
+        self._facts[replica.id] = learned.facts
+        profile, complaint = _fitting(expected.profile, replica.model)
+        self._runtime.members.add(
+            learned.endpoint, learned.facts, expected.max_running, profile, expected.place
         )
-        endpoint = await self._endpoint(replica)
-        profile = self._own_profile(replica, expected)
-        self._runtime.add_replica(endpoint, facts, expected.max_running, profile)
-        self.on_note(replica.id, f"up: {replica.model}; fill-in-the-middle: {facts.fim.reason}")
+        self._stand(replica.id, ReplicaState.UP, _served(learned) + complaint)
         self.first_up.set()
 
-    def _own_profile(self, replica: Replica, expected: Expected) -> Profile | None:
-        """The expected one, unless it turns out to be another model's."""
-        profile = expected.profile
-        if profile is None or model_key(profile.model) == model_key(replica.model):
-            return profile
-        self.on_note(
-            replica.id, f"its profile is of {profile.model}, not {replica.model}: not used"
-        )
-        return None
+    def on_changed(self, replica: Replica) -> None:
+        """Updates a replica that serves the same model with other adapters or another context."""
+        known = self._runtime.members.endpoint(replica.id)
+        if known is None:
+            return
+        context, adapters = replica.max_model_len, replica.adapters
+        facts = replace(self._facts[replica.id], max_model_len=context)
+        endpoint = replace(known, max_model_len=context, adapters=adapters)
+        self._facts[replica.id] = facts
+        self._runtime.members.change(endpoint, facts)
+        self._stand(replica.id, ReplicaState.UP, _served(Learned(endpoint, facts)))
 
-    async def _endpoint(self, replica: Replica) -> Endpoint:
-        is_vllm = await speaks_vllm(self._session, replica)
-        return Endpoint(
-            replica_id=replica.id,
-            url=replica.url,
-            upstream_model=replica.model,
-            token=replica.api_key or "",
-            speaks_vllm=is_vllm,
-            takes_priority=is_vllm and await takes_priority(self._session, replica),
-        )
+    def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
+        """Takes a replica out of service until it is admitted again."""
+        self._withdraw(replica_id)
+        self._stand(replica_id, ReplicaState.DOWN, trouble.reason, trouble.remedy)
+
+    # -- Membership: what requests find ----------------------------------------------------------
+
+    def lost(self, replica_id: str) -> None:
+        """Takes a replica out of service to which no connection could be opened."""
+        self._withdraw(replica_id)
+        self._watcher.lose(replica_id)
+
+    def died(self, replica_id: str) -> None:
+        """Takes a replica out of service at once, with what runs on it."""
+        self._remove(replica_id)
+        self._watcher.lose(replica_id)
+
+    def suspect(self, replica_id: str) -> None:
+        """Checks the health of a replica that broke an attempt off."""
+        self._watcher.look(replica_id)
+
+    async def confirm(self, replica_id: str) -> bool:
+        """Describes a replica again; returns whether it is up and serves what it served."""
+        return await self._watcher.confirm(replica_id)
+
+    async def refresh(self) -> None:
+        """Describes every replica again, unless that was just done."""
+        loop = asyncio.get_running_loop()
+        if self._refreshing is None or self._refreshing.done():
+            if loop.time() - self._refreshed_at < _REFRESH_GAP_S:
+                return
+            self._refreshed_at = loop.time()
+            self._refreshing = loop.create_task(self._watcher.refresh())
+        await asyncio.shield(self._refreshing)
+
+    # -- common parts ----------------------------------------------------------------------------
+
+    def _stand(
+        self, replica_id: str, state: ReplicaState, reason: str = "", remedy: str = ""
+    ) -> None:
+        """Sets a replica's state, and logs it where it has changed."""
+        standing = self._standings.set(replica_id, state, reason, remedy)
+        if standing is None or not reason:
+            return
+        url = self._urls.get(replica_id)
+        where = f"{url}: " if url and state is ReplicaState.DOWN else ""
+        advice = f"; {remedy}" if remedy else ""
+        self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
+
+    def _withdraw(self, replica_id: str) -> None:
+        """Sends no new requests; running ones may finish as long as they bring tokens."""
+        if self._is_stuck(replica_id):
+            self._remove(replica_id)
+            return
+        self._runtime.members.pause(replica_id)
+        if replica_id not in self._stuck:
+            later = asyncio.get_running_loop().call_later
+            self._stuck[replica_id] = later(_STUCK_S, self._look_whether_stuck, replica_id)
+
+    def _look_whether_stuck(self, replica_id: str) -> None:
+        del self._stuck[replica_id]
+        if self._standings.state(replica_id) is not ReplicaState.UP:
+            self._withdraw(replica_id)
+
+    def _is_stuck(self, replica_id: str) -> bool:
+        load = self._runtime.replica(replica_id)
+        if load is None or not load.running:
+            return True
+        times = [attempt.dispatched_at for attempt in load.attempts.values()]
+        return max(load.last_token_at or 0.0, *times) <= self._runtime.clock() - _STUCK_S
+
+    def _remove(self, replica_id: str) -> None:
+        timer = self._stuck.pop(replica_id, None)
+        if timer is not None:
+            timer.cancel()
+        self._runtime.members.remove(replica_id)
+
+
+def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
+    """Returns the configured policy."""
+    return WatchPolicy(
+        interval_s=config.interval_s,
+        timeout_s=config.timeout_s,
+        unhealthy_threshold=config.unhealthy_threshold,
+        models_interval_s=config.models_interval_s,
+        backoff=Backoff(
+            config.initial_backoff_s,
+            config.backoff_multiplier,
+            config.backoff_jitter,
+            config.max_backoff_s,
+        ),
+    )
+
+
+def _fitting(profile: Profile | None, model: str) -> tuple[Profile | None, str]:
+    """Returns the expected profile, or None and a complaint where it is another model's."""
+    if profile is None or model_key(profile.model) == model_key(model):
+        return profile, ""
+    return None, f"; its profile is of {profile.model}, not {model}: not used"
+
+
+def _served(learned: Learned) -> str:
+    facts, adapters = learned.facts, learned.endpoint.adapters
+    also = f"; also {', '.join(adapters)}" if adapters else ""
+    return f"{facts.name}; fill-in-the-middle: {facts.fim.reason}{also}"

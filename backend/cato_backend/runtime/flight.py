@@ -22,9 +22,6 @@ class Predicted:
     service_s: float
     bound_s: float
     """Not exceeded nine times in ten, if `cato_prediction_coverage` tells the truth."""
-    replica_id: str = ""
-    law_s: float | None = None
-    """By the replica's profile alone, uncorrected; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +31,18 @@ class Ended:
     reason: CancelReason
 
 
-Verdict = Dispatch | RequestError | Ended
+class CallOutdated(Exception):
+    """The call must be made once more: the fleet has changed under it, and nothing was sent.
+
+    `least_context`: tokens of context that it has proved to need.
+    """
+
+    def __init__(self, least_context: int = 0) -> None:
+        super().__init__(least_context)
+        self.least_context = least_context
+
+
+Verdict = Dispatch | RequestError | Ended | CallOutdated
 
 
 class Interrupted(Exception):

@@ -23,19 +23,20 @@ class Past:
 
 
 class History:
-    """The newest calls by request id."""
+    """The newest calls by tenant and request id."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._calls: OrderedDict[str, Past] = OrderedDict()
+        self._calls: OrderedDict[tuple[str, str], Past] = OrderedDict()
 
     def add(self, request_id: str, past: Past) -> None:
         """Remembers a call; the oldest is forgotten for it."""
-        self._calls[request_id] = past
-        self._calls.move_to_end(request_id)
+        key = (past.tenant, request_id)
+        self._calls[key] = past
+        self._calls.move_to_end(key)
         if len(self._calls) > self._most:
             self._calls.popitem(last=False)
 
-    def find(self, request_id: str) -> Past | None:
-        """The call, if it is still remembered."""
-        return self._calls.get(request_id)
+    def find(self, tenant: str, request_id: str) -> Past | None:
+        """The tenant's call, if it is still remembered."""
+        return self._calls.get((tenant, request_id))

@@ -1,4 +1,4 @@
-"""Launchers for every replica that is planned or configured, each announced to the fleet."""
+"""Every replica that is planned or configured, announced to the fleet: started or watched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cato_backend.config import Config, ReplicaConfig
 from cato_backend.errors import ConfigError
 from cato_backend.replicas.local import LocalLauncher
 from cato_backend.replicas.replica import Launcher
-from cato_backend.replicas.static import StaticLauncher, StaticSpec
+from cato_backend.replicas.watch import Target
 from cato_backend.runtime.fleet import Expected, Fleet
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.profiles import static_profile
@@ -37,19 +37,12 @@ def local_launchers(
         yield LocalLauncher(plan.spec, session, _Notes(fleet, replica_id))
 
 
-def static_launchers(
-    config: Config, session: aiohttp.ClientSession, fleet: Fleet
-) -> Iterator[Launcher]:
-    """For those that somebody else runs."""
+def watch_static(config: Config, fleet: Fleet) -> None:
+    """Lets the fleet watch what runs elsewhere. Raises ConfigError for a bad profile."""
     for number, replica in enumerate(config.replicas, start=1):
-        spec = StaticSpec(
-            replica_id=f"static-{number}",
-            url=replica.url.rstrip("/"),
-            model=replica.model,
-            api_key=replica.token or None,
-        )
-        fleet.expect(spec.replica_id, expected_static(config, replica))
-        yield StaticLauncher(spec, session)
+        name = f"static-{number}"
+        fleet.expect(name, expected_static(config, replica))
+        fleet.watch(Target(name, replica.url, replica.model, replica.token or None))
 
 
 def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
@@ -69,4 +62,4 @@ class _Notes:
     replica_id: str
 
     def __call__(self, text: str) -> None:
-        self.fleet.on_note(self.replica_id, text)
+        self.fleet.on_progress(self.replica_id, text)

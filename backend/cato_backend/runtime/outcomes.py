@@ -90,7 +90,7 @@ class Scorekeeper:
             ttft_s=None if first is None else first - request.arrival,
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
-        self._history.add(request.id, past)
+        self._history.add(flight.call.name, past)
 
     def task_ended(self, request_id: str, past: Past) -> None:
         """A whole task of several calls has ended."""

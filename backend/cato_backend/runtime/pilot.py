@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from cato_backend.errors import RequestError
 from cato_backend.runtime.attempt import Attempts, Died, NotSent, Unreachable
@@ -12,21 +13,40 @@ from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Leg
-from cato_backend.runtime.flight import Ended, Flight, Interrupted, Recalled
+from cato_backend.runtime.flight import CallOutdated, Ended, Flight, Interrupted, Recalled
 from cato_backend.runtime.outcomes import Scorekeeper
 from cato_backend.runtime.predictions import Predictions
-from cato_backend.runtime.replica_errors import Busy
+from cato_backend.runtime.replica_errors import Busy, Misdirected, PromptTooLong
 from cato_backend.scheduling import AttemptFailed, Cause, Dispatch, Finished
 from cato_backend.wire.headers import CancelReason
 
 log = logging.getLogger(__name__)
 
 
+class Membership(Protocol):
+    """Receives what requests find out about replicas."""
+
+    def lost(self, replica_id: str) -> None:
+        """Handles a replica to which no connection could be opened."""
+        ...
+
+    def died(self, replica_id: str) -> None:
+        """Handles a replica whose connections broke and that refuses new ones."""
+        ...
+
+    def suspect(self, replica_id: str) -> None:
+        """Handles a replica that broke an attempt off."""
+        ...
+
+    async def confirm(self, replica_id: str) -> bool:
+        """Describes a replica again; returns whether it is up and serves what it served."""
+        ...
+
+
 class Pilot:
     """Between the scheduler's verdicts on a call and the replicas' streams.
 
-    `leg` tells where an attempt goes, and raises NotSent where that is gone; `on_unreachable` is
-    told the id of each replica that has died or could not be connected to.
+    `leg` tells where an attempt goes, and raises NotSent where that is gone.
     """
 
     def __init__(
@@ -36,17 +56,20 @@ class Pilot:
         scores: Scorekeeper,
         predictions: Predictions,
         leg: Callable[[Call, Dispatch], Leg],
-        on_unreachable: Callable[[str], None],
+        membership: Membership,
     ) -> None:
         self._dispatcher = dispatcher
         self._attempts = attempts
         self._scores = scores
         self._predictions = predictions
         self._leg = leg
-        self._on_unreachable = on_unreachable
+        self._membership = membership
 
     async def fly(self, flight: Flight, sink: Sink) -> CancelReason | None:
-        """Returns why the client ended the call, where it did so by name. Raises RequestError."""
+        """Returns why the client ended the call, where it did so by name.
+
+        Raises RequestError, CallOutdated.
+        """
         delivery = Delivery(flight, sink, self._dispatcher, self._describe)
         while True:
             match await flight.next_verdict():
@@ -57,7 +80,7 @@ class Pilot:
                     await delivery.end(reason)
                     self._scores.ended(flight, reason, self._dispatcher.clock())
                     return reason
-                case RequestError() as error:
+                case RequestError() | CallOutdated() as error:
                     raise error
 
     async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
@@ -69,8 +92,7 @@ class Pilot:
         try:
             async with flight.attempt(dispatch.attempt):
                 leg = self._leg(flight.call, dispatch)
-                await self._attempts.run(flight, leg, delivery)
-                await delivery.settle()
+                await self._run(flight, leg, delivery)
         except Interrupted:
             return False
         except Recalled:
@@ -83,16 +105,49 @@ class Pilot:
         self._finish(flight)
         return True
 
+    async def _run(self, flight: Flight, leg: Leg, delivery: Delivery) -> None:
+        """Raises AttemptBroken, RequestError, and CallOutdated where another replica or another
+        model is to be tried."""
+        try:
+            await self._attempts.run(flight, leg, delivery)
+        except PromptTooLong as error:
+            if leg.larger_context is None or flight.begun:
+                raise
+            raise CallOutdated(leg.larger_context) from error
+        except Misdirected as error:
+            replica_id = leg.endpoint.replica_id
+            if await self._membership.confirm(replica_id):
+                raise error.verdict from error
+            if flight.begun:
+                raise AttemptBroken("it serves another model now") from error
+            log.warning("request %s: %s: %s", flight.call.request.id, replica_id, error)
+            raise CallOutdated from error
+        await delivery.settle()
+
     def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
         log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
         self._scores.broken()
-        if isinstance(error, (Unreachable, Died)):
-            self._on_unreachable(dispatch.replica_id)
+        self._report(flight, dispatch.replica_id, error)
         cause, retry_after_s = _cause(error)
         failed = AttemptFailed(
             dispatch.request_id, dispatch.attempt, flight.can_move, cause, retry_after_s
         )
         self._dispatcher.tell(failed)
+
+    def _report(self, flight: Flight, replica_id: str, error: AttemptBroken) -> None:
+        """Tells what the failure says about the replica. Raises CallOutdated."""
+        match error:
+            case Died():
+                self._membership.died(replica_id)
+            case Unreachable():
+                self._membership.lost(replica_id)
+                if not flight.begun and not error.was_sent:
+                    # Nothing was sent: the attempt does not count, and the call may go anywhere.
+                    raise CallOutdated from error
+            case Busy() | NotSent():
+                pass
+            case _:
+                self._membership.suspect(replica_id)
 
     def _recalled(self, dispatch: Dispatch) -> None:
         log.warning(
@@ -107,7 +162,8 @@ class Pilot:
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
         return Started(
-            request_id=request.id,
+            request_id=flight.call.name,
+            task=request.task,
             replica_id=replica_id,
             queue_s=started_at - request.arrival,
             predicted_s=flight.predicted.service_s if flight.predicted else None,

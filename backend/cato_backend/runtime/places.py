@@ -115,7 +115,16 @@ def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> P
         log=state_dir() / "logs" / f"replica-{number}.log",
         start_timeout_s=config.engine.start_timeout_s,
     )
-    return Planned(spec, Expected(max_running, model.fim, profile))
+    where = _where(model, place, (max_running, tokens))
+    return Planned(spec, Expected(max_running, model.fim, profile, where))
+
+
+def _where(model: ModelConfig, place: Place, limits: tuple[int, int]) -> str:
+    """What makes a replica as fast as it is, in words: under these its learned law is kept."""
+    engine, hardware = place
+    cores = len(engine.cores) if isinstance(engine, EngineSpec) else 0
+    size = f"{cores} cores, {limits[0]} sequences, {limits[1]} tokens"
+    return " ".join((hardware, model.path, size, model.profile, *model.engine_args))
 
 
 def _path_of(model: ModelConfig) -> str:

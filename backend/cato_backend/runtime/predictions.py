@@ -7,7 +7,6 @@ from collections import defaultdict
 from cato_backend.metrics import Metrics
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.conformal import Conformal
-from cato_backend.prediction.recent import RecentService
 from cato_backend.requests import Request
 from cato_backend.runtime.by_law import LawOfReplica, planned
 from cato_backend.runtime.flight import Flight, Predicted
@@ -16,34 +15,33 @@ from cato_backend.wire.headers import Task
 
 
 class Predictions:
-    """By the replica's profile where it has one, else by the task's recent mean; bounds are learned
-    from the residuals of each task."""
+    """By the replica's learned law; bounds are learned from the residuals of each task."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._recent = RecentService()
         self._laws: dict[str, LawOfReplica] = {}
         self._bounds: dict[tuple[str, Task], Conformal] = {}
         self._times: defaultdict[str, LearnedTimes] = defaultdict(LearnedTimes)
 
     def replica_up(self, load: ReplicaLoad) -> None:
         """A replica takes requests; `load` is what the ledger keeps of it."""
-        self._laws.pop(load.replica_id, None)
-        if load.profile is not None:
-            self._laws[load.replica_id] = LawOfReplica(load.profile, load)
+        self._laws[load.replica_id] = LawOfReplica(load)
+
+    def replica_down(self, replica_id: str) -> None:
+        """It takes no more."""
+        self._laws.pop(replica_id, None)
 
     def times(self, model: str) -> LearnedTimes:
         """How long the model's calls with end-to-end targets take."""
         return self._times[model]
 
     def of(self, request: Request, replica_id: str) -> Predicted | None:
-        """For a request that is dispatched now. None before there is anything to go by."""
+        """For a request that is dispatched now; None where it or the replica has gone since."""
         law = self._laws.get(replica_id)
-        found = None if law is None else law.service_s(request, self._times[request.model])
-        service_s, law_s = found or (self._recent.predict(request.model, request.task), None)
+        service_s = None if law is None else law.service_s(request, self._times[request.model])
         if service_s is None:
             return None
-        return Predicted(service_s, self._bound(request).bound(service_s), replica_id, law_s)
+        return Predicted(service_s, self._bound(request).bound(service_s))
 
     def observe(self, flight: Flight, now: float) -> None:
         """The call's answer is whole."""
@@ -52,19 +50,15 @@ class Predictions:
             return
         promised = first if request.target.e2e_s is None else now
         observed_s = promised - flight.dispatched_at
-        self._recent.observe(request.model, request.task, observed_s)
         if request.target.e2e_s is not None:
             ttft_s, e2e_s = first - request.arrival, now - request.arrival
             times, tokens = self._times[request.model], flight.answer.tokens
             times.observe(planned(request), tokens, ttft_s, e2e_s)
         predicted = flight.predicted
-        if predicted is not None and observed_s > 0 and predicted.service_s > 0:
+        if predicted is not None and observed_s > 0:
             self._compare(request, predicted, observed_s)
 
     def _compare(self, request: Request, predicted: Predicted, observed_s: float) -> None:
-        law = self._laws.get(predicted.replica_id)
-        if law is not None and predicted.law_s is not None:
-            law.observe(request, predicted.law_s, observed_s)
         bound = self._bound(request)
         bound.observe(predicted.service_s, predicted.bound_s, observed_s)
         task = request.task

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-import orjson
+from collections.abc import Callable
+from typing import Protocol
 
 from cato_backend.runtime.answer import Answer, Relayed
-from cato_backend.runtime.chunks import AttemptBroken, believed_tokens, cached_tokens
-from cato_backend.runtime.connections import BadReply
+from cato_backend.runtime.chunks import AttemptBroken
+from cato_backend.runtime.connections import BadReply, Silence
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.upstreams import Reply
+from cato_backend.runtime.whole_answers import whole_answer
 from cato_backend.wire import sse
 
 _TAIL_S = 1.0
-"""For what comes after the finish reason: usage, and the end of the stream."""
+"""For the end of a stream, after the finish reason."""
+_USAGE_S = 10.0
+"""And for the usage before it, where the client asked for it."""
+
+
+_NOTHING = Relayed(b"")
 
 
 class Outlet(Protocol):
@@ -35,74 +39,113 @@ async def relay_stream(flight: Flight, reply: Reply, outlet: Outlet) -> None:
     """Passes on a stream of events. Raises AttemptBroken, MalformedStream, and as `Reply.pour`."""
     answer = flight.answer
     try:
-        await _Pump(answer, outlet).run(reply)
-    except (OSError, BadReply, sse.MalformedStream):
+        await _Pump(answer, outlet, reply.silence_s).run(reply)
+    except (OSError, BadReply, sse.MalformedStream, AttemptBroken):
         # Whatever breaks after the finish reason takes nothing from the answer.
-        if not answer.finished:
+        if not answer.over:
             raise
-    if not answer.finished and not (answer.done and answer.tokens):
-        raise AttemptBroken("its stream ended early")
     if not answer.done and not outlet.take(Relayed(sse.event(sse.DONE))):
         await outlet.settle()
 
 
 async def relay_whole(flight: Flight, reply: Reply, outlet: Outlet) -> None:
     """Passes on an answer in one piece. Raises AttemptBroken, and as `Reply.read_all`."""
-    data = await reply.read_all()
-    try:
-        value: Any = orjson.loads(data)
-        usage: Mapping[str, Any] = value.get("usage") or {}
-        prompt, tokens = usage.get("prompt_tokens"), int(usage.get("completion_tokens") or 0)
-        cached = cached_tokens(usage)
-    except (orjson.JSONDecodeError, AttributeError, TypeError, ValueError) as error:
-        raise AttemptBroken("its answer is no OpenAI object") from error
-    if not isinstance(value.get("choices"), list):
-        raise AttemptBroken("its answer has no choices")
-    flight.answer.prompt_tokens = believed_tokens(prompt)
-    flight.answer.cached_tokens = cached
-    if not outlet.take(Relayed(data, tokens, flight.answer.prompt_tokens, cached)):
+    relayed = whole_answer(await reply.read_all(), reply.content_type)
+    flight.answer.prompt_tokens = relayed.prompt_tokens
+    flight.answer.cached_tokens = relayed.cached_tokens
+    if not outlet.take(relayed):
         await outlet.settle()
 
 
 class _Pump:
     """Moves events from a reply to an outlet."""
 
-    def __init__(self, answer: Answer, outlet: Outlet) -> None:
+    def __init__(self, answer: Answer, outlet: Outlet, silence_s: float) -> None:
         self._answer = answer
         self._outlet = outlet
+        self._silence_s = silence_s
+        self._clock = asyncio.get_running_loop().time
+        self._spoke = False
+        """Whether a token has come, in this attempt."""
+        self._quiet_since: float | None = None
+        """When the first of those reads came that have brought no token since the last one."""
         self._reader = sse.EventReader()
+        self._has_events = False
         self._unsettled = False
         self._error: Exception | None = None
 
     async def run(self, reply: Reply) -> None:
-        """To the stream's end. Raises TimeoutError where that is overdue."""
+        """To the stream's end. Raises AttemptBroken where the answer is not whole then, and
+        TimeoutError where the end is overdue."""
+        answer = self._answer
+        more = await self._move(reply, None, lambda: answer.over)
+        if not answer.over:
+            await self._end(reply)
+        if more and answer.awaits_usage:
+            more = await self._move(reply, _USAGE_S, lambda: not answer.awaits_usage)
+        if more:
+            await self._move(reply, _TAIL_S, lambda: False)
+
+    async def _move(self, reply: Reply, limit_s: float | None, reached: Callable[[], bool]) -> bool:
+        """Moves events until that is reached, or the reply has ended; whether more may come."""
+        ends_at = None if limit_s is None else self._clock() + limit_s
         more = True
-        while more:
-            async with asyncio.timeout(_TAIL_S if self._answer.finished else None):
+        while more and not reached():
+            async with asyncio.timeout_at(ends_at):
                 more = await reply.pour(self._take)
-            if self._unsettled:
-                self._unsettled = False
-                await self._outlet.settle()
-            if self._error is not None:
-                raise self._error
+            await self._settle()
+        return more
+
+    async def _end(self, reply: Reply) -> None:
+        """The reply has ended before its answer was whole, or so it seems."""
+        self._relay(self._reader.end())
+        await self._settle()
+        if not self._has_events:
+            raise AttemptBroken(f"it sent no event ({reply.content_type})")
+        if not self._answer.over:
+            raise AttemptBroken("its stream ended early")
+
+    async def _settle(self) -> None:
+        if self._unsettled:
+            self._unsettled = False
+            await self._outlet.settle()
+        if self._error is not None:
+            raise self._error
 
     def _take(self, data: bytes) -> bool:
         """Keeps any error for `run` to raise: whoever calls with the bytes cannot do anything."""
         try:
-            self._pass_on(data)
+            self._relay(self._reader.feed(data))
         except Exception as error:  # noqa: BLE001
             self._error = error
-        return not (self._unsettled or self._error or self._answer.finished)
+        return not (self._unsettled or self._error or self._answer.over)
 
-    def _pass_on(self, data: bytes) -> None:
+    def _relay(self, events: list[sse.Event]) -> None:
         """What one read brought in one piece: a gateway that lags catches up by it."""
         pieces: list[Relayed] = []
         try:
-            for event in self._reader.feed(data):
-                pieces.append(self._answer.take(event))  # noqa: PERF401 - those before an error count
-        finally:
-            if pieces and not self._outlet.take(pieces[0] if len(pieces) == 1 else _joined(pieces)):
+            for event in events:
+                if self._answer.done:
+                    break
+                pieces.append(self._answer.take(event))
+        finally:  # What came before an error counts.
+            relayed = _NOTHING if not pieces else pieces[0] if len(pieces) == 1 else _joined(pieces)
+            if pieces and not self._outlet.take(relayed):
                 self._unsettled = True
+        if pieces:
+            self._has_events = True
+        if relayed.tokens:
+            self._spoke, self._quiet_since = True, None
+        elif self._spoke:
+            self._check_stalled()
+
+    def _check_stalled(self) -> None:
+        """Comments alone are a keep-alive before the first token, and none after it for ever."""
+        now = self._clock()
+        if self._quiet_since is None:
+            self._quiet_since = now
+        if now - self._quiet_since > self._silence_s and not self._answer.over:
+            raise Silence(f"no token came for {self._silence_s:g} s")
 
 
 def _joined(pieces: list[Relayed]) -> Relayed:
@@ -111,4 +154,5 @@ def _joined(pieces: list[Relayed]) -> Relayed:
         sum(piece.tokens for piece in pieces),
         next((p.prompt_tokens for p in reversed(pieces) if p.prompt_tokens is not None), None),
         next((p.cached_tokens for p in reversed(pieces) if p.cached_tokens is not None), None),
+        any(piece.shows for piece in pieces),
     )

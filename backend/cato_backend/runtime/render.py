@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.runtime.calls import Call, Infill, Kind
 from cato_backend.runtime.facts import Leg, ModelFacts
@@ -65,20 +67,24 @@ def prompt_text(
 ) -> str:
     """The prompt as its model will read it, for the prefix index; empty where it is not one text.
 
-    A chat's template is not known here, but what it lays around each message is always the same.
+    A chat's template is not known here, but what it lays around each message is always the same,
+    and it puts the tools in front.
     """
     if infill is not None:
         limit = max_prompt_tokens(facts, max_tokens)
         return _rendered(infill, facts.fim, limit, _steady(ratio)).text
     if kind is Kind.CHAT:
-        return "".join(f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
+        tools = orjson.dumps(body["tools"]).decode() if body.get("tools") else ""
+        said = (f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
+        return tools + "".join(said)
     prompt = body["prompt"]
     return prompt if isinstance(prompt, str) else ""
 
 
 def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
-    body: dict[str, Any] = {**call.body, "model": leg.endpoint.upstream_model}
+    name = call.request.adapter or leg.endpoint.upstream_model
+    body: dict[str, Any] = {**call.body, "model": name}
     if leg.endpoint.takes_priority:
         body["priority"] = leg.priority
     if call.streams:

@@ -6,6 +6,9 @@ in play (vLLM holds back text that may become one, after it has sent its ids), a
 continued from its text instead. A chat has no such text, for only its replica knows its template.
 
 Log probabilities go on unseen from ids: they are those of the same tokens behind the same ones.
+
+A chat that is reasoning or calling a tool is not continued: the continuation is plain text, which
+no parser of the engine would sort into its fields.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ _UNRESUMABLE = (
 
 def can_resume(call: Call, answer: Answer) -> bool:
     """Whether enough is known of what was sent."""
-    if not call.request.resumable or not call.streams:
+    if not (call.request.resumable and call.streams and answer.is_in_text):
         return False
     if call.body.get("logprobs") is not None:
         return call.kind is Kind.COMPLETION and _by_ids(call.body, answer)

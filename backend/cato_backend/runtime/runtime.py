@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
-from cato_backend.profile_files.profile import Profile
-from cato_backend.runtime.attempt import Attempts, NotSent
+from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Ended, Flight
 from cato_backend.runtime.history import History
+from cato_backend.runtime.law_gauges import LawGauges
+from cato_backend.runtime.law_keeper import LawKeeper
+from cato_backend.runtime.members import Members
+from cato_backend.runtime.namespaces import Namespaces
 from cato_backend.runtime.outcomes import Scorekeeper
-from cato_backend.runtime.pilot import Pilot
+from cato_backend.runtime.pilot import Membership, Pilot
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
     Cancelled,
-    Dispatch,
     OthersRunning,
     OutlierRecord,
-    Probed,
-    ReplicaDown,
-    ReplicaDraining,
+    ProbeEvent,
     ReplicaLoad,
-    ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrialEnded,
 )
 from cato_backend.wire.headers import CancelReason
-
-_LAST = 2**31 - 1
-"""The engine's priority of what nobody waits for."""
 
 
 class Runtime:
@@ -49,6 +46,7 @@ class Runtime:
         attempts: Attempts,
         metrics: Metrics,
         clock: Clock = monotonic,
+        laws: LawKeeper | None = None,
     ) -> None:
         self.catalog = catalog
         self.metrics = metrics
@@ -59,46 +57,51 @@ class Runtime:
         self.history = History()
         """Calls that have ended."""
         self.workflows = Workflows()
+        self._namespaces = Namespaces()
         self.scores = Scorekeeper(metrics, self.history)
         self.predictions = Predictions(metrics)
-        self._endpoints: dict[str, Endpoint] = {}
-        self._on_unreachable: Callable[[str], None] = self.remove_replica
+        self.law_gauges = LawGauges(metrics.registry)
+        self.laws = laws or LawKeeper(None, clock, time.time)
+        self.members = Members(self._dispatcher, catalog, self.predictions, self.laws)
+        self._membership: Membership | None = None
+        self._ended: RequestError | None = None
         self._pilot = Pilot(
             self._dispatcher,
             attempts,
             self.scores,
             self.predictions,
-            self._leg,
-            self._unreachable,
+            self.members.leg,
+            self,
         )
 
     # -- replicas ------------------------------------------------------------------------------
 
-    def add_replica(
-        self,
-        endpoint: Endpoint,
-        facts: ModelFacts,
-        max_running: int,
-        profile: Profile | None = None,
-    ) -> None:
-        """A replica is healthy and its model known."""
-        self.catalog.learn(facts)
-        self._endpoints[endpoint.replica_id] = endpoint
-        self._dispatcher.tell(ReplicaUp(endpoint.replica_id, facts.name, max_running, profile))
-        self.predictions.replica_up(self.replicas()[-1])
+    def join(self, membership: Membership) -> None:
+        """Sets the receiver of what requests find out about replicas."""
+        self._membership = membership
 
-    def drain_replica(self, replica_id: str) -> None:
-        """A replica gets nothing new; what runs on it may finish."""
-        self._dispatcher.tell(ReplicaDraining(replica_id))
+    def lost(self, replica_id: str) -> None:
+        """Handles a replica to which no connection could be opened."""
+        if self._membership is None:
+            self.members.remove(replica_id)
+        else:
+            self._membership.lost(replica_id)
 
-    def remove_replica(self, replica_id: str) -> None:
-        """A replica is gone; what ran on it moves."""
-        if self._endpoints.pop(replica_id, None) is not None:
-            self._dispatcher.tell(ReplicaDown(replica_id))
+    def died(self, replica_id: str) -> None:
+        """Handles a replica whose connections broke and that refuses new ones."""
+        if self._membership is None:
+            self.members.remove(replica_id)
+        else:
+            self._membership.died(replica_id)
 
-    def on_unreachable(self, listener: Callable[[str], None]) -> None:
-        """`listener` is told the id of each replica that could not be connected to."""
-        self._on_unreachable = listener
+    def suspect(self, replica_id: str) -> None:
+        """Handles a replica that broke an attempt off."""
+        if self._membership is not None:
+            self._membership.suspect(replica_id)
+
+    async def confirm(self, replica_id: str) -> bool:
+        """Describes a replica again; returns whether it is up and serves what it served."""
+        return self._membership is None or await self._membership.confirm(replica_id)
 
     def watch(self, watcher: Watcher) -> None:
         """`watcher` is told all that the scheduler is told, and what it decides."""
@@ -116,17 +119,13 @@ class Runtime:
         """Whether a replica that is up is ejected, and why. Raises KeyError."""
         return self._dispatcher.scheduler.outlier_record(replica_id)
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The replicas that are up, as HTTP clients see them."""
-        return tuple(self._endpoints.values())
+    def probe(self, event: ProbeEvent) -> None:
+        """Something happened to a calibration's request."""
+        self._dispatcher.tell(event)
 
-    def endpoint(self, replica_id: str) -> Endpoint | None:
-        """One replica as HTTP clients see it; None where it is not up."""
-        return self._endpoints.get(replica_id)
-
-    def probed(self, replica_id: str, seconds: float | None) -> None:
-        """A probe of a replica has been answered after so long; None: not by a token."""
-        self._dispatcher.tell(Probed(replica_id, seconds))
+    def synthetic_trial_ended(self, replica_id: str, seconds: float | None) -> None:
+        """A synthetic trial of a replica has ended after so long; None: not by a token."""
+        self._dispatcher.tell(SyntheticTrialEnded(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""
@@ -149,11 +148,22 @@ class Runtime:
 
     # -- calls ---------------------------------------------------------------------------------
 
+    def end(self, error: RequestError) -> None:
+        """Ends every call with the error, and each that is still to come."""
+        self._ended = error
+        for flight in self._dispatcher.flights():
+            self._dispatcher.tell(Cancelled(flight.call.request.id))
+            flight.post(error)
+
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serves one call into `sink`; why the client ended it, where it did so by name.
 
-        Raises RequestError; cancel the task to end the call.
+        Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
+        task to end the call.
         """
+        if self._ended is not None:
+            raise self._ended
+        call = self._private(call)
         request, flight = call.request, Flight(call)
         self._dispatcher.enter(flight)
         self._dispatcher.tell(Submitted(request))
@@ -172,19 +182,22 @@ class Runtime:
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""
-        flights = self._dispatcher.find(request_id)
-        if not flights or flights[0].call.request.origin.tenant != tenant:
+        flights = self._dispatcher.find(self._namespaces.internal(tenant, request_id))
+        if not flights:
             raise NotFound(f"request {request_id!r} is not live", param="id")
         for flight in flights:
             self._dispatcher.tell(Cancelled(flight.call.request.id))
             flight.post(Ended(reason))
 
-    def _leg(self, call: Call, dispatch: Dispatch) -> Leg:
-        model, endpoint = call.request.model, self._endpoints.get(dispatch.replica_id)
-        if endpoint is None:
-            raise NotSent("it is gone")
-        priority = _LAST if call.request.warm else dispatch.priority
-        return Leg(endpoint, self.catalog.facts(model), self.catalog.ratio(model), priority)
-
-    def _unreachable(self, replica_id: str) -> None:
-        self._on_unreachable(replica_id)
+    def _private(self, call: Call) -> Call:
+        """The call under an id that no other tenant's has."""
+        request, tenant = call.request, call.request.origin.tenant
+        if not tenant:
+            return call
+        internal = self._namespaces.internal
+        return replace(
+            call,
+            request=replace(request, id=internal(tenant, request.id)),
+            group=call.group and internal(tenant, call.group),
+            client_id=request.id,
+        )

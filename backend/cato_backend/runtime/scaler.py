@@ -12,6 +12,7 @@ from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, mak
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
 from cato_backend.runtime.fleet import Fleet
+from cato_backend.runtime.learned_profiles import kept_profile, usual_profile
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ReplicaLoad
@@ -62,6 +63,9 @@ class Scaler:
         self._stop_drained(now)
         ready, starting = self._ready(), self._starting()
         self._count(len(ready), len(starting), now)
+        found = usual_profile(ready)
+        if found is not None:
+            self._provisioner.learned(found)
         state = FleetState(
             ready=len(ready),
             starting=len(starting),
@@ -129,7 +133,7 @@ class Scaler:
         left = max(0, count - len(starting))
         for replica in sorted(ready, key=lambda r: (r.outstanding_tokens, r.running))[:left]:
             self._draining[replica.replica_id] = now + self._drain_s
-            self._runtime.drain_replica(replica.replica_id)
+            self._runtime.members.drain(replica.replica_id)
             text = f"drains {replica.running} requests, gets no more, and is stopped then"
             self._listener.on_note(replica.replica_id, text)
 
@@ -162,10 +166,13 @@ def make_scaler(
 ) -> Scaler:
     """For the one local model of the configuration, all of whose places are planned.
 
-    Raises ConfigError where its profile is not known: without one there is nothing to plan by.
+    It plans by what was learned of such replicas, else by the profile. Raises ConfigError where
+    neither is known: there is nothing to plan by.
     """
     model, wanted = config.models[0].name, config.provisioning
-    profile = planned[0].expected.profile
+    expected = planned[0].expected
+    kept = runtime.laws.recall(model, expected.place)
+    profile = kept_profile(model, expected.profile, kept) or expected.profile
     if profile is None:
         raise ConfigError.of(
             "models.0.profile", "", f"a latency profile of {model}: make one with `cato profile`"

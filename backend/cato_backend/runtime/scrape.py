@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import aiohttp
 
+from cato_backend.replicas.asking import read_bounded
 from cato_backend.replicas.engine_metrics import EngineLoad, Problem, read_load
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
@@ -18,7 +19,6 @@ from cato_backend.runtime.runtime import Runtime
 _LOOKS = 3
 """In a row that must show others: one alone may have caught ours as they came or went."""
 _TIMEOUT = aiohttp.ClientTimeout(total=2)
-_MOST_BYTES = 4 * 1024 * 1024
 _PAGE = "/metrics"
 
 
@@ -58,7 +58,7 @@ class Scraper:
         """Until cancelled; the replicas are asked one after the other, evenly over the interval."""
         async with asyncio.TaskGroup() as looks:
             while True:
-                endpoints = [e for e in self._runtime.endpoints() if e.speaks_vllm]
+                endpoints = [e for e in self._runtime.members.endpoints() if e.speaks_vllm]
                 self._forget_others_than({e.replica_id for e in endpoints})
                 for endpoint in endpoints:
                     looks.create_task(self._look(endpoint))
@@ -68,7 +68,7 @@ class Scraper:
 
     async def _look(self, endpoint: Endpoint) -> None:
         before = self._ours(endpoint.replica_id)
-        load = await self._load(endpoint)
+        load = await engine_load(self._session, endpoint)
         after = self._ours(endpoint.replica_id)
         if before is None or after is None:
             return
@@ -77,18 +77,6 @@ class Scraper:
         self._runtime.others_running(
             endpoint.replica_id, others.look(load.requests, max(before, after))
         )
-
-    async def _load(self, endpoint: Endpoint) -> EngineLoad:
-        headers = {"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
-        try:
-            async with self._session.get(
-                endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT
-            ) as reply:
-                if reply.status == 200:
-                    return read_load(await _page(reply))
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            pass
-        return EngineLoad(problems=((_PAGE, Problem.UNREADABLE),))
 
     def _report(self, replica_id: str, load: EngineLoad) -> None:
         metrics = self._runtime.metrics
@@ -103,7 +91,7 @@ class Scraper:
 
     def _ours(self, replica_id: str) -> int | None:
         load = self._runtime.replica(replica_id)
-        return None if load is None else load.running
+        return None if load is None else load.running + len(load.probes)
 
     def _forget_others_than(self, replica_ids: set[str]) -> None:
         for replica_id in self._others.keys() - replica_ids:
@@ -111,9 +99,13 @@ class Scraper:
             self._runtime.metrics.kv_usage.remove(replica_id)
 
 
-async def _page(reply: aiohttp.ClientResponse) -> bytes:
-    """The body, up to a bound: the rest of a longer one is not read."""
+async def engine_load(session: aiohttp.ClientSession, endpoint: Endpoint) -> EngineLoad:
+    """What a replica that speaks as vLLM does says of its own load."""
+    headers = {"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
     try:
-        return await reply.content.readexactly(_MOST_BYTES)
-    except asyncio.IncompleteReadError as end:
-        return end.partial
+        async with session.get(endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT) as reply:
+            if reply.status == 200:
+                return read_load(await read_bounded(reply))
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        pass
+    return EngineLoad(problems=((_PAGE, Problem.UNREADABLE),))

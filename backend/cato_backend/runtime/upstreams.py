@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from cato_backend.runtime.connections import Connection, Take
+from cato_backend.runtime.connections import Connection, Silence, Take
+from cato_backend.runtime.liveness import Liveness
+from cato_backend.runtime.pool import Pool
 
-_CONNECT_S = 5.0
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits of connections, in seconds."""
+
+    connect_s: float = 2.0
+    """For a new connection, TLS included. TCP repeats a lost SYN after one second."""
+    keepalive_s: float = 4.0
+    """An idle connection is closed after this: below the limit of uvicorn and Node.js (5 s)."""
+    stale_s: float = 2.0
+    """Within this time a kept connection shows whether it is alive. One that its peer has closed
+    says so after a round trip, and one that brings no headers of a stream has lost its peer."""
+    liveness: Liveness = field(default_factory=Liveness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,14 @@ class _Server:
     authority: str
 
 
+class CannotConnect(OSError):
+    """No connection could be opened. `was_sent`: the request went out before, on a kept one."""
+
+    def __init__(self, message: str, *, was_sent: bool = False) -> None:
+        super().__init__(message)
+        self.was_sent = was_sent
+
+
 class Reply:
     """A reply whose status is known. `release` must follow."""
 
@@ -32,7 +58,9 @@ class Reply:
         self._server = server
         self._connection = connection
         self.status = connection.status
-        self.retry_after = connection.retry_after
+        self.content_type = connection.head.content_type
+        self.retry_after = connection.head.retry_after
+        self.silence_s = connection.silence_s
 
     async def pour(self, take: Take) -> bool:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
@@ -48,24 +76,42 @@ class Reply:
 
 
 class Upstreams:
-    """Opens connections as they are needed, and keeps them for as long as the replica does."""
+    """Opens connections as they are needed, and keeps them for a while."""
 
-    def __init__(self) -> None:
-        self._idle: defaultdict[_Server, list[Connection]] = defaultdict(list)
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._pools: defaultdict[_Server, Pool] = defaultdict(Pool)
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], silence_s: float
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        silence_s: float,
+        *,
+        streams: bool = False,
     ) -> Reply:
         """The reply to JSON. `silence_s`: how long it may send nothing before it counts as broken.
 
-        Raises OSError where the replica cannot be connected to, else as `Reply.pour`.
+        A request that was sent on a kept connection and of whose reply not a byte came is sent
+        once more, on a new connection: most likely the peer had closed the kept one, or is no
+        longer reached by it. On a new connection a request is sent once: what was sent may be what
+        the replica died of, and the scheduler knows how often and where to try again. `streams`:
+        the reply's headers are not expected to wait for the whole answer.
+
+        Raises CannotConnect where the replica cannot be connected to, else as `Reply.pour`.
         """
         server, path = _split(url)
         request = _request(server, path, body, headers)
-        # A kept connection that is lost before the reply is not tried anew: what was sent may be
-        # what the replica died of. The scheduler knows how often and where to try again.
-        connection = self._kept(server) or await _open(server)
-        return await self._ask(server, connection, request, silence_s)
+        kept = self._pools[server].take()
+        if kept is not None:
+            reply = await self._ask_kept(server, kept, request, silence_s, streams)
+            if reply is not None:
+                return reply
+            log.debug("a kept connection to %s was dead", server.authority)
+            self._pools[server].close()  # The others are most likely dead, too.
+        connection = await self._open(server, was_sent=kept is not None)
+        return await self._ask(server, connection, request, silence_s, streams)
 
     async def is_listening(self, url: str) -> bool:
         """Whether connections are accepted there. Where it cannot be told at once, they may be."""
@@ -85,43 +131,82 @@ class Upstreams:
 
     def take_back(self, server: _Server, connection: Connection) -> None:
         """The connection's request is over."""
-        if connection.done():
-            self._idle[server].append(connection)
+        if connection.keep(self._timeouts.keepalive_s):
+            self._pools[server].put(connection)
 
     def close(self) -> None:
         """Closes what is idle."""
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.close()
-        self._idle.clear()
+        for pool in self._pools.values():
+            pool.close()
+
+    async def _ask_kept(
+        self, server: _Server, kept: Connection, request: bytes, silence_s: float, streams: bool
+    ) -> Reply | None:
+        """The reply; None where the connection turns out to be dead."""
+        clock = asyncio.get_running_loop().time
+        limit_s, sent_at = silence_s, clock()
+        if streams:
+            limit_s = min(silence_s, self._pools[server].header_limit_s(self._timeouts.stale_s))
+        try:
+            reply = await self._ask(server, kept, request, limit_s, streams)
+        except OSError as error:
+            hurried = limit_s < silence_s
+            if kept.answered or not self._was_dead(error, clock() - sent_at, hurried):
+                raise
+            return None
+        if reply.status == HTTPStatus.REQUEST_TIMEOUT:
+            reply.release()  # The peer gave up the idle connection as the request was sent.
+            return None
+        kept.silence_s = reply.silence_s = silence_s
+        return reply
+
+    def _was_dead(self, error: OSError, waited_s: float, hurried: bool) -> bool:
+        """Whether an error before the first byte says that the kept connection was dead already."""
+        if isinstance(error, Silence):
+            return hurried
+        if isinstance(error, ConnectionError):
+            # Later than that, the peer has been at work, and may have died of it.
+            return waited_s <= self._timeouts.stale_s
+        return True  # TCP's time-out: what was sent was never acknowledged.
 
     async def _ask(
-        self, server: _Server, connection: Connection, request: bytes, silence_s: float
+        self,
+        server: _Server,
+        connection: Connection,
+        request: bytes,
+        silence_s: float,
+        streams: bool,
     ) -> Reply:
+        clock = asyncio.get_running_loop().time
+        sent_at = clock()
         connection.send(request, silence_s)
         try:
             await connection.headers()
         except BaseException:
-            connection.done()
+            connection.close()
             raise
+        if streams:
+            self._pools[server].observe_headers(clock() - sent_at)
         return Reply(self, server, connection)
 
-    def _kept(self, server: _Server) -> Connection | None:
-        idle = self._idle[server]
-        while idle:
-            connection = idle.pop()
-            if connection.usable:
-                return connection
-        return None
-
-
-async def _open(server: _Server) -> Connection:
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(_CONNECT_S):
-        _, connection = await loop.create_connection(
-            Connection, server.host, server.port, ssl=server.tls or None
-        )
-    return connection
+    async def _open(self, server: _Server, *, was_sent: bool) -> Connection:
+        loop = asyncio.get_running_loop()
+        limit_s = self._timeouts.connect_s
+        try:
+            async with asyncio.timeout(limit_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._timeouts.liveness),
+                    server.host,
+                    server.port,
+                    ssl=server.tls or None,
+                )
+        except TimeoutError as error:
+            said = f"no connection to {server.authority} in {limit_s:g} s"
+            raise CannotConnect(said, was_sent=was_sent) from error
+        except OSError as error:
+            said = f"{type(error).__name__}: {error}"
+            raise CannotConnect(said, was_sent=was_sent) from error
+        return connection
 
 
 @lru_cache(maxsize=1024)

@@ -89,11 +89,13 @@ class WakeAt(NamedTuple):
     time: float
 
 
-class Probe(NamedTuple):
-    """Ask the replica for one token of a short prompt, in place of an earlier probe that has not
-    been answered; Probed follows. So that no client has to wait for a replica that hangs."""
+class SyntheticTrial(NamedTuple):
+    """Ask the replica for one token of a short prompt, in place of an earlier trial that has not
+    been answered; SyntheticTrialEnded follows. No client has to wait for a replica that hangs."""
 
     replica_id: str
 
 
-Decision: TypeAlias = Dispatch | Abort | Recall | Reject | Eject | Reinstate | Probe | WakeAt
+Decision: TypeAlias = (
+    Dispatch | Abort | Recall | Reject | Eject | Reinstate | SyntheticTrial | WakeAt
+)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
 
@@ -76,10 +77,31 @@ class ReplicaUp(NamedTuple):
     max_running: int
     profile: Profile | None = None
     """What it can do; None where nothing is known of it."""
+    kept: KeptLaw | None = None
+    """What was learned of its law before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: tuple[str, ...] = ()
+    """Further names that it serves, such as those of LoRA adapters."""
+
+
+class ReplicaChanged(NamedTuple):
+    """A replica serves the same model with another context, or under other names."""
+
+    replica_id: str
+    context: int | None
+    adapters: tuple[str, ...]
 
 
 class ReplicaDraining(NamedTuple):
-    """A replica finishes what runs on it and gets nothing new; ReplicaDown follows."""
+    """A replica finishes what runs on it and gets nothing new; ReplicaDown or ReplicaResumed
+    follows."""
+
+    replica_id: str
+
+
+class ReplicaResumed(NamedTuple):
+    """A replica that was draining takes requests again."""
 
     replica_id: str
 
@@ -97,12 +119,43 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
-class Probed(NamedTuple):
-    """A Probe has been answered."""
+class SyntheticTrialEnded(NamedTuple):
+    """A SyntheticTrial has been answered."""
 
     replica_id: str
     seconds: float | None
     """After so long, by a token; None where it was answered by anything else."""
+
+
+class ProbeSent(NamedTuple):
+    """A calibration sent a request to a replica. Probes teach its law; they are not in the ledger,
+    take no slot, and are ended before a request has to wait for them."""
+
+    replica_id: str
+    name: str
+    """Unique on the replica."""
+    uncached_tokens: int
+    cached_tokens: int
+    alone: bool
+    """Whether it is the only one of its round."""
+
+
+class ProbeProgressed(NamedTuple):
+    """A replica sent `tokens` more output tokens of this probe; the counts of its prompt come with
+    the first."""
+
+    replica_id: str
+    name: str
+    tokens: int
+    uncached_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class ProbeEnded(NamedTuple):
+    """A probe is over, however it ended."""
+
+    replica_id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +170,15 @@ Event: TypeAlias = (
     | AttemptFailed
     | Cancelled
     | ReplicaUp
+    | ReplicaChanged
     | ReplicaDraining
+    | ReplicaResumed
     | ReplicaDown
     | OthersRunning
-    | Probed
+    | SyntheticTrialEnded
+    | ProbeSent
+    | ProbeProgressed
+    | ProbeEnded
     | Woke
 )
+ProbeEvent: TypeAlias = ProbeSent | ProbeProgressed | ProbeEnded

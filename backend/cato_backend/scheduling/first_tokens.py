@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.service import ServiceModel
-from cato_backend.scheduling.outliers import PROBE_TOKENS
+from cato_backend.scheduling.outliers import TRIAL_TOKENS
 from cato_backend.scheduling.replica import Attempt
 
 _REMEMBERED = 64
@@ -42,8 +42,8 @@ class FirstTokens:
     def __init__(self) -> None:
         self._of_replica: dict[str, deque[FirstToken]] = {}
         self._latest: deque[FirstToken] = deque(maxlen=_REMEMBERED)
-        self._probes: dict[str, float] = {}
-        """By replica, the seconds that its latest probe took."""
+        self._trials: dict[str, float] = {}
+        """By replica, the seconds that its latest synthetic trial took."""
 
     def observe(self, attempt: Attempt, now: float) -> None:
         """The attempt's first token has come now."""
@@ -52,21 +52,21 @@ class FirstTokens:
         self._of_replica.setdefault(replica_id, deque(maxlen=_REMEMBERED)).append(seen)
         self._latest.append(seen)
 
-    def probed(self, replica_id: str, seconds: float) -> None:
-        """The replica has answered a probe after so long."""
-        self._probes[replica_id] = seconds
+    def tried(self, replica_id: str, seconds: float) -> None:
+        """The replica has answered a synthetic trial after so long."""
+        self._trials[replica_id] = seconds
 
     def forget(self, replica_id: str) -> None:
         """The replica has gone; one of the same name may be another."""
         self._of_replica.pop(replica_id, None)
-        self._probes.pop(replica_id, None)
+        self._trials.pop(replica_id, None)
 
     def expected_s(
         self, replica_id: str, work: int, law_s: float, *, profiled: bool
     ) -> float | None:
         """The longest that so much work should take there: by the replica's own first tokens, else
         by those of the model's other replicas, and as much slower as the few of its own and its
-        probe were; None where too few have come.
+        synthetic trial were; None where too few have come.
 
         `law_s` is what the replica's step law says; it counts beside what was seen elsewhere if the
         replica has a profile, and beside anything for work that is larger by far.
@@ -78,8 +78,8 @@ class FirstTokens:
         if len(others) < _ENOUGH:
             return None
         shown = [(each.work, each.seconds) for each in own]
-        if replica_id in self._probes:
-            shown.append((PROBE_TOKENS, self._probes[replica_id]))
+        if replica_id in self._trials:
+            shown.append((TRIAL_TOKENS, self._trials[replica_id]))
         slower = max((s / max(_LEAST_S, _usual_s(others, w, 0.0)) for w, s in shown), default=1.0)
         expected_s = max(1.0, slower) * _usual_s(others, work, law_s)
         return max(expected_s, law_s) if profiled else expected_s

@@ -6,7 +6,8 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from cato_backend.scheduling.replica import Attempt, ReplicaLoad
+from cato_backend.requests import Request
+from cato_backend.scheduling.replica import Attempt, ReplicaLoad, needed_context
 
 
 @dataclass(slots=True)
@@ -16,6 +17,8 @@ class _Model:
     replicas: dict[str, ReplicaLoad] = field(default_factory=dict[str, ReplicaLoad])
     with_room: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
     """By id, so that a policy's ties fall the same way in every run."""
+    least_context: int | None = None
+    """The smallest context among them; None where none of them tells it."""
     accepting: int = 0
     slots: int = 0
     running: int = 0
@@ -37,6 +40,13 @@ class Ledger:
         model.accepting += 1
         model.slots += replica.max_running
         self._list(replica)
+        _compare_contexts(model)
+
+    def change_replica(self, replica_id: str, context: int | None, names: tuple[str, ...]) -> None:
+        """The replica has another context, or serves other names."""
+        replica = self._replicas[replica_id]
+        replica.context, replica.adapters = context, frozenset(names)
+        _compare_contexts(self._models[replica.model])
 
     def drain_replica(self, replica_id: str) -> None:
         """The replica takes nothing new from now on."""
@@ -46,6 +56,14 @@ class Ledger:
         self._unlist(replica)
         replica.draining = True
         self._models[replica.model].accepting -= 1
+
+    def resume_replica(self, replica_id: str) -> None:
+        """The replica takes requests again."""
+        replica = self._replicas[replica_id]
+        if replica.draining:
+            replica.draining = False
+            self._models[replica.model].accepting += 1
+            self._list(replica)
 
     def set_others(self, replica_id: str, others: int) -> None:
         """Other clients have so many requests on the replica."""
@@ -78,6 +96,7 @@ class Ledger:
         model = self._models[replica.model]
         model.slots -= replica.max_running
         del self._replicas[replica_id], model.replicas[replica_id]
+        _compare_contexts(model)
         return lost
 
     def has_replica(self, replica_id: str) -> bool:
@@ -100,6 +119,20 @@ class Ledger:
         """Every model that has or had a replica."""
         return self._models.keys()
 
+    def serves_request(self, request: Request, emitted: int) -> bool:
+        """Whether any replica takes this request, now or when it has room again."""
+        if self.fits_everywhere(request, emitted):
+            return self.serves(request.model)
+        replicas = self.of_model(request.model).values()
+        return any(not each.draining and each.fits(request, emitted) for each in replicas)
+
+    def fits_everywhere(self, request: Request, emitted: int) -> bool:
+        """Whether no replica of its model is unfit for the request; quick where all are alike."""
+        model = self._models.get(request.model)
+        least = model.least_context if model is not None else None
+        is_small = least is None or needed_context(request, emitted) <= least
+        return is_small and not request.adapter
+
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """Every replica's load, in the order in which they came up."""
         return tuple(self._replicas.values())
@@ -118,6 +151,10 @@ class Ledger:
         if group is None or not group.slots:
             return 1.0
         return min(1.0, group.running / group.slots)
+
+    def slots(self, model: str) -> int:
+        """Requests that the model's replicas may run at once, all together."""
+        return self._models[model].slots if model in self._models else 0
 
     def attempt(self, request_id: str) -> Attempt | None:
         """The attempt that runs for this request."""
@@ -201,3 +238,8 @@ class Ledger:
 
 def _by_id(replica: ReplicaLoad) -> str:
     return replica.replica_id
+
+
+def _compare_contexts(model: _Model) -> None:
+    known = (r.context for r in model.replicas.values() if r.context is not None)
+    model.least_context = min(known, default=None)

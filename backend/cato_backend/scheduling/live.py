@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Request
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.documents import DocumentIndex
-from cato_backend.scheduling.events import Progressed
+from cato_backend.scheduling.events import ProbeEvent, Progressed
+from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.health import Health
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import Limits
@@ -35,6 +38,8 @@ class LiveRequests:
         self.health = Health(limits.outliers, self.ledger)
         self.troubles = Troubles(limits.max_attempts)
         self.documents = DocumentIndex()
+        self.fairness = defaultdict[str, Fairness](Fairness)
+        """Shares of each model's replicas."""
         self._prefixes = PrefixIndex()
         self.fleet = FleetView(self.ledger, self._prefixes)
 
@@ -47,6 +52,11 @@ class LiveRequests:
         return attempt if attempt is not None and attempt.number == number else None
 
     # -- requests ------------------------------------------------------------------------------
+
+    def enter(self, request: Request) -> None:
+        """A request has come."""
+        self.documents.add(request)
+        self.fairness[request.model].enter(request.origin, self.fleet.now)
 
     def enqueue(self, waiting: Waiting) -> None:
         """Queues a request, where the policy puts it."""
@@ -62,6 +72,7 @@ class LiveRequests:
     def end(self, request: Request) -> None:
         """A request that is neither queued nor on a replica is over."""
         self.documents.remove(request)
+        self.fairness[request.model].leave(request.origin, self.fleet.now)
         self.troubles.forget(request.id)
 
     def open(self, waiting: Waiting, place: Place, *, trial: bool = False) -> Attempt:
@@ -82,6 +93,9 @@ class LiveRequests:
             avoid=waiting.avoid,
         )
         self.ledger.open(attempt)
+        self.fairness[request.model].prefilled(
+            request.origin, attempt.uncached_tokens, self.fleet.now
+        )
         if request.streams:  # The tokens of an answer that comes whole tell nothing of steps.
             replica = self.ledger.replica(place.replica_id)
             replica.learned.dispatched(
@@ -89,7 +103,7 @@ class LiveRequests:
                 attempt.pending_prefill,
                 attempt.cached_tokens,
                 self.fleet.now,
-                idle=replica.running == 1 and not replica.others,
+                idle=replica.running == 1 and not replica.others and not replica.probes,
             )
         self._prefixes.record(place.replica_id, request.prompt_blocks)
         self.policy.opened(attempt, self.fleet)
@@ -112,18 +126,28 @@ class LiveRequests:
         attempt = self.ledger.close(request_id)
         self.ledger.replica(attempt.replica_id).learned.left(request_id)
         self.policy.closed(attempt, ending, self.fleet)
+        request, now = attempt.request, self.fleet.now
+        tokens = attempt.emitted - attempt.resumed
+        self.fairness[request.model].decoded(request.origin, tokens, now)
+        self.room.left_replica(request.model, now)
         self.troubles.closed(attempt)
         self.health.closed(attempt)
         return attempt
 
     def _learn(self, attempt: Attempt, event: Progressed) -> None:
         replica, name = self.ledger.replica(attempt.replica_id), attempt.request.id
-        if event.cached_tokens is not None:
-            uncached = attempt.prompt_tokens - event.cached_tokens
-            replica.learned.counted(name, uncached, event.cached_tokens)
-        replica.learned.tokens(
-            name, event.tokens, self.fleet.now, replica.decoding, replica.kv_tokens
-        )
+        if event.prompt_tokens is not None:
+            uncached = attempt.prompt_tokens - attempt.cached_tokens
+            replica.learned.counted(name, uncached, attempt.cached_tokens)
+        probes, now = replica.probes, self.fleet.now
+        decoding, kv_tokens = probes.decoding + replica.decoding, probes.kv_tokens
+        replica.learned.tokens(name, event.tokens, now, decoding, kv_tokens + replica.kv_tokens)
+
+    def probe(self, event: ProbeEvent) -> None:
+        """Something happened to a calibration's request."""
+        if self.ledger.has_replica(event.replica_id):
+            replica = self.ledger.replica(event.replica_id)
+            replica.probes.take(event, replica.decoding, replica.kv_tokens, self.fleet.now)
 
     # -- replicas ------------------------------------------------------------------------------
 

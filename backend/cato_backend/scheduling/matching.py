@@ -7,6 +7,7 @@ from itertools import islice
 
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Decision, Dispatch
+from cato_backend.scheduling.fairness import Look
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.policies.base import Hold, Place
@@ -53,19 +54,29 @@ class Matching:
         live = self._live
         for request_id in live.policy.looking(model, live.fleet):
             queue.wake(request_id)
-        for waiting in queue:
-            candidates: Sequence[ReplicaLoad] = live.ledger.with_room(model)
-            if not candidates:
+        look = live.fairness[model].look(live.ledger.slots(model))
+        for waiting in look.others_first(queue):
+            if not live.ledger.with_room(model):
                 return
-            if waiting.attempts:
-                candidates = self._for_another_attempt(waiting, candidates)
-                if not candidates:
-                    continue
+            candidates = self._candidates(waiting, look)
+            if not candidates:
+                continue
             verdict = live.policy.place(waiting, candidates, live.fleet)
             if isinstance(verdict, Place):
                 self._open(waiting, verdict, out)
             elif self._keep(waiting, verdict, queue, look_again):
                 return
+
+    def _candidates(self, waiting: Waiting, look: Look) -> Sequence[ReplicaLoad]:
+        """The replicas with room that the policy may choose from for this request."""
+        live, request = self._live, waiting.request
+        candidates: Sequence[ReplicaLoad] = live.ledger.with_room(request.model)
+        if not live.ledger.fits_everywhere(request, waiting.emitted):
+            candidates = [r for r in candidates if r.fits(request, waiting.emitted)]
+        candidates = look.open_to(waiting, candidates)
+        if waiting.attempts:
+            candidates = self._for_another_attempt(waiting, candidates)
+        return candidates
 
     def _keep(self, waiting: Waiting, hold: Hold, queue: Queue, look_again: list[float]) -> bool:
         """Leaves it queued; True where the rest is to be kept as well."""
@@ -108,6 +119,7 @@ class Matching:
             if not replica.draining
             and not replica.suspended
             and replica.replica_id not in waiting.avoid
+            and replica.fits(waiting.request, waiting.emitted)
         ]
         if others:
             return [r for r in candidates if r.replica_id not in waiting.avoid]
@@ -130,6 +142,8 @@ class Matching:
     def _fit_for_trial(self, record: OutlierRecord, queue: Queue, now: float) -> Iterator[Waiting]:
         for waiting in islice(queue, _LOOKED_THROUGH):
             if record.replica.replica_id in waiting.avoid:
+                continue
+            if not record.replica.fits(waiting.request, waiting.emitted):
                 continue
             if not self._troubles.is_suspect(waiting.request.id) and record.suits(waiting, now):
                 yield waiting

@@ -3,7 +3,7 @@
 The terms are Envoy's: a replica that proves to be an outlier is ejected, for a time that grows with
 the number of its ejections, and a share of the fleet is never ejected. When that time is over, the
 replica gets one trial request at a time until one succeeds. A replica that hangs is tried with a
-probe instead, as long as it can be probed: a client's request would be delayed by it.
+synthetic request instead, where it takes one: a client's request would be delayed by it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.scheduling.decisions import Decision, Eject, Probe, Reason, Reinstate
+from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate, SyntheticTrial
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
 
 _SHORTEST_REST_S = 0.1
 """Of a replica that refuses requests and names no time, or none worth the name."""
-PROBE_TOKENS = 4
-"""Of a probe's prompt, or about so many."""
-_PROBE = " probe"
-"""The name of a probe among the requests of a replica; none of a request begins with a space."""
+TRIAL_TOKENS = 4
+"""Of its prompt, or about so many."""
+_NAME = " trial"
+"""Of a synthetic trial among the requests of a replica; the name of none begins with a space."""
 _SPARED_S = 0.5
 _NONE_COMES_S = 1.0
 
@@ -66,9 +66,9 @@ class OutlierRecord:
     ejections: int = 0
     trial: str | None = None
     """The request that it is tried with."""
-    probing: bool = False
-    """Whether it is tried with a probe."""
-    probe_due: bool = False
+    synthetic: bool = False
+    """Whether it is tried with a synthetic request."""
+    synthetic_due: bool = False
     """Whether that is to be sent, once what was taken from the replica has left it."""
     failures: int = 0
     """In a row."""
@@ -88,7 +88,7 @@ class OutlierRecord:
         """What it gets at `now`."""
         if self.reason is None:
             return State.IN_SERVICE
-        tried = self.until <= now and not self.probing
+        tried = self.until <= now and not self.synthetic
         return State.ON_TRIAL if tried else State.EJECTED
 
 
@@ -125,11 +125,12 @@ class Outliers:
         return min((record.until for record in self.ejected(model)), default=math.inf)
 
     def next_trial(self, now: float, queued: Callable[[str], int]) -> float | None:
-        """When the next ejected replica is to be tried, with a probe or with what is queued."""
+        """When the next ejected replica is to be tried: with a synthetic request, or with a queued
+        one, if there is any."""
         times = [
             record.until
             for record in self._ejected.values()
-            if record.until > now and (record.probing or queued(record.replica.model))
+            if record.until > now and (record.synthetic or queued(record.replica.model))
         ]
         return min(times, default=None)
 
@@ -141,7 +142,7 @@ class Outliers:
             record
             for record in self.ejected(model)
             if record.trial is None
-            and not record.probing
+            and not record.synthetic
             and record.until <= now
             and record.replica.running < record.replica.slots
         ]
@@ -194,29 +195,29 @@ class Outliers:
             record.until = now  # There is room again.
         return []
 
-    def probes(self, now: float) -> list[Decision]:
-        """For those that have just been ejected as overdue, and for those whose probe has not been
+    def synthetic_trials(self, now: float) -> list[Decision]:
+        """Of those that have just been ejected as overdue, and of those whose trial has not been
         answered in its time."""
         decisions: list[Decision] = []
         for record in self._ejected.values():
-            if record.probing and record.until <= now:
+            if record.synthetic and record.until <= now:
                 record.ejections += 1
                 record.until = now + self._rest_s(record, None)
-                record.probe_due = True
-            if record.probe_due:
-                decisions.append(self._probe(record, now))
+                record.synthetic_due = True
+            if record.synthetic_due:
+                decisions.append(self._synthetic_trial(record, now))
         return decisions
 
-    def probed(self, replica_id: str, *, well: bool, now: float) -> list[Decision]:
-        """A probe has been answered, as it should be or not."""
+    def synthetic_trial_ended(self, replica_id: str, *, well: bool, now: float) -> list[Decision]:
+        """A synthetic trial has ended, as it should be or not."""
         record = self._records[replica_id]
-        if not record.probing:
+        if not record.synthetic:
             return []
-        record.probing = False
+        record.synthetic = False
         replica = record.replica
         if well:
-            replica.learned.tokens(_PROBE, 1, now, replica.decoding, replica.kv_tokens)
-        replica.learned.left(_PROBE)
+            replica.learned.tokens(_NAME, 1, now, replica.decoding, replica.kv_tokens)
+        replica.learned.left(_NAME)
         return [self._reinstate(record, now)] if well else []
 
     def left(self, replica_id: str, request_id: str) -> None:
@@ -263,7 +264,7 @@ class Outliers:
         if record.reason is not None or not self._may_be_ejected(record):
             return []
         ejected = self._eject(record, Reason.OVERDUE, now)
-        record.probing = record.probe_due = True
+        record.synthetic = record.synthetic_due = True
         return [ejected]
 
     # -- changes -------------------------------------------------------------------------------
@@ -278,10 +279,13 @@ class Outliers:
         return max(0, min(accepting - 1, share))
 
     def _may_be_ejected(self, record: OutlierRecord) -> bool:
-        model = record.replica.model
-        if record.replica.draining:
+        replica = record.replica
+        if replica.draining or len(self._outliers(replica.model)) >= self._most_ejected(
+            replica.model
+        ):
             return False
-        return len(self._outliers(model)) < self._most_ejected(model)
+        others = self._ledger.of_model(replica.model).values()
+        return any(_stands_in(other, replica) for other in others if other is not replica)
 
     def _eject_if_possible(
         self, record: OutlierRecord, reason: Reason, now: float
@@ -304,18 +308,18 @@ class Outliers:
         record.ejections += 1
         rest_s = self._rest_s(record, named_s)
         record.reason, record.until, record.trial = reason, now + rest_s, None
-        record.probing = record.probe_due = False
+        record.synthetic = record.synthetic_due = False
         self._ejected[replica_id] = record
         self._ledger.suspend(replica_id)
         return Eject(replica_id, reason, rest_s, record.ejections)
 
-    def _probe(self, record: OutlierRecord, now: float) -> Probe:
+    def _synthetic_trial(self, record: OutlierRecord, now: float) -> SyntheticTrial:
         replica = record.replica
-        replica.learned.left(_PROBE)
+        replica.learned.left(_NAME)
         idle = not replica.running and not replica.others
-        replica.learned.dispatched(_PROBE, PROBE_TOKENS, 0, now, idle=idle)
-        record.probe_due = False
-        return Probe(replica.replica_id)
+        replica.learned.dispatched(_NAME, TRIAL_TOKENS, 0, now, idle=idle)
+        record.synthetic_due = False
+        return SyntheticTrial(replica.replica_id)
 
     def _rest_s(self, record: OutlierRecord, named_s: float | None) -> float:
         own_s = self._settings.base_ejection_s * record.ejections
@@ -325,8 +329,17 @@ class Outliers:
     def _reinstate(self, record: OutlierRecord, now: float) -> Reinstate:
         replica_id = record.replica.replica_id
         record.reason, record.trial, record.failures = None, None, 0
-        record.probing = record.probe_due = False
+        record.synthetic = record.synthetic_due = False
         record.reinstated_at = now
         del self._ejected[replica_id]
         self._ledger.resume(replica_id)
         return Reinstate(replica_id)
+
+
+def _stands_in(other: ReplicaLoad, replica: ReplicaLoad) -> bool:
+    """Whether the other is in service and takes every request that the replica takes."""
+    if other.draining or other.suspended or not replica.adapters <= other.adapters:
+        return False
+    if other.context is None:
+        return True
+    return replica.context is not None and replica.context <= other.context

@@ -58,9 +58,9 @@ class Overdue:
         self._signs[attempt.replica_id].began_at = now
         self._of(attempt).observe(attempt, now)
 
-    def probed(self, replica: ReplicaLoad, seconds: float) -> None:
-        """The replica has answered a probe after so long."""
-        self._first_tokens[replica.model, True].probed(replica.replica_id, seconds)
+    def tried(self, replica: ReplicaLoad, seconds: float) -> None:
+        """The replica has answered a synthetic trial after so long."""
+        self._first_tokens[replica.model, True].tried(replica.replica_id, seconds)
 
     def heard(self, replica_id: str, now: float) -> None:
         """The replica has replied to a request, by an answer's end or by an error."""

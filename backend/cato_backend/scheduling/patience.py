@@ -32,8 +32,8 @@ class Patience:
         """A replica has gone or takes nothing new. Requests whose deadline passed while their model
         had a replica have nothing left to wait for if it was the last."""
         for model, queue in self._live.room.queues():
-            if not self._live.ledger.serves(model):
-                for waiting in queue.everybody():
+            for waiting in queue.everybody():
+                if not self._live.ledger.serves_request(waiting.request, waiting.emitted):
                     self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
     def refuse_in_vain(self, now: float, out: list[Decision]) -> None:
@@ -47,13 +47,13 @@ class Patience:
                     self._refuse(waiting, Refusal.REPLICAS_BUSY, now, out)
 
     def _look_at(self, waiting: Waiting, now: float, out: list[Decision]) -> None:
-        model = waiting.request.model
+        served = self._live.ledger.serves_request(waiting.request, waiting.emitted)
         if waiting.expires <= now:
-            served = self._live.ledger.serves(model)
             self._refuse(waiting, Refusal.EXPIRED if served else Refusal.NO_REPLICA, now, out)
-        elif waiting.gives_up <= now and not self._outliers.serves(model):
-            served = self._live.ledger.serves(model)
-            self._refuse(waiting, Refusal.REPLICAS_BUSY if served else Refusal.NO_REPLICA, now, out)
+        elif waiting.gives_up <= now and not served:
+            self._refuse(waiting, Refusal.NO_REPLICA, now, out)
+        elif waiting.gives_up <= now and not self._outliers.serves(waiting.request.model):
+            self._refuse(waiting, Refusal.REPLICAS_BUSY, now, out)
 
     def _refuse(self, waiting: Waiting, refusal: Refusal, now: float, out: list[Decision]) -> None:
         self._live.drop(waiting.request.id)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
+from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
 
 
@@ -163,6 +165,12 @@ class ReplicaLoad:
     limit: int
     """Requests at once where it is ours alone."""
     profile: Profile | None = None
+    kept: InitVar[KeptLaw | None] = None
+    """What was learned of it before."""
+    context: int | None = None
+    """Tokens of prompt and output that fit; None where it is not known."""
+    adapters: frozenset[str] = frozenset()
+    """Further names that it serves."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
@@ -178,13 +186,16 @@ class ReplicaLoad:
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
+    probes: Probes = field(init=False)
+    """Of a calibration; in none of the counts above."""
     slots: int = field(init=False)
     """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
 
-    def __post_init__(self) -> None:
-        self.learned = LearnedLaw(self.profile)
+    def __post_init__(self, kept: KeptLaw | None) -> None:
+        self.learned = LearnedLaw(self.profile, kept)
+        self.probes = Probes(self.learned)
         self.set_others(self.others)
 
     def set_others(self, others: int) -> None:
@@ -203,7 +214,19 @@ class ReplicaLoad:
         """Requests that have had their first token, and those of others."""
         return self.running - self.unstarted + self.others
 
+    def fits(self, request: Request, emitted: int = 0) -> bool:
+        """Whether the replica serves the requested name, with a context that is large enough for
+        the request and an answer of which `emitted` tokens exist."""
+        if request.adapter and request.adapter not in self.adapters:
+            return False
+        return self.context is None or needed_context(request, emitted) <= self.context
+
     @property
     def has_room(self) -> bool:
         """Whether one more request may be sent to it."""
         return self.running < self.max_running and not self.draining
+
+
+def needed_context(request: Request, emitted: int) -> int:
+    """Tokens of context; more than the request said where its answer grew beyond what it named."""
+    return request.context_tokens + max(0, emitted - request.max_tokens)

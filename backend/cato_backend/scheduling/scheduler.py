@@ -11,19 +11,21 @@ from cato_backend.scheduling.events import (
     Event,
     Finished,
     OthersRunning,
-    Probed,
+    ProbeEvent,
     Progressed,
+    ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaResumed,
     ReplicaUp,
     Submitted,
+    SyntheticTrialEnded,
     Woke,
 )
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
 from cato_backend.scheduling.outliers import OutlierRecord
-from cato_backend.scheduling.pace import Pace
 from cato_backend.scheduling.patience import Patience
 from cato_backend.scheduling.policies.base import Policy
 from cato_backend.scheduling.queue import Waiting
@@ -46,7 +48,6 @@ class Scheduler:
         self._matching = Matching(self._live, self._alarms)
         self._recovery = Recovery(self._live, self._limits, self._alarms)
         self._patience = Patience(self._live, self._alarms)
-        self._pace = Pace()
 
     def handle(self, event: Event, now: float) -> list[Decision]:
         """Takes one event that happened at `now` and returns what is to be done, in order.
@@ -59,18 +60,22 @@ class Scheduler:
         if isinstance(event, Progressed):
             if not self._progress(event, now, out):
                 return out
+        elif isinstance(event, ProbeEvent):
+            self._live.probe(event)
+            return out
         else:
             self._take(event, now, out)
         # Most alarms ring for a look at the replicas that finds nothing: the queues stay as they
         # are, and policies need not be asked about them.
         only_looks = isinstance(event, Woke) and not self._alarms.is_due(now)
-        self._patience.expire(now, out)
-        if self._health.is_look_due(now):
-            self._recovery.look(now, out)
-        if out or not only_looks or self._matching.has_trial(now):
-            self._matching.dispatch(now, out)
-            self._patience.refuse_in_vain(now, out)
-        out.extend(self._health.outliers.probes(now))
+        if isinstance(event, Submitted):
+            # However short its budget is: where a replica is free, it is served.
+            self._match(now, out, only_looks=only_looks)
+            self._patience.expire(now, out)
+        else:
+            self._patience.expire(now, out)
+            self._match(now, out, only_looks=only_looks)
+        out.extend(self._health.outliers.synthetic_trials(now))
         self._set_alarm(now, out)
         return out
 
@@ -89,9 +94,22 @@ class Scheduler:
         Raises KeyError."""
         return self._health.outliers.record(replica_id)
 
+    def is_waiting(self, request_id: str) -> bool:
+        """Whether the request is queued."""
+        return request_id in self._live.room
+
     def waiting(self, model: str) -> int:
         """How many requests for the model are queued."""
         return self._live.room.waiting(model)
+
+    @property
+    def starves(self) -> bool:
+        """Whether a request is queued that no replica takes, not even when it has room again."""
+        return any(
+            not self._live.ledger.serves_request(waiting.request, waiting.emitted)
+            for _, queue in self._live.room.queues()
+            for waiting in queue.everybody()
+        )
 
     def load(self, model: str) -> float:
         """0..1: the share of the model's slots that is taken; 1 where requests queue."""
@@ -109,8 +127,15 @@ class Scheduler:
                 self._fail(event, now, out)
             case Cancelled(request_id):
                 self._withdraw(request_id, out)
-            case ReplicaUp(replica_id, model, max_running, profile):
-                self._live.add_replica(ReplicaLoad(replica_id, model, max_running, profile))
+            case ReplicaUp():
+                self._live.add_replica(_load_of(event))
+            case ReplicaChanged(replica_id, context, adapters):
+                if self._live.ledger.has_replica(replica_id):
+                    self._live.ledger.change_replica(replica_id, context, adapters)
+                    self._patience.end_of_the_late()
+            case ReplicaResumed(replica_id):
+                if self._live.ledger.has_replica(replica_id):
+                    self._live.ledger.resume_replica(replica_id)
             case ReplicaDraining(replica_id):
                 self._drain_replica(replica_id, now, out)
             case ReplicaDown(replica_id):
@@ -118,12 +143,12 @@ class Scheduler:
             case OthersRunning(replica_id, requests):
                 if self._live.ledger.has_replica(replica_id):
                     self._live.ledger.set_others(replica_id, requests)
-            case Probed(replica_id, seconds):
+            case SyntheticTrialEnded(replica_id, seconds):
                 if self._live.ledger.has_replica(replica_id):
-                    out.extend(self._health.probed(replica_id, seconds, now))
+                    out.extend(self._health.synthetic_trial_ended(replica_id, seconds, now))
             case Woke():
                 self._alarms.woke()
-            case Progressed():
+            case _:
                 raise AssertionError("told apart in handle")
 
     def _submit(self, request: Request, out: list[Decision]) -> None:
@@ -133,11 +158,14 @@ class Scheduler:
             for older in self._live.documents.of_same_document(request):
                 self._withdraw(older.id, out)
                 out.append(Reject(older.id, Refusal.SUPERSEDED))
-        if self._live.room.is_full(request):
-            retry_after_s = self._pace.wait_for(self.waiting(request.model))
-            out.append(Reject(request.id, Refusal.OVERLOADED, retry_after_s))
+        room = self._live.room
+        too_many = room.one_too_many(request)
+        if too_many is not None:
+            self._live.drop(too_many)
+            out.append(Reject(too_many, Refusal.OVERLOADED, room.retry_after(request.model)))
+        if too_many == request.id:
             return
-        self._live.documents.add(request)
+        self._live.enter(request)
         expires = request.expires(self._limits.max_wait_s)
         self._live.enqueue(Waiting(request, expires, min(expires, request.deadline)))
 
@@ -169,7 +197,6 @@ class Scheduler:
             out.extend(self._health.finished(attempt, now))
             self._live.close(event.request_id, Ending.FINISHED)
             self._live.end(attempt.request)
-            self._pace.finished(now)
 
     def _fail(self, event: AttemptFailed, now: float, out: list[Decision]) -> None:
         attempt = self._live.current(event.request_id, event.attempt)
@@ -199,9 +226,28 @@ class Scheduler:
 
     # -- the clock -----------------------------------------------------------------------------
 
+    def _match(self, now: float, out: list[Decision], *, only_looks: bool) -> None:
+        if self._health.is_look_due(now):
+            self._recovery.look(now, out)
+        if out or not only_looks or self._matching.has_trial(now):
+            self._matching.dispatch(now, out)
+            self._patience.refuse_in_vain(now, out)
+
     def _set_alarm(self, now: float, out: list[Decision]) -> None:
         times = (self._health.next_look, self._health.outliers.next_trial(now, self.waiting))
         self._alarms.watch(min((time for time in times if time is not None), default=None))
         wake = self._alarms.next_change(self._live.room)
         if wake is not None:
             out.append(WakeAt(wake))
+
+
+def _load_of(event: ReplicaUp) -> ReplicaLoad:
+    return ReplicaLoad(
+        event.replica_id,
+        event.model,
+        event.max_running,
+        event.profile,
+        event.kept,
+        event.context,
+        frozenset(event.adapters),
+    )

@@ -7,19 +7,22 @@ from collections.abc import ItemsView
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.alarms import Alarms
+from cato_backend.scheduling.backlog import Backlog
 from cato_backend.scheduling.limits import Limits
+from cato_backend.scheduling.pace import Pace
 from cato_backend.scheduling.queue import Key, Queue, Waiting
 
 
 class WaitingRoom:
-    """One queue per model; counts per session; an alarm for every end of patience."""
+    """One queue per model, bounded in requests and in time; an alarm for every end of patience."""
 
     def __init__(self, limits: Limits, alarms: Alarms) -> None:
         self._limits = limits
         self._alarms = alarms
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
         self._models: dict[str, str] = {}
-        self._per_session: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._backlogs = defaultdict[str, Backlog](Backlog)
+        self._paces = defaultdict[str, Pace](Pace)
 
     def __contains__(self, request_id: object) -> bool:
         return request_id in self._models
@@ -32,19 +35,37 @@ class WaitingRoom:
         """How many requests for the model are queued."""
         return len(self._queues[model]) if model in self._queues else 0
 
-    def is_full(self, request: Request) -> bool:
-        """Whether the request is one too many, for its model or for its session."""
-        return (
-            self.waiting(request.model) >= self._limits.max_waiting
-            or self._per_session.get(_session(request), 0) >= self._limits.max_waiting_per_session
-        )
+    def left_replica(self, model: str, now: float) -> None:
+        """A request of the model has left its replica, however it ended."""
+        self._paces[model].left(now, self.waiting(model))
+
+    def retry_after(self, model: str) -> float:
+        """Seconds after which a request that was refused may find room."""
+        return self._paces[model].retry_after(self.waiting(model))
+
+    def one_too_many(self, request: Request) -> str | None:
+        """The id of the request that has to go so that this one may wait: it may be its own.
+
+        None while there is room. A session is bounded only where it is named.
+        """
+        backlog = self._backlogs[request.model]
+        of_session = backlog.of_session(request.origin) if request.origin.session else 0
+        if of_session >= self._limits.max_waiting_per_session:
+            return request.id
+        if not self._is_full(request.model):
+            return None
+        for longest in backlog.longest(request.origin):
+            waiting = self.get(longest)
+            if waiting is not None and not waiting.attempts:
+                return longest
+        return request.id
 
     def put(self, waiting: Waiting, key: Key) -> None:
         """Queues a request, and remembers when its patience ends."""
         request = waiting.request
         self._queues[request.model].put(waiting, key)
         self._models[request.id] = request.model
-        self._per_session[_session(request)] += 1
+        self._backlogs[request.model].add(request)
         self._alarms.set(waiting.gives_up, request.model, request.id)
         self._alarms.set(waiting.expires, request.model, request.id)
 
@@ -60,12 +81,11 @@ class WaitingRoom:
             return None
         waiting = self._queues[model].take(request_id)
         if waiting is not None:
-            session = _session(waiting.request)
-            self._per_session[session] -= 1
-            if not self._per_session[session]:
-                del self._per_session[session]
+            self._backlogs[model].remove(waiting.request)
         return waiting
 
-
-def _session(request: Request) -> tuple[str, str]:
-    return (request.origin.tenant, request.origin.session)
+    def _is_full(self, model: str) -> bool:
+        """By count, or because what waits will take longer than anything may wait."""
+        waiting = self.waiting(model)
+        empties_in_s = self._paces[model].empties_in(waiting + 1)
+        return waiting >= self._limits.max_waiting or empties_in_s > self._limits.max_wait_s

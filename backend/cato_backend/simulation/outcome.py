@@ -13,7 +13,7 @@ class Ending(StrEnum):
 
     FINISHED = "finished"
     CANCELLED = "cancelled"
-    """The next key came: the client wants it no more."""
+    """The next key came: the client wants it no more, and has closed it or sent a newer one."""
     ENOUGH = "enough"
     """The client has what it needs of it, and ended it early."""
     REJECTED = "rejected"

@@ -19,21 +19,23 @@ from cato_backend.scheduling import (
     Dispatch,
     Event,
     Finished,
-    Probe,
-    Probed,
     Progressed,
     Recall,
+    Refusal,
     Reject,
     ReplicaDown,
     ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrial,
+    SyntheticTrialEnded,
     WakeAt,
     Woke,
 )
-from cato_backend.scheduling.outliers import PROBE_TOKENS
+from cato_backend.scheduling.outliers import TRIAL_TOKENS
 from cato_backend.scheduling.policies import Policy
 from cato_backend.simulation.agenda import Agenda
+from cato_backend.simulation.calibrations import Calibrations
 from cato_backend.simulation.clients import Clients, Waiting, job_id
 from cato_backend.simulation.fleet import Fleet
 from cato_backend.simulation.outcome import Ending, Outcome
@@ -67,6 +69,9 @@ class Simulator:
         self._longest_request = fleet.longest_request
         self._scheduler = Scheduler(policy, fleet.limits)
         self._agenda = Agenda()
+        self._calibrations = Calibrations(
+            self._scheduler, self._agenda, fleet.network_s, self._look_at
+        )
         self._clients = Clients()
         self._replicas: dict[str, SimulatedReplica] = {}
         self._jobs: dict[str, Waiting] = {}
@@ -74,8 +79,8 @@ class Simulator:
         self._wake: float | None = None
         self._events = 0
         self._busy_s = 0.0
-        self._probes: dict[str, float] = {}
-        """Probes that have not been answered, and when they were sent."""
+        self._trials: dict[str, float] = {}
+        """Synthetic trials that have not been answered, and when they were sent."""
         self._freezes = {f"r{index}": (start, end) for start, end, index in fleet.freezes}
 
     def run(
@@ -138,7 +143,8 @@ class Simulator:
 
     def _carry_out(self, decision: Decision, now: float) -> None:
         match decision:
-            case Dispatch(request_id):
+            case Dispatch(request_id, replica_id):
+                self._calibrations.stop(replica_id, now)
                 waiting = self._clients.get(request_id)
                 if waiting is not None:
                     waiting.dispatch(decision, now)
@@ -154,10 +160,13 @@ class Simulator:
                 self._abort(request_id, attempt, now)
                 failed = AttemptFailed(request_id, attempt, cause=Cause.RECALLED)
                 self._agenda.put(now, self._tell, failed)
-            case Probe(replica_id):
-                self._probe(replica_id, now)
+            case SyntheticTrial(replica_id):
+                self._try(replica_id, now)
             case Reject(request_id, refusal):
-                self._clients.end(request_id, Ending.REJECTED, now, refusal.value)
+                ending = Ending.REJECTED
+                if refusal is Refusal.SUPERSEDED:
+                    ending = Ending.CANCELLED
+                self._clients.end(request_id, ending, now, refusal.value)
 
     def _woke(self, time: float, now: float) -> None:
         if self._wake == time:
@@ -173,16 +182,16 @@ class Simulator:
     def _submit(self, sent: tuple[str, Job], now: float) -> None:
         replica_id, job = sent
         replica = self._replicas.get(replica_id)
-        if replica is not None and (job.id in self._jobs or job.id in self._probes):
+        if replica is not None and (job.id in self._jobs or job.id in self._trials):
             replica.submit(job, now)
             self._look_at(replica)
 
-    def _probe(self, replica_id: str, now: float) -> None:
-        name = f"probe of {replica_id}"
-        if name in self._probes:
+    def _try(self, replica_id: str, now: float) -> None:
+        name = f"trial of {replica_id}"
+        if name in self._trials:
             self._later(now, self._drop, (replica_id, name))
-        self._probes[name] = now
-        job = Job(name, PROBE_TOKENS, 1, priority=_FIRST)
+        self._trials[name] = now
+        job = Job(name, TRIAL_TOKENS, 1, priority=_FIRST)
         self._later(now, self._submit, (replica_id, job))
 
     def _abort(self, request_id: str, attempt: int, now: float) -> None:
@@ -219,6 +228,7 @@ class Simulator:
     def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
         """What a step brought has come over the network."""
         replica, passed, oldest = heard
+        self._calibrations.hear(replica, passed, now)
         if oldest is not None:
             self._count(*oldest, now)
         for admission in passed.admitted:
@@ -231,8 +241,8 @@ class Simulator:
         for job in passed.end.finished:
             if waiting := self._jobs.pop(job, None):
                 self._finish(waiting, now)
-            elif job in self._probes:
-                self._tell(Probed(replica.id, now - self._probes.pop(job)), now)
+            elif job in self._trials:
+                self._tell(SyntheticTrialEnded(replica.id, now - self._trials.pop(job)), now)
 
     def _begin(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
         if waiting.first_token is None:
@@ -287,6 +297,8 @@ class Simulator:
         self._replicas[replica_id] = SimulatedReplica(replica_id, member)
         told = ReplicaUp(replica_id, member.profile.model, member.max_running, member.told)
         self._tell(told, now)
+        if self._fleet.calibrates:
+            self._calibrations.begin(self._replicas[replica_id], now)
 
     def _kill(self, replica_id: str, now: float) -> None:
         replica = self._replicas.pop(replica_id, None)
@@ -294,7 +306,8 @@ class Simulator:
             return
         self._busy_s += replica.busy_s(now)
         replica.looked_for = None
-        self._probes.pop(f"probe of {replica_id}", None)
+        self._trials.pop(f"trial of {replica_id}", None)
+        self._calibrations.stop(replica_id, now)
         self._tell(ReplicaDown(replica_id), now)
         start_s = replica.member.profile.start_s
         self._agenda.put(now + start_s, self._start, replica_id)

@@ -3,6 +3,5 @@
 - `detection`: which fill-in-the-middle format a model takes (`probe_texts`, `detect`)
 - `infill`: a prompt in that format (`render`), user text made harmless
 - `trim`: prefix, suffix and context cut to the model's limit
-- `parsing`: the body of `POST /v1/tasks` (`parse_task_request`)
 - `whole`: a whole task as calls of a model (`plan`) and their answers as one (`finish`)
 """

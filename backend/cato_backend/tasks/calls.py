@@ -33,7 +33,8 @@ class Message:
 class ModelCall:
     """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
 
-    Its texts hold no special token. `stop`: strings at which the answer ends.
+    Its texts hold no special token. `stop`: strings at which the answer ends. `expected_tokens`:
+    how long the answer probably is, where that is known.
     """
 
     kind: CallKind
@@ -42,6 +43,7 @@ class ModelCall:
     prefix: str = ""
     suffix: str = ""
     stop: tuple[str, ...] = ()
+    expected_tokens: int | None = None
 
     @property
     def prompt_chars(self) -> int:

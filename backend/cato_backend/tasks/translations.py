@@ -28,7 +28,7 @@ def translation_call(request: TaskRequest, unit: Unit, model: Abilities, field: 
     """
     source, target = language_of(request.language), language_of(request.target_language or "")
     text = neutralized(unit.text.strip("\n"))
-    max_tokens = request.limits.get("max_tokens") or _expected_tokens(text)
+    max_tokens = request.limits.get("max_tokens") or _output_limit(text)
     room = model.room_chars(max_tokens)
     if room is not None and len(text) + len(_SYSTEM) > room:
         raise InvalidRequest(
@@ -47,7 +47,7 @@ def clean_translation(text: str, language: str, target_language: str) -> str:
     return cut_at(without_fences(text), tuple(f"\n{header}" for header in headers)).strip("\n")
 
 
-def _expected_tokens(text: str) -> int:
+def _output_limit(text: str) -> int:
     expected = int(len(text) / _CHARS_PER_TOKEN_AT_LEAST) + 64
     return min(_MOST_TOKENS, max(_LEAST_TOKENS, expected))
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 
 TASK = "x-cato-task"
 SLO_TTFT_MS = "x-slo-ttft-ms"
 """Budget in milliseconds from the sending of the request to its first token."""
 SLO_E2E_MS = "x-slo-e2e-ms"
 """Budget in milliseconds from the sending of the request to its last token."""
+SLO_TPOT_MS = "x-slo-tpot-ms"
+"""Beside a target for the first token: mean milliseconds between two output tokens."""
 SESSION = "x-cato-session"
 DOCUMENT = "x-cato-document"
 SUPERSEDE = "x-cato-supersede"
 WORKFLOW = "x-cato-workflow"
 OUTPUT_TOKENS = "x-cato-output-tokens"
 """The client's own estimate of how many tokens the answer will have."""
+MOST_OUTPUT_TOKENS = 131_072
+"""The largest estimate that is accepted."""
 REQUEST_ID = "x-request-id"
 
 REPLICA = "x-cato-replica"
@@ -41,6 +46,11 @@ class Task(StrEnum):
 
 TASKS_OF_PEOPLE = (Task.COMPLETION, Task.GENERATION, Task.SUMMARIZATION, Task.TRANSLATION)
 """The classes that a person waits for."""
+
+TASK_ALIASES = MappingProxyType({f"{ALIAS}-{task}": task for task in Task})
+"""Model names that leave the choice of the model to the backend and name the class of the request,
+for clients that can set a model but no header."""
+ALIASES = (ALIAS, *TASK_ALIASES)
 
 
 class CancelReason(StrEnum):

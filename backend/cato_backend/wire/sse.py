@@ -6,14 +6,19 @@ from typing import NamedTuple
 
 _CR = 0x0D
 """As a number: to look for a string of bytes costs bytes an exception each time."""
+_BOM = b"\xef\xbb\xbf"
 DONE = "[DONE]"
+MESSAGE, ERROR = "message", "error"
+"""Names of events: of those that have none, and of those that tell of an error."""
 CONTENT_TYPE = "text/event-stream"
 
 
 class Event(NamedTuple):
-    """One event: its name (`message` where the stream gives none), its data, its very bytes.
+    """One event: its name (`message` where the stream gives none), its data, its bytes.
 
-    A tuple, because one is made for each token.
+    `raw` is what to pass on: the very bytes of an event that is one line of data, else the data
+    alone, as comments, ids and retry times are the peer's own. A tuple, because one is made for
+    each token.
     """
 
     name: str
@@ -28,32 +33,50 @@ class MalformedStream(ValueError):
 class EventReader:
     """Turns chunks of bytes, cut anywhere, into whole events.
 
-    `limit` bounds the bytes held for one unfinished event, so that a peer which never ends an
-    event cannot take the memory of the process.
+    Lines may end with LF, CRLF or CR; a byte order mark in front is skipped. `limit` bounds the
+    bytes held for one unfinished event, so that a peer which never ends an event cannot take the
+    memory of the process.
     """
 
     def __init__(self, limit: int = 4 * 1024 * 1024) -> None:
         self._held = b""
         self._limit = limit
+        self._at_start = True
+        self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Returns the events completed by `chunk`. Raises MalformedStream."""
+        if self._after_cr or _CR in chunk:
+            chunk = self._with_plain_ends(chunk)
         held = self._held + chunk if self._held else chunk
-        if _CR in held:
-            # A lone CR at the very end may be the first half of CRLF: wait for the next chunk.
-            tail = b"\r" if held.endswith(b"\r") else b""
-            held = (
-                held[: len(held) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
-            )
+        if self._at_start:
+            if len(held) < len(_BOM) and _BOM.startswith(held):
+                self._held = held
+                return []
+            held, self._at_start = held.removeprefix(_BOM), False
         *blocks, self._held = held.split(b"\n\n")
         if len(self._held) > self._limit:
             raise MalformedStream(f"an event is longer than {self._limit} bytes")
         return [event for block in blocks if (event := _parse(block + b"\n\n")) is not None]
 
+    def end(self) -> list[Event]:
+        """The stream has ended: the last event, where only its closing blank line is missing.
+
+        Raises MalformedStream.
+        """
+        return self.feed(b"\n\n") if self.unfinished else []
+
     @property
     def unfinished(self) -> bool:
         """Whether bytes of an event without its end are held."""
         return bool(self._held.strip())
+
+    def _with_plain_ends(self, chunk: bytes) -> bytes:
+        """With LF for every line end. A CR is one at once: an LF that follows it is part of it."""
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _parse(raw: bytes) -> Event | None:
@@ -62,12 +85,12 @@ def _parse(raw: bytes) -> Event | None:
     except UnicodeDecodeError as error:
         raise MalformedStream(f"not UTF-8 at byte {error.start}") from error
     if text.startswith("data: ") and text.find("\n") == len(text) - 2:
-        return Event("message", text[6:-2], raw)  # One line of data: nearly every event is so.
-    return _parse_lines(text.split("\n"), raw)
+        return Event(MESSAGE, text[6:-2], raw)  # One line of data: nearly every event is so.
+    return _parse_lines(text.split("\n"))
 
 
-def _parse_lines(lines: list[str], raw: bytes) -> Event | None:
-    name = "message"
+def _parse_lines(lines: list[str]) -> Event | None:
+    name = MESSAGE
     data: list[str] = []
     for line in lines:
         field, _, value = line.partition(":")
@@ -75,8 +98,14 @@ def _parse_lines(lines: list[str], raw: bytes) -> Event | None:
         if field == "data":
             data.append(value)
         elif field == "event":
-            name = value
-    return Event(name, "\n".join(data), raw) if data else None
+            name = value or MESSAGE
+        elif field == ERROR:  # llama.cpp writes errors into a field of their own.
+            name = ERROR
+            data.append(value)
+    if not data and name != ERROR:
+        return None
+    text = "\n".join(data)
+    return Event(name, text, event(text))
 
 
 def json_event(json: bytes) -> bytes:

@@ -33,6 +33,15 @@ class Unit:
     name: str
     kind: str
     text: str
+    output_tokens: int | None = None
+    """The client's own estimate of how many tokens the unit's part of the result will have."""
+
+    def body(self) -> dict[str, Any]:
+        """As it stands in `units`, with what is absent left out."""
+        body: dict[str, Any] = {"name": self.name, "kind": self.kind, "text": self.text}
+        if self.output_tokens is not None:
+            body["output_tokens"] = self.output_tokens
+        return body
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class TaskRequest:
         body: dict[str, Any] = {
             "task": self.task.value,
             "language": self.language,
-            "units": [{"name": u.name, "kind": u.kind, "text": u.text} for u in self.units],
+            "units": [unit.body() for unit in self.units],
             **self.limits,
         }
         if self.target_language is not None:

@@ -53,6 +53,12 @@ def test_it_prints_its_url_serves_and_says_at_the_end_how_punctual_it_was() -> N
         (["--speed", "0"], 2, "--speed: got 0, expected a number above 0"),
         (["--kv-tokens", "1000"], 1, "max_model_len: got 32768, expected at most"),
         (["--max-num-batched-tokens", "8"], 1, "max_num_batched_tokens: got 8, expected at least"),
+        (
+            ["--long-prefill-token-threshold", "40000"],
+            1,
+            "long_prefill_token_threshold: got 40000, expected at most max_model_len (32768)",
+        ),
+        (["--long-prefill-token-threshold", "-1"], 2, "got -1, expected a whole number, 0 or more"),
         (["--profile", "/nowhere.json"], 1, "/nowhere.json: No such file"),
         (["--corpus", "/nowhere"], 1, "corpus: got '/nowhere', expected a file"),
         (["--error-rate", "2"], 2, "--error-rate: got 2, expected a share from 0 to 1"),

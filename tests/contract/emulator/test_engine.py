@@ -73,6 +73,23 @@ async def test_the_urgent_run_first(start: Starting, http: aiohttp.ClientSession
     assert ended == [-1, 5, 9]
 
 
+@pytest.mark.parametrize(("threshold", "order"), [(256, ["short", "long"]), (0, ["long", "short"])])
+async def test_a_short_prompt_waits_for_a_long_one_only_without_a_threshold(
+    start: Starting, http: aiohttp.ClientSession, threshold: int, order: list[str]
+) -> None:
+    emulator = await start(EngineLimits(long_prefill_token_threshold=threshold), speed=4.0)
+    ended: list[str] = []
+
+    async def one(name: str, tokens: int) -> None:
+        await ask(http, emulator, prompt=list(range(tokens)), max_tokens=1)
+        ended.append(name)
+
+    first = asyncio.create_task(one("long", 30_000))
+    await until(http, emulator, 1, 0)
+    await asyncio.gather(first, one("short", 100))
+    assert ended == order
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_aborts_what_runs_and_what_waits(
     start: Starting, http: aiohttp.ClientSession, stream: bool

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.contract.gateway.site import Site
+
 SSE = "text/event-stream"
+STREAM = {"prompt": "x", "stream": True}
+
+
+def event(text: str, finish_reason: str | None = None, index: int = 0) -> bytes:
+    """A chunk of a completion."""
+    choice = {"index": index, "text": text, "finish_reason": finish_reason}
+    return f"data: {json.dumps({'id': 'cmpl-1', 'choices': [choice]})}\n\n".encode()
+
+
+WELL = event("a") + event("b", "stop") + b"data: [DONE]\n\n"
 
 
 @dataclass(slots=True)
 class Odd:
-    """`body` is sent `repeats` times; the connection stays open afterwards where it `hangs`."""
+    """`body` is sent `repeats` times, then what comes `later`, each piece after its pause.
+
+    The connection stays open afterwards where it `hangs`, and is reset where it is `cut`.
+    """
 
     body: bytes = b""
     content_type: str = SSE
     hangs: bool = False
     gzipped: bool = False
     repeats: int = 1
+    later: tuple[tuple[float, bytes], ...] = ()
+    """Seconds, and what is sent after them."""
+    cut: bool = False
     calls: int = 0
     sent: int = 0
     """How often the body was sent, or is just being sent."""
@@ -37,9 +56,28 @@ class Odd:
         for _ in range(self.repeats):
             self.sent += 1
             await response.write(self.body)
+        for pause_s, piece in self.later:
+            await asyncio.sleep(pause_s)
+            await response.write(piece)
         if self.hangs:
             await self.ended.wait()
+        if self.cut and request.transport is not None:
+            request.transport.abort()
         return response
+
+    def set_back(self) -> None:
+        """Forgets what a test made of it."""
+        self.body, self.content_type, self.hangs, self.gzipped = b"", SSE, False, False
+        self.repeats, self.later, self.cut = 1, (), False
+        self.calls = self.sent = 0
+
+
+@dataclass(slots=True)
+class Strange:
+    """A gateway before one odd replica."""
+
+    site: Site
+    odd: Odd
 
 
 async def _models(_: web.Request) -> web.Response:

@@ -77,10 +77,23 @@ class Serve:
             self._news.notify_all()
 
 
-async def start(folder: Path, *arguments: str) -> Serve:
-    """A process of `cato serve ARGUMENTS`; nothing is waited for."""
+async def start(
+    folder: Path,
+    *arguments: str,
+    calibrate: bool = False,
+    descriptors: tuple[int, int] | None = None,
+) -> Serve:
+    """A process of `cato serve ARGUMENTS`; nothing is waited for. Most tests count what replicas
+    are sent, and so nothing is calibrated unless it is asked for.
+
+    `descriptors`: its soft and hard limit.
+    """
+    if not calibrate:
+        arguments = (*arguments, "--no-calibrate")
+    limits = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     return Serve(
         await asyncio.create_subprocess_exec(
+            *limits,
             *(sys.executable, "-m", "cato_backend", "serve"),
             *arguments,
             env=environment(folder),
@@ -105,13 +118,19 @@ async def refusal(folder: Path, *arguments: str) -> str:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *arguments: str, config: str = "", replicas: tuple[str, ...] = ()
+    folder: Path,
+    *arguments: str,
+    config: str = "",
+    replicas: tuple[str, ...] = (),
+    descriptors: tuple[int, int] | None = None,
+    calibrate: bool = False,
 ) -> AsyncGenerator[Serve]:
     """A server on a port of its own, with every replica up. It must end well, without a defect."""
     (folder / "cato.toml").write_text(config)
     urls = [part for url in replicas for part in ("--replica", url)]
+    own = ("--config", str(folder / "cato.toml"), "--port", "0")
     serve = await start(
-        folder, "--config", str(folder / "cato.toml"), "--port", "0", *urls, *arguments
+        folder, *own, *urls, *arguments, calibrate=calibrate, descriptors=descriptors
     )
     try:
         await serve.wait_said("listening on")

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from cato_backend.wire.headers import ALIASES
 from tests.contract.gateway.site import CHAT, COMPLETIONS, Answer, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 REPLY = "def add(a, b):\n    return a + b  # über\n"
 MESSAGES = [{"role": "user", "content": "add two numbers"}]
-HEADERS = ("x-request-id", "x-cato-replica", "x-cato-queue-ms", "x-cato-load")
+HEADERS = ("x-request-id", "x-cato-task", "x-cato-replica", "x-cato-queue-ms", "x-cato-load")
 
 
 async def test_a_stream_is_the_replica_s_own(single: Site) -> None:
@@ -91,7 +92,7 @@ async def test_openai_s_client(single: Site) -> None:
     usage = chunks[-1].usage
     assert usage is not None
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
-    assert [model.id for model in models.data] == ["cato", "cato-embedded"]
+    assert [model.id for model in models.data] == [*ALIASES, "cato-embedded"]
 
 
 async def test_the_alias_and_the_model_s_own_name(single: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,21 +18,38 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     answer = await single.call("GET", "/health")
     assert answer.status == 200
     assert answer.json["status"] == "ok"
-    assert answer.json["replicas"] == [{"id": "static-1", "model": "cato-embedded", "running": 0}]
+    (replica,) = answer.json["replicas"]
+    assert datetime.fromisoformat(replica.pop("since")) < datetime.now(UTC)
+    law = replica.pop("law")
+    assert replica == {
+        "id": "static-1",
+        "state": "up",
+        "model": "cato-embedded",
+        "running": 0,
+        "reason": "",
+        "remedy": "",
+        "ejected_for": None,
+        "next_trial_s": None,
+    }
+    assert set(law) == {"token_ms", "prompt_1k_ms", "spread", "windows", "age_s"}
+    assert law["token_ms"] > 0
     assert (await single.call("HEAD", "/health")).status == 200
 
 
 async def test_models_tell_what_a_client_may_know(single: Site) -> None:
-    alias, own = (await single.call("GET", "/v1/models")).json["data"]
+    alias, *named, own = (await single.call("GET", "/v1/models")).json["data"]
     assert (alias["id"], own["id"]) == ("cato", "cato-embedded")
+    assert [entry["id"] for entry in named] == [f"cato-{task}" for task in Task]
+    assert [entry["cato"]["tasks"] for entry in named] == [[task] for task in Task]
+    assert {entry["root"] for entry in (alias, *named)} == {"cato-embedded"}
     assert alias["object"] == "model"
     assert alias["max_model_len"] == 4096
     assert set(alias["cato"]["tasks"]) == set(Task)
     assert 0 < alias["cato"]["max_prompt_tokens"] < 4096
     assert alias["cato"]["chars_per_token"] > 0
     assert alias["cato"]["fim_order"] in set(Order)
-    for name in ("cato", "cato-embedded"):
-        assert (await single.call("GET", f"/v1/models/{name}")).json["id"] == name
+    for entry in (alias, *named, own):
+        assert (await single.call("GET", f"/v1/models/{entry['id']}")).json == entry
     assert (await single.call("GET", "/v1/models/gpt-5")).status == 404
 
 
@@ -68,8 +86,9 @@ async def test_metrics_count_each_request_by_its_outcome(single: Site) -> None:
     assert after["cato_requests_running", ("static-1",)] == 0
 
 
-async def test_metrics_tell_what_is_aimed_at_beside_the_targets(single: Site) -> None:
-    """A completion whole in half a second, a generation that goes on with 40 ms a token."""
+async def test_metrics_tell_time_per_token_and_what_is_usable(single: Site) -> None:
+    """A completion is aimed at half a second as a whole; a generation's target holds 40 ms a
+    token."""
     before = await single.metrics()
     for itl_ms, tokens in ((1, 4), (150, 5)):
         await single.fake.change(itl_ms=itl_ms)
@@ -80,13 +99,15 @@ async def test_metrics_tell_what_is_aimed_at_beside_the_targets(single: Site) ->
     counted = {
         labels: value - before.get((name, labels), 0)
         for (name, labels), value in after.items()
-        if name == "cato_aims_total" and value != before.get((name, labels), 0)
+        if name in ("cato_aims_total", "cato_requests_total")
+        and value != before.get((name, labels), 0)
     }
     assert counted == {
         ("usable", "met", "completion"): 1,
         ("usable", "missed", "completion"): 1,
-        ("tpot", "met", "generation"): 1,
-        ("tpot", "missed", "generation"): 1,
+        ("met", "completion"): 2,
+        ("met", "generation"): 1,
+        ("late", "generation"): 1,
     }
     tpot = ("cato_tpot_seconds_count", ("generation",))
     assert after[tpot] - before.get(tpot, 0) == 2

@@ -26,14 +26,16 @@ async def undisturbed(pair: Site, body: dict[str, Any], path: str) -> Answer:
     return answer
 
 
-async def disturbed(
-    pair: Site, body: dict[str, Any], path: str, kind: FaultKind, after_tokens: int
-) -> Answer:
+async def disturbed(pair: Site, body: dict[str, Any], path: str, fault: Fault) -> Answer:
     """The first replica, which is asked first where both are idle, breaks the attempt off."""
     first, second = pair.fakes
-    await first.change(fault=Fault(kind, after_tokens))
+    await first.change(fault=fault)
     answer = await pair.post(body, path, x_request_id="same")
-    assert len(first.requests) == len(second.requests) == 1
+    # A kept connection that is lost before a byte of the reply may have been dead already.
+    died = fault.kind is FaultKind.DIE
+    unanswered = fault.kind is FaultKind.RESET or (died and not body["stream"])
+    sent = 2 if unanswered else 1
+    assert (len(first.requests), len(second.requests)) == (sent, 1)
     return answer
 
 
@@ -48,7 +50,7 @@ async def test_before_the_first_token_another_replica_takes_over_unseen(
 ) -> None:
     body = {"prompt": "x", "messages": MESSAGES, "stream": stream, "max_tokens": 5}
     expected = await undisturbed(pair, body, path)
-    answer = await disturbed(pair, body, path, kind, 0)
+    answer = await disturbed(pair, body, path, Fault(kind, 0))
     assert answer.status == 200
     assert without_times(answer) == without_times(expected)
 
@@ -61,7 +63,7 @@ async def test_in_mid_stream_another_replica_goes_on(
     """Text, limits, finish reason, ids and usage are those of an undisturbed run."""
     body = {"prompt": "x", "messages": MESSAGES, "stream": True, "max_tokens": 12, **USAGE}
     expected = await undisturbed(pair, body, path)
-    answer = await disturbed(pair, body, path, kind, 4)
+    answer = await disturbed(pair, body, path, Fault(kind, 4))
     assert without_times(answer) == without_times(expected)
 
 
@@ -80,7 +82,7 @@ async def test_in_mid_stream_another_replica_goes_on(
 async def test_what_a_continuation_keeps(pair: Site, options: dict[str, Any]) -> None:
     body = {"prompt": "x", "stream": True, "max_tokens": 12, **USAGE, **options}
     expected = await undisturbed(pair, body, COMPLETIONS)
-    answer = await disturbed(pair, body, COMPLETIONS, FaultKind.DIE, 4)
+    answer = await disturbed(pair, body, COMPLETIONS, Fault(FaultKind.DIE, 4))
     assert answer.text == expected.text
     assert answer.chunks[-1]["usage"] == expected.chunks[-1]["usage"]
     assert token_ids(answer) == token_ids(expected)
@@ -89,7 +91,7 @@ async def test_what_a_continuation_keeps(pair: Site, options: dict[str, Any]) ->
 async def test_log_probabilities_go_on_where_they_were(pair: Site) -> None:
     body = {"prompt": "x", "stream": True, "max_tokens": 12, "logprobs": 0}
     expected = await undisturbed(pair, body, COMPLETIONS)
-    answer = await disturbed(pair, body, COMPLETIONS, FaultKind.DIE, 4)
+    answer = await disturbed(pair, body, COMPLETIONS, Fault(FaultKind.DIE, 4))
     assert without_times(answer) == without_times(expected)
 
 
@@ -97,7 +99,7 @@ async def test_a_chat_without_a_limit_goes_on_to_its_own_end(pair: Site) -> None
     for fake in pair.fakes:
         await fake.change(reply="word " * 1500, max_model_len=4096)
     body = {"messages": MESSAGES, "stream": True}
-    answer = await disturbed(pair, body, CHAT, FaultKind.DIE, 1030)
+    answer = await disturbed(pair, body, CHAT, Fault(FaultKind.DIE, 1030))
     assert answer.text == "word " * 1500
 
 

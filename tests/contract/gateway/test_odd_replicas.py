@@ -4,61 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests.contract.gateway.odd import SSE, Odd, odd_replica
-from tests.contract.gateway.serving import serving
-from tests.contract.gateway.site import CHAT, DONE, Site
+from tests.contract.gateway.odd import SSE, STREAM, WELL, Odd, Strange, event
+from tests.contract.gateway.site import CHAT, DONE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-STREAM = {"prompt": "x", "stream": True}
-
-
-@dataclass(slots=True)
-class Strange:
-    """A gateway before one odd replica."""
-
-    site: Site
-    odd: Odd
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Strange]:
-    """Shared by the module."""
-    folder = tmp_path_factory.mktemp("odd")
-    config = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
-    async with (
-        odd_replica() as odd,
-        serving(folder, config=config, replicas=(odd.url,)) as serve,
-        aiohttp.ClientSession() as http,
-    ):
-        yield Strange(Site(serve, [], http), odd)
-
-
-@pytest_asyncio.fixture(loop_scope="package")
-async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
-    """Set back for the test; nothing is left running after it."""
-    odd = before_odd.odd
-    odd.body, odd.content_type, odd.hangs, odd.gzipped = b"", SSE, False, False
-    odd.repeats, odd.calls, odd.sent = 1, 0, 0
-    yield before_odd
-    await before_odd.site.wait_idle()
-
-
-def event(text: str, finish_reason: str | None = None, index: int = 0) -> bytes:
-    choice = {"index": index, "text": text, "finish_reason": finish_reason}
-    return f"data: {json.dumps({'id': 'cmpl-1', 'choices': [choice]})}\n\n".encode()
-
-
-WELL = event("a") + event("b", "stop") + b"data: [DONE]\n\n"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +46,30 @@ async def test_what_is_no_stream_is_a_failure_of_the_replica(
     assert strange.odd.calls == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"choices": 1, "usage": []}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b"null",
+        b'{"choices": 1, "usage": []}',
+        b'{"choices": []}',
+        b'{"choices": [null]}',
+        b'{"choices": [{"text": "a"',
+        b'{"error": "CUDA error"}',
+        b'{"error": {"message": "CUDA error"}, "choices": [{"text": "a"}]}',
+        b'{"object": "error", "message": "CUDA error", "code": 500}',
+        b'{"detail": "CUDA error"}',
+        b'{"choices": [{"text": "a", "error": {"message": "CUDA error"}}]}',
+        b'{"choices": [{"text": "a", "finish_reason": "abort"}]}',
+        b'{"choices": [{"text": "a", "finish_reason": "stop"}, {"finish_reason": "error"}]}',
+        b'{"choices": [{"text": "a", "finish_reason": 7}]}',
+        b"<html>login</html>",
+        WELL,
+    ],
+)
 async def test_what_is_no_answer_is_a_failure_of_the_replica(strange: Strange, body: bytes) -> None:
     strange.odd.body, strange.odd.content_type = body, "application/json"
     answer = await strange.site.post({"prompt": "x"})
@@ -100,8 +77,9 @@ async def test_what_is_no_answer_is_a_failure_of_the_replica(strange: Strange, b
     assert strange.odd.calls == 1
 
 
-async def test_an_answer_without_usage_is_one(strange: Strange) -> None:
-    strange.odd.body = json.dumps({"choices": [{"text": "a"}]}).encode()
+@pytest.mark.parametrize("fields", [{}, {"finish_reason": None}, {"finish_reason": "eos_token"}])
+async def test_an_answer_without_usage_is_one(strange: Strange, fields: dict[str, Any]) -> None:
+    strange.odd.body = json.dumps({"choices": [{"text": "a", **fields}], "error": None}).encode()
     answer = await strange.site.post({"prompt": "x"})
     assert (answer.status, answer.body) == (200, strange.odd.body)
 

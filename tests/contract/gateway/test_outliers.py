@@ -119,10 +119,10 @@ async def test_a_replica_that_hangs_costs_a_second_at_most(
         assert max(each.seconds for each in found) < UNDISTURBED_S + ADDED_S
         assert len(hung.requests) < REQUESTS / 2
         assert (await state(site))["ejected_for"] == "overdue"
-        assert (await state(site, 2))["state"] == "in_service"
+        assert (await state(site, 2))["state"] == "up"
         assert await site.total("cato_replica_ejected") == 1
         assert await site.total("cato_attempts_moved_total") >= 1
-        assert "static-1: ejected until it answers a probe" in site.serve.said
+        assert "static-1: ejected until it answers a synthetic request" in site.serve.said
         await hung.change(fault=None)
         await served_by(site, hung)
         assert "static-1: back in service" in site.serve.said
@@ -185,11 +185,11 @@ async def test_a_process_that_is_frozen_loses_nothing(tmp_path: Path, policy: st
                 found = await outcomes(site, BODY | {"stream": True}, 60)
                 found += await asyncio.gather(*begun)
                 assert len(lost(found)) <= MOST_LOST, lost(found)
-                assert (await state(site))["state"] != "in_service"
+                assert (await state(site))["state"] != "up"
 
             async def is_back() -> bool:
                 await site.post(BODY)
-                return bool((await state(site))["state"] == "in_service")
+                return bool((await state(site))["state"] == "up")
 
             await eventually(bool, is_back)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.contract.gateway.conftest import BOB
+from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Answer, Site
 from tests.contract.gateway.test_ended_by_the_client import LONG, occupied
+from tests.fakes.vllm import FakeVllm, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -34,6 +38,44 @@ async def test_one_editor_cannot_fill_the_queue(narrow: Site) -> None:
             queued.append(asyncio.create_task(narrow.post(LONG, **headers)))
             await narrow.wait_total("cato_requests_waiting", len(queued))
         await gone(narrow, queued)
+
+
+async def test_the_flood_of_one_token_shuts_no_other_out(narrow: Site) -> None:
+    """The newest of the flood are refused, though they were queued."""
+    bob = {"authorization": f"Bearer {BOB}"}
+    async with occupied(narrow):
+        flood = [asyncio.create_task(narrow.post(LONG)) for _ in range(4)]
+        await narrow.wait_total("cato_requests_waiting", 4)
+        says_when(await narrow.post(LONG))
+        queued = [asyncio.create_task(narrow.post(LONG, **bob)) for _ in range(2)]
+        refused, waiting = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)
+        while len(refused) < 2:
+            more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            refused |= more
+        for task in refused:
+            says_when(task.result())
+        assert await narrow.total("cato_requests_waiting") == 4
+        assert not any(task.done() for task in queued)
+        says_when(await narrow.post(LONG, **bob))
+        await gone(narrow, [*waiting, *queued])
+
+
+async def test_a_plain_client_is_not_refused_while_there_is_room(tmp_path: Path) -> None:
+    """A hundred requests at once of OpenAI's own client, that names no session."""
+    async with (
+        FakeVllm(Script(ttft_ms=20, itl_ms=5)) as first,
+        FakeVllm(Script(ttft_ms=20, itl_ms=5)) as second,
+        serving(tmp_path, replicas=(first.url, second.url)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        client = Site(serve, [first, second], http).openai()
+        answers = await asyncio.gather(
+            *[client.completions.create(model="cato", prompt="x", max_tokens=8)
+              for _ in range(100)]
+        )  # fmt: skip
+        assert len(answers) == 100
+        assert all(answer.choices[0].finish_reason for answer in answers)
+        await client.close()
 
 
 def says_when(answer: Answer) -> None:

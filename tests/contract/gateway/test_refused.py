@@ -132,12 +132,13 @@ async def test_a_body_over_the_limit(single: Site) -> None:
     assert answer.error["param"] == "body"
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_a_body_that_is_not_encoded_as_it_says(single: Site, encoding: str) -> None:
     answer = await single.call(
         "POST", COMPLETIONS, data=b'{"prompt": "x"}', headers={"content-encoding": encoding}
     )
     assert answer.status == 400
+    assert answer.error["param"] == "body"
 
 
 @pytest.mark.parametrize(

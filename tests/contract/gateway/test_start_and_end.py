@@ -142,8 +142,9 @@ async def test_it_ends_soon_though_streams_are_open(
     tmp_path: Path, fake: FakeVllm, number: signal.Signals
 ) -> None:
     await fake.follow(Script(itl_ms=50))
+    config = "[server]\ndrain_s = 0.5\n"
     async with (
-        serving(tmp_path, replicas=(fake.url,)) as serve,
+        serving(tmp_path, config=config, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
         site = Site(serve, [fake], http)

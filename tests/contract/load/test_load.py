@@ -18,12 +18,13 @@ from aiohttp.test_utils import TestServer
 from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.errors import ConfigError
 from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
+from cato_backend.requests import Target
 from cato_backend.simulation.outcome import Ending, Outcome
 from cato_backend.simulation.reference import REFERENCE
 from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
 from tests.contract.gateway.serving import environment, serving
-from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
+from tests.fakes.vllm import ErrorForm, FakeVllm, Fault, FaultKind, Script
 from tests.fast.simulation.stories import Listed, arrival
 
 MODEL = "cato-embedded"
@@ -75,12 +76,15 @@ async def test_answers_have_their_length_and_prompts_their_prefixes() -> None:
     [
         (Fault(FaultKind.ERROR, status=503), Ending.REJECTED, "503"),
         (Fault(FaultKind.RESET), Ending.FAILED, "ServerDisconnectedError"),
-        (Fault(FaultKind.STREAM_ERROR, 2), Ending.FAILED, ""),
+        (Fault(FaultKind.STREAM_ERROR, 2), Ending.FAILED, "500"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.TEXT), Ending.FAILED, "error"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.BARE), Ending.FAILED, "truncated"),
+        (Fault(FaultKind.STREAM_ERROR, 2, form=ErrorForm.ABORT), Ending.FAILED, "abort"),
         (Fault(FaultKind.DIE, 2), Ending.FAILED, "ClientPayloadError"),
         (Fault(FaultKind.TRUNCATE, 2), Ending.FAILED, "truncated"),
         (Fault(FaultKind.STALL, 2), Ending.FAILED, "SocketTimeoutError"),
     ],
-    ids=lambda value: value.kind.value + str(value.status) if isinstance(value, Fault) else "",
+    ids=lambda value: f"{value.kind}-{value.form}" if isinstance(value, Fault) else "",
 )
 async def test_what_goes_wrong_is_a_miss_with_a_reason(
     fault: Fault, ending: Ending, reason: str
@@ -129,8 +133,38 @@ async def test_classes_are_told_as_priorities() -> None:
         await _load(fake.url, *asked, style=HeaderStyle.PRIORITY)
         told = [request.body["priority"] for request in fake.requests[1:]]
         headers = [request.headers for request in fake.requests[1:]]
-    assert sorted(told) == [0, 1, 2, 3]
+    assert sorted(told) == list(range(len(Task)))
     assert not any(name.startswith("x-") for sent in headers for name in sent)
+
+
+async def test_targets_and_estimates_are_told_to_cato() -> None:
+    async with FakeVllm(Script()) as fake:
+        asked = arrival(target=Target(ttft_s=1.0, tpot_s=0.08))._replace(expected_tokens=33)
+        await _load(fake.url, asked, style=HeaderStyle.CATO)
+        headers = fake.requests[-1].headers
+    told = {name.lower(): value for name, value in headers.items()}
+    assert told["x-slo-ttft-ms"] == "1000.0"
+    assert told["x-slo-tpot-ms"] == "80.0"
+    assert told["x-cato-output-tokens"] == "33"
+
+
+async def test_what_a_newer_request_replaced_was_taken_back(tmp_path: Path) -> None:
+    """Neither refused nor broken: it is met where its first token came in time."""
+    async with (
+        FakeVllm(Script(itl_ms=20)) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+    ):
+        asked = (
+            arrival(name, time, output_tokens=tokens)._replace(
+                session="s", document="d", supersede=True
+            )
+            for name, time, tokens in (("older", 0.0, 200), ("newer", 1.5, 5))
+        )
+        run = await _load(serve.url, *asked, style=HeaderStyle.CATO)
+    found = _by_id(run)
+    assert (found["older"].ending, found["older"].reason) == (Ending.CANCELLED, "superseded")
+    assert found["older"].met
+    assert found["newer"].ending is Ending.FINISHED
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
@@ -155,7 +189,7 @@ async def test_a_server_that_names_its_model_need_not_be_told() -> None:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("", "/v1/models cannot be read: .*; expected the root of an OpenAI-compatible server"),
+        ("", "/v1/models answered HTML .*; expected the root of an OpenAI-compatible server"),
         ("any", "answered no completion: <html>hello</html>; expected the root"),
     ],
 )

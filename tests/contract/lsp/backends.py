@@ -21,6 +21,7 @@ async def gateway(fake: FakeVllm, folder: Path, *arguments: str) -> AsyncIterato
     """The URL of a gateway whose replica is up."""
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cato_backend", "serve", "--port", "0", "--replica", fake.url),
+        "--no-calibrate",
         *arguments,
         env=environment(folder),
         stdout=DEVNULL,

@@ -74,7 +74,11 @@ async def test_a_task_is_done_for_the_function_at_a_line(
 async def test_the_doctor_finds_every_hop_well(fake: FakeVllm, tmp_path: Path) -> None:
     async with gateway(fake, tmp_path) as url:
         found = await cato(tmp_path, "doctor", "--url", url)
+        again = await cato(tmp_path, "doctor", "--url", url)
     assert found.status == 0, found.out
+    assert "note   replica static-1: cato-embedded, its speed is not known yet" in found.out
+    assert "ok     replica static-1: cato-embedded, " in again.out
+    assert "ms a token alone" in again.out
     for hop in ("settings", "cato-lsp", "backend", "model", "fill-in-the-middle", "completion"):
         assert f"ok     {hop}:" in found.out
 

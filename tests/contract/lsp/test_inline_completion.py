@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lsp.estimates import LINE_TOKENS
 from tests.contract.lsp.editor import DOCUMENT, text_of
 from tests.contract.lsp.launching import Launcher
 from tests.fakes.vllm import FakeVllm
@@ -33,6 +34,7 @@ async def test_ghost_text_carries_its_place_and_its_request(
     assert item.command.arguments == (headers["x-request-id"],)
     assert headers["x-cato-task"] == "completion"
     assert 0 < int(headers["x-slo-ttft-ms"]) < 250
+    assert int(headers["x-cato-output-tokens"]) == LINE_TOKENS
     assert "sample.py" not in str(headers)
     assert (
         await editor.ask(

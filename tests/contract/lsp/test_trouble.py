@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
+from tests.contract.gateway.site import eventually
 from tests.contract.lsp.editor import Editor, plain, text_of
 from tests.contract.lsp.launching import Launcher
 from tests.fakes.vllm import FakeVllm
@@ -80,6 +81,22 @@ async def test_whatever_the_backend_does_the_answer_is_null(
     assert not editor.protocol.refusals
     assert editor.protocol.answers["unlucky"] == 1
     assert not editor.messages
+
+
+async def test_a_backend_that_serves_another_model_is_asked_for_that(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    editor = await launch.editor(settings={"backend": {"url": fake.url}})
+    editor.open(SAMPLE)
+    await fake.change(model="another")
+    assert await editor.inline(1, 11) is None, "its name was not known yet"
+    await fake.wait_until(lambda state: state.requests[-1].body["model"] == "cato-embedded")
+
+    async def answer() -> str | None:
+        return text_of(await editor.inline(1, 11))
+
+    await eventually(lambda text: text == "a + b", answer)
+    assert fake.requests[-1].body["model"] == "another"
 
 
 async def test_a_truncated_stream_shows_what_came(launch: Launcher, fake: FakeVllm) -> None:

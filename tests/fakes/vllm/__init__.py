@@ -9,8 +9,17 @@ changes its behaviour and `GET /fake/state` tells what it saw.
 """
 
 from cato_backend.emulator.tokenizer import Tokenizer
-from tests.fakes.vllm.script import Fault, FaultKind, Script
+from tests.fakes.vllm.script import ErrorForm, Fault, FaultKind, Script
 from tests.fakes.vllm.server import FakeVllm
 from tests.fakes.vllm.state import Recorded, State
 
-__all__ = ["FakeVllm", "Fault", "FaultKind", "Recorded", "Script", "State", "Tokenizer"]
+__all__ = [
+    "ErrorForm",
+    "FakeVllm",
+    "Fault",
+    "FaultKind",
+    "Recorded",
+    "Script",
+    "State",
+    "Tokenizer",
+]

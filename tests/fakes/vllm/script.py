@@ -22,7 +22,7 @@ class FaultKind(StrEnum):
     HTML = "html"
     """A page, as a proxy in front of the server may send, with the status that the fault names."""
     STREAM_ERROR = "stream_error"
-    """vLLM's error event in the stream, then [DONE]."""
+    """An error within an answer of status 200, in one of its forms; a stream then has [DONE]."""
     DIE = "die"
     """The connection is reset after some tokens, as when the process is killed."""
     TRUNCATE = "truncate"
@@ -33,6 +33,36 @@ class FaultKind(StrEnum):
     """An event that is no JSON, in place of a token's."""
 
 
+class ErrorForm(StrEnum):
+    """How servers tell of an error in an answer that has begun."""
+
+    OPENAI = "openai"
+    """`{"error": {...}}`: vLLM since 0.11, SGLang."""
+    BARE = "bare"
+    """`{"object": "error", "message": ...}`: vLLM before 0.11, LMDeploy."""
+    TEXT = "text"
+    """`{"error": "..."}`: TGI, Ollama."""
+    DETAIL = "detail"
+    """`{"detail": "..."}`: FastAPI."""
+    NAMED = "named"
+    """`event: error` with an object of OpenAI's."""
+    NAMED_TEXT = "named_text"
+    """`event: error` with plain text."""
+    FIELD = "field"
+    """`error: {...}`, a field of the event: llama.cpp."""
+    ABORT = "abort"
+    """The finish reason `abort`: vLLM whose engine is stopped or put to sleep."""
+    ERROR = "error"
+    """The finish reason `error`."""
+    NO_REASON = "no_reason"
+    """Nothing; a stream has its [DONE] nevertheless."""
+
+    @property
+    def is_finish_reason(self) -> bool:
+        """Whether it is told by a chunk with this finish reason."""
+        return self in (ErrorForm.ABORT, ErrorForm.ERROR)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A fault, after how many tokens it strikes, and how many requests it hits (None = each)."""
@@ -41,6 +71,7 @@ class Fault:
     after_tokens: int = 0
     status: int = 500
     times: int | None = None
+    form: ErrorForm = ErrorForm.OPENAI
     retry_after: str = ""
     """The header of this name, of an HTTP error or a page."""
 
@@ -51,6 +82,15 @@ class Script:
 
     model: str = "cato-embedded"
     max_model_len: int = 4096
+    adapters: tuple[str, ...] = ()
+    """LoRA adapters that are loaded: listed with the model as their parent, and served."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the model itself, as `--served-model-name` takes them."""
+    listings: tuple[str, ...] = ()
+    """What `/v1/models` answers in place of the truth, one body after the other; the truth
+    follows."""
+    api_key: str = ""
+    """Asked for by all that begins with /v1, as vLLM does with `--api-key`."""
     ttft_ms: float = 0.0
     itl_ms: float = 0.0
     prefill_ms_per_1k_tokens: float = 0.0
@@ -72,6 +112,9 @@ class Script:
     listening: bool = True
     """False: as when the process was killed: connections are reset, new ones refused. Only
     `control_url` can answer that it was set, and set it back."""
+    accepting: bool = True
+    """False: as a server that shuts down gracefully: new connections are refused, idle ones are
+    closed, and streams under way go on."""
     usage_factor: float = 1.0
     """Reported token counts are multiplied by this: a server whose usage lies."""
     metric_values: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -79,6 +122,8 @@ class Script:
     prompt_tokens_details: bool = True
     priority_scheduling: bool = True
     """False: a priority is refused, as without `--scheduling-policy priority`."""
+    requests_per_connection: int | None = None
+    """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     fault: Fault | None = None
     deadly: str = ""
     """A request whose body contains this kills the server before its first token: as `listening`
@@ -109,4 +154,5 @@ class Script:
 def _fault(value: Mapping[str, Any] | Fault | None) -> Fault | None:
     if value is None or isinstance(value, Fault):
         return value
-    return Fault(**{**value, "kind": FaultKind(value["kind"])})
+    form = ErrorForm(value.get("form", ErrorForm.OPENAI))
+    return Fault(**{**value, "kind": FaultKind(value["kind"]), "form": form})

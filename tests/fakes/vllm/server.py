@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -20,6 +22,8 @@ from tests.fakes.vllm.engine import PrefixCache, Slots
 from tests.fakes.vllm.script import Fault, FaultKind, Script
 from tests.fakes.vllm.state import Recorded, State
 from tests.fakes.vllm.stream import Generation
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _BEFORE_THE_STREAM = (FaultKind.RESET, FaultKind.ERROR, FaultKind.HANG, FaultKind.HTML)
 _PAGE = "<html><body><h1>Bad gateway</h1></body></html>"
@@ -37,15 +41,19 @@ class FakeVllm:
         *,
         port: int = 0,
         specials: tuple[str, ...] = QWEN_SPECIALS,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._script = script or Script()
         self.state = State()
         self.tokenizer = Tokenizer(specials)
         self._port = port
+        self._tls = tls
         self._changed = asyncio.Condition()
         self._news: set[asyncio.Task[None]] = set()
+        self._answering: set[web.RequestHandler[web.Request]] = set()
         self._slots = Slots(self.state, self._notify)
         self._cache = PrefixCache()
+        self._served: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
         self._runner = self._new_runner()
         self._control = self._new_runner()
         self._site: web.TCPSite | None = None
@@ -85,15 +93,19 @@ class FakeVllm:
 
     async def follow(self, script: Script) -> None:
         """Behaves by `script` from now on; streams under way keep the one they began with."""
-        self._script = script
-        if script.listening and self._site is None:
+        was, self._script = self._script, script
+        opens = script.listening and script.accepting
+        if opens and self._site is None:
             await self._listen()
-        elif not script.listening and self._site is not None:
+        elif not opens and self._site is not None:
             await self._site.stop()
             self._site = None
-            for handler in self._runner.server.connections if self._runner.server else ():
-                if handler.transport is not None:
-                    handler.transport.abort()
+        for handler in self._runner.server.connections if self._runner.server else ():
+            if was.listening and not script.listening and handler.transport is not None:
+                handler.transport.abort()
+            elif was.accepting and not script.accepting:
+                # `close` waits for the answer under way, and leaves an idle connection open.
+                (handler.close if handler in self._answering else handler.force_close)()
 
     async def change(self, **values: Any) -> None:
         """Replaces some fields of the script. Raises ValueError for unknown ones."""
@@ -110,11 +122,14 @@ class FakeVllm:
         )
 
     async def _listen(self) -> None:
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner, "127.0.0.1", self._port, reuse_address=True, ssl_context=self._tls
+        )
         await site.start()
         self._site = site
         self._port = self._port or self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{self._port}"
+        # A certificate is for a name.
+        self.url = f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{self._port}"
 
     def _notify(self) -> None:
         task = asyncio.get_running_loop().create_task(self._wake())
@@ -126,19 +141,21 @@ class FakeVllm:
             self._changed.notify_all()
 
     def _app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._guard])
         app.router.add_post("/v1/completions", self._generate)
         app.router.add_post("/v1/chat/completions", self._generate)
         app.router.add_get("/health", self._health)
         app.router.add_get("/ping", self._health)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/load", self._load)
-        Surface(lambda: self._script.served, self.tokenizer).add_routes(app.router)
+        _Surface(self).add_routes(app.router)
         app.router.add_post("/fake/script", self._set_script)
         app.router.add_get("/fake/state", self._get_state)
         return app
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
+        if self._exceeds_its_requests(request):
+            return web.Response()  # It is not sent: the connection is reset.
         script, fault = self._script, self._take_fault()
         try:
             body = await read_json(request)
@@ -150,6 +167,8 @@ class FakeVllm:
                 return await _refuse(request, fault)
             if body.get("logprobs") is not None and not script.takes_logprobs:
                 raise errors.VllmError("logprobs are not supported", param="logprobs")
+            if body.get("model") in (*script.adapters, *script.aliases):
+                body = {**body, "model": script.model}
             chat = request.path.endswith("chat/completions")
             request_id = request.headers.get("x-request-id", "")
             call = parse_call(body, script.served, self.tokenizer, chat=chat, request_id=request_id)
@@ -169,6 +188,17 @@ class FakeVllm:
             generation.account()
             self._notify()
 
+    def _exceeds_its_requests(self, request: web.Request) -> bool:
+        """Counts the connection's requests, and resets it where it has brought too many."""
+        transport, limit = request.transport, self._script.requests_per_connection
+        if transport is None or limit is None:
+            return False
+        self._served[transport] = self._served.get(transport, 0) + 1
+        if self._served[transport] <= limit:
+            return False
+        transport.abort()
+        return True
+
     def _take_fault(self) -> Fault | None:
         fault = self._script.fault
         if fault is None or fault.times is None:
@@ -176,6 +206,29 @@ class FakeVllm:
         left = replace(fault, times=fault.times - 1) if fault.times > 1 else None
         self._script = replace(self._script, fault=left)
         return fault
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """vLLM's middleware for `--api-key`; and which connections are busy."""
+        given, key = request.headers.get("authorization"), self._script.api_key
+        if key and request.path.startswith("/v1") and given != f"Bearer {key}":
+            return web.json_response({"error": "Unauthorized"}, status=401)
+        self._answering.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            self._answering.discard(request.protocol)
+
+    def listing(self) -> web.Response:
+        """What `/v1/models` answers now."""
+        script = self._script
+        if script.listings:
+            self._script = replace(script, listings=script.listings[1:])
+            return web.Response(text=script.listings[0], content_type="application/json")
+        names = [(name, None) for name in (script.model, *script.aliases)]
+        names += [(name, script.model) for name in script.adapters]
+        data = [_card(name, parent, script) for name, parent in names]
+        return web.json_response({"object": "list", "data": data})
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response(status=200 if self._script.healthy else 503)
@@ -197,6 +250,31 @@ class FakeVllm:
 
     async def _get_state(self, request: web.Request) -> web.Response:
         return web.json_response(self.state.json())
+
+
+class _Surface(Surface):
+    """As the emulator's, with the models that the script says."""
+
+    def __init__(self, fake: FakeVllm) -> None:
+        super().__init__(lambda: fake.script.served, fake.tokenizer)
+        self._fake = fake
+
+    async def _models(self, request: web.Request) -> web.Response:
+        return self._fake.listing()
+
+
+def _card(name: str, parent: str | None, script: Script) -> dict[str, object]:
+    """An entry of `/v1/models`; vLLM tells no context for an adapter."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": 1,
+        "owned_by": "vllm",
+        "root": script.model if parent is None else f"/adapters/{name}",
+        "parent": parent,
+        "max_model_len": script.max_model_len if parent is None else None,
+        "permission": [],
+    }
 
 
 async def _refuse(request: web.Request, fault: Fault) -> web.Response:

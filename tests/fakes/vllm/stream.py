@@ -18,7 +18,8 @@ from cato_backend.emulator.calls import Call
 from cato_backend.emulator.deltas import Delta, deltas, merged
 from cato_backend.emulator.tokenizer import Tokenizer
 from tests.fakes.vllm.engine import Pace
-from tests.fakes.vllm.script import Fault, FaultKind, Script
+from tests.fakes.vllm.error_forms import error_body, error_event
+from tests.fakes.vllm.script import ErrorForm, Fault, FaultKind, Script
 from tests.fakes.vllm.state import State
 from tests.fakes.vllm.text import tokens_after
 
@@ -65,7 +66,12 @@ class Generation:
         async for index, step in self._steps(fault):
             collected[index].append(step)
         if fault is not None and not self.finished:
-            return await _fail(fault, request)
+            if fault.kind is not FaultKind.STREAM_ERROR:
+                return await _fail(fault, request)
+            if not fault.form.is_finish_reason:
+                return web.json_response(error_body(fault.form, fault.status))
+            for group in collected:
+                group.append(_broken_off(fault.form))
         body = self._bodies.whole([merged(group) for group in collected], self._cached)
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
@@ -92,7 +98,12 @@ class Generation:
             chunk = self._bodies.chunk(index, step, self._emitted[index], first=first)
             await response.write(_event(chunk))
         if fault is not None and not self.finished:
-            if not await _strike(fault, response, request):
+            if fault.form.is_finish_reason:
+                for index, count in enumerate(self._emitted):
+                    step = _broken_off(fault.form)
+                    chunk = self._bodies.chunk(index, step, count, first=not count)
+                    await response.write(_event(chunk))
+            elif not await _strike(fault, response, request):
                 return
         elif self._call.include_usage:
             usage = self._bodies.usage_chunk(sum(self._emitted), self._cached)
@@ -142,6 +153,10 @@ def _take(sequence: Iterator[Delta], count: int) -> Delta:
     return group[0] if len(group) == 1 else merged(group)
 
 
+def _broken_off(form: ErrorForm) -> Delta:
+    return Delta([], [], 0, "", form.value)
+
+
 async def _fail(fault: Fault, request: web.Request) -> web.Response:
     """The fault of an answer that is not streamed."""
     if fault.kind is FaultKind.STALL:
@@ -162,7 +177,7 @@ async def _strike(fault: Fault, response: web.StreamResponse, request: web.Reque
             await response.write(b'data: {"id": "cmpl-\n\n')
             return True
         case FaultKind.STREAM_ERROR:
-            await response.write(_event(errors.internal(fault.status).body))
+            await response.write(error_event(fault.form, fault.status))
             return True
     return False
 

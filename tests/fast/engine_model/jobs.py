@@ -21,6 +21,7 @@ LIMITS = st.builds(
     kv_tokens=st.integers(60, 240),
     block_size=st.sampled_from([1, 4, 8]),
     max_model_len=st.just(56),
+    long_prefill_token_threshold=st.just(0) | st.integers(1, 20),
 )
 ORDERS = st.sampled_from(["priority", "fcfs"])
 

@@ -53,7 +53,7 @@ class PlainEngine:
         self.blocks = [Block() for _ in range(limits.kv_tokens // limits.block_size)]
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
-        self.clock = self.arrivals = self.admissions = 0
+        self.clock = self.arrivals = self.admissions = self.longest = 0
 
     def submit(self, job: Job) -> None:
         self.waiting.append(Sequence(job, self.arrivals))
@@ -66,6 +66,9 @@ class PlainEngine:
             self._free(sequence)
 
     def step(self) -> PlainStep | None:
+        threshold = self.limits.long_prefill_token_threshold
+        alone = len(self.running) + len(self.waiting) == 1
+        self.longest = self.limits.max_num_batched_tokens if alone or not threshold else threshold
         preempted = self._make_room()
         chunks = self._chunks()
         for sequence, chunk in chunks.items():
@@ -77,12 +80,15 @@ class PlainEngine:
         return PlainStep(load, admitted, preempted, *self._finish(chunks))
 
     def _chunks(self) -> dict[Sequence, int]:
+        """The budget goes to all that run in the order of admission, as vLLM has it: nothing that
+        decodes is left without its token by the prompts that were admitted before it."""
         budget = self.limits.max_num_batched_tokens
         chunks: dict[Sequence, int] = {}
-        for sequence in sorted(self.running, key=lambda s: not s.decodes):
-            chunks[sequence] = min(sequence.tokens - sequence.computed, budget)
+        for sequence in self.running:
+            chunks[sequence] = min(sequence.tokens - sequence.computed, self.longest, budget)
+            assert chunks[sequence] > 0
             budget -= chunks[sequence]
-        return chunks
+        return {s: chunks[s] for s in sorted(chunks, key=lambda s: not s.decodes)}
 
     def _make_room(self) -> list[str]:
         preempted: list[str] = []
@@ -119,7 +125,7 @@ class PlainEngine:
             for block in found:
                 block.holders += 1
             sequence.computed = len(found) * self.limits.block_size
-            chunks[sequence] = min(sequence.tokens - sequence.computed, budget)
+            chunks[sequence] = min(sequence.tokens - sequence.computed, self.longest, budget)
             budget -= chunks[sequence]
             self._grow(sequence, chunks[sequence])
             admitted.append((sequence.job.id, sequence.computed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -136,3 +137,50 @@ def test_what_can_never_run_is_refused() -> None:
             engine.submit(Job("a", prompt, output))
     with pytest.raises(ConfigError, match="max_num_batched_tokens: got 8, expected at least"):
         Engine(LAW, EngineLimits(max_num_seqs=16, max_num_batched_tokens=8))
+    with pytest.raises(ConfigError, match="long_prefill_token_threshold: got 51, expected at most"):
+        Engine(LAW, EngineLimits(max_model_len=50, long_prefill_token_threshold=51))
+
+
+LONG = EngineLimits(kv_tokens=400_000, max_model_len=150_000, long_prefill_token_threshold=512)
+
+
+def test_a_short_prompt_is_computed_beside_long_ones() -> None:
+    engine = Engine(LAW, LONG)
+    for name in ("long", "longer"):
+        engine.submit(Job(name, 100_000, 5))
+    assert [chunk_tokens(engine) for _ in range(2)] == [1024, 1024]
+    engine.submit(Job("short", 600, 1))
+    assert chunk_tokens(engine) == 3 * 512
+    step = engine.begin_step()
+    assert step is not None
+    assert step.new_tokens == 2 * 512 + 600 - 512
+    assert engine.end_step().finished == ("short",)
+
+
+def test_a_long_prompt_that_is_alone_has_the_whole_step() -> None:
+    engine = Engine(LAW, LONG)
+    engine.submit(Job("long", 100_000, 5))
+    assert chunk_tokens(engine) == 2048
+    engine.submit(Job("short", 100, 2))
+    assert chunk_tokens(engine) == 512 + 100
+    assert chunk_tokens(engine) == 512 + 1
+    assert chunk_tokens(engine) == 2048
+
+
+def test_the_budget_limits_how_many_prompts_are_unfinished() -> None:
+    engine = Engine(LAW, replace(LONG, max_num_batched_tokens=1200))
+    for number in range(5):
+        engine.submit(Job(str(number), 10_000, 5))
+    assert [chunk_tokens(engine) for _ in range(3)] == [1200] * 3
+    assert (engine.running, engine.waiting) == (3, 2)
+    assert engine.abort("1")
+    assert chunk_tokens(engine) == 1200
+    assert (engine.running, engine.waiting) == (3, 1)
+
+
+def chunk_tokens(engine: Engine) -> int:
+    """New tokens of one step, which passes."""
+    step = engine.begin_step()
+    assert step is not None
+    engine.end_step()
+    return step.new_tokens

@@ -8,7 +8,7 @@ import pytest
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
-from cato_backend.gateway.server import listen
+from cato_backend.gateway.listening import listen
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_loopback_needs_nothing(host: str) -> None:
     listener = listen(ServerConfig(host=host, port=0))
     with listener.socket:
         assert listener.url.startswith(f"http://{host}:")
-        assert not listener.tokens
+        assert not listener.credentials.tokens

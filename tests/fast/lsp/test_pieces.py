@@ -43,6 +43,11 @@ async def test_an_error_in_the_stream_is_raised() -> None:
         [tokens async for tokens in pieces]
 
 
+async def test_an_error_that_is_null_is_none() -> None:
+    pieces = Pieces(stream_of(chunk("a") | {"error": None}))
+    assert [tokens async for tokens in pieces] == [[Token("a")]]
+
+
 def sure(text: str, *tokens: tuple[str, float | None]) -> dict[str, Any]:
     told = {"tokens": [each for each, _ in tokens], "token_logprobs": [p for _, p in tokens]}
     return {"choices": [{"text": text, "finish_reason": None, "logprobs": told}]}

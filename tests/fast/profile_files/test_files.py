@@ -61,6 +61,13 @@ def test_a_file_gives_a_profile_with_its_law_and_limits(tmp_path: Path) -> None:
     assert profile.law.seconds(new_tokens=1, sequences=1, kv_tokens=0) == pytest.approx(0.0116)
     assert profile.limits.kv_tokens == 900_000
     assert profile.start_s == 85
+    assert profile.limits.long_prefill_token_threshold == 0
+
+
+def test_a_file_may_state_the_threshold_of_long_prompts(tmp_path: Path) -> None:
+    content = changed(limits__long_prefill_token_threshold=512)
+    limits = files.load_profile(write(tmp_path / "a.json", content)).limits
+    assert (limits.long_prefill_token_threshold, limits.longest_chunk) == (512, 512)
 
 
 def test_what_is_saved_reads_back_the_same(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_a_replica_that_always_takes_the_same_has_no_spread() -> None:
         kv_tokens=st.integers(2048, 2_000_000),
         block_size=st.sampled_from([16, 128]),
         max_model_len=st.integers(64, 131_072),
+        long_prefill_token_threshold=st.just(0) | st.integers(1, 64),
     ),
     st.booleans(),
 )
@@ -79,6 +80,7 @@ def test_no_step_of_the_plan_is_more_than_the_engine_allows(
         assert 1 <= setup.tokens <= limits.max_model_len - setup.context
         for chunk in setup.chunks:
             assert chunk.new + setup.batch <= limits.max_num_batched_tokens
+            assert chunk.new <= (limits.long_prefill_token_threshold or chunk.new)
             assert chunk.new + chunk.cached < limits.max_model_len
             assert held + chunk.new + chunk.cached <= limits.kv_tokens
             assert chunk.cached % limits.block_size == 0

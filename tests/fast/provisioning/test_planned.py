@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from cato_backend.profile_files.law import StepLaw
 from cato_backend.provisioning import Bounds
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
 from tests.fast.provisioning.traffic import PROFILE, Fleet
@@ -66,3 +67,15 @@ def test_worse_goodput_than_predicted_adds_replicas(steady: Fleet) -> None:
     bad.serve(rate=8, seconds=200, ttft_s=0.4)
     _, good = steady.plans[199]
     assert bad.ready > good.target
+
+
+def test_replicas_that_turn_out_slower_than_their_profile_are_more() -> None:
+    """They are twice as slow; the profile is not measured with again."""
+    site = fleet()
+    site.serve(rate=8, seconds=150)
+    before = site.ready
+    law = PROFILE.law
+    slower = StepLaw(law.form, 2 * law.base, per_new_token=2 * law.per_new_token)
+    site.provisioner.learned(replace(PROFILE, law=slower))
+    site.serve(rate=8, seconds=60)
+    assert site.ready > before

@@ -30,6 +30,12 @@ class Listener:
     def on_note(self, replica_id: str, text: str) -> None:
         self.told.put_nowait(f"note {replica_id}: {text}")
 
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        self.told.put_nowait(f"failed {replica_id}: {reason}")
+
+    def on_ended(self, replica_id: str) -> None:
+        self.told.put_nowait(f"ended {replica_id}")
+
 
 @dataclass
 class Life:
@@ -89,10 +95,11 @@ async def test_a_replica_that_dies_is_started_again() -> None:
 
 
 async def test_a_first_load_that_dies_is_given_up_at_once() -> None:
-    script = Script(Life(fails="no such model"), Life())
-    supervisor = Supervisor(Listener(), QUICK)
+    listener, script = Listener(), Script(Life(fails="no such model"), Life())
+    supervisor = Supervisor(listener, QUICK)
     supervisor.keep(script)
     assert str(await supervisor.wait_failed()) == "no such model"
+    assert await listener.told.get() == "failed r1: no such model"
     await supervisor.close()
     assert [life.stopped for life in script.begun] == [1]
 
@@ -104,6 +111,16 @@ async def test_one_that_keeps_dying_is_given_up() -> None:
     error = str(await supervisor.wait_failed())
     await supervisor.close()
     assert error == "r1 was given up after 2 restarts: out of memory"
+
+
+async def test_without_a_limit_it_is_started_again_for_ever() -> None:
+    listener, script = Listener(), Script(*(dead() for _ in range(1100)), Life())
+    supervisor = Supervisor(listener, RestartPolicy(first_delay_s=0, max_delay_s=0))
+    supervisor.keep(script)
+    ups = 0
+    while ups < 1101:
+        ups += await listener.told.get() == "up r1"
+    await supervisor.close()
 
 
 async def test_a_long_life_forgives() -> None:

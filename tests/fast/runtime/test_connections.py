@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 from itertools import count
 
 import pytest
 
 from cato_backend.runtime.connections import BadReply, Connection
 from cato_backend.runtime.upstreams import Upstreams
+from tests.fast.runtime.raw_server import asked, request, sends, serving
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(serve: Serve) -> AsyncGenerator[str]:
-    """A server whose every connection is handled by `serve`."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            await serve(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/completions"
-
-
-async def request(reader: asyncio.StreamReader) -> bytes:
-    """One whole request."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-    return head + await reader.readexactly(length)
-
-
-async def asked(upstreams: Upstreams, url: str, silence_s: float = 5.0) -> tuple[int, bytes]:
-    reply = await upstreams.post(url, b"{}", {"x-request-id": "a"}, silence_s)
-    try:
-        return reply.status, await reply.read_all()
-    finally:
-        reply.release()
-
-
-def sends(*pieces: bytes) -> Serve:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await request(reader)
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)
-
-    return serve
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +36,11 @@ async def test_bodies_end_as_their_headers_say(pieces: tuple[bytes, ...]) -> Non
         ((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhel",), BadReply),
+        (
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1",),
+            ConnectionError,
+        ),
+        ((b"HTTP/1.1 200",), ConnectionError),
         ((b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\nhello",), BadReply),
         ((), ConnectionError),
     ],
@@ -110,26 +74,6 @@ async def test_a_connection_is_kept_after_a_whole_reply_and_only_then() -> None:
         upstreams.close()
 
 
-async def test_a_request_is_never_sent_twice() -> None:
-    requests = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal requests
-        await request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
-        await request(reader)
-        requests += 1  # And it dies of it.
-
-    upstreams = Upstreams()
-    async with serving(serve) as url:
-        await asked(upstreams, url)
-        with pytest.raises(ConnectionError):
-            await asked(upstreams, url)
-        assert requests == 1
-        assert await asked(upstreams, url) == (200, b"hello")
-        upstreams.close()
-
-
 async def test_silence_is_an_error_and_a_slow_reply_is_none() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request(reader)
@@ -142,10 +86,25 @@ async def test_silence_is_an_error_and_a_slow_reply_is_none() -> None:
 
 
 class Nowhere(asyncio.Transport):
-    """Takes requests and sends nothing by itself."""
+    """Takes requests and sends nothing by itself; knows whether it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """It is lost."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None: ...
+
+    def pause_reading(self) -> None:
+        self.read = False
+
+    def resume_reading(self) -> None:
+        self.read = True
 
 
 async def test_what_comes_before_anybody_asks_again_is_kept() -> None:
@@ -166,7 +125,7 @@ async def test_what_comes_before_anybody_asks_again_is_kept() -> None:
     assert taken == [b"hello"]
     assert not await connection.pour(take)
     assert taken == [b"hello", b"world"]
-    assert connection.done()
+    assert connection.keep(1.0)
 
 
 async def test_bytes_before_an_error_are_taken_first() -> None:
@@ -191,28 +150,28 @@ async def test_a_header_cannot_be_split() -> None:
         await Upstreams().post("http://127.0.0.1:1/", b"", {"authorization": "a\r\nb: c"}, 1.0)
 
 
-class Paused(asyncio.Transport):
-    """A transport that only knows whether it is read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read = True
-
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
-
-    def pause_reading(self) -> None:
-        self.read = False
-
-    def resume_reading(self) -> None:
-        self.read = True
-
-
 async def test_a_connection_is_read_again_after_a_long_reply_that_nobody_read() -> None:
-    connection, transport = Connection(), Paused()
+    connection, transport = Connection(), Nowhere()
     connection.connection_made(transport)
     connection.send(b"", 5.0)
     connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n")
     connection.data_received(b"x" * 300_000)
     assert not transport.read
-    assert connection.done()
+    assert connection.keep(1.0)
     assert transport.read
+
+
+@pytest.mark.parametrize("stray", [b"HTTP/1.1 408 Request Timeout\r\n\r\n", WELL, b"?"])
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_bytes_that_belong_to_no_request_end_the_connection(
+    stray: bytes, at_once: bool
+) -> None:
+    connection = Connection()
+    connection.connection_made(Nowhere())
+    connection.send(b"", 5.0)
+    connection.data_received(WELL + stray if at_once else WELL)
+    assert await connection.read_all() == b"hello"
+    assert connection.keep(1.0) is not at_once
+    connection.data_received(stray)
+    assert not connection.usable
+    connection.close()

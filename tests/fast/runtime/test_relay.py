@@ -14,11 +14,15 @@ from cato_backend.runtime.upstreams import Reply
 from tests.fast.runtime.test_bodies import PROMPT, call
 
 TOKEN = b'data: {"choices": [{"index": 0, "text": "a"}]}\n\n'
+FINISH = b'data: {"choices": [{"index": 0, "text": "", "finish_reason": "stop"}]}\n\n'
 END = b"data: [DONE]\n\n"
 
 
 class Bytes:
     """A reply whose body is these reads, the last of which completes it."""
+
+    silence_s = 5.0
+    content_type = "text/event-stream"
 
     def __init__(self, *reads: bytes) -> None:
         self._reads = list(reads)
@@ -54,10 +58,11 @@ async def relayed(client: Client, *reads: bytes) -> bytes:
 
 
 async def test_a_stream_passes_as_it_came() -> None:
-    assert await relayed(Client(), TOKEN, TOKEN + TOKEN, END) == 3 * TOKEN + END
+    stream = (TOKEN, TOKEN + TOKEN, FINISH, END)
+    assert await relayed(Client(), *stream) == b"".join(stream)
 
 
 @pytest.mark.parametrize("fails", [1, 3])
 async def test_a_mistake_of_ours_is_heard_even_at_the_last_bytes(fails: int) -> None:
     with pytest.raises(KeyError, match="a mistake of ours"):
-        await relayed(Client(fails), TOKEN, TOKEN, TOKEN + END)
+        await relayed(Client(fails), TOKEN, TOKEN, TOKEN + FINISH + END)

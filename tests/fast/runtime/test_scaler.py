@@ -11,6 +11,7 @@ import pytest
 
 from cato_backend.errors import EngineError
 from cato_backend.metrics import Metrics
+from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
 from cato_backend.provisioning.watch import Answer
 from cato_backend.replicas.replica import Replica
@@ -21,7 +22,14 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import Scaler
-from cato_backend.scheduling import Dispatch, Finished, Scheduler, Submitted, make_policy
+from cato_backend.scheduling import (
+    Dispatch,
+    Finished,
+    Progressed,
+    Scheduler,
+    Submitted,
+    make_policy,
+)
 from cato_backend.wire.headers import Task
 
 
@@ -31,10 +39,14 @@ class Rule:
 
     count: int = 1
     seen: list[FleetState] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
 
     def arrived(self, request: Request, now: float) -> None: ...
 
     def answered(self, answer: Answer, now: float) -> None: ...
+
+    def learned(self, profile: Profile) -> None:
+        self.profiles.append(profile)
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         self.seen.append(fleet)
@@ -91,13 +103,18 @@ class Site:
         )
 
     def on_up(self, replica: Replica) -> None:
-        self.runtime.add_replica(Endpoint(replica.id, replica.url, "m"), ModelFacts("m"), 8)
+        self.runtime.members.add(Endpoint(replica.id, replica.url, "m"), ModelFacts("m"), 8)
 
     def on_down(self, replica_id: str, reason: str) -> None:
-        self.runtime.remove_replica(replica_id)
+        self.runtime.members.remove(replica_id)
 
     def on_note(self, replica_id: str, text: str) -> None:
         self.notes.append(text)
+
+    def on_failed(self, replica_id: str, reason: str) -> None:
+        self.notes.append(reason)
+
+    def on_ended(self, replica_id: str) -> None: ...
 
     async def want(self, count: int) -> None:
         """The rule wants so many; everything that follows by itself has happened."""
@@ -112,7 +129,8 @@ class Site:
 
     def run(self, request_id: str) -> str:
         """A request runs on the replica that owes the least; which one."""
-        request = Request(request_id, Task.GENERATION, "m", self.now, Target(ttft_s=9.0), 10, 10)
+        target = Target(ttft_s=9.0)
+        request = Request(request_id, Task.GENERATION, "m", self.now, target, 10, 10)
         (dispatch, *_) = self.scheduler.handle(Submitted(request), self.now)
         assert isinstance(dispatch, Dispatch)
         return dispatch.replica_id
@@ -213,3 +231,19 @@ async def test_metrics_tell_what_was_decided_and_why(site: Site) -> None:
     text = site.runtime.metrics.exposition().decode()
     assert 'cato_replica_seconds_total{model="m"} 20.0' in text
     assert 'cato_fleet_replicas{model="m",state="ready"} 2.0' in text
+
+
+async def test_the_rule_is_told_what_replicas_were_found_to_be(site: Site) -> None:
+    """Once enough is known: their prompts of 1,000 tokens take 300 ms."""
+    await site.want(2)
+    assert site.rule.profiles == []
+    for number in range(30):
+        replica_id = site.run(str(number))
+        site.now += 0.3
+        site.scheduler.handle(Progressed(str(number), 1, 1, 1000, 0), site.now)
+        site.end(str(number))
+        assert replica_id
+    await site.want(2)
+    law = site.rule.profiles[-1].law
+    assert law.seconds(1000, 1, 1000, 5e5) == pytest.approx(0.3, rel=0.1)
+    assert site.rule.profiles[-1].spread < 0.25

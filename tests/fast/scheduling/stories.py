@@ -25,6 +25,7 @@ def request(
     worthless_after_s: float | None = None,
     document: str = "",
     session: str = "s",
+    tenant: str = "t",
     supersede: bool = False,
     resumable: bool = True,
     prompt_tokens: int = 100,
@@ -39,7 +40,7 @@ def request(
         target=Target(ttft_s=ttft_s, worthless_after_s=worthless_after_s),
         prompt_tokens=prompt_tokens,
         max_tokens=max_tokens,
-        origin=Origin("t", session, document),
+        origin=Origin(tenant, session, document),
         supersede=supersede,
         resumable=resumable,
     )

@@ -17,7 +17,7 @@ PROFILE = Profile("m", "emulated", StepLaw("additive", base=0.02, per_new_token=
 @pytest.fixture
 def books() -> tuple[Book, Book]:
     """The replica that request `r` would take, and another that it looked at."""
-    best, other = (Book(ReplicaLoad(n, "m", 8, PROFILE), corrected=False) for n in "ab")
+    best, other = (Book(ReplicaLoad(n, "m", 8, PROFILE)) for n in "ab")
     best.free_at = other.free_at = 5.0
     return best, other
 

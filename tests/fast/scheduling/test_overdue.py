@@ -21,8 +21,6 @@ from cato_backend.scheduling import (
     Finished,
     Limits,
     OutlierDetection,
-    Probe,
-    Probed,
     Progressed,
     Reason,
     Recall,
@@ -32,6 +30,8 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrial,
+    SyntheticTrialEnded,
     WakeAt,
     Woke,
     make_policy,
@@ -125,7 +125,7 @@ def test_while_nothing_is_known_the_budget_says_how_long_to_wait(
         Eject("a", Reason.OVERDUE, 1.0, 1),
         Abort("r", 1, moved=True),
         Dispatch("r", "b", 2),
-        Probe("a"),
+        SyntheticTrial("a"),
     ]
     prompt_s = 0.03
     assert waits_s < fleet.when(Abort) <= waits_s + prompt_s + LOOK_S
@@ -242,7 +242,7 @@ def ejected(fleet: Clocked) -> str:
     return stuck
 
 
-def test_it_is_tried_with_a_probe_and_comes_back_when_that_is_answered() -> None:
+def test_it_is_tried_with_a_synthetic_request_and_comes_back_when_that_is_answered() -> None:
     """No client waits for a replica that hangs."""
     fleet = Clocked()
     stuck = ejected(fleet)
@@ -251,15 +251,15 @@ def test_it_is_tried_with_a_probe_and_comes_back_when_that_is_answered() -> None
         name = f"e{number}"
         assert fleet.ask(name) != stuck
         fleet.tell(Progressed(name, 1, 1))
-    assert fleet.tell(Probed(stuck, 10.0)) == [Reinstate(stuck)]
+    assert fleet.tell(SyntheticTrialEnded(stuck, 10.0)) == [Reinstate(stuck)]
     assert {fleet.ask(f"back{i}") for i in range(2)} == {"a", "b"}
 
 
-def test_it_is_probed_again_ever_more_rarely() -> None:
+def test_it_is_tried_again_ever_more_rarely() -> None:
     fleet = Clocked()
     stuck = ejected(fleet)
     fleet.wait(60)
-    times = [at for at, decision in fleet.told if decision == Probe(stuck)]
+    times = [at for at, decision in fleet.told if decision == SyntheticTrial(stuck)]
     gaps = [round(later - at) for at, later in itertools.pairwise(times)]
     assert gaps == list(range(1, 11))
 
@@ -278,10 +278,10 @@ def test_a_late_answer_of_its_own_brings_it_back_too() -> None:
     assert Reinstate(worthless) in fleet.tell(Finished("begun", 1))
 
 
-def test_a_replica_that_takes_no_probe_gets_one_request_at_a_time() -> None:
+def test_a_replica_that_takes_no_synthetic_request_gets_one_of_a_client_at_a_time() -> None:
     fleet = Clocked()
     stuck = ejected(fleet)
-    assert fleet.tell(Probed(stuck, None)) == []
+    assert fleet.tell(SyntheticTrialEnded(stuck, None)) == []
     well = "b" if stuck == "a" else "a"
     assert [fleet.ask(f"e{i}") for i in range(3)] == [well] * 3
     fleet.tell(Progressed("e0", 1, 1))
@@ -296,7 +296,7 @@ def test_a_replica_that_takes_no_probe_gets_one_request_at_a_time() -> None:
 def test_a_trial_that_is_overdue_moves_too_and_the_next_comes_later() -> None:
     fleet = Clocked()
     stuck = ejected(fleet)
-    fleet.tell(Probed(stuck, None))
+    fleet.tell(SyntheticTrialEnded(stuck, None))
     rests = [1.0]
     for number in range(3):
         fleet.wait(rests[-1])
@@ -312,7 +312,7 @@ def test_a_trial_that_is_overdue_moves_too_and_the_next_comes_later() -> None:
     assert rests == [1.0, 2.0, 3.0, 4.0]
 
 
-def test_what_a_probe_took_says_how_much_slower_the_replica_is() -> None:
+def test_what_a_trial_took_says_how_much_slower_the_replica_is() -> None:
     """Else a slow replica beside fast ones would be ejected with every request."""
     fleet = Clocked()
     slow = "a"
@@ -325,7 +325,7 @@ def test_what_a_probe_took_says_how_much_slower_the_replica_is() -> None:
             if isinstance(decision, Dispatch):
                 fleet.serve(decision.request_id, 0.02, decision.attempt)
     assert Eject(slow, Reason.OVERDUE, 1.0, 1) in [decision for _, decision in fleet.told]
-    fleet.tell(Probed(slow, 0.2))
+    fleet.tell(SyntheticTrialEnded(slow, 0.2))
     name = "again"
     while fleet.ask(name, ttft_s=60) != slow:
         fleet.tell(Progressed(name, 1, 1))

@@ -67,6 +67,18 @@ def test_a_cancelled_request_frees_its_replica() -> None:
     assert served.queue_s == 0.0
 
 
+def test_what_a_newer_request_replaced_was_taken_back() -> None:
+    """It is met where its first token came in time while it was wanted."""
+    asked = (
+        arrival(name, time, output_tokens=60)._replace(document="d", supersede=True)
+        for name, time in (("a", 0.0), ("b", 0.5))
+    )
+    older, newer = _only(*asked)
+    assert (older.arrival.id, older.ending, older.reason) == ("a", Ending.CANCELLED, "superseded")
+    assert older.met
+    assert newer.ending is Ending.FINISHED
+
+
 def test_a_prompt_beyond_the_context_is_refused() -> None:
     (found,) = _only(arrival(prompt_tokens=40_000))
     assert (found.ending, found.reason) == (Ending.REJECTED, "too_long")

@@ -16,12 +16,16 @@ EVENTS = st.lists(st.tuples(TEXTS, st.none() | st.sampled_from(["delta", "result
 
 
 @given(
-    events=EVENTS, cuts=st.lists(st.integers(0, 400)), line_end=st.sampled_from([b"\n", b"\r\n"])
+    events=EVENTS,
+    cuts=st.lists(st.integers(0, 400)),
+    line_end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    mark=st.booleans(),
 )
 def test_events_survive_being_cut_anywhere(
-    events: list[tuple[str, str | None]], cuts: list[int], line_end: bytes
+    events: list[tuple[str, str | None]], cuts: list[int], line_end: bytes, mark: bool
 ) -> None:
     stream = b"".join(event(data, name) for data, name in events).replace(b"\n", line_end)
+    stream = b"\xef\xbb\xbf" * mark + stream
     places = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
     reader = EventReader()
     found: list[Event] = []
@@ -46,6 +50,36 @@ def test_comments_and_events_without_data_are_not_events() -> None:
 def test_what_follows_the_colon_loses_one_space_only() -> None:
     (found,) = EventReader().feed(b"data:  two\ndata:none\n\n")
     assert found.data == " two\nnone"
+
+
+def test_an_event_ends_with_its_last_byte_whatever_the_line_end() -> None:
+    """A CR is not held back for the LF that may follow it."""
+    reader = EventReader()
+    assert [e.data for e in reader.feed(b"data: a\r\r")] == ["a"]
+    assert [e.data for e in reader.feed(b"\ndata: b\r\n\r")] == ["b"]
+
+
+def test_what_only_its_sender_needs_is_not_passed_on() -> None:
+    (found,) = EventReader().feed(b": ping\nid: 7\nretry: 10\nevent: chunk\ndata:a\ndata: b\n\n")
+    assert found == Event("chunk", "a\nb", b"data: a\ndata: b\n\n")
+
+
+@pytest.mark.parametrize(
+    ("stream", "data"),
+    [(b"error: broken\n\n", "broken"), (b"event: error\ndata: broken\n\n", "broken"),
+     (b"event: error\n\n", "")],
+)  # fmt: skip
+def test_errors_have_their_name(stream: bytes, data: str) -> None:
+    (found,) = EventReader().feed(stream)
+    assert (found.name, found.data) == ("error", data)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_the_last_event_needs_no_blank_line(end: bytes) -> None:
+    reader = EventReader()
+    assert reader.feed(b"data: a" + end) == []
+    assert [e.data for e in reader.end()] == ["a"]
+    assert reader.end() == []
 
 
 def test_an_event_without_end_is_refused_in_time() -> None:

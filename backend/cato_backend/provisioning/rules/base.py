@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.watch import Answer
 from cato_backend.requests import Request
@@ -20,12 +21,23 @@ class ScalingRule(Protocol):
         """A request is over."""
         ...
 
+    def learned(self, profile: Profile) -> None:
+        """What replicas were found to be: goes before the profile that the rule was made with."""
+        ...
+
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         """How many replicas it wants; bounds are applied by the caller."""
         ...
 
 
-class Deaf:
+class Profileless:
+    """For rules that do not ask how fast a replica is."""
+
+    def learned(self, profile: Profile) -> None:
+        """Nothing."""
+
+
+class Deaf(Profileless):
     """For rules that look at the fleet alone."""
 
     def arrived(self, request: Request, now: float) -> None:

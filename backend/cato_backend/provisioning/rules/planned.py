@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 
 from cato_backend.errors import ConfigError
+from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import (
     FIRST_REQUESTS,
@@ -47,7 +48,11 @@ class PlannedSettings:
 
 FEWEST_ANSWERS = 30
 _REMEASURE_S = 120.0
+_RELEARN_S = 30.0
+"""Least time between two measurements that a changed law asks for."""
 _MOST_REPLICAS = 1024
+_ALIKE = 0.1
+"""Logarithm of the ratio of two step times."""
 
 
 class Planned:
@@ -74,6 +79,11 @@ class Planned:
         self._mix.add(answer)
         if answer.met is not None:
             self._correction.seen(answer.met)
+
+    def learned(self, profile: Profile) -> None:
+        """Capacity is measured again where replicas are faster or slower than those measured."""
+        self._profile = profile
+        self._capacity.learned(profile)
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         """A new plan every few seconds, the last one in between."""
@@ -162,25 +172,40 @@ class _Looks:
 
 
 class _Capacity:
-    """The curve of the present mix, measured bit by bit: anew every two minutes, and at first
-    whenever twice as many answers are known, because short ones come first."""
+    """The curve of the present mix, measured bit by bit: anew every two minutes, at first
+    whenever twice as many answers are known, because short ones come first, and when replicas turn
+    out to be faster or slower."""
 
     def __init__(self, profile: Profile) -> None:
         self.curve: CapacityCurve | None = None
-        self._profile = profile
+        self._profile = self._measured = profile
         self._measuring: Iterator[CapacityCurve | None] | None = None
         self._begun = -inf
         self._known = 0
+
+    def learned(self, profile: Profile) -> None:
+        """What replicas were found to be; the next measurement is of it."""
+        self._profile = profile
 
     def look(self, mix: Mix, now: float) -> None:
         """Some 20 ms of work where a measurement is due or under way."""
         if self._measuring is None:
             stale = now - self._begun >= _REMEASURE_S or len(mix) >= 2 * self._known
+            if now - self._begun >= _RELEARN_S:
+                stale |= not _alike(self._profile.law, self._measured.law)
             if not stale or len(mix) < FEWEST_ANSWERS:
                 return
-            self._begun, self._known = now, len(mix)
+            self._begun, self._known, self._measured = now, len(mix), self._profile
             requests = FIRST_REQUESTS if self.curve is None else REQUESTS
             self._measuring = measure(self._profile, mix.kinds(), requests)
         found = next(self._measuring)
         if found is not None:
             self.curve, self._measuring = found, None
+
+
+def _alike(one: StepLaw, other: StepLaw) -> bool:
+    """Whether steps take about as long by both: of some decodes, and with a prompt among them."""
+    return all(
+        abs(log(one.seconds(*step) / other.seconds(*step))) < _ALIKE
+        for step in ((8, 8, 8_000), (508, 9, 8_500, 125_000))
+    )

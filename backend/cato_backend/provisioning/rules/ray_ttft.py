@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cato_backend.provisioning.fleet import FleetState, Wanted
+from cato_backend.provisioning.rules.base import Profileless
 from cato_backend.provisioning.rules.recent import Recent
 from cato_backend.provisioning.watch import Answer
 from cato_backend.requests import Request
@@ -23,7 +24,7 @@ class RayTtftSettings:
     """Between two moves."""
 
 
-class RayTtft:
+class RayTtft(Profileless):
     """+1, -1 or nothing."""
 
     def __init__(self, settings: RayTtftSettings | None = None) -> None:

@@ -7,6 +7,7 @@ from statistics import pvariance
 
 from cato_backend.errors import ConfigError
 from cato_backend.provisioning.fleet import FleetState, Wanted
+from cato_backend.provisioning.rules.base import Profileless
 from cato_backend.provisioning.rules.recent import Recent
 from cato_backend.provisioning.watch import Answer
 from cato_backend.requests import Request
@@ -31,7 +32,7 @@ class RemainingSlackSettings:
             raise ConfigError.of("provisioning.settings.slots", self.slots, "a number above 0")
 
 
-class RemainingSlack:
+class RemainingSlack(Profileless):
     """alloc = SLA * weight - buffer; slack = alloc - base * (1 + variation); the tightest task
     decides. Up by a factor where the slack is negative or the mean is above alloc, else by the
     queue, else by the load."""

@@ -33,11 +33,14 @@ from dataclasses import dataclass
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
 from cato_backend.scheduling.policies.chance import PowerOfTwoChoices, Random
+from cato_backend.scheduling.policies.consistent_hash import ConsistentHash
 from cato_backend.scheduling.policies.dynamo import DynamoCost
+from cato_backend.scheduling.policies.dynamo_edf import DynamoEdf
 from cato_backend.scheduling.policies.edf import EarliestDeadlineFirst
 from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutstandingTokens
 from cato_backend.scheduling.policies.least_requests import LeastRequests
 from cato_backend.scheduling.policies.llmd import LlmdHeadroom
+from cato_backend.scheduling.policies.llmd_sticky import LlmdSticky
 from cato_backend.scheduling.policies.paper import PaperSlack
 from cato_backend.scheduling.policies.per_task import PerTask
 from cato_backend.scheduling.policies.prefix_affinity import (
@@ -83,7 +86,10 @@ POLICIES: dict[str, Callable[[Setup], Policy]] = {
     "saber": lambda setup: SaberAdmission(),
     "paper": lambda setup: PaperSlack(),
     "llm-d": lambda setup: LlmdHeadroom(),
+    "llm-d-sticky": lambda setup: LlmdSticky(setup.seed),
     "dynamo": lambda setup: DynamoCost(),
+    "dynamo-edf": lambda setup: DynamoEdf(),
+    "consistent-hash": lambda setup: ConsistentHash(),
     "qoserve": lambda setup: QoServe(),
     "per-task": lambda setup: PerTask(setup.split),
 }

@@ -17,6 +17,7 @@ MEAN_OUTPUT = {
     Task.GENERATION: 320,
     Task.SUMMARIZATION: 64,
     Task.TRANSLATION: 240,
+    Task.AGENT: 320,
 }
 """Tokens; from the published distributions. None of these routers learns lengths per task."""
 

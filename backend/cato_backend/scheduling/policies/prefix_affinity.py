@@ -29,6 +29,7 @@ STATIC_PRIORITY = {
     Task.GENERATION: 1,
     Task.SUMMARIZATION: 2,
     Task.TRANSLATION: 3,
+    Task.AGENT: 4,
 }
 """What an administrator would set by hand: the tighter the target, the earlier."""
 

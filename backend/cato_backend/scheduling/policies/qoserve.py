@@ -8,7 +8,7 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.estimates import UNKNOWN, promised_s, work_of
 from cato_backend.scheduling.queue import Waiting
-from cato_backend.scheduling.replica import ReplicaView
+from cato_backend.scheduling.replica import Attempt, ReplicaView
 from cato_backend.scheduling.view import FleetView
 
 _ALPHA = 2.0
@@ -17,6 +17,8 @@ _MOST_UNSTARTED = 2
 """As for earliest deadline first."""
 _RELEGATED = 1e6
 """Seconds behind all that can still be met."""
+_MOMENT_S = 0.001
+"""Until a request that has just been relegated is looked at again, where nothing else happens."""
 
 
 class QoServe(Policy):
@@ -25,6 +27,9 @@ class QoServe(Policy):
     Its dynamic chunk sizes live inside the engine and have no counterpart in a router.
     """
 
+    def __init__(self) -> None:
+        self._relegated: set[str] = set()
+
     def key(self, waiting: Waiting, fleet: FleetView) -> tuple[float, ...]:
         """Lower first."""
         return (_rank(waiting.request),)
@@ -32,15 +37,27 @@ class QoServe(Policy):
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """Held while every engine has enough that has not begun."""
+        """Held while every engine has enough that has not begun; what cannot be met any more lets
+        the others pass first."""
         request, rank = waiting.request, _rank(waiting.request)
         open_ = [r for r in candidates if r.unstarted < _MOST_UNSTARTED]
-        least = min(open_ or candidates, key=lambda r: (r.outstanding_tokens, r.replica_id))
-        if fleet.now + promised_s(request, least) > request.deadline:
-            rank += _RELEGATED
         if not open_:
-            return Hold(key=(rank,))
+            return Hold(rest=True)
+        least = min(open_, key=lambda r: (r.outstanding_tokens, r.replica_id))
+        if request.id in self._relegated:
+            return Place(least.replica_id, round(1000 * (rank + _RELEGATED)))
+        if fleet.now + promised_s(request, least) > request.deadline:
+            self._relegated.add(request.id)
+            return Hold(key=(rank + _RELEGATED,), until=fleet.now + _MOMENT_S)
         return Place(least.replica_id, round(1000 * rank))
+
+    def opened(self, attempt: Attempt, fleet: FleetView) -> None:
+        """It is judged again where the attempt fails."""
+        self._relegated.discard(attempt.request.id)
+
+    def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
+        """It is gone."""
+        self._relegated.discard(waiting.request.id)
 
 
 def _rank(request: Request) -> float:

@@ -37,6 +37,13 @@ class Arrival(NamedTuple):
     supersede: bool = False
     cancel_after_s: float | None = None
     """The next key comes so long after the request, and the client wants it no more."""
+    expected_tokens: int | None = None
+    """The client's own estimate of its output tokens; None where it gives none."""
+    tenant: str = ""
+    """Whose token it comes with."""
+    taken_for: tuple[Task, Target] | None = None
+    """Class and target that a router assumes where the client names neither; None: the true ones.
+    Outcomes are judged by the true ones."""
 
     @property
     def counts(self) -> bool:
@@ -47,17 +54,19 @@ class Arrival(NamedTuple):
     def request(self, model: str, now: float) -> Request:
         """The same as the scheduler is told it, submitted at `now`."""
         step = _BLOCKS_PER_INDEX_BLOCK
+        task, target = self.taken_for or (self.task, self.target)
         return Request(
             id=self.id,
-            task=self.task,
+            task=task,
             model=model,
             arrival=now,
-            target=self.target,
+            target=target,
             prompt_tokens=self.prompt_tokens,
             max_tokens=self.max_tokens,
-            origin=Origin("", self.session, self.document),
+            origin=Origin(self.tenant, self.session, self.document),
             supersede=self.supersede,
             prompt_blocks=self.blocks[step - 1 :: step],
+            expected_tokens=self.expected_tokens,
         )
 
 

@@ -17,12 +17,17 @@ from cato_backend.scheduling.replica import Attempt, ReplicaView
 _RATE_MEMORY_S = 3.0
 _USUAL_PROMPT = 1000
 """Tokens."""
+_ALWAYS_FIT = 3
+"""Requests that a replica takes whatever the count of its KV tokens says: what prompts share counts
+more than once there."""
 _STALE_S = 0.25
 _LEAST_SPREAD_STEPS = 1.5
 """Least standard deviation of a margin, in decode steps."""
 _DELAY_STEPS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Delays for which the loss in flight is computed, in decode steps."""
 _NO_LOSSES = [0.0] * len(_DELAY_STEPS)
+_OVERDUE_STEPS = 25.0
+"""Lateness of a first token, in decode steps, from which the replica counts as overdue."""
 _OVERDUE_SHARE = 1.0
 """A first token that is late by d seconds is expected in this share of d from now on: the longer a
 replica has been silent, the longer it will be (Lindy's law for heavy tails)."""
@@ -33,8 +38,7 @@ class Book:
 
     def __init__(self, view: ReplicaView) -> None:
         self.view = view
-        self._belief = view.learned.belief
-        self.service = ServiceModel(self._belief.law, view.learned.limits)
+        self._believe()
         self.free_at = 0.0
         """When the prefill that it was sent will be done, as predicted."""
         self._typed: dict[str, float] = {}
@@ -51,12 +55,26 @@ class Book:
             return self.view.max_running
         return min(self.view.max_running, self.service.limits.max_num_seqs)
 
+    def has_room_for(self, request: Request, reserved: float) -> bool:
+        """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
+        finds none would wait in the engine. Where the size is not known, it does."""
+        view = self.view
+        if view.profile is None or view.running < _ALWAYS_FIT:
+            return True
+        used = view.kv_tokens + request.prompt_tokens
+        return used <= (1 - reserved) * self.service.limits.kv_tokens
+
     # -- predicted times -----------------------------------------------------------------------
 
-    @property
-    def spread(self) -> float:
+    def _believe(self) -> None:
+        learned = self.view.learned
+        self._belief = learned.belief
+        self.service = ServiceModel(self._belief.law, learned.limits)
+        self.spread = math.hypot(self._belief.spread, self._belief.noise)
         """Relative standard deviation of a predicted time: of the law, and of steps around it."""
-        return math.hypot(self._belief.spread, self._belief.noise)
+        self.unit_s = self.service.law.seconds(1, 1, _USUAL_PROMPT)
+        """Seconds of a step for one sequence: the replica's own unit of time. It does not depend on
+        load, so that what is measured in it can be compared."""
 
     def rate(self, now: float) -> float:
         """Uncached prompt tokens that were computed a second, over the last seconds."""
@@ -66,6 +84,10 @@ class Book:
         """Seconds to compute a prompt, once its turn has come."""
         view = self.view
         return self.service.prompt_s(view.decoding, view.kv_tokens, max(1, uncached), cached)
+
+    def work_s(self, uncached: int, cached: int) -> float:
+        """Seconds of computing that a prompt adds, wherever it shares its steps."""
+        return self.service.work_s(uncached, cached)
 
     def token_s(self, now: float) -> float:
         """Seconds between two tokens of a stream, with one more sequence and recent prefills."""
@@ -86,6 +108,12 @@ class Book:
             return now + (self.step_s() / 2 if self.view.running else 0.0)
         overdue_s = max(0.0, now - self.free_at)
         return max(self.free_at, now + _OVERDUE_SHARE * overdue_s)
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether a first token is later than any error of the law explains: what is known of the
+        replica no longer says when it will be free."""
+        late_s = now - self.free_at
+        return self.view.unstarted > 0 and late_s > _OVERDUE_STEPS * self.unit_s
 
     @property
     def typed_s(self) -> float:
@@ -121,8 +149,7 @@ class Book:
         self._typed.pop(attempt.request.id, None)
         self._weighed_at = -math.inf
         if self.view.learned.belief is not self._belief:
-            self._belief = self.view.learned.belief
-            self.service = ServiceModel(self._belief.law, self.view.learned.limits)
+            self._believe()
         view = self.view
         self.free_at = now
         if view.unstarted:
@@ -136,7 +163,7 @@ class Book:
         """Expected number of targets in flight that are missed because of so much delay."""
         if now - self._weighed_at > _STALE_S:
             self._weigh(now, lengths)
-        delay = delay_s / self.step_s()
+        delay = delay_s / self.unit_s
         place = min(bisect_right(_DELAY_STEPS, delay), len(_DELAY_STEPS) - 1)
         low, high = _DELAY_STEPS[place - 1], _DELAY_STEPS[place]
         before, after = self._losses[place - 1], self._losses[place]
@@ -144,7 +171,7 @@ class Book:
 
     def _weigh(self, now: float, lengths: Lengths) -> None:
         """The loss for some delays; what lies between is interpolated."""
-        token_s, step_s = self.token_s(now), self.step_s()
+        token_s, unit_s = self.token_s(now), self.unit_s
         pairs = [
             self._margin(attempt, token_s, now, lengths)
             for attempt in self.view.attempts.values()
@@ -155,8 +182,8 @@ class Book:
             self._losses = _NO_LOSSES
             return
         margins, spreads = np.array(pairs).T
-        delays = step_s * np.array(_DELAY_STEPS)[:, None]
-        chances = _logistic((margins - delays) / np.maximum(spreads, _LEAST_SPREAD_STEPS * step_s))
+        delays = unit_s * np.array(_DELAY_STEPS)[:, None]
+        chances = _logistic((margins - delays) / np.maximum(spreads, _LEAST_SPREAD_STEPS * unit_s))
         self._losses = (chances.sum(axis=1)[0] - chances.sum(axis=1)).tolist()
 
     def _margin(

@@ -11,10 +11,10 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
-from cato_backend.scheduling.policies.cato.order import is_typed
+from cato_backend.scheduling.policies.cato.order import Pace
 from cato_backend.scheduling.queue import Waiting
 
-_PER_STEP = 2e-5
+_PER_STEP = 2e-3
 """Among equals the earlier one: goodput per step, too little to outweigh anything else."""
 _TTFT_SPREAD_STEPS, _TTFT_SPREAD = 0.5, 0.1
 """Standard deviation of a predicted first token beside that of the law: in steps, and relative."""
@@ -22,6 +22,8 @@ _PACE_SPREAD = 0.15
 """Standard deviation of the mean time between tokens beside that of the law, logarithmic."""
 _TPOT_SPREAD = 0.08
 """The same for the tokens of the near future, of which more is known."""
+_TURNOVER_S = 3.0
+"""After this long, two thirds of what distinguishes a replica's load from the mean is gone."""
 _SCORE = attrgetter("score")
 
 
@@ -55,46 +57,58 @@ class Judge:
         return best
 
     def choice(
-        self, waiting: Waiting, book: Book, cached: int, kept_s: float, now: float
+        self, waiting: Waiting, book: Book, cached: int, kept_s: float, fleet: Pace, now: float
     ) -> Choice:
         """The request on this replica, behind `kept_s` of prefill that waits for it already; the
-        score without the loss in flight."""
+        score without the loss in flight. `fleet`: the mean pace of all replicas."""
         request = waiting.request
-        prefill_s = book.prefill_s(request.prompt_tokens + waiting.emitted - cached, cached)
+        uncached = request.prompt_tokens + waiting.emitted - cached
+        prefill_s = book.prefill_s(uncached, cached)
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
-        chance = self._chance(waiting, book, first_s, now)
-        step_s = book.step_s()
-        score = chance - (self._price(request) * prefill_s + _PER_STEP * first_s) / step_s
+        chance = self._chance(waiting, book, first_s, fleet.token_s, now)
+        cost = self._options.price * book.work_s(uncached, cached) + _PER_STEP * first_s
+        score = chance - cost / book.unit_s
         return Choice(book, chance, prefill_s, starts_at, score)
-
-    def _price(self, request: Request) -> float:
-        typed = self._options.typing and is_typed(request)
-        return self._options.typed_price if typed else self._options.price
 
     def _less_harm(self, choice: Choice, now: float) -> Choice:
         delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
         harm = self._options.harm * choice.book.harm(delay_s, now, self._lengths)
         return Choice(*choice[:-1], choice.score - harm)
 
-    def _chance(self, waiting: Waiting, book: Book, first_s: float, now: float) -> float:
+    def _chance(
+        self, waiting: Waiting, book: Book, first_s: float, fleet_token_s: float, now: float
+    ) -> float:
         """The probability that every part of the target is met."""
         request = waiting.request
         left_s = request.deadline - now - first_s
         if request.target.e2e_s is None:
             spread = math.hypot(_TTFT_SPREAD, book.spread) * first_s
-            chance = normal(left_s / (_TTFT_SPREAD_STEPS * book.step_s() + spread))
-            return chance * self._chance_of_pace(request, book, now)
+            chance = normal(left_s / (_TTFT_SPREAD_STEPS * book.unit_s + spread))
+            return chance * self._chance_of_pace(request, book, fleet_token_s, now)
         if left_s <= 0:
             return 0.0
         length = self._lengths.of(request)
-        tokens = left_s / book.token_s(now) + waiting.emitted
+        token_s = _lasting_token_s(book.token_s(now), fleet_token_s, left_s)
+        tokens = left_s / token_s + waiting.emitted
         spread = math.hypot(length.sigma, _PACE_SPREAD, book.spread)
         return normal((math.log(tokens) - length.mu) / spread) if tokens >= 1 else 0.0
 
-    def _chance_of_pace(self, request: Request, book: Book, now: float) -> float:
-        """The probability that TPOT is met, with the prefills of the last seconds going on."""
+    def _chance_of_pace(
+        self, request: Request, book: Book, fleet_token_s: float, now: float
+    ) -> float:
+        """The probability that TPOT is met."""
         if request.target.tpot_s is None:
             return 1.0
         spread = math.hypot(_TPOT_SPREAD, book.spread)
-        return normal(math.log(request.target.tpot_s / book.token_s(now)) / spread)
+        lasts_s = self._lengths.of(request).median * request.target.tpot_s
+        token_s = _lasting_token_s(book.token_s(now), fleet_token_s, lasts_s)
+        return normal(math.log(request.target.tpot_s / token_s) / spread)
+
+
+def _lasting_token_s(own_s: float, fleet_s: float, lasts_s: float) -> float:
+    """The mean time between tokens over the next `lasts_s`: a replica that is busier than others
+    now does not remain so. The difference decays with `_TURNOVER_S`."""
+    share = lasts_s / _TURNOVER_S
+    lasting = -math.expm1(-share) / share if share > 1e-6 else 1.0
+    return fleet_s + (own_s - fleet_s) * lasting

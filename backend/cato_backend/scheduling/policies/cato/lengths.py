@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,9 +15,10 @@ from cato_backend.wire.headers import Task
 _Z90 = 1.2816
 """The standard normal's 90% quantile."""
 _LEAST_SPREAD = 0.1
-_TRANSLATION_BASE_S, _TRANSLATION_TOKEN_S, _TRANSLATION_LONGEST_S = 2.0, 0.03, 15.0
-"""A translation's own target tells its expected length (DESIGN section 2)."""
-_TRANSLATION_SPREAD = 0.35
+_TRUST_RATE = 0.05
+"""Weight of one answer in what is known of the clients' estimates."""
+_FIRST_ERROR = 0.5
+"""Standard deviation of ln(actual / estimated) before any answer has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,6 @@ class Length:
         """Tokens."""
         return math.exp(self.mu)
 
-    def chance_within(self, tokens: float) -> float:
-        """The probability that the answer is no longer than this."""
-        if tokens < 1.0:
-            return 0.0
-        return normal((math.log(tokens) - self.mu) / self.sigma)
-
 
 class Truth(Protocol):
     """What a simulation knows and nobody else can: for the reference bound."""
@@ -46,11 +42,33 @@ class Truth(Protocol):
         ...
 
 
+class _Estimates:
+    """How far the clients' own estimates of a task's output tokens have proved true."""
+
+    def __init__(self) -> None:
+        self._bias = 0.0
+        self._variance = _FIRST_ERROR**2
+
+    def belief(self, estimated: int) -> Length:
+        """The length of an answer that its client expects to have `estimated` tokens."""
+        spread = max(_LEAST_SPREAD, math.sqrt(self._variance))
+        return Length(math.log(estimated) + self._bias, spread)
+
+    def observe(self, estimated: int, tokens: int, *, finished: bool) -> None:
+        """An answer is over. One that was cut off tells only that it was longer than it is."""
+        error = math.log(max(1, tokens) / estimated) - self._bias
+        if not finished and error < 0:
+            return
+        self._bias += _TRUST_RATE * error
+        self._variance += _TRUST_RATE * (error**2 - self._variance)
+
+
 class Lengths:
     """Beliefs about live requests, learned from ended ones; the truth where it is given."""
 
     def __init__(self, truth: Truth | None = None) -> None:
         self._learned = OutputLengths()
+        self._estimates = defaultdict[Task, _Estimates](_Estimates)
         self._truth = truth
         self._beliefs: dict[str, Length] = {}
 
@@ -68,24 +86,29 @@ class Lengths:
     def observe(self, attempt: Attempt, ending: Ending) -> None:
         """An attempt is over; one that failed says nothing."""
         request = attempt.request
-        if ending is not Ending.FAILED:
-            self._learned.observe(
-                request.task,
-                request.prompt_tokens,
-                request.max_tokens,
-                attempt.emitted,
-                finished=ending is Ending.FINISHED,
+        if ending is Ending.FAILED:
+            return
+        finished = ending is Ending.FINISHED
+        self._learned.observe(
+            request.task,
+            request.prompt_tokens,
+            request.max_tokens,
+            attempt.emitted,
+            finished=finished,
+        )
+        if request.expected_tokens is not None and attempt.emitted:
+            self._estimates[request.task].observe(
+                request.expected_tokens, attempt.emitted, finished=finished
             )
 
     def _believe(self, request: Request) -> Length:
         if self._truth is not None:
             return Length(math.log(self._truth.output_tokens(request.id)), _LEAST_SPREAD)
-        budget_s = request.target.e2e_s
-        if request.task is Task.TRANSLATION and budget_s is not None:
-            expected = (budget_s - _TRANSLATION_BASE_S) / _TRANSLATION_TOKEN_S
-            if expected > 1 and budget_s < _TRANSLATION_LONGEST_S:
-                return Length(math.log(expected), _TRANSLATION_SPREAD)
-        return self._quantiles(request)
+        learned = self._quantiles(request)
+        if request.expected_tokens is None:
+            return learned
+        estimate = self._estimates[request.task].belief(request.expected_tokens)
+        return min(learned, estimate, key=lambda length: length.sigma)
 
     def _quantiles(self, request: Request) -> Length:
         about = (request.task, request.prompt_tokens, request.max_tokens)

@@ -11,14 +11,12 @@ from cato_backend.errors import ConfigError
 class CatoOptions:
     """Parameters, and one switch for each mechanism (DESIGN 5.3), for the ablation table."""
 
-    outstanding_steps: float = 4.0
+    outstanding_steps: float = 16.0
     """Predicted prefill that a replica may have ahead of it when it is sent more, in its own decode
     steps: a slow replica's queue is as deep as a fast one's."""
     price: float = 0.01
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
-    typed_price: float = 2.0
-    """The same for what is typed, which is best computed where its document is cached."""
-    harm: float = 0.1
+    harm: float = 0.5
     """Weight of the expected loss of what is in flight."""
     work_weight: float = 4.0
     """In the queue's order, how many seconds of waiting outweigh a second of own service."""
@@ -31,9 +29,8 @@ class CatoOptions:
     """Share of a replica's slots up to which it takes relegated work."""
     late_binding: bool = True
     typing: bool = True
-    """What is typed is sent at once to the replica that holds its document, however busy: the next
-    key takes most of it out of the engine's queue again, at no cost, and to wait in the central
-    queue for any replica that is free scatters the document over the fleet."""
+    """What is typed is sent at once, however much prefill is outstanding: the next key takes most
+    of it out of the engine's queue again, at no cost."""
     work_order: bool = True
     engine_priority: bool = True
     prefix: bool = True

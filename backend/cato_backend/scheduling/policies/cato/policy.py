@@ -149,10 +149,15 @@ class Cato(Policy):
     ) -> Choice | None:
         choices = [
             self._judge.choice(
-                waiting, book, held.get(book.view.replica_id, 0), roster.kept_s(book), now
+                waiting,
+                book,
+                held.get(book.view.replica_id, 0),
+                roster.kept_s(book),
+                roster.pace,
+                now,
             )
             for book in books
-            if roster.slots.has_free(book, waiting.request.task)
+            if roster.slots.has_free(book, waiting.request)
         ]
         best = self._judge.best(choices, now)
         if best is None or not self._takes_any_empty(waiting.request, best, roster, now):
@@ -170,12 +175,15 @@ class Cato(Policy):
         self, waiting: Waiting, best: Choice, books: Sequence[Book], roster: Roster, now: float
     ) -> Verdict:
         request, book = waiting.request, best.book
-        relegated = self._order.is_relegated(request, best.chance, now)
+        # An overdue replica may hang: requests are neither held for it nor relegated because of it.
+        overdue = book.is_overdue(now)
+        relegated = not overdue and self._order.is_relegated(request, best.chance, now)
         if relegated and not _may_run_hopeless(request, book, roster):
             return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
-        spare_s = self._options.outstanding_steps * book.step_s() + book.typed_s
-        if self._binds_late(request) and best.starts_at + ahead_s - now > spare_s:
+        spare_s = self._options.outstanding_steps * book.unit_s + book.typed_s
+        held = self._binds_late(request) and not overdue
+        if held and best.starts_at + ahead_s - now > spare_s:
             until = book.free_at - spare_s
             standing = Standing(best, until, books, roster.changes, ahead_s)
             self._standing[request.id] = standing

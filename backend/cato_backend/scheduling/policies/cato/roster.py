@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
@@ -80,7 +81,7 @@ class Roster:
         book.changed = self.changes
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
-        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.step_s()
+        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.unit_s
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
@@ -119,8 +120,15 @@ class Roster:
         least: list[int] = self._promised().argpartition(some - 1)[:some].tolist()
         names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
         books = [self._books[name] for name in names]
-        found = [b for b in books if b.view.running < b.view.max_running and not b.view.draining]
-        return found or [self._books[open_to[0].replica_id]]
+        found = [book for book in books if _is_among(book.view, open_to)]
+        return found or [self._first_free_of(open_to)]
+
+    def _first_free_of(self, open_to: Sequence[ReplicaView]) -> Book:
+        """Where the least busy of the fleet are not open to a request, the least busy of those that
+        are."""
+        promised, places = self._promised(), self._places
+        view = min(open_to, key=lambda view: float(promised[places[view.replica_id]]))
+        return self._books[view.replica_id]
 
     def _promised(self) -> NDArray[np.float64]:
         """When each is free, with what waits for it."""
@@ -139,3 +147,9 @@ class Roster:
         self.hopeless.wake_all()
         for book in self._books.values():
             self.changed(book)
+
+
+def _is_among(view: ReplicaView, open_to: Sequence[ReplicaView]) -> bool:
+    """Candidates come ordered by id."""
+    place = bisect_left(open_to, view.replica_id, key=lambda other: other.replica_id)
+    return place < len(open_to) and open_to[place] is view

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.wire.headers import Task
@@ -35,11 +36,14 @@ class Slots:
         """No class has been looked at yet."""
         self._missing.clear()
 
-    def has_free(self, book: Book, task: Task) -> bool:
-        """Whether the replica has one for this class: the last ones are for completions only."""
+    def has_free(self, book: Book, request: Request) -> bool:
+        """Whether the replica has one for this request, and room in its KV cache: the last slots,
+        and the last share of the cache, are for completions only."""
+        reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
         slots = book.slots
-        reserved = 0 if task is Task.COMPLETION else int(self._reserved * slots)
-        return book.view.running < max(1, slots - reserved)
+        if book.view.running >= max(1, slots - int(reserved * slots)):
+            return False
+        return book.has_room_for(request, reserved)
 
     def is_idle(self, book: Book) -> bool:
         """Whether the replica has nothing to prefill, and slots to spare."""

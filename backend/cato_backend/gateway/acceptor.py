@@ -1,0 +1,121 @@
+"""Accepts clients' connections: bounded, and never out of file descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+
+from cato_backend.gateway.connection import Connection
+from cato_backend.gateway.connections import Connections
+
+_AT_ONCE = 16
+"""Connections accepted in one turn of the event loop."""
+_RETRY_S = 0.1
+"""After an accept that failed for want of descriptors or memory."""
+_TLS_SHUTDOWN_S = 2.0
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Reads new connections from a listening socket.
+
+    The event loop's own server counts a TLS connection only after its handshake, and where
+    descriptors run out it resets newcomers.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        tls: Callable[[], ssl.SSLContext | None],
+        connections: Connections,
+        make: Callable[[bool], Connection],
+        handshake_s: float,
+    ) -> None:
+        """`tls` gives the context for the next connection; `make` is told whether the new
+        connection is one beyond the limit."""
+        self._listening = listening
+        self._tls = tls
+        self._connections = connections
+        self._make = make
+        self._handshake_s = handshake_s
+        self._handshakes: set[_Handshake] = set()
+        self._retry: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Accepts from now on."""
+        asyncio.get_running_loop().add_reader(self._listening, self._accept)
+
+    def stop(self) -> None:
+        """Accepts no more, and gives up handshakes."""
+        asyncio.get_running_loop().remove_reader(self._listening)
+        if self._retry is not None:
+            self._retry.cancel()
+        for handshake in self._handshakes:
+            handshake.abort()
+
+    def _accept(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                accepted, _ = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._pause(error)
+                    return
+                continue  # The client has gone already.
+            self._open(accepted)
+
+    def _pause(self, error: OSError) -> None:
+        """What cannot be accepted waits in the listening socket's backlog."""
+        loop = asyncio.get_running_loop()
+        log.warning("no connection can be accepted: %s; the longest idle one is closed", error)
+        self._connections.close_oldest_idle("descriptors")
+        loop.remove_reader(self._listening)
+        self._retry = loop.call_later(_RETRY_S, self.start)
+
+    def _open(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        has_room = self._connections.make_room()
+        if not has_room and not self._connections.may_refuse():
+            accepted.close()
+            return
+        handshake = _Handshake(self._connect(accepted, over_limit=not has_room))
+        self._connections.accepted(handshake)
+        self._handshakes.add(handshake)
+        handshake.task.add_done_callback(lambda _: self._over(handshake))
+
+    def _over(self, handshake: _Handshake) -> None:
+        self._handshakes.discard(handshake)
+        self._connections.closed(handshake)
+
+    async def _connect(self, accepted: socket.socket, *, over_limit: bool) -> None:
+        tls = self._tls()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self._make(over_limit),
+                accepted,
+                ssl=tls,
+                ssl_handshake_timeout=None if tls is None else self._handshake_s,
+                ssl_shutdown_timeout=None if tls is None else _TLS_SHUTDOWN_S,
+            )
+        except OSError as error:
+            log.debug("a connection ended before its first request: %s", type(error).__name__)
+            accepted.close()
+
+
+class _Handshake:
+    """A connection before it can be read from."""
+
+    def __init__(self, connecting: Coroutine[None, None, None]) -> None:
+        self.task = asyncio.create_task(connecting)
+
+    def abort(self) -> None:
+        """Gives it up; the socket is closed."""
+        self.task.cancel()

@@ -1,0 +1,50 @@
+"""Request headers of other projects that mean what ours mean: sessions and targets.
+
+What cannot be used is ignored: a client that never heard of CATO must not be refused for it.
+
+Sources: llm-d/llm-d-router, `pkg/epp/metadata/consts.go` (targets) and its `agent-identity` plugin
+(sessions); ai-dynamo/dynamo, DEP #9755 and `deploy/inference-gateway/ext-proc/src/admission.rs`;
+Claude Code's gateway protocol (code.claude.com/docs/en/llm-gateway-protocol).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+SLO_TTFT_MS = ("x-llm-d-slo-ttft-ms", "x-dynamo-slo-ttft-ms", "x-dynamo-meta-slo-ttft-ms")
+"""Dynamo's proposal and its gateway spell the name differently; both are read."""
+SLO_TPOT_MS = ("x-llm-d-slo-tpot-ms",)
+"""Dynamo has none."""
+AGENT_SESSIONS = (
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "x-session-affinity",
+)
+"""What coding agents call their session: Claude Code, Codex (new and old spelling), OpenCode."""
+
+LONGEST_BUDGET_MS = 3_600_000
+IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def foreign_session(headers: Mapping[str, str]) -> str | None:
+    """The session of a coding agent; None where no header holds a usable one."""
+    values = (headers.get(name, "") for name in AGENT_SESSIONS)
+    return next((value for value in values if IDENTIFIER.fullmatch(value)), None)
+
+
+def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float | None:
+    """Seconds, from the first of these headers that holds a usable number of milliseconds."""
+    for name in names:
+        milliseconds = _number(headers.get(name, ""))
+        if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
+            return milliseconds / 1e3
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

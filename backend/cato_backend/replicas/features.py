@@ -1,0 +1,99 @@
+"""Finds out which calls beyond OpenAI's a replica supports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import orjson
+
+from cato_backend.replicas.asking import Answer, ask, explained
+from cato_backend.replicas.replica import Replica
+
+_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_FIRST_TOKEN = aiohttp.ClientTimeout(total=30)
+"""An engine may compile before its first token."""
+
+
+async def token_ids(
+    session: aiohttp.ClientSession, replica: Replica, texts: Iterable[str]
+) -> dict[str, list[int]] | None:
+    """The token ids of each text, without what a tokenizer adds by itself.
+
+    None where the replica cannot tell (it has no `/tokenize`). Raises ReplicaUnavailable.
+    """
+    found: dict[str, list[int]] = {}
+    for text in texts:
+        body = {"model": replica.model, "prompt": text, "add_special_tokens": False}
+        ids = await _tokenize(session, replica, body)
+        if ids is None:
+            return None
+        found[text] = ids
+    return found
+
+
+async def has_chat_template(session: aiohttp.ClientSession, replica: Replica) -> bool:
+    """Whether the replica can lay out a chat (asked through `/tokenize`).
+
+    Raises ReplicaUnavailable.
+    """
+    body = {"model": replica.model, "messages": [{"role": "user", "content": "?"}]}
+    return await _tokenize(session, replica, body) is not None
+
+
+async def speaks_vllm(session: aiohttp.ClientSession, replica: Replica) -> bool:
+    """Whether it has `/version`, as vLLM does; then it takes vLLM's own body fields.
+
+    Raises ReplicaUnavailable.
+    """
+    answer = await _optional(session, replica, "GET", "/version", _TIMEOUT)
+    return answer is not None
+
+
+async def takes_priority(session: aiohttp.ClientSession, replica: Replica) -> bool:
+    """Whether it accepts the body field `priority`, found out by a completion of one token.
+
+    vLLM refuses it unless it was started with `--scheduling-policy priority`. Raises
+    ReplicaUnavailable.
+    """
+    body = {"model": replica.model, "prompt": "#", "max_tokens": 1, "priority": 1}
+    # vLLM compiles for the first request that asks for them: now, not in front of a person.
+    body["logprobs"] = 0
+    answer = await _optional(session, replica, "POST", "/v1/completions", _FIRST_TOKEN, body)
+    return answer is not None
+
+
+async def _tokenize(
+    session: aiohttp.ClientSession, replica: Replica, body: dict[str, Any]
+) -> list[int] | None:
+    answer = await _optional(session, replica, "POST", "/tokenize", _TIMEOUT, body)
+    if answer is None:
+        return None
+    try:
+        return [int(token) for token in orjson.loads(answer.body)["tokens"]]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def _optional(
+    session: aiohttp.ClientSession,
+    replica: Replica,
+    method: str,
+    path: str,
+    timeout: aiohttp.ClientTimeout,
+    body: dict[str, Any] | None = None,
+) -> Answer | None:
+    """Sends a request that a server need not support; None where the status is not 200.
+
+    Raises ReplicaUnavailable where the connection fails, which tells nothing about the feature.
+    """
+    url = replica.url + path
+    try:
+        answer = await ask(session, method, url, replica.api_key, timeout, body)
+    except TimeoutError:
+        return None
+    except (aiohttp.ClientError, OSError) as error:
+        raise await explained(error, url) from error
+    return answer if answer.status == HTTPStatus.OK else None

@@ -1,0 +1,49 @@
+"""What the headers of a replica's reply say about its body and its connection."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+_COMPRESSED = frozenset({b"gzip", b"deflate"})
+_ANY_WINDOW = 47
+"""zlib's: gzip or zlib, as the data says."""
+
+
+class ReplyHead:
+    """Takes one header after the other."""
+
+    def __init__(self) -> None:
+        self.content_type = ""
+        self.retry_after = ""
+        """The header of this name."""
+        self.keep_alive_s = float("inf")
+        """How long the peer keeps an idle connection, where it tells (`Keep-Alive: timeout=`)."""
+        self.delimited = False
+        """Whether the body's end is told by its length or its chunks, not by the connection's."""
+        self.inflate: Callable[[bytes], bytes] | None = None
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        match name.lower():
+            case b"content-length" | b"transfer-encoding":
+                self.delimited = True
+            case b"content-encoding" if value.lower() in _COMPRESSED:
+                self.inflate = zlib.decompressobj(_ANY_WINDOW).decompress
+            case b"content-type":
+                self.content_type = value.decode("latin-1")
+            case b"retry-after":
+                self.retry_after = value.decode("latin-1")
+            case b"keep-alive":
+                self.keep_alive_s = _timeout_s(value)
+            case _:
+                pass
+
+
+def _timeout_s(value: bytes) -> float:
+    """The time-out in a Keep-Alive header, such as `timeout=5, max=100`; infinite without one."""
+    for part in value.lower().split(b","):
+        name, _, seconds = part.strip().partition(b"=")
+        if name == b"timeout" and seconds.isdigit():
+            return float(seconds)
+    return float("inf")

@@ -1,0 +1,42 @@
+"""The address of an OpenAI-compatible server, as people write it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+_API_PATH = re.compile(r"/v1(/models|/completions|/chat/completions)?$")
+
+
+class UrlHoldsCredentials(ValueError):
+    """The URL holds a user name or a password: it must not be repeated in a message."""
+
+
+def server_root(url: str) -> str:
+    """The server's root: without a slash at the end, and without `/v1` or what follows it.
+
+    Raises ValueError, with what is expected as its text, for what is no such address.
+    """
+    text = url.strip()
+    try:
+        parts = urlsplit(text)
+        is_address = _is_address(parts) and not re.search(r"\s", text)
+    except ValueError:  # A port that is no port number, a bracket that is not closed.
+        is_address = False
+    if not is_address:
+        raise ValueError("the address of a server, such as http://localhost:8000")
+    if "@" in parts.netloc:
+        raise UrlHoldsCredentials("an address without user name and password: a key is a token")
+    path = _API_PATH.sub("", parts.path.rstrip("/")).rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _is_address(parts: SplitResult) -> bool:
+    """Raises ValueError for a port out of range."""
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.port != 0
+        and not parts.query
+        and not parts.fragment
+    )

@@ -1,0 +1,81 @@
+"""What a backend says of its replicas, in `/health`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+UP, DOWN, FAILED = "up", "down", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSpeed:
+    """What was learned of one replica's speed."""
+
+    token_ms: float
+    """Of a token that is decoded alone."""
+    prompt_ms: float
+    """Of a prompt of 1,000 tokens."""
+    spread: float
+    """Relative standard deviation of both."""
+    windows: int
+    """Stretches of its work that this was learned from."""
+    age_s: float | None
+    """Since the last of them; None before the first of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """One replica. Texts are empty where the backend does not tell."""
+
+    name: str
+    state: str
+    model: str = ""
+    since: str = ""
+    """When it came into this state, as ISO 8601 writes it."""
+    reason: str = ""
+    remedy: str = ""
+    speed: ReplicaSpeed | None = None
+    """None where the backend does not tell."""
+
+
+def read_replicas(health: object) -> tuple[ReplicaReport, ...]:
+    """From the body of `/health`; none where it is not that of CATO's backend."""
+    body = cast("Mapping[str, object]", health) if isinstance(health, dict) else {}
+    listed = body.get("replicas")
+    entries = cast("list[object]", listed) if isinstance(listed, list) else []
+    return tuple(
+        _report(cast("Mapping[str, object]", entry)) for entry in entries if isinstance(entry, dict)
+    )
+
+
+def _report(entry: Mapping[str, object]) -> ReplicaReport:
+    def text(field: str) -> str:
+        return str(entry.get(field) or "")
+
+    return ReplicaReport(
+        name=text("id"),
+        state=text("state") or UP,
+        model=text("model"),
+        since=text("since"),
+        reason=text("reason"),
+        remedy=text("remedy"),
+        speed=_speed(entry.get("law")),
+    )
+
+
+def _speed(value: object) -> ReplicaSpeed | None:
+    """Of the entry's `law`; None where it is not as it should be."""
+    try:
+        law = cast("Mapping[str, Any]", value)
+        age_s = law["age_s"]
+        return ReplicaSpeed(
+            token_ms=float(law["token_ms"]),
+            prompt_ms=float(law["prompt_1k_ms"]),
+            spread=float(law["spread"]),
+            windows=int(law["windows"]),
+            age_s=None if age_s is None else float(age_s),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

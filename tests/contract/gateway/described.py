@@ -1,0 +1,77 @@
+"""Requests made from the server's own OpenAPI document, valid and not, and what it must answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from cato_backend.wire.headers import ALIAS
+
+_HANGS_S = 20.0
+_CHECKS = (
+    not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_headers_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.negative_data_rejection,
+    openapi_checks.unsupported_method,
+)
+
+
+def try_out(url: str, examples: int, number: int = 0) -> Counter[int]:
+    """Sends so many requests to each operation, half of them against its description.
+
+    `number`: of the run; another one tries others. Returns how often each status came. Raises
+    what the first wrong answer was.
+    """
+    load_all_checks()
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    statuses: Counter[int] = Counter()
+    with requests.Session() as session:
+        for operation in _operations(schema):
+            strategies = [operation.as_strategy(generation_mode=mode) for mode in GenerationMode]
+            one = partial(_answered, session, url, statuses)
+            _each(st.one_of(strategies), examples, number, one)
+    return statuses
+
+
+def _operations(schema: Any) -> Iterator[Any]:
+    for found in schema.get_all_operations():
+        yield found.ok()
+
+
+def _each(
+    cases: st.SearchStrategy[Case], examples: int, number: int, act: Callable[[Case], None]
+) -> None:
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, is_served=st.booleans())
+    def one(case: Case, is_served: bool) -> None:
+        if is_served and isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
+            case.body["model"] = ALIAS  # Any other name is refused as unknown.
+        act(case)
+
+    one()
+
+
+def _answered(session: requests.Session, url: str, statuses: Counter[int], case: Case) -> None:
+    response = case.call(base_url=url, session=session, timeout=_HANGS_S)
+    statuses[response.status_code] += 1
+    case.validate_response(response, checks=list(_CHECKS))

@@ -1,0 +1,110 @@
+"""Tokens and certificates that change while `cato serve` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cato_backend.wire.discovery import discover
+from tests.contract.gateway.certificate import self_signed
+from tests.contract.gateway.serving import serving
+from tests.contract.gateway.site import Answer, Site, eventually
+from tests.fakes.vllm import FakeVllm, Script
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BODY = {"prompt": "x", "stream": True, "max_tokens": 80}
+
+
+async def status(site: Site, token: str) -> int:
+    headers = {"authorization": f"Bearer {token}"}
+    return (await site.call("GET", "/v1/models", headers=headers)).status
+
+
+async def test_tokens_change_while_streams_go_on(tmp_path: Path) -> None:
+    """By themselves when the file changes; the stream of a token that was taken away, too."""
+    file = tmp_path / "tokens"
+    file.write_text("alice\n")
+    async with (
+        FakeVllm(Script(itl_ms=40)) as fake,
+        serving(tmp_path, "--token-file", str(file), replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        site = Site(serve, [fake], http, "alice")
+        async with site.opened(BODY) as stream:
+            file.write_bytes(b"\xef\xbb\xbf  # of the team\r\n\r\nbob\r\n")
+            await eventually(lambda found: found == 200, lambda: status(site, "bob"))
+            assert await status(site, "alice") == 401
+            announced = discover(tmp_path / "state" / "backend.json")
+            assert announced is not None
+            assert announced.token == "bob"
+            file.write_text("# nobody\n")
+            await serve.wait_said("holds no token")
+            assert await status(site, "bob") == 200
+            file.unlink()
+            await serve.wait_said("No such file")
+            serve.process.send_signal(signal.SIGHUP)
+            await serve.wait_said("No such file", times=2)
+            assert await status(site, "bob") == 200
+            text = Answer(200, {}, await stream.read()).text
+        assert text.split()
+        assert serve.said.count("holds no token") == 1
+        assert "alice" not in serve.said
+        assert "bob" not in serve.said
+
+
+async def test_a_certificate_changes_without_a_stream_noticing(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    former = ssl.create_default_context(cafile=str(certificate))
+    arguments = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    async with (
+        FakeVllm(Script(itl_ms=40)) as fake,
+        serving(tmp_path, *arguments, replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=former)) as http,
+    ):
+        site = Site(serve, [fake], http)
+        site.url = serve.url.replace("127.0.0.1", "localhost")
+        async with site.opened(BODY) as stream:
+            self_signed(tmp_path)
+            serve.process.send_signal(signal.SIGHUP)
+            await serve.wait_said(f"certificate: {certificate}")
+            await shows(site, certificate)
+            shown = certificate.read_text()
+            certificate.write_text("no certificate")
+            serve.process.send_signal(signal.SIGHUP)
+            await serve.wait_said("the former certificate stays in use")
+            certificate.write_text(shown)
+            await shows(site, certificate)
+            text = Answer(200, {}, await stream.read()).text
+        assert text.split()
+        # The connection of the stream still serves, under the certificate that it began with.
+        assert (await site.call("GET", "/health")).status == 200
+
+
+async def shows(site: Site, certificate: Path) -> None:
+    """To a new connection."""
+    trust = ssl.create_default_context(cafile=str(certificate))
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as http,
+        http.get(f"{site.url}/health") as response,
+    ):
+        assert response.status == 200
+
+
+async def test_hang_up_without_files_ends_nothing(tmp_path: Path) -> None:
+    async with (
+        FakeVllm(Script(itl_ms=20)) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        site = Site(serve, [fake], http)
+        answer = asyncio.create_task(site.post(BODY))
+        await fake.wait_until(lambda state: state.running == 1)
+        serve.process.send_signal(signal.SIGHUP)
+        await serve.wait_said("tokens: no server.token_file to read")
+        assert (await answer).text.split()

@@ -1,0 +1,148 @@
+"""Shares of tokens and sessions: who crowds, who is above its share, and what others keep."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cato_backend.requests import Origin
+from cato_backend.scheduling import Dispatch, Finished, Limits, Submitted
+from cato_backend.scheduling.fairness import Fairness
+from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.replica import ReplicaLoad
+from tests.fast.scheduling.stories import Story, request
+
+ALICE, BOB = Origin("alice", "a"), Origin("bob", "b")
+
+
+def fairness(alice: int, bob: int, *, served: tuple[int, int] = (0, 0)) -> Fairness:
+    """So many live requests of each, and so many tokens served."""
+    made = Fairness()
+    for origin, live, tokens in ((ALICE, alice, served[0]), (BOB, bob, served[1])):
+        for _ in range(live):
+            made.enter(origin, 0.0)
+        made.prefilled(origin, tokens, 0.0)
+    return made
+
+
+def waiting(name: str, origin: Origin) -> Waiting:
+    return Waiting(request(name, tenant=origin.tenant, session=origin.session), 9.0, 9.0)
+
+
+def replicas(*states: tuple[int, int]) -> list[ReplicaLoad]:
+    """Pairs of what runs and what of it is unstarted, on replicas with 8 slots."""
+    return [
+        ReplicaLoad(f"r{index}", "m", 8, running=running, unstarted=unstarted)
+        for index, (running, unstarted) in enumerate(states)
+    ]
+
+
+def open_to(shares: Fairness, origin: Origin, slots: int = 32) -> list[str]:
+    """Of an empty replica, one with a quarter running, one more than that, one that prefills."""
+    fleet = replicas((0, 0), (1, 0), (3, 0), (1, 1))
+    found = shares.look(slots).open_to(waiting("w", origin), fleet)
+    return [replica.replica_id for replica in found]
+
+
+ALL = ["r0", "r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize(
+    ("alice", "bob", "served", "expected"),
+    [
+        (16, 1, (10**6, 10), ALL),
+        (17, 1, (10, 10), ["r0", "r1", "r2"]),
+        (17, 1, (19, 10), ["r0", "r1", "r2"]),
+        (17, 1, (21, 10), ["r0", "r1"]),
+        (17, 1, (10**6, 0), ["r0", "r1"]),
+        (40, 40, (10**6, 10), ALL),
+    ],
+)
+def test_a_crowd_gets_what_the_others_leave(
+    alice: int, bob: int, served: tuple[int, int], expected: list[str]
+) -> None:
+    shares = fairness(alice, bob, served=served)
+    assert open_to(shares, ALICE) == expected
+    assert open_to(shares, BOB) == ALL
+
+
+def test_those_who_crowd_come_last_else_the_order_stays() -> None:
+    shares = fairness(20, 2)
+    queue = [waiting(f"{o.tenant}-{n}", o) for n, o in enumerate([ALICE, BOB, ALICE, BOB, ALICE])]
+    ordered = [each.request.id for each in shares.look(16).others_first(queue)]
+    assert ordered == ["bob-1", "bob-3", "alice-0", "alice-2", "alice-4"]
+
+
+def test_sessions_of_a_token_share_likewise() -> None:
+    shares = Fairness()
+    one, other = Origin("t", "one"), Origin("t", "other")
+    for _ in range(20):
+        shares.enter(one, 0.0)
+    assert open_to(shares, one) == ALL, "alone, it may have everything"
+    shares.enter(other, 0.0)
+    shares.prefilled(one, 100, 0.0)
+    assert open_to(shares, one) == ["r0", "r1"]
+    assert open_to(shares, other) == ALL
+
+
+def test_plain_clients_of_a_token_are_one_flow() -> None:
+    shares = Fairness()
+    for _ in range(100):
+        shares.enter(Origin("t"), 0.0)
+    assert open_to(shares, Origin("t")) == ALL
+
+
+def test_former_service_is_forgotten() -> None:
+    shares = fairness(20, 1, served=(300, 100))
+    assert open_to(shares, ALICE) == ["r0", "r1"]
+    shares.prefilled(BOB, 100, 60.0)
+    assert open_to(shares, ALICE) == ["r0", "r1", "r2"]
+
+
+def test_those_who_have_gone_count_no_more() -> None:
+    shares = fairness(20, 1, served=(300, 100))
+    shares.leave(BOB, 0.0)
+    assert open_to(shares, ALICE) == ["r0", "r1"], "Bob may come back at once"
+    shares.leave(ALICE, 31.0)
+    assert open_to(shares, ALICE) == ALL
+
+
+def test_a_few_slots_are_shared_too() -> None:
+    assert open_to(fairness(2, 1), ALICE, slots=4) == ALL
+    assert open_to(fairness(3, 1), ALICE, slots=4) == ["r0", "r1", "r2"]
+
+
+FLOWS = st.tuples(st.sampled_from("ab"), st.sampled_from("xy"))
+
+
+@given(st.lists(st.tuples(FLOWS, st.integers(0, 2), st.floats(0, 100)), max_size=80))
+def test_whatever_happens_an_idle_replica_is_open_to_all(
+    story: list[tuple[tuple[str, str], int, float]],
+) -> None:
+    shares, now = Fairness(), 0.0
+    live: list[Origin] = []
+    for flow, what, passed in story:
+        now += passed
+        origin = Origin(*flow)
+        if what == 0:
+            shares.enter(origin, now)
+            live.append(origin)
+        elif what == 1 and origin in live:
+            live.remove(origin)
+            shares.leave(origin, now)
+        elif live:
+            shares.prefilled(live[0], 1000, now)
+            shares.decoded(live[-1], 1000, now)
+        assert all("r0" in open_to(shares, each, 4) for each in live)
+
+
+def test_one_who_asks_little_passes_a_flood() -> None:
+    """One slot at a time, forty of Alice's before it: Bob is next."""
+    story = Story(limits=Limits(max_waiting_per_session=100))
+    for number in range(40):
+        story.tell(Submitted(request(f"a{number}", tenant="alice")))
+    story.tell(Submitted(request("b", tenant="bob")), now=1.0)
+    (dispatched,) = story.tell(Finished("a0", 1), now=2.0)
+    assert isinstance(dispatched, Dispatch)
+    assert dispatched.request_id == "b"

@@ -1,0 +1,67 @@
+"""How long the answers of a whole task's calls are expected to be."""
+
+from __future__ import annotations
+
+import pytest
+
+from cato_backend.errors import InvalidRequest
+from cato_backend.gateway.task_bodies import TaskBody
+from cato_backend.gateway.validation import validated
+from cato_backend.tasks.calls import CallKind, ModelCall
+from cato_backend.tasks.expected import with_expected
+from cato_backend.wire.headers import Task
+from cato_backend.wire.tasks import TaskRequest, Unit
+
+CALL = ModelCall(CallKind.COMPLETION, 512, prefix="x")
+
+
+def expected(
+    task: Task, lengths: list[int], own: list[int | None], whole: int | None = None
+) -> list[int | None]:
+    units = tuple(
+        Unit("f", "function", "x" * length, tokens)
+        for length, tokens in zip(lengths, own, strict=True)
+    )
+    target = "java" if task is Task.TRANSLATION else None
+    request = TaskRequest(task, "python", units, target_language=target)
+    calls = with_expected([CALL] * len(units), request, whole, chars_per_token=4.0)
+    return [call.expected_tokens for call in calls]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "own", "whole", "tokens"),
+    [
+        ([400], [None], None, [183]),
+        ([400, 800], [None, None], None, [183, 358]),
+        ([400], [77], None, [77]),
+        ([400], [None], 300, [300]),
+        ([400, 800], [None, None], 300, [100, 200]),
+        ([400, 800], [50, None], 300, [50, 250]),
+        ([400, 800], [50, 60], 300, [50, 60]),
+        ([400, 800], [500, None], 300, [500, 358]),
+    ],
+)
+def test_a_translation(
+    lengths: list[int], own: list[int | None], whole: int | None, tokens: list[int]
+) -> None:
+    assert expected(Task.TRANSLATION, lengths, own, whole) == tokens
+
+
+def test_a_summary_s_length_is_known_only_if_the_client_tells_it() -> None:
+    assert expected(Task.SUMMARIZATION, [400, 800], [None, 60]) == [None, 60]
+    assert expected(Task.SUMMARIZATION, [400, 400], [None, None], 100) == [50, 50]
+
+
+def test_a_unit_s_estimate_travels() -> None:
+    unit = Unit("f", "function", "def f(): ...", 12)
+    request = TaskRequest(Task.SUMMARIZATION, "python", (unit, Unit("g", "function", "def g(): 1")))
+    assert validated(TaskBody, request.body()).request() == request
+
+
+@pytest.mark.parametrize("value", [0, -1, 131_073, 1.5, "9", True])
+def test_a_bad_estimate_is_refused_by_its_path(value: object) -> None:
+    unit = {"name": "f", "kind": "function", "text": "def f(): ...", "output_tokens": value}
+    body = {"task": "summarization", "language": "python", "units": [unit]}
+    with pytest.raises(InvalidRequest) as refused:
+        validated(TaskBody, body)
+    assert refused.value.param == "units[0].output_tokens"
