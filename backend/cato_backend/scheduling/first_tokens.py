@@ -61,15 +61,13 @@ class FirstTokens:
         self._of_replica.pop(replica_id, None)
         self._trials.pop(replica_id, None)
 
-    def expected_s(
-        self, replica_id: str, work: int, law_s: float, *, profiled: bool
-    ) -> float | None:
+    def expected_s(self, replica_id: str, work: int, law_s: float, *, known: bool) -> float | None:
         """The longest that so much work should take there: by the replica's own first tokens, else
         by those of the model's other replicas, and as much slower as the few of its own and its
         synthetic trial were; None where too few have come.
 
-        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere if the
-        replica has a profile, and beside anything for work that is larger by far.
+        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere where
+        the law is `known`, and beside anything for work that is larger by far.
         """
         own: Sequence[FirstToken] = self._of_replica.get(replica_id, ())
         if len(own) >= _ENOUGH:
@@ -82,7 +80,7 @@ class FirstTokens:
             shown.append((TRIAL_TOKENS, self._trials[replica_id]))
         slower = max((s / max(_LEAST_S, _usual_s(others, w, 0.0)) for w, s in shown), default=1.0)
         expected_s = max(1.0, slower) * _usual_s(others, work, law_s)
-        return max(expected_s, law_s) if profiled else expected_s
+        return max(expected_s, law_s) if known else expected_s
 
     def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
         """Seconds that first tokens of requests dispatched to other replicas after `since` took."""

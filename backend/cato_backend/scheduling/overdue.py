@@ -133,7 +133,7 @@ class Overdue:
             replica.replica_id,
             work_of(attempt, prompt_tokens),
             law_s,
-            profiled=replica.profile is not None,
+            known=replica.profile is not None or replica.learned.windows > 0,
         )
         if expected_s is not None:
             return min(_SHORTEST_S, budget_s / 2) + _FACTOR * expected_s
