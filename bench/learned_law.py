@@ -48,6 +48,9 @@ _BATCH = 8
 _SEQUENCES = (1, 4, 16, 32)
 _PROMPTS = (0, 100, 500, 1500)
 _CONTEXT = 1000
+_USUAL = (408, 8, 8_000, 160_000.0)
+"""The step that a belief's spread is told for (`learned_law.TYPICAL`): new tokens, sequences, KV
+tokens, attention."""
 _SURE = 1.645
 """Standard deviations of a normal distribution within which 90% lie."""
 
@@ -152,11 +155,15 @@ def _state(true: StepLaw, checked: Checked, time: float, steps: Sequence[Step]) 
     sent = [c for c in checked.compared if low <= c.sent_at < high]
     return {
         "step_errors": [abs(np.expm1(error)) for error in errors],
-        "within_90": [abs(error) <= _SURE * belief.spread for error in errors],
+        "within_90": abs(_usual_error(true, belief.law)) <= _SURE * belief.spread,
         "spread": belief.spread,
         "ttft_errors": [c.error_percent for c in sent if _is_ttft(c)],
         "held": [c.held for c in sent],
     }
+
+
+def _usual_error(true: StepLaw, learned: StepLaw) -> float:
+    return log(learned.seconds(*_USUAL) / true.seconds(*_USUAL))
 
 
 def _is_ttft(compared: Compared) -> bool:
@@ -211,7 +218,7 @@ def _steps(rows: Sequence[dict[str, Any]], time: str) -> dict[str, float]:
 
 
 def _within(rows: Sequence[dict[str, Any]], time: str) -> float:
-    return share([each for row in rows for each in row["at"][time]["within_90"]])
+    return share([row["at"][time]["within_90"] for row in rows])
 
 
 def line(row: dict[str, Any]) -> str:
@@ -221,7 +228,8 @@ def line(row: dict[str, Any]) -> str:
     shown = [f"{each['mean']} / {each['p90']} / {each['worst']}" for each in steps]
     first = [f"{each['p50']} / {each['p90']}" if each else "-" for each in ttft]
     calibrated = "yes" if row["calibrated"] else "no"
-    cells = [row["told"], calibrated, *shown, *first, f"{row['bounds_held_percent']}%"]
+    within = " ".join(f"{row[f'law_within_90_percent_at_{t:g}']:.0f}" for t in CHECKED_AT_S)
+    cells = [row["told"], calibrated, *shown, *first, within, f"{row['bounds_held_percent']}%"]
     return f"| {' | '.join(cells)} |"
 
 

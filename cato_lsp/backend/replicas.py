@@ -42,8 +42,9 @@ class ReplicaReport:
 
 def read_replicas(health: object) -> tuple[ReplicaReport, ...]:
     """From the body of `/health`; none where it is not that of CATO's backend."""
-    body = cast("Mapping[str, object]", health) if isinstance(health, dict) else {}
-    listed = body.get("replicas")
+    if not isinstance(health, dict):
+        return ()
+    listed = cast("Mapping[str, object]", health).get("replicas")
     entries = cast("list[object]", listed) if isinstance(listed, list) else []
     return tuple(
         _report(cast("Mapping[str, object]", entry)) for entry in entries if isinstance(entry, dict)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable
+
+_STDIN = 0
 
 
 class Signals:
@@ -22,7 +23,7 @@ class Signals:
         self.hurry = asyncio.Event()
         """It was asked to a second time."""
         self._reload = reload
-        self._has_terminal = sys.stdin.isatty()
+        self._has_terminal = os.isatty(_STDIN)
 
     def listen(self) -> None:
         """Hears signals from now on."""
@@ -43,7 +44,7 @@ class Signals:
 
 def _terminal_is_gone() -> bool:
     try:
-        os.tcgetpgrp(sys.stdin.fileno())
+        os.tcgetpgrp(_STDIN)
     except OSError:
         return True
     return False

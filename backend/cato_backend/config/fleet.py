@@ -31,7 +31,7 @@ def _root(url: str) -> str:
     try:
         return server_root(url)
     except UrlHoldsCredentials as error:
-        raise PydanticCustomError(SECRET, str(error)) from error
+        raise PydanticCustomError(SECRET, "{reason}", {"reason": str(error)}) from error
 
 
 def _header_value(token: str) -> str:

@@ -46,6 +46,7 @@ class Acceptor:
         self._handshake_s = handshake_s
         self._handshakes: set[_Handshake] = set()
         self._retry: asyncio.TimerHandle | None = None
+        self._is_exhausted = False
 
     def start(self) -> None:
         """Accepts from now on."""
@@ -70,12 +71,15 @@ class Acceptor:
                     self._pause(error)
                     return
                 continue  # The client has gone already.
+            self._is_exhausted = False
             self._open(accepted)
 
     def _pause(self, error: OSError) -> None:
         """What cannot be accepted waits in the listening socket's backlog."""
         loop = asyncio.get_running_loop()
-        log.warning("no connection can be accepted: %s; the longest idle one is closed", error)
+        if not self._is_exhausted:
+            log.warning("no connection can be accepted: %s; the longest idle one is closed", error)
+        self._is_exhausted = True
         self._connections.close_oldest_idle("descriptors")
         loop.remove_reader(self._listening)
         self._retry = loop.call_later(_RETRY_S, self.start)

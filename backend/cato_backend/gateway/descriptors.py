@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _RESERVED = 64
 """For logs, engines, the event loop and listening sockets."""
+_UNLIMITED = 1_048_576
+"""In place of no limit: the kernel's default of what a process may ever have."""
 _PER_CLIENT = 3
 """A connection of its own, one to a replica, and one that is kept to another replica."""
 
@@ -31,6 +33,11 @@ class Descriptors:
 def raise_limit() -> Descriptors:
     """Raises the soft limit to the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return Descriptors(soft, hard)
+    limit = _UNLIMITED if hard == resource.RLIM_INFINITY else hard
+    if soft in (limit, resource.RLIM_INFINITY):
+        return Descriptors(limit, limit)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    except (OSError, ValueError):  # More than the system allows any process.
+        return Descriptors(soft, soft)
+    return Descriptors(soft, limit)

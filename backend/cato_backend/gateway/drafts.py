@@ -23,7 +23,7 @@ from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.infill import ContextFile
-from cato_backend.wire.headers import ALIAS
+from cato_backend.wire.headers import ALIASES
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16
 """What OpenAI and vLLM take for `/v1/completions` where the body names none."""
@@ -156,7 +156,7 @@ async def make_call(
         draft.body,
         draft.infill,
         reserved_tokens,
-        by_alias=draft.model == ALIAS,
+        by_alias=draft.model in ALIASES,
         least_context=least,
     )
 

@@ -25,7 +25,13 @@ AGENT_SESSIONS = (
 """What coding agents call their session: Claude Code, Codex (new and old spelling), OpenCode."""
 
 LONGEST_BUDGET_MS = 3_600_000
+_SHORTEST_BUDGET_S = 1e-6
 IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def seconds_of(milliseconds: float) -> float:
+    """A budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
+    return max(_SHORTEST_BUDGET_S, milliseconds / 1e3)
 
 
 def foreign_session(headers: Mapping[str, str]) -> str | None:
@@ -39,7 +45,7 @@ def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float 
     for name in names:
         milliseconds = _number(headers.get(name, ""))
         if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
-            return milliseconds / 1e3
+            return seconds_of(milliseconds)
     return None
 
 

@@ -15,6 +15,7 @@ from cato_backend.gateway.foreign_headers import (
     SLO_TTFT_MS,
     foreign_budget_s,
     foreign_session,
+    seconds_of,
 )
 from cato_backend.requests import Origin, Target
 from cato_backend.wire import headers as names
@@ -137,7 +138,7 @@ def _budget_s(headers: Mapping[str, str], name: str, foreign: Sequence[str] = ()
         raise _bad(name, value, "milliseconds") from error
     if not 0 < milliseconds <= LONGEST_BUDGET_MS:
         raise _bad(name, value, f"milliseconds above 0, at most {LONGEST_BUDGET_MS}")
-    return milliseconds / 1e3
+    return seconds_of(milliseconds)
 
 
 def _tokens(headers: Mapping[str, str], name: str) -> int | None:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from cato_backend import __version__
 from cato_backend.errors import Overloaded, RequestError
+from cato_backend.gateway.foreign_headers import IDENTIFIER, LONGEST_BUDGET_MS
 from cato_backend.gateway.routes import Route
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
@@ -18,12 +19,15 @@ from cato_backend.wire.headers import Task
 
 _REF = "#/components/schemas/{model}"
 _ERROR = {"$ref": "#/components/schemas/Error"}
-_IDENTIFIER = {"type": "string", "pattern": "^[!-~]{1,200}$"}
-_BUDGET = {"type": "number", "exclusiveMinimum": 0, "maximum": 3_600_000}
+_IDENTIFIER = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$"}
+_BUDGET = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_BUDGET_MS}
+_TOKENS = {"type": "integer", "minimum": 1, "maximum": names.MOST_OUTPUT_TOKENS}
 _CALL_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
     names.TASK: ({"type": "string", "enum": list(Task)}, "the class of the request"),
     names.SLO_TTFT_MS: (_BUDGET, "milliseconds from sending to the first token"),
     names.SLO_E2E_MS: (_BUDGET, "milliseconds from sending to the last token"),
+    names.SLO_TPOT_MS: (_BUDGET, "milliseconds between two output tokens, in the mean"),
+    names.OUTPUT_TOKENS: (_TOKENS, "the client's own estimate of the answer's length"),
     names.SESSION: (_IDENTIFIER, "one editor"),
     names.DOCUMENT: (_IDENTIFIER, "one document of it"),
     names.SUPERSEDE: (

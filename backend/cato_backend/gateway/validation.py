@@ -25,9 +25,10 @@ def parse_json(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         got = type(value).__name__
         raise InvalidRequest(f"body: got a JSON {got}, expected an object", param="body")
-    if _may_be_deep(data) and _is_deep(value):
+    body = cast("dict[str, Any]", value)
+    if _may_be_deep(data) and _is_deep(body):
         raise InvalidRequest(f"body: nested deeper than {_DEEPEST} levels", param="body")
-    return cast("dict[str, Any]", value)
+    return body
 
 
 def validated(kind: type[BodyT], value: dict[str, Any]) -> BodyT:

@@ -45,7 +45,8 @@ def read_end(data: bytes) -> Ended:
 def _error(data: bytes) -> str:
     at = data.find(b'"error"')
     if at >= 0 and (line := _object_at(data, at)) and line.get("error"):
-        error = line["error"] if isinstance(line["error"], dict) else {}
+        told: object = line["error"]
+        error = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
         return str(error.get("code") or error.get("type") or "error")
     reasons = _REASON.findall(data)
     if _DONE not in data or not reasons:

@@ -77,7 +77,7 @@ def _adapters(
     same = {e.id for e in bases if e.id == chosen.id or (e.root and e.root == chosen.root)}
     # A parent is named as the command line of the server names it, which need not be a listed name.
     is_only_base = same >= {entry.id for entry in bases}
-    parents = same | ({chosen.root} if chosen.root else set())
+    parents = {*same, *([chosen.root] if chosen.root else [])}
     names = [
         entry.id
         for entry in listed

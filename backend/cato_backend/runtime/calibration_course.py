@@ -12,7 +12,7 @@ from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import Call, Kind
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg
+from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.probe_text import ProbeTexts
@@ -43,7 +43,7 @@ class Course:
         load = self._runtime.replica(self._endpoint.replica_id)
         if load is None:
             raise AttemptBroken("it is gone")
-        context = self._runtime.catalog.facts(self._model).max_model_len or _UNKNOWN_CONTEXT
+        context = self._endpoint.max_model_len or _UNKNOWN_CONTEXT
         return Subject(load.learned.limits, max(1, context // 2), load.max_running)
 
     async def round(self, calibration: Calibration) -> bool:
@@ -88,7 +88,7 @@ class Course:
             self._chars_per_token = len(flight.call.body["prompt"]) / counted
 
     def _leg(self) -> Leg:
-        facts = self._runtime.catalog.facts(self._model)
+        facts = ModelFacts(self._model, self._endpoint.max_model_len)
         # A ratio of its own: these words are not the code that prompts are made of.
         return Leg(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
 

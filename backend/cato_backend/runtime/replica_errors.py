@@ -29,7 +29,7 @@ class PromptTooLong(InvalidRequest):
     code = "context_length_exceeded"
 
 
-class Misdirected(Exception):
+class Misdirected(AttemptBroken):
     """The replica does not know the model or the key that it was described with.
 
     `verdict` is what it means where another description finds the replica unchanged.
@@ -51,7 +51,7 @@ class Busy(AttemptBroken):
 
 def refusal(
     status: int, data: bytes, kind: Kind, retry_after: str = ""
-) -> RequestError | AttemptBroken | Misdirected:
+) -> RequestError | AttemptBroken:
     """What a replica's error status means: the client's own fault, or the replica's."""
     if status in _KEY_REFUSED:
         return Misdirected(AttemptBroken(f"HTTP {status}"))

@@ -166,8 +166,9 @@ class Runtime:
         call = self._private(call)
         request, flight = call.request, Flight(call)
         self._dispatcher.enter(flight)
-        self._dispatcher.tell(Submitted(request))
         try:
+            # A request that the policy fails at must not stay queued: it would fail all others.
+            self._dispatcher.tell(Submitted(request))
             return await self._pilot.fly(flight, sink)
         except RequestError as error:
             self.scores.refused(flight, error.code)

@@ -49,7 +49,7 @@ class Backlog:
         tenant, own = self._tenants[name], self._tenants.get(origin.tenant)
         if name != origin.tenant and tenant.waiting < (own.waiting if own else 0) + 2:
             name, tenant = origin.tenant, own or _Tenant()
-        session = max(tenant.sessions.values(), key=len, default={})
+        session = max(tenant.sessions.values(), key=len, default=dict[str, None]())
         if name == origin.tenant and len(session) < self.of_session(origin) + 2:
             return []
         return list(reversed(session))

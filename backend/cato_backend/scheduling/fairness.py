@@ -6,13 +6,14 @@ what was served long ago counts less. A flow is a token, or a session of one. It
 more requests live than its share of the slots, and others have not. What crowds comes after the
 others and beside no other prompt. Above twice the mean service of the others it gets only what
 leaves an engine nearly idle: an engine never displaces what runs, so to be served first is of no
-use to a newcomer who finds every engine full.
+use to a newcomer who finds every engine full. For the same reason a flow with many requests leaves
+some slots free even while it is alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.requests import Origin
@@ -30,6 +31,9 @@ _LEAST_LIVE = 2
 """The same where there are few slots, of which half may always be one flow's."""
 _SPARE = 0.25
 """Share of a replica's slots up to which a flow above its share may fill it."""
+_FEWEST_SLOTS = 4
+_KEPT_FREE = 8
+"""One slot of so many, and one at least of a replica with the fewest, is kept for newcomers."""
 _LARGEST_SCALE = 1e9
 
 _Key: TypeAlias = tuple[str, ...]
@@ -72,14 +76,14 @@ class Fairness:
         self._charge(origin, _OUTPUT_WEIGHT * tokens, now)
 
     def look(self, slots: int) -> Look:
-        """Who crowds now a model whose replicas have so many slots; mostly nobody."""
+        """Who has many requests now, and who crowds, where replicas have so many slots."""
         if slots != self._slots:
             self._resize(slots)
         if not self._many:
-            return Look(self, frozenset())
+            return Look(self, self._many, frozenset())
         found = [key for key in self._many if self._flows(key).exceeds_slots(key, slots)]
         crowding = (key for key in found if len(self._flows(key)) > _among(found, key))
-        return Look(self, frozenset(crowding))
+        return Look(self, self._many, frozenset(crowding))
 
     def is_above_share(self, origin: Origin) -> bool:
         """Whether the token or the session has had more than twice the mean service of others."""
@@ -108,7 +112,8 @@ class Look(NamedTuple):
     """One look at a model's queue."""
 
     fairness: Fairness
-    crowding: frozenset[_Key]
+    many: Set[_Key]
+    crowding: Set[_Key]
 
     def others_first(self, queue: Iterable[Waiting]) -> Iterable[Waiting]:
         """The queue in its order, but what crowds behind all others."""
@@ -116,17 +121,26 @@ class Look(NamedTuple):
 
     def open_to(self, waiting: Waiting, candidates: Sequence[ReplicaLoad]) -> Sequence[ReplicaLoad]:
         """Of the candidates, those that the request may be sent to."""
-        if not self.crowding or not self._crowds(waiting):
+        if not self.many:
             return candidates
-        share = _SPARE if self.fairness.is_above_share(waiting.request.origin) else 1.0
-        return [
-            replica
-            for replica in candidates
-            if not replica.unstarted and replica.running < max(1, share * replica.max_running)
-        ]
+        origin = waiting.request.origin
+        if self.crowding and self._crowds(waiting):
+            above_share = self.fairness.is_above_share(origin)
+            candidates = [replica for replica in candidates if not replica.unstarted]
+            if above_share:
+                return [r for r in candidates if r.running < max(1, _SPARE * r.max_running)]
+        if not any(key in self.many and key[-1] for key in _keys(origin)):
+            return candidates
+        return [r for r in candidates if r.running < r.max_running - _kept_free(r)]
 
     def _crowds(self, waiting: Waiting) -> bool:
         return any(key in self.crowding for key in _keys(waiting.request.origin))
+
+
+def _kept_free(replica: ReplicaLoad) -> int:
+    if replica.max_running < _FEWEST_SLOTS:
+        return 0
+    return max(1, replica.max_running // _KEPT_FREE)
 
 
 def _keys(origin: Origin) -> tuple[_Key, _Key]:

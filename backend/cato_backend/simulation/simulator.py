@@ -17,11 +17,13 @@ from cato_backend.scheduling import (
     Cause,
     Decision,
     Dispatch,
+    Eject,
     Event,
     Finished,
     Progressed,
     Recall,
     Refusal,
+    Reinstate,
     Reject,
     ReplicaDown,
     ReplicaUp,
@@ -167,6 +169,8 @@ class Simulator:
                 if refusal is Refusal.SUPERSEDED:
                     ending = Ending.CANCELLED
                 self._clients.end(request_id, ending, now, refusal.value)
+            case Eject() | Reinstate():
+                pass  # The scheduler itself acts on them; the gateway logs them.
 
     def _woke(self, time: float, now: float) -> None:
         if self._wake == time:

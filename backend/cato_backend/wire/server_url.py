@@ -18,13 +18,14 @@ def server_root(url: str) -> str:
     Raises ValueError, with what is expected as its text, for what is no such address.
     """
     text = url.strip()
+    expected = "the address of a server, such as http://localhost:8000"
     try:
         parts = urlsplit(text)
         is_address = _is_address(parts) and not re.search(r"\s", text)
-    except ValueError:  # A port that is no port number, a bracket that is not closed.
-        is_address = False
+    except ValueError as error:  # A port that is no port number, a bracket that is not closed.
+        raise ValueError(expected) from error
     if not is_address:
-        raise ValueError("the address of a server, such as http://localhost:8000")
+        raise ValueError(expected)
     if "@" in parts.netloc:
         raise UrlHoldsCredentials("an address without user name and password: a key is a token")
     path = _API_PATH.sub("", parts.path.rstrip("/")).rstrip("/")

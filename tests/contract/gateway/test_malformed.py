@@ -125,6 +125,16 @@ async def test_every_field_of_any_type(strict: Site, field: str) -> None:
             assert answer.status in (200, 202, 400, 404, 429), (path, value, answer.body)
 
 
+@pytest.mark.parametrize("name", ["x-slo-ttft-ms", "x-slo-e2e-ms", "x-slo-tpot-ms"])
+@pytest.mark.parametrize("value", ["5e-324", "1e-300", "1e-9", "0.001", "3600000"])
+async def test_budgets_of_any_size(strict: Site, name: str, value: str) -> None:
+    """Where a replica is free, a request is served, however late it is."""
+    for task in ("completion", "generation", "summarization", "translation", "agent"):
+        headers = {name.replace("-", "_"): value, "x_cato_task": task}
+        answer = await strict.post({"prompt": "x", "max_tokens": 2}, **headers)
+        assert answer.status == 200, answer.body
+
+
 async def test_stop_token_ids_beside_a_suffix(strict: Site) -> None:
     body = {"prompt": "x", "suffix": "y", "max_tokens": 2}
     refused = await strict.post({**body, "stop_token_ids": 5})

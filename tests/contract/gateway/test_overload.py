@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.contract.gateway.conftest import BOB
+from tests.contract.gateway.conftest import ALICE, BOB
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Answer, Site
 from tests.contract.gateway.test_ended_by_the_client import LONG, occupied
@@ -58,6 +58,41 @@ async def test_the_flood_of_one_token_shuts_no_other_out(narrow: Site) -> None:
         assert not any(task.done() for task in queued)
         says_when(await narrow.post(LONG, **bob))
         await gone(narrow, [*waiting, *queued])
+
+
+async def test_another_token_passes_a_flood_in_the_queue(narrow: Site) -> None:
+    bob = {"authorization": f"Bearer {BOB}"}
+    async with occupied(narrow):
+        flood = [asyncio.create_task(narrow.post({**LONG, "prompt": "flood"})) for _ in range(3)]
+        await narrow.wait_total("cato_requests_waiting", 3)
+        asking = asyncio.create_task(narrow.post({**LONG, "prompt": "bob", "max_tokens": 2}, **bob))
+        await narrow.wait_total("cato_requests_waiting", 4)
+        await narrow.fake.change(ttft_ms=0, itl_ms=0)
+    assert (await asking).status == 200
+    assert narrow.fake.requests[1].body["prompt"] == "bob"
+    await asyncio.gather(*flood)
+
+
+async def test_a_newcomer_finds_a_slot_beside_endless_streams(tmp_path: Path) -> None:
+    """Without a session, from the first request on; nothing of the flood ends meanwhile."""
+    (tmp_path / "tokens").write_text(f"{ALICE}\n{BOB}\n")
+    config = "[scheduling]\nmax_running_per_replica = 16\n[server]\ndrain_s = 0\n"
+    arguments = ("--token-file", str(tmp_path / "tokens"))
+    async with (
+        FakeVllm(Script(itl_ms=100)) as fake,
+        serving(tmp_path, *arguments, config=config, replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        site = Site(serve, [fake], http, ALICE)
+        flood = [asyncio.create_task(site.post({**LONG, "max_tokens": 4000})) for _ in range(60)]
+        await fake.wait_until(lambda state: state.running == 14)
+        for _ in range(5):
+            bob = {"authorization": f"Bearer {BOB}"}
+            answer = await site.post({"prompt": "x", "max_tokens": 2}, **bob)
+            assert answer.status == 200
+        assert not any(task.done() for task in flood)
+        for task in flood:
+            task.cancel()
 
 
 async def test_a_plain_client_is_not_refused_while_there_is_room(tmp_path: Path) -> None:

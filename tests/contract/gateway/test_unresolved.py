@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from cato_backend.config import parse_config
 from cato_backend.gateway.backend import running_backend
-from cato_backend.gateway.server import listen
+from cato_backend.gateway.listening import listen
 from tests.contract.gateway.site import COMPLETIONS
 from tests.fakes.vllm import FakeVllm
 
@@ -98,7 +98,7 @@ async def test_a_name_that_resolves_later(inside: Inside, names: Names) -> None:
     held = asyncio.create_task(inside.status(20_000))
     names.known[HOST] = "127.0.0.1"
     assert await held == 200
-    down, up = inside.said
+    down, up = (line for line in inside.said if line.startswith("static-1"))
     assert "host name cannot be resolved" in down
     assert "static-1: up: " in up
 

@@ -93,6 +93,25 @@ def test_plain_clients_of_a_token_are_one_flow() -> None:
     assert open_to(shares, Origin("t")) == ALL
 
 
+def test_who_has_many_requests_leaves_slots_to_newcomers() -> None:
+    """Even alone: what it would run there could not be displaced."""
+    shares = Fairness()
+    for _ in range(20):
+        shares.enter(ALICE, 0.0)
+    fleet = replicas((6, 0), (7, 0), (7, 3))
+    found = shares.look(24).open_to(waiting("w", ALICE), fleet)
+    assert [replica.replica_id for replica in found] == ["r0"]
+    found = shares.look(24).open_to(waiting("w", BOB), fleet)
+    assert [replica.replica_id for replica in found] == ["r0", "r1", "r2"]
+
+
+def test_who_names_neither_token_nor_session_may_have_every_slot() -> None:
+    shares = Fairness()
+    for _ in range(20):
+        shares.enter(Origin(), 0.0)
+    assert len(shares.look(24).open_to(waiting("w", Origin()), replicas((7, 0), (7, 3)))) == 2
+
+
 def test_former_service_is_forgotten() -> None:
     shares = fairness(20, 1, served=(300, 100))
     assert open_to(shares, ALICE) == ["r0", "r1"]
