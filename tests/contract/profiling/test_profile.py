@@ -65,7 +65,7 @@ def test_a_quick_profile_of_an_emulated_replica_is_measured_fitted_and_written(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9/v1/models cannot be read"),
+        (["--url", "http://127.0.0.1:9"], "http://127.0.0.1:9: the connection was refused"),
         (["--url", "http://127.0.0.1:9", "--token-file", "/none"], "/none: No such file"),
         (["--model", "./nowhere"], "model ./nowhere: there is no such folder"),
     ],
