@@ -39,6 +39,7 @@ from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.scaler import make_scaler
 from cato_backend.runtime.scrape import Scraper
+from cato_backend.runtime.synthetic_trials import SyntheticTrials
 from cato_backend.runtime.upstreams import Timeouts, Upstreams
 from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
@@ -79,6 +80,9 @@ async def running_backend(
         stack.push_async_callback(fleet.close)
         runtime.watch(Ejections(runtime.metrics, fleet.on_note).note)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
+        synthetic_trials = SyntheticTrials(runtime, upstreams, config.scheduling.silence_s)
+        runtime.watch(synthetic_trials.note)
+        stack.callback(synthetic_trials.close)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
         gateway = _gateway(config, runtime, listener, fleet, client_limits)

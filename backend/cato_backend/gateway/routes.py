@@ -18,6 +18,7 @@ from cato_backend.errors import (
     NoReplica,
     NotFound,
     Overloaded,
+    PoisonRequest,
     RequestError,
     RequestTimeout,
     ShuttingDown,
@@ -43,7 +44,16 @@ _ANYWHERE = (
     ExpectationFailed,
     ShuttingDown,
 )
-_CALL = (NotFound, Superseded, Overloaded, Cancelled, UpstreamFailed, NoReplica, Expired)
+_CALL = (
+    NotFound,
+    Superseded,
+    PoisonRequest,
+    Overloaded,
+    Cancelled,
+    UpstreamFailed,
+    NoReplica,
+    Expired,
+)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -19,6 +19,7 @@ from cato_backend.scheduling import (
     Reinstate,
     Reject,
     Scheduler,
+    SyntheticTrial,
     WakeAt,
     Woke,
 )
@@ -96,8 +97,8 @@ class Dispatcher:
                 flight = self._flights.get(request_id)
                 if flight is not None:
                     flight.recall(attempt)
-            case Eject() | Reinstate():
-                pass  # Watchers tell people of it.
+            case Eject() | Reinstate() | SyntheticTrial():
+                pass  # For watchers: `Ejections` and `SyntheticTrials`.
             case Reject(request_id, refusal, retry_after_s):
                 self._post(request_id, refused(refusal, retry_after_s))
 

@@ -57,10 +57,12 @@ class Ejections:
             return  # It may say so every second.
         self._said[replica_id] = reason
         what = f"; attempts moved: {moved}" if moved else ""
-        self._on_note(
-            replica_id,
-            f"ejected for {rest_s:g} s, then tried with one request: {_WHY[reason]}{what}",
+        how_long = (
+            "until it answers a synthetic request"
+            if reason is Reason.OVERDUE
+            else f"for {rest_s:g} s"
         )
+        self._on_note(replica_id, f"ejected {how_long}: {_WHY[reason]}{what}")
 
     def _reinstated(self, replica_id: str) -> None:
         self._metrics.ejected.labels(replica_id).set(0)

@@ -31,6 +31,7 @@ from cato_backend.scheduling import (
     ReplicaLoad,
     Scheduler,
     Submitted,
+    SyntheticTrialEnded,
 )
 from cato_backend.wire.headers import CancelReason
 
@@ -121,6 +122,10 @@ class Runtime:
     def probe(self, event: ProbeEvent) -> None:
         """Something happened to a calibration's request."""
         self._dispatcher.tell(event)
+
+    def synthetic_trial_ended(self, replica_id: str, seconds: float | None) -> None:
+        """A synthetic trial of a replica has ended after so long; None: not by a token."""
+        self._dispatcher.tell(SyntheticTrialEnded(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
         """Other clients have so many requests on a replica."""

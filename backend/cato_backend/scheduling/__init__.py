@@ -17,6 +17,7 @@ from cato_backend.scheduling.decisions import (
     Refusal,
     Reinstate,
     Reject,
+    SyntheticTrial,
     WakeAt,
 )
 from cato_backend.scheduling.events import (
@@ -37,6 +38,7 @@ from cato_backend.scheduling.events import (
     ReplicaResumed,
     ReplicaUp,
     Submitted,
+    SyntheticTrialEnded,
     Woke,
 )
 from cato_backend.scheduling.limits import Limits
@@ -81,6 +83,8 @@ __all__ = [
     "Setup",
     "State",
     "Submitted",
+    "SyntheticTrial",
+    "SyntheticTrialEnded",
     "WakeAt",
     "Woke",
     "make_policy",

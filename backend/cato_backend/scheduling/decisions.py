@@ -89,4 +89,13 @@ class WakeAt(NamedTuple):
     time: float
 
 
-Decision: TypeAlias = Dispatch | Abort | Recall | Reject | Eject | Reinstate | WakeAt
+class SyntheticTrial(NamedTuple):
+    """Ask the replica for one token of a short prompt, in place of an earlier trial that has not
+    been answered; SyntheticTrialEnded follows. No client has to wait for a replica that hangs."""
+
+    replica_id: str
+
+
+Decision: TypeAlias = (
+    Dispatch | Abort | Recall | Reject | Eject | Reinstate | SyntheticTrial | WakeAt
+)

@@ -119,6 +119,14 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
+class SyntheticTrialEnded(NamedTuple):
+    """A SyntheticTrial has been answered."""
+
+    replica_id: str
+    seconds: float | None
+    """After so long, by a token; None where it was answered by anything else."""
+
+
 class ProbeSent(NamedTuple):
     """A calibration sent a request to a replica. Probes teach its law; they are not in the ledger,
     take no slot, and are ended before a request has to wait for them."""
@@ -167,6 +175,7 @@ Event: TypeAlias = (
     | ReplicaResumed
     | ReplicaDown
     | OthersRunning
+    | SyntheticTrialEnded
     | ProbeSent
     | ProbeProgressed
     | ProbeEnded

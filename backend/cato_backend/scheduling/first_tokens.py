@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.service import ServiceModel
+from cato_backend.scheduling.outliers import TRIAL_TOKENS
 from cato_backend.scheduling.replica import Attempt
 
 _REMEMBERED = 64
@@ -18,6 +19,8 @@ _USUAL_SHARE = 0.9
 """Of first tokens that come within what is usual."""
 _FAR = 2.0
 """Times the largest work seen; what takes longer than in proportion (attention) shows there."""
+_LEAST_S = 0.005
+"""Of a first token; what is shorter is not told apart."""
 _DECODE_WORK = 200
 """Prompt tokens that take as long as one output token does."""
 
@@ -39,6 +42,8 @@ class FirstTokens:
     def __init__(self) -> None:
         self._of_replica: dict[str, deque[FirstToken]] = {}
         self._latest: deque[FirstToken] = deque(maxlen=_REMEMBERED)
+        self._trials: dict[str, float] = {}
+        """By replica, the seconds that its latest synthetic trial took."""
 
     def observe(self, attempt: Attempt, now: float) -> None:
         """The attempt's first token has come now."""
@@ -47,18 +52,22 @@ class FirstTokens:
         self._of_replica.setdefault(replica_id, deque(maxlen=_REMEMBERED)).append(seen)
         self._latest.append(seen)
 
+    def tried(self, replica_id: str, seconds: float) -> None:
+        """The replica has answered a synthetic trial after so long."""
+        self._trials[replica_id] = seconds
+
     def forget(self, replica_id: str) -> None:
         """The replica has gone; one of the same name may be another."""
         self._of_replica.pop(replica_id, None)
+        self._trials.pop(replica_id, None)
 
-    def expected_s(
-        self, replica_id: str, work: int, law_s: float, *, profiled: bool
-    ) -> float | None:
+    def expected_s(self, replica_id: str, work: int, law_s: float, *, known: bool) -> float | None:
         """The longest that so much work should take there: by the replica's own first tokens, else
-        by those of the model's other replicas; None where too few have come.
+        by those of the model's other replicas, and as much slower as the few of its own and its
+        synthetic trial were; None where too few have come.
 
-        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere if the
-        replica has a profile, and beside anything for work that is larger by far.
+        `law_s` is what the replica's step law says; it counts beside what was seen elsewhere where
+        the law is `known`, and beside anything for work that is larger by far.
         """
         own: Sequence[FirstToken] = self._of_replica.get(replica_id, ())
         if len(own) >= _ENOUGH:
@@ -66,8 +75,12 @@ class FirstTokens:
         others = [seen for seen in self._latest if seen.replica_id != replica_id]
         if len(others) < _ENOUGH:
             return None
-        slowest_s = max((seen.seconds for seen in own), default=0.0)
-        return max(_usual_s(others, work, law_s), slowest_s, law_s if profiled else 0.0)
+        shown = [(each.work, each.seconds) for each in own]
+        if replica_id in self._trials:
+            shown.append((TRIAL_TOKENS, self._trials[replica_id]))
+        slower = max((s / max(_LEAST_S, _usual_s(others, w, 0.0)) for w, s in shown), default=1.0)
+        expected_s = max(1.0, slower) * _usual_s(others, work, law_s)
+        return max(expected_s, law_s) if known else expected_s
 
     def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
         """Seconds that first tokens of requests dispatched to other replicas after `since` took."""

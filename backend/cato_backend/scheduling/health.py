@@ -85,6 +85,14 @@ class Health:
             case Cause.NOT_SENT:
                 return []
 
+    def synthetic_trial_ended(
+        self, replica_id: str, seconds: float | None, now: float
+    ) -> list[Decision]:
+        """A synthetic trial has ended after so long; None: not by a token."""
+        if seconds is not None:
+            self._overdue.tried(self._ledger.replica(replica_id), seconds)
+        return self.outliers.synthetic_trial_ended(replica_id, well=seconds is not None, now=now)
+
     def closed(self, attempt: Attempt) -> None:
         """An attempt is over, however it ended; what it told has been heard."""
         self._recalled.discard(attempt.request.id)

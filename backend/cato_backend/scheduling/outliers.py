@@ -2,7 +2,8 @@
 
 The terms are Envoy's: a replica that proves to be an outlier is ejected, for a time that grows with
 the number of its ejections, and a share of the fleet is never ejected. When that time is over, the
-replica gets one trial request at a time until one succeeds.
+replica gets one trial request at a time until one succeeds. A replica that hangs is tried with a
+synthetic request instead, where it takes one: a client's request would be delayed by it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate
+from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate, SyntheticTrial
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
 
 _SHORTEST_REST_S = 0.1
 """Of a replica that refuses requests and names no time, or none worth the name."""
+TRIAL_TOKENS = 4
+"""Of its prompt, or about so many."""
+_NAME = " trial"
+"""Of a synthetic trial among the requests of a replica; the name of none begins with a space."""
 _SPARED_S = 0.5
 _NONE_COMES_S = 1.0
 
@@ -61,6 +66,10 @@ class OutlierRecord:
     ejections: int = 0
     trial: str | None = None
     """The request that it is tried with."""
+    synthetic: bool = False
+    """Whether it is tried with a synthetic request."""
+    synthetic_due: bool = False
+    """Whether that is to be sent, once what was taken from the replica has left it."""
     failures: int = 0
     """In a row."""
     failing_since: float = 0.0
@@ -79,7 +88,8 @@ class OutlierRecord:
         """What it gets at `now`."""
         if self.reason is None:
             return State.IN_SERVICE
-        return State.ON_TRIAL if self.until <= now else State.EJECTED
+        tried = self.until <= now and not self.synthetic
+        return State.ON_TRIAL if tried else State.EJECTED
 
 
 class Outliers:
@@ -115,11 +125,12 @@ class Outliers:
         return min((record.until for record in self.ejected(model)), default=math.inf)
 
     def next_trial(self, now: float, queued: Callable[[str], int]) -> float | None:
-        """When the next ejected replica may be tried, of models for which requests are queued."""
+        """When the next ejected replica is to be tried: with a synthetic request, or with a queued
+        one, if there is any."""
         times = [
             record.until
             for record in self._ejected.values()
-            if record.until > now and queued(record.replica.model)
+            if record.until > now and (record.synthetic or queued(record.replica.model))
         ]
         return min(times, default=None)
 
@@ -131,6 +142,7 @@ class Outliers:
             record
             for record in self.ejected(model)
             if record.trial is None
+            and not record.synthetic
             and record.until <= now
             and record.replica.running < record.replica.slots
         ]
@@ -183,6 +195,31 @@ class Outliers:
             record.until = now  # There is room again.
         return []
 
+    def synthetic_trials(self, now: float) -> list[Decision]:
+        """Of those that have just been ejected as overdue, and of those whose trial has not been
+        answered in its time."""
+        decisions: list[Decision] = []
+        for record in self._ejected.values():
+            if record.synthetic and record.until <= now:
+                record.ejections += 1
+                record.until = now + self._rest_s(record, None)
+                record.synthetic_due = True
+            if record.synthetic_due:
+                decisions.append(self._synthetic_trial(record, now))
+        return decisions
+
+    def synthetic_trial_ended(self, replica_id: str, *, well: bool, now: float) -> list[Decision]:
+        """A synthetic trial has ended, as it should be or not."""
+        record = self._records[replica_id]
+        if not record.synthetic:
+            return []
+        record.synthetic = False
+        replica = record.replica
+        if well:
+            replica.learned.tokens(_NAME, 1, now, replica.decoding, replica.kv_tokens)
+        replica.learned.left(_NAME)
+        return [self._reinstate(record, now)] if well else []
+
     def left(self, replica_id: str, request_id: str) -> None:
         """A request is no longer there; if it was a trial, nothing was learned from it."""
         record = self._ejected.get(replica_id)
@@ -224,9 +261,11 @@ class Outliers:
         record = self._records[replica_id]
         if record.trial is not None:
             return [self._eject_again(record, Reason.OVERDUE, now)]
-        if record.reason is not None:
+        if record.reason is not None or not self._may_be_ejected(record):
             return []
-        return self._eject_if_possible(record, Reason.OVERDUE, now)
+        ejected = self._eject(record, Reason.OVERDUE, now)
+        record.synthetic = record.synthetic_due = True
+        return [ejected]
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -240,10 +279,13 @@ class Outliers:
         return max(0, min(accepting - 1, share))
 
     def _may_be_ejected(self, record: OutlierRecord) -> bool:
-        model = record.replica.model
-        if record.replica.draining:
+        replica = record.replica
+        if replica.draining or len(self._outliers(replica.model)) >= self._most_ejected(
+            replica.model
+        ):
             return False
-        return len(self._outliers(model)) < self._most_ejected(model)
+        others = self._ledger.of_model(replica.model).values()
+        return any(_stands_in(other, replica) for other in others if other is not replica)
 
     def _eject_if_possible(
         self, record: OutlierRecord, reason: Reason, now: float
@@ -266,9 +308,18 @@ class Outliers:
         record.ejections += 1
         rest_s = self._rest_s(record, named_s)
         record.reason, record.until, record.trial = reason, now + rest_s, None
+        record.synthetic = record.synthetic_due = False
         self._ejected[replica_id] = record
         self._ledger.suspend(replica_id)
         return Eject(replica_id, reason, rest_s, record.ejections)
+
+    def _synthetic_trial(self, record: OutlierRecord, now: float) -> SyntheticTrial:
+        replica = record.replica
+        replica.learned.left(_NAME)
+        idle = not replica.running and not replica.others
+        replica.learned.dispatched(_NAME, TRIAL_TOKENS, 0, now, idle=idle)
+        record.synthetic_due = False
+        return SyntheticTrial(replica.replica_id)
 
     def _rest_s(self, record: OutlierRecord, named_s: float | None) -> float:
         own_s = self._settings.base_ejection_s * record.ejections
@@ -278,7 +329,17 @@ class Outliers:
     def _reinstate(self, record: OutlierRecord, now: float) -> Reinstate:
         replica_id = record.replica.replica_id
         record.reason, record.trial, record.failures = None, None, 0
+        record.synthetic = record.synthetic_due = False
         record.reinstated_at = now
         del self._ejected[replica_id]
         self._ledger.resume(replica_id)
         return Reinstate(replica_id)
+
+
+def _stands_in(other: ReplicaLoad, replica: ReplicaLoad) -> bool:
+    """Whether the other is in service and takes every request that the replica takes."""
+    if other.draining or other.suspended or not replica.adapters <= other.adapters:
+        return False
+    if other.context is None:
+        return True
+    return replica.context is not None and replica.context <= other.context

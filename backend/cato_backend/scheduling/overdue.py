@@ -27,7 +27,7 @@ _UNKNOWN_S = 0.8
 of how long one takes."""
 _AT_ONCE_S = 0.02
 """Prompts that come so shortly after each other may be computed in one step."""
-_LONGEST_TRIAL_S = 0.9
+_LONGEST_TRIAL_S = 0.8
 _MANY_TRIALS = 10
 _STARVED_S = 5.0
 _STARVED_FACTOR = 5.0
@@ -57,6 +57,10 @@ class Overdue:
         """The attempt's first token has come."""
         self._signs[attempt.replica_id].began_at = now
         self._of(attempt).observe(attempt, now)
+
+    def tried(self, replica: ReplicaLoad, seconds: float) -> None:
+        """The replica has answered a synthetic trial after so long."""
+        self._first_tokens[replica.model, True].tried(replica.replica_id, seconds)
 
     def heard(self, replica_id: str, now: float) -> None:
         """The replica has replied to a request, by an answer's end or by an error."""
@@ -129,7 +133,7 @@ class Overdue:
             replica.replica_id,
             work_of(attempt, prompt_tokens),
             law_s,
-            profiled=replica.profile is not None,
+            known=replica.profile is not None or replica.learned.windows > 0,
         )
         if expected_s is not None:
             return min(_SHORTEST_S, budget_s / 2) + _FACTOR * expected_s

@@ -19,6 +19,7 @@ from cato_backend.scheduling.events import (
     ReplicaResumed,
     ReplicaUp,
     Submitted,
+    SyntheticTrialEnded,
     Woke,
 )
 from cato_backend.scheduling.limits import Limits
@@ -74,6 +75,7 @@ class Scheduler:
         else:
             self._patience.expire(now, out)
             self._match(now, out, only_looks=only_looks)
+        out.extend(self._health.outliers.synthetic_trials(now))
         self._set_alarm(now, out)
         return out
 
@@ -141,6 +143,9 @@ class Scheduler:
             case OthersRunning(replica_id, requests):
                 if self._live.ledger.has_replica(replica_id):
                     self._live.ledger.set_others(replica_id, requests)
+            case SyntheticTrialEnded(replica_id, seconds):
+                if self._live.ledger.has_replica(replica_id):
+                    out.extend(self._health.synthetic_trial_ended(replica_id, seconds, now))
             case Woke():
                 self._alarms.woke()
             case _:

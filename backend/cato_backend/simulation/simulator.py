@@ -29,9 +29,12 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrial,
+    SyntheticTrialEnded,
     WakeAt,
     Woke,
 )
+from cato_backend.scheduling.outliers import TRIAL_TOKENS
 from cato_backend.scheduling.policies import Policy
 from cato_backend.simulation.agenda import Agenda
 from cato_backend.simulation.calibrations import Calibrations
@@ -42,6 +45,8 @@ from cato_backend.simulation.replica import SimulatedReplica
 from cato_backend.simulation.workloads.arrival import Arrival, Workload
 
 _DRAIN_S = 120.0
+_FIRST = -(2**31)
+"""An engine priority before every other."""
 _Emitted: TypeAlias = tuple[str, int]
 """A job, and the output tokens that it has emitted."""
 
@@ -76,6 +81,8 @@ class Simulator:
         self._wake: float | None = None
         self._events = 0
         self._busy_s = 0.0
+        self._trials: dict[str, float] = {}
+        """Synthetic trials that have not been answered, and when they were sent."""
         self._freezes = {f"r{index}": (start, end) for start, end, index in fleet.freezes}
 
     def run(
@@ -155,6 +162,8 @@ class Simulator:
                 self._abort(request_id, attempt, now)
                 failed = AttemptFailed(request_id, attempt, cause=Cause.RECALLED)
                 self._agenda.put(now, self._tell, failed)
+            case SyntheticTrial(replica_id):
+                self._try(replica_id, now)
             case Reject(request_id, refusal):
                 ending = Ending.REJECTED
                 if refusal is Refusal.SUPERSEDED:
@@ -177,9 +186,17 @@ class Simulator:
     def _submit(self, sent: tuple[str, Job], now: float) -> None:
         replica_id, job = sent
         replica = self._replicas.get(replica_id)
-        if replica is not None and job.id in self._jobs:
+        if replica is not None and (job.id in self._jobs or job.id in self._trials):
             replica.submit(job, now)
             self._look_at(replica)
+
+    def _try(self, replica_id: str, now: float) -> None:
+        name = f"trial of {replica_id}"
+        if name in self._trials:
+            self._later(now, self._drop, (replica_id, name))
+        self._trials[name] = now
+        job = Job(name, TRIAL_TOKENS, 1, priority=_FIRST)
+        self._later(now, self._submit, (replica_id, job))
 
     def _abort(self, request_id: str, attempt: int, now: float) -> None:
         waiting = self._jobs.pop(job_id(request_id, attempt), None)
@@ -228,6 +245,8 @@ class Simulator:
         for job in passed.end.finished:
             if waiting := self._jobs.pop(job, None):
                 self._finish(waiting, now)
+            elif job in self._trials:
+                self._tell(SyntheticTrialEnded(replica.id, now - self._trials.pop(job)), now)
 
     def _begin(self, waiting: Waiting, replica: SimulatedReplica, now: float) -> None:
         if waiting.first_token is None:
@@ -291,6 +310,7 @@ class Simulator:
             return
         self._busy_s += replica.busy_s(now)
         replica.looked_for = None
+        self._trials.pop(f"trial of {replica_id}", None)
         self._calibrations.stop(replica_id, now)
         self._tell(ReplicaDown(replica_id), now)
         start_s = replica.member.profile.start_s

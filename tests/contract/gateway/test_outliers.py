@@ -122,7 +122,7 @@ async def test_a_replica_that_hangs_costs_a_second_at_most(
         assert (await state(site, 2))["state"] == "up"
         assert await site.total("cato_replica_ejected") == 1
         assert await site.total("cato_attempts_moved_total") >= 1
-        assert "static-1: ejected for 1 s" in site.serve.said
+        assert "static-1: ejected until it answers a synthetic request" in site.serve.said
         await hung.change(fault=None)
         await served_by(site, hung)
         assert "static-1: back in service" in site.serve.said
@@ -182,8 +182,10 @@ async def test_a_process_that_is_frozen_loses_nothing(tmp_path: Path, policy: st
             await site.wait_total("cato_requests_running", 6)
             await asyncio.sleep(0.2)  # So that they have begun.
             async with frozen(first, 6.0):
+                streams = await asyncio.gather(*begun)
+                assert lost(streams) == []
+                assert max(each.seconds for each in streams) < 5, "they waited for its end"
                 found = await outcomes(site, BODY | {"stream": True}, 60)
-                found += await asyncio.gather(*begun)
                 assert len(lost(found)) <= MOST_LOST, lost(found)
                 assert (await state(site))["state"] != "up"
 
@@ -211,9 +213,9 @@ async def test_a_replica_that_fails_every_request_is_ejected_after_few(
     async with fleet(tmp_path, "--policy", "round-robin") as site:
         broken = site.fakes[0]
         await broken.change(fault=fault)
-        found = await outcomes(site, BODY | {"stream": True})
+        found = await outcomes(site, BODY | {"stream": True}, 40)
         assert lost(found) == []
-        assert len(broken.requests) < REQUESTS / 4
+        assert len(broken.requests) < 20
         assert (await state(site))["ejected_for"] == "failures"
         ejections = await site.metrics()
         assert ejections["cato_replica_ejections_total", ("failures", "static-1")] >= 1

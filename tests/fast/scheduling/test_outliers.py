@@ -24,11 +24,12 @@ from cato_backend.scheduling import (
     Reject,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaUp,
     State,
     Submitted,
     Woke,
 )
-from tests.fast.scheduling.stories import Story, request
+from tests.fast.scheduling.stories import MODEL, Story, request
 
 THREE = Limits(outliers=OutlierDetection(consecutive_failures=3, base_ejection_s=2))
 
@@ -317,3 +318,19 @@ def test_a_trial_that_finds_no_room_does_not_eject_the_last_replica_for_failures
     story.tell(busy("r", 1))
     story.tell(Woke(), 1)
     assert of(Eject, story.tell(AttemptFailed("r", 2), 1)) == [Eject("a", Reason.BUSY, 4.0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("context", "adapters", "may"),
+    [(None, (), True), (4096, (), True), (8192, ("lora",), True), (1024, (), False)],
+)
+def test_a_replica_that_no_other_can_stand_in_for_is_not_ejected(
+    context: int | None, adapters: tuple[str, ...], may: bool
+) -> None:
+    story = Story(0, limits=THREE)
+    story.tell(ReplicaUp("a", MODEL, 9, context=4096))
+    story.tell(ReplicaUp("b", MODEL, 9, context=context, adapters=adapters))
+    assert bool(of(Eject, fail(story, "a", 3))) is may
+    if adapters:
+        story.tell(Woke(), 30)
+        assert of(Eject, fail(story, "b", 3, now=30)) == [], "it alone serves the adapter"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -29,6 +30,8 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrial,
+    SyntheticTrialEnded,
     WakeAt,
     Woke,
     make_policy,
@@ -118,10 +121,11 @@ def test_while_nothing_is_known_the_budget_says_how_long_to_wait(
     fleet = Clocked()
     assert fleet.submit(replace(request("r"), target=target)) == "a"
     decisions = fleet.wait(2)
-    assert decisions == [
+    assert decisions[:4] == [
         Eject("a", Reason.OVERDUE, 1.0, 1),
         Abort("r", 1, moved=True),
         Dispatch("r", "b", 2),
+        SyntheticTrial("a"),
     ]
     prompt_s = 0.03
     assert waits_s < fleet.when(Abort) <= waits_s + prompt_s + LOOK_S
@@ -229,11 +233,55 @@ def test_a_pause_of_our_own_is_not_held_against_the_replica() -> None:
     assert fleet.wait(1.0) == []
 
 
-def test_it_gets_one_request_at_a_time_until_a_first_token_comes() -> None:
-    fleet = Clocked()
+def ejected(fleet: Clocked) -> str:
+    """A replica that was well has begun to hang; its request has found another."""
     fleet.teach()
     stuck = fleet.ask("r")
+    fleet.wait(0.4)
+    fleet.tell(Progressed("r", 2, 1))
+    return stuck
+
+
+def test_it_is_tried_with_a_synthetic_request_and_comes_back_when_that_is_answered() -> None:
+    """No client waits for a replica that hangs."""
+    fleet = Clocked()
+    stuck = ejected(fleet)
+    for number in range(40):
+        fleet.wait(0.25)
+        name = f"e{number}"
+        assert fleet.ask(name) != stuck
+        fleet.tell(Progressed(name, 1, 1))
+    assert fleet.tell(SyntheticTrialEnded(stuck, 10.0)) == [Reinstate(stuck)]
+    assert {fleet.ask(f"back{i}") for i in range(2)} == {"a", "b"}
+
+
+def test_it_is_tried_again_ever_more_rarely() -> None:
+    fleet = Clocked()
+    stuck = ejected(fleet)
+    fleet.wait(60)
+    times = [at for at, decision in fleet.told if decision == SyntheticTrial(stuck)]
+    gaps = [round(later - at) for at, later in itertools.pairwise(times)]
+    assert gaps == list(range(1, 11))
+
+
+def test_a_late_answer_of_its_own_brings_it_back_too() -> None:
+    fleet = Clocked()
+    fleet.teach()
+    worthless = fleet.ask("begun", max_tokens=100)
+    fleet.wait(0.03)
+    fleet.tell(Progressed("begun", 1, 1))
+    fleet.ask("elsewhere")
+    fleet.serve("elsewhere", 0.03)
+    assert fleet.ask("stuck") == worthless
     fleet.wait(0.5)
+    assert fleet.scheduler.outlier_record(worthless).reason is Reason.OVERDUE
+    assert Reinstate(worthless) in fleet.tell(Finished("begun", 1))
+
+
+def test_a_replica_that_takes_no_synthetic_request_gets_one_of_a_client_at_a_time() -> None:
+    fleet = Clocked()
+    stuck = ejected(fleet)
+    assert fleet.tell(SyntheticTrialEnded(stuck, None)) == []
     well = "b" if stuck == "a" else "a"
     assert [fleet.ask(f"e{i}") for i in range(3)] == [well] * 3
     fleet.tell(Progressed("e0", 1, 1))
@@ -247,10 +295,9 @@ def test_it_gets_one_request_at_a_time_until_a_first_token_comes() -> None:
 
 def test_a_trial_that_is_overdue_moves_too_and_the_next_comes_later() -> None:
     fleet = Clocked()
-    fleet.teach()
-    stuck = fleet.ask("r")
-    rests = [d.rest_s for d in fleet.wait(0.5) if isinstance(d, Eject)]
-    fleet.tell(Progressed("r", 2, 1))
+    stuck = ejected(fleet)
+    fleet.tell(SyntheticTrialEnded(stuck, None))
+    rests = [1.0]
     for number in range(3):
         fleet.wait(rests[-1])
         name = f"trial{number}"
@@ -259,10 +306,31 @@ def test_a_trial_that_is_overdue_moves_too_and_the_next_comes_later() -> None:
         decisions = fleet.wait(1.0)
         assert Abort(name, 1, moved=True) in decisions
         moved_at = next(at for at, d in fleet.told if d == Abort(name, 1, moved=True))
-        assert moved_at - asked_at < 1.0
+        assert moved_at - asked_at < 0.95
         rests += [d.rest_s for d in decisions if isinstance(d, Eject)]
         fleet.tell(Progressed(name, 2, 1))
     assert rests == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_what_a_trial_took_says_how_much_slower_the_replica_is() -> None:
+    """Else a slow replica beside fast ones would be ejected with every request."""
+    fleet = Clocked()
+    slow = "a"
+    for number in range(8):
+        name = f"r{number}"
+        if fleet.ask(name, ttft_s=60) != slow:
+            fleet.serve(name, 0.02)
+    for _ in range(50):
+        for decision in fleet.wait(0.01):
+            if isinstance(decision, Dispatch):
+                fleet.serve(decision.request_id, 0.02, decision.attempt)
+    assert Eject(slow, Reason.OVERDUE, 1.0, 1) in [decision for _, decision in fleet.told]
+    fleet.tell(SyntheticTrialEnded(slow, 0.2))
+    name = "again"
+    while fleet.ask(name, ttft_s=60) != slow:
+        fleet.tell(Progressed(name, 1, 1))
+        name += "+"
+    assert not of(Abort, fleet.wait(1.5))
 
 
 def test_a_request_moves_twice_at_most() -> None:

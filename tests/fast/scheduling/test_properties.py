@@ -39,6 +39,8 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Scheduler,
     Submitted,
+    SyntheticTrial,
+    SyntheticTrialEnded,
     WakeAt,
     Woke,
     make_policy,
@@ -90,6 +92,7 @@ class Out:
     reason: Reason
     until: float
     trial: str | None = None
+    synthetic: bool = False
 
 
 class Fleet(RuleBasedStateMachine):
@@ -150,6 +153,9 @@ class Fleet(RuleBasedStateMachine):
                 self.out[name] = Out(reason, self.now + rest_s)
             case Reinstate(name):
                 del self.out[name]
+            case SyntheticTrial(name):
+                assert self.out[name].reason is Reason.OVERDUE
+                self.out[name].synthetic = True
             case WakeAt(time):
                 assert time >= 0
 
@@ -166,6 +172,7 @@ class Fleet(RuleBasedStateMachine):
         if out is not None:
             assert out.until <= self.now, "sent to an ejected replica"
             assert out.trial is None, "two requests try the same replica"
+            assert not out.synthetic, "a request tries a replica that is being tried"
             out.trial = request
 
     def ended(self, name: str) -> None:
@@ -285,6 +292,12 @@ class Fleet(RuleBasedStateMachine):
             live.lost_unstarted += not live.started
         self.ended(name)
         self.tell(AttemptFailed(name, live.attempt, resumable, cause, rest_s))
+
+    @rule(name=st.sampled_from("abc"), seconds=st.none() | TIMES)
+    def end_synthetic_trial(self, name: str, seconds: float | None) -> None:
+        if name in self.out:
+            self.out[name].synthetic = False
+        self.tell(SyntheticTrialEnded(name, seconds))
 
     @precondition(lambda self: self.live)
     @rule(data=st.data())
