@@ -20,8 +20,8 @@ _THRESHOLD = "--long-prefill-token-threshold"
 _MODEL_LENGTH = "--max-model-len"
 _WHOLE_PROMPTS = "--no-enable-chunked-prefill"
 DEFAULT_STEP_TOKENS = 2048
-"""vLLM's own default on large GPUs, 8,192, makes steps of half a second (a 7B model on an A100): a
-completion that comes meanwhile has lost twice its target before it is looked at."""
+"""Where no law is known. vLLM's own default on large GPUs, 8,192, makes steps of half a second for
+a 7B model on an A100: a completion that comes meanwhile has missed its target twice over."""
 STARTUP = Path(__file__).parent / "startup"
 """Holds the `sitecustomize.py` that every process of an engine runs first."""
 

@@ -60,7 +60,8 @@ class LearnedLaw:
         they are told, go before the profile's."""
         self.limits = limits or (profile.limits if profile is not None else EngineLimits())
         self._filters = _fresh(profile) if kept is None else _restored(kept)
-        self._windows = StepWindows(self.limits.max_num_batched_tokens)
+        limits = self.limits
+        self._windows = StepWindows(limits.max_num_batched_tokens, limits.longest_chunk)
         self._speaks = 0 if kept is None else kept.speaks
         self._observed_at: float | None = None
         self._kept_windows = 0 if kept is None else kept.windows
