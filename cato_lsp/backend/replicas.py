@@ -26,6 +26,34 @@ class ReplicaSpeed:
 
 
 @dataclass(frozen=True, slots=True)
+class StepLimits:
+    """What an engine may do in one step."""
+
+    step_tokens: int
+    """New tokens in it."""
+    prompt_tokens: int
+    """Of one prompt beside other requests; 0: no such limit."""
+
+    @property
+    def flags(self) -> str:
+        """As vLLM is told them."""
+        return (
+            f"--long-prefill-token-threshold {self.prompt_tokens} "
+            f"--max-num-batched-tokens {self.step_tokens}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """The limits of one replica's engine."""
+
+    told: StepLimits | None
+    """What it was started with; None where that is not known."""
+    advised: StepLimits | None
+    """What its speed and the targets call for; None where too little is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaReport:
     """One replica. Texts are empty where the backend does not tell."""
 
@@ -37,6 +65,8 @@ class ReplicaReport:
     reason: str = ""
     remedy: str = ""
     speed: ReplicaSpeed | None = None
+    """None where the backend does not tell."""
+    steps: StepReport | None = None
     """None where the backend does not tell."""
 
 
@@ -63,7 +93,27 @@ def _report(entry: Mapping[str, object]) -> ReplicaReport:
         reason=text("reason"),
         remedy=text("remedy"),
         speed=_speed(entry.get("law")),
+        steps=_steps(entry.get("step_limits")),
     )
+
+
+def _steps(value: object) -> StepReport | None:
+    """Of the entry's `step_limits`; None where there are none."""
+    if not isinstance(value, dict):
+        return None
+    steps = cast("Mapping[str, Any]", value)
+    return StepReport(_limits(steps.get("told")), _limits(steps.get("advised")))
+
+
+def _limits(value: object) -> StepLimits | None:
+    try:
+        limits = cast("Mapping[str, Any]", value)
+        return StepLimits(
+            step_tokens=int(limits["max_num_batched_tokens"]),
+            prompt_tokens=int(limits["long_prefill_token_threshold"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _speed(value: object) -> ReplicaSpeed | None:

@@ -17,6 +17,7 @@ from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.findings import Finding, Verdict, broken, note, ok
 from cato_lsp.commands.places import Place
 from cato_lsp.commands.stats import stats_of
+from cato_lsp.commands.step_limits import check_step_limits
 from cato_lsp.session.history import events
 from cato_lsp.session.settings import Settings, parse
 from cato_lsp.syntax import open_document
@@ -106,6 +107,8 @@ def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
             yield ok(hop, f"up, serves {report.model}" if report.model else "up")
             if report.speed is not None:
                 yield _speed(hop, report.model, report.speed)
+            if report.steps is not None:
+                yield check_step_limits(hop, report.steps)
             continue
         since = f" since {report.since}" if report.since else ""
         text = f"{report.state}{since}: {report.reason or 'it does not say why'}"

@@ -224,7 +224,11 @@ def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
     model = {
         "name": name,
         "path": path,
-        "engine_args": ("--max-num-batched-tokens", str(budget)),
+        # Prompts are measured whole; a law holds for every threshold.
+        "engine_args": (
+            *("--max-num-batched-tokens", str(budget)),
+            *("--long-prefill-token-threshold", "0"),
+        ),
     }
     scheduling = {"max_running_per_replica": max_num_seqs}
     (planned,) = plan_local(parse_config({"models": [model], "scheduling": scheduling}))

@@ -56,6 +56,17 @@ class ModelConfig(Frozen):
         default="auto", description="fill-in-the-middle family; auto detects, none switches off"
     )
     max_model_len: int | None = Field(default=None, ge=64, description="context in tokens")
+    max_num_batched_tokens: int | None = Field(
+        default=None,
+        ge=64,
+        description="new tokens in a step of the engine; chosen by its profile and the targets",
+    )
+    long_prefill_token_threshold: int | None = Field(
+        default=None,
+        ge=0,
+        description="tokens of one prompt in a step beside other requests; 0: no such limit; "
+        "chosen likewise",
+    )
     engine_args: tuple[str, ...] = Field(
         default=(), strict=False, description="more arguments for vLLM"
     )
@@ -75,6 +86,12 @@ class ReplicaConfig(Frozen):
     token: Token = Field(default="", description="its bearer token", repr=False)
     max_running: int | None = Field(
         default=None, ge=1, description="overrides the scheduling limit"
+    )
+    max_num_batched_tokens: int | None = Field(
+        default=None, ge=1, description="what its engine was started with; vLLM does not tell"
+    )
+    long_prefill_token_threshold: int | None = Field(
+        default=None, ge=0, description="likewise; where it is not told, it counts as off"
     )
     profile: str = Field(default="", description="file of its latency profile")
 

@@ -16,10 +16,12 @@ from cato_backend.engines.pins import EngineKind
 HOST = "127.0.0.1"
 _MOST_SEQUENCES = "--max-num-seqs"
 _STEP_TOKENS = "--max-num-batched-tokens"
+_THRESHOLD = "--long-prefill-token-threshold"
+_MODEL_LENGTH = "--max-model-len"
 _WHOLE_PROMPTS = "--no-enable-chunked-prefill"
 DEFAULT_STEP_TOKENS = 2048
-"""vLLM's own default on large GPUs, 8,192, makes steps of half a second (a 7B model on an A100): a
-completion that comes meanwhile has lost twice its target before it is looked at."""
+"""Where no law is known. vLLM's own default on large GPUs, 8,192, makes steps of half a second for
+a 7B model on an A100: a completion that comes meanwhile has missed its target twice over."""
 STARTUP = Path(__file__).parent / "startup"
 """Holds the `sitecustomize.py` that every process of an engine runs first."""
 
@@ -60,6 +62,8 @@ class EngineSpec:
     """Sequences in one step; None leaves it to vLLM."""
     max_num_batched_tokens: int | None = None
     """New tokens in one step; None leaves it to vLLM."""
+    long_prefill_token_threshold: int | None = None
+    """Tokens of one prompt in one step beside other requests; None leaves it to vLLM."""
     arguments: tuple[str, ...] = ()
     """The user's own, last, so that they win."""
 
@@ -71,6 +75,8 @@ class EmulationSpec:
     profile: str = ""
     """File of the latency profile that times it; empty takes the emulator's own."""
     max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    long_prefill_token_threshold: int | None = None
     arguments: tuple[str, ...] = ()
 
 
@@ -108,8 +114,7 @@ def _emulation(model: ModelSpec, engine: EmulationSpec, port: int) -> Invocation
     argv += ["--model", model.name]
     if engine.profile:
         argv += ["--profile", engine.profile]
-    if engine.max_num_seqs is not None:
-        argv += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
+    argv += _step_arguments(engine)
     return Invocation((*argv, *engine.arguments), {})
 
 
@@ -122,23 +127,33 @@ def _arguments(model: ModelSpec, port: int) -> list[str]:
     arguments += ["--allowed-origins", "[]", "--disable-fastapi-docs"]
     arguments += ["--disable-uvicorn-access-log"]
     if model.max_model_len is not None:
-        arguments += ["--max-model-len", str(model.max_model_len)]
+        arguments += [_MODEL_LENGTH, str(model.max_model_len)]
     return arguments
 
 
 def _kind_arguments(engine: EngineSpec) -> list[str]:
-    arguments: list[str] = []
-    if engine.max_num_seqs is not None:
-        arguments += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
-    if engine.max_num_batched_tokens is not None and _WHOLE_PROMPTS not in engine.arguments:
-        # vLLM refuses a step of fewer tokens than sequences, or than a whole prompt may have.
-        tokens = max(engine.max_num_batched_tokens, engine.max_num_seqs or 0)
-        arguments += [_STEP_TOKENS, str(tokens)]
+    arguments = _step_arguments(engine)
     if engine.kind is EngineKind.CPU:
         # Compiling takes minutes there, and gains nothing for models small enough for a CPU.
         arguments += ["--dtype", "bfloat16", "--enforce-eager"]
     elif engine.gpu_memory_utilization is not None:
         arguments += ["--gpu-memory-utilization", str(engine.gpu_memory_utilization)]
+    return arguments
+
+
+def _step_arguments(engine: EngineSpec | EmulationSpec) -> list[str]:
+    """What a step may hold."""
+    arguments: list[str] = []
+    if engine.max_num_seqs is not None:
+        arguments += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
+    if _WHOLE_PROMPTS in engine.arguments:
+        return arguments
+    if engine.max_num_batched_tokens is not None:
+        # vLLM refuses a step of fewer tokens than sequences, or than a whole prompt may have.
+        tokens = max(engine.max_num_batched_tokens, engine.max_num_seqs or 0)
+        arguments += [_STEP_TOKENS, str(tokens)]
+    if engine.long_prefill_token_threshold is not None:
+        arguments += [_THRESHOLD, str(engine.long_prefill_token_threshold)]
     return arguments
 
 
@@ -150,6 +165,16 @@ def most_sequences(arguments: Sequence[str], default: int) -> int:
 def step_tokens(arguments: Sequence[str], default: int) -> int:
     """`--max-num-batched-tokens`, likewise."""
     return _number(arguments, _STEP_TOKENS, default)
+
+
+def prefill_threshold(arguments: Sequence[str], default: int) -> int:
+    """`--long-prefill-token-threshold`, likewise."""
+    return _number(arguments, _THRESHOLD, default)
+
+
+def model_length(arguments: Sequence[str], default: int) -> int:
+    """`--max-model-len`, likewise."""
+    return _number(arguments, _MODEL_LENGTH, default)
 
 
 def _number(arguments: Sequence[str], option: str, default: int) -> int:

@@ -17,6 +17,7 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
 from cato_backend.runtime.standing import ReplicaState, Standing
+from cato_backend.runtime.step_advice import step_limits
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 
@@ -112,6 +113,7 @@ def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
         "reason": "" if is_up else standing.reason,
         "remedy": standing.remedy,
         "law": None if load is None else summary(load, gateway.runtime.clock()),
+        "step_limits": None if load is None else step_limits(load, gateway.config.targets),
         **_ejection(gateway, load),
     }
 

@@ -50,11 +50,18 @@ class LearnedLaw:
     windows better speaks.
     """
 
-    def __init__(self, profile: Profile | None, kept: KeptLaw | None = None) -> None:
-        """`kept`: what was learned of it before; goes before the profile's law."""
-        self.limits = profile.limits if profile is not None else EngineLimits()
+    def __init__(
+        self,
+        profile: Profile | None,
+        kept: KeptLaw | None = None,
+        limits: EngineLimits | None = None,
+    ) -> None:
+        """`kept`: what was learned of it before; goes before the profile's law. `limits`, where
+        they are told, go before the profile's."""
+        self.limits = limits or (profile.limits if profile is not None else EngineLimits())
         self._filters = _fresh(profile) if kept is None else _restored(kept)
-        self._windows = StepWindows(self.limits.max_num_batched_tokens)
+        limits = self.limits
+        self._windows = StepWindows(limits.max_num_batched_tokens, limits.longest_chunk)
         self._speaks = 0 if kept is None else kept.speaks
         self._observed_at: float | None = None
         self._kept_windows = 0 if kept is None else kept.windows

@@ -70,20 +70,37 @@ class ServiceModel:
         wait, computed = self._step_under_way(state)
         pending = state.pending_prefill - computed
         riding = int(state.prefill_rate * wait)
-        ahead = self._attention(pending, 0, max(1, state.unstarted))
+        prompts = max(1, state.unstarted)
+        before = self._computed_before(work.uncached, pending, prompts, state.decoding)
+        ahead = self._attention(pending, 0, prompts) * before / max(1, pending)
         own = self._attention(work.uncached, work.cached, 1)
         kv_tokens = state.kv_tokens + work.uncached + work.cached
-        chunks = self._chunks_s(pending + work.uncached, state.decoding, kv_tokens, riding)
-        return wait + ahead + own + chunks
+        room = self._room(state.decoding, prompts + 1 if pending else 1)
+        tokens = before + work.uncached
+        return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
+
+    def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
+        """Of `pending` tokens of so many prompts ahead, those that are computed before a prompt of
+        `uncached` tokens is: all of them, unless an engine with a threshold computes it beside."""
+        threshold = self.limits.long_prefill_token_threshold
+        if not threshold or pending <= 0:
+            return max(0, pending)
+        room = self._room(decoding)
+        lanes = -(-room // threshold)  # The last one is narrower.
+        queued = max(0, prompts + 1 - lanes) * pending // prompts
+        beside = threshold * min(prompts, lanes - 1)
+        steps = -(-uncached // min(threshold, room - beside))
+        return min(pending, queued + steps * beside)
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
         """Seconds that it will go on, and the prompt tokens that it computes."""
         if not state.decoding and not state.pending_prefill:
             return 0.0, 0
-        chunk = min(state.computing, self._room(state.decoding))
+        prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
+        chunk = min(state.computing, self._room(state.decoding, prompts))
         sequences = state.decoding + (1 if chunk else 0)
         step = self.law.seconds(chunk + state.decoding, sequences, state.kv_tokens)
-        step += self._attention(chunk, 0, max(1, state.unstarted))
+        step += self._attention(pending, 0, prompts) * chunk / pending
         if state.since_step_s is None:
             return step / 2, chunk
         return max(0.0, step - state.since_step_s), chunk
@@ -151,7 +168,7 @@ class ServiceModel:
 
     def prompt_s(self, decoding: int, kv_tokens: int, uncached: int, cached: int) -> float:
         """The same from the bare counts: a policy asks it of every replica for every request."""
-        seconds = self._chunks_s(uncached, decoding, kv_tokens)
+        seconds = self._chunks_s(uncached, self._room(decoding, 1), decoding, kv_tokens)
         if self.law.per_attention:
             seconds += self._attention(uncached, cached, 1)
         return seconds
@@ -164,23 +181,30 @@ class ServiceModel:
     def backlog_s(self, decoding: int, kv_tokens: int, uncached: int, prompts: int) -> float:
         """Seconds to compute this many prompts of `uncached` tokens together."""
         attention = self._attention(uncached, 0, max(1, prompts))
-        return self._chunks_s(uncached, decoding, kv_tokens) + attention
+        room = self._room(decoding, max(1, prompts))
+        return self._chunks_s(uncached, room, decoding, kv_tokens) + attention
 
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """How much later every sequence that decodes meanwhile gets its tokens because this prompt
         is computed."""
-        steps = -(-work.uncached // self._room(state.decoding))
+        steps = -(-work.uncached // self._room(state.decoding, 1))
         plain = self.law.seconds(state.decoding, state.decoding, state.kv_tokens)
         return max(0.0, self.prefill_s(state, work) - steps * plain)
 
-    def _room(self, decoding: int) -> int:
-        """Prefill tokens that fit into one step."""
-        return max(1, self.limits.max_num_batched_tokens - decoding)
+    def _room(self, decoding: int, prompts: int | None = None) -> int:
+        """Prefill tokens that fit into one step, of so many prompts where that is told."""
+        limits = self.limits
+        room = max(1, limits.max_num_batched_tokens - decoding)
+        if prompts is None or not limits.long_prefill_token_threshold or decoding + prompts == 1:
+            return room
+        return min(room, prompts * limits.long_prefill_token_threshold)
 
-    def _chunks_s(self, tokens: int, decoding: int, kv_tokens: float, riding: int = 0) -> float:
-        """All steps that so many prefill tokens take, less their attention; `riding` ones fill up
-        the last."""
-        law, room = self.law, self._room(decoding)
+    def _chunks_s(
+        self, tokens: int, room: int, decoding: int, kv_tokens: float, riding: int = 0
+    ) -> float:
+        """All steps that so many prefill tokens take, `room` in a step, less their attention;
+        `riding` ones fill up the last."""
+        law = self.law
         full, rest = divmod(max(1, tokens) - 1, room)
         last = min(rest + 1 + riding, room)
         seconds = law.seconds(last + decoding, decoding + 1, kv_tokens)

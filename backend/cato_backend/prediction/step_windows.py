@@ -68,6 +68,8 @@ class _Open:
     """Tokens of the longest prompt that may have been computed in part when the window began."""
     prefill_tokens: int = 0
     prefill_steps: int = 0
+    longest: int = 0
+    """Tokens of the longest of these prompts."""
     attention: float = 0.0
     unsure: int = 0
     """Tokens of prompts that left before their first token: computed or not."""
@@ -77,8 +79,10 @@ class StepWindows:
     """Of one replica. Calls come in the order of time; `decoding` and `kv_tokens` describe the
     replica after the event."""
 
-    def __init__(self, step_tokens: int) -> None:
+    def __init__(self, step_tokens: int, chunk_tokens: int | None = None) -> None:
+        """`chunk_tokens`: of one prompt in one step beside others; None: as many as fit."""
         self._step_tokens = step_tokens
+        self._chunk_tokens = chunk_tokens or step_tokens
         self._unstarted: dict[str, _Prompt] = {}
         self._decoding: dict[str, int] = {}
         """Tokens of each stream that decodes, oldest first."""
@@ -147,6 +151,7 @@ class StepWindows:
     ) -> Window | None:
         if self._open is not None:
             self._open.prefill_tokens += prompt.uncached
+            self._open.longest = max(self._open.longest, prompt.uncached)
             self._open.attention += prompt.attention
             if not self._cluster_has_prompt:
                 self._open.prefill_steps += 1
@@ -155,7 +160,8 @@ class StepWindows:
             return None
         self._idle_start = None
         steps = -(-prompt.uncached // self._step_tokens)
-        shared = steps > 1 and self._unstarted  # Others may have had a part of its later steps.
+        # Others may have had a part of its later steps, or kept it to a chunk of each.
+        shared = steps > 1 and (self._unstarted or self._decoding)
         if shared or now <= prompt.dispatched_at:
             return None
         return Window(
@@ -193,7 +199,11 @@ class StepWindows:
         if unsure > _UNSURE_SHARE * window.prefill_tokens:
             return None
         self._step_s += 0.2 * (seconds / steps - self._step_s)
-        prefill_steps = max(window.prefill_steps, -(-window.prefill_tokens // self._step_tokens))
+        prefill_steps = max(
+            window.prefill_steps,
+            -(-window.prefill_tokens // self._step_tokens),
+            -(-window.longest // self._chunk_tokens),
+        )
         return Window(
             seconds,
             steps,

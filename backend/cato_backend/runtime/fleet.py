@@ -13,7 +13,7 @@ import aiohttp
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.profile_files.names import model_key
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import Target, WatchPolicy
@@ -43,6 +43,8 @@ class Expected:
     profile: Profile | None = None
     place: str = ""
     """Hardware and engine flags, where it is started here."""
+    limits: EngineLimits | None = None
+    """What its engine was started with, where that is known."""
 
 
 class Fleet:
@@ -138,7 +140,12 @@ class Fleet:
         self._facts[replica.id] = learned.facts
         profile, complaint = _fitting(expected.profile, replica.model)
         self._runtime.members.add(
-            learned.endpoint, learned.facts, expected.max_running, profile, expected.place
+            learned.endpoint,
+            learned.facts,
+            expected.max_running,
+            profile,
+            expected.place,
+            expected.limits,
         )
         self._stand(replica.id, ReplicaState.UP, _served(learned) + complaint)
         self.first_up.set()

@@ -12,6 +12,7 @@ from cato_backend.errors import ConfigError
 from cato_backend.replicas.local import LocalLauncher
 from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.watch import Target
+from cato_backend.runtime.engine_limits import told_limits
 from cato_backend.runtime.fleet import Expected, Fleet
 from cato_backend.runtime.places import Planned
 from cato_backend.runtime.profiles import static_profile
@@ -51,7 +52,7 @@ def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
     max_running = replica.max_running or config.scheduling.max_running_per_replica
     if profile is not None:
         max_running = min(max_running, profile.limits.max_num_seqs)
-    return Expected(max_running, replica.fim, profile)
+    return Expected(max_running, replica.fim, profile, limits=told_limits(replica, profile))
 
 
 @dataclass(frozen=True, slots=True)

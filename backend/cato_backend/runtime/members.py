@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.runtime.attempt import NotSent
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
@@ -53,10 +53,12 @@ class Members:
         max_running: int,
         profile: Profile | None = None,
         place: str = "",
+        limits: EngineLimits | None = None,
     ) -> None:
         """Takes a replica into service, for the first time or after an absence.
 
         `place` is its hardware and engine flags, where it was started here; its URL by default.
+        `limits`: what its engine was started with, where that is told.
         """
         replica_id = endpoint.replica_id
         if self._goes_on(endpoint):
@@ -66,7 +68,7 @@ class Members:
         else:
             self._forget(replica_id)
             self._catalog.learn(replica_id, facts, endpoint.adapters)
-            self._enter(endpoint, facts.name, max_running, profile, place or endpoint.url)
+            self._enter(endpoint, facts.name, max_running, profile, place or endpoint.url, limits)
         self._recall_outdated()
 
     def change(self, endpoint: Endpoint, facts: ModelFacts) -> None:
@@ -110,6 +112,7 @@ class Members:
         max_running: int,
         profile: Profile | None,
         place: str,
+        limits: EngineLimits | None,
     ) -> None:
         replica_id = endpoint.replica_id
         self._endpoints[replica_id] = endpoint
@@ -121,6 +124,7 @@ class Members:
             self._laws.recall(model, place),
             endpoint.max_model_len,
             endpoint.adapters,
+            limits,
         )
         self._dispatcher.tell(up)
         load = self._dispatcher.scheduler.replicas[-1]

@@ -10,20 +10,19 @@ from pathlib import Path
 from cato_backend.config import EMBEDDED, Config, ModelConfig
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import (
-    DEFAULT_STEP_TOKENS,
     EmulationSpec,
     EngineSpec,
     ModelSpec,
-    most_sequences,
     share_cores,
-    step_tokens,
 )
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import check_model, choose_model, hub_has
 from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import ConfigError
+from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalSpec
+from cato_backend.runtime.engine_limits import limits_of
 from cato_backend.runtime.fleet import Expected
 from cato_backend.runtime.profiles import CPU, hardware_of, local_profile, with_limits
 from cato_backend.wire.paths import state_dir
@@ -96,34 +95,40 @@ def _on_cores(count: int) -> Iterator[Place]:
 
 def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> Planned:
     engine, hardware = place
-    default = config.scheduling.max_running_per_replica
-    max_running = most_sequences(model.engine_args, default)
     known = local_profile(config, model, hardware)
-    tokens = known.limits.max_num_batched_tokens if known else DEFAULT_STEP_TOKENS
-    tokens = step_tokens(model.engine_args, tokens)
-    profile = with_limits(known, max_running, tokens)
+    limits = limits_of(config, model, known)
+    profile = with_limits(known, limits)
     if isinstance(engine, EmulationSpec):
         path = model.path
         engine = replace(engine, profile=model.profile or config.scheduling.profile)
     else:
         path = _path_of(model)
-        engine = replace(engine, max_num_batched_tokens=tokens)
+    engine = replace(
+        engine,
+        max_num_seqs=limits.max_num_seqs,
+        max_num_batched_tokens=limits.max_num_batched_tokens,
+        long_prefill_token_threshold=limits.long_prefill_token_threshold,
+        arguments=model.engine_args,
+    )
     spec = LocalSpec(
         replica_id=f"replica-{number}",
         model=ModelSpec(model.name, path, model.max_model_len),
-        engine=replace(engine, max_num_seqs=max_running, arguments=model.engine_args),
+        engine=engine,
         log=state_dir() / "logs" / f"replica-{number}.log",
         start_timeout_s=config.engine.start_timeout_s,
     )
-    where = _where(model, place, (max_running, tokens))
-    return Planned(spec, Expected(max_running, model.fim, profile, where))
+    where = _where(model, place, limits)
+    expected = Expected(limits.max_num_seqs, model.fim, profile, where, limits)
+    return Planned(spec, expected)
 
 
-def _where(model: ModelConfig, place: Place, limits: tuple[int, int]) -> str:
+def _where(model: ModelConfig, place: Place, limits: EngineLimits) -> str:
     """What makes a replica as fast as it is, in words: under these its learned law is kept."""
     engine, hardware = place
     cores = len(engine.cores) if isinstance(engine, EngineSpec) else 0
-    size = f"{cores} cores, {limits[0]} sequences, {limits[1]} tokens"
+    size = f"{cores} cores, {limits.max_num_seqs} sequences, {limits.max_num_batched_tokens} tokens"
+    if limits.long_prefill_token_threshold:
+        size += f", {limits.long_prefill_token_threshold} of a prompt"
     return " ".join((hardware, model.path, size, model.profile, *model.engine_args))
 
 

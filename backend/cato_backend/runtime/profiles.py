@@ -13,7 +13,7 @@ from cato_backend.profile_files.files import (
     shipped_folder,
     user_folder,
 )
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile
 
 CPU = "cpu-local"
 """The hardware of engines without a GPU; profiles of any CPU do for it."""
@@ -35,12 +35,9 @@ def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
     return _read(file, replica.model or None) if file else None
 
 
-def with_limits(profile: Profile | None, max_num_seqs: int, step_tokens: int) -> Profile | None:
+def with_limits(profile: Profile | None, limits: EngineLimits) -> Profile | None:
     """The profile of an engine that was started with these, whatever it was measured with."""
-    if profile is None:
-        return None
-    limits = replace(profile.limits, max_num_seqs=max_num_seqs, max_num_batched_tokens=step_tokens)
-    return replace(profile, limits=limits)
+    return None if profile is None else replace(profile, limits=limits)
 
 
 def hardware_of(gpu_name: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.prediction.kept_law import KeptLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
 
 
@@ -83,6 +83,8 @@ class ReplicaUp(NamedTuple):
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: tuple[str, ...] = ()
     """Further names that it serves, such as those of LoRA adapters."""
+    limits: EngineLimits | None = None
+    """What its engine was started with; None: what the profile says, or what is usual."""
 
 
 class ReplicaChanged(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
 from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
@@ -171,6 +171,8 @@ class ReplicaLoad:
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: frozenset[str] = frozenset()
     """Further names that it serves."""
+    limits: EngineLimits | None = None
+    """What its engine was started with, where that is told."""
     draining: bool = False
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
@@ -194,7 +196,7 @@ class ReplicaLoad:
     """Kept, because it is asked for a hundred times as often as it changes."""
 
     def __post_init__(self, kept: KeptLaw | None) -> None:
-        self.learned = LearnedLaw(self.profile, kept)
+        self.learned = LearnedLaw(self.profile, kept, self.limits)
         self.probes = Probes(self.learned)
         self.set_others(self.others)
 

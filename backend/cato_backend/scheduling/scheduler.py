@@ -250,4 +250,5 @@ def _load_of(event: ReplicaUp) -> ReplicaLoad:
         event.kept,
         event.context,
         frozenset(event.adapters),
+        event.limits,
     )

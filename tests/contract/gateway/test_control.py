@@ -21,6 +21,7 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     (replica,) = answer.json["replicas"]
     assert datetime.fromisoformat(replica.pop("since")) < datetime.now(UTC)
     law = replica.pop("law")
+    steps = replica.pop("step_limits")
     assert replica == {
         "id": "static-1",
         "state": "up",
@@ -33,6 +34,8 @@ async def test_health_tells_the_replicas(single: Site) -> None:
     }
     assert set(law) == {"token_ms", "prompt_1k_ms", "spread", "windows", "age_s"}
     assert law["token_ms"] > 0
+    assert steps["told"] is None, "vLLM does not tell its flags"
+    assert set(steps) == {"told", "advised"}
     assert (await single.call("HEAD", "/health")).status == 200
 
 

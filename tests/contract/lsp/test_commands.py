@@ -79,6 +79,7 @@ async def test_the_doctor_finds_every_hop_well(fake: FakeVllm, tmp_path: Path) -
     assert "note   replica static-1: cato-embedded, its speed is not known yet" in found.out
     assert "ok     replica static-1: cato-embedded, " in again.out
     assert "ms a token alone" in again.out
+    assert "-> start its engine with --long-prefill-token-threshold" in found.out
     for hop in ("settings", "cato-lsp", "backend", "model", "fill-in-the-middle", "completion"):
         assert f"ok     {hop}:" in found.out
 

@@ -16,7 +16,9 @@ from cato_backend.engines.command import (
     Invocation,
     ModelSpec,
     invocation,
+    model_length,
     most_sequences,
+    prefill_threshold,
     share_cores,
     step_tokens,
 )
@@ -159,8 +161,23 @@ def test_a_step_is_what_vllm_can_start_with() -> None:
     assert "--max-num-batched-tokens" not in made(GPU).argv
 
 
+def test_a_long_prompt_gets_a_part_of_a_step() -> None:
+    engine = replace(GPU, long_prefill_token_threshold=704)
+    assert value_of("--long-prefill-token-threshold", made(engine).argv) == "704"
+    off = replace(GPU, long_prefill_token_threshold=0)
+    assert value_of("--long-prefill-token-threshold", made(off).argv) == "0"
+    whole = replace(engine, arguments=("--no-enable-chunked-prefill",))
+    assert "--long-prefill-token-threshold" not in made(whole).argv
+    arguments = ("--long-prefill-token-threshold", "64")
+    argv = made(replace(engine, arguments=arguments)).argv
+    assert argv[-2:] == arguments
+    assert prefill_threshold(arguments, 704) == 64
+    assert prefill_threshold((), 704) == 704
+    assert model_length(("--max-model-len=4096",), 32_768) == 4096
+
+
 def test_an_emulated_engine_takes_a_profile_instead_of_a_model() -> None:
-    engine = EmulationSpec(profile="p.json", max_num_seqs=8, arguments=("--speed", "2"))
+    engine = EmulationSpec("p.json", 8, 1024, 256, arguments=("--speed", "2"))
     argv = invocation(HUB, engine, 4711, "secret").argv
     assert argv[:4] == (sys.executable, "-m", "cato_backend", "emulate")
     assert [value_of(flag, argv) for flag in ("--port", "--model", "--profile")] == [
@@ -168,4 +185,7 @@ def test_an_emulated_engine_takes_a_profile_instead_of_a_model() -> None:
         "coder",
         "p.json",
     ]
+    assert value_of("--max-num-seqs", argv) == "8"
+    assert value_of("--max-num-batched-tokens", argv) == "1024"
+    assert value_of("--long-prefill-token-threshold", argv) == "256"
     assert argv[-2:] == ("--speed", "2")

@@ -62,6 +62,25 @@ def test_a_long_prompt_takes_as_many_steps_as_its_chunks() -> None:
     assert (window.steps, window.prefill_steps) == (3, 3)
 
 
+def test_with_a_threshold_a_prompt_beside_others_takes_a_step_for_each_chunk() -> None:
+    windows = StepWindows(BUDGET, 512)
+    windows.dispatched("oldest", 100, 0, 0.0, idle=True)
+    stream(windows, "oldest", [0.1, 0.12])
+    windows.dispatched("long", 2000, 0, 0.121, idle=False)
+    stream(windows, "oldest", [0.17, 0.22, 0.27])
+    windows.tokens("long", 1, 0.3201, 2, 2200)
+    (window,) = stream(windows, "oldest", [0.32, 0.34])
+    assert (window.steps, window.prefill_steps, window.prefill_tokens) == (5, 4, 2000)
+
+
+def test_others_that_came_meanwhile_make_a_long_prompt_no_window() -> None:
+    windows = StepWindows(BUDGET, 512)
+    windows.dispatched("long", 5000, 0, 1.0, idle=True)
+    windows.dispatched("short", 10, 0, 1.1, idle=False)
+    assert windows.tokens("short", 1, 1.5, 1, 10) is None
+    assert windows.tokens("long", 1, 1.9, 2, 5010) is None
+
+
 def test_on_a_busy_replica_the_wait_for_a_first_token_is_no_window() -> None:
     windows = StepWindows(BUDGET)
     windows.dispatched("a", 500, 0, 1.0, idle=False)

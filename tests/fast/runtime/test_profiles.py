@@ -10,6 +10,7 @@ from cato_backend.config import Config, parse_config
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import path_in, save_profile, user_folder
+from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.runtime.profiles import hardware_of, local_profile, static_profile, with_limits
 from tests.fast.profile_files.test_files import GOOD
 
@@ -58,10 +59,11 @@ def test_a_replica_by_url_has_only_what_is_named(known: Path) -> None:
 
 def test_an_engine_s_own_slots_go_into_its_profile(known: Path) -> None:
     one = config(models=[MODEL])
-    profile = with_limits(local_profile(one, one.models[0], "a100-80gb"), 7, 4096)
+    limits = EngineLimits(7, 4096, long_prefill_token_threshold=512)
+    profile = with_limits(local_profile(one, one.models[0], "a100-80gb"), limits)
     assert profile is not None
-    assert (profile.limits.max_num_seqs, profile.limits.max_num_batched_tokens) == (7, 4096)
-    assert with_limits(None, 7, 4096) is None
+    assert profile.limits == limits
+    assert with_limits(None, limits) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Coding agents in a simulation: each sends its next turn a while after the answer to the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import exp, log
+
+import numpy as np
+
+from cato_backend.config import TargetsConfig
+from cato_backend.scheduling.policies import Policy
+from cato_backend.simulation.clients import Clients
+from cato_backend.simulation.fleet import Fleet
+from cato_backend.simulation.outcome import Ending, Outcome
+from cato_backend.simulation.simulator import Simulator
+from cato_backend.simulation.workloads.arrival import Arrival
+from cato_backend.simulation.workloads.prompts import SessionBlocks
+from cato_backend.wire.headers import Task
+
+LONG = "long-"
+"""How the ids of requests begin whose prompt is new as a whole."""
+_SESSIONS = 1_000_000
+"""Ids of prompt blocks from here on belong to agents."""
+_SHORTEST, _LONGEST = 20_000, 150_000
+_MOST_OUTPUT = 1024
+_FIRST_TURNS_S = 30.0
+"""Agents begin within the first so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """How many, and what a turn is like: medians of recorded agents, callanjfox/kv-cache-tester."""
+
+    count: int
+    fresh: float = 0.05
+    """Chance that a turn shares nothing with the one before. Its prompt is then log-uniform from
+    20,000 to 150,000 tokens."""
+    new_tokens: float = 731.0
+    new_sigma: float = 1.2
+    output_tokens: float = 217.0
+    output_sigma: float = 0.9
+    gap_s: float = 2.0
+    """From an answer to the next turn: what the agent's tools take."""
+    gap_sigma: float = 1.2
+
+
+class AgentStudy(Simulator):
+    """A simulation with agents beside the workload that it is run with."""
+
+    def __init__(self, policy: Policy, fleet: Fleet, agents: Agents, seed: int) -> None:
+        super().__init__(policy, fleet)
+        self._clients = _Observed(self._heard)
+        self._last_turn_s = 0.0
+        self._agents = {
+            agent.name: agent for agent in (_Agent(agents, seed, i) for i in range(agents.count))
+        }
+
+    def begin(self, duration_s: float) -> None:
+        """Puts the agents' first turns on the agenda; none begins a turn after `duration_s`."""
+        self._last_turn_s = duration_s
+        for agent in self._agents.values():
+            self._agenda.put(agent.begins_s, self._turn, agent)
+
+    def _turn(self, agent: _Agent, now: float) -> None:
+        if now < self._last_turn_s:
+            self._arrive(agent.turn(now), now)
+
+    def _heard(self, outcome: Outcome, now: float) -> None:
+        agent = self._agents.get(outcome.arrival.session)
+        if agent is not None:
+            self._agenda.put(now + agent.gap_s(), self._turn, agent)
+
+
+class _Observed(Clients):
+    def __init__(self, heard: Callable[[Outcome, float], None]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def end(self, request_id: str, ending: Ending, now: float, reason: str = "") -> None:
+        known = len(self.outcomes)
+        super().end(request_id, ending, now, reason)
+        for outcome in self.outcomes[known:]:
+            self._heard(outcome, now)
+
+
+class _Agent:
+    """One agent; its turns are the same whatever the fleet does, only later."""
+
+    def __init__(self, agents: Agents, seed: int, index: int) -> None:
+        self.name = f"agent{index}"
+        self._agents = agents
+        self._rng = np.random.default_rng([seed, _SESSIONS, index])
+        self._blocks = SessionBlocks(_SESSIONS + index)
+        self._number = 0
+        self._tokens = 0
+        self._prompt: tuple[int, ...] = ()
+        self.begins_s = float(self._rng.uniform(0, _FIRST_TURNS_S))
+
+    def gap_s(self) -> float:
+        """Until the next turn."""
+        agents = self._agents
+        return float(agents.gap_s * self._rng.lognormal(0, agents.gap_sigma))
+
+    def turn(self, now: float) -> Arrival:
+        """The next turn."""
+        agents, rng = self._agents, self._rng
+        new = max(16, round(agents.new_tokens * rng.lognormal(0, agents.new_sigma)))
+        output = round(agents.output_tokens * rng.lognormal(0, agents.output_sigma))
+        fresh = rng.random() < agents.fresh
+        begins = fresh or not self._tokens or self._tokens + new > _LONGEST
+        if begins:
+            self._tokens = round(exp(rng.uniform(log(_SHORTEST), log(_LONGEST))))
+            self._prompt = self._blocks.fresh(self._tokens)
+        else:
+            kept, self._tokens = self._tokens, self._tokens + new
+            self._prompt = self._blocks.edited(self._prompt, kept, self._tokens)
+        self._number += 1
+        return Arrival(
+            id=f"{LONG if begins else ''}{self.name}-{self._number}",
+            time=now,
+            task=Task.AGENT,
+            prompt_tokens=self._tokens,
+            output_tokens=min(_MOST_OUTPUT, max(1, output)),
+            max_tokens=4096,
+            target=TargetsConfig().of(Task.AGENT),
+            blocks=self._prompt,
+            session=self.name,
+        )
