@@ -73,7 +73,7 @@ _ROUNDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Bounds:
     """What bounds the probes of one replica."""
 
     limits: EngineLimits
@@ -85,8 +85,8 @@ class Subject:
 class Calibration:
     """Of one replica, from `began` on. Times in seconds on any clock."""
 
-    def __init__(self, subject: Subject, began: float) -> None:
-        self._subject = subject
+    def __init__(self, bounds: Bounds, began: float) -> None:
+        self._bounds = bounds
         self._ends = began + LONGEST_S
         self._rounds = list(_ROUNDS)
         self._prompts = 0
@@ -116,9 +116,9 @@ class Calibration:
     def _probes_of(self, plan: Plan, belief: LawBelief) -> tuple[Probe, ...]:
         if plan.repeats:
             return self._repeated(plan)
-        longest = min(self._subject.longest_prompt, self._longest_now(belief))
+        longest = min(self._bounds.longest_prompt, self._longest_now(belief))
         tokens, beside = min(plan.prompt_tokens, longest), min(plan.beside, longest)
-        most = self._subject.most_at_once
+        most = self._bounds.most_at_once
         if tokens < min(plan.prompt_tokens, _SHORTEST_PROMPT) or (plan.beside and most < 2):
             return ()
         probes = [self._fresh(tokens, plan.output_tokens) for _ in range(min(plan.probes, most))]
@@ -136,8 +136,8 @@ class Calibration:
         longest = self._longest
         if longest is None or longest.prompt not in self._cold_s:
             return ()
-        tokens = min(longest.prompt_tokens + _TAIL, self._subject.longest_prompt)
-        known = longest.prompt_tokens - longest.prompt_tokens % self._subject.limits.block_size
+        tokens = min(longest.prompt_tokens + _TAIL, self._bounds.longest_prompt)
+        known = longest.prompt_tokens - longest.prompt_tokens % self._bounds.limits.block_size
         known = min(known, tokens - 1)
         probe = Probe(self._name(), longest.prompt, tokens, known, plan.output_tokens)
         return (probe,)
@@ -148,9 +148,9 @@ class Calibration:
 
     def _longest_now(self, belief: LawBelief) -> int:
         """Prompt tokens that are computed within the bound, if the law is as bad as it may be."""
-        service = ServiceModel(belief.law, self._subject.limits)
+        service = ServiceModel(belief.law, self._bounds.limits)
         pessimism = 1 + belief.spread
-        low, high = 1, self._subject.longest_prompt
+        low, high = 1, self._bounds.longest_prompt
         while low < high:
             middle = (low + high + 1) // 2
             fits = pessimism * service.prompt_s(0, 0, middle, 0) <= _LONGEST_PROMPT_S
@@ -158,7 +158,7 @@ class Calibration:
         return low
 
     def _expected_s(self, probes: tuple[Probe, ...], belief: LawBelief) -> float:
-        service = ServiceModel(belief.law, self._subject.limits)
+        service = ServiceModel(belief.law, self._bounds.limits)
         first, others = probes[0], probes[1:]
         ahead = ReplicaState(
             pending_prefill=sum(each.prompt_tokens for each in others), unstarted=len(others)

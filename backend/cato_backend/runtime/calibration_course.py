@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
-from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, Subject
+from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
@@ -38,13 +38,13 @@ class Course:
         self._texts = ProbeTexts(self._run_id)
         self._chars_per_token = CharsPerToken().mean
 
-    def subject(self) -> Subject:
+    def bounds(self) -> Bounds:
         """What bounds the probes."""
         load = self._runtime.replica(self._endpoint.replica_id)
         if load is None:
             raise AttemptBroken("it is gone")
         context = self._endpoint.max_model_len or _UNKNOWN_CONTEXT
-        return Subject(load.learned.limits, max(1, context // 2), load.max_running)
+        return Bounds(load.learned.limits, max(1, context // 2), load.max_running)
 
     async def round(self, calibration: Calibration) -> bool:
         """Sends the next probes, and returns when they have ended; False where there are none.

@@ -98,7 +98,7 @@ class Calibrator:
         course = Course(self._runtime, self._attempts, endpoint, load.model)
         await self._alone(endpoint)
         began = self._runtime.clock()
-        calibration = Calibration(course.subject(), began)
+        calibration = Calibration(course.bounds(), began)
         try:
             async with asyncio.timeout(LONGEST_S):
                 while await course.round(calibration):

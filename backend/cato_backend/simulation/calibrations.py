@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cato_backend.engine_model import Admission, Job, Passed
-from cato_backend.prediction.calibration import Calibration, Probe, Subject
+from cato_backend.prediction.calibration import Bounds, Calibration, Probe
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent, Scheduler
 from cato_backend.simulation.agenda import Agenda
 from cato_backend.simulation.replica import SimulatedReplica
@@ -58,8 +58,8 @@ class Calibrations:
             return
         limits = replica.member.profile.limits
         longest = min(limits.max_model_len, limits.kv_tokens) // 2
-        subject = Subject(load.learned.limits, longest, load.max_running)
-        self._courses[replica.id] = _Course(replica, Calibration(subject, now))
+        bounds = Bounds(load.learned.limits, longest, load.max_running)
+        self._courses[replica.id] = _Course(replica, Calibration(bounds, now))
         self._next_round(self._courses[replica.id], now)
 
     def stop(self, replica_id: str, now: float) -> None:

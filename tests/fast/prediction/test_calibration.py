@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, Subject
+from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits
 
 LIMITS = EngineLimits()
-SUBJECT = Subject(LIMITS, longest_prompt=16_000, most_at_once=64)
+BOUNDS = Bounds(LIMITS, longest_prompt=16_000, most_at_once=64)
 FAST = StepLaw("max", 0.004, 0.010, 5e-5, 5e-5)
 SLOW = StepLaw("additive", 0.050, 0.0, 4e-3)
 
@@ -22,12 +22,10 @@ def belief(law: StepLaw, spread: float = 0.1) -> LawBelief:
     return LawBelief(law, overhead_s=0.004, spread=spread, noise=0.05)
 
 
-def played(
-    subject: Subject, law: StepLaw, told: LawBelief
-) -> tuple[list[tuple[Probe, ...]], float]:
+def played(bounds: Bounds, law: StepLaw, told: LawBelief) -> tuple[list[tuple[Probe, ...]], float]:
     """All rounds, and when the last has ended, on a replica of this law."""
-    calibration, now = Calibration(subject, 0.0), 0.0
-    service = ServiceModel(law, subject.limits)
+    calibration, now = Calibration(bounds, 0.0), 0.0
+    service = ServiceModel(law, bounds.limits)
     rounds: list[tuple[Probe, ...]] = []
     while probes := calibration.next_round(told, now):
         rounds.append(probes)
@@ -43,7 +41,7 @@ def played(
 
 
 def test_lengths_differ_one_prompt_is_repeated_and_some_decode_side_by_side() -> None:
-    rounds, ended = played(SUBJECT, FAST, belief(FAST))
+    rounds, ended = played(BOUNDS, FAST, belief(FAST))
     alone = [each[0] for each in rounds if len(each) == 1]
     assert len({probe.prompt_tokens for probe in alone}) >= 5
     assert max(probe.prompt_tokens for probe in alone) == 2048 + 32
@@ -59,14 +57,14 @@ def test_lengths_differ_one_prompt_is_repeated_and_some_decode_side_by_side() ->
 
 def test_on_a_slow_replica_prompts_stay_short() -> None:
     """At 4 ms a token, what comes meanwhile waits for a quarter of a second at most."""
-    rounds, ended = played(SUBJECT, SLOW, belief(SLOW))
+    rounds, ended = played(BOUNDS, SLOW, belief(SLOW))
     assert max(probe.prompt_tokens for each in rounds for probe in each) <= 64
     assert ended <= LONGEST_S
 
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_at_once_than_the_replica_takes(most: int) -> None:
-    rounds, _ = played(Subject(LIMITS, 16_000, most), FAST, belief(FAST))
+    rounds, _ = played(Bounds(LIMITS, 16_000, most), FAST, belief(FAST))
     assert max(map(len, rounds)) == most
 
 
@@ -82,7 +80,7 @@ def test_bounds_hold_whatever_is_believed(
 ) -> None:
     law = StepLaw("additive", base, per_new_token=per_token)
     limits = EngineLimits(max_num_batched_tokens=budget, max_num_seqs=64)
-    rounds, ended = played(Subject(limits, longest, 8), law, belief(law, spread))
+    rounds, ended = played(Bounds(limits, longest, 8), law, belief(law, spread))
     assert ended <= LONGEST_S
     names = [probe.name for each in rounds for probe in each]
     assert len(names) == len(set(names))
@@ -92,7 +90,7 @@ def test_bounds_hold_whatever_is_believed(
 
 
 def test_nothing_is_sent_once_the_time_is_over() -> None:
-    calibration = Calibration(SUBJECT, began=10.0)
+    calibration = Calibration(BOUNDS, began=10.0)
     assert calibration.next_round(belief(FAST), 10.0)
     assert not calibration.next_round(belief(FAST), 10.0 + LONGEST_S)
 
@@ -104,7 +102,7 @@ def test_whether_a_repeated_prompt_was_cached_shows_in_its_first_token(
     took_s: float, cached: int | None
 ) -> None:
     """A server may have no prefix cache, and does not tell. Cold, the prompt took 100 ms."""
-    calibration = Calibration(SUBJECT, 0.0)
+    calibration = Calibration(BOUNDS, 0.0)
     cold = Probe("a", 1, 2048, 0, 1)
     assert calibration.cached_tokens(cold, 0.1) == 0
     assert calibration.cached_tokens(Probe("b", 1, 2080, 2048, 1), took_s) == cached
