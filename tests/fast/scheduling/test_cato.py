@@ -243,3 +243,28 @@ def test_nothing_is_held_for_a_replica_whose_first_token_is_overdue() -> None:
     assert [(each.request_id, each.priority < RELEGATED_PRIORITY) for each in sent] == [
         ("next", True)
     ]
+
+
+def test_a_pace_that_no_replica_keeps_holds_nothing_back() -> None:
+    fleet = Fleet()
+    for number in range(20):
+        [sent] = fleet.tell(Submitted(request(f"r{number}", session=f"s{number}")))
+        fleet.begin(sent, now=0.0)
+    asked = request("paced", arrival=1.0)
+    paced = replace(asked, target=replace(asked.target, tpot_s=0.001))
+    [sent] = fleet.tell(Submitted(paced), now=1.0)
+    assert sent.priority < RELEGATED_PRIORITY
+
+
+def test_what_is_relegated_takes_a_free_slot_after_a_while() -> None:
+    """Answers without end hold more than the slots that it may take before."""
+    fleet = Fleet()
+    for number in range(20):
+        asked = replace(request(f"r{number}", session=f"s{number}"), max_tokens=100_000)
+        [sent] = fleet.tell(Submitted(asked))
+        fleet.begin(sent, now=0.0)
+    assert fleet.tell(Submitted(request("late", arrival=1.0, ttft_s=0.001)), now=1.0) == []
+    assert fleet.tell(Woke(), now=1.01) == []
+    assert fleet.tell(Woke(), now=15.0) == []
+    [sent] = fleet.tell(Woke(), now=21.5)
+    assert (sent.request_id, sent.priority >= RELEGATED_PRIORITY) == ("late", True)

@@ -95,7 +95,8 @@ class Book:
 
     def pace(self, now: float) -> Pace:
         """What a request costs here."""
-        return Pace(self.prefill_s(_USUAL_PROMPT, 0) / _USUAL_PROMPT, self.token_s(now))
+        prompt_token_s = self.prefill_s(_USUAL_PROMPT, 0) / _USUAL_PROMPT
+        return Pace(prompt_token_s, self.token_s(now), self.unit_s)
 
     def step_s(self) -> float:
         """Seconds of a step that only decodes."""

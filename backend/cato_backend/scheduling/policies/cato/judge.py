@@ -22,6 +22,8 @@ _PACE_SPREAD = 0.15
 """Standard deviation of the mean time between tokens beside that of the law, logarithmic."""
 _TPOT_SPREAD = 0.08
 """The same for the tokens of the near future, of which more is known."""
+_ATTAINABLE = 1.5
+"""Times the pace of a sequence alone on the fastest replica: no target counts that is shorter."""
 _TURNOVER_S = 3.0
 """After this long, two thirds of what distinguishes a replica's load from the mean is gone."""
 _SCORE = attrgetter("score")
@@ -66,7 +68,7 @@ class Judge:
         prefill_s = book.prefill_s(uncached, cached)
         starts_at = book.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
-        chance = self._chance(waiting, book, first_s, fleet.token_s, now)
+        chance = self._chance(waiting, book, first_s, fleet, now)
         cost = self._options.price * book.work_s(uncached, cached) + _PER_STEP * first_s
         score = chance - cost / book.unit_s
         return Choice(book, chance, prefill_s, starts_at, score)
@@ -77,7 +79,7 @@ class Judge:
         return Choice(*choice[:-1], choice.score - harm)
 
     def _chance(
-        self, waiting: Waiting, book: Book, first_s: float, fleet_token_s: float, now: float
+        self, waiting: Waiting, book: Book, first_s: float, fleet: Pace, now: float
     ) -> float:
         """The probability that every part of the target is met."""
         request = waiting.request
@@ -85,25 +87,25 @@ class Judge:
         if request.target.e2e_s is None:
             spread = math.hypot(_TTFT_SPREAD, book.spread) * first_s
             chance = normal(left_s / (_TTFT_SPREAD_STEPS * book.unit_s + spread))
-            return chance * self._chance_of_pace(request, book, fleet_token_s, now)
+            return chance * self._chance_of_pace(request, book, fleet, now)
         if left_s <= 0:
             return 0.0
         length = self._lengths.of(request)
-        token_s = _lasting_token_s(book.token_s(now), fleet_token_s, left_s)
+        token_s = _lasting_token_s(book.token_s(now), fleet.token_s, left_s)
         tokens = left_s / token_s + waiting.emitted
         spread = math.hypot(length.sigma, _PACE_SPREAD, book.spread)
         return normal((math.log(tokens) - length.mu) / spread) if tokens >= 1 else 0.0
 
-    def _chance_of_pace(
-        self, request: Request, book: Book, fleet_token_s: float, now: float
-    ) -> float:
-        """The probability that TPOT is met."""
+    def _chance_of_pace(self, request: Request, book: Book, fleet: Pace, now: float) -> float:
+        """The probability that TPOT is met, or, where no replica could, that the request is served
+        about as fast as alone: what nobody can keep must not hold a request back."""
         if request.target.tpot_s is None:
             return 1.0
+        tpot_s = max(request.target.tpot_s, _ATTAINABLE * fleet.lone_token_s)
         spread = math.hypot(_TPOT_SPREAD, book.spread)
-        lasts_s = self._lengths.of(request).median * request.target.tpot_s
-        token_s = _lasting_token_s(book.token_s(now), fleet_token_s, lasts_s)
-        return normal(math.log(request.target.tpot_s / token_s) / spread)
+        lasts_s = self._lengths.of(request).median * tpot_s
+        token_s = _lasting_token_s(book.token_s(now), fleet.token_s, lasts_s)
+        return normal(math.log(tpot_s / token_s) / spread)
 
 
 def _lasting_token_s(own_s: float, fleet_s: float, lasts_s: float) -> float:

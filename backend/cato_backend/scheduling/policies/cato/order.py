@@ -25,12 +25,14 @@ RELEGATED_PRIORITY = 1_000_000_000
 
 
 class Pace(NamedTuple):
-    """What requests cost on a replica, or in the mean over some; both in seconds."""
+    """What requests cost on a replica, or in the mean over some; all in seconds."""
 
     prompt_token_s: float
     """For each uncached prompt token, in a prompt of usual length."""
     token_s: float
     """For each output token."""
+    lone_token_s: float
+    """For each output token of a sequence that has a replica for itself; of some, the fastest."""
 
 
 class Order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,6 +22,10 @@ from cato_backend.scheduling.view import FleetView
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
+
+_PATIENCE_S = 20.0
+"""After this long, what is relegated takes any free slot: answers without end that hold more than
+the spare slots must not keep it waiting until it is dropped."""
 
 _NEXT_LOOK_S = 0.001
 """What has just proved hopeless is looked at again when those behind it have had their turn."""
@@ -126,9 +131,9 @@ class Cato(Policy):
             return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         books = roster.candidates(candidates, held)
-        can_wait = waiting.request.warm or waiting.request.id in roster.hopeless
-        if can_wait and not any(map(roster.slots.is_idle, books)):
-            return Hold(rest=True)
+        until = _waits_until(waiting.request, roster)
+        if until > fleet.now and not any(map(roster.slots.is_idle, books)):
+            return Hold(until=None if waiting.request.warm else until, rest=True)
         best = self._best(waiting, books, held, roster, fleet.now)
         if best is None:
             roster.slots.note_missing(waiting.request.task)
@@ -178,7 +183,7 @@ class Cato(Policy):
         # An overdue replica may hang: requests are neither held for it nor relegated because of it.
         overdue = book.is_overdue(now)
         relegated = not overdue and self._order.is_relegated(request, best.chance, now)
-        if relegated and not _may_run_hopeless(request, book, roster):
+        if relegated and not _may_run_hopeless(request, book, roster, now):
             return self._relegate(request, best, books, roster.hopeless, now)
         ahead_s = roster.kept_s(book)
         spare_s = self._options.outstanding_steps * book.unit_s + book.typed_s
@@ -222,8 +227,16 @@ class Cato(Policy):
         roster.slots.leave(request.task)
 
 
-def _may_run_hopeless(request: Request, book: Book, roster: Roster) -> bool:
+def _waits_until(request: Request, roster: Roster) -> float:
+    """Until then the request runs only where a replica has slots to spare."""
+    if request.warm:
+        return math.inf
+    return request.arrival + _PATIENCE_S if request.id in roster.hopeless else -math.inf
+
+
+def _may_run_hopeless(request: Request, book: Book, roster: Roster, now: float) -> bool:
     """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-    if not roster.slots.is_idle(book):
+    has_waited = now >= request.arrival + _PATIENCE_S and not book.view.unstarted
+    if not has_waited and not roster.slots.is_idle(book):
         return False
     return request.id in roster.hopeless or roster.slots.queued - len(roster.hopeless) == 1

@@ -30,7 +30,7 @@ class Roster:
     def __init__(self, options: CatoOptions) -> None:
         self.slots = Slots(options)
         self._options = options
-        self.pace = Pace(0.0, 0.0)
+        self.pace = Pace(0.0, 0.0, 0.0)
         """In the recent mean over replicas."""
         self.changes = 0
         """Of any replica, so far."""
@@ -43,6 +43,7 @@ class Roster:
         self._busy: NDArray[np.float64] = np.empty(0)
         self._spare: NDArray[np.float64] = np.empty(0)
         """Seconds of prefill that may be ahead of one more request."""
+        self._lone_token_s: NDArray[np.float64] = np.empty(0)
         self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
@@ -68,10 +69,9 @@ class Roster:
         """A replica has shown how fast it is."""
         old, new = self.pace, book.pace(now)
         self.pace = Pace(
-            *(
-                before + _PACE_RATE * (after - before)
-                for before, after in zip(old, new, strict=True)
-            )
+            old.prompt_token_s + _PACE_RATE * (new.prompt_token_s - old.prompt_token_s),
+            old.token_s + _PACE_RATE * (new.token_s - old.token_s),
+            float(self._lone_token_s.min()),
         )
 
     def changed(self, book: Book) -> None:
@@ -82,6 +82,7 @@ class Roster:
         place = self._places[book.view.replica_id]
         self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
         self._spare[place] = book.typed_s + self._options.outstanding_steps * book.unit_s
+        self._lone_token_s[place] = book.unit_s
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
@@ -142,7 +143,7 @@ class Roster:
     def _arrange(self) -> None:
         self._order = sorted(self._books)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
-        self._busy, self._spare = np.zeros(len(self._order)), np.zeros(len(self._order))
+        self._busy, self._spare, self._lone_token_s = np.zeros((3, len(self._order)))
         self._kept.clear()
         self.hopeless.wake_all()
         for book in self._books.values():
