@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -37,10 +37,17 @@ class Engine:
         """Starts the process, and returns once it listens."""
         command = (sys.executable, "-m", "tests.fakes.vllm", "--port", str(self.port))
         speed = ("--ttft-ms", str(TTFT_MS), "--itl-ms", str(ITL_MS), "--reply", REPLY)
-        self._process = await asyncio.create_subprocess_exec(*command, *speed, stdout=PIPE)
-        assert self._process.stdout is not None
-        await self._process.stdout.readline()
-        self._control = (await self._process.stdout.readline()).decode().strip()
+        process = await asyncio.create_subprocess_exec(
+            *command, *speed, stdout=PIPE, stderr=DEVNULL
+        )
+        assert process.stdout is not None
+        try:
+            await process.stdout.readline()
+            self._control = (await process.stdout.readline()).decode().strip()
+        except BaseException:
+            process.kill()
+            raise
+        self._process = process
 
     async def kill(self) -> None:
         """Ends the process at once, as the kernel does when memory runs out."""

@@ -21,6 +21,7 @@ _FLOOD = 300
 _SILENT_CLIENTS = 300
 _SLOW_READERS = 100
 _REVIVED_AFTER_S = 1.0
+_FLAPS_EACH_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,21 @@ async def _frozen(place: Place) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _flapping(place: Place) -> AsyncGenerator[None]:
-    async def flap() -> None:
-        while True:
-            await place.engines[0].kill()
-            await asyncio.sleep(0.3)
-            await place.engines[0].revive()
-            await asyncio.sleep(0.3)
+    ends = asyncio.Event()
 
-    async with _beside(flap()):
+    async def flap() -> None:
+        while not ends.is_set():
+            await place.engines[0].kill()
+            await asyncio.sleep(_FLAPS_EACH_S)
+            await place.engines[0].revive()
+            await asyncio.sleep(_FLAPS_EACH_S)
+
+    flapping = asyncio.create_task(flap())
+    try:
         yield
+    finally:
+        ends.set()
+        await flapping
 
 
 @asynccontextmanager
@@ -207,7 +214,9 @@ KINDS = (
     Kind("frozen (SIGSTOP)", _frozen),
     scripted("answers /health and never a completion", **_error(kind="hang")),
     scripted("answers 500", **_error(kind="error", status=500)),
-    scripted("answers 503 with Retry-After: 1", **_error(kind="error", status=503, retry_after="1")),
+    scripted(
+        "answers 503 with Retry-After: 1", **_error(kind="error", status=503, retry_after="1")
+    ),
     scripted("answers 429 without Retry-After", **_error(kind="error", status=429)),
     scripted("a page of HTML with status 502", **_error(kind="html", status=502)),
     scripted("a page of HTML with status 200", **_error(kind="html", status=200)),
@@ -224,9 +233,7 @@ KINDS = (
         "an error within the stream (vLLM before 0.11)",
         **_error(kind="stream_error", after_tokens=10, form="bare"),
     ),
-    scripted(
-        "finish reason abort", **_error(kind="stream_error", after_tokens=10, form="abort")
-    ),
+    scripted("finish reason abort", **_error(kind="stream_error", after_tokens=10, form="abort")),
     scripted("shuts down gracefully", accepting=False),
     scripted("a damaged list of models", listings=["null", "{}", "[]", '{"data": [{"id": 7}]}']),
     Kind("one request kills each replica that starts it", _poisoned, of_replica=False),

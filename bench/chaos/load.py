@@ -74,7 +74,7 @@ async def ask(http: aiohttp.ClientSession, url: str, *, stream: bool) -> Seen:
             asyncio.timeout(GIVES_UP_S),
             http.post(f"{url}/v1/completions", json=body) as response,
         ):
-            end = _end(response.status, await response.read(), stream=stream)
+            end, _ = judge(response.status, await response.read(), stream=stream)
     except TimeoutError:
         end = End.GAVE_UP
     except aiohttp.ClientError:
@@ -82,31 +82,39 @@ async def ask(http: aiohttp.ClientSession, url: str, *, stream: bool) -> Seen:
     return Seen(began, loop.time(), end)
 
 
-def _end(status: int, data: bytes, *, stream: bool) -> End:
+def judge(status: int, data: bytes, *, stream: bool) -> tuple[End, str]:
+    """How an answer ended, and the code of the error that it tells."""
     try:
         return _of_stream(data) if stream and status == 200 else _of_body(status, data)
     except (ValueError, KeyError, TypeError):
-        return End.TOLD if status >= 400 else End.WRONG
+        return (End.TOLD if status >= 400 else End.WRONG), ""
 
 
-def _of_body(status: int, data: bytes) -> End:
-    if status != 200:
-        return End.TOLD
+def _of_body(status: int, data: bytes) -> tuple[End, str]:
     answer = json.loads(data)
-    if "error" in answer:
-        return End.TOLD
-    return End.WHOLE if answer["choices"][0]["text"].strip() == REPLY else End.WRONG
+    if status != 200 or "error" in answer:
+        return End.TOLD, _code(answer)
+    return _of_text(answer["choices"][0]["text"])
 
 
-def _of_stream(data: bytes) -> End:
+def _of_stream(data: bytes) -> tuple[End, str]:
     text = ""
     for chunk in _chunks(data):
         if chunk is None:
-            return End.WHOLE if text.strip() == REPLY else End.WRONG
+            return _of_text(text)
         if "error" in chunk or chunk.get("object") == "error":
-            return End.TOLD
+            return End.TOLD, _code(chunk)
         text += "".join(choice.get("text") or "" for choice in chunk.get("choices", ()))
-    return End.CUT
+    return End.CUT, ""
+
+
+def _of_text(text: str) -> tuple[End, str]:
+    return (End.WHOLE if text.strip() == REPLY else End.WRONG), ""
+
+
+def _code(answer: dict[str, Any]) -> str:
+    error = answer.get("error")
+    return str(error.get("code", "")) if isinstance(error, dict) else ""
 
 
 def _chunks(data: bytes) -> Iterator[dict[str, Any] | None]:

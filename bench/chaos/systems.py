@@ -79,12 +79,11 @@ def systems() -> dict[str, Start]:
 
 
 @contextmanager
-def cato(engines: list[Engine], folder: Path, config: str = "") -> Iterator[Running]:
+def cato(engines: list[Engine], folder: Path) -> Iterator[Running]:
     """`cato serve` as it comes, with a file of two tokens."""
-    tokens, file, port = folder / "tokens", folder / "cato.toml", free_port()
+    tokens, port = folder / "tokens", free_port()
     tokens.write_text(f"{COUNTED}\n{OTHER}\n")
-    file.write_text(config)
-    command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(file)]
+    command = [sys.executable, "-m", "cato_backend", "serve"]
     command += [part for engine in engines for part in ("--replica", engine.url)]
     command += ["--port", str(port), "--token-file", str(tokens)]
     with running(command, folder / "cato.log") as process:
