@@ -20,8 +20,8 @@ from bench.chaos.report import write_table
 from bench.chaos.systems import Running, Start, systems
 from bench.machine import about
 
-REPLICAS, RATE = 3, 20.0
-CALM_S, FAULT_S, AFTER_S = 3.0, 5.0, 8.0
+REPLICAS, RATE = 3, 12.0
+CALM_S, FAULT_S, AFTER_S = 2.0, 5.0, 6.0
 _BACK_TOKENS = 80
 """So many further tokens prove that a replica serves again: more than a synthetic request asks."""
 _LATE_S = 1.0
