@@ -94,12 +94,12 @@ $(BIN)/python:
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "==> installing CATO into $(VENV) (about a minute the first time)"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install --quiet --editable '.[serve]'
 	@touch $@
 
 $(VENV)/developing: $(VENV)/installed
 	@echo "==> installing the development tools into $(VENV)"
-	@$(PIP) install --quiet --group dev
+	@$(PIP) install --quiet --editable '.[lab]' --group dev
 	@touch $@
 
 vscode-extension/node_modules/installed: vscode-extension/package-lock.json

@@ -10,13 +10,13 @@ import numpy as np
 
 from cato_backend.config import TargetsConfig
 from cato_backend.scheduling.policies import Policy
-from cato_backend.simulation.clients import Clients
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads.arrival import Arrival
-from cato_backend.simulation.workloads.prompts import SessionBlocks
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.simulation.clients import Clients
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads.arrival import Arrival
+from cato_lab.workloads.prompts import SessionBlocks
 
 LONG = "long-"
 """How the ids of requests begin whose prompt is new as a whole."""

@@ -24,7 +24,6 @@ from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Origin, Request, Target
 from cato_backend.scheduling import (
-    POLICIES,
     Abort,
     Cancelled,
     Decision,
@@ -38,6 +37,7 @@ from cato_backend.scheduling import (
     Scheduler,
     Submitted,
     make_policy,
+    policy_names,
 )
 from cato_backend.wire.headers import Task
 
@@ -186,7 +186,9 @@ def row(tellings: list[Clocked]) -> dict[str, float]:
 def main() -> int:
     """Measures and prints a table; with --out, writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--policies", default=",".join(POLICIES), help="comma-separated names")
+    parser.add_argument(
+        "--policies", default=",".join(policy_names()), help="comma-separated names"
+    )
     parser.add_argument("--replicas", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=1500)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.machine import about
-from cato_backend.scheduling import POLICIES, make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.scoring import score
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import FLOOD, FloodWorkload
+from cato_backend.scheduling import make_policy, policy_names
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.scoring.scores import score
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import FLOOD, FloodWorkload
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def table(rows: list[Row]) -> Iterator[str]:
 def main() -> None:
     """Prints the table; `--json FILE` keeps it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--policy", choices=sorted(POLICIES), default="cato")
+    parser.add_argument("--policy", choices=sorted(policy_names()), default="cato")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--json", type=Path)

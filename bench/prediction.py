@@ -39,11 +39,11 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.simulation.fleet import Fleet, Member
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import MixWorkload, Poisson
 from cato_backend.wire.headers import Task
+from cato_lab.simulation.fleet import Fleet, Member
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import MixWorkload, Poisson
 
 WARM_UP_S = 30.0
 """What is learned online is learned by then."""

@@ -22,19 +22,19 @@ from bench.provisioning_report import tables
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
-from cato_backend.provisioning.rules.queue_length import QueueLength, QueueLengthSettings
-from cato_backend.provisioning.rules.ray_ttft import RayTtft, RayTtftSettings
-from cato_backend.provisioning.rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 from cato_backend.provisioning.rules.static import StaticPeak
 from cato_backend.scheduling import Setup, make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.scaling import ScaledSimulator
-from cato_backend.simulation.scoring import Capacity, score
-from cato_backend.simulation.workloads import MixWorkload, TraceWorkload, load_trace
-from cato_backend.simulation.workloads.arrival import Workload
-from cato_backend.simulation.workloads.processes import DayCurve
+from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
+from cato_lab.scaling_rules.ray_ttft import RayTtft, RayTtftSettings
+from cato_lab.scaling_rules.remaining_slack import RemainingSlack, RemainingSlackSettings
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.scoring.scores import Capacity, score
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.scaling import ScaledSimulator
+from cato_lab.workloads import MixWorkload, TraceWorkload, load_trace
+from cato_lab.workloads.arrival import Workload
+from cato_lab.workloads.processes import DayCurve
 
 RESULTS = Path(__file__).parent / "results/provisioning.json"
 ROUTER = "cato"

@@ -23,10 +23,10 @@ import uvloop
 
 from bench.peers.emulators import write_profile
 from bench.processes import free_port, running
-from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
-from cato_backend.simulation.records import percent, text_table
-from cato_backend.simulation.scoring import Score, score
-from cato_backend.simulation.workloads import DayCurve, MixWorkload
+from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
+from cato_lab.scoring.records import percent, text_table
+from cato_lab.scoring.scores import Score, score
+from cato_lab.workloads import DayCurve, MixWorkload
 
 MODEL = "cato-emulated"
 SETTINGS: Mapping[str, Mapping[str, float]] = {

@@ -22,14 +22,14 @@ from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
-from cato_backend.simulation.clients import Clients
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.statistics import interval
-from cato_backend.simulation.workloads import MixWorkload, Poisson
-from cato_backend.simulation.workloads.arrival import Arrival, Workload
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.scoring.statistics import interval
+from cato_lab.simulation.clients import Clients
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import MixWorkload, Poisson
+from cato_lab.workloads.arrival import Arrival, Workload
 
 WORKFLOWS_PER_S = 0.5
 _WARMUP_S = 20.0

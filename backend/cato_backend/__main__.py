@@ -10,6 +10,7 @@ from typing import Protocol
 
 from cato_backend import __version__
 from cato_backend.errors import CatoError
+from cato_backend.extras import remedy
 
 GROUP = "cato.commands"
 
@@ -51,6 +52,12 @@ def _run(name: str, command: Command, argv: Sequence[str]) -> int:
     command.configure(parser)
     try:
         return command.run(parser.parse_args(argv))
+    except ModuleNotFoundError as error:
+        missing = remedy(error)
+        if missing is None:
+            raise
+        sys.stderr.write(f"cato {name}: {missing}\n")
+        return 1
     except CatoError as error:
         sys.stderr.write(f"cato {name}: {error}\n")
         return 1
@@ -86,7 +93,7 @@ def _summary(point: EntryPoint) -> str:
 
 def _unavailable(error: ModuleNotFoundError) -> str:
     """The backend needs Linux; on other systems the editor's side works all the same."""
-    return f"not available on this system ({error.name} is missing)"
+    return remedy(error) or f"not available on this system ({error.name} is missing)"
 
 
 if __name__ == "__main__":

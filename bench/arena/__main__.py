@@ -13,7 +13,7 @@ from bench.arena.play import Match, play, play_all
 from bench.arena.records import read_known, record
 from bench.arena.report import tables, world_table
 from bench.machine import about, commit
-from cato_backend.scheduling import POLICIES
+from cato_backend.scheduling import policy_names
 
 POLICY = "cato"
 BASELINES = (
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--policies",
         default=",".join((POLICY, *BASELINES)),
-        help=f"of {', '.join(POLICIES)}",
+        help=f"of {', '.join(policy_names())}",
     )
     parser.add_argument(
         "--reuse",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from numpy.random import Generator
 
 from bench.arena.demand import Demand
-from cato_backend.simulation.workloads.arrival import Arrival
-from cato_backend.simulation.workloads.prompts import SessionBlocks
 from cato_backend.wire.headers import Task
+from cato_lab.workloads.arrival import Arrival
+from cato_lab.workloads.prompts import SessionBlocks
 
 _FIRST_SESSION = 100_000
 """People's block ids stay below those of agents."""

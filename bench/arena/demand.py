@@ -11,9 +11,9 @@ from typing import TypeVar
 from numpy.random import Generator
 
 from cato_backend.requests import Target
-from cato_backend.simulation.workloads import ArrivalProcess, DayCurve, Gamma, Mmpp, Poisson
-from cato_backend.simulation.workloads.lengths import Context
 from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
+from cato_lab.workloads import ArrivalProcess, DayCurve, Gamma, Mmpp, Poisson
+from cato_lab.workloads.lengths import Context
 
 LONG_PROMPT = 20_000
 """Tokens from which on a prompt is a long one."""

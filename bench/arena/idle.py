@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cato_backend.engine_model import Engine, Job, Timeline
 from cato_backend.profile_files.profile import Profile
-from cato_backend.simulation.workloads import Arrival
+from cato_lab.workloads import Arrival
 
 _FINISHED = 0.8
 """Share of a batch after whose end the rest no longer fills the engine."""

@@ -9,10 +9,10 @@ from bench.arena.demand import Arrivals
 from bench.arena.traffic import Traffic
 from bench.arena.worlds import World
 from cato_backend.scheduling import Setup, make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.scoring import score
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.speed import STEADY
+from cato_lab.scoring.scores import score
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.simulation.speed import STEADY
 
 POLICY = "prefix-affinity-priorities"
 GOODPUT = 0.95

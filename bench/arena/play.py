@@ -16,11 +16,11 @@ from bench.arena.traffic import Traffic
 from bench.arena.worlds import World, world
 from cato_backend.errors import ConfigError
 from cato_backend.scheduling import Setup, make_policy
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.scoring import Score, score
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.scoring.scores import Score, score
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import Arrival
 
 START_S = 60.0
 """The first minute after replicas have come up is scored on its own, too."""

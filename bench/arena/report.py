@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from bench.arena.play import Match, Played, Share
-from cato_backend.simulation.records import text_table
-from cato_backend.simulation.statistics import percentile
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.records import text_table
+from cato_lab.scoring.statistics import percentile
 
 _WORST = 10
 _FEWEST_COUNTED = 20

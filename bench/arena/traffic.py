@@ -14,16 +14,16 @@ from bench.arena.agents import Agent, clipped
 from bench.arena.demand import LONG_PROMPT, Demand, Headers, Withdrawal, scaled_target
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
-from cato_backend.simulation.workloads.arrival import Arrival
-from cato_backend.simulation.workloads.lengths import (
+from cato_backend.wire.headers import Task
+from cato_lab.workloads.arrival import Arrival
+from cato_lab.workloads.lengths import (
     INSTRUCTION_TOKENS,
     Size,
     completion_prompt,
     draw_size,
     resized_completion,
 )
-from cato_backend.simulation.workloads.prompts import Document, SessionBlocks
-from cato_backend.wire.headers import Task
+from cato_lab.workloads.prompts import Document, SessionBlocks
 
 PUBLISHED = TargetsConfig()
 _LONGEST_COMPLETION_PROMPT = 7437

@@ -30,10 +30,10 @@ from bench.arena.idle import alone, prompt_s, throughput
 from bench.arena.traffic import PUBLISHED, Traffic
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.speed import Slowdown, Speed
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.speed import Slowdown, Speed
+from cato_lab.workloads import Arrival
 
 _MOST_REPLICAS = 32
 _LOADS = (0.3, 2.0)

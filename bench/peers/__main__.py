@@ -16,9 +16,9 @@ from bench.peers.measure import Run, Setting, measure
 from bench.peers.routers import ROUTERS, Router
 from bench.peers.series import Series
 from bench.peers.tables import report
-from cato_backend.commands.workloads import add_workload_arguments, workload_of
 from cato_backend.errors import ConfigError
-from cato_backend.simulation.records import percent
+from cato_lab.commands.workloads import add_workload_arguments, workload_of
+from cato_lab.scoring.records import percent
 
 _NOT_OF_THE_SERIES = {"loads", "seeds", "routers", "json", "at_most"}
 _MORE_LEFT_STATUS = 4

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.scoring import score
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.scoring.scores import score
 
 BURST = 2.0
 """So many times the mean rate, over one second of the workload, is a burst. Of Poisson arrivals at

@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.processes import running
 from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
 from cato_backend.profile_files.files import save_profile
-from cato_backend.simulation.reference import REFERENCE
+from cato_lab.simulation.reference import REFERENCE
 
 _BUCKET = re.compile(r'cato_emulate_step_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)')
 LATEST_P99_S = 0.005

@@ -19,11 +19,11 @@ from bench.peers.emulators import emulators, punctual_share, steps_by_lateness
 from bench.peers.routers import Router, started
 from bench.peers.stretched import Stretched, compressed
 from bench.processes import set_real_time
-from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
-from cato_backend.simulation.records import score_record
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.scoring import Capacity, Score, score
-from cato_backend.simulation.workloads.arrival import Workload
+from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
+from cato_lab.scoring.records import score_record
+from cato_lab.scoring.scores import Capacity, Score, score
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.workloads.arrival import Workload
 
 PUNCTUAL = 0.99
 LATEST_CLIENT_P99_S = 0.005

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cato_backend.requests import Target
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.workloads.arrival import Arrival, Workload
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.workloads.arrival import Arrival, Workload
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from math import inf, isfinite
 from pathlib import Path
 
 from bench.peers.series import Record
-from cato_backend.simulation.records import milliseconds, percent
-from cato_backend.simulation.statistics import interval
+from cato_lab.scoring.records import milliseconds, percent
+from cato_lab.scoring.statistics import interval
 
 Figure = Callable[[Record], float | None]
 """Reads one number of a run; None where it has none."""

@@ -21,7 +21,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Whose pip fetches it does not matter, and Python compiles what it comes to run.
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder]
-    subprocess.run([*pip, "install", "--quiet", "--no-compile", wheel], check=True, cwd=folder)
+    subprocess.run(
+        [*pip, "install", "--quiet", "--no-compile", f"{wheel}[serve]"], check=True, cwd=folder
+    )
     return folder / "bin"
 
 

@@ -30,10 +30,10 @@ from cato_backend.gateway.backend import (
     running_backend,
 )
 from cato_backend.gateway.listening import Listener, listen
-from cato_backend.provisioning import RULES
+from cato_backend.provisioning import rule_names
 from cato_backend.runtime.launch import check_families
 from cato_backend.runtime.places import Planned, choose_path, plan_local
-from cato_backend.scheduling import POLICIES
+from cato_backend.scheduling import policy_names
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
 AUTO = "auto"
@@ -92,7 +92,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="scheduling.calibrate: do not measure replicas that come up",
     )
-    add("--policy", choices=sorted(POLICIES), help="scheduling.policy: which policy routes")
+    add("--policy", choices=sorted(policy_names()), help="scheduling.policy: which policy routes")
     add(
         "--event-log",
         metavar="FILE",
@@ -209,11 +209,11 @@ def _config(arguments: argparse.Namespace) -> Config:
     if not config.models and not config.replicas:
         overrides["models"] = [_chosen_model(AUTO)]
         config = load_config(arguments.config, overrides)
-    if config.scheduling.policy not in POLICIES:
-        expected = "one of " + ", ".join(sorted(POLICIES))
+    if config.scheduling.policy not in policy_names():
+        expected = "one of " + ", ".join(sorted(policy_names()))
         raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
-    if config.provisioning.rule not in RULES:
-        expected = "one of " + ", ".join(sorted(RULES))
+    if config.provisioning.rule not in rule_names():
+        expected = "one of " + ", ".join(sorted(rule_names()))
         raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
     check_families(config)
     return config

@@ -14,10 +14,9 @@ each when nothing runs on it any more. Rules: `planned` (this project's), and th
 
 from cato_backend.provisioning.fleet import Bounds, FleetState, Plan, Wanted
 from cato_backend.provisioning.provisioner import Provisioner
-from cato_backend.provisioning.rules import RULES, ScalingRule, make_rule
+from cato_backend.provisioning.rules import ScalingRule, make_rule, rule_names
 
 __all__ = [
-    "RULES",
     "Bounds",
     "FleetState",
     "Plan",
@@ -25,4 +24,5 @@ __all__ = [
     "ScalingRule",
     "Wanted",
     "make_rule",
+    "rule_names",
 ]

@@ -43,12 +43,11 @@ from cato_backend.scheduling.events import (
 )
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, State
-from cato_backend.scheduling.policies import POLICIES, Policy, Setup, make_policy
+from cato_backend.scheduling.policies import Policy, Setup, make_policy, policy_names
 from cato_backend.scheduling.replica import ReplicaLoad
 from cato_backend.scheduling.scheduler import Scheduler
 
 __all__ = [
-    "POLICIES",
     "Abort",
     "AttemptFailed",
     "Cancelled",
@@ -88,4 +87,5 @@ __all__ = [
     "WakeAt",
     "Woke",
     "make_policy",
+    "policy_names",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cato_backend.errors import ConfigError
 from cato_backend.scheduling.decisions import Decision
 from cato_backend.scheduling.journal import Entry, Opening, decode, decode_opening
-from cato_backend.scheduling.policies import POLICIES, Setup, make_policy
+from cato_backend.scheduling.policies import Setup, make_policy, policy_names
 from cato_backend.scheduling.scheduler import Scheduler
 
 
@@ -42,8 +42,10 @@ def replay(parts: Sequence[Iterable[bytes]]) -> Replayed:
     last line that a crash cut short is left out.
     """
     opening, entries = _read(parts)
-    if opening.policy not in POLICIES:
-        raise ConfigError.of("policy", opening.policy, "one of " + ", ".join(sorted(POLICIES)))
+    if opening.policy not in policy_names():
+        raise ConfigError.of(
+            "policy", opening.policy, "one of " + ", ".join(sorted(policy_names()))
+        )
     scheduler = Scheduler(make_policy(opening.policy, Setup(seed=opening.seed)), opening.limits)
     decisions = 0
     for number, entry in enumerate(entries, start=1):

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from cato_backend.clock import monotonic
-from cato_backend.emulator import Emulator
-from cato_backend.emulator.corpus import Corpus, CorpusText, Errors
 from cato_backend.profile_files.profile import EngineLimits
+from cato_lab.emulator import Emulator
+from cato_lab.emulator.corpus import Corpus, CorpusText, Errors
 from tests.contract.emulator.conftest import LAW, Starting
 
 TIMEOUT_S = 10.0

@@ -15,14 +15,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cato_backend.emulator import Emulator, EmulatorOptions
 from cato_backend.errors import ConfigError
-from cato_backend.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_backend.requests import Target
-from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.emulator import Emulator, EmulatorOptions
+from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
+from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.workloads import Arrival
 from tests.contract.gateway.serving import environment, serving
 from tests.fakes.vllm import ErrorForm, FakeVllm, Fault, FaultKind, Script
 from tests.fast.simulation.stories import Listed, arrival

@@ -8,7 +8,7 @@
 changes its behaviour and `GET /fake/state` tells what it saw.
 """
 
-from cato_backend.emulator.tokenizer import Tokenizer
+from cato_lab.emulator.tokenizer import Tokenizer
 from tests.fakes.vllm.script import ErrorForm, Fault, FaultKind, Script
 from tests.fakes.vllm.server import FakeVllm
 from tests.fakes.vllm.state import Recorded, State

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cato_backend.emulator import errors
+from cato_lab.emulator import errors
 from tests.fakes.vllm.script import ErrorForm
 
 _TEXT = "EngineCore encountered an issue."

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cato_backend.emulator.metrics import CONTENT_TYPE, EngineMetrics
 from cato_backend.profile_files.profile import EngineLimits
+from cato_lab.emulator.metrics import CONTENT_TYPE, EngineMetrics
 from tests.fakes.vllm.state import State
 
 __all__ = ["CONTENT_TYPE", "exposition"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from cato_backend.emulator.served import Served
+from cato_lab.emulator.served import Served
 
 
 class FaultKind(StrEnum):

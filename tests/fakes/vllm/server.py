@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from cato_backend.emulator import errors
-from cato_backend.emulator.calls import parse_call
-from cato_backend.emulator.surface import MAX_BODY_BYTES, Surface, read_json, refusal
-from cato_backend.emulator.tokenizer import QWEN_SPECIALS, Tokenizer
+from cato_lab.emulator import errors
+from cato_lab.emulator.calls import parse_call
+from cato_lab.emulator.surface import MAX_BODY_BYTES, Surface, read_json, refusal
+from cato_lab.emulator.tokenizer import QWEN_SPECIALS, Tokenizer
 from tests.fakes.vllm import metrics
 from tests.fakes.vllm.engine import PrefixCache, Slots
 from tests.fakes.vllm.script import Fault, FaultKind, Script

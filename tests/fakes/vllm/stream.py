@@ -12,11 +12,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from cato_backend.emulator import errors
-from cato_backend.emulator.bodies import Bodies
-from cato_backend.emulator.calls import Call
-from cato_backend.emulator.deltas import Delta, deltas, merged
-from cato_backend.emulator.tokenizer import Tokenizer
+from cato_lab.emulator import errors
+from cato_lab.emulator.bodies import Bodies
+from cato_lab.emulator.calls import Call
+from cato_lab.emulator.deltas import Delta, deltas, merged
+from cato_lab.emulator.tokenizer import Tokenizer
 from tests.fakes.vllm.engine import Pace
 from tests.fakes.vllm.error_forms import error_body, error_event
 from tests.fakes.vllm.script import ErrorForm, Fault, FaultKind, Script

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cato_backend.emulator.corpus import split_infill
-from cato_backend.emulator.text import Said, pseudo_code
-from cato_backend.emulator.tokenizer import EOS, Tokenizer
+from cato_lab.emulator.corpus import split_infill
+from cato_lab.emulator.text import Said, pseudo_code
+from cato_lab.emulator.tokenizer import EOS, Tokenizer
 from tests.fakes.vllm.script import Script
 
 

@@ -24,7 +24,7 @@ from bench.peers.tables import (
     served,
 )
 from cato_backend.errors import ConfigError
-from cato_backend.simulation.workloads import MixWorkload, Poisson
+from cato_lab.workloads import MixWorkload, Poisson
 from tests.fast.simulation.stories import E2E, TTFT, Listed, arrival, outcome
 
 

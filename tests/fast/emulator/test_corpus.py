@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.emulator.corpus import Corpus, CorpusText, Errors, split_infill
-from cato_backend.emulator.tokenizer import EOS, Tokenizer
+from cato_lab.emulator.corpus import Corpus, CorpusText, Errors, split_infill
+from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 TOKENIZER = Tokenizer()
 LINES = st.lists(st.sampled_from(["x = 1", "", "    return x", "def f():", "für", "\tend"]))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.commands import plan
 from cato_backend.errors import ConfigError
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.sizing import estimate, kinds_of, slice_of
-from cato_backend.simulation.workloads import DeveloperWorkload, MixWorkload, Poisson
+from cato_lab.commands import plan
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.sizing import estimate, kinds_of, slice_of
+from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson
 
 QUICK = ["--seeds", "1", "--duration", "10", "--jobs", "1", "--policy", "least-requests"]
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cato_backend.errors import ConfigError
-from cato_backend.provisioning import RULES, Bounds, FleetState, Provisioner, make_rule
-from cato_backend.provisioning.rules.queue_length import QueueLength, QueueLengthSettings
-from cato_backend.provisioning.rules.ray_ttft import RayTtft
-from cato_backend.provisioning.rules.remaining_slack import RemainingSlack
+from cato_backend.provisioning import Bounds, FleetState, Provisioner, make_rule, rule_names
 from cato_backend.provisioning.rules.static import StaticPeak
+from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
+from cato_lab.scaling_rules.ray_ttft import RayTtft
+from cato_lab.scaling_rules.remaining_slack import RemainingSlack
 from tests.fast.provisioning.traffic import PROFILE, answer, request
 
 
@@ -75,7 +75,7 @@ def test_settings_are_the_rules_own() -> None:
 
 
 @given(
-    name=st.sampled_from(sorted(RULES)),
+    name=st.sampled_from(sorted(rule_names())),
     states=st.lists(
         st.builds(
             FleetState,

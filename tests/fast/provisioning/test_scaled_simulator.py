@@ -5,10 +5,10 @@ from __future__ import annotations
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
 from cato_backend.provisioning.rules.base import Deaf
 from cato_backend.scheduling import make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Ending
-from cato_backend.simulation.scaling import ScaledRun, ScaledSimulator
-from cato_backend.simulation.workloads import MixWorkload, Poisson
+from cato_lab.scoring.outcome import Ending
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.scaling import ScaledRun, ScaledSimulator
+from cato_lab.workloads import MixWorkload, Poisson
 from tests.fast.provisioning.traffic import PROFILE
 
 

@@ -10,8 +10,8 @@ from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, Sca
 from cato_backend.provisioning.watch import Answer
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Decision, Event, Finished, Progressed, Submitted
-from cato_backend.simulation.reference import REFERENCE
 from cato_backend.wire.headers import Task
+from cato_lab.simulation.reference import REFERENCE
 
 PROFILE: Profile = replace(REFERENCE, start_s=20.0)
 NO_DECISIONS: list[Decision] = []

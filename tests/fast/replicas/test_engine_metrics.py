@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.emulator.metrics import EngineMetrics
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.engine_metrics import KV_USAGE, RUNNING, WAITING, Problem, read_load
+from cato_lab.emulator.metrics import EngineMetrics
 
 LABELS = 'engine="0",model_name="org/{odd} model"'
 

@@ -20,8 +20,8 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.simulation.reference import REFERENCE
 from cato_backend.wire.headers import Task
+from cato_lab.simulation.reference import REFERENCE
 
 
 def with_a_replica(told: Profile | None) -> tuple[Scheduler, Predictions, Metrics]:

@@ -10,7 +10,6 @@ from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import (
-    POLICIES,
     Dispatch,
     Finished,
     Progressed,
@@ -19,6 +18,7 @@ from cato_backend.scheduling import (
     Setup,
     Submitted,
     make_policy,
+    policy_names,
 )
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request
@@ -56,7 +56,7 @@ def shared(name: str, *blocks: int) -> Request:
     return replace(request(name), prompt_blocks=blocks)
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(policy_names()))
 def test_every_policy_serves_everything_in_the_end(name: str) -> None:
     fleet = Fleet(name)
     pending = fleet.submit(*(request(f"r{n}", ttft_s=50) for n in range(40)))

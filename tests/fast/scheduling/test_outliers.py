@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from cato_backend.scheduling import (
-    POLICIES,
     AttemptFailed,
     Cancelled,
     Cause,
@@ -28,6 +27,7 @@ from cato_backend.scheduling import (
     State,
     Submitted,
     Woke,
+    policy_names,
 )
 from tests.fast.scheduling.stories import MODEL, Story, request
 
@@ -209,7 +209,7 @@ def test_nothing_is_ejected_where_that_is_switched_off() -> None:
     assert of(Eject, fail(story, "a", 20)) == []
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", sorted(policy_names()))
 def test_every_policy_keeps_to_it(policy: str) -> None:
     """In a fleet that is too large for a policy to look at every replica."""
     story = Story(6, max_running=99, policy=policy, limits=THREE)

@@ -17,8 +17,8 @@ from cato_backend.scheduling import (
     make_policy,
 )
 from cato_backend.scheduling.replica import ReplicaLoad
-from cato_backend.simulation.reference import REFERENCE
 from cato_backend.wire.headers import Task
+from cato_lab.simulation.reference import REFERENCE
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cato_backend.commands.replay import configure, run
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
@@ -29,6 +28,7 @@ from cato_backend.scheduling import (
 from cato_backend.scheduling.journal import Opening, encode, encode_opening
 from cato_backend.scheduling.pseudonyms import Pseudonyms
 from cato_backend.scheduling.replay import replay
+from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request
 
 LIMITS = Limits(max_waiting=3)

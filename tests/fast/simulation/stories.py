@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cato_backend.requests import Target
-from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.workloads import Arrival
 
 TTFT = Target(ttft_s=1.0)
 E2E = Target(e2e_s=3.0)

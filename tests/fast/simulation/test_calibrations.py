@@ -11,12 +11,12 @@ from cato_backend.prediction.calibration import LONGEST_S
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
 from cato_backend.scheduling.replica import ReplicaLoad
-from cato_backend.simulation.fleet import Fleet, Member
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.simulation.fleet import Fleet, Member
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import Arrival
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.__main__ import main
-from cato_backend.commands.contenders import every_split
+from cato_lab.commands.contenders import every_split
 
 _LOAD = ("load", "--url", "http://127.0.0.1:9")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.simulation.report.comparison import comparison_section, comparisons
-from cato_backend.simulation.scoring import score
-from cato_backend.simulation.study import CellResult, Point
+from cato_lab.report.comparison import comparison_section, comparisons
+from cato_lab.scoring.scores import score
+from cato_lab.simulation.study import CellResult, Point
 from tests.fast.simulation.stories import arrival, outcome
 
 

@@ -9,12 +9,12 @@ import pytest
 from cato_backend.profile_files.profile import Profile
 from cato_backend.scheduling import Progressed, ReplicaUp, make_policy
 from cato_backend.scheduling.events import Event
-from cato_backend.simulation.fleet import Fleet, Member
-from cato_backend.simulation.outcome import Outcome
-from cato_backend.simulation.reference import REFERENCE
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.speed import STEADY, Slowdown, Speed
-from cato_backend.simulation.workloads import Arrival
+from cato_lab.scoring.outcome import Outcome
+from cato_lab.simulation.fleet import Fleet, Member
+from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.simulation.speed import STEADY, Slowdown, Speed
+from cato_lab.workloads import Arrival
 from tests.fast.simulation.stories import Listed, arrival
 
 _SLOW = replace(REFERENCE, law=replace(REFERENCE.law, base=2 * REFERENCE.law.base))

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import replace
 
 from cato_backend.scheduling import make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.scoring import score
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import FLOOD, FloodWorkload
+from cato_lab.scoring.scores import score
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import FLOOD, FloodWorkload
 
 WORKLOAD = FloodWorkload(duration_s=40)
 MOST_POINTS_LOST = 2.0

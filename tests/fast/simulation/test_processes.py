@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cato_backend.simulation.workloads import (
+from cato_lab.workloads import (
     ArrivalProcess,
     DayCurve,
     Gamma,

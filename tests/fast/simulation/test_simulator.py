@@ -9,20 +9,20 @@ import pytest
 
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
-from cato_backend.simulation.fleet import Fleet
-from cato_backend.simulation.outcome import Ending, Outcome
-from cato_backend.simulation.report import study_record, write_page
-from cato_backend.simulation.simulator import SimulatedRun, Simulator
-from cato_backend.simulation.study import Cell, Contender, knee, points, run_cell, run_cells
-from cato_backend.simulation.tables import study_table
-from cato_backend.simulation.workloads import (
+from cato_lab.report import study_record, write_page
+from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import SimulatedRun, Simulator
+from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell, run_cells
+from cato_lab.simulation.tables import study_table
+from cato_lab.workloads import (
     Arrival,
     DeveloperWorkload,
     MixWorkload,
     Poisson,
     Workload,
 )
-from cato_backend.simulation.workloads.oracle import Told
+from cato_lab.workloads.oracle import Told
 from tests.fast.simulation.stories import Listed, arrival
 
 _WIRE_S = 0.001

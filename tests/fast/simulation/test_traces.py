@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.simulation.workloads import TraceError, TraceWorkload, load_trace
 from cato_backend.wire.headers import Task
+from cato_lab.workloads import TraceError, TraceWorkload, load_trace
 
 _HEAD = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 _AZURE = (

@@ -9,11 +9,11 @@ from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
-from cato_backend.simulation.fleet import Fleet, Member
-from cato_backend.simulation.scoring import score
-from cato_backend.simulation.simulator import Simulator
-from cato_backend.simulation.workloads import Arrival, MixWorkload, Poisson
-from cato_backend.simulation.workloads.lengths import Context
+from cato_lab.scoring.scores import score
+from cato_lab.simulation.fleet import Fleet, Member
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads import Arrival, MixWorkload, Poisson
+from cato_lab.workloads.lengths import Context
 
 _SLOW = Profile(
     "m",

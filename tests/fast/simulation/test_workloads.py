@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cato_backend.simulation.workloads import (
+from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
+from cato_lab.workloads import (
     Arrival,
     DeveloperWorkload,
     MixWorkload,
     OracleWorkload,
     Poisson,
 )
-from cato_backend.simulation.workloads.arrival import BLOCK_TOKENS
-from cato_backend.simulation.workloads.lengths import Context, draw_size
-from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
+from cato_lab.workloads.arrival import BLOCK_TOKENS
+from cato_lab.workloads.lengths import Context, draw_size
 
 _LONG_MIX = MixWorkload(Poisson(50.0), duration_s=60.0, context=Context.RICH, whole_files=True)
 

@@ -38,7 +38,8 @@ export class Locator {
 
   /** Installs our own, again if need be. Throws SetupError. */
   async install(): Promise<Located> {
-    const source = process.env.CATO_INSTALL_SOURCE || `${PROGRAM}==${this.version}`;
+    const extra = process.platform === 'linux' ? '[serve]' : '';
+    const source = process.env.CATO_INSTALL_SOURCE || `${PROGRAM}${extra}==${this.version}`;
     const options = {
       location: vscode.ProgressLocation.Notification,
       title: vscode.l10n.t('CATO: installing the language server'),

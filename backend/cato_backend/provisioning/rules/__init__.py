@@ -1,9 +1,14 @@
-"""Scaling rules behind one seam."""
+"""Scaling rules, chosen by name.
+
+A rule is an entry point of the group `cato.scaling_rules`: its name, and a `RuleKind`. Those that
+ship with the provisioner are listed below.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
 from math import isfinite
 from typing import Any
 
@@ -11,27 +16,30 @@ from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.rules.base import ScalingRule
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
-from cato_backend.provisioning.rules.queue_length import QueueLength, QueueLengthSettings
-from cato_backend.provisioning.rules.ray_ttft import RayTtft, RayTtftSettings
-from cato_backend.provisioning.rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 from cato_backend.provisioning.rules.static import StaticPeak, StaticSettings
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class RuleKind:
+    """A scaling rule that is made by name."""
+
     settings: type[Any]
     """A frozen dataclass of numbers, each with a default."""
     make: Callable[[Profile, Any], ScalingRule]
 
 
-RULES: Mapping[str, _Kind] = {
-    "planned": _Kind(PlannedSettings, Planned),
-    "remaining-slack": _Kind(RemainingSlackSettings, lambda _, chosen: RemainingSlack(chosen)),
-    "queue-length": _Kind(QueueLengthSettings, lambda _, chosen: QueueLength(chosen)),
-    "ray-ttft": _Kind(RayTtftSettings, lambda _, chosen: RayTtft(chosen)),
-    "static": _Kind(StaticSettings, lambda _, chosen: StaticPeak(int(chosen.replicas))),
+GROUP = "cato.scaling_rules"
+
+_SHIPPED: Mapping[str, RuleKind] = {
+    "planned": RuleKind(PlannedSettings, Planned),
+    "static": RuleKind(StaticSettings, lambda _, chosen: StaticPeak(int(chosen.replicas))),
 }
-"""By name."""
+
+
+def rule_names() -> list[str]:
+    """The names that `make_rule` takes: first the shipped rules, then the registered ones."""
+    registered = {point.name for point in entry_points(group=GROUP)}
+    return [*_SHIPPED, *sorted(registered - _SHIPPED.keys())]
 
 
 def make_rule(
@@ -39,9 +47,7 @@ def make_rule(
 ) -> ScalingRule:
     """The rule of this name for replicas of this profile; its own defaults where `settings` says
     nothing. Raises ConfigError for a name, a setting or a value that it does not have."""
-    if name not in RULES:
-        raise ConfigError.of("provisioning.rule", name, f"one of {', '.join(RULES)}")
-    kind = RULES[name]
+    kind = _SHIPPED.get(name) or _registered(name)
     known = [field.name for field in fields(kind.settings)]
     for key, value in (settings or {}).items():
         where = f"provisioning.settings.{key}"
@@ -52,4 +58,11 @@ def make_rule(
     return kind.make(profile, kind.settings(**(settings or {})))
 
 
-__all__ = ["RULES", "ScalingRule", "make_rule"]
+def _registered(name: str) -> RuleKind:
+    for point in entry_points(group=GROUP, name=name):
+        kind: RuleKind = point.load()
+        return kind
+    raise ConfigError.of("provisioning.rule", name, f"one of {', '.join(rule_names())}")
+
+
+__all__ = ["RuleKind", "ScalingRule", "make_rule", "rule_names"]

@@ -22,34 +22,27 @@ A policy is a class under `Policy` (see `base`). Of what it may define, only `pl
   of the keys, or, `asleep`, once `looking` names it.
 - Chance comes from `Dice(setup.seed)`, so that a run can be repeated.
 - Hooks (`opened`, `progressed`, `closed`, ...) are for policies that learn or keep books.
-- Register it below: name -> a function of Setup.
+- Register it as an entry point of the group `cato.policies`: its name, and a function that takes a
+  Setup and returns the policy. Those that ship with the scheduler are listed below.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TypeAlias
 
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
-from cato_backend.scheduling.policies.chance import PowerOfTwoChoices, Random
 from cato_backend.scheduling.policies.consistent_hash import ConsistentHash
-from cato_backend.scheduling.policies.dynamo import DynamoCost
-from cato_backend.scheduling.policies.dynamo_edf import DynamoEdf
-from cato_backend.scheduling.policies.edf import EarliestDeadlineFirst
 from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutstandingTokens
 from cato_backend.scheduling.policies.least_requests import LeastRequests
-from cato_backend.scheduling.policies.llmd import LlmdHeadroom
-from cato_backend.scheduling.policies.llmd_sticky import LlmdSticky
-from cato_backend.scheduling.policies.paper import PaperSlack
-from cato_backend.scheduling.policies.per_task import PerTask
 from cato_backend.scheduling.policies.prefix_affinity import (
     PrefixAffinity,
     PrefixAffinityWithPriorities,
 )
-from cato_backend.scheduling.policies.qoserve import QoServe
 from cato_backend.scheduling.policies.round_robin import RoundRobin
-from cato_backend.scheduling.policies.saber import SaberAdmission
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +66,48 @@ def _cato(setup: Setup) -> Policy:
     return Cato(options, setup.truth)
 
 
-POLICIES: dict[str, Callable[[Setup], Policy]] = {
+PolicyFactory: TypeAlias = Callable[[Setup], Policy]
+GROUP = "cato.policies"
+
+_SHIPPED: dict[str, PolicyFactory] = {
     "cato": _cato,
     "round-robin": lambda setup: RoundRobin(),
-    "random": lambda setup: Random(setup.seed),
     "least-requests": lambda setup: LeastRequests(),
     "least-outstanding-tokens": lambda setup: LeastOutstandingTokens(),
-    "power-of-two": lambda setup: PowerOfTwoChoices(setup.seed),
     "prefix-affinity": lambda setup: PrefixAffinity(),
     "prefix-affinity-priorities": lambda setup: PrefixAffinityWithPriorities(),
-    "edf": lambda setup: EarliestDeadlineFirst(),
-    "saber": lambda setup: SaberAdmission(),
-    "paper": lambda setup: PaperSlack(),
-    "llm-d": lambda setup: LlmdHeadroom(),
-    "llm-d-sticky": lambda setup: LlmdSticky(setup.seed),
-    "dynamo": lambda setup: DynamoCost(),
-    "dynamo-edf": lambda setup: DynamoEdf(),
     "consistent-hash": lambda setup: ConsistentHash(),
-    "qoserve": lambda setup: QoServe(),
-    "per-task": lambda setup: PerTask(setup.split),
 }
 
 
+def policy_names() -> list[str]:
+    """The names that `make_policy` takes: first the shipped policies, then the registered ones."""
+    registered = {point.name for point in entry_points(group=GROUP)}
+    return [*_SHIPPED, *sorted(registered - _SHIPPED.keys())]
+
+
 def make_policy(name: str, setup: Setup | None = None) -> Policy:
-    """A new policy of this name. Raises KeyError."""
-    return POLICIES[name](setup or Setup())
+    """Returns a new policy of this name. Raises KeyError."""
+    factory = _SHIPPED.get(name) or _registered(name)
+    return factory(setup or Setup())
+
+
+def _registered(name: str) -> PolicyFactory:
+    for point in entry_points(group=GROUP, name=name):
+        factory: PolicyFactory = point.load()
+        return factory
+    raise KeyError(name)
 
 
 __all__ = [
     "MECHANISMS",
-    "POLICIES",
     "Hold",
     "Place",
     "Policy",
+    "PolicyFactory",
     "Setup",
     "Truth",
     "Verdict",
     "make_policy",
+    "policy_names",
 ]

@@ -11,8 +11,8 @@ from bench.arena.hardware import Told
 from bench.arena.idle import alone
 from bench.arena.traffic import Traffic
 from bench.arena.worlds import World, world
-from cato_backend.simulation.workloads import Arrival
 from cato_backend.wire.headers import Task
+from cato_lab.workloads import Arrival
 
 _NUMBERS = range(1, 41)
 

@@ -1,5 +1,0 @@
-"""The engine model over HTTP: a process that speaks vLLM's protocol and keeps a profile's times."""
-
-from cato_backend.emulator.server import Emulator, EmulatorOptions
-
-__all__ = ["Emulator", "EmulatorOptions"]

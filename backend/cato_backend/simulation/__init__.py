@@ -1,4 +1,0 @@
-"""Virtual time: workloads, scoring, the simulator and its reports.
-
-Workloads and scoring are shared with `cato load`, which does in real time what is simulated here.
-"""

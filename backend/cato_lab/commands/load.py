@@ -1,0 +1,156 @@
+"""`cato load`: a workload against a live OpenAI-compatible server, in real time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cato_backend.errors import ConfigError
+from cato_lab.commands.workloads import add_workload_arguments, profile_of, workload_of
+
+if TYPE_CHECKING:
+    from cato_lab.load_test import LoadRun
+    from cato_lab.scoring.scores import Score
+
+SUMMARY = "puts a workload on a live OpenAI-compatible server, in real time, and scores it"
+
+_EPILOG = (
+    "Examples: cato load --url http://localhost:8700 --rate 20 | the same with --arrivals gamma:5, "
+    "for bursts | --workload typing --developers 40 | --workload trace --trace azure.csv --rate 8. "
+    "A server that is not CATO: --headers none. Answers are as long as the workload says only "
+    "where the server obeys ignore_eos, as vLLM does."
+)
+VOID = " (VOID: the client was late itself)"
+_VOID_STATUS = 3
+_LATEST_P99_S = 0.005
+_EVERY_S = 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds its arguments."""
+    parser.epilog = _EPILOG
+    parser.description = (
+        "Requests leave at their own times, however slow the server is (open loop). The score is "
+        "that of `cato simulate`: goodput is the share of requests that met their target, over all "
+        "that were still wanted at their deadline. A client that was late itself (P99 above 5 ms) "
+        "measured itself: the run is void, and the exit status is 3."
+    )
+    server = parser.add_argument_group("server")
+    server.add_argument("--url", required=True, help="its root, as in http://localhost:8700")
+    server.add_argument("--model", default="", help="whom to ask; default: the first that it lists")
+    server.add_argument("--token", default="", help="its bearer token")
+    server.add_argument(
+        "--headers",
+        choices=["cato", "none", "priority"],
+        default="cato",
+        help="how a class is told: cato's headers, not at all, or vLLM's body field `priority`",
+    )
+    server.add_argument(
+        "--lengths",
+        choices=["exact", "announced"],
+        default="exact",
+        help="of answers: by max_tokens and ignore_eos, which a router can read, or by the last "
+        "words of the prompt, which `cato emulate` obeys, with max_tokens as an editor would ask",
+    )
+    add_workload_arguments(parser)
+    amount = parser.add_argument_group("amount")
+    amount.add_argument("--rate", type=float, default=None, help="mix, trace: requests per second")
+    amount.add_argument("--developers", type=int, default=20, metavar="N", help="typing")
+    amount.add_argument("--duration", type=float, default=60.0, metavar="S", help="of arrivals")
+    amount.add_argument("--warmup", type=float, default=0.0, metavar="S", help="not scored")
+    amount.add_argument("--drain", type=float, default=60.0, metavar="S", help="wait for the rest")
+    amount.add_argument("--seed", type=int, default=1)
+    amount.add_argument(
+        "--salt", default="", help="same text, same prefix cache; default: a new one each run"
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=Path, metavar="FILE", help="write the score as JSON")
+    output.add_argument("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
+    output.add_argument("--replicas", type=int, default=1, metavar="N", help="behind the server")
+    output.add_argument(
+        "--progress", action="store_true", help="say on stderr how far it is, even to a file"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs it; 3 where the client itself was late."""
+    import uvloop
+
+    from cato_backend.config import server_url
+    from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
+    from cato_lab.scoring.records import score_table
+
+    if not 0 <= arguments.warmup < arguments.duration:
+        raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
+    typing = arguments.workload == "typing"
+    load = float(arguments.developers) if typing else arguments.rate
+    workload = workload_of(arguments, arguments.duration, load)
+    style = HeaderStyle(arguments.headers)
+    lengths = Lengths(arguments.lengths)
+    url = server_url("--url", arguments.url)
+    server = Server(url, arguments.model, arguments.token, style, lengths)
+    options = LoadOptions(salt=arguments.salt, drain_s=arguments.drain)
+    shown = arguments.progress or sys.stderr.isatty()
+    progress = _Progress(arguments.duration) if shown else _silent
+    result = uvloop.run(run_load(workload, arguments.seed, server, options, progress))
+    if shown:
+        sys.stderr.write("\n")
+    score = _score(arguments, result)
+    late = result.lateness
+    print(score_table(score))
+    print(
+        f"client late by p50 {late.at(50) * 1e3:.2f} ms, p99 {late.at(99) * 1e3:.2f} ms, ", end=""
+    )
+    print(f"at most {result.latest_s * 1e3:.2f} ms{VOID if _is_void(result) else ''}")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(_record(arguments, result, score), indent=2) + "\n")
+    return _VOID_STATUS if _is_void(result) else 0
+
+
+def _score(arguments: argparse.Namespace, result: LoadRun) -> Score:
+    from cato_lab.scoring.scores import Capacity, score
+
+    capacity = None
+    if arguments.profile:
+        profile = profile_of(arguments.profile)
+        capacity = Capacity(arguments.replicas * arguments.duration, profile)
+    return score(result.outcomes, arguments.duration, capacity, arguments.warmup)
+
+
+def _is_void(result: LoadRun) -> bool:
+    return result.lateness.at(99) > _LATEST_P99_S
+
+
+def _record(arguments: argparse.Namespace, result: LoadRun, score: Score) -> dict[str, Any]:
+    from cato_lab.scoring.records import latencies_record, score_record
+
+    kept = {k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items()}
+    kept["token"] = "given" if kept["token"] else ""
+    lateness = {**latencies_record(result.lateness), "latest": result.latest_s}
+    return {
+        "arguments": kept,
+        "client_lateness_s": lateness,
+        "void": _is_void(result),
+        "score": score_record(score),
+    }
+
+
+def _silent(now: float, sent: int, in_flight: int) -> None:
+    """No progress was asked for."""
+
+
+class _Progress:
+    """A line on stderr that is written over, at most twice a second."""
+
+    def __init__(self, duration_s: float) -> None:
+        self._duration_s, self._next = duration_s, 0.0
+
+    def __call__(self, now: float, sent: int, in_flight: int) -> None:
+        if now >= self._next:
+            self._next = now + _EVERY_S
+            line = f"{now:6.1f} of {self._duration_s:.0f} s: {sent} sent, {in_flight} open"
+            sys.stderr.write(f"\r{line:<60}")
+            sys.stderr.flush()

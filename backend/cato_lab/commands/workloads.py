@@ -1,0 +1,221 @@
+"""The arguments that `cato simulate` and `cato load` have in common: which workload."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cato_backend.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cato_backend.profile_files.profile import Profile
+    from cato_backend.wire.headers import Task
+    from cato_lab.workloads import ArrivalProcess, Workload
+
+_ARRIVALS = "poisson, gamma:CV, mmpp, day or trace"
+_DEFAULT_RATE = 20.0
+
+
+def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds them, in a group of their own."""
+    group = parser.add_argument_group(
+        "workload",
+        "mix: completion, generation, summarization and translation at once, nobody cancels. "
+        "typing: developers at their keyboards, whose next key cancels. trace: a recorded one.",
+    )
+    group.add_argument("--workload", choices=["mix", "typing", "trace"], default="mix")
+    group.add_argument(
+        "--arrivals",
+        default="poisson",
+        metavar="PROCESS",
+        help=f"mix: when requests come: {_ARRIVALS}",
+    )
+    group.add_argument(
+        "--shares",
+        default="",
+        metavar="TASK=N,...",
+        help="mix: how often each task is asked, in any unit",
+    )
+    group.add_argument(
+        "--trace",
+        type=Path,
+        metavar="FILE",
+        help="Azure's CSV (TIMESTAMP,ContextTokens,GeneratedTokens) or Mooncake's .jsonl",
+    )
+    group.add_argument(
+        "--sessions", type=int, default=60, metavar="N", help="mix, trace: so many people"
+    )
+    group.add_argument(
+        "--debounce-ms", type=float, default=75, metavar="MS", help="typing: pause that asks"
+    )
+    group.add_argument("--breaks", action="store_true", help="typing: people come and go")
+    group.add_argument(
+        "--context",
+        choices=["rich", "lean"],
+        help="prompts of completions, 2,000 tokens or 250; default: lean in the mix, else rich",
+    )
+    group.add_argument(
+        "--whole-files",
+        action="store_true",
+        help="mix: summaries and translations of whole files too",
+    )
+    group.add_argument(
+        "--repeat",
+        type=float,
+        default=0.85,
+        metavar="SHARE",
+        help="completions that repeat the document of the last one, changed at its end",
+    )
+    group.add_argument(
+        "--suffix-share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of a repeated prompt, sent again behind the cursor; 0: suffix-first prompts",
+    )
+
+
+def workload_of(
+    arguments: argparse.Namespace, duration_s: float, load: float | None = None
+) -> Workload:
+    """The workload at this load: requests per second, or developers where they type.
+
+    Raises ConfigError naming the argument.
+    """
+    from cato_lab.workloads import (
+        DeveloperWorkload,
+        MixWorkload,
+        TraceWorkload,
+        load_trace,
+    )
+    from cato_lab.workloads.lengths import Context
+
+    _check(arguments, duration_s, load)
+    mixed = arguments.workload == "mix"
+    completions: dict[str, Any] = {
+        "context": Context(arguments.context or ("lean" if mixed else "rich")),
+        "repeat": arguments.repeat,
+        "suffix_share": arguments.suffix_share,
+    }
+    match arguments.workload:
+        case "typing":
+            return DeveloperWorkload(
+                developers=round(load or 1),
+                duration_s=duration_s,
+                debounce_s=arguments.debounce_ms / 1e3,
+                sessions=arguments.breaks,
+                **completions,
+            )
+        case "trace":
+            rows = load_trace(_trace(arguments))
+            return TraceWorkload(rows, load or _DEFAULT_RATE, duration_s, arguments.sessions)
+        case _:
+            return MixWorkload(
+                _process(arguments, load or _DEFAULT_RATE),
+                duration_s,
+                _shares(arguments.shares),
+                arguments.sessions,
+                whole_files=arguments.whole_files,
+                **completions,
+            )
+
+
+def _check(arguments: argparse.Namespace, duration_s: float, load: float | None) -> None:
+    checks = (
+        ("--duration", duration_s, duration_s > 0, "seconds above 0"),
+        ("--rates or --developers", load, load is None or load > 0, "a number above 0"),
+        ("--sessions", arguments.sessions, arguments.sessions >= 1, "at least 1"),
+        ("--debounce-ms", arguments.debounce_ms, arguments.debounce_ms >= 0, "at least 0"),
+        ("--repeat", arguments.repeat, 0 <= arguments.repeat <= 1, "a share from 0 to 1"),
+        (
+            "--suffix-share",
+            arguments.suffix_share,
+            0 <= arguments.suffix_share <= 1,
+            "a share from 0 to 1",
+        ),
+    )
+    for name, got, fits, expected in checks:
+        if not fits:
+            raise ConfigError.of(name, got, expected)
+
+
+def _process(arguments: argparse.Namespace, rate: float) -> ArrivalProcess:
+    from cato_lab.workloads import (
+        DayCurve,
+        Gamma,
+        Mmpp,
+        Poisson,
+        TraceTimes,
+        load_trace,
+    )
+
+    kind, _, value = arguments.arrivals.partition(":")
+    match kind, value:
+        case "poisson", "":
+            return Poisson(rate)
+        case "mmpp", "":
+            return Mmpp(rate)
+        case "day", "":
+            return DayCurve(rate)
+        case "trace", "":
+            rows = load_trace(_trace(arguments))
+            return TraceTimes(tuple(row.time for row in rows), rate)
+        case "gamma", _ if (cv := positive("--arrivals gamma", value)) <= 100:
+            return Gamma(rate, cv)
+        case _:
+            raise ConfigError.of("--arrivals", arguments.arrivals, f"one of {_ARRIVALS}")
+
+
+def _shares(text: str) -> dict[Task, float]:
+    from cato_backend.wire.headers import Task
+    from cato_lab.workloads.mix import DEFAULT_SHARES
+
+    if not text:
+        return dict(DEFAULT_SHARES)
+    shares: dict[Task, float] = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if name not in set(Task):
+            raise ConfigError.of("--shares", name, f"TASK=N with TASK one of {', '.join(Task)}")
+        shares[Task(name)] = positive(f"--shares {name}", value)
+    return shares
+
+
+def _trace(arguments: argparse.Namespace) -> Path:
+    if arguments.trace is None:
+        raise ConfigError("--trace: got nothing, expected the file to replay")
+    path: Path = arguments.trace
+    return path
+
+
+def positive(name: str, text: str) -> float:
+    """A number above 0. Raises ConfigError naming the argument."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ConfigError.of(name, text, "a number above 0")
+    return value
+
+
+def profile_of(text: str | None) -> Profile:
+    """The profile in a file, or of a `HARDWARE/MODEL`; the reference one where none is named.
+
+    Raises ConfigError.
+    """
+    from cato_backend.profile_files.files import find_profile, load_profile
+    from cato_lab.simulation.reference import REFERENCE
+
+    if text is None:
+        return REFERENCE
+    if Path(text).is_file():
+        return load_profile(Path(text))
+    hardware, _, model = text.partition("/")
+    found = find_profile(hardware, model) if model else None
+    if found is None:
+        raise ConfigError.of(
+            "--profile", text, "a profile's file, or HARDWARE/MODEL of a known one"
+        )
+    return found

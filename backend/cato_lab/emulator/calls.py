@@ -1,0 +1,219 @@
+"""From a request's body to a `Call`, refusing what vLLM refuses, in its words."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from cato_lab.emulator import errors
+from cato_lab.emulator.served import Served
+from cato_lab.emulator.tokenizer import Tokenizer
+
+_NO_TEMPLATE = (
+    "As of transformers v4.44, default chat template is no longer allowed, so you must provide a "
+    "chat template if the tokenizer does not define one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One generating request, as the engine sees it."""
+
+    id: str
+    chat: bool
+    model: str
+    prompts: tuple[list[int], ...]
+    max_tokens: int
+    n: int
+    stop: tuple[str, ...]
+    stop_token_ids: frozenset[int]
+    ignore_eos: bool
+    min_tokens: int
+    stream: bool
+    include_usage: bool
+    continuous_usage: bool
+    return_token_ids: bool
+    logprobs: int | None
+    echo: bool
+    priority: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """The length of all prompts together."""
+        return sum(len(prompt) for prompt in self.prompts)
+
+
+def parse_call(
+    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer, *, chat: bool, request_id: str
+) -> Call:
+    """The call of this body. Raises VllmError."""
+    if body.get("model", served.model) != served.model:
+        raise errors.unknown_model(body["model"], served.model)
+    prompts = _chat_prompt(body, served, tokenizer) if chat else _prompts(body, tokenizer)
+    if body.get("suffix") is not None:
+        message = "suffix is only supported for models with FIM completion rendering"
+        raise errors.VllmError(message, param="suffix")
+    priority = _integer(body, "priority", 0) or 0
+    if priority and not served.priority_scheduling:
+        message = f"Got priority {priority} but Priority scheduling is not enabled."
+        raise errors.VllmError(message, param=None)
+    stream = bool(body.get("stream"))
+    options = _options(body)
+    if options and not stream:
+        message = "Stream options can only be defined when `stream=True`."
+        raise errors.VllmError(f"{message} (parameter=stream_options)", param="stream_options")
+    include_usage = bool(options.get("include_usage"))
+    return Call(
+        id=f"{'chatcmpl' if chat else 'cmpl'}-{request_id or uuid.uuid4().hex}",
+        chat=chat,
+        model=served.model,
+        prompts=prompts,
+        max_tokens=_max_tokens(body, prompts, served, chat=chat),
+        n=_integer(body, "n", 1, least=1) or 1,
+        stop=_stop(body.get("stop")),
+        stop_token_ids=_stop_token_ids(body),
+        ignore_eos=bool(body.get("ignore_eos")),
+        min_tokens=_integer(body, "min_tokens", 0) or 0,
+        stream=stream,
+        include_usage=include_usage,
+        continuous_usage=include_usage and bool(options.get("continuous_usage_stats")),
+        return_token_ids=bool(body.get("return_token_ids")),
+        logprobs=_logprobs(body, chat=chat),
+        echo=bool(body.get("echo")),
+        priority=priority,
+    )
+
+
+def chat_text(body: Mapping[str, Any], served: Served) -> str:
+    """The messages under ChatML behind the tools, open for the assistant. Raises VllmError."""
+    if not served.chat_template:
+        raise errors.VllmError(_NO_TEMPLATE, param=None)
+    match body.get("messages"):
+        case [*messages]:
+            turns = "".join(_turn(message) for message in messages)
+            return f"{_tools(body)}{turns}<|im_start|>assistant\n"
+        case missing:
+            raise errors.malformed("messages", "Field required", missing)
+
+
+def _tools(body: Mapping[str, Any]) -> str:
+    tools = body.get("tools")
+    return f"<|im_start|>system\n{json.dumps(tools)}<|im_end|>\n" if tools else ""
+
+
+def _turn(message: Any) -> str:
+    match message:
+        case {"role": str(role), "content": str(content)}:
+            text = content
+        case {"role": str(role), "content": [*parts]} if all(map(_is_text, parts)):
+            text = "\n".join(part["text"] for part in parts)
+        case {"role": "assistant" as role, "tool_calls": [*calls]}:
+            text = json.dumps(calls)
+        case _:
+            raise errors.malformed("messages", "Input should be a valid message", message)
+    return f"<|im_start|>{role}\n{text}<|im_end|>\n"
+
+
+def _is_text(part: Any) -> bool:
+    match part:
+        case {"type": "text", "text": str()}:
+            return True
+        case _:
+            return False
+
+
+def _chat_prompt(
+    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer
+) -> tuple[list[int], ...]:
+    return (tokenizer.encode(chat_text(body, served)),)
+
+
+def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], ...]:
+    prompt = body.get("prompt")
+    if prompt is None or prompt == "":
+        message = "Either prompt or prompt_embeds must be provided and non-empty."
+        raise errors.VllmError(f"{message} (parameter=prompt)", param="prompt")
+    match prompt:
+        case str():
+            return (tokenizer.encode(prompt),)
+        case [int(), *_]:
+            return (list(prompt),)
+        case [str(), *_]:
+            return tuple(tokenizer.encode(text) for text in prompt)
+        case [[int(), *_], *_]:
+            return tuple(list(ids) for ids in prompt)
+        case _:
+            raise errors.malformed("prompt", "Input should be a valid string", prompt)
+
+
+def _max_tokens(
+    body: Mapping[str, Any], prompts: tuple[list[int], ...], served: Served, *, chat: bool
+) -> int:
+    asked = _integer(body, "max_tokens", None if chat else 16)
+    if chat:
+        asked = _integer(body, "max_completion_tokens", asked)
+    longest = max(len(prompt) for prompt in prompts)
+    if longest >= served.max_model_len:
+        raise errors.too_long(longest, served.max_model_len)
+    if asked is not None and asked > served.max_model_len:
+        message = f"max_tokens={asked} cannot be greater than max_model_len={served.max_model_len}."
+        raise errors.invalid(f"{message} Please request fewer output tokens.", "max_tokens", asked)
+    room = served.max_model_len - longest
+    allowed = room if asked is None else min(asked, room)
+    if allowed < 1:
+        message = f"max_tokens must be at least 1, got {allowed}."
+        raise errors.invalid(message, "max_tokens", allowed)
+    return allowed
+
+
+def _integer(
+    body: Mapping[str, Any], field: str, default: int | None, least: int | None = None
+) -> int | None:
+    value = body.get(field)
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise errors.malformed(field, "Input should be a valid integer", value)
+    if least is not None and value < least:
+        raise errors.invalid(f"{field} must be at least {least}, got {value}.", field, value)
+    return value
+
+
+def _options(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    options = body.get("stream_options")
+    if options is None:
+        return {}
+    if not isinstance(options, dict):
+        raise errors.malformed("stream_options", "Input should be a valid dictionary", options)
+    return cast("dict[str, Any]", options)
+
+
+def _stop_token_ids(body: Mapping[str, Any]) -> frozenset[int]:
+    match body.get("stop_token_ids"):
+        case None:
+            return frozenset()
+        case [*ids] if all(isinstance(each, int) for each in ids):
+            return frozenset(ids)
+        case value:
+            raise errors.malformed("stop_token_ids", "Input should be a valid list", value)
+
+
+def _stop(value: Any) -> tuple[str, ...]:
+    match value:
+        case None:
+            return ()
+        case str():
+            return (value,)
+        case [*strings] if all(isinstance(each, str) for each in strings):
+            return tuple(strings)
+        case _:
+            raise errors.malformed("stop", "Input should be a valid string", value)
+
+
+def _logprobs(body: Mapping[str, Any], *, chat: bool) -> int | None:
+    if not chat:
+        return _integer(body, "logprobs", None, least=0)
+    return _integer(body, "top_logprobs", 0) if body.get("logprobs") else None

@@ -1,0 +1,62 @@
+"""What an emulated model says: a function of the prompt alone, whatever came before.
+
+So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
+this replica or on any other: a stream can be resumed elsewhere, unseen.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple, TypeAlias
+
+from cato_lab.emulator.length_marker import marked_length
+from cato_lab.emulator.tokenizer import Tokenizer
+
+
+class Said(NamedTuple):
+    """One token of an answer."""
+
+    token: int
+    logprob: float = 0.0
+    """Of its probability: how sure the model was of it."""
+
+
+TextSource: TypeAlias = Callable[[list[int]], Iterator[Said]]
+"""From a prompt's token ids to the answer, ending with EOS where the text has an end."""
+
+_WORDS = (
+    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
+    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
+)  # fmt: skip
+
+
+def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]:
+    """Tokens that look like code and never end."""
+    tokens = [tokenizer.encode(word)[0] for word in _WORDS]
+    spelled = [tokenizer.decode([token]).encode() for token in tokens]
+    state = zlib.crc32(text.encode(), seed)
+    while True:
+        choice = state % len(tokens)
+        state = zlib.crc32(spelled[choice], state)
+        yield tokens[choice]
+
+
+class PseudoCode:
+    """A text source without end: every answer is as long as `max_tokens` or the stops allow, or as
+    its prompt announces (`cato load --lengths announced`)."""
+
+    def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
+        self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
+
+    def __call__(self, prompt: list[int]) -> Iterator[Said]:
+        text = self._tokenizer.decode(prompt)
+        endless = map(Said, pseudo_code(text, self._tokenizer, self._seed))
+        found = marked_length(text)
+        if found is None:
+            return endless
+        tokens, begin = found
+        said = len(prompt) - len(self._tokenizer.encode(text[:begin]))
+        left = tokens - said
+        return islice(endless, max(0, left - 1))  # The last token is the end itself.

@@ -1,0 +1,1 @@
+"""The scheduling core over engine models, in virtual time."""

@@ -1,0 +1,188 @@
+"""Many runs: every policy at every load with every seed, on all cores."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import nan
+from multiprocessing import get_context
+from time import perf_counter
+
+from cato_backend.scheduling import Setup, make_policy
+from cato_backend.wire.headers import Task
+from cato_lab.scoring.scores import Capacity, ClassScore, Score, score
+from cato_lab.scoring.statistics import Interval, interval
+from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.simulator import Simulator
+from cato_lab.workloads.arrival import Workload
+from cato_lab.workloads.oracle import OracleWorkload, Told
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A policy as a study runs it."""
+
+    policy: str
+    without: tuple[str, ...] = ()
+    """Mechanisms of `cato` that are switched off."""
+    oracle: bool = False
+    """Told beforehand what nobody can know: the reference bound."""
+    split: tuple[int, ...] = ()
+    """Replicas of each task, where each task has its own."""
+
+    @property
+    def name(self) -> str:
+        """For tables and plots."""
+        name = self.policy
+        if self.split:
+            name += " " + "/".join(map(str, self.split))
+        if self.without:
+            name += " without " + ", ".join(self.without)
+        return f"{name}, oracle" if self.oracle else name
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run to be made. `load`: requests per second, or developers."""
+
+    contender: Contender
+    load: float
+    seed: int
+    workload: Workload
+    fleet: Fleet
+    warmup_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """What a run came to."""
+
+    policy: str
+    """The contender's name."""
+    load: float
+    seed: int
+    score: Score
+    events: int
+    wall_s: float
+
+
+def run_cell(cell: Cell) -> CellResult:
+    """Makes one run."""
+    began = perf_counter()
+    contender, workload = cell.contender, cell.workload
+    truth = None
+    if contender.oracle:
+        workload = OracleWorkload(workload)
+        truth = Told.of(workload, cell.seed)
+    setup = Setup(cell.seed, contender.without, truth, contender.split)
+    policy = make_policy(contender.policy, setup)
+    with _without_collector():
+        run = Simulator(policy, cell.fleet).run(workload, cell.seed)
+    duration_s = workload.duration_s
+    capacity = Capacity(cell.fleet.replicas * duration_s, cell.fleet.profile, run.busy_s)
+    return CellResult(
+        policy=contender.name,
+        load=cell.load,
+        seed=cell.seed,
+        score=score(run.outcomes, duration_s, capacity, cell.warmup_s),
+        events=run.events,
+        wall_s=perf_counter() - began,
+    )
+
+
+@contextmanager
+def _without_collector() -> Generator[None]:
+    """A run keeps millions of outcomes, makes no cycles, and would be searched for them again and
+    again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def run_cells(
+    cells: Sequence[Cell], jobs: int, progress: Callable[[int, int], None]
+) -> list[CellResult]:
+    """Makes all runs, `jobs` at a time, and returns them in the order of `cells`.
+
+    `progress`: how many are done, of how many.
+    """
+    if jobs == 1 or len(cells) == 1:
+        results: list[CellResult] = []
+        for cell in cells:
+            results.append(run_cell(cell))
+            progress(len(results), len(cells))
+        return results
+    # Not by fork: numpy's threads would not survive it.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(run_cell, cell) for cell in cells]
+        for done in _completions(futures):
+            progress(done, len(cells))
+        return [future.result() for future in futures]
+
+
+def _completions(futures: Sequence[Future[CellResult]]) -> Iterator[int]:
+    pending, done = set(futures), 0
+    while pending:
+        finished, pending = wait(pending, return_when="FIRST_COMPLETED")
+        done += len(finished)
+        yield done
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One policy at one load, over all seeds."""
+
+    policy: str
+    load: float
+    results: tuple[CellResult, ...]
+
+    def over(self, value: Callable[[Score], float]) -> Interval:
+        """Mean and confidence interval of a value of each run."""
+        return interval([value(result.score) for result in self.results])
+
+    def of_class(self, task: Task, value: Callable[[ClassScore], float]) -> Interval:
+        """The same of one class; NaN where it does not occur."""
+        found = (result.score.classes.get(task) for result in self.results)
+        return interval([nan if score is None else value(score) for score in found])
+
+
+def points(results: Sequence[CellResult]) -> list[Point]:
+    """Results of one policy and load together, in the order of their first ones."""
+    grouped: dict[tuple[str, float], list[CellResult]] = {}
+    for result in results:
+        grouped.setdefault((result.policy, result.load), []).append(result)
+    return [Point(*key, tuple(found)) for key, found in grouped.items()]
+
+
+def difference(ours: Point, theirs: Point, value: Callable[[Score], float]) -> Interval:
+    """Ours less theirs, seed by seed: both had the same requests, so what the seeds have in common
+    cancels out, and the interval is far narrower than those of the two means."""
+    of_theirs = {result.seed: value(result.score) for result in theirs.results}
+    pairs = [(value(result.score), of_theirs.get(result.seed)) for result in ours.results]
+    return interval([mine - other for mine, other in pairs if other is not None])
+
+
+def knee(of_policy: Sequence[Point], goodput: float = 0.95) -> float:
+    """The highest load with this goodput, interpolated between the loads tried.
+
+    NaN where not even the lowest load has it; the highest load where all have it.
+    """
+    ascending = sorted(of_policy, key=lambda point: point.load)
+    reached = nan
+    before: tuple[float, float] | None = None
+    for point in ascending:
+        mean = point.over(lambda score: score.overall.goodput).mean
+        if mean < goodput:
+            if before is None:
+                return nan
+            load, share = before
+            return load + (point.load - load) * (share - goodput) / (share - mean)
+        before, reached = (point.load, mean), point.load
+    return reached
