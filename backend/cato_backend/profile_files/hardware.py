@@ -46,7 +46,11 @@ def gpu_kind(hardware: str) -> GpuKind:
 
 
 def gpu_hardware(product: str) -> str:
-    """The name for a GPU that NVML calls `product`: from the table, else made from the product."""
+    """Returns the name of the profiles for a GPU that NVML calls `product`.
+
+    The table names whole cards. Any other product (a PCIe or laptop variant, a MIG slice) gets a
+    name of its own, because it is not as fast as its namesake.
+    """
     for kind in gpu_kinds():
         if re.search(kind.nvml, product):
             return kind.name

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
 
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.replicas.engine_metrics import CACHE_CONFIG, read_cache_config
 from cato_backend.replicas.replica import Replica
 
-_CACHE = "vllm:cache_config_info"
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -71,19 +71,20 @@ async def _get(session: aiohttp.ClientSession, replica: Replica, path: str) -> s
         raise EngineError(f"{url} cannot be read: {error!r}") from error
 
 
-def _cache_config(replica: Replica, metrics: str) -> dict[str, str]:
+def _cache_config(replica: Replica, page: str) -> Mapping[str, str]:
     try:
-        samples = [s for family in text_string_to_metric_families(metrics) for s in family.samples]
+        found = read_cache_config(page)
     except ValueError as error:
         raise EngineError(f"{replica.url}/metrics cannot be read: {error}") from error
-    for sample in samples:
-        if sample.name == _CACHE:
-            return dict(sample.labels)
-    raise EngineError(f"{replica.url}/metrics has no {_CACHE}: is it vLLM?")
+    if found is None:
+        raise EngineError(f"{replica.url}/metrics has no {CACHE_CONFIG}: is it vLLM?")
+    return found
 
 
-def _number(replica: Replica, labels: dict[str, str], name: str) -> int:
+def _number(replica: Replica, labels: Mapping[str, str], name: str) -> int:
     value = labels.get(name, "")
     if not value.isdigit() or int(value) < 1:
-        raise EngineError(f"{replica.url}/metrics: {_CACHE}: {name} is {value!r}, not a number")
+        raise EngineError(
+            f"{replica.url}/metrics: {CACHE_CONFIG}: {name} is {value!r}, not a number"
+        )
     return int(value)

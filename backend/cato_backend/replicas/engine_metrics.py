@@ -1,15 +1,20 @@
-"""What an engine's `/metrics` says of its load, and what in it cannot be."""
+"""Reads an engine's `/metrics`: its load, with what is wrong in it, and the size of its KV cache."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from prometheus_client.parser import text_string_to_metric_families
 
 RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 KV_USAGE = "vllm:kv_cache_usage_perc"
 """A share, 0 to 1, in spite of its name."""
+CACHE_CONFIG = "vllm:cache_config_info"
+"""Its labels are the settings of the KV cache."""
 _NAMES = (RUNNING, WAITING, KV_USAGE)
 _SAMPLE = re.compile(
     rb"^(" + b"|".join(re.escape(name.encode()) for name in _NAMES) + rb")(?:\{.*\})?[ \t]+(\S*)",
@@ -69,6 +74,18 @@ def read_load(page: bytes) -> EngineLoad:
         kv_usage=None if isinstance(mean, Problem) else mean,
         problems=tuple((name, value) for name, value in read.items() if isinstance(value, Problem)),
     )
+
+
+def read_cache_config(page: str) -> Mapping[str, str] | None:
+    """Returns the settings of the KV cache; None where the page has none.
+
+    Raises ValueError where the page is not in Prometheus' text format.
+    """
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == CACHE_CONFIG:
+                return dict(sample.labels)
+    return None
 
 
 def _values(samples: list[bytes]) -> list[float] | Problem:

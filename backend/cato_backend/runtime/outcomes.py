@@ -8,7 +8,6 @@ from cato_backend.requests import USABLE_S
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.history import History, Past
 from cato_backend.scheduling import Dispatch
-from cato_backend.scheduling.policies.cato import RELEGATED_PRIORITY
 from cato_backend.wire.headers import CancelReason, Task
 
 _AIMS = {Task.COMPLETION: "usable"}
@@ -33,7 +32,7 @@ class Scorekeeper:
         request = flight.call.request
         if flight.begun:
             self._metrics.resumed.labels(request.task).inc()
-        if dispatch.priority >= RELEGATED_PRIORITY and dispatch.attempt == 1 and not request.warm:
+        if dispatch.relegated and dispatch.attempt == 1 and not request.warm:
             self._metrics.relegated.labels(request.task).inc()
 
     def finished(self, flight: Flight, now: float) -> None:

@@ -20,11 +20,12 @@ from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import check_model, choose_model, hub_has
 from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import ConfigError
+from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalSpec
 from cato_backend.runtime.engine_limits import limits_of
 from cato_backend.runtime.fleet import Expected
-from cato_backend.runtime.profiles import CPU, hardware_of, local_profile, with_limits
+from cato_backend.runtime.profiles import CPU, local_profile, with_limits
 from cato_backend.wire.paths import state_dir
 
 Place = tuple[EngineSpec | EmulationSpec, str]
@@ -84,7 +85,7 @@ def _on_gpus(gpus: tuple[Gpu, ...]) -> Iterator[Place]:
         engine = EngineSpec(
             EngineKind.GPU, python, gpu=gpu.index, gpu_memory_utilization=gpu.utilization
         )
-        yield engine, hardware_of(gpu.name)
+        yield engine, gpu_hardware(gpu.name)
 
 
 def _on_cores(count: int) -> Iterator[Place]:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from cato_backend.config import EMBEDDED, Config, ModelConfig, ReplicaConfig
-from cato_backend.profile_files.files import (
-    profile_for,
-    read_profile_file,
-    shipped_folder,
-    user_folder,
-)
+from cato_backend.profile_files.files import profile_for, read_profile_file
 from cato_backend.profile_files.profile import EngineLimits, Profile
 
 CPU = "cpu-local"
 """The hardware of engines without a GPU; profiles of any CPU do for it."""
 _EMBEDDED_NAME = "cato-embedded"
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 def local_profile(config: Config, model: ModelConfig, hardware: str) -> Profile | None:
@@ -38,15 +31,6 @@ def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
 def with_limits(profile: Profile | None, limits: EngineLimits) -> Profile | None:
     """The profile of an engine that was started with these, whatever it was measured with."""
     return None if profile is None else replace(profile, limits=limits)
-
-
-def hardware_of(gpu_name: str) -> str:
-    """The folder of profiles for a GPU as NVML calls it (`NVIDIA A100-SXM4-80GB`): the one most of
-    whose words stand in the name, if all of them do; else the name's own words."""
-    words = _WORD.findall(gpu_name.lower())
-    known = {path.name for folder in (user_folder(), shipped_folder()) for path in folder.glob("*")}
-    fitting = [name for name in known if set(_WORD.findall(name)) <= set(words)]
-    return max(fitting, key=lambda name: (len(name), name), default="-".join(words))
 
 
 def _read(file: str, model: str | None) -> Profile:

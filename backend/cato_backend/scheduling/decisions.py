@@ -28,6 +28,8 @@ class Dispatch(NamedTuple):
     attempt: int
     priority: int = 0
     """For the engine's own waiting queue: lower first, in milliseconds where it means a time."""
+    relegated: bool = False
+    """Whether the request goes behind all that can still meet their targets, as it cannot."""
 
 
 class Abort(NamedTuple):

@@ -96,7 +96,8 @@ class Matching:
         self, waiting: Waiting, place: Place, out: list[Decision], *, trial: bool = False
     ) -> None:
         attempt = self._live.open(waiting, place, trial=trial)
-        out.append(Dispatch(attempt.request.id, place.replica_id, attempt.number, place.priority))
+        request_id, (replica_id, priority, relegated) = attempt.request.id, place
+        out.append(Dispatch(request_id, replica_id, attempt.number, priority, relegated))
 
     # -- another attempt -----------------------------------------------------------------------
 

@@ -45,7 +45,8 @@ class QoServe(Policy):
             return Hold(rest=True)
         least = min(open_, key=lambda r: (r.outstanding_tokens, r.replica_id))
         if request.id in self._relegated:
-            return Place(least.replica_id, round(1000 * (rank + _RELEGATED)))
+            priority = round(1000 * (rank + _RELEGATED))
+            return Place(least.replica_id, priority, relegated=True)
         if fleet.now + promised_s(request, least) > request.deadline:
             self._relegated.add(request.id)
             return Hold(key=(rank + _RELEGATED,), until=fleet.now + _MOMENT_S)

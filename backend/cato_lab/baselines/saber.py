@@ -53,7 +53,7 @@ class SaberAdmission(Policy):
                 return Place(replica.replica_id)
         least = by_load[0]
         if least.running < _IDLE_SHARE * least.max_running:
-            return Place(least.replica_id, _BEST_EFFORT)
+            return Place(least.replica_id, _BEST_EFFORT, relegated=True)
         return Hold(rest=not any(self._all_keep(replica, fleet.now) for replica in by_load))
 
     def _all_keep(self, replica: ReplicaView, now: float) -> bool:

@@ -8,10 +8,6 @@ from cato_backend.scheduling import Dispatch
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.workloads.arrival import Arrival
 
-_RELEGATED = 1_000_000_000
-"""Engine priorities from here on belong to work that can no longer meet its target (DESIGN 5.3:
-"a large constant on top")."""
-
 
 @dataclass(slots=True)
 class Waiting:
@@ -40,7 +36,7 @@ class Waiting:
         self.dispatched = now
         self.resumed = self.told
         self.cached_tokens = None
-        self.relegated |= decision.priority >= _RELEGATED
+        self.relegated |= decision.relegated
 
 
 def job_id(request_id: str, attempt: int) -> str:

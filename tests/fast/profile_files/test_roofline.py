@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.hardware import gpu_hardware, gpu_kind
+from cato_backend.profile_files.hardware import gpu_kind
 from cato_backend.profile_files.roofline import from_config
 from cato_backend.profile_files.shape import read_shape
 
@@ -112,24 +112,6 @@ def test_a_model_that_does_not_fit_and_an_unknown_gpu_are_refused(tmp_path: Path
         from_config(folder, "t4", "big", "2026-11-22")
     with pytest.raises(ConfigError, match=r"hardware: got 'abacus', expected one of t4, l4"):
         from_config(folder, "abacus", "big", "2026-11-22")
-
-
-@pytest.mark.parametrize(
-    ("product", "name"),
-    [
-        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
-        ("NVIDIA A100 80GB PCIe", "a100-80gb"),
-        ("Tesla T4", "t4"),
-        ("NVIDIA L40S", "l40s"),
-        ("NVIDIA L4", "l4"),
-        ("NVIDIA GeForce RTX 4090", "rtx-4090"),
-        ("NVIDIA H100 80GB HBM3", "h100"),
-        ("NVIDIA A10G", "a10g"),
-        ("NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada-generation"),
-    ],
-)
-def test_products_have_the_names_of_the_folders(product: str, name: str) -> None:
-    assert gpu_hardware(product) == name
 
 
 def test_every_gpu_of_the_table_has_sensible_figures() -> None:

@@ -10,8 +10,9 @@ from cato_backend.config import Config, parse_config
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import path_in, save_profile, user_folder
+from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.runtime.profiles import hardware_of, local_profile, static_profile, with_limits
+from cato_backend.runtime.profiles import local_profile, static_profile, with_limits
 from tests.fast.profile_files.test_files import GOOD
 
 MODEL = {"name": "coder", "path": "Qwen/Qwen2.5-Coder-7B-Instruct"}
@@ -32,7 +33,7 @@ def config(**values: object) -> Config:
 
 def test_a_local_replica_s_is_found_by_hardware_and_model() -> None:
     one = config(models=[MODEL])
-    found = local_profile(one, one.models[0], hardware_of("NVIDIA A100-SXM4-80GB"))
+    found = local_profile(one, one.models[0], gpu_hardware("NVIDIA A100-SXM4-80GB"))
     assert found is not None
     assert found.start_s == 85.0
     assert local_profile(one, one.models[0], "an-unknown-card") is None
@@ -64,14 +65,3 @@ def test_an_engine_s_own_slots_go_into_its_profile(known: Path) -> None:
     assert profile is not None
     assert profile.limits == limits
     assert with_limits(None, limits) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "folder"),
-    [
-        ("NVIDIA A100-SXM4-80GB", "a100-80gb"),
-        ("Quadro P400", "quadro-p400"),
-    ],
-)
-def test_a_gpu_s_folder(name: str, folder: str) -> None:
-    assert hardware_of(name) == folder

@@ -12,10 +12,12 @@ from cato_backend.scheduling.view import FleetView
 
 
 class Place(NamedTuple):
-    """Send it there now. `priority` is for the engine's own queue: lower first."""
+    """Send it there now. `priority` is for the engine's own queue: lower first. `relegated`: the
+    request goes behind all that can still meet their targets."""
 
     replica_id: str
     priority: int = 0
+    relegated: bool = False
 
 
 class Hold(NamedTuple):

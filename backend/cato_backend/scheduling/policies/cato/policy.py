@@ -195,7 +195,7 @@ class Cato(Policy):
             return self._keep(standing, roster)
         priority = self._order.priority(request, book.pace(now), relegated=relegated)
         self._gone(request)
-        return Place(book.view.replica_id, priority)
+        return Place(book.view.replica_id, priority, relegated)
 
     def _keep(self, standing: Standing, roster: Roster) -> Hold:
         self._kept += 1
