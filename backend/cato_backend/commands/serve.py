@@ -15,24 +15,24 @@ from typing import Any
 
 import uvloop
 
-from cato_backend.clock import monotonic
-from cato_backend.commands.election import elected
-from cato_backend.commands.greeting import greeting
-from cato_backend.commands.signals import Signals
-from cato_backend.config import EMBEDDED, Config, describe_config, load_config
-from cato_backend.errors import ConfigError
-from cato_backend.gateway.auth import is_loopback
-from cato_backend.gateway.backend import (
+from cato_backend.app.backend import (
     Backend,
     announced,
     failed_for_good,
     idle,
     running_backend,
 )
+from cato_backend.app.election import elected
+from cato_backend.app.greeting import greeting
+from cato_backend.app.signals import Signals
+from cato_backend.clock import monotonic
+from cato_backend.config import EMBEDDED, Config, describe_config, load_config
+from cato_backend.errors import ConfigError
+from cato_backend.fleet.launch import check_families
+from cato_backend.fleet.places import Planned, choose_path, plan_local
+from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
 from cato_backend.provisioning import rule_names
-from cato_backend.runtime.launch import check_families
-from cato_backend.runtime.places import Planned, choose_path, plan_local
 from cato_backend.scheduling import policy_names
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"

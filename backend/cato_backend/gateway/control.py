@@ -10,15 +10,15 @@ from aiohttp import web
 
 from cato_backend import __version__
 from cato_backend.errors import NotFound
+from cato_backend.fleet.learned_profiles import profile_file, summary
+from cato_backend.fleet.standing import ReplicaState, Standing
+from cato_backend.fleet.step_advice import step_limits
 from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
 from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.facts import ModelFacts
-from cato_backend.runtime.learned_profiles import profile_file, summary
 from cato_backend.runtime.render import max_prompt_tokens
-from cato_backend.runtime.standing import ReplicaState, Standing
-from cato_backend.runtime.step_advice import step_limits
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 

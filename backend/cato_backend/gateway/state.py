@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cato_backend.config import Config
+from cato_backend.fleet.standing import Standing
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.continuations import Continuations
 from cato_backend.gateway.credentials import Credentials
@@ -16,7 +17,6 @@ from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import orjson
 
+from cato_backend.http1.connections import BadReply
+from cato_backend.http1.upstreams import CannotConnect, Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint, Leg
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.in_band_errors import ErrorInAnswer
@@ -15,7 +16,6 @@ from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
-from cato_backend.runtime.upstreams import CannotConnect, Upstreams
 from cato_backend.wire import sse
 
 _MOST_OVERFLOWS = 4

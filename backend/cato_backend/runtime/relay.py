@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from cato_backend.http1.connections import BadReply, Silence
+from cato_backend.http1.upstreams import Reply
 from cato_backend.runtime.answer import Answer, Relayed
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.connections import BadReply, Silence
 from cato_backend.runtime.flight import Flight
-from cato_backend.runtime.upstreams import Reply
 from cato_backend.runtime.whole_answers import whole_answer
 from cato_backend.wire import sse
 

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_backend.app.backend import running_backend
 from cato_backend.config import parse_config
-from cato_backend.gateway.backend import running_backend
 from cato_backend.gateway.listening import listen
 from tests.contract.gateway.site import COMPLETIONS
 from tests.fakes.vllm import FakeVllm

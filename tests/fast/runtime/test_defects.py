@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from cato_backend.http1.upstreams import Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import Call, Kind, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.upstreams import Upstreams
 from cato_backend.scheduling import Limits, ReplicaUp, Scheduler
 from cato_backend.scheduling.policies.base import Hold, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting

@@ -6,11 +6,11 @@ from typing import cast
 
 import pytest
 
+from cato_backend.http1.connections import Take
+from cato_backend.http1.upstreams import Reply
 from cato_backend.runtime.answer import Relayed
-from cato_backend.runtime.connections import Take
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.relay import relay_stream
-from cato_backend.runtime.upstreams import Reply
 from tests.fast.runtime.test_bodies import PROMPT, call
 
 TOKEN = b'data: {"choices": [{"index": 0, "text": "a"}]}\n\n'

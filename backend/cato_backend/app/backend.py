@@ -16,6 +16,14 @@ from cato_backend import __version__
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
+from cato_backend.fleet.calibrator import Calibrator
+from cato_backend.fleet.ejections import Ejections
+from cato_backend.fleet.fleet import Fleet
+from cato_backend.fleet.launch import local_launchers, watch_static
+from cato_backend.fleet.places import Planned
+from cato_backend.fleet.scaler import make_scaler
+from cato_backend.fleet.scrape import Scraper
+from cato_backend.fleet.synthetic_trials import SyntheticTrials
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.descriptors import Descriptors, raise_limit
 from cato_backend.gateway.drain import Drain
@@ -25,22 +33,14 @@ from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.gateway.server import serving
 from cato_backend.gateway.state import Gateway
+from cato_backend.http1.upstreams import Timeouts, Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, Patience
-from cato_backend.runtime.calibrator import Calibrator
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.ejections import Ejections
 from cato_backend.runtime.event_log import EventLog
-from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.launch import local_launchers, watch_static
 from cato_backend.runtime.law_keeper import LawKeeper
-from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.scaler import make_scaler
-from cato_backend.runtime.scrape import Scraper
-from cato_backend.runtime.synthetic_trials import SyntheticTrials
-from cato_backend.runtime.upstreams import Timeouts, Upstreams
 from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from cato_backend.fleet.probe_text import ProbeTexts
 from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
@@ -15,7 +16,6 @@ from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.members import LAST_PRIORITY
-from cato_backend.runtime.probe_text import ProbeTexts
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent
 from cato_backend.wire.headers import Task

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from cato_backend.http1.connections import BadReply
+from cato_backend.http1.upstreams import Upstreams
 from cato_backend.runtime.calls import Kind
-from cato_backend.runtime.connections import BadReply
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.upstreams import Upstreams
 from cato_backend.scheduling import Decision, Event, ReplicaDown, SyntheticTrial
 
 _FIRST = -(2**31)

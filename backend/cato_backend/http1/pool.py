@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from cato_backend.runtime.connections import Connection
+from cato_backend.http1.connections import Connection
 
 _HEADER_FACTOR = 4.0
 _HEADER_SAMPLES = 32

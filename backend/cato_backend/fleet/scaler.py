@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from cato_backend.config import Config
 from cato_backend.errors import ConfigError
+from cato_backend.fleet.fleet import Fleet
+from cato_backend.fleet.learned_profiles import kept_profile, usual_profile
+from cato_backend.fleet.places import Planned
 from cato_backend.metrics import Metrics
 from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, make_rule
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
-from cato_backend.runtime.fleet import Fleet
-from cato_backend.runtime.learned_profiles import kept_profile, usual_profile
-from cato_backend.runtime.places import Planned
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ReplicaLoad
 

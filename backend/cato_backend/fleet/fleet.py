@@ -12,6 +12,8 @@ import aiohttp
 
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
+from cato_backend.fleet.learning import Learned, learn
+from cato_backend.fleet.standing import ReplicaState, Standing, Standings
 from cato_backend.profile_files.names import model_key
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.replicas.backoff import Backoff
@@ -19,9 +21,7 @@ from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import Target, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_backend.runtime.facts import ModelFacts
-from cato_backend.runtime.learning import Learned, learn
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.standing import ReplicaState, Standing, Standings
 from cato_backend.tasks.detection import AUTO
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from cato_backend.errors import EngineError
+from cato_backend.fleet.scaler import Scaler
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
@@ -21,7 +22,6 @@ from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.scaler import Scaler
 from cato_backend.scheduling import (
     Dispatch,
     Finished,

@@ -9,13 +9,13 @@ import aiohttp
 
 from cato_backend.config import Config, ReplicaConfig
 from cato_backend.errors import ConfigError
+from cato_backend.fleet.engine_limits import told_limits
+from cato_backend.fleet.fleet import Expected, Fleet
+from cato_backend.fleet.places import Planned
+from cato_backend.fleet.profiles import static_profile
 from cato_backend.replicas.local import LocalLauncher
 from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.watch import Target
-from cato_backend.runtime.engine_limits import told_limits
-from cato_backend.runtime.fleet import Expected, Fleet
-from cato_backend.runtime.places import Planned
-from cato_backend.runtime.profiles import static_profile
 from cato_backend.tasks.detection import family_names
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from cato_backend.config import TargetsConfig
+from cato_backend.fleet.learned_profiles import ENOUGH_WINDOWS
 from cato_backend.prediction.step_limits import choose_step_limits
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.runtime.learned_profiles import ENOUGH_WINDOWS
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 

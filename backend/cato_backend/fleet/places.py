@@ -20,12 +20,12 @@ from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import check_model, choose_model, hub_has
 from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import ConfigError
+from cato_backend.fleet.engine_limits import limits_of
+from cato_backend.fleet.fleet import Expected
+from cato_backend.fleet.profiles import CPU, local_profile, with_limits
 from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalSpec
-from cato_backend.runtime.engine_limits import limits_of
-from cato_backend.runtime.fleet import Expected
-from cato_backend.runtime.profiles import CPU, local_profile, with_limits
 from cato_backend.wire.paths import state_dir
 
 Place = tuple[EngineSpec | EmulationSpec, str]

@@ -7,9 +7,9 @@ from itertools import count
 
 import pytest
 
-from cato_backend.runtime.connections import BadReply, Connection
-from cato_backend.runtime.upstreams import Upstreams
-from tests.fast.runtime.raw_server import asked, request, sends, serving
+from cato_backend.http1.connections import BadReply, Connection
+from cato_backend.http1.upstreams import Upstreams
+from tests.fast.http1.raw_server import asked, request, sends, serving
 
 WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 

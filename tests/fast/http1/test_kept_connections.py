@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cato_backend.runtime.connections import BadReply, Connection, Silence
-from cato_backend.runtime.liveness import Liveness
-from cato_backend.runtime.upstreams import CannotConnect, Timeouts, Upstreams
-from tests.fast.runtime.raw_server import asked, request, serving
+from cato_backend.http1.connections import BadReply, Connection, Silence
+from cato_backend.http1.liveness import Liveness
+from cato_backend.http1.upstreams import CannotConnect, Timeouts, Upstreams
+from tests.fast.http1.raw_server import asked, request, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
 WELL = HEAD + b"\r\nhello"

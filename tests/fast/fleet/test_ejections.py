@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cato_backend.fleet.ejections import Ejections
 from cato_backend.metrics import Metrics
-from cato_backend.runtime.ejections import Ejections
 from cato_backend.scheduling import (
     Abort,
     Decision,

@@ -11,9 +11,9 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from cato_backend.runtime.connections import Connection, Silence, Take
-from cato_backend.runtime.liveness import Liveness
-from cato_backend.runtime.pool import Pool
+from cato_backend.http1.connections import Connection, Silence, Take
+from cato_backend.http1.liveness import Liveness
+from cato_backend.http1.pool import Pool
 
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""

@@ -13,8 +13,8 @@ from typing import TypeAlias, cast
 
 import httptools
 
-from cato_backend.runtime.liveness import Liveness
-from cato_backend.runtime.reply_head import ReplyHead
+from cato_backend.http1.liveness import Liveness
+from cato_backend.http1.reply_head import ReplyHead
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""

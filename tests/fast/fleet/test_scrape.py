@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.runtime.scrape import Others
+from cato_backend.fleet.scrape import Others
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 
 from cato_backend.config import Config, parse_config
 from cato_backend.errors import ConfigError
+from cato_backend.fleet.profiles import local_profile, static_profile, with_limits
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import path_in, save_profile, user_folder
 from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.runtime.profiles import local_profile, static_profile, with_limits
 from tests.fast.profile_files.test_files import GOOD
 
 MODEL = {"name": "coder", "path": "Qwen/Qwen2.5-Coder-7B-Instruct"}

@@ -13,14 +13,14 @@ from collections.abc import Callable, Sequence
 import aiohttp
 
 from cato_backend.errors import RequestError
+from cato_backend.fleet.calibration_course import Course
+from cato_backend.fleet.learned_profiles import prompt_s, token_s
+from cato_backend.fleet.scrape import engine_load
 from cato_backend.prediction.calibration import LONGEST_S, Calibration
 from cato_backend.runtime.attempt import Attempts
-from cato_backend.runtime.calibration_course import Course
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint
-from cato_backend.runtime.learned_profiles import prompt_s, token_s
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.scrape import engine_load
 from cato_backend.scheduling import (
     Decision,
     Dispatch,

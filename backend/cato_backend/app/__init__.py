@@ -1,0 +1,1 @@
+"""Where a backend is put together: its parts, the lock that keeps it single, and its end."""

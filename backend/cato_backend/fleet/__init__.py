@@ -1,0 +1,1 @@
+"""The replicas around the request's path: launching, placing, scaling, watching, measuring."""
