@@ -24,9 +24,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cato_backend.replicas.bounded_log import BoundedLog
 from cato_backend.replicas.process_tree import descendants, kill
+from cato_backend.rotating_file import RotatingFile
 
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
 GRACE_S = 3.0
 """Between SIGTERM and SIGKILL."""
 SWEEP_S = 5.0
@@ -46,14 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--grace-s", type=float, default=GRACE_S)
     parser.add_argument("command", nargs="+")
     arguments = parser.parse_args(argv)
-    with BoundedLog(arguments.log) as log:
+    with RotatingFile(arguments.log, LOG_LIMIT_BYTES) as log:
         return Warden(arguments.command, log, arguments.grace_s).run()
 
 
 class Warden:
     """One engine and its end."""
 
-    def __init__(self, command: Sequence[str], log: BoundedLog, grace_s: float) -> None:
+    def __init__(self, command: Sequence[str], log: RotatingFile, grace_s: float) -> None:
         self._log = log
         self._grace_s = grace_s
         self._told_to_stop = False

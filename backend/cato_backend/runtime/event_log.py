@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from cato_backend.errors import ConfigError
+from cato_backend.rotating_file import RotatingFile
 from cato_backend.scheduling import Decision, Event, Limits, Progressed
 from cato_backend.scheduling.journal import Opening, encode, encode_opening
 from cato_backend.scheduling.pseudonyms import Pseudonyms
@@ -28,12 +28,12 @@ class EventLog:
     def __init__(self, path: Path, limit: int, policy: str, limits: Limits) -> None:
         """Raises ConfigError where the file cannot be written."""
         self._path = path
-        self._limit = limit
-        self._opening = Opening(run=secrets.token_hex(8), policy=policy, limits=limits, part=0)
+        self._opening = Opening(run=secrets.token_hex(8), policy=policy, limits=limits, part=1)
         self._pseudonyms = Pseudonyms(secrets.token_bytes(32))
-        self._file: BinaryIO | None = None
+        self._file: RotatingFile | None = None
         try:
-            self._begin()
+            self._file = RotatingFile(path, limit, buffered=True)
+            self._file.write(encode_opening(self._opening))
         except OSError as error:
             raise ConfigError(f"server.event_log: {path}: {error.strerror}") from error
 
@@ -56,9 +56,8 @@ class EventLog:
             return
         line = encode(self._pseudonyms.of(event), decisions, now)
         try:
-            if self._file.tell() + len(line) > self._limit:
-                self._file.close()
-                self._begin()
+            if not self._file.has_room(len(line)):
+                self._begin_part(self._file)
             self._file.write(line)
             if not isinstance(event, Progressed):  # Most events are tokens; the next one follows.
                 self._file.flush()
@@ -66,11 +65,7 @@ class EventLog:
             self._file = None
             log.warning("the event log %s has ended: %s", self._path, error)
 
-    def _begin(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        if self._path.is_file():
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+    def _begin_part(self, file: RotatingFile) -> None:
+        file.rotate()
         self._opening = replace(self._opening, part=self._opening.part + 1)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        self._file = os.fdopen(descriptor, "wb")
-        self._file.write(encode_opening(self._opening))
+        file.write(encode_opening(self._opening))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.replicas.bounded_log import BoundedLog
+from cato_backend.rotating_file import RotatingFile
 from tests.fast.replicas.processes import (
     Deaths,
     family_command,
@@ -137,7 +137,7 @@ def test_the_log_holds_what_the_engine_said(tmp_path: Path) -> None:
 
 def test_the_log_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    with BoundedLog(path, limit=100) as log:
+    with RotatingFile(path, limit=100) as log:
         for number in range(100):
             log.write(b"line %02d\n" % number)
     kept = path.with_name("log.1").read_text() + path.read_text()
