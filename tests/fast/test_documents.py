@@ -9,6 +9,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def section(page: Path, heading: str) -> str:
 def table(text: str) -> Iterator[list[str]]:
     """The cells of each row of the tables in `text`, without heads and rules."""
     lines = text.splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         if line.startswith("|") and before.startswith("|") and not line.startswith("|--"):
             yield [cell.strip() for cell in line.strip().strip("|").split(" | ")]
 
