@@ -25,7 +25,7 @@ from cato_backend.profile_files.files import load_profile
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
@@ -87,7 +87,7 @@ class Watched(Simulator):
             case ReplicaUp():
                 self._predictions.replica_up(self._scheduler.replicas[-1])
             case Submitted(request):
-                call = Call(request, Kind.COMPLETION, {"prompt": "x"})
+                call = Call(request, ApiKind.COMPLETION, {"prompt": "x"})
                 self._flights[request.id] = Flight(call)
             case Progressed(request_id, _, tokens):
                 flight = self._flights[request_id]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from cato_backend.profile_files.document import Made
-    from cato_backend.profiling.campaign import Progress
+    from cato_backend.profiling.campaign import CampaignProgress
     from cato_backend.profiling.profile import Outcome, Subject
     from cato_backend.replicas.local import LocalSpec
 
@@ -281,7 +281,7 @@ def _plot(path: Path, subject: Subject, outcome: Outcome) -> None:
     print(f"written: {path}")
 
 
-def _show(progress: Progress) -> None:
+def _show(progress: CampaignProgress) -> None:
     text = (
         f"round {progress.round} of {progress.rounds}, {progress.done} of {progress.total} "
         f"settings, {progress.elapsed_s:.0f} s, about {progress.left_s:.0f} s left"

@@ -6,12 +6,12 @@ import asyncio
 import secrets
 
 from cato_backend.fleet.probe_text import ProbeTexts
-from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
+from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.flight import Flight
@@ -38,13 +38,13 @@ class Course:
         self._texts = ProbeTexts(self._run_id)
         self._chars_per_token = CharsPerToken().mean
 
-    def bounds(self) -> Bounds:
+    def bounds(self) -> ProbeBounds:
         """What bounds the probes."""
         load = self._runtime.replica(self._endpoint.replica_id)
         if load is None:
             raise AttemptBroken("it is gone")
         context = self._endpoint.max_model_len or _UNKNOWN_CONTEXT
-        return Bounds(load.learned.limits, max(1, context // 2), load.max_running)
+        return ProbeBounds(load.learned.limits, max(1, context // 2), load.max_running)
 
     async def round(self, calibration: Calibration) -> bool:
         """Sends the next probes, and returns when they have ended; False where there are none.
@@ -112,7 +112,7 @@ class Course:
             max_tokens=probe.output_tokens,
             warm=True,
         )
-        return Call(request, Kind.COMPLETION, body)
+        return Call(request, ApiKind.COMPLETION, body)
 
 
 class _Outlet:

@@ -43,7 +43,7 @@ class NotSent(AttemptBroken):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class AttemptTimeouts:
     """How long a replica may send nothing before its attempt is broken off, in seconds."""
 
     stream_s: float = 120.0
@@ -55,9 +55,9 @@ class Patience:
 class Attempts:
     """Runs attempts over one pool of kept connections."""
 
-    def __init__(self, upstreams: Upstreams, patience: Patience | None = None) -> None:
+    def __init__(self, upstreams: Upstreams, patience: AttemptTimeouts | None = None) -> None:
         self._upstreams = upstreams
-        self._patience = patience or Patience()
+        self._patience = patience or AttemptTimeouts()
 
     async def run(
         self,

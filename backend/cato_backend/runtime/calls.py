@@ -12,7 +12,7 @@ from cato_backend.tasks.infill import ContextFile
 from cato_backend.wire.headers import Task
 
 
-class Kind(StrEnum):
+class ApiKind(StrEnum):
     """Which of OpenAI's two calls; the value is its path."""
 
     COMPLETION = "/v1/completions"
@@ -33,7 +33,7 @@ class Call:
     """One call of a model: what the scheduler knows of it, and what its replica is sent."""
 
     request: Request
-    kind: Kind
+    kind: ApiKind
     body: Mapping[str, Any]
     """The client's body without what only the gateway understands (`suffix`, `cato`)."""
     infill: Infill | None = None
@@ -65,7 +65,7 @@ class Call:
         """How many sequences answer it: `n` for each prompt of a batch."""
         prompts = 1
         prompt = self.body.get("prompt")
-        if self.kind is Kind.COMPLETION and isinstance(prompt, list):
+        if self.kind is ApiKind.COMPLETION and isinstance(prompt, list):
             items = cast("list[object]", prompt)
             prompts = 1 if isinstance(items[0], int) else len(items)
         return prompts * int(self.body.get("n") or 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cato_backend.errors import Cancelled as EndedByClient
+from cato_backend.errors import RequestCancelled as EndedByClient
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.calls import Sink, Started
 from cato_backend.runtime.dispatcher import Dispatcher

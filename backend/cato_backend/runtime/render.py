@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.facts import Leg, ModelFacts
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
@@ -58,7 +58,7 @@ def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
 
 
 def prompt_text(
-    kind: Kind,
+    kind: ApiKind,
     body: Mapping[str, Any],
     infill: Infill | None,
     max_tokens: int,
@@ -73,7 +73,7 @@ def prompt_text(
     if infill is not None:
         limit = max_prompt_tokens(facts, max_tokens)
         return _rendered(infill, facts.fim, limit, _steady(ratio)).text
-    if kind is Kind.CHAT:
+    if kind is ApiKind.CHAT:
         tools = orjson.dumps(body["tools"]).decode() if body.get("tools") else ""
         said = (f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
         return tools + "".join(said)

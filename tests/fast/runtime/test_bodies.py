@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
-from cato_backend.runtime.calls import Call, Infill, Kind
+from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
 from cato_backend.runtime.render import prompt_text, render
 from cato_backend.tasks.detection import Detection
@@ -23,7 +23,9 @@ FACTS = ModelFacts("m", 4096, Detection(FORMATS[0], ""))
 PROMPT = {"prompt": "def add(a, b):"}
 
 
-def call(body: dict[str, Any], kind: Kind = Kind.COMPLETION, infill: Infill | None = None) -> Call:
+def call(
+    body: dict[str, Any], kind: ApiKind = ApiKind.COMPLETION, infill: Infill | None = None
+) -> Call:
     request = Request("r", Task.GENERATION, "m", 0.0, Target(ttft_s=1.0), 10, 16)
     return Call(request, kind, body, infill)
 
@@ -48,11 +50,11 @@ def test_blocks_are_the_same_in_every_process() -> None:
     assert prompt_blocks("x" * 2 * BLOCK_CHARS) == (1391802645058184599, 4021434488797476591)
 
 
-@pytest.mark.parametrize("kind", [Kind.COMPLETION, Kind.CHAT])
-def test_the_indexed_text_is_what_the_replica_reads(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ApiKind.COMPLETION, ApiKind.CHAT])
+def test_the_indexed_text_is_what_the_replica_reads(kind: ApiKind) -> None:
     ratio = CharsPerToken()
     infill = Infill("def f(x):\n", "\n    return x\n")
-    if kind is Kind.CHAT:
+    if kind is ApiKind.CHAT:
         messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": None}]
         text = prompt_text(kind, {"messages": messages}, None, 16, FACTS, ratio)
         assert text == "user\nhello\nassistant\n\n"
