@@ -14,7 +14,7 @@ from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent
@@ -76,7 +76,7 @@ class Course:
         replica_id, sent_at = self._endpoint.replica_id, self._runtime.clock()
         uncached = probe.prompt_tokens - probe.known_tokens
         self._runtime.probe(ProbeSent(replica_id, probe.name, uncached, probe.known_tokens, alone))
-        flight = Flight(self._call(probe))
+        flight = InFlightRequest(self._call(probe))
         outlet = _Outlet(self._runtime, replica_id, probe, calibration, sent_at, begun)
         try:
             await self._attempts.run(flight, self._leg(), outlet)

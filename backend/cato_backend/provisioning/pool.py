@@ -10,7 +10,7 @@ from math import log
 from cato_backend.engine_model import Engine, Job, Timeline
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
-from cato_backend.scheduling.dice import Dice
+from cato_backend.scheduling.splitmix import SplitMix64
 from cato_backend.wire.headers import Task
 
 
@@ -58,7 +58,7 @@ class Measurement:
         self._place: dict[str, int] = {}
         self._kinds = kinds
         self._requests = requests
-        self._dice = Dice(0)
+        self._dice = SplitMix64(0)
         self._due: list[tuple[float, str]] = []
         self._jobs: dict[str, DemandKind] = {}
         self._first: dict[str, float] = {}

@@ -10,8 +10,8 @@ from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import CannotConnect, Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, Leg
-from cato_backend.runtime.flight import Flight
 from cato_backend.runtime.in_band_errors import ErrorInAnswer
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
@@ -61,7 +61,7 @@ class Attempts:
 
     async def run(
         self,
-        flight: Flight,
+        flight: InFlightRequest,
         leg: Leg,
         outlet: Outlet,
     ) -> None:
@@ -81,7 +81,7 @@ class Attempts:
             _learn_ratio(leg, upstream.prompt_chars, flight.answer.prompt_tokens)
             return
 
-    def _render(self, flight: Flight, leg: Leg, overflows: int) -> Upstream:
+    def _render(self, flight: InFlightRequest, leg: Leg, overflows: int) -> Upstream:
         first = render(flight.call, leg, overflows)
         if not flight.begun:
             flight.start_over()
@@ -91,7 +91,7 @@ class Attempts:
         return render_resumed(flight.call, flight.answer, first, leg.facts.max_model_len)
 
     async def _send(
-        self, flight: Flight, endpoint: Endpoint, upstream: Upstream, outlet: Outlet
+        self, flight: InFlightRequest, endpoint: Endpoint, upstream: Upstream, outlet: Outlet
     ) -> None:
         headers = {"x-request-id": flight.call.request.id}
         if endpoint.token:
