@@ -37,7 +37,7 @@ class Profileless:
         """Nothing."""
 
 
-class Deaf(Profileless):
+class IgnoresTraffic(Profileless):
     """For rules that look at the fleet alone."""
 
     def arrived(self, request: Request, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import Deaf
+from cato_backend.provisioning.rules.base import IgnoresTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class StaticSettings:
     """Cut to the most that is allowed."""
 
 
-class StaticPeak(Deaf):
+class StaticPeak(IgnoresTraffic):
     """A fixed count."""
 
     def __init__(self, count: int) -> None:
