@@ -172,7 +172,7 @@ class _Serving:
         if failed.done() and not failed.cancelled():
             raise failed.result()
         if not stopped.done():
-            self._report("nobody has asked for a while")
+            self._report(f"idle for {self._config.server.idle_exit_s:g} s: shutting down")
 
     def _reload(self) -> None:
         for news in self._listener.credentials.reload():

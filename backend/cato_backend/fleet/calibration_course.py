@@ -13,7 +13,7 @@ from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
+from cato_backend.runtime.facts import Endpoint, UpstreamRoute, ModelFacts
 from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.runtime import Runtime
@@ -87,10 +87,10 @@ class Course:
         if counted:
             self._chars_per_token = len(flight.call.body["prompt"]) / counted
 
-    def _leg(self) -> Leg:
+    def _leg(self) -> UpstreamRoute:
         facts = ModelFacts(self._model, self._endpoint.max_model_len)
         # A ratio of its own: these words are not the code that prompts are made of.
-        return Leg(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
+        return UpstreamRoute(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
 
     def _call(self, probe: Probe) -> Call:
         chars = round(probe.prompt_tokens * self._chars_per_token)

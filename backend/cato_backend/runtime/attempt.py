@@ -9,7 +9,7 @@ import orjson
 from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import CannotConnect, Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg
+from cato_backend.runtime.facts import Endpoint, UpstreamRoute
 from cato_backend.runtime.in_band_errors import ErrorInAnswer
 from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
@@ -62,7 +62,7 @@ class Attempts:
     async def run(
         self,
         flight: InFlightRequest,
-        leg: Leg,
+        leg: UpstreamRoute,
         outlet: Outlet,
     ) -> None:
         """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
@@ -81,7 +81,7 @@ class Attempts:
             _learn_ratio(leg, upstream.prompt_chars, flight.answer.prompt_tokens)
             return
 
-    def _render(self, flight: InFlightRequest, leg: Leg, overflows: int) -> Upstream:
+    def _render(self, flight: InFlightRequest, leg: UpstreamRoute, overflows: int) -> Upstream:
         first = render(flight.call, leg, overflows)
         if not flight.begun:
             flight.start_over()
@@ -127,7 +127,7 @@ class Attempts:
             raise AttemptBroken(f"malformed stream: {error}") from error
 
 
-def _learn_ratio(leg: Leg, chars: int, tokens: int | None) -> None:
+def _learn_ratio(leg: UpstreamRoute, chars: int, tokens: int | None) -> None:
     """Unless the count is a lie: no tokenizer makes a hundred tokens of a character."""
     if tokens and _FEWEST_CHARS <= chars / tokens <= _MOST_CHARS:
         leg.ratio.observe(chars, tokens)

@@ -12,7 +12,7 @@ from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
-from cato_backend.runtime.facts import Leg
+from cato_backend.runtime.facts import UpstreamRoute
 from cato_backend.runtime.in_flight import (
     CallOutdated,
     Ended,
@@ -61,7 +61,7 @@ class RequestDriver:
         attempts: Attempts,
         scores: OutcomeRecorder,
         predictions: Predictions,
-        leg: Callable[[Call, Dispatch], Leg],
+        leg: Callable[[Call, Dispatch], UpstreamRoute],
         membership: Membership,
     ) -> None:
         self._dispatcher = dispatcher
@@ -113,7 +113,7 @@ class RequestDriver:
         self._finish(flight)
         return True
 
-    async def _run(self, flight: InFlightRequest, leg: Leg, delivery: Delivery) -> None:
+    async def _run(self, flight: InFlightRequest, leg: UpstreamRoute, delivery: Delivery) -> None:
         """Raises AttemptBroken, RequestError, and CallOutdated where another replica or another
         model is to be tried."""
         try:

@@ -10,7 +10,7 @@ import orjson
 
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.facts import Leg, ModelFacts
+from cato_backend.runtime.facts import UpstreamRoute, ModelFacts
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
 from cato_backend.tasks.infill import render as render_infill
@@ -42,7 +42,7 @@ def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
     return max(floor, facts.max_model_len - max_tokens) - _SPARE_TOKENS
 
 
-def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
+def render(call: Call, leg: UpstreamRoute, overflows: int = 0) -> Upstream:
     """The body of a fresh start. `overflows`: how often this prompt was too long for the engine."""
     facts = leg.facts
     body = _addressed(call, leg)
@@ -81,7 +81,7 @@ def prompt_text(
     return prompt if isinstance(prompt, str) else ""
 
 
-def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
+def _addressed(call: Call, leg: UpstreamRoute) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
     name = call.request.adapter or leg.endpoint.upstream_model
     body: dict[str, Any] = {**call.body, "model": name}

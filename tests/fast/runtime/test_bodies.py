@@ -12,7 +12,7 @@ from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
+from cato_backend.runtime.facts import Endpoint, UpstreamRoute, ModelFacts
 from cato_backend.runtime.render import prompt_text, render
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.families import FORMATS
@@ -30,9 +30,9 @@ def call(
     return Call(request, kind, body, infill)
 
 
-def leg(priority: int, takes_priority: bool) -> Leg:
+def leg(priority: int, takes_priority: bool) -> UpstreamRoute:
     endpoint = Endpoint("replica-1", "http://x", "m", takes_priority=takes_priority)
-    return Leg(endpoint, FACTS, CharsPerToken(), priority)
+    return UpstreamRoute(endpoint, FACTS, CharsPerToken(), priority)
 
 
 @given(st.text(max_size=4 * BLOCK_CHARS), st.text(max_size=600), st.text(max_size=600))

@@ -24,4 +24,4 @@ class StaticPeak(IgnoresTraffic):
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         """The same, whatever happens."""
-        return Wanted(self._count, "the static rule never changes its mind")
+        return Wanted(self._count, "fixed replica count")
