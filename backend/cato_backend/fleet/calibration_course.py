@@ -13,7 +13,7 @@ from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, UpstreamRoute, ModelFacts
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
 from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.runtime import Runtime

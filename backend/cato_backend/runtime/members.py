@@ -9,7 +9,7 @@ from cato_backend.runtime.attempt import NotSent
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher
-from cato_backend.runtime.facts import Endpoint, UpstreamRoute, ModelFacts
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
 from cato_backend.runtime.in_flight import CallOutdated
 from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.predictions import Predictions

@@ -10,7 +10,7 @@ import orjson
 
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.facts import UpstreamRoute, ModelFacts
+from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
 from cato_backend.tasks.infill import render as render_infill

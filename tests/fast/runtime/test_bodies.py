@@ -12,7 +12,7 @@ from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.facts import Endpoint, UpstreamRoute, ModelFacts
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
 from cato_backend.runtime.render import prompt_text, render
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.families import FORMATS
