@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--engine-pid",
         type=int,
         metavar="PID",
-        help="with --url: PID of the engine on this machine, to subtract time spent waiting for a CPU core",
+        help="with --url: PID of the engine on this machine, to subtract its waits for a CPU core",
     )
     parser.add_argument(
         "--hardware",

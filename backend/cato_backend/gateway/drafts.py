@@ -18,7 +18,7 @@ from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.validation import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.render import prompt_text
+from cato_backend.runtime.render import prompt_text, rendered_infill
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import CallKind, ModelCall
@@ -128,7 +128,8 @@ async def make_call(
     room = max(draft.max_tokens, reserved_tokens)
     served = runtime.catalog.served_context(name) or limit
     at_hand = replace(facts, max_model_len=served)
-    text = prompt_text(draft.kind, draft.body, draft.infill, room, at_hand, ratio)
+    rendered = rendered_infill(draft.infill, room, at_hand, ratio) if draft.infill else None
+    text = rendered.prompt.text if rendered else prompt_text(draft.kind, draft.body)
     prompt_tokens = draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars)
     least, wanted = _contexts(draft, -(-prompt_tokens // draft.prompts), room)
     least = _capped(max(least, least_context), limit)
@@ -155,6 +156,7 @@ async def make_call(
         draft.kind,
         draft.body,
         draft.infill,
+        rendered,
         reserved_tokens,
         by_alias=draft.model in ALIASES,
         least_context=least,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
-from cato_backend.tasks.infill import ContextFile
+from cato_backend.tasks.infill import ContextFile, RenderedPrompt
 from cato_backend.wire.headers import Task
 
 
@@ -29,6 +29,14 @@ class Infill:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedInfill:
+    """An infill as the model reads it, cut to `limit` tokens; None: not cut."""
+
+    prompt: RenderedPrompt
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a model: what the scheduler knows of it, and what its replica is sent."""
 
@@ -37,6 +45,9 @@ class Call:
     body: Mapping[str, Any]
     """The client's body without what only the gateway understands (`suffix`, `cato`)."""
     infill: Infill | None = None
+    rendered: RenderedInfill | None = None
+    """Of `infill`: what the prefix index knows is what a replica is sent, unless that replica has
+    another context or finds the prompt too long."""
     reserved_tokens: int = 0
     """Room to keep for output when a long prompt is cut, where it is more than `max_tokens`."""
 

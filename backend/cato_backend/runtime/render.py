@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.calls import ApiKind, Call, Infill
+from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
 from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
@@ -50,29 +50,27 @@ def render(call: Call, leg: UpstreamRoute, overflows: int = 0) -> Upstream:
         prompt = body.get("prompt")
         return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
     limit = max_prompt_tokens(facts, max(call.request.max_tokens, call.reserved_tokens))
-    ratio = _steady(leg.ratio) * (1 - _SHRINK * overflows)
-    rendered = _rendered(call.infill, facts.fim, limit, ratio)
-    body["prompt"] = rendered.text
-    _add_stops(body, rendered, facts.fim)
-    return Upstream(call.kind, body, len(rendered.text))
+    known = call.rendered
+    if known is None or overflows or known.limit != limit:
+        known = _cut_and_rendered(call.infill, facts, limit, leg.ratio, overflows)
+    body["prompt"] = known.prompt.text
+    _add_stops(body, known.prompt, facts.fim)
+    return Upstream(call.kind, body, len(known.prompt.text))
 
 
-def prompt_text(
-    kind: ApiKind,
-    body: Mapping[str, Any],
-    infill: Infill | None,
-    max_tokens: int,
-    facts: ModelFacts,
-    ratio: CharsPerToken,
-) -> str:
-    """The prompt as its model will read it, for the prefix index; empty where it is not one text.
+def rendered_infill(
+    infill: Infill, max_tokens: int, facts: ModelFacts, ratio: CharsPerToken
+) -> RenderedInfill:
+    """Returns the infill in the form of the model that will answer, cut to its context."""
+    return _cut_and_rendered(infill, facts, max_prompt_tokens(facts, max_tokens), ratio, 0)
+
+
+def prompt_text(kind: ApiKind, body: Mapping[str, Any]) -> str:
+    """Returns the prompt as the prefix index takes it; empty where it is not one text.
 
     A chat's template is not known here, but what it lays around each message is always the same,
     and it puts the tools in front.
     """
-    if infill is not None:
-        limit = max_prompt_tokens(facts, max_tokens)
-        return _rendered(infill, facts.fim, limit, _steady(ratio)).text
     if kind is ApiKind.CHAT:
         tools = orjson.dumps(body["tools"]).decode() if body.get("tools") else ""
         said = (f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
@@ -104,17 +102,18 @@ def _steady(ratio: CharsPerToken) -> float:
     return max(half, (ratio.mean + half) // _RATIO_STEP * _RATIO_STEP - half)
 
 
-def _rendered(
-    infill: Infill, fim: Detection, limit: int | None, chars_per_token: float
-) -> RenderedPrompt:
+def _cut_and_rendered(
+    infill: Infill, facts: ModelFacts, limit: int | None, ratio: CharsPerToken, overflows: int
+) -> RenderedInfill:
     parts = trim(
         infill.prefix,
-        infill.suffix if fim.format else "",
+        infill.suffix if facts.fim.format else "",
         infill.context,
         max_prompt_tokens=limit,
-        chars_per_token=chars_per_token,
+        chars_per_token=_steady(ratio) * (1 - _SHRINK * overflows),
     )
-    return render_infill(fim.format, parts.prefix, parts.suffix, parts.context)
+    prompt = render_infill(facts.fim.format, parts.prefix, parts.suffix, parts.context)
+    return RenderedInfill(prompt, limit)
 
 
 def _add_stops(body: dict[str, Any], rendered: RenderedPrompt, fim: Detection) -> None:
