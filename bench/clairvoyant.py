@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from cato_backend.provisioning import FleetState, Wanted
-from cato_backend.provisioning.rules.base import Deaf
+from cato_backend.provisioning.rules.base import IgnoresTraffic
 
 BIN_S = 5.0
 
@@ -57,7 +57,7 @@ def _followed_back(costs: Sequence[float], choices: Sequence[Sequence[int]]) -> 
     return found[::-1]
 
 
-class Clairvoyant(Deaf):
+class Clairvoyant(IgnoresTraffic):
     """Launches one start-up time before the replicas are worth it, stops at once."""
 
     def __init__(

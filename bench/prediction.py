@@ -25,8 +25,8 @@ from cato_backend.profile_files.files import load_profile
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request
-from cato_backend.runtime.calls import Call, Kind
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.calls import ApiKind, Call
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
     Decision,
@@ -72,7 +72,7 @@ class Watched(Simulator):
         super().__init__(make_policy(policy, Setup(seed=seed)), fleet)
         self._predictions = Predictions(Metrics())
         self._network_s = fleet.network_s
-        self._flights: dict[str, Flight] = {}
+        self._flights: dict[str, InFlightRequest] = {}
         self.compared: list[Compared] = []
 
     def _tell(self, event: Event, now: float) -> None:
@@ -87,8 +87,8 @@ class Watched(Simulator):
             case ReplicaUp():
                 self._predictions.replica_up(self._scheduler.replicas[-1])
             case Submitted(request):
-                call = Call(request, Kind.COMPLETION, {"prompt": "x"})
-                self._flights[request.id] = Flight(call)
+                call = Call(request, ApiKind.COMPLETION, {"prompt": "x"})
+                self._flights[request.id] = InFlightRequest(call)
             case Progressed(request_id, _, tokens):
                 flight = self._flights[request_id]
                 flight.answer.tokens += tokens
@@ -109,7 +109,7 @@ class Watched(Simulator):
             flight.dispatched_at = now
             flight.predicted = self._predictions.of(flight.call.request, decision.replica_id)
 
-    def _compare(self, flight: Flight, now: float) -> None:
+    def _compare(self, flight: InFlightRequest, now: float) -> None:
         self._predictions.observe(flight, now)
         predicted, sent = flight.predicted, flight.dispatched_at
         assert sent is not None

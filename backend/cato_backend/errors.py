@@ -22,8 +22,8 @@ CatoError
     ├── NoReplica          503: no healthy replica until the deadline
     ├── TooManyConnections 503: carries when to come back
     ├── ShuttingDown       503: the server ends; carries when to come back
-    ├── Expired            504: its worth ran out before it could start
-    ├── Cancelled          499: the client ended it (seen in metrics, never by the client)
+    ├── Expired            504: its queue timeout passed before a replica could start it
+    ├── RequestCancelled          499: the client ended it (seen in metrics, never by the client)
     ├── UpstreamFailed     502: a replica failed in a way that could not be hidden
     └── InternalError      500: a defect of ours; its trace is in the log, never in the answer
 """
@@ -241,7 +241,7 @@ class Expired(RequestError):
     code = "expired"
 
 
-class Cancelled(RequestError):
+class RequestCancelled(RequestError):
     """The client ended the request."""
 
     status = 499

@@ -36,7 +36,7 @@ class Metrics:
         )
         self.relegated = self._counter(
             "cato_requests_relegated",
-            "Requests sent behind all that could still be met, because they could not",
+            "Requests demoted because their target could no longer be met",
             task,
         )
         self.retries = Counter(
@@ -98,7 +98,7 @@ class Metrics:
             registry=self.registry,
         )
         self.replica_seconds = self._counter(
-            "cato_replica_seconds", "Replicas' lives, from launch to stop, added up", ["model"]
+            "cato_replica_seconds", "Total uptime of replicas, from launch to stop", ["model"]
         )
         self.scaling_decisions = self._counter(
             "cato_scaling_decisions", "Decisions of the provisioner", ["model", "direction"]

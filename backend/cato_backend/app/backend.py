@@ -20,7 +20,7 @@ from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import local_launchers, watch_static
-from cato_backend.fleet.places import Planned
+from cato_backend.fleet.places import PlannedReplica
 from cato_backend.fleet.scaler import make_scaler
 from cato_backend.fleet.scrape import Scraper
 from cato_backend.fleet.synthetic_trials import SyntheticTrials
@@ -36,7 +36,7 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.http1.upstreams import Timeouts, Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
-from cato_backend.runtime.attempt import Attempts, Patience
+from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.law_keeper import LawKeeper
@@ -61,7 +61,7 @@ class Backend:
 async def running_backend(
     config: Config,
     listener: Listener,
-    planned: tuple[Planned, ...],
+    planned: tuple[PlannedReplica, ...],
     on_news: Callable[[str], None],
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
@@ -93,7 +93,7 @@ async def running_backend(
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
         if config.scheduling.calibrate:
-            attempts = Attempts(upstreams, Patience())
+            attempts = Attempts(upstreams, AttemptTimeouts())
             calibrator = Calibrator(runtime, attempts, session, fleet.on_note)
             runtime.watch(calibrator.note)
             stack.push_async_callback(calibrator.close)
@@ -187,7 +187,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
     return Runtime(
         Scheduler(make_policy(scheduling.policy), limits),
         Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
-        Attempts(upstreams, Patience(scheduling.silence_s, scheduling.whole_answer_s)),
+        Attempts(upstreams, AttemptTimeouts(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
         laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),
     )

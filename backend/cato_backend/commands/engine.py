@@ -14,7 +14,7 @@ from cato_backend.engines.environments import (
     remove_environment,
 )
 from cato_backend.engines.gpus import detect_gpus
-from cato_backend.engines.install import Progress, install
+from cato_backend.engines.install import InstallProgress, install
 from cato_backend.engines.pins import EngineKind, pins_of
 from cato_backend.engines.pip import downloaded
 from cato_backend.errors import EngineError
@@ -109,7 +109,7 @@ class ProgressPrinter:
     def __init__(self) -> None:
         self._shown_tenth = -1
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: InstallProgress) -> None:
         """Prints what of `progress` is worth a line."""
         if progress.begins:
             self._say(progress, progress.what)
@@ -119,13 +119,13 @@ class ProgressPrinter:
             self._shown_tenth = -1
             self._say(progress, f"  {_shortened(progress.what)}")
 
-    def _show_download(self, progress: Progress, done: int, total: int) -> None:
+    def _show_download(self, progress: InstallProgress, done: int, total: int) -> None:
         tenth = done * 10 // max(total, 1)
         if total >= WORTH_SHOWING_BYTES and tenth != self._shown_tenth:
             self._shown_tenth = tenth
             self._say(progress, f"    {done // MEGABYTE} of {total // MEGABYTE} MB")
 
-    def _say(self, progress: Progress, text: str) -> None:
+    def _say(self, progress: InstallProgress, text: str) -> None:
         count = f"{progress.step}/{progress.steps} " if progress.steps else ""
         sys.stdout.write(f"[{progress.elapsed_s:4.0f} s] {count}{text}\n")
         sys.stdout.flush()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from cato_backend.profile_files.document import Made
-    from cato_backend.profiling.campaign import Progress
+    from cato_backend.profiling.campaign import CampaignProgress
     from cato_backend.profiling.profile import Outcome, Subject
     from cato_backend.replicas.local import LocalSpec
 
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--engine-pid",
         type=int,
         metavar="PID",
-        help="with --url: its process on this machine's CPU; what it waits for a core is taken out",
+        help="with --url: PID of the engine on this machine, to subtract its waits for a CPU core",
     )
     parser.add_argument(
         "--hardware",
@@ -79,21 +79,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=_MAX_NUM_SEQS,
         metavar="N",
-        help="the engine's own setting; it does not tell",
+        help="must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
         "--max-num-batched-tokens",
         type=int,
         default=_MAX_NUM_BATCHED_TOKENS,
         metavar="N",
-        help="the engine's own setting; it does not tell",
+        help="must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
         "--long-prefill-token-threshold",
         type=int,
         default=0,
         metavar="N",
-        help="with --url: the engine's own setting; it does not tell",
+        help="with --url: must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
         "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
@@ -281,7 +281,7 @@ def _plot(path: Path, subject: Subject, outcome: Outcome) -> None:
     print(f"written: {path}")
 
 
-def _show(progress: Progress) -> None:
+def _show(progress: CampaignProgress) -> None:
     text = (
         f"round {progress.round} of {progress.rounds}, {progress.done} of {progress.total} "
         f"settings, {progress.elapsed_s:.0f} s, about {progress.left_s:.0f} s left"

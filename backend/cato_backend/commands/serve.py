@@ -29,7 +29,7 @@ from cato_backend.clock import monotonic
 from cato_backend.config import EMBEDDED, Config, describe_config, load_config
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.launch import check_families
-from cato_backend.fleet.places import Planned, choose_path, plan_local
+from cato_backend.fleet.places import PlannedReplica, choose_path, plan_local
 from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
 from cato_backend.provisioning import rule_names
@@ -132,7 +132,11 @@ class _Serving:
     """One run of the server, and what the person who started it sees."""
 
     def __init__(
-        self, config: Config, listener: Listener, planned: tuple[Planned, ...], announces: bool
+        self,
+        config: Config,
+        listener: Listener,
+        planned: tuple[PlannedReplica, ...],
+        announces: bool,
     ) -> None:
         self._config = config
         self._listener = listener
@@ -168,7 +172,7 @@ class _Serving:
         if failed.done() and not failed.cancelled():
             raise failed.result()
         if not stopped.done():
-            self._report("nobody has asked for a while")
+            self._report(f"idle for {self._config.server.idle_exit_s:g} s: shutting down")
 
     def _reload(self) -> None:
         for news in self._listener.credentials.reload():

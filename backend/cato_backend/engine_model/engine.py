@@ -10,7 +10,7 @@ from cato_backend.engine_model.jobs import Admission, Job, SequenceState
 from cato_backend.engine_model.memory import Memory
 from cato_backend.engine_model.prefills import Prefills
 from cato_backend.engine_model.steps import Step, StepEnd
-from cato_backend.engine_model.waiting import Order, Waiting
+from cato_backend.engine_model.waiting import EngineQueue, Order
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits
@@ -38,7 +38,7 @@ class Engine:
         self._law = law
         self._order: Order = order
         self._memory = Memory(limits.kv_tokens, limits.block_size)
-        self._waiting = Waiting(order)
+        self._waiting = EngineQueue(order)
         self._decoding = Decoding(limits.block_size)
         self._prefills = Prefills(self._memory)
         self._aborted: set[str] = set()

@@ -11,7 +11,7 @@ from cato_backend.engine_model.jobs import SequenceState
 Order = Literal["priority", "fcfs"]
 
 
-class Waiting:
+class EngineQueue:
     """Sequences that wait, by (priority, arrival) or by arrival alone."""
 
     def __init__(self, order: Order) -> None:

@@ -29,7 +29,7 @@ from cato_backend.engines.environments import (
     write_marker,
     write_whole,
 )
-from cato_backend.engines.pins import Pins, Step
+from cato_backend.engines.pins import InstallStep, Pins
 from cato_backend.engines.pip import clean_environment, install_step, run_pip
 from cato_backend.errors import EngineError
 
@@ -37,7 +37,7 @@ IMPORT_TIMEOUT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class InstallProgress:
     """How far an installation is."""
 
     step: int
@@ -49,7 +49,7 @@ class Progress:
     """Whether a step begins here; otherwise `what` is news from within it."""
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[InstallProgress], None]
 
 
 def install(pins: Pins, on_progress: OnProgress, clock: Clock = monotonic) -> Environment:
@@ -69,8 +69,8 @@ def _current(pins: Pins) -> Environment | None:
     return found if found is not None and found.digest == pins.digest else None
 
 
-def _note(text: str) -> Progress:
-    return Progress(step=0, steps=0, what=text, elapsed_s=0.0, begins=True)
+def _note(text: str) -> InstallProgress:
+    return InstallProgress(step=0, steps=0, what=text, elapsed_s=0.0, begins=True)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ class _Build:
         self._try_imports()
         return self._finish(tuple(packages))
 
-    def _install_step(self, step: Step) -> list[Package]:
+    def _install_step(self, step: InstallStep) -> list[Package]:
         """Installs it, or returns what an earlier, broken build noted when it had done so."""
         self._begin(step.name)
         note = self._draft / f"cato-step-{self._step}.json"
@@ -162,7 +162,7 @@ class _Build:
     def _tell(self, what: str, *, begins: bool) -> None:
         elapsed_s = self._clock() - self._began
         steps = len(self._pins.steps) + 2
-        self._on_progress(Progress(self._step, steps, what, elapsed_s, begins))
+        self._on_progress(InstallProgress(self._step, steps, what, elapsed_s, begins))
 
 
 def try_imports(environment: Path, modules: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ class EngineKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class InstallStep:
     """One call of pip."""
 
     name: str
@@ -35,7 +35,7 @@ class Pins:
     kind: EngineKind
     version: str
     pip: str
-    steps: tuple[Step, ...]
+    steps: tuple[InstallStep, ...]
     imports: tuple[str, ...]
     """Modules whose import proves that the environment works."""
 
@@ -60,8 +60,8 @@ def pins_of(kind: EngineKind) -> Pins:
     )
 
 
-def _step(table: dict[str, Any]) -> Step:
-    return Step(
+def _step(table: dict[str, Any]) -> InstallStep:
+    return InstallStep(
         name=table["name"],
         requirements=tuple(table["requirements"]),
         dependencies=table["dependencies"],

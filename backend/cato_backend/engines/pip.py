@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cato_backend.engines.environments import Package, python_in
-from cato_backend.engines.pins import Step
+from cato_backend.engines.pins import InstallStep
 from cato_backend.errors import EngineError
 
 OnLine = Callable[[str], None]
@@ -21,7 +21,7 @@ KEPT_LINES = 15
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
-def install_step(environment: Path, step: Step, on_line: OnLine) -> list[Package]:
+def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[Package]:
     """Installs one step, over what a broken attempt may have left. Returns what was installed.
 
     Raises EngineError with pip's last lines.
@@ -69,7 +69,7 @@ def downloaded(line: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _options(environment: Path, step: Step) -> list[str]:
+def _options(environment: Path, step: InstallStep) -> list[str]:
     options = [
         "--force-reinstall",
         "--no-input",

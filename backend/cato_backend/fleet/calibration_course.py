@@ -6,15 +6,15 @@ import asyncio
 import secrets
 
 from cato_backend.fleet.probe_text import ProbeTexts
-from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
+from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.members import LAST_PRIORITY
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent
@@ -38,13 +38,13 @@ class Course:
         self._texts = ProbeTexts(self._run_id)
         self._chars_per_token = CharsPerToken().mean
 
-    def bounds(self) -> Bounds:
+    def bounds(self) -> ProbeBounds:
         """What bounds the probes."""
         load = self._runtime.replica(self._endpoint.replica_id)
         if load is None:
             raise AttemptBroken("it is gone")
         context = self._endpoint.max_model_len or _UNKNOWN_CONTEXT
-        return Bounds(load.learned.limits, max(1, context // 2), load.max_running)
+        return ProbeBounds(load.learned.limits, max(1, context // 2), load.max_running)
 
     async def round(self, calibration: Calibration) -> bool:
         """Sends the next probes, and returns when they have ended; False where there are none.
@@ -76,7 +76,7 @@ class Course:
         replica_id, sent_at = self._endpoint.replica_id, self._runtime.clock()
         uncached = probe.prompt_tokens - probe.known_tokens
         self._runtime.probe(ProbeSent(replica_id, probe.name, uncached, probe.known_tokens, alone))
-        flight = Flight(self._call(probe))
+        flight = InFlightRequest(self._call(probe))
         outlet = _Outlet(self._runtime, replica_id, probe, calibration, sent_at, begun)
         try:
             await self._attempts.run(flight, self._leg(), outlet)
@@ -87,10 +87,10 @@ class Course:
         if counted:
             self._chars_per_token = len(flight.call.body["prompt"]) / counted
 
-    def _leg(self) -> Leg:
+    def _leg(self) -> UpstreamRoute:
         facts = ModelFacts(self._model, self._endpoint.max_model_len)
         # A ratio of its own: these words are not the code that prompts are made of.
-        return Leg(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
+        return UpstreamRoute(self._endpoint, facts, CharsPerToken(), LAST_PRIORITY)
 
     def _call(self, probe: Probe) -> Call:
         chars = round(probe.prompt_tokens * self._chars_per_token)
@@ -112,7 +112,7 @@ class Course:
             max_tokens=probe.output_tokens,
             warm=True,
         )
-        return Call(request, Kind.COMPLETION, body)
+        return Call(request, ApiKind.COMPLETION, body)
 
 
 class _Outlet:

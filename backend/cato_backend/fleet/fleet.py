@@ -13,12 +13,12 @@ import aiohttp
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.fleet.learning import Learned, learn
-from cato_backend.fleet.standing import ReplicaState, Standing, Standings
+from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
 from cato_backend.profile_files.names import model_key
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import Target, WatchPolicy
+from cato_backend.replicas.watch import WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime
@@ -74,7 +74,7 @@ class Fleet:
         runtime.join(self)
         runtime.catalog.on_unknown_name(self.refresh)
 
-    def standings(self) -> tuple[Standing, ...]:
+    def standings(self) -> tuple[ReplicaStatus, ...]:
         """Returns the state of each replica."""
         return self._standings.all()
 
@@ -82,11 +82,11 @@ class Fleet:
         """Remembers what the configuration says about a replica."""
         self._expected[replica_id] = expected
 
-    def watch(self, target: Target) -> None:
+    def watch(self, target: WatchedServer) -> None:
         """Begins to watch a replica that runs elsewhere."""
         self._runtime.catalog.expect(target.replica_id, target.model)
         self._urls[target.replica_id] = target.url
-        self._stand(target.replica_id, ReplicaState.STARTING)
+        self._stand(target.replica_id, ReplicaPhase.STARTING)
         self._watcher.watch(target)
 
     async def close(self) -> None:
@@ -107,22 +107,22 @@ class Fleet:
 
     def on_progress(self, replica_id: str, text: str) -> None:
         """Logs how far the start of a replica is."""
-        self._standings.set(replica_id, ReplicaState.STARTING, text)
+        self._standings.set(replica_id, ReplicaPhase.STARTING, text)
         self.on_note(replica_id, text)
 
     def on_up(self, replica: Replica) -> None:
         """Begins to watch a replica that was started here."""
-        self._watcher.watch(Target(replica.id, replica.url, replica.model, replica.api_key))
+        self._watcher.watch(WatchedServer(replica.id, replica.url, replica.model, replica.api_key))
 
     def on_down(self, replica_id: str, reason: str) -> None:
         """Takes a replica out of service whose process has ended."""
         self._watcher.unwatch(replica_id)
         self._remove(replica_id)
-        self._stand(replica_id, ReplicaState.DOWN, reason)
+        self._stand(replica_id, ReplicaPhase.DOWN, reason)
 
     def on_failed(self, replica_id: str, reason: str) -> None:
         """Marks a replica that was given up."""
-        self._standings.set(replica_id, ReplicaState.FAILED, reason.partition("\n")[0])
+        self._standings.set(replica_id, ReplicaPhase.FAILED, reason.partition("\n")[0])
 
     def on_ended(self, replica_id: str) -> None:
         """Forgets a replica that was ended on purpose."""
@@ -147,7 +147,7 @@ class Fleet:
             expected.place,
             expected.limits,
         )
-        self._stand(replica.id, ReplicaState.UP, _served(learned) + complaint)
+        self._stand(replica.id, ReplicaPhase.UP, _served(learned) + complaint)
         self.first_up.set()
 
     def on_changed(self, replica: Replica) -> None:
@@ -160,12 +160,12 @@ class Fleet:
         endpoint = replace(known, max_model_len=context, adapters=adapters)
         self._facts[replica.id] = facts
         self._runtime.members.change(endpoint, facts)
-        self._stand(replica.id, ReplicaState.UP, _served(Learned(endpoint, facts)))
+        self._stand(replica.id, ReplicaPhase.UP, _served(Learned(endpoint, facts)))
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
         """Takes a replica out of service until it is admitted again."""
         self._withdraw(replica_id)
-        self._stand(replica_id, ReplicaState.DOWN, trouble.reason, trouble.remedy)
+        self._stand(replica_id, ReplicaPhase.DOWN, trouble.reason, trouble.remedy)
 
     # -- Membership: what requests find ----------------------------------------------------------
 
@@ -200,14 +200,14 @@ class Fleet:
     # -- common parts ----------------------------------------------------------------------------
 
     def _stand(
-        self, replica_id: str, state: ReplicaState, reason: str = "", remedy: str = ""
+        self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> None:
         """Sets a replica's state, and logs it where it has changed."""
         standing = self._standings.set(replica_id, state, reason, remedy)
         if standing is None or not reason:
             return
         url = self._urls.get(replica_id)
-        where = f"{url}: " if url and state is ReplicaState.DOWN else ""
+        where = f"{url}: " if url and state is ReplicaPhase.DOWN else ""
         advice = f"; {remedy}" if remedy else ""
         self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
 
@@ -223,7 +223,7 @@ class Fleet:
 
     def _look_whether_stuck(self, replica_id: str) -> None:
         del self._stuck[replica_id]
-        if self._standings.state(replica_id) is not ReplicaState.UP:
+        if self._standings.state(replica_id) is not ReplicaPhase.UP:
             self._withdraw(replica_id)
 
     def _is_stuck(self, replica_id: str) -> bool:

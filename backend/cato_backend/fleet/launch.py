@@ -11,11 +11,11 @@ from cato_backend.config import Config, ReplicaConfig
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.engine_limits import told_limits
 from cato_backend.fleet.fleet import Expected, Fleet
-from cato_backend.fleet.places import Planned
+from cato_backend.fleet.places import PlannedReplica
 from cato_backend.fleet.profiles import static_profile
 from cato_backend.replicas.local import LocalLauncher
 from cato_backend.replicas.replica import Launcher
-from cato_backend.replicas.watch import Target
+from cato_backend.replicas.watch import WatchedServer
 from cato_backend.tasks.detection import family_names
 
 
@@ -29,7 +29,7 @@ def check_families(config: Config) -> None:
 
 
 def local_launchers(
-    planned: tuple[Planned, ...], session: aiohttp.ClientSession, fleet: Fleet
+    planned: tuple[PlannedReplica, ...], session: aiohttp.ClientSession, fleet: Fleet
 ) -> Iterator[Launcher]:
     """For the replicas that are started on this machine."""
     for plan in planned:
@@ -43,7 +43,7 @@ def watch_static(config: Config, fleet: Fleet) -> None:
     for number, replica in enumerate(config.replicas, start=1):
         name = f"static-{number}"
         fleet.expect(name, expected_static(config, replica))
-        fleet.watch(Target(name, replica.url, replica.model, replica.token or None))
+        fleet.watch(WatchedServer(name, replica.url, replica.model, replica.token or None))
 
 
 def expected_static(config: Config, replica: ReplicaConfig) -> Expected:

@@ -33,7 +33,7 @@ Place = tuple[EngineSpec | EmulationSpec, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedReplica:
     """A replica that can be started on this machine."""
 
     spec: LocalSpec
@@ -49,7 +49,7 @@ def choose_path() -> tuple[str, str]:
     return choose_model(gpus, lambda name: hub_has(python, name), EMBEDDED)
 
 
-def plan_local(config: Config) -> tuple[Planned, ...]:
+def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
     """The replicas of `[[models]]`, as many as there may ever be at once.
 
     Raises EngineError, ConfigError where one cannot be started.
@@ -94,7 +94,7 @@ def _on_cores(count: int) -> Iterator[Place]:
         yield EngineSpec(EngineKind.CPU, python, cores=cores), CPU
 
 
-def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> Planned:
+def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> PlannedReplica:
     engine, hardware = place
     known = local_profile(config, model, hardware)
     limits = limits_of(config, model, known)
@@ -120,7 +120,7 @@ def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> P
     )
     where = _where(model, place, limits)
     expected = Expected(limits.max_num_seqs, model.fim, profile, where, limits)
-    return Planned(spec, expected)
+    return PlannedReplica(spec, expected)
 
 
 def _where(model: ModelConfig, place: Place, limits: EngineLimits) -> str:

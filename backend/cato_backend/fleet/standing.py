@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class ReplicaState(StrEnum):
+class ReplicaPhase(StrEnum):
     """The states of a replica."""
 
     STARTING = "starting"
@@ -20,11 +20,11 @@ class ReplicaState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReplicaStatus:
     """The state of one replica, and its reason."""
 
     replica_id: str
-    state: ReplicaState
+    state: ReplicaPhase
     since: float
     """Seconds since the epoch."""
     reason: str = ""
@@ -40,26 +40,26 @@ class Standings:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, ReplicaStatus] = {}
 
-    def all(self) -> tuple[Standing, ...]:
+    def all(self) -> tuple[ReplicaStatus, ...]:
         """Returns all states, in the order in which the replicas became known."""
         return tuple(self._standings.values())
 
-    def state(self, replica_id: str) -> ReplicaState | None:
+    def state(self, replica_id: str) -> ReplicaPhase | None:
         """Returns one replica's state; None where the replica is not known."""
         found = self._standings.get(replica_id)
         return None if found is None else found.state
 
     def set(
-        self, replica_id: str, state: ReplicaState, reason: str = "", remedy: str = ""
-    ) -> Standing | None:
+        self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
+    ) -> ReplicaStatus | None:
         """Sets a replica's state and returns it; returns None where nothing has changed."""
         old = self._standings.get(replica_id)
         if old is not None and (old.state, old.reason) == (state, reason):
             return None
         since = old.since if old is not None and old.state is state else self._clock()
-        self._standings[replica_id] = new = Standing(replica_id, state, since, reason, remedy)
+        self._standings[replica_id] = new = ReplicaStatus(replica_id, state, since, reason, remedy)
         return new
 
     def forget(self, replica_id: str) -> None:

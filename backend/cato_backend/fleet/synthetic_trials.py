@@ -9,16 +9,16 @@ import orjson
 
 from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import Upstreams
-from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import Decision, Event, ReplicaDown, SyntheticTrial
 
 _FIRST = -(2**31)
 """An engine's priority before every other."""
-_BODIES: Mapping[Kind, Mapping[str, object]] = {
-    Kind.COMPLETION: {"prompt": "#", "max_tokens": 1},
-    Kind.CHAT: {"messages": [{"role": "user", "content": "#"}], "max_tokens": 1},
+_BODIES: Mapping[ApiKind, Mapping[str, object]] = {
+    ApiKind.COMPLETION: {"prompt": "#", "max_tokens": 1},
+    ApiKind.CHAT: {"messages": [{"role": "user", "content": "#"}], "max_tokens": 1},
 }
 
 
@@ -65,9 +65,11 @@ class SyntheticTrials:
 
     async def _answers(self, endpoint: Endpoint) -> bool:
         """Whether a token comes. A server may know only one of the two calls."""
-        return await self._ask(endpoint, Kind.COMPLETION) or await self._ask(endpoint, Kind.CHAT)
+        return await self._ask(endpoint, ApiKind.COMPLETION) or await self._ask(
+            endpoint, ApiKind.CHAT
+        )
 
-    async def _ask(self, endpoint: Endpoint, kind: Kind) -> bool:
+    async def _ask(self, endpoint: Endpoint, kind: ApiKind) -> bool:
         body = {**_BODIES[kind], "model": endpoint.upstream_model}
         if endpoint.takes_priority:
             body["priority"] = _FIRST

@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 
-from cato_backend.gateway.connection import Connection
+from cato_backend.gateway.connection import ClientConnection
 from cato_backend.gateway.connections import Connections
 
 _AT_ONCE = 16
@@ -34,7 +34,7 @@ class Acceptor:
         listening: socket.socket,
         tls: Callable[[], ssl.SSLContext | None],
         connections: Connections,
-        make: Callable[[bool], Connection],
+        make: Callable[[bool], ClientConnection],
         handshake_s: float,
     ) -> None:
         """`tls` gives the context for the next connection; `make` is told whether the new

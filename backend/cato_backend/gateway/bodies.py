@@ -88,7 +88,7 @@ class WarmBody(BaseModel):
     cato: CatoField | None = None
 
 
-class Message(OpenBody):
+class ChatMessage(OpenBody):
     """One message of a chat."""
 
     role: str = Field(min_length=1)
@@ -111,7 +111,7 @@ class Message(OpenBody):
 class ChatBody(_ModelCall):
     """The body of `POST /v1/chat/completions`."""
 
-    messages: list[Message] = Field(min_length=1)
+    messages: list[ChatMessage] = Field(min_length=1)
     max_completion_tokens: MaxTokens = None
     tools: list[Any] | None = None
 

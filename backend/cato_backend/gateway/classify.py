@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from cato_backend.gateway.bodies import ChatBody, CompletionBody, Message
+from cato_backend.gateway.bodies import ChatBody, ChatMessage, CompletionBody
 from cato_backend.tasks.cursor import CursorText, asks_at_cursor, cursor_text
 from cato_backend.wire.headers import Task
 
@@ -92,5 +92,5 @@ def _is_instructed(body: ChatBody) -> bool:
     )
 
 
-def _instructions(messages: Sequence[Message]) -> int:
+def _instructions(messages: Sequence[ChatMessage]) -> int:
     return sum(len(message.text) for message in messages if message.is_instruction)

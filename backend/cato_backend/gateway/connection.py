@@ -20,7 +20,7 @@ writes its whole body before it reads would otherwise see a reset in place of th
 log = logging.getLogger(__name__)
 
 
-class Connection(web.RequestHandler):
+class ClientConnection(web.RequestHandler):
     """See `connections.Client` for what it tells of itself."""
 
     __slots__ = ("_answered", "_connections", "_handler", "_unsent", "over_limit", "unread")

@@ -11,7 +11,7 @@ from aiohttp import web
 from cato_backend import __version__
 from cato_backend.errors import NotFound
 from cato_backend.fleet.learned_profiles import profile_file, summary
-from cato_backend.fleet.standing import ReplicaState, Standing
+from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
 from cato_backend.fleet.step_advice import step_limits
 from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
@@ -101,10 +101,10 @@ def _what_is_wrong(gateway: Gateway) -> str:
     return " | ".join(said) or "no replica has been started yet"
 
 
-def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
+def _replica(gateway: Gateway, standing: ReplicaStatus) -> dict[str, Any]:
     """One replica's state, what became of it last, and what was learned of its speed."""
     load = gateway.runtime.replica(standing.replica_id)
-    is_up = standing.state is ReplicaState.UP
+    is_up = standing.state is ReplicaPhase.UP
     return {
         "id": standing.replica_id,
         "state": _state(gateway, standing, load),
@@ -119,9 +119,9 @@ def _replica(gateway: Gateway, standing: Standing) -> dict[str, Any]:
     }
 
 
-def _state(gateway: Gateway, standing: Standing, load: ReplicaLoad | None) -> str:
+def _state(gateway: Gateway, standing: ReplicaStatus, load: ReplicaLoad | None) -> str:
     """The fleet's word; of a replica that is up, what the scheduler does with it."""
-    if standing.state is not ReplicaState.UP or load is None:
+    if standing.state is not ReplicaPhase.UP or load is None:
         return standing.state
     if load.draining:
         return "draining"

@@ -17,8 +17,8 @@ from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_s
 from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.validation import validated
 from cato_backend.requests import Request, prompt_blocks
-from cato_backend.runtime.calls import Call, Infill, Kind
-from cato_backend.runtime.render import prompt_text
+from cato_backend.runtime.calls import ApiKind, Call, Infill
+from cato_backend.runtime.render import prompt_text, rendered_infill
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import CallKind, ModelCall
@@ -35,7 +35,7 @@ _CHAT_EXPECTED_TOKENS = 1024
 class Draft:
     """A call before it is known which model serves it and when it is due."""
 
-    kind: Kind
+    kind: ApiKind
     model: str
     body: dict[str, Any]
     max_tokens: int
@@ -59,7 +59,7 @@ def completion_draft(value: dict[str, Any]) -> Draft:
     infill = _infill(body)
     chars, tokens = _prompt_size(body.prompt)
     return Draft(
-        kind=Kind.COMPLETION,
+        kind=ApiKind.COMPLETION,
         model=body.model,
         body=_engine_body(value, body.cato),
         max_tokens=body.max_tokens or _ENGINE_DEFAULT_MAX_TOKENS,
@@ -75,7 +75,7 @@ def chat_draft(value: dict[str, Any]) -> Draft:
     """From the body of `/v1/chat/completions`. Raises InvalidRequest."""
     body = validated(ChatBody, value)
     return Draft(
-        kind=Kind.CHAT,
+        kind=ApiKind.CHAT,
         model=body.model,
         body=_engine_body(value, body.cato),
         max_tokens=body.max_completion_tokens or body.max_tokens or _CHAT_EXPECTED_TOKENS,
@@ -93,10 +93,10 @@ def model_draft(call: ModelCall, model: str) -> Draft:
     chars = call.prompt_chars
     if call.kind is CallKind.CHAT:
         messages = [{"role": m.role, "content": m.content} for m in call.messages]
-        return Draft(Kind.CHAT, model, {**body, "messages": messages}, call.max_tokens, chars)
+        return Draft(ApiKind.CHAT, model, {**body, "messages": messages}, call.max_tokens, chars)
     infill = Infill(call.prefix, call.suffix) if call.kind is CallKind.INFILL else None
     body["prompt"] = call.prefix
-    return Draft(Kind.COMPLETION, model, body, call.max_tokens, chars, infill=infill)
+    return Draft(ApiKind.COMPLETION, model, body, call.max_tokens, chars, infill=infill)
 
 
 def within_workflow(headers: RequestHeaders, runtime: Runtime, arrival: float) -> RequestHeaders:
@@ -120,7 +120,7 @@ async def make_call(
     name = await runtime.catalog.resolve(draft.model, headers.task, left_s)
     facts, ratio = runtime.catalog.facts(name), runtime.catalog.ratio(name)
     limit = facts.max_model_len
-    if limit is not None and draft.max_tokens > limit and draft.kind is Kind.COMPLETION:
+    if limit is not None and draft.max_tokens > limit and draft.kind is ApiKind.COMPLETION:
         raise InvalidRequest(
             f"max_tokens: got {draft.max_tokens}, expected at most the context of {limit}",
             param="max_tokens",
@@ -128,7 +128,8 @@ async def make_call(
     room = max(draft.max_tokens, reserved_tokens)
     served = runtime.catalog.served_context(name) or limit
     at_hand = replace(facts, max_model_len=served)
-    text = prompt_text(draft.kind, draft.body, draft.infill, room, at_hand, ratio)
+    rendered = rendered_infill(draft.infill, room, at_hand, ratio) if draft.infill else None
+    text = rendered.prompt.text if rendered else prompt_text(draft.kind, draft.body)
     prompt_tokens = draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars)
     least, wanted = _contexts(draft, -(-prompt_tokens // draft.prompts), room)
     least = _capped(max(least, least_context), limit)
@@ -155,6 +156,7 @@ async def make_call(
         draft.kind,
         draft.body,
         draft.infill,
+        rendered,
         reserved_tokens,
         by_alias=draft.model in ALIASES,
         least_context=least,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
 from cato_backend.gateway.validation import parse_json, validated
-from cato_backend.runtime.history import Past
+from cato_backend.runtime.history import CompletedCall
 from cato_backend.wire.feedback import FeedbackEvent
 
 _UNKNOWN = "unknown"
@@ -49,7 +49,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     return web.Response(body=lines, content_type="application/x-ndjson")
 
 
-def _entry(body: FeedbackBody, past: Past | None) -> dict[str, Any]:
+def _entry(body: FeedbackBody, past: CompletedCall | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
     entry |= body.model_dump(exclude_none=True)
     if past is not None:
@@ -67,7 +67,7 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e3, 1)
 
 
-def _count(gateway: Gateway, body: FeedbackBody, past: Past | None) -> None:
+def _count(gateway: Gateway, body: FeedbackBody, past: CompletedCall | None) -> None:
     metrics = gateway.runtime.metrics
     task = past.task.value if past else _UNKNOWN
     metrics.feedback.labels(task, body.event).inc()

@@ -19,7 +19,7 @@ from cato_backend.errors import (
     TooManyConnections,
 )
 from cato_backend.gateway.auth import check_local, is_loopback
-from cato_backend.gateway.connection import Connection
+from cato_backend.gateway.connection import ClientConnection
 from cato_backend.gateway.headers import given_request_id
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.routes import OPEN_PATHS
@@ -47,7 +47,7 @@ class Guard:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to a request whose head is whole."""
         connection = request.protocol
-        if isinstance(connection, Connection):
+        if isinstance(connection, ClientConnection):
             connection.begin()
         try:
             self._admit(request)
@@ -98,7 +98,7 @@ class Guard:
 
 def _check_room(request: web.BaseRequest) -> None:
     connection = request.protocol
-    if isinstance(connection, Connection) and connection.over_limit:
+    if isinstance(connection, ClientConnection) and connection.over_limit:
         raise TooManyConnections("too many connections; come back later")
 
 

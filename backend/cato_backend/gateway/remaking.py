@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cato_backend.runtime.calls import Call, Sink
-from cato_backend.runtime.flight import CallOutdated
+from cato_backend.runtime.in_flight import CallOutdated
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import CancelReason
 

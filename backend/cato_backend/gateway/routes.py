@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from cato_backend.errors import (
     BodyTooLarge,
-    Cancelled,
     ExpectationFailed,
     Expired,
     Forbidden,
@@ -19,6 +18,7 @@ from cato_backend.errors import (
     NotFound,
     Overloaded,
     PoisonRequest,
+    RequestCancelled,
     RequestError,
     RequestTimeout,
     ShuttingDown,
@@ -49,7 +49,7 @@ _CALL = (
     Superseded,
     PoisonRequest,
     Overloaded,
-    Cancelled,
+    RequestCancelled,
     UpstreamFailed,
     NoReplica,
     Expired,

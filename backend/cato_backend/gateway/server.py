@@ -11,7 +11,7 @@ from aiohttp import web
 
 from cato_backend.gateway.acceptor import Acceptor
 from cato_backend.gateway.app import make_app
-from cato_backend.gateway.connection import LINGERING_S, Connection
+from cato_backend.gateway.connection import LINGERING_S, ClientConnection
 from cato_backend.gateway.guard import Guard
 from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.state import Gateway
@@ -55,8 +55,8 @@ def _server(gateway: Gateway, runner: web.AppRunner) -> web.Server:
 def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Acceptor:
     config, loop, log = gateway.config.server, asyncio.get_running_loop(), _connection_log()
 
-    def make(over_limit: bool) -> Connection:
-        return Connection(
+    def make(over_limit: bool) -> ClientConnection:
+        return ClientConnection(
             server,
             gateway.connections,
             over_limit=over_limit,

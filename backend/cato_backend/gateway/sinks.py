@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from aiohttp import HttpVersion11, web
 
-from cato_backend.errors import Cancelled, InternalError, RequestError
+from cato_backend.errors import InternalError, RequestCancelled, RequestError
 from cato_backend.gateway.responses import error_event
 from cato_backend.runtime.calls import Sink, Started
 from cato_backend.wire import headers as names
@@ -68,7 +68,7 @@ class StreamSink(Sink):
         await self._response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
-        """Passes events on, up to the stream's own end. Raises Cancelled where the client has gone.
+        """Passes events on, up to the stream's own end. Raises RequestCancelled if the client left.
 
         The end of the response leaves with the last event, in one piece.
         """
@@ -84,7 +84,7 @@ class StreamSink(Sink):
             else:
                 await self._response.write(data)
         except ConnectionError as error:
-            raise Cancelled("the client has gone") from error
+            raise RequestCancelled("the client has gone") from error
 
     def write_now(self, data: bytes) -> bool:
         """Passes events on past aiohttp's writer, whose way is longer than all else for a token.
@@ -119,7 +119,7 @@ class StreamSink(Sink):
             log.exception("a defect in mid-stream")
         if self._response is None:
             raise RuntimeError("the call ended without a beginning")
-        if failure is not None and not isinstance(failure, Cancelled):
+        if failure is not None and not isinstance(failure, RequestCancelled):
             await self.write(error_event(failure, event) + _END)
         return self._response
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cato_backend.config import Config
-from cato_backend.fleet.standing import Standing
+from cato_backend.fleet.standing import ReplicaStatus
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.continuations import Continuations
 from cato_backend.gateway.credentials import Credentials
@@ -31,7 +31,7 @@ class Gateway:
     bodies: BodyReader
     feedback: FeedbackStore
     warm_cap: RateCap
-    standings: Callable[[], tuple[Standing, ...]]
+    standings: Callable[[], tuple[ReplicaStatus, ...]]
     """How each replica is."""
     continuations: Continuations = field(default_factory=Continuations)
 

@@ -13,7 +13,7 @@ from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.gateway.task_bodies import TaskBody
 from cato_backend.gateway.task_run import EndedByClient, TaskRun, outcome_of
 from cato_backend.gateway.validation import parse_json, validated
-from cato_backend.runtime.history import Past
+from cato_backend.runtime.history import CompletedCall
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.tasks import TaskEvent, TaskRequest
 
@@ -61,5 +61,5 @@ async def _serve(
     finally:
         if run.is_several:
             e2e_s = runtime.clock() - arrival if outcome in ("met", "late") else None
-            past = Past(headers.origin.tenant, task.task, name, outcome, None, e2e_s)
+            past = CompletedCall(headers.origin.tenant, task.task, name, outcome, None, e2e_s)
             runtime.scores.task_ended(headers.request_id, past)

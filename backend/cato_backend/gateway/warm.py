@@ -65,7 +65,7 @@ async def _call(
 
 
 async def _run(call: Call, remake: Remake, runtime: Runtime) -> web.StreamResponse:
-    sink = _Counts()
+    sink = _UsageSink()
     try:
         async with asyncio.timeout(_PATIENCE_S):
             await run_call(call, remake, runtime, sink)
@@ -84,7 +84,7 @@ def _skipped(reason: str) -> web.Response:
     )
 
 
-class _Counts(Sink):
+class _UsageSink(Sink):
     """Takes what the engine says about the prompt, and drops its one token."""
 
     def __init__(self) -> None:

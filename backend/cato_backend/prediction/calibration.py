@@ -45,7 +45,7 @@ class Probe(NamedTuple):
     """Sent once the first of its round has had its first token."""
 
 
-class Plan(NamedTuple):
+class ProbePlan(NamedTuple):
     """One round: so many probes at once."""
 
     probes: int
@@ -58,22 +58,22 @@ class Plan(NamedTuple):
 
 
 _ROUNDS = (
-    Plan(1, 16, 17),
-    Plan(1, 128, 1),
-    Plan(1, 512, 1),
-    Plan(1, 2048, 9),
-    Plan(1, 2048, 9, repeats=True),
-    Plan(1, 16, 13, beside=512),
-    Plan(16, 64, 49),
-    Plan(1, 16, 13, beside=1024),
-    Plan(1, 256, 17, beside=256),
-    Plan(1, 1024, 1),
-    Plan(1, 64, 17, beside=2048),
+    ProbePlan(1, 16, 17),
+    ProbePlan(1, 128, 1),
+    ProbePlan(1, 512, 1),
+    ProbePlan(1, 2048, 9),
+    ProbePlan(1, 2048, 9, repeats=True),
+    ProbePlan(1, 16, 13, beside=512),
+    ProbePlan(16, 64, 49),
+    ProbePlan(1, 16, 13, beside=1024),
+    ProbePlan(1, 256, 17, beside=256),
+    ProbePlan(1, 1024, 1),
+    ProbePlan(1, 64, 17, beside=2048),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ProbeBounds:
     """What bounds the probes of one replica."""
 
     limits: EngineLimits
@@ -85,7 +85,7 @@ class Bounds:
 class Calibration:
     """Of one replica, from `began` on. Times in seconds on any clock."""
 
-    def __init__(self, bounds: Bounds, began: float) -> None:
+    def __init__(self, bounds: ProbeBounds, began: float) -> None:
         self._bounds = bounds
         self._ends = began + LONGEST_S
         self._rounds = list(_ROUNDS)
@@ -113,7 +113,7 @@ class Calibration:
             return probe.known_tokens
         return 0 if share >= _FITS_NOT else None
 
-    def _probes_of(self, plan: Plan, belief: LawBelief) -> tuple[Probe, ...]:
+    def _probes_of(self, plan: ProbePlan, belief: LawBelief) -> tuple[Probe, ...]:
         if plan.repeats:
             return self._repeated(plan)
         longest = min(self._bounds.longest_prompt, self._longest_now(belief))
@@ -132,7 +132,7 @@ class Calibration:
         self._prompts += 1
         return Probe(self._name(), self._prompts, tokens, 0, output_tokens, beside)
 
-    def _repeated(self, plan: Plan) -> tuple[Probe, ...]:
+    def _repeated(self, plan: ProbePlan) -> tuple[Probe, ...]:
         longest = self._longest
         if longest is None or longest.prompt not in self._cold_s:
             return ()

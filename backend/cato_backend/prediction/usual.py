@@ -9,7 +9,7 @@ _LEAST_S = 5.0
 """Shorter times say nothing of a rate."""
 
 
-class Usual:
+class LoadAverages:
     """Exponential averages over the last half minute or so, from what a gateway sees of it."""
 
     def __init__(self) -> None:

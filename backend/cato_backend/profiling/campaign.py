@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cato_backend.clock import monotonic
 from cato_backend.errors import EngineError
-from cato_backend.profiling.cells import Plan, Setup
+from cato_backend.profiling.cells import CampaignPlan, CellSetup
 from cato_backend.profiling.fit import Sample
 from cato_backend.profiling.measure import Reading, measure
 from cato_backend.profiling.prompts import Prompts
@@ -18,7 +18,7 @@ from cato_backend.profiling.stream import ReplicaClient
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class CampaignProgress:
     """How far it is."""
 
     round: int
@@ -52,19 +52,19 @@ def save_samples(campaign: Campaign, path: Path) -> None:
 async def run_campaign(
     client: ReplicaClient,
     prompts: Prompts,
-    plan: Plan,
-    on_progress: Callable[[Progress], None],
+    plan: CampaignPlan,
+    on_progress: Callable[[CampaignProgress], None],
 ) -> Campaign:
     """Every setup once a round, so that what changes with time hits all alike."""
     began, total = monotonic(), plan.rounds * len(plan.setups)
-    readings: dict[Setup, list[list[Reading]]] = {setup: [] for setup in plan.setups}
+    readings: dict[CellSetup, list[list[Reading]]] = {setup: [] for setup in plan.setups}
     await measure(client, prompts, plan.setups[0], plan.window)  # The first one warms up.
     for number in range(plan.rounds):
         for index, setup in enumerate(plan.setups):
             readings[setup].append(await measure(client, prompts, setup, plan.window))
             done = number * len(plan.setups) + index + 1
             elapsed = monotonic() - began
-            on_progress(Progress(number + 1, plan.rounds, done, total, elapsed))
+            on_progress(CampaignProgress(number + 1, plan.rounds, done, total, elapsed))
     return summarised(list(readings.values()))
 
 

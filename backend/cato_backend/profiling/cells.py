@@ -17,7 +17,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class CellSetup:
     """So many sequences that decode, each on a prompt of `context` tokens, and what is sent among
     them, one prompt at a time."""
 
@@ -44,10 +44,10 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CampaignPlan:
     """All setups, each to be run in every round."""
 
-    setups: tuple[Setup, ...]
+    setups: tuple[CellSetup, ...]
     rounds: int
     window: int
     """Steps of plain decoding that are timed in each setup."""
@@ -62,7 +62,7 @@ _QUICK = ((1, 4, 16), (0.03, 0.5), (16, 256, 1024), 3)
 _QUICK_CHECK = ((2, 8), (0.25,), (64, 512))
 
 
-def plan(limits: EngineLimits, *, quick: bool) -> Plan:
+def plan(limits: EngineLimits, *, quick: bool) -> CampaignPlan:
     """The grid for a replica: batches, shares of its context, chunks."""
     batches, shares, chunks, rounds = _QUICK if quick else _FULL
     check_batches, check_shares, check_chunks = _QUICK_CHECK if quick else _FULL_CHECK
@@ -70,7 +70,7 @@ def plan(limits: EngineLimits, *, quick: bool) -> Plan:
         *_setups(limits, batches, shares, chunks, held_out=False),
         *_setups(limits, check_batches, check_shares, check_chunks, held_out=True),
     ]
-    return Plan(tuple(setups), rounds, window=24 if quick else 48)
+    return CampaignPlan(tuple(setups), rounds, window=24 if quick else 48)
 
 
 def _setups(
@@ -80,7 +80,7 @@ def _setups(
     chunks: Sequence[int],
     *,
     held_out: bool,
-) -> Iterator[Setup]:
+) -> Iterator[CellSetup]:
     longest = min(_LONGEST, limits.max_model_len)
     # What can be found in the cache are whole blocks.
     cached = max(1, longest // 2 // limits.block_size) * limits.block_size
@@ -92,7 +92,7 @@ def _setups(
             held = batch * (context + tokens)
             fitting = tuple(chunk for chunk in wanted if _fits(chunk, batch, held, limits))
             if fitting and batch < limits.max_num_seqs:
-                yield Setup(batch, context, fitting, tokens, held_out)
+                yield CellSetup(batch, context, fitting, tokens, held_out)
 
 
 def _fits(chunk: Chunk, batch: int, held: int, limits: EngineLimits) -> bool:

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from cato_backend.errors import EngineError
-from cato_backend.profiling.cells import Cell, Chunk, Setup
+from cato_backend.profiling.cells import Cell, CellSetup, Chunk
 from cato_backend.profiling.prompts import Prompts
-from cato_backend.profiling.stream import ReplicaClient, StreamEnded, TokenStream, Unreachable
+from cato_backend.profiling.stream import ReplicaClient, ServerUnreachable, StreamEnded, TokenStream
 
 _MOST_STARTS = 5
 _SETTLE = 4
@@ -37,7 +37,7 @@ class Reading:
 
 
 async def measure(
-    client: ReplicaClient, prompts: Prompts, setup: Setup, window: int
+    client: ReplicaClient, prompts: Prompts, setup: CellSetup, window: int
 ) -> list[Reading]:
     """Runs one setup once: plain decoding, then every chunk. Raises EngineError."""
     readings: list[Reading] = []
@@ -52,16 +52,16 @@ async def measure(
                     chunk = setup.chunks[len(readings) - 1]
                     readings.append(await _prefill(client, prompts, streams, setup, chunk))
                 return readings
-        except (StreamEnded, Unreachable) as error:
+        except (StreamEnded, ServerUnreachable) as error:
             failed = error
-    if isinstance(failed, Unreachable):
+    if isinstance(failed, ServerUnreachable):
         raise failed
     raise EngineError(f"the streams ended {_MOST_STARTS} times before they were timed: {setup}")
 
 
 @asynccontextmanager
 async def _decoding(
-    client: ReplicaClient, prompts: Prompts, setup: Setup
+    client: ReplicaClient, prompts: Prompts, setup: CellSetup
 ) -> AsyncGenerator[list[TokenStream]]:
     """`batch` streams, all of them past their first tokens; broken off at the end."""
     asked = [prompts.fresh(setup.context) for _ in range(setup.batch)]
@@ -87,7 +87,7 @@ async def _pass(streams: Sequence[TokenStream], steps: int) -> None:
     await streams[0].reach(len(streams[0].arrivals) + steps)
 
 
-async def _decode(streams: Sequence[TokenStream], setup: Setup, window: int) -> Reading:
+async def _decode(streams: Sequence[TokenStream], setup: CellSetup, window: int) -> Reading:
     began = len(streams[0].arrivals) - 1
     kv_tokens = _kv_tokens(streams) + setup.batch * window / 2
     await _pass(streams, window)
@@ -101,7 +101,7 @@ async def _prefill(
     client: ReplicaClient,
     prompts: Prompts,
     streams: Sequence[TokenStream],
-    setup: Setup,
+    setup: CellSetup,
     chunk: Chunk,
 ) -> Reading:
     head = prompts.fresh(chunk.cached)

@@ -18,7 +18,7 @@ from cato_backend.profile_files.document import (
     ProfileFile,
 )
 from cato_backend.profile_files.law import StepLaw
-from cato_backend.profiling.campaign import Campaign, Progress, run_campaign
+from cato_backend.profiling.campaign import Campaign, CampaignProgress, run_campaign
 from cato_backend.profiling.cells import plan
 from cato_backend.profiling.engine_clock import Clock, engine_clock
 from cato_backend.profiling.facts import Facts, ask_facts
@@ -58,7 +58,7 @@ class Outcome:
 async def run_profile(
     session: aiohttp.ClientSession,
     subject: Subject,
-    on_progress: Callable[[Progress], None],
+    on_progress: Callable[[CampaignProgress], None],
     *,
     quick: bool,
     rounds: int | None = None,

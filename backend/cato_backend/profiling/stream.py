@@ -18,7 +18,7 @@ from cato_backend.wire import sse
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=120)
 
 
-class Unreachable(EngineError):
+class ServerUnreachable(EngineError):
     """A connection to the replica could not be made, or broke."""
 
 
@@ -109,7 +109,7 @@ class ReplicaClient:
                     raise EngineError(f"{url} answered {response.status}: {said}")
                 await self._read(response, stream)
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise Unreachable(f"{url}: {type(error).__name__}: {error}") from error
+            raise ServerUnreachable(f"{url}: {type(error).__name__}: {error}") from error
         except (aiohttp.ClientError, sse.MalformedStream, ValueError) as error:
             raise EngineError(f"{url}: {type(error).__name__}: {error}") from error
         if len(stream.arrivals) != tokens:

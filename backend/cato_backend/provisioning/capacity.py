@@ -10,7 +10,7 @@ from math import sqrt
 
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.pool import Kind, Measurement, Tally
+from cato_backend.provisioning.pool import DemandKind, Measurement, Tally
 from cato_backend.wire.headers import Task
 
 LOADS = (0.1, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3)
@@ -63,7 +63,7 @@ class CapacityCurve:
 
 
 def measure(
-    profile: Profile, kinds: Sequence[Kind], requests: int = REQUESTS
+    profile: Profile, kinds: Sequence[DemandKind], requests: int = REQUESTS
 ) -> Iterator[CapacityCurve | None]:
     """Yields None after each slice of some 20 ms, because whoever serves cannot stop for all of
     them, and the curve last."""
@@ -88,7 +88,7 @@ def _falling(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(accumulate(values, min))
 
 
-def _best_rate(law: StepLaw, kinds: Sequence[Kind]) -> float:
+def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
     """Requests per second if steps were so full that their fixed time did not count."""
     tokens = sum(kind.prompt_tokens + kind.output_tokens for kind in kinds)
     decoded = sum(kind.output_tokens for kind in kinds)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 
-from cato_backend.provisioning.pool import Kind
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.pool import DemandKind
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.wire.headers import Task
 
 _KEPT = 400
@@ -18,19 +18,19 @@ class Mix:
     """The last few hundred answers."""
 
     def __init__(self) -> None:
-        self._kinds: deque[Kind] = deque(maxlen=_KEPT)
+        self._kinds: deque[DemandKind] = deque(maxlen=_KEPT)
 
     def __len__(self) -> int:
         return len(self._kinds)
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: AnsweredRequest) -> None:
         """Takes note. Of what was refused nothing is known but the prompt: it is left out."""
         if not answer.output_tokens and answer.met is not None:
             return
         left = answer.met is None
         least = _LEFT_OUTPUT_TOKENS if left else 1
         self._kinds.append(
-            Kind(
+            DemandKind(
                 task=answer.task,
                 prompt_tokens=answer.uncached_tokens,
                 output_tokens=max(least, answer.output_tokens),
@@ -44,6 +44,6 @@ class Mix:
         tasks = Counter(kind.task for kind in self._kinds if kind.left_s is None)
         return {task: count / tasks.total() for task, count in tasks.items()}
 
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[DemandKind, ...]:
         """All of them: tasks come in their shares."""
         return tuple(self._kinds)

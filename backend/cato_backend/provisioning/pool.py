@@ -10,12 +10,12 @@ from math import log
 from cato_backend.engine_model import Engine, Job, Timeline
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
-from cato_backend.scheduling.dice import Dice
+from cato_backend.scheduling.splitmix import SplitMix64
 from cato_backend.wire.headers import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DemandKind:
     """A request as capacity is measured with it, taken from one that was served."""
 
     task: Task
@@ -52,15 +52,15 @@ class Measurement:
     tokens wait. What cannot meet its target any more is dropped, as the router puts it behind
     everything else."""
 
-    def __init__(self, profile: Profile, kinds: Sequence[Kind], requests: int) -> None:
+    def __init__(self, profile: Profile, kinds: Sequence[DemandKind], requests: int) -> None:
         self._pool = [Timeline(Engine(profile.law, profile.limits)) for _ in range(POOL)]
         self._pending = [0] * POOL
         self._place: dict[str, int] = {}
         self._kinds = kinds
         self._requests = requests
-        self._dice = Dice(0)
+        self._dice = SplitMix64(0)
         self._due: list[tuple[float, str]] = []
-        self._jobs: dict[str, Kind] = {}
+        self._jobs: dict[str, DemandKind] = {}
         self._first: dict[str, float] = {}
         self._prompts: dict[str, int] = {}
         self._tallies: dict[Task, Tally] = {}
@@ -145,7 +145,7 @@ class Measurement:
             self._pending[place] -= self._prompts[job_id]
             self._first[job_id] = now
 
-    def _count(self, kind: Kind, *, met: bool) -> None:
+    def _count(self, kind: DemandKind, *, met: bool) -> None:
         if kind.left_s is None:
             tally = self._tallies.setdefault(kind.task, Tally())
             tally.counted += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.fleet import Bounds, FleetState, Plan
 from cato_backend.provisioning.rules.base import ScalingRule
-from cato_backend.provisioning.watch import Watch
+from cato_backend.provisioning.watch import DemandWatch
 from cato_backend.scheduling import Decision, Event, Submitted
 
 
@@ -18,7 +18,7 @@ class Provisioner:
         self._model = model
         self._bounds = bounds
         self._rule = rule
-        self._watch = Watch()
+        self._watch = DemandWatch()
         self._target: int | None = None
 
     def observe(self, event: Event, decisions: Iterable[Decision], now: float) -> None:

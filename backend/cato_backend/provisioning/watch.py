@@ -20,7 +20,7 @@ from cato_backend.wire.headers import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnsweredRequest:
     """A request that is over. Times in seconds since its arrival."""
 
     request: Request
@@ -40,25 +40,27 @@ class Answer:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenRequest:
     request: Request
     first_token: float | None = None
     uncached: int | None = None
     tokens: int = 0
 
 
-class Watch:
+class DemandWatch:
     """Requests under way."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenRequest] = {}
 
-    def observe(self, event: Event, decisions: Iterable[Decision], now: float) -> Sequence[Answer]:
+    def observe(
+        self, event: Event, decisions: Iterable[Decision], now: float
+    ) -> Sequence[AnsweredRequest]:
         """Takes note of one event and what was decided; returns what is over with it."""
-        answers: list[Answer] = []
+        answers: list[AnsweredRequest] = []
         match event:
             case Submitted(request) if not request.warm:
-                self._open[request.id] = _Open(request)
+                self._open[request.id] = _OpenRequest(request)
             case Progressed(request_id):
                 self._progress(request_id, event, now)
             case Finished(request_id):
@@ -87,7 +89,7 @@ class Watch:
         self,
         request_id: str,
         now: float,
-        answers: list[Answer],
+        answers: list[AnsweredRequest],
         *,
         left: bool = False,
         refused: bool = False,
@@ -98,7 +100,7 @@ class Watch:
         request, first = found.request, found.first_token
         prompt = request.prompt_tokens if found.uncached is None else found.uncached
         answers.append(
-            Answer(
+            AnsweredRequest(
                 request=request,
                 ended_s=now - request.arrival,
                 ttft_s=None if first is None else first - request.arrival,
@@ -109,7 +111,7 @@ class Watch:
         )
 
 
-def _met(found: _Open, now: float, left: bool) -> bool | None:
+def _met(found: _OpenRequest, now: float, left: bool) -> bool | None:
     """A client that leaves after a first token in time has met a TTFT target: it had enough, or
     typed on; which of the two makes no difference to how many replicas there should be."""
     request = found.request

@@ -18,7 +18,7 @@ _MOST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """A whole response."""
 
     status: int
@@ -34,7 +34,7 @@ async def ask(
     api_key: str | None,
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
-) -> Answer:
+) -> ServerAnswer:
     """Sends one request; the response may have any status.
 
     Raises aiohttp.ClientError, TimeoutError, OSError.
@@ -49,7 +49,7 @@ async def ask(
         allow_redirects=False,
     ) as response:
         location = response.headers.get("Location", "") if 300 <= response.status < 400 else ""
-        return Answer(response.status, await read_bounded(response), location)
+        return ServerAnswer(response.status, await read_bounded(response), location)
 
 
 async def explained(error: Exception, url: str) -> ReplicaUnavailable:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from cato_backend.replicas.asking import Answer, ask, explained
+from cato_backend.replicas.asking import ServerAnswer, ask, explained
 from cato_backend.replicas.replica import Replica
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -84,7 +84,7 @@ async def _optional(
     path: str,
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
-) -> Answer | None:
+) -> ServerAnswer | None:
     """Sends a request that a server need not support; None where the status is not 200.
 
     Raises ReplicaUnavailable where the connection fails, which tells nothing about the feature.

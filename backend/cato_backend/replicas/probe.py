@@ -8,7 +8,7 @@ import aiohttp
 
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.replicas import connect_errors
-from cato_backend.replicas.asking import Answer, ask, explained, wants_tls
+from cato_backend.replicas.asking import ServerAnswer, ask, explained, wants_tls
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.served_models import choose, read_listing
 
@@ -76,7 +76,7 @@ async def describe(
     )
 
 
-def _check_status(answer: Answer, path: str, api_key: str | None) -> None:
+def _check_status(answer: ServerAnswer, path: str, api_key: str | None) -> None:
     if answer.status != HTTPStatus.OK:
         raise connect_errors.of_status(
             answer.status, path, has_key=bool(api_key), location=answer.location
@@ -85,7 +85,7 @@ def _check_status(answer: Answer, path: str, api_key: str | None) -> None:
 
 async def _get(
     session: aiohttp.ClientSession, url: str, api_key: str | None, timeout_s: float
-) -> Answer:
+) -> ServerAnswer:
     """Returns the response, whatever its status. Raises ReplicaUnavailable where there is none."""
     try:
         answer = await ask(session, "GET", url, api_key, aiohttp.ClientTimeout(total=timeout_s))

@@ -38,7 +38,7 @@ class WatchPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WatchedServer:
     """A server that is watched as a replica."""
 
     replica_id: str
@@ -69,7 +69,7 @@ class Watch:
 
     def __init__(
         self,
-        target: Target,
+        target: WatchedServer,
         policy: WatchPolicy,
         session: aiohttp.ClientSession,
         listener: WatchListener,

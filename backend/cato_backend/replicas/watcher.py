@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cato_backend.replicas.watch import Target, Watch, WatchListener, WatchPolicy
+from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener, WatchPolicy
 
 
 class Watcher:
@@ -26,7 +26,7 @@ class Watcher:
         self._is_in_demand = is_in_demand
         self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
 
-    def watch(self, target: Target) -> None:
+    def watch(self, target: WatchedServer) -> None:
         """Begins to watch; returns at once."""
         name = target.replica_id
         assert name not in self._watches, f"two replicas are called {name}"

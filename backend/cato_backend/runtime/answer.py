@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.chunks import (
     AttemptBroken,
     as_chat,
@@ -73,7 +73,7 @@ class Answer:
         self.cached_tokens: int | None = None
         self.done = False
         """Whether the stream's own end was seen."""
-        self.is_in_text = call.kind is Kind.COMPLETION
+        self.is_in_text = call.kind is ApiKind.COMPLETION
         """Whether what came last is the text itself: a chat may be reasoning, or calling a tool."""
 
     @property
@@ -208,7 +208,7 @@ class Answer:
         chunk |= self._head
         for choice in chunk.get("choices") or ():
             shift(choice, self._resumed_offset)
-        if self._kind is Kind.CHAT:
+        if self._kind is ApiKind.CHAT:
             as_chat(chunk)
         if chunk.get("usage"):
             chunk["usage"] |= self._usage()

@@ -9,9 +9,9 @@ import orjson
 from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import CannotConnect, Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.facts import Endpoint, Leg
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.facts import Endpoint, UpstreamRoute
 from cato_backend.runtime.in_band_errors import ErrorInAnswer
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
 from cato_backend.runtime.replica_errors import PromptTooLong, refusal
@@ -43,7 +43,7 @@ class NotSent(AttemptBroken):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class AttemptTimeouts:
     """How long a replica may send nothing before its attempt is broken off, in seconds."""
 
     stream_s: float = 120.0
@@ -55,14 +55,14 @@ class Patience:
 class Attempts:
     """Runs attempts over one pool of kept connections."""
 
-    def __init__(self, upstreams: Upstreams, patience: Patience | None = None) -> None:
+    def __init__(self, upstreams: Upstreams, patience: AttemptTimeouts | None = None) -> None:
         self._upstreams = upstreams
-        self._patience = patience or Patience()
+        self._patience = patience or AttemptTimeouts()
 
     async def run(
         self,
-        flight: Flight,
-        leg: Leg,
+        flight: InFlightRequest,
+        leg: UpstreamRoute,
         outlet: Outlet,
     ) -> None:
         """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
@@ -81,7 +81,7 @@ class Attempts:
             _learn_ratio(leg, upstream.prompt_chars, flight.answer.prompt_tokens)
             return
 
-    def _render(self, flight: Flight, leg: Leg, overflows: int) -> Upstream:
+    def _render(self, flight: InFlightRequest, leg: UpstreamRoute, overflows: int) -> Upstream:
         first = render(flight.call, leg, overflows)
         if not flight.begun:
             flight.start_over()
@@ -91,7 +91,7 @@ class Attempts:
         return render_resumed(flight.call, flight.answer, first, leg.facts.max_model_len)
 
     async def _send(
-        self, flight: Flight, endpoint: Endpoint, upstream: Upstream, outlet: Outlet
+        self, flight: InFlightRequest, endpoint: Endpoint, upstream: Upstream, outlet: Outlet
     ) -> None:
         headers = {"x-request-id": flight.call.request.id}
         if endpoint.token:
@@ -127,7 +127,7 @@ class Attempts:
             raise AttemptBroken(f"malformed stream: {error}") from error
 
 
-def _learn_ratio(leg: Leg, chars: int, tokens: int | None) -> None:
+def _learn_ratio(leg: UpstreamRoute, chars: int, tokens: int | None) -> None:
     """Unless the count is a lie: no tokenizer makes a hundred tokens of a character."""
     if tokens and _FEWEST_CHARS <= chars / tokens <= _MOST_CHARS:
         leg.ratio.observe(chars, tokens)

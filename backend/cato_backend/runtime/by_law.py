@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.prediction.usual import Usual
+from cato_backend.prediction.usual import LoadAverages
 from cato_backend.prediction.workflows import PlannedCall
 from cato_backend.requests import Request
 from cato_backend.scheduling import ReplicaLoad
@@ -15,12 +15,12 @@ _WAY_IN = 0.5
 request's way in. The way out is as long for the tokens that show when the step under way began."""
 
 
-class LawOfReplica:
+class ProfilePredictor:
     """One replica's."""
 
     def __init__(self, load: ReplicaLoad) -> None:
         self._load = load
-        self._usual = Usual()
+        self._usual = LoadAverages()
 
     def service_s(self, request: Request, times: LearnedTimes) -> float | None:
         """From dispatch to the promised token.

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any, Protocol, cast
 
 from cato_backend.requests import Request
-from cato_backend.tasks.infill import ContextFile
+from cato_backend.tasks.infill import ContextFile, RenderedPrompt
 from cato_backend.wire.headers import Task
 
 
-class Kind(StrEnum):
+class ApiKind(StrEnum):
     """Which of OpenAI's two calls; the value is its path."""
 
     COMPLETION = "/v1/completions"
@@ -29,14 +29,25 @@ class Infill:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedInfill:
+    """An infill as the model reads it, cut to `limit` tokens; None: not cut."""
+
+    prompt: RenderedPrompt
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a model: what the scheduler knows of it, and what its replica is sent."""
 
     request: Request
-    kind: Kind
+    kind: ApiKind
     body: Mapping[str, Any]
     """The client's body without what only the gateway understands (`suffix`, `cato`)."""
     infill: Infill | None = None
+    rendered: RenderedInfill | None = None
+    """Of `infill`: what the prefix index knows is what a replica is sent, unless that replica has
+    another context or finds the prompt too long."""
     reserved_tokens: int = 0
     """Room to keep for output when a long prompt is cut, where it is more than `max_tokens`."""
 
@@ -65,7 +76,7 @@ class Call:
         """How many sequences answer it: `n` for each prompt of a batch."""
         prompts = 1
         prompt = self.body.get("prompt")
-        if self.kind is Kind.COMPLETION and isinstance(prompt, list):
+        if self.kind is ApiKind.COMPLETION and isinstance(prompt, list):
             items = cast("list[object]", prompt)
             prompts = 1 if isinstance(items[0], int) else len(items)
         return prompts * int(self.body.get("n") or 1)

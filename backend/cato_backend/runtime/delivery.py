@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cato_backend.errors import Cancelled as EndedByClient
+from cato_backend.errors import RequestCancelled as EndedByClient
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.calls import Sink, Started
 from cato_backend.runtime.dispatcher import Dispatcher
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.scheduling import Dispatch, Progressed
 from cato_backend.wire import sse
 from cato_backend.wire.headers import CancelReason
 
-Describe = Callable[[Flight, str], Started]
+Describe = Callable[[InFlightRequest, str], Started]
 """What the response headers tell of a flight that a replica (by id) has begun to answer."""
 
 
@@ -21,7 +21,7 @@ class Delivery:
     """Of one flight into one sink, over all its attempts: an `Outlet`."""
 
     def __init__(
-        self, flight: Flight, sink: Sink, dispatcher: Dispatcher, describe: Describe
+        self, flight: InFlightRequest, sink: Sink, dispatcher: Dispatcher, describe: Describe
     ) -> None:
         self._flight = flight
         self._sink = sink

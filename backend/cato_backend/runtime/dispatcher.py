@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from cato_backend.clock import Clock
 from cato_backend.errors import InvalidRequest, RequestError
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.refusals import refused
 from cato_backend.scheduling import (
     Abort,
@@ -34,15 +34,15 @@ class Dispatcher:
     def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
         self.scheduler = scheduler
         self.clock = clock
-        self._flights: dict[str, Flight] = {}
-        self._groups: dict[str, list[Flight]] = {}
+        self._flights: dict[str, InFlightRequest] = {}
+        self._groups: dict[str, list[InFlightRequest]] = {}
         self._watchers: list[Watcher] = []
         self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._flights)
 
-    def enter(self, flight: Flight) -> None:
+    def enter(self, flight: InFlightRequest) -> None:
         """The flight hears of decisions from now on. Raises InvalidRequest for an id in use."""
         name = flight.call.request.id
         if name in self._flights:
@@ -61,11 +61,11 @@ class Dispatcher:
             if not siblings:
                 del self._groups[flight.call.group]
 
-    def flights(self) -> tuple[Flight, ...]:
+    def flights(self) -> tuple[InFlightRequest, ...]:
         """Every live flight."""
         return tuple(self._flights.values())
 
-    def find(self, request_id: str) -> tuple[Flight, ...]:
+    def find(self, request_id: str) -> tuple[InFlightRequest, ...]:
         """The live flights of this request: one, or those of a whole task's calls."""
         flight = self._flights.get(request_id)
         return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))

@@ -48,7 +48,7 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class UpstreamRoute:
     """Where one attempt goes, and what must be known to write its body."""
 
     endpoint: Endpoint

@@ -11,7 +11,7 @@ _MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class CompletedCall:
     """One call. Seconds from its arrival; None where it did not come so far."""
 
     tenant: str
@@ -27,9 +27,9 @@ class History:
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._calls: OrderedDict[tuple[str, str], Past] = OrderedDict()
+        self._calls: OrderedDict[tuple[str, str], CompletedCall] = OrderedDict()
 
-    def add(self, request_id: str, past: Past) -> None:
+    def add(self, request_id: str, past: CompletedCall) -> None:
         """Remembers a call; the oldest is forgotten for it."""
         key = (past.tenant, request_id)
         self._calls[key] = past
@@ -37,6 +37,6 @@ class History:
         if len(self._calls) > self._most:
             self._calls.popitem(last=False)
 
-    def find(self, tenant: str, request_id: str) -> Past | None:
+    def find(self, tenant: str, request_id: str) -> CompletedCall | None:
         """The tenant's call, if it is still remembered."""
         return self._calls.get((tenant, request_id))

@@ -9,8 +9,8 @@ from cato_backend.runtime.attempt import NotSent
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
-from cato_backend.runtime.flight import CallOutdated
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
+from cato_backend.runtime.in_flight import CallOutdated
 from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
@@ -152,7 +152,7 @@ class Members:
         """Whether a request waits that no replica in service can take."""
         return self._catalog.unresolved > 0 or self._dispatcher.scheduler.starves
 
-    def leg(self, call: Call, dispatch: Dispatch) -> Leg:
+    def leg(self, call: Call, dispatch: Dispatch) -> UpstreamRoute:
         """Returns where an attempt goes. Raises NotSent where the replica is gone."""
         request, endpoint = call.request, self._endpoints.get(dispatch.replica_id)
         name = request.adapter or request.model
@@ -160,7 +160,7 @@ class Members:
             raise NotSent("it is gone")
         facts = self._catalog.facts(name)
         own = facts.max_model_len if endpoint.max_model_len is None else endpoint.max_model_len
-        return Leg(
+        return UpstreamRoute(
             endpoint=endpoint,
             facts=replace(facts, max_model_len=own),
             ratio=self._catalog.ratio(name),

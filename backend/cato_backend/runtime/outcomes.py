@@ -5,8 +5,8 @@ from __future__ import annotations
 from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
 from cato_backend.requests import USABLE_S
-from cato_backend.runtime.flight import Flight
-from cato_backend.runtime.history import History, Past
+from cato_backend.runtime.history import CompletedCall, History
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason, Task
 
@@ -15,7 +15,7 @@ _WARM = "warm"
 """Instead of a task: warming has no target and no place among the goodput of tasks."""
 
 
-class Scorekeeper:
+class OutcomeRecorder:
     """Counts outcomes and latencies, and remembers them for feedback.
 
     `met` and `late` by the task's own target; `enough` counts as met; what the client withdrew
@@ -26,7 +26,7 @@ class Scorekeeper:
         self._metrics = metrics
         self._history = history
 
-    def dispatched(self, flight: Flight, dispatch: Dispatch) -> None:
+    def dispatched(self, flight: InFlightRequest, dispatch: Dispatch) -> None:
         """It is on its way to a replica: perhaps not the first, perhaps behind all that can still
         be met."""
         request = flight.call.request
@@ -35,14 +35,14 @@ class Scorekeeper:
         if dispatch.relegated and dispatch.attempt == 1 and not request.warm:
             self._metrics.relegated.labels(request.task).inc()
 
-    def finished(self, flight: Flight, now: float) -> None:
+    def finished(self, flight: InFlightRequest, now: float) -> None:
         """The whole answer went out at `now`."""
         self._count(flight, "met" if _met(flight, now) else "late", now)
         self._cache_hits(flight)
         if _stands_alone(flight):
             self._whole(flight, now)
 
-    def ended(self, flight: Flight, reason: CancelReason, now: float) -> None:
+    def ended(self, flight: InFlightRequest, reason: CancelReason, now: float) -> None:
         """The client ended it by name."""
         enough = reason is CancelReason.ENOUGH
         self._count(flight, "enough" if enough else "cancelled", now)
@@ -54,13 +54,13 @@ class Scorekeeper:
             self._latencies(flight)
             self._taken_back(flight, now)
 
-    def cancelled(self, flight: Flight, now: float) -> None:
+    def cancelled(self, flight: InFlightRequest, now: float) -> None:
         """The client closed its connection at `now`."""
         self._count(flight, "cancelled")
         if _stands_alone(flight):
             self._taken_back(flight, now)
 
-    def refused(self, flight: Flight, code: str) -> None:
+    def refused(self, flight: InFlightRequest, code: str) -> None:
         """It was answered with an error."""
         self._count(flight, code)
         if _stands_alone(flight) and code != Superseded.code:
@@ -74,14 +74,14 @@ class Scorekeeper:
         """A replica broke an attempt off."""
         self._metrics.retries.inc()
 
-    def _count(self, flight: Flight, outcome: str, ended_at: float | None = None) -> None:
+    def _count(self, flight: InFlightRequest, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
         if flight.call.group:
             self._metrics.workflow_calls.labels(request.task, outcome).inc()
             return
         self._metrics.requests.labels(_label(flight), outcome).inc()
         first = flight.first_token_at
-        past = Past(
+        past = CompletedCall(
             tenant=request.origin.tenant,
             task=request.task,
             model=request.model,
@@ -91,20 +91,20 @@ class Scorekeeper:
         )
         self._history.add(flight.call.name, past)
 
-    def task_ended(self, request_id: str, past: Past) -> None:
+    def task_ended(self, request_id: str, past: CompletedCall) -> None:
         """A whole task of several calls has ended."""
         self._metrics.requests.labels(past.task, past.outcome).inc()
         if past.e2e_s is not None:
             self._metrics.e2e.labels(past.task).observe(past.e2e_s)
         self._history.add(request_id, past)
 
-    def _cache_hits(self, flight: Flight) -> None:
+    def _cache_hits(self, flight: InFlightRequest) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
         if prompt is not None and cached is not None:
             self._metrics.prompt_tokens.labels(_label(flight)).inc(prompt)
             self._metrics.cached_tokens.labels(_label(flight)).inc(min(cached, prompt))
 
-    def _whole(self, flight: Flight, now: float) -> None:
+    def _whole(self, flight: InFlightRequest, now: float) -> None:
         """The answer has come to its end, or as far as its client wanted it."""
         request, first, tokens = flight.call.request, flight.first_token_at, flight.answer.tokens
         self._latencies(flight)
@@ -113,7 +113,7 @@ class Scorekeeper:
             self._metrics.tpot.labels(request.task).observe((now - first) / (tokens - 1))
         self._aim(request.task, met=now - request.arrival <= USABLE_S)
 
-    def _taken_back(self, flight: Flight, now: float) -> None:
+    def _taken_back(self, flight: InFlightRequest, now: float) -> None:
         """Somebody who waited longer than is aimed at has not had it in time."""
         request = flight.call.request
         if request.task is Task.COMPLETION and now - request.arrival > USABLE_S:
@@ -124,7 +124,7 @@ class Scorekeeper:
         if aim is not None:
             self._metrics.aims.labels(task, aim, "met" if met else "missed").inc()
 
-    def _latencies(self, flight: Flight) -> None:
+    def _latencies(self, flight: InFlightRequest) -> None:
         request = flight.call.request
         if flight.dispatched_at is not None:
             self._metrics.queued.labels(request.task).observe(
@@ -134,12 +134,12 @@ class Scorekeeper:
             self._metrics.ttft.labels(request.task).observe(flight.first_token_at - request.arrival)
 
 
-def _stands_alone(flight: Flight) -> bool:
+def _stands_alone(flight: InFlightRequest) -> bool:
     """Neither warming nor one call of a whole task."""
     return not flight.call.request.warm and not flight.call.group
 
 
-def _met(flight: Flight, now: float) -> bool:
+def _met(flight: InFlightRequest, now: float) -> bool:
     """Whether a whole answer met its target: TTFT and TPOT, or E2E."""
     target, first = flight.call.request.target, flight.first_token_at
     promised = now if target.ttft_s is None else first
@@ -151,6 +151,6 @@ def _met(flight: Flight, now: float) -> bool:
     return now - first <= target.tpot_s * (tokens - 1)
 
 
-def _label(flight: Flight) -> str:
+def _label(flight: InFlightRequest) -> str:
     request = flight.call.request
     return _WARM if request.warm else request.task

@@ -8,8 +8,8 @@ from cato_backend.metrics import Metrics
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.conformal import Conformal
 from cato_backend.requests import Request
-from cato_backend.runtime.by_law import LawOfReplica, planned
-from cato_backend.runtime.flight import Flight, Predicted
+from cato_backend.runtime.by_law import ProfilePredictor, planned
+from cato_backend.runtime.in_flight import InFlightRequest, Predicted
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 
@@ -19,13 +19,13 @@ class Predictions:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._laws: dict[str, LawOfReplica] = {}
+        self._laws: dict[str, ProfilePredictor] = {}
         self._bounds: dict[tuple[str, Task], Conformal] = {}
         self._times: defaultdict[str, LearnedTimes] = defaultdict(LearnedTimes)
 
     def replica_up(self, load: ReplicaLoad) -> None:
         """A replica takes requests; `load` is what the ledger keeps of it."""
-        self._laws[load.replica_id] = LawOfReplica(load)
+        self._laws[load.replica_id] = ProfilePredictor(load)
 
     def replica_down(self, replica_id: str) -> None:
         """It takes no more."""
@@ -43,7 +43,7 @@ class Predictions:
             return None
         return Predicted(service_s, self._bound(request).bound(service_s))
 
-    def observe(self, flight: Flight, now: float) -> None:
+    def observe(self, flight: InFlightRequest, now: float) -> None:
         """The call's answer is whole."""
         request, first = flight.call.request, flight.first_token_at
         if request.warm or flight.dispatched_at is None or first is None:

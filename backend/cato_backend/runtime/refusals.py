@@ -23,7 +23,7 @@ def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
         case Refusal.SUPERSEDED:
             return Superseded("a newer request of the same document took its place")
         case Refusal.EXPIRED:
-            return Expired("it waited in the queue until its answer was worth nothing")
+            return Expired("its queue timeout passed before a replica could start it")
         case Refusal.NO_REPLICA:
             return NoReplica("no healthy replica until the deadline")
         case Refusal.REPLICA_FAILED:

@@ -10,7 +10,7 @@ from cato_backend.http1.connections import BadReply, Silence
 from cato_backend.http1.upstreams import Reply
 from cato_backend.runtime.answer import Answer, Relayed
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.whole_answers import whole_answer
 from cato_backend.wire import sse
 
@@ -35,7 +35,7 @@ class Outlet(Protocol):
         ...
 
 
-async def relay_stream(flight: Flight, reply: Reply, outlet: Outlet) -> None:
+async def relay_stream(flight: InFlightRequest, reply: Reply, outlet: Outlet) -> None:
     """Passes on a stream of events. Raises AttemptBroken, MalformedStream, and as `Reply.pour`."""
     answer = flight.answer
     try:
@@ -48,7 +48,7 @@ async def relay_stream(flight: Flight, reply: Reply, outlet: Outlet) -> None:
         await outlet.settle()
 
 
-async def relay_whole(flight: Flight, reply: Reply, outlet: Outlet) -> None:
+async def relay_whole(flight: InFlightRequest, reply: Reply, outlet: Outlet) -> None:
     """Passes on an answer in one piece. Raises AttemptBroken, and as `Reply.read_all`."""
     relayed = whole_answer(await reply.read_all(), reply.content_type)
     flight.answer.prompt_tokens = relayed.prompt_tokens

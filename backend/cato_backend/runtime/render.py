@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from cato_backend.prediction.ratio import CharsPerToken
-from cato_backend.runtime.calls import Call, Infill, Kind
-from cato_backend.runtime.facts import Leg, ModelFacts
+from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
+from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.infill import RenderedPrompt
 from cato_backend.tasks.infill import render as render_infill
@@ -42,7 +42,7 @@ def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
     return max(floor, facts.max_model_len - max_tokens) - _SPARE_TOKENS
 
 
-def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
+def render(call: Call, leg: UpstreamRoute, overflows: int = 0) -> Upstream:
     """The body of a fresh start. `overflows`: how often this prompt was too long for the engine."""
     facts = leg.facts
     body = _addressed(call, leg)
@@ -50,30 +50,28 @@ def render(call: Call, leg: Leg, overflows: int = 0) -> Upstream:
         prompt = body.get("prompt")
         return Upstream(call.kind, body, len(prompt) if isinstance(prompt, str) else 0)
     limit = max_prompt_tokens(facts, max(call.request.max_tokens, call.reserved_tokens))
-    ratio = _steady(leg.ratio) * (1 - _SHRINK * overflows)
-    rendered = _rendered(call.infill, facts.fim, limit, ratio)
-    body["prompt"] = rendered.text
-    _add_stops(body, rendered, facts.fim)
-    return Upstream(call.kind, body, len(rendered.text))
+    known = call.rendered
+    if known is None or overflows or known.limit != limit:
+        known = _cut_and_rendered(call.infill, facts, limit, leg.ratio, overflows)
+    body["prompt"] = known.prompt.text
+    _add_stops(body, known.prompt, facts.fim)
+    return Upstream(call.kind, body, len(known.prompt.text))
 
 
-def prompt_text(
-    kind: Kind,
-    body: Mapping[str, Any],
-    infill: Infill | None,
-    max_tokens: int,
-    facts: ModelFacts,
-    ratio: CharsPerToken,
-) -> str:
-    """The prompt as its model will read it, for the prefix index; empty where it is not one text.
+def rendered_infill(
+    infill: Infill, max_tokens: int, facts: ModelFacts, ratio: CharsPerToken
+) -> RenderedInfill:
+    """Returns the infill in the form of the model that will answer, cut to its context."""
+    return _cut_and_rendered(infill, facts, max_prompt_tokens(facts, max_tokens), ratio, 0)
+
+
+def prompt_text(kind: ApiKind, body: Mapping[str, Any]) -> str:
+    """Returns the prompt as the prefix index takes it; empty where it is not one text.
 
     A chat's template is not known here, but what it lays around each message is always the same,
     and it puts the tools in front.
     """
-    if infill is not None:
-        limit = max_prompt_tokens(facts, max_tokens)
-        return _rendered(infill, facts.fim, limit, _steady(ratio)).text
-    if kind is Kind.CHAT:
+    if kind is ApiKind.CHAT:
         tools = orjson.dumps(body["tools"]).decode() if body.get("tools") else ""
         said = (f"{m['role']}\n{m.get('content') or ''}\n" for m in body["messages"])
         return tools + "".join(said)
@@ -81,7 +79,7 @@ def prompt_text(
     return prompt if isinstance(prompt, str) else ""
 
 
-def _addressed(call: Call, leg: Leg) -> dict[str, Any]:
+def _addressed(call: Call, leg: UpstreamRoute) -> dict[str, Any]:
     """The client's body for this server, asking also for what the ledger and a resume need."""
     name = call.request.adapter or leg.endpoint.upstream_model
     body: dict[str, Any] = {**call.body, "model": name}
@@ -104,17 +102,18 @@ def _steady(ratio: CharsPerToken) -> float:
     return max(half, (ratio.mean + half) // _RATIO_STEP * _RATIO_STEP - half)
 
 
-def _rendered(
-    infill: Infill, fim: Detection, limit: int | None, chars_per_token: float
-) -> RenderedPrompt:
+def _cut_and_rendered(
+    infill: Infill, facts: ModelFacts, limit: int | None, ratio: CharsPerToken, overflows: int
+) -> RenderedInfill:
     parts = trim(
         infill.prefix,
-        infill.suffix if fim.format else "",
+        infill.suffix if facts.fim.format else "",
         infill.context,
         max_prompt_tokens=limit,
-        chars_per_token=chars_per_token,
+        chars_per_token=_steady(ratio) * (1 - _SHRINK * overflows),
     )
-    return render_infill(fim.format, parts.prefix, parts.suffix, parts.context)
+    prompt = render_infill(facts.fim.format, parts.prefix, parts.suffix, parts.context)
+    return RenderedInfill(prompt, limit)
 
 
 def _add_stops(body: dict[str, Any], rendered: RenderedPrompt, fim: Detection) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
-from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.chunks import AttemptBroken
 
 _CLIENT_ERRORS = frozenset({400, 404, 413, 422})
@@ -50,7 +50,7 @@ class Busy(AttemptBroken):
 
 
 def refusal(
-    status: int, data: bytes, kind: Kind, retry_after: str = ""
+    status: int, data: bytes, kind: ApiKind, retry_after: str = ""
 ) -> RequestError | AttemptBroken:
     """What a replica's error status means: the client's own fault, or the replica's."""
     if status in _KEY_REFUSED:
@@ -62,7 +62,7 @@ def refusal(
         return AttemptBroken(f"HTTP {status}")
     error = _error_of(data)
     if _is_about_length(error):
-        return PromptTooLong(error.message, param="messages" if kind is Kind.CHAT else "prompt")
+        return PromptTooLong(error.message, param="messages" if kind is ApiKind.CHAT else "prompt")
     if _is_about_model(error, status):
         return Misdirected(AttemptBroken(f"HTTP {status}: it does not know its own model's name"))
     if status == HTTPStatus.NOT_FOUND:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from cato_backend.runtime.answer import Answer
-from cato_backend.runtime.calls import Call, Kind
+from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.render import Upstream
 
 _CHAT_ONLY = frozenset(
@@ -46,9 +46,9 @@ def can_resume(call: Call, answer: Answer) -> bool:
     if not (call.request.resumable and call.streams and answer.is_in_text):
         return False
     if call.body.get("logprobs") is not None:
-        return call.kind is Kind.COMPLETION and _by_ids(call.body, answer)
+        return call.kind is ApiKind.COMPLETION and _by_ids(call.body, answer)
     has_text = call.infill is not None or isinstance(call.body.get("prompt"), str)
-    return _by_ids(call.body, answer) or (call.kind is Kind.COMPLETION and has_text)
+    return _by_ids(call.body, answer) or (call.kind is ApiKind.COMPLETION and has_text)
 
 
 def render_resumed(
@@ -68,13 +68,13 @@ def render_resumed(
     body["max_tokens"] = max(1, _most_tokens(call, answer, max_model_len) - answer.tokens)
     if body.get("min_tokens"):
         body["min_tokens"] = max(0, body["min_tokens"] - answer.tokens)
-    return Upstream(Kind.COMPLETION, body, first.prompt_chars)
+    return Upstream(ApiKind.COMPLETION, body, first.prompt_chars)
 
 
 def _most_tokens(call: Call, answer: Answer, max_model_len: int | None) -> int:
     """The answer's limit. A chat that names none may fill its context."""
     named = call.body.get("max_completion_tokens") or call.body.get("max_tokens")
-    if call.kind is Kind.COMPLETION or named or max_model_len is None:
+    if call.kind is ApiKind.COMPLETION or named or max_model_len is None:
         return call.request.max_tokens
     return max_model_len - len(answer.prompt_ids)
 

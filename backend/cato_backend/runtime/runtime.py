@@ -13,14 +13,14 @@ from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
-from cato_backend.runtime.flight import Ended, Flight
+from cato_backend.runtime.driver import Membership, RequestDriver
 from cato_backend.runtime.history import History
+from cato_backend.runtime.in_flight import Ended, InFlightRequest
 from cato_backend.runtime.law_gauges import LawGauges
 from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.members import Members
 from cato_backend.runtime.namespaces import Namespaces
-from cato_backend.runtime.outcomes import Scorekeeper
-from cato_backend.runtime.pilot import Membership, Pilot
+from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
@@ -58,14 +58,14 @@ class Runtime:
         """Calls that have ended."""
         self.workflows = Workflows()
         self._namespaces = Namespaces()
-        self.scores = Scorekeeper(metrics, self.history)
+        self.scores = OutcomeRecorder(metrics, self.history)
         self.predictions = Predictions(metrics)
         self.law_gauges = LawGauges(metrics.registry)
         self.laws = laws or LawKeeper(None, clock, time.time)
         self.members = Members(self._dispatcher, catalog, self.predictions, self.laws)
         self._membership: Membership | None = None
         self._ended: RequestError | None = None
-        self._pilot = Pilot(
+        self._driver = RequestDriver(
             self._dispatcher,
             attempts,
             self.scores,
@@ -164,12 +164,12 @@ class Runtime:
         if self._ended is not None:
             raise self._ended
         call = self._private(call)
-        request, flight = call.request, Flight(call)
+        request, flight = call.request, InFlightRequest(call)
         self._dispatcher.enter(flight)
         try:
             # A request that the policy fails at must not stay queued: it would fail all others.
             self._dispatcher.tell(Submitted(request))
-            return await self._pilot.fly(flight, sink)
+            return await self._driver.run(flight, sink)
         except RequestError as error:
             self.scores.refused(flight, error.code)
             raise

@@ -6,7 +6,7 @@ _SMOOTHING = 0.1
 _SHORTEST_S, _LONGEST_S = 0.05, 30.0
 
 
-class Pace:
+class ServiceRate:
     """An exponentially weighted mean of the seconds between two requests that leave their replicas
     while others wait. What leaves an idle fleet tells how often it is asked, not how fast it is."""
 

@@ -26,9 +26,9 @@ from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
 from cato_backend.scheduling.outliers import OutlierRecord
-from cato_backend.scheduling.patience import Patience
 from cato_backend.scheduling.policies.base import Policy
 from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.queue_timeouts import QueueTimeouts
 from cato_backend.scheduling.recovery import Recovery
 from cato_backend.scheduling.replica import Ending, ReplicaLoad
 
@@ -47,7 +47,7 @@ class Scheduler:
         self._health = self._live.health
         self._matching = Matching(self._live, self._alarms)
         self._recovery = Recovery(self._live, self._limits, self._alarms)
-        self._patience = Patience(self._live, self._alarms)
+        self._timeouts = QueueTimeouts(self._live, self._alarms)
 
     def handle(self, event: Event, now: float) -> list[Decision]:
         """Takes one event that happened at `now` and returns what is to be done, in order.
@@ -71,9 +71,9 @@ class Scheduler:
         if isinstance(event, Submitted):
             # However short its budget is: where a replica is free, it is served.
             self._match(now, out, only_looks=only_looks)
-            self._patience.expire(now, out)
+            self._timeouts.expire(now, out)
         else:
-            self._patience.expire(now, out)
+            self._timeouts.expire(now, out)
             self._match(now, out, only_looks=only_looks)
         out.extend(self._health.outliers.synthetic_trials(now))
         self._set_alarm(now, out)
@@ -132,7 +132,7 @@ class Scheduler:
             case ReplicaChanged(replica_id, context, adapters):
                 if self._live.ledger.has_replica(replica_id):
                     self._live.ledger.change_replica(replica_id, context, adapters)
-                    self._patience.end_of_the_late()
+                    self._timeouts.refuse_without_replica()
             case ReplicaResumed(replica_id):
                 if self._live.ledger.has_replica(replica_id):
                     self._live.ledger.resume_replica(replica_id)
@@ -213,7 +213,7 @@ class Scheduler:
             ledger.drain_replica(replica_id)
             model = ledger.replica(replica_id).model
             out.extend(self._health.outliers.accept_again(model, now))
-            self._patience.end_of_the_late()
+            self._timeouts.refuse_without_replica()
 
     def _remove_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
         replica = self.replica(replica_id)
@@ -222,7 +222,7 @@ class Scheduler:
         lost = self._live.remove_replica(replica_id)
         out.extend(self._health.down(replica, now))
         self._recovery.replica_died(replica_id, lost, now, out)
-        self._patience.end_of_the_late()
+        self._timeouts.refuse_without_replica()
 
     # -- the clock -----------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Scheduler:
             self._recovery.look(now, out)
         if out or not only_looks or self._matching.has_trial(now):
             self._matching.dispatch(now, out)
-            self._patience.refuse_in_vain(now, out)
+            self._timeouts.refuse_while_busy(now, out)
 
     def _set_alarm(self, now: float, out: list[Decision]) -> None:
         times = (self._health.next_look, self._health.outliers.next_trial(now, self.waiting))

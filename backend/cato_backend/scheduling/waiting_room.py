@@ -9,7 +9,7 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.backlog import Backlog
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.pace import Pace
+from cato_backend.scheduling.pace import ServiceRate
 from cato_backend.scheduling.queue import Key, Queue, Waiting
 
 
@@ -22,7 +22,7 @@ class WaitingRoom:
         self._queues: defaultdict[str, Queue] = defaultdict(Queue)
         self._models: dict[str, str] = {}
         self._backlogs = defaultdict[str, Backlog](Backlog)
-        self._paces = defaultdict[str, Pace](Pace)
+        self._paces = defaultdict[str, ServiceRate](ServiceRate)
 
     def __contains__(self, request_id: object) -> bool:
         return request_id in self._models

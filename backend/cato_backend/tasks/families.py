@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cato_backend.tasks.fim import ContextStyle, FimFormat, Layout, Order, Part
+from cato_backend.tasks.fim import ContextStyle, FimFormat, FimOrder, Layout, Part
 
 _QWEN_STOP = (
     "<|endoftext|>",
@@ -25,13 +25,13 @@ _QWEN_STOP = (
 )
 
 
-def _prefix_first(prefix: str, suffix: str, middle: str) -> tuple[Order, Layout]:
-    return Order.PREFIX_FIRST, (prefix, Part.PREFIX, suffix, Part.SUFFIX, middle)
+def _prefix_first(prefix: str, suffix: str, middle: str) -> tuple[FimOrder, Layout]:
+    return FimOrder.PREFIX_FIRST, (prefix, Part.PREFIX, suffix, Part.SUFFIX, middle)
 
 
-def _suffix_first(prefix: str, suffix: str, middle: str) -> tuple[Order, Layout]:
+def _suffix_first(prefix: str, suffix: str, middle: str) -> tuple[FimOrder, Layout]:
     """The variant of arXiv 2207.14255 in which the middle follows the prefix without a marker."""
-    return Order.SUFFIX_FIRST, (prefix, suffix, Part.SUFFIX, middle, Part.PREFIX)
+    return FimOrder.SUFFIX_FIRST, (prefix, suffix, Part.SUFFIX, middle, Part.PREFIX)
 
 
 _QWEN = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -119,7 +119,9 @@ tokenizer's own doing."""
 
 CODE_LLAMA = FimFormat(
     name="codellama",
-    layouts=((Order.PREFIX_FIRST, ("▁<PRE>", " ", Part.PREFIX, "▁<SUF>", Part.SUFFIX, "▁<MID>")),),
+    layouts=(
+        (FimOrder.PREFIX_FIRST, ("▁<PRE>", " ", Part.PREFIX, "▁<SUF>", Part.SUFFIX, "▁<MID>")),
+    ),
     stop=("▁<EOT>",),
 )
 """Code Llama 7B, 13B and 70B: trained for both orders; its authors advise prefix first, because
@@ -137,7 +139,7 @@ comment with their path, as in its repository-level pre-training. BOS is the tok
 
 CODESTRAL = FimFormat(
     name="codestral",
-    layouts=((Order.SUFFIX_FIRST, ("[SUFFIX]", Part.SUFFIX, "[PREFIX]", Part.PREFIX)),),
+    layouts=((FimOrder.SUFFIX_FIRST, ("[SUFFIX]", Part.SUFFIX, "[PREFIX]", Part.PREFIX)),),
     stop=("</s>", "[SUFFIX]", "[PREFIX]", "[MIDDLE]"),
     instruct=True,
 )
@@ -148,7 +150,7 @@ SEED_CODER = FimFormat(
     name="seed-coder",
     layouts=(
         (
-            Order.SUFFIX_FIRST,
+            FimOrder.SUFFIX_FIRST,
             ("<[fim-suffix]>", Part.SUFFIX, "<[fim-prefix]>", Part.PREFIX, "<[fim-middle]>"),
         ),
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
-class Order(StrEnum):
+class FimOrder(StrEnum):
     """Which part of the document comes first in the prompt (PSM and SPM of arXiv 2207.14255)."""
 
     PREFIX_FIRST = "prefix_first"
@@ -44,7 +44,7 @@ class FimFormat:
     """
 
     name: str
-    layouts: tuple[tuple[Order, Layout], ...]
+    layouts: tuple[tuple[FimOrder, Layout], ...]
     stop: tuple[str, ...]
     context: ContextStyle = ContextStyle.COMMENTS
     repository_token: str = ""
@@ -53,7 +53,7 @@ class FimFormat:
     instruct: bool = False
 
     @property
-    def orders(self) -> tuple[Order, ...]:
+    def orders(self) -> tuple[FimOrder, ...]:
         """The orders that the family was trained for, best first."""
         return tuple(order for order, _ in self.layouts)
 
@@ -65,6 +65,6 @@ class FimFormat:
             dict.fromkeys(piece for piece in pieces if isinstance(piece, str) and piece.strip())
         )
 
-    def layout(self, order: Order | None = None) -> Layout:
+    def layout(self, order: FimOrder | None = None) -> Layout:
         """The layout of `order`; of the best one for None or an order that was not trained."""
         return dict(self.layouts).get(order or self.orders[0], self.layouts[0][1])

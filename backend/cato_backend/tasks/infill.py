@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cato_backend.tasks.fim import ContextStyle, FimFormat, Order, Part
+from cato_backend.tasks.fim import ContextStyle, FimFormat, FimOrder, Part
 from cato_backend.tasks.languages import line_comment
 from cato_backend.tasks.markers import neutralized
 
@@ -33,7 +33,7 @@ def render(
     prefix: str,
     suffix: str,
     context: tuple[ContextFile, ...] = (),
-    order: Order | None = None,
+    order: FimOrder | None = None,
     path: str = "",
 ) -> RenderedPrompt:
     """The prompt that continues `prefix` towards `suffix`.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.dice import Dice
 from cato_backend.scheduling.policies.base import Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
+from cato_backend.scheduling.splitmix import SplitMix64
 from cato_backend.scheduling.view import FleetView
 
 
@@ -15,7 +15,7 @@ class Random(Policy):
     """First come, first served; any replica."""
 
     def __init__(self, seed: int) -> None:
-        self._dice = Dice(seed)
+        self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
         """Each with the same probability."""
@@ -29,7 +29,7 @@ class PowerOfTwoChoices(Policy):
     """
 
     def __init__(self, seed: int) -> None:
-        self._dice = Dice(seed)
+        self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
         """The two differ where there are two."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.dice import Dice
 from cato_backend.scheduling.policies.base import Place, Policy
 from cato_backend.scheduling.policies.estimates import model_of
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
+from cato_backend.scheduling.splitmix import SplitMix64
 from cato_backend.scheduling.view import FleetView
 
 _AFFINITY_THRESHOLD = 0.8
@@ -30,7 +30,7 @@ class LlmdSticky(Policy):
     """
 
     def __init__(self, seed: int) -> None:
-        self._dice = Dice(seed)
+        self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
         """Ties fall by chance, as with llm-d's `max-score-picker`."""

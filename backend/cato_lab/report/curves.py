@@ -9,7 +9,7 @@ from typing import TypeAlias
 from matplotlib.lines import Line2D
 
 from cato_backend.wire.headers import Task
-from cato_lab.report.style import INK, Axes, Looks, in_seconds
+from cato_lab.report.style import INK, Axes, Palette, in_seconds
 from cato_lab.scoring.scores import ClassScore, Latencies
 from cato_lab.scoring.statistics import Interval
 from cato_lab.simulation.study import Point
@@ -26,7 +26,7 @@ class Curves:
     def __init__(self, points: Sequence[Point], load_name: str) -> None:
         self._points, self._load_name = points, load_name
         self._policies = list(dict.fromkeys(point.policy for point in points))
-        self._looks = Looks(self._policies)
+        self._looks = Palette(self._policies)
 
     def handles(self) -> list[Line2D]:
         """For the legend."""

@@ -81,7 +81,7 @@ def drawing(height: float) -> Generator[Drawing]:
         drawn.close()
 
 
-class Looks:
+class Palette:
     """A policy has one colour in all figures; ours are drawn on top."""
 
     def __init__(self, policies: Sequence[str]) -> None:

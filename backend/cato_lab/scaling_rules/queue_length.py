@@ -7,7 +7,7 @@ from math import ceil
 
 from cato_backend.errors import ConfigError
 from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import Deaf
+from cato_backend.provisioning.rules.base import IgnoresTraffic
 from cato_backend.provisioning.rules.recent import Recent
 
 
@@ -27,7 +27,7 @@ class QueueLengthSettings:
             raise ConfigError.of(name, self.target_ongoing_requests, "a number above 0")
 
 
-class QueueLength(Deaf):
+class QueueLength(IgnoresTraffic):
     """ceil(mean requests in flight / target), once it has been so for the delay."""
 
     def __init__(self, settings: QueueLengthSettings | None = None) -> None:

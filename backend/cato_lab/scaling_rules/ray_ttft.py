@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.rules.base import Profileless
 from cato_backend.provisioning.rules.recent import Recent
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
 
 
@@ -35,7 +35,7 @@ class RayTtft(Profileless):
     def arrived(self, request: Request, now: float) -> None:
         """Nothing: only answers count."""
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Notes TTFT over its target; one that never came counts with how long was waited."""
         target_s = answer.request.target.ttft_s
         if target_s is not None and answer.met is not None:

@@ -9,7 +9,7 @@ from cato_backend.errors import ConfigError
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.rules.base import Profileless
 from cato_backend.provisioning.rules.recent import Recent
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 
@@ -48,7 +48,7 @@ class RemainingSlack(Profileless):
         """Learns the SLA of the task."""
         self._slas[request.task] = request.target.budget_s
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Learns how long the task takes: in the mean of late, and at best."""
         taken_s = answer.ttft_s if answer.request.target.ttft_s is not None else answer.ended_s
         if taken_s is None or answer.met is None:

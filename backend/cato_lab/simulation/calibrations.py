@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cato_backend.engine_model import Admission, Job, Passed
-from cato_backend.prediction.calibration import Bounds, Calibration, Probe
+from cato_backend.prediction.calibration import Calibration, Probe, ProbeBounds
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent, Scheduler
 from cato_lab.simulation.agenda import Agenda
 from cato_lab.simulation.replica import SimulatedReplica
@@ -58,7 +58,7 @@ class Calibrations:
             return
         limits = replica.member.profile.limits
         longest = min(limits.max_model_len, limits.kv_tokens) // 2
-        bounds = Bounds(load.learned.limits, longest, load.max_running)
+        bounds = ProbeBounds(load.learned.limits, longest, load.max_running)
         self._courses[replica.id] = _Course(replica, Calibration(bounds, now))
         self._next_round(self._courses[replica.id], now)
 

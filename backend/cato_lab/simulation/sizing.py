@@ -9,7 +9,7 @@ from math import ceil, sqrt
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, measure
-from cato_backend.provisioning.pool import Kind
+from cato_backend.provisioning.pool import DemandKind
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.statistics import Interval
 from cato_lab.simulation.fleet import Fleet
@@ -66,7 +66,7 @@ def estimate(
     return Estimate(rate, found, goals, reach)
 
 
-def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[Kind]:
+def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[DemandKind]:
     """What each leaves to be computed where the last prompt of its document, or of its task, is
     still in the prefix cache."""
     last: dict[str, tuple[int, ...]] = {}
@@ -74,7 +74,7 @@ def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[Kind]:
         key = arrival.document or arrival.task.value
         cached = BLOCK_TOKENS * _common(last.get(key, ()), arrival.blocks)
         last[key] = arrival.blocks
-        yield Kind(
+        yield DemandKind(
             task=arrival.task,
             prompt_tokens=max(1, arrival.prompt_tokens - cached),
             output_tokens=arrival.output_tokens,

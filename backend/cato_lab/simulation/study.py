@@ -18,7 +18,7 @@ from cato_lab.scoring.statistics import Interval, interval
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads.arrival import Workload
-from cato_lab.workloads.oracle import OracleWorkload, Told
+from cato_lab.workloads.oracle import OracleLengths, OracleWorkload
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Contender:
     without: tuple[str, ...] = ()
     """Mechanisms of `cato` that are switched off."""
     oracle: bool = False
-    """Told beforehand what nobody can know: the reference bound."""
+    """OracleLengths beforehand what nobody can know: the reference bound."""
     split: tuple[int, ...] = ()
     """Replicas of each task, where each task has its own."""
 
@@ -76,7 +76,7 @@ def run_cell(cell: Cell) -> CellResult:
     truth = None
     if contender.oracle:
         workload = OracleWorkload(workload)
-        truth = Told.of(workload, cell.seed)
+        truth = OracleLengths.of(workload, cell.seed)
     setup = Setup(cell.seed, contender.without, truth, contender.split)
     policy = make_policy(contender.policy, setup)
     with _without_collector():

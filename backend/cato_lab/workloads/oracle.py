@@ -35,13 +35,13 @@ class OracleWorkload:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OracleLengths:
     """The true length of every answer, for a policy that can be told (`Setup.truth`)."""
 
     lengths: Mapping[str, int]
 
     @classmethod
-    def of(cls, workload: Workload, seed: int) -> Told:
+    def of(cls, workload: Workload, seed: int) -> OracleLengths:
         """From the very requests that will be made."""
         return cls({arrival.id: arrival.output_tokens for arrival in workload.arrivals(seed)})
 

@@ -16,8 +16,8 @@ from cato_backend.engines.environments import (
     list_environments,
     remove_environment,
 )
-from cato_backend.engines.install import Progress, install
-from cato_backend.engines.pins import EngineKind, Pins, Step
+from cato_backend.engines.install import InstallProgress, install
+from cato_backend.engines.pins import EngineKind, InstallStep, Pins
 from cato_backend.errors import EngineError
 
 
@@ -40,23 +40,27 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pins:
     monkeypatch.setenv("CATO_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     wheel = make_wheel(tmp_path, "tinyengine")
-    step = Step("the engine", (str(wheel),), dependencies=False, extra_index=None)
+    step = InstallStep("the engine", (str(wheel),), dependencies=False, extra_index=None)
     # `pip` is there already: nothing is fetched.
     return Pins(EngineKind.CPU, "1.0", "pip", (step,), ("tinyengine",))
 
 
 def with_step(pins: Pins, *requirements: str) -> Pins:
     return replace(
-        pins, steps=(*pins.steps, Step("more", requirements, dependencies=False, extra_index=None))
+        pins,
+        steps=(
+            *pins.steps,
+            InstallStep("more", requirements, dependencies=False, extra_index=None),
+        ),
     )
 
 
-def ignore(_: Progress) -> None:
+def ignore(_: InstallProgress) -> None:
     """For those who do not watch."""
 
 
 def test_two_at_once_build_once_and_others_build_anew(pins: Pins, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[InstallProgress] = []
     with ThreadPoolExecutor() as pool:
         first, second = pool.map(lambda _: install(pins, seen.append), range(2))
     assert first == second
@@ -80,7 +84,7 @@ def test_two_at_once_build_once_and_others_build_anew(pins: Pins, tmp_path: Path
 
 
 def check_that_a_second_installation_does_nothing(pins: Pins, first: Environment) -> None:
-    seen: list[Progress] = []
+    seen: list[InstallProgress] = []
     assert install(pins, seen.append) == first
     assert seen == []
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cato_backend.tasks.fim import Order
+from cato_backend.tasks.fim import FimOrder
 from cato_backend.wire.headers import Task
 from tests.contract.gateway.site import Site
 
@@ -50,7 +50,7 @@ async def test_models_tell_what_a_client_may_know(single: Site) -> None:
     assert set(alias["cato"]["tasks"]) == set(Task)
     assert 0 < alias["cato"]["max_prompt_tokens"] < 4096
     assert alias["cato"]["chars_per_token"] > 0
-    assert alias["cato"]["fim_order"] in set(Order)
+    assert alias["cato"]["fim_order"] in set(FimOrder)
     for entry in (alias, *named, own):
         assert (await single.call("GET", f"/v1/models/{entry['id']}")).json == entry
     assert (await single.call("GET", "/v1/models/gpt-5")).status == 404

@@ -15,12 +15,12 @@ from aiohttp import web
 from cato_backend.__main__ import main
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.files import load_profile
-from cato_backend.profiling.cells import Chunk, Setup
+from cato_backend.profiling.cells import CellSetup, Chunk
 from cato_backend.profiling.engine_clock import engine_clock
 from cato_backend.profiling.facts import ask_facts
 from cato_backend.profiling.measure import measure
 from cato_backend.profiling.prompts import Prompts
-from cato_backend.profiling.stream import ReplicaClient, TokenStream, Unreachable
+from cato_backend.profiling.stream import ReplicaClient, ServerUnreachable, TokenStream
 from cato_backend.replicas.replica import Replica
 
 TRUTH = ["--step-ms", "4", "--token-ms", "0.02", "--max-model-len", "2048", "--kv-tokens", "65536"]
@@ -136,7 +136,7 @@ class Flaky(ReplicaClient):
     async def complete(self, prompt: Sequence[int], tokens: int) -> TokenStream:
         if self.breaks:
             self.breaks -= 1
-            raise Unreachable("the connection broke")
+            raise ServerUnreachable("the connection broke")
         return await super().complete(prompt, tokens)
 
 
@@ -144,7 +144,7 @@ class Flaky(ReplicaClient):
 async def test_a_connection_that_breaks_is_tried_again(
     emulator: str, breaks: int, measured: bool
 ) -> None:
-    setup = Setup(2, 100, (Chunk(64),), 200, held_out=False)
+    setup = CellSetup(2, 100, (Chunk(64),), 200, held_out=False)
     async with aiohttp.ClientSession() as session:
         client = Flaky(session, Replica("r", emulator, "cato-emulated", 2048))
         client.breaks = breaks
@@ -155,5 +155,5 @@ async def test_a_connection_that_breaks_is_tried_again(
                 "prefill",
             ]
         else:
-            with pytest.raises(Unreachable, match="the connection broke"):
+            with pytest.raises(ServerUnreachable, match="the connection broke"):
                 await measure(client, prompts, setup, 8)

@@ -13,7 +13,7 @@ import pytest
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import Target, WatchPolicy
+from cato_backend.replicas.watch import WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from tests.fakes.vllm import FakeVllm, Script
 
@@ -77,7 +77,7 @@ async def watched(
     listener = listener or Listener()
     async with aiohttp.ClientSession() as session:
         watcher = Watcher(policy, session, listener, lambda: in_demand)
-        watcher.watch(Target("r", fake.url, model))
+        watcher.watch(WatchedServer("r", fake.url, model))
         yield watcher, listener
         await watcher.close()
 

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.replica_errors import Busy, refusal
 
@@ -36,14 +36,14 @@ PAGE = b"<html>503 Service Temporarily Unavailable</html>"
 def test_a_replica_without_room(
     status: int, data: bytes, retry_after: str, seconds: float | None
 ) -> None:
-    found = refusal(status, data, Kind.COMPLETION, retry_after)
+    found = refusal(status, data, ApiKind.COMPLETION, retry_after)
     assert isinstance(found, Busy)
     assert found.retry_after_s == seconds
 
 
 def test_a_date_is_a_time_from_now() -> None:
     then = datetime.now(UTC) + timedelta(seconds=30)
-    found = refusal(429, b"", Kind.CHAT, format_datetime(then, usegmt=True))
+    found = refusal(429, b"", ApiKind.CHAT, format_datetime(then, usegmt=True))
     assert isinstance(found, Busy)
     assert found.retry_after_s is not None
     assert 28 < found.retry_after_s <= 30
@@ -51,6 +51,6 @@ def test_a_date_is_a_time_from_now() -> None:
 
 @pytest.mark.parametrize(("status", "data"), [(503, PAGE), (503, b""), (500, VLLM), (502, PAGE)])
 def test_a_replica_that_is_broken(status: int, data: bytes) -> None:
-    found = refusal(status, data, Kind.COMPLETION)
+    found = refusal(status, data, ApiKind.COMPLETION)
     assert isinstance(found, AttemptBroken)
     assert not isinstance(found, Busy)

@@ -11,7 +11,7 @@ from cato_backend.gateway.classify import INSTRUCTION_CHARS, ONE_LINE_TOKENS, Sh
 from cato_backend.gateway.drafts import chat_draft, completion_draft
 from cato_backend.gateway.headers import parse_headers
 from cato_backend.tasks.families import FORMATS
-from cato_backend.tasks.fim import FimFormat, Order
+from cato_backend.tasks.fim import FimFormat, FimOrder
 from cato_backend.tasks.infill import ContextFile, render
 from cato_backend.wire.headers import Task
 from tests.data.clients import ClientRequest, client_requests
@@ -43,11 +43,11 @@ def test_what_editors_and_agents_send(request_: ClientRequest) -> None:
     assert given.task is None
 
 
-@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("order", FimOrder)
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
 @pytest.mark.parametrize("context", [(), (ContextFile("b.py", "B = 1\n"),)])
 def test_every_family_s_infill_is_a_completion(
-    known: FimFormat, order: Order, context: tuple[ContextFile, ...]
+    known: FimFormat, order: FimOrder, context: tuple[ContextFile, ...]
 ) -> None:
     prompt = render(known, "def add(a, b):\n    ", "\n\nprint(add(1, 2))\n", context, order).text
     found = completion_draft({"prompt": prompt}).shape

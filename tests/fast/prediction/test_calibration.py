@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.calibration import LONGEST_S, Bounds, Calibration, Probe
+from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits
 
 LIMITS = EngineLimits()
-BOUNDS = Bounds(LIMITS, longest_prompt=16_000, most_at_once=64)
+BOUNDS = ProbeBounds(LIMITS, longest_prompt=16_000, most_at_once=64)
 FAST = StepLaw("max", 0.004, 0.010, 5e-5, 5e-5)
 SLOW = StepLaw("additive", 0.050, 0.0, 4e-3)
 
@@ -22,7 +22,9 @@ def belief(law: StepLaw, spread: float = 0.1) -> LawBelief:
     return LawBelief(law, overhead_s=0.004, spread=spread, noise=0.05)
 
 
-def played(bounds: Bounds, law: StepLaw, told: LawBelief) -> tuple[list[tuple[Probe, ...]], float]:
+def played(
+    bounds: ProbeBounds, law: StepLaw, told: LawBelief
+) -> tuple[list[tuple[Probe, ...]], float]:
     """All rounds, and when the last has ended, on a replica of this law."""
     calibration, now = Calibration(bounds, 0.0), 0.0
     service = ServiceModel(law, bounds.limits)
@@ -64,7 +66,7 @@ def test_on_a_slow_replica_prompts_stay_short() -> None:
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_at_once_than_the_replica_takes(most: int) -> None:
-    rounds, _ = played(Bounds(LIMITS, 16_000, most), FAST, belief(FAST))
+    rounds, _ = played(ProbeBounds(LIMITS, 16_000, most), FAST, belief(FAST))
     assert max(map(len, rounds)) == most
 
 
@@ -80,7 +82,7 @@ def test_bounds_hold_whatever_is_believed(
 ) -> None:
     law = StepLaw("additive", base, per_new_token=per_token)
     limits = EngineLimits(max_num_batched_tokens=budget, max_num_seqs=64)
-    rounds, ended = played(Bounds(limits, longest, 8), law, belief(law, spread))
+    rounds, ended = played(ProbeBounds(limits, longest, 8), law, belief(law, spread))
     assert ended <= LONGEST_S
     names = [probe.name for each in rounds for probe in each]
     assert len(names) == len(set(names))

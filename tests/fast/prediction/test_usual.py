@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.prediction.usual import Usual
+from cato_backend.prediction.usual import LoadAverages
 
 
 def test_the_rate_of_even_traffic_is_found_from_its_first_seconds_on() -> None:
-    usual = Usual()
+    usual = LoadAverages()
     for tenth in range(100):
         usual.sent(100, tenth / 10)
     assert usual.prefill_rate(10.0) == pytest.approx(1000, rel=0.05)
@@ -19,14 +19,14 @@ def test_the_rate_of_even_traffic_is_found_from_its_first_seconds_on() -> None:
 
 
 def test_one_prompt_is_no_rate_of_a_burst() -> None:
-    usual = Usual()
+    usual = LoadAverages()
     assert usual.prefill_rate(0.0) == 0.0
     usual.sent(1000, 7.0)
     assert usual.prefill_rate(7.001) < 250
 
 
 def test_the_usual_batch_follows_slowly() -> None:
-    usual = Usual()
+    usual = LoadAverages()
     assert usual.decoding is None
     usual.decodes(4, 0.0)
     assert usual.decoding == 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.profiling.campaign import Progress, summarised
+from cato_backend.profiling.campaign import CampaignProgress, summarised
 from cato_backend.profiling.cells import Cell, plan
 from cato_backend.profiling.measure import Reading
 
@@ -96,4 +96,4 @@ def test_the_plan_checks_on_settings_that_it_does_not_fit_to() -> None:
 
 
 def test_the_time_left_follows_the_pace() -> None:
-    assert Progress(round=1, rounds=2, done=5, total=20, elapsed_s=10).left_s == 30
+    assert CampaignProgress(round=1, rounds=2, done=5, total=20, elapsed_s=10).left_s == 30

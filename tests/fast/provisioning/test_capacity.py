@@ -9,19 +9,19 @@ import pytest
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.capacity import CapacityCurve, measure
-from cato_backend.provisioning.pool import Kind
+from cato_backend.provisioning.pool import DemandKind
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from tests.fast.provisioning.traffic import PROFILE
 
 KINDS = [
-    Kind(Task.COMPLETION, 1000, 10, Target(ttft_s=0.25)),
-    Kind(Task.COMPLETION, 300, 20, Target(ttft_s=0.25)),
-    Kind(Task.SUMMARIZATION, 500, 60, Target(e2e_s=3.0)),
+    DemandKind(Task.COMPLETION, 1000, 10, Target(ttft_s=0.25)),
+    DemandKind(Task.COMPLETION, 300, 20, Target(ttft_s=0.25)),
+    DemandKind(Task.SUMMARIZATION, 500, 60, Target(e2e_s=3.0)),
 ]
 
 
-def curve(profile: Profile, kinds: list[Kind]) -> CapacityCurve:
+def curve(profile: Profile, kinds: list[DemandKind]) -> CapacityCurve:
     *slices, last = measure(profile, kinds, requests=400)
     assert slices == [None] * 18
     assert last is not None

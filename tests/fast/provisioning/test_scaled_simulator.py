@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
-from cato_backend.provisioning.rules.base import Deaf
+from cato_backend.provisioning.rules.base import IgnoresTraffic
 from cato_backend.scheduling import make_policy
 from cato_lab.scoring.outcome import Ending
 from cato_lab.simulation.fleet import Fleet
@@ -12,7 +12,7 @@ from cato_lab.workloads import MixWorkload, Poisson
 from tests.fast.provisioning.traffic import PROFILE
 
 
-class Scripted(Deaf):
+class Scripted(IgnoresTraffic):
     """Wants what the script says from each time on."""
 
     def __init__(self, *script: tuple[float, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.provisioning.watch import Answer, Watch
+from cato_backend.provisioning.watch import AnsweredRequest, DemandWatch
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Cancelled, Finished, Progressed, Refusal, Reject, Submitted
 from cato_backend.wire.headers import Task
@@ -13,8 +13,10 @@ from tests.fast.provisioning.traffic import NO_DECISIONS, request
 E2E = {"task": Task.SUMMARIZATION, "target": Target(e2e_s=3.0)}
 
 
-def ended(asked: Request, first: float | None, end: float, *, left: bool = False) -> Answer:
-    watch = Watch()
+def ended(
+    asked: Request, first: float | None, end: float, *, left: bool = False
+) -> AnsweredRequest:
+    watch = DemandWatch()
     watch.observe(Submitted(asked), NO_DECISIONS, 0.0)
     if first is not None:
         watch.observe(Progressed(asked.id, 1, 5, 1000, 800), NO_DECISIONS, first)
@@ -50,7 +52,7 @@ def test_lengths() -> None:
 
 
 def test_a_refusal_is_a_miss_a_superseded_one_is_not() -> None:
-    watch = Watch()
+    watch = DemandWatch()
     watch.observe(Submitted(request(1, 0.0)), NO_DECISIONS, 0.0)
     (late,) = watch.observe(Submitted(request(2, 0.5)), [Reject("1", Refusal.EXPIRED)], 0.5)
     (left,) = watch.observe(Submitted(request(3, 0.6)), [Reject("2", Refusal.SUPERSEDED)], 0.6)
@@ -58,7 +60,7 @@ def test_a_refusal_is_a_miss_a_superseded_one_is_not() -> None:
 
 
 def test_who_is_gone_stays_gone() -> None:
-    watch = Watch()
+    watch = DemandWatch()
     watch.observe(Submitted(request(1, 0.0)), NO_DECISIONS, 0.0)
     assert len(watch.observe(Finished("1", 1), NO_DECISIONS, 1.0)) == 1
     assert not watch.observe(Finished("1", 1), NO_DECISIONS, 1.0)

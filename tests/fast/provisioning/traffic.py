@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, ScalingRule
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Decision, Event, Finished, Progressed, Submitted
 from cato_backend.wire.headers import Task
@@ -31,9 +31,9 @@ def request(number: int, now: float, **changed: object) -> Request:
     return Request(**(values | changed))  # type: ignore[arg-type]
 
 
-def answer(asked: Request, ttft_s: float, met: bool | None = True) -> Answer:
+def answer(asked: Request, ttft_s: float, met: bool | None = True) -> AnsweredRequest:
     """An answer of ten tokens."""
-    return Answer(asked, ttft_s + 0.2, ttft_s, asked.prompt_tokens, 10, met)
+    return AnsweredRequest(asked, ttft_s + 0.2, ttft_s, asked.prompt_tokens, 10, met)
 
 
 class Fleet:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from cato_backend.runtime.answer import Answer, Relayed
-from cato_backend.runtime.calls import Kind
+from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.resume import can_resume
 from cato_backend.wire import sse
 from tests.fast.runtime.test_bodies import call
 
-CHAT = call({"messages": [{"role": "user", "content": "x"}], "stream": True}, Kind.CHAT)
+CHAT = call({"messages": [{"role": "user", "content": "x"}], "stream": True}, ApiKind.CHAT)
 REASONING, TEXT = {"reasoning": "a"}, {"content": "a"}
 TOOL: dict[str, Any] = {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}
 

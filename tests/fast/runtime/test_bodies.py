@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
-from cato_backend.runtime.calls import Call, Infill, Kind
-from cato_backend.runtime.facts import Endpoint, Leg, ModelFacts
-from cato_backend.runtime.render import prompt_text, render
+from cato_backend.runtime.calls import ApiKind, Call, Infill
+from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
+from cato_backend.runtime.render import prompt_text, render, rendered_infill
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.families import FORMATS
 from cato_backend.wire import sse
@@ -23,14 +24,16 @@ FACTS = ModelFacts("m", 4096, Detection(FORMATS[0], ""))
 PROMPT = {"prompt": "def add(a, b):"}
 
 
-def call(body: dict[str, Any], kind: Kind = Kind.COMPLETION, infill: Infill | None = None) -> Call:
+def call(
+    body: dict[str, Any], kind: ApiKind = ApiKind.COMPLETION, infill: Infill | None = None
+) -> Call:
     request = Request("r", Task.GENERATION, "m", 0.0, Target(ttft_s=1.0), 10, 16)
     return Call(request, kind, body, infill)
 
 
-def leg(priority: int, takes_priority: bool) -> Leg:
+def leg(priority: int, takes_priority: bool) -> UpstreamRoute:
     endpoint = Endpoint("replica-1", "http://x", "m", takes_priority=takes_priority)
-    return Leg(endpoint, FACTS, CharsPerToken(), priority)
+    return UpstreamRoute(endpoint, FACTS, CharsPerToken(), priority)
 
 
 @given(st.text(max_size=4 * BLOCK_CHARS), st.text(max_size=600), st.text(max_size=600))
@@ -48,20 +51,38 @@ def test_blocks_are_the_same_in_every_process() -> None:
     assert prompt_blocks("x" * 2 * BLOCK_CHARS) == (1391802645058184599, 4021434488797476591)
 
 
-@pytest.mark.parametrize("kind", [Kind.COMPLETION, Kind.CHAT])
-def test_the_indexed_text_is_what_the_replica_reads(kind: Kind) -> None:
-    ratio = CharsPerToken()
-    infill = Infill("def f(x):\n", "\n    return x\n")
-    if kind is Kind.CHAT:
-        messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": None}]
-        text = prompt_text(kind, {"messages": messages}, None, 16, FACTS, ratio)
-        assert text == "user\nhello\nassistant\n\n"
-        return
-    body = {"prompt": infill.prefix}
-    rendered = render(call(body, kind, infill), leg(0, False)).body["prompt"]
-    assert prompt_text(kind, body, infill, 16, FACTS, ratio) == rendered
-    assert prompt_text(kind, PROMPT, None, 16, FACTS, ratio) == PROMPT["prompt"]
-    assert prompt_text(kind, {"prompt": [1, 2]}, None, 16, FACTS, ratio) == ""
+def test_the_indexed_text_is_what_the_replica_reads() -> None:
+    """Also where more was learned of the tokenizer meanwhile."""
+    infill = Infill("def f(x):\n" * 400, "\n    return x\n")
+    small = replace(FACTS, max_model_len=256)
+    indexed = rendered_infill(infill, 16, small, CharsPerToken())
+    learned = CharsPerToken()
+    for _ in range(200):
+        learned.observe(600, 100)
+    asked = replace(call({"prompt": ""}, infill=infill), rendered=indexed)
+    sent = render(asked, replace(leg(0, False), facts=small, ratio=learned)).body["prompt"]
+    assert sent == indexed.prompt.text
+    afresh = render(call({"prompt": ""}, infill=infill), replace(leg(0, False), facts=small))
+    assert sent == afresh.body["prompt"]
+
+
+def test_an_infill_is_cut_once_more_where_it_proved_too_long_or_the_context_is_another() -> None:
+    infill = Infill("def f(x):\n" * 400, "\n    return x\n")
+    small = replace(FACTS, max_model_len=256)
+    indexed = rendered_infill(infill, 16, small, CharsPerToken())
+    asked = replace(call({"prompt": ""}, infill=infill), rendered=indexed)
+    route = replace(leg(0, False), facts=small)
+    assert len(render(asked, route, overflows=1).body["prompt"]) < len(indexed.prompt.text)
+    larger = replace(route, facts=replace(FACTS, max_model_len=512))
+    assert len(render(asked, larger).body["prompt"]) > len(indexed.prompt.text)
+
+
+def test_the_text_of_other_prompts() -> None:
+    messages = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": None}]
+    text = prompt_text(ApiKind.CHAT, {"messages": messages})
+    assert text == "user\nhello\nassistant\n\n"
+    assert prompt_text(ApiKind.COMPLETION, PROMPT) == PROMPT["prompt"]
+    assert prompt_text(ApiKind.COMPLETION, {"prompt": [1, 2]}) == ""
 
 
 def test_priority_is_the_scheduler_s_where_the_replica_takes_it() -> None:

@@ -10,7 +10,7 @@ from cato_backend.http1.upstreams import Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.attempt import Attempts
-from cato_backend.runtime.calls import Call, Kind, Sink
+from cato_backend.runtime.calls import ApiKind, Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import Limits, ReplicaUp, Scheduler
@@ -42,6 +42,6 @@ async def test_a_request_that_the_policy_fails_at_is_not_kept() -> None:
     runtime = Runtime(scheduler, Catalog((), {}), Attempts(Upstreams()), Metrics())
     request = Request("odd", Task.GENERATION, "m", 0.0, Target(ttft_s=1.0), 1, 1)
     with pytest.raises(ZeroDivisionError):
-        await runtime.run(Call(request, Kind.COMPLETION, {}), Nowhere())
+        await runtime.run(Call(request, ApiKind.COMPLETION, {}), Nowhere())
     assert scheduler.waiting("m") == 0
     assert runtime.in_flight == 0

@@ -9,8 +9,8 @@ import pytest
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Request, Target
-from cato_backend.runtime.calls import Call, Kind
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.calls import ApiKind, Call
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
     Finished,
@@ -39,12 +39,12 @@ def served(
     service_s: float,
     *,
     warm: bool = False,
-) -> Flight:
+) -> InFlightRequest:
     """One request of 1,000 tokens on the idle replica, whose first token takes `service_s`."""
     now = float(number)
     target = Target(ttft_s=1.0)
     request = Request(f"r{number}", Task.GENERATION, "m", now, target, 1000, 16, warm=warm)
-    flight = Flight(Call(request, Kind.COMPLETION, {"prompt": "x"}))
+    flight = InFlightRequest(Call(request, ApiKind.COMPLETION, {"prompt": "x"}))
     scheduler.handle(Submitted(request), now)
     flight.dispatched_at = now
     flight.predicted = predictions.of(request, "replica-1")
@@ -55,7 +55,7 @@ def served(
     return flight
 
 
-def predicted_of(flight: Flight) -> float:
+def predicted_of(flight: InFlightRequest) -> float:
     assert flight.predicted is not None
     return flight.predicted.service_s
 
@@ -104,7 +104,7 @@ def test_waiting_for_a_slot_is_not_learned_as_computing(waits_s: float) -> None:
         now = float(number)
         target = Target(ttft_s=1.0)
         request = Request(f"r{number}", Task.GENERATION, "m", now - waits_s, target, 1000, 16)
-        flight = Flight(Call(request, Kind.COMPLETION, {"prompt": "x"}))
+        flight = InFlightRequest(Call(request, ApiKind.COMPLETION, {"prompt": "x"}))
         scheduler.handle(Submitted(request), now)
         flight.dispatched_at = now
         flight.predicted = predictions.of(request, "replica-1")

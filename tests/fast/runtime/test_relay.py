@@ -9,7 +9,7 @@ import pytest
 from cato_backend.http1.connections import Take
 from cato_backend.http1.upstreams import Reply
 from cato_backend.runtime.answer import Relayed
-from cato_backend.runtime.flight import Flight
+from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import relay_stream
 from tests.fast.runtime.test_bodies import PROMPT, call
 
@@ -52,7 +52,7 @@ class Client:
 
 
 async def relayed(client: Client, *reads: bytes) -> bytes:
-    flight = Flight(call({**PROMPT, "stream": True}))
+    flight = InFlightRequest(call({**PROMPT, "stream": True}))
     await relay_stream(flight, cast("Reply", Bytes(*reads)), client)
     return client.got
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cato_backend.requests import Origin
 from cato_backend.scheduling import Finished, Limits, Refusal, Reject, ReplicaDown, Submitted
 from cato_backend.scheduling.backlog import Backlog
-from cato_backend.scheduling.pace import Pace
+from cato_backend.scheduling.pace import ServiceRate
 from tests.fast.scheduling.stories import MODEL, Story, request
 
 FULL = Limits(max_waiting=4)
@@ -84,7 +84,7 @@ def test_the_queue_is_bounded_by_the_time_that_it_would_take() -> None:
 
 
 def test_an_idle_fleet_says_nothing_of_its_pace() -> None:
-    pace = Pace()
+    pace = ServiceRate()
     for minute in range(10):
         pace.left(60.0 * minute, waiting=0)
     assert pace.empties_in(1000) == 0

@@ -22,7 +22,7 @@ from cato_lab.workloads import (
     Poisson,
     Workload,
 )
-from cato_lab.workloads.oracle import Told
+from cato_lab.workloads.oracle import OracleLengths
 from tests.fast.simulation.stories import Listed, arrival
 
 _WIRE_S = 0.001
@@ -175,5 +175,5 @@ def test_contenders_are_what_they_are_called(cells: list[Cell]) -> None:
 
 def test_the_oracle_tells_true_lengths() -> None:
     workload = MixWorkload(Poisson(20.0), 3.0)
-    told = Told.of(workload, 1)
+    told = OracleLengths.of(workload, 1)
     assert all(told.output_tokens(a.id) == a.output_tokens for a in workload.arrivals(1))

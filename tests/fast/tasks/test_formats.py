@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.tasks.families import FORMATS
-from cato_backend.tasks.fim import FimFormat, Order
+from cato_backend.tasks.fim import FimFormat, FimOrder
 from cato_backend.tasks.infill import ContextFile, render
 
 BY_NAME = {known.name: known for known in FORMATS}
-PSM, SPM = Order.PREFIX_FIRST, Order.SUFFIX_FIRST
+PSM, SPM = FimOrder.PREFIX_FIRST, FimOrder.SUFFIX_FIRST
 FILE = ContextFile("lib/a.py", "x = 1")
 
 PLAIN = [
@@ -50,7 +50,7 @@ WITH_CONTEXT = [
 
 
 @pytest.mark.parametrize(("family", "order", "expected"), PLAIN)
-def test_prompt_of_each_trained_order(family: str, order: Order, expected: str) -> None:
+def test_prompt_of_each_trained_order(family: str, order: FimOrder, expected: str) -> None:
     assert render(BY_NAME[family], "P", "S", order=order).text == expected
 
 
@@ -67,7 +67,7 @@ def test_other_files_stand_where_the_family_saw_them(family: str, expected: str)
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
 def test_an_order_that_was_not_trained_is_not_used(known: FimFormat) -> None:
     best = render(known, "P", "S").text
-    for order in set(Order) - set(known.orders):
+    for order in set(FimOrder) - set(known.orders):
         assert render(known, "P", "S", order=order).text == best
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_backend.tasks.families import FORMATS
-from cato_backend.tasks.fim import FimFormat, Order, Part
+from cato_backend.tasks.fim import FimFormat, FimOrder, Part
 from cato_backend.tasks.infill import ContextFile, render
 from cato_backend.tasks.markers import neutralized, special_tokens
 
@@ -49,10 +49,10 @@ def test_ordinary_code_is_untouched(text: str) -> None:
     suffix=hostile,
     path=hostile,
     context=hostile,
-    order=st.sampled_from([None, *Order]),
+    order=st.sampled_from([None, *FimOrder]),
 )
 def test_a_prompt_holds_our_tokens_and_no_others(
-    known: FimFormat, prefix: str, suffix: str, path: str, context: str, order: Order | None
+    known: FimFormat, prefix: str, suffix: str, path: str, context: str, order: FimOrder | None
 ) -> None:
     file = ContextFile(path, context)
     hostile_prompt = render(known, prefix, suffix, (file,), order).text

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
 
 
@@ -17,7 +17,7 @@ class ScalingRule(Protocol):
         """A request was submitted."""
         ...
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: AnsweredRequest, now: float) -> None:
         """A request is over."""
         ...
 
@@ -37,11 +37,11 @@ class Profileless:
         """Nothing."""
 
 
-class Deaf(Profileless):
+class IgnoresTraffic(Profileless):
     """For rules that look at the fleet alone."""
 
     def arrived(self, request: Request, now: float) -> None:
         """Nothing."""
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Nothing."""

@@ -21,7 +21,7 @@ from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
 from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.mix import Mix
 from cato_backend.provisioning.outlook import outlook
-from cato_backend.provisioning.watch import Answer
+from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 
@@ -74,7 +74,7 @@ class Planned:
         """Counts."""
         self._demand.arrived(now)
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Learns the mix, and how well the fleet does."""
         self._mix.add(answer)
         if answer.met is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import Deaf
+from cato_backend.provisioning.rules.base import IgnoresTraffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class StaticSettings:
     """Cut to the most that is allowed."""
 
 
-class StaticPeak(Deaf):
+class StaticPeak(IgnoresTraffic):
     """A fixed count."""
 
     def __init__(self, count: int) -> None:
@@ -24,4 +24,4 @@ class StaticPeak(Deaf):
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         """The same, whatever happens."""
-        return Wanted(self._count, "the static rule never changes its mind")
+        return Wanted(self._count, "fixed replica count")

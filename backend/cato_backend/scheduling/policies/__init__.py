@@ -20,7 +20,7 @@ A policy is a class under `Policy` (see `base`). Of what it may define, only `pl
 - A router without a queue of its own always returns Place: the engines queue. `Hold` keeps the
   request; it is looked at again at every event but further tokens (and at `until`), in the order
   of the keys, or, `asleep`, once `looking` names it.
-- Chance comes from `Dice(setup.seed)`, so that a run can be repeated.
+- Chance comes from `SplitMix64(setup.seed)`, so that a run can be repeated.
 - Hooks (`opened`, `progressed`, `closed`, ...) are for policies that learn or keep books.
 - Register it as an entry point of the group `cato.policies`: its name, and a function that takes a
   Setup and returns the policy. Those that ship with the scheduler are listed below.

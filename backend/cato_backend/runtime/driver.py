@@ -1,4 +1,4 @@
-"""Brings one call to its end: verdict after verdict, attempt after attempt."""
+"""Runs one request to its end: takes the scheduler's decisions on it, and makes the attempts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,15 @@ from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.delivery import Delivery
 from cato_backend.runtime.dispatcher import Dispatcher
-from cato_backend.runtime.facts import Leg
-from cato_backend.runtime.flight import CallOutdated, Ended, Flight, Interrupted, Recalled
-from cato_backend.runtime.outcomes import Scorekeeper
+from cato_backend.runtime.facts import UpstreamRoute
+from cato_backend.runtime.in_flight import (
+    CallOutdated,
+    Ended,
+    InFlightRequest,
+    Interrupted,
+    Recalled,
+)
+from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.replica_errors import Busy, Misdirected, PromptTooLong
 from cato_backend.scheduling import AttemptFailed, Cause, Dispatch, Finished
@@ -43,8 +49,8 @@ class Membership(Protocol):
         ...
 
 
-class Pilot:
-    """Between the scheduler's verdicts on a call and the replicas' streams.
+class RequestDriver:
+    """Stands between the scheduler's decisions on a request and the streams of replicas.
 
     `leg` tells where an attempt goes, and raises NotSent where that is gone.
     """
@@ -53,9 +59,9 @@ class Pilot:
         self,
         dispatcher: Dispatcher,
         attempts: Attempts,
-        scores: Scorekeeper,
+        scores: OutcomeRecorder,
         predictions: Predictions,
-        leg: Callable[[Call, Dispatch], Leg],
+        leg: Callable[[Call, Dispatch], UpstreamRoute],
         membership: Membership,
     ) -> None:
         self._dispatcher = dispatcher
@@ -65,7 +71,7 @@ class Pilot:
         self._leg = leg
         self._membership = membership
 
-    async def fly(self, flight: Flight, sink: Sink) -> CancelReason | None:
+    async def run(self, flight: InFlightRequest, sink: Sink) -> CancelReason | None:
         """Returns why the client ended the call, where it did so by name.
 
         Raises RequestError, CallOutdated.
@@ -83,7 +89,9 @@ class Pilot:
                 case RequestError() | CallOutdated() as error:
                     raise error
 
-    async def _attempt(self, flight: Flight, dispatch: Dispatch, delivery: Delivery) -> bool:
+    async def _attempt(
+        self, flight: InFlightRequest, dispatch: Dispatch, delivery: Delivery
+    ) -> bool:
         """One attempt; True when it ended the call."""
         flight.dispatched_at = self._dispatcher.clock()
         self._scores.dispatched(flight, dispatch)
@@ -105,7 +113,7 @@ class Pilot:
         self._finish(flight)
         return True
 
-    async def _run(self, flight: Flight, leg: Leg, delivery: Delivery) -> None:
+    async def _run(self, flight: InFlightRequest, leg: UpstreamRoute, delivery: Delivery) -> None:
         """Raises AttemptBroken, RequestError, and CallOutdated where another replica or another
         model is to be tried."""
         try:
@@ -124,7 +132,7 @@ class Pilot:
             raise CallOutdated from error
         await delivery.settle()
 
-    def _broken(self, flight: Flight, dispatch: Dispatch, error: AttemptBroken) -> None:
+    def _broken(self, flight: InFlightRequest, dispatch: Dispatch, error: AttemptBroken) -> None:
         log.warning("request %s: replica %s: %s", dispatch.request_id, dispatch.replica_id, error)
         self._scores.broken()
         self._report(flight, dispatch.replica_id, error)
@@ -134,7 +142,7 @@ class Pilot:
         )
         self._dispatcher.tell(failed)
 
-    def _report(self, flight: Flight, replica_id: str, error: AttemptBroken) -> None:
+    def _report(self, flight: InFlightRequest, replica_id: str, error: AttemptBroken) -> None:
         """Tells what the failure says about the replica. Raises CallOutdated."""
         match error:
             case Died():
@@ -158,7 +166,7 @@ class Pilot:
             AttemptFailed(dispatch.request_id, dispatch.attempt, cause=Cause.RECALLED)
         )
 
-    def _describe(self, flight: Flight, replica_id: str) -> Started:
+    def _describe(self, flight: InFlightRequest, replica_id: str) -> Started:
         request = flight.call.request
         started_at = flight.dispatched_at or request.arrival
         return Started(
@@ -170,7 +178,7 @@ class Pilot:
             load=self._dispatcher.scheduler.load(request.model),
         )
 
-    def _finish(self, flight: Flight) -> None:
+    def _finish(self, flight: InFlightRequest) -> None:
         now = self._dispatcher.clock()
         self._scores.finished(flight, now)
         self._predictions.observe(flight, now)

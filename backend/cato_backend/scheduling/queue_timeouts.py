@@ -13,7 +13,7 @@ _SHORTEST_S, _LONGEST_S = 0.1, 60.0
 """After which a client is told to come back."""
 
 
-class Patience:
+class QueueTimeouts:
     """Of queued requests: until their worth is gone, or, without a replica, their deadline."""
 
     def __init__(self, live: LiveRequests, alarms: Alarms) -> None:
@@ -28,7 +28,7 @@ class Patience:
             if waiting is not None:
                 self._look_at(waiting, now, out)
 
-    def end_of_the_late(self) -> None:
+    def refuse_without_replica(self) -> None:
         """A replica has gone or takes nothing new. Requests whose deadline passed while their model
         had a replica have nothing left to wait for if it was the last."""
         for model, queue in self._live.room.queues():
@@ -36,7 +36,7 @@ class Patience:
                 if not self._live.ledger.serves_request(waiting.request, waiting.emitted):
                     self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
-    def refuse_in_vain(self, now: float, out: list[Decision]) -> None:
+    def refuse_while_busy(self, now: float, out: list[Decision]) -> None:
         """Refuses those that wait for replicas which will all refuse them until their deadline."""
         for model, queue in self._live.room.queues():
             if not queue or self._outliers.serves(model) or not self._live.ledger.serves(model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 _MASK = (1 << 64) - 1
 
 
-class Dice:
+class SplitMix64:
     """A stream of numbers, the same for the same seed."""
 
     def __init__(self, seed: int) -> None:

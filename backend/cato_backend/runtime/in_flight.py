@@ -53,7 +53,7 @@ class Recalled(Exception):
     """The running attempt was given up because the scheduler asked for that."""
 
 
-class Flight:
+class InFlightRequest:
     """The state of one call. Its own coroutine reads the verdicts; everybody else only posts."""
 
     def __init__(self, call: Call) -> None:
