@@ -222,3 +222,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_name_modules_that_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    modules = re.findall(r"python -m ((?:bench|training|cato_\w+)\b[\w.]*)", text)
+    places = [ROOT / module.rstrip(".").replace(".", "/") for module in modules]
+    assert [
+        place for place in places if not (place.is_dir() or place.with_suffix(".py").is_file())
+    ] == []
