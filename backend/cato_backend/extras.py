@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
+from urllib.parse import unquote, urlsplit
 
 DISTRIBUTION = "cato-lsp"
 PACKAGES = {
@@ -21,6 +24,16 @@ def remedy(error: ModuleNotFoundError) -> str | None:
         if package in packages:
             return (
                 f"{package} is missing; install it with the extra [{extra}]: "
-                f'{sys.executable} -m pip install "{DISTRIBUTION}[{extra}]"'
+                f'{sys.executable} -m pip install "{_source()}[{extra}]"'
             )
     return None
+
+
+def _source() -> str:
+    """The checkout or wheel that the distribution was installed from (PEP 610), else its name."""
+    try:
+        recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        recorded = None
+    url = urlsplit(json.loads(recorded)["url"]) if recorded else None
+    return unquote(url.path) if url is not None and url.scheme == "file" else DISTRIBUTION

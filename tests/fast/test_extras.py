@@ -35,7 +35,7 @@ def test_a_missing_package_is_told_with_its_extra() -> None:
     found = remedy(ModuleNotFoundError(name="scipy.optimize"))
     assert found is not None
     assert found.startswith("scipy is missing; install it with the extra [lab]: ")
-    assert found.endswith('-m pip install "cato-lsp[lab]"')
+    assert re.search(r'-m pip install "(/.+|cato-lsp)\[lab\]"$', found)
     assert remedy(ModuleNotFoundError(name="fcntl")) is None
 
 
@@ -62,7 +62,7 @@ def test_a_command_without_its_extra_says_what_to_install(
     done = without(PACKAGES[extra], *arguments)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert f'-m pip install "cato-lsp[{extra}]"' in done.stderr
+    assert re.search(rf'-m pip install "(/.+|cato-lsp)\[{extra}\]"', done.stderr)
 
 
 def test_the_editors_side_needs_no_extra() -> None:

@@ -10,7 +10,7 @@ Form = Literal["max", "additive"]
 
 @dataclass(frozen=True, slots=True)
 class StepLaw:
-    """Coefficients of DESIGN 5.1, all in seconds (per unit) and none negative.
+    """Coefficients of the step law (docs/profiles.md), in seconds per unit; none is negative.
 
     max:       base + max(weights + per_kv_token * K, per_new_token * N) + per_sequence * S
                + per_attention * A

@@ -1,4 +1,4 @@
-"""How each call ended, in the terms of DESIGN's goodput."""
+"""Counts how requests ended: their goodput, latencies and refusals."""
 
 from __future__ import annotations
 

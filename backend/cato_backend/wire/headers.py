@@ -1,4 +1,4 @@
-"""Names of the HTTP headers of DESIGN's wire contract, and the tasks that they carry."""
+"""Names of the HTTP headers (docs/http-api.md), and the tasks that they carry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALIAS = "cato"
 
 
 class Task(StrEnum):
-    """The SLA classes of DESIGN section 2."""
+    """The SLA classes."""
 
     COMPLETION = "completion"
     GENERATION = "generation"

@@ -1,4 +1,4 @@
-"""The score of a run: the same for virtual and for real time (DESIGN section 2)."""
+"""The score of a run: the same for virtual and for real time (docs/workloads.md)."""
 
 from __future__ import annotations
 

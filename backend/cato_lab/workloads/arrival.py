@@ -48,7 +48,7 @@ class Arrival(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether its client still wants it at its deadline; a matter of the workload alone, so
-        that every policy is measured over the same requests (DESIGN section 2)."""
+        that every policy is measured over the same requests (docs/workloads.md)."""
         return self.cancel_after_s is None or self.cancel_after_s >= self.target.budget_s
 
     def request(self, model: str, now: float) -> Request:

@@ -105,7 +105,7 @@ def _translation(rng: Generator, whole_files: bool) -> Size:
 
 
 def translation_target(expected_tokens: float) -> Target:
-    """min(15 s, 2 s + 30 ms for each expected output token) (DESIGN section 2)."""
+    """min(15 s, 2 s + 30 ms for each expected output token) (docs/workloads.md)."""
     promised = _TRANSLATION_BASE_S + _TRANSLATION_TOKEN_S * expected_tokens
     return Target(e2e_s=min(_TRANSLATION_LONGEST_S, promised))
 

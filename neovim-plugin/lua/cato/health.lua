@@ -15,7 +15,7 @@ local function check_server()
   local program = type(command) == 'table' and command[1]
   if not program or vim.fn.executable(program) == 0 then
     local shown = program or 'cato-lsp'
-    vim.health.error(shown .. ' is not executable', { 'pip install cato-lsp, or set cmd' })
+    vim.health.error(shown .. ' is not executable', { 'pip install PATH (a checkout or a wheel of CATO), or set cmd' })
     return
   end
   local result = vim.system({ program, '--version' }, { text = true }):wait(5000)

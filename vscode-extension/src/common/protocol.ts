@@ -1,4 +1,4 @@
-/** The language server's own requests and notifications, as ARCHITECTURE.md defines them. */
+/** The language server's own requests and notifications, as docs/lsp-protocol.md defines them. */
 
 import type {
   Command,
