@@ -40,7 +40,7 @@ def table(document: dict[str, Any]) -> str:
     return markdown(headings, [*rows, total])
 
 
-_COLUMNS = ("lost", "silently", "late", "longest delay", "back after")
+_COLUMNS = ("lost", "silently", "back after")
 
 
 def _of(runs: Iterable[dict[str, Any]], kind: str | None, system: str) -> list[dict[str, Any]]:
@@ -54,8 +54,6 @@ def _cells(runs: list[dict[str, Any]]) -> list[str]:
     return [
         f"{lost} of {asked}",
         str(lost - told),
-        str(sum(run["late"] for run in runs)),
-        f"{max(run['longest_delay_s'] for run in runs):.1f} s",
         _back([run["back_s"] for run in runs]),
     ]
 
