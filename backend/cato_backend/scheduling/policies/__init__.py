@@ -28,8 +28,9 @@ A policy is a class under `Policy` (see `base`). Of what it may define, only `pl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
 from cato_backend.scheduling.policies.chance import PowerOfTwoChoices, Random
@@ -61,6 +62,8 @@ class Setup:
     """Mechanisms of `cato` to switch off, of `MECHANISMS`."""
     truth: Truth | None = None
     """Lengths as a simulation knows them, for the reference bound of `cato`."""
+    long_prompts: LongPromptLimits = field(default_factory=LongPromptLimits)
+    """What `cato` lets long prompts and agents have of a replica."""
     split: tuple[int, ...] = ()
     """Shares of the fleet that `per-task` gives each task, in the order of `Task`; else equal."""
 
@@ -70,7 +73,7 @@ def _cato(setup: Setup) -> Policy:
     options = CatoOptions()
     for mechanism in setup.without:
         options = options.without(mechanism)
-    return Cato(options, setup.truth)
+    return Cato(options, setup.truth, setup.long_prompts)
 
 
 POLICIES: dict[str, Callable[[Setup], Policy]] = {

@@ -47,7 +47,7 @@ class Slots:
 
     def is_idle(self, book: Book) -> bool:
         """Whether the replica has nothing to prefill, and slots to spare."""
-        return not book.view.unstarted and book.view.running < self._spare * book.slots
+        return not book.queued and book.view.running < self._spare * book.slots
 
     def is_missing(self, task: Task) -> bool:
         """Whether no replica had one for this class in this look."""
