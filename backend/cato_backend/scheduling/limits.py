@@ -15,7 +15,7 @@ class LongPromptLimits:
     """A prompt is long where the replica computes what is not cached of it for longer."""
     per_replica: int = 1
     """Long prompts that are sent to it and have no token yet; 0: any number."""
-    replica_share: float = 0.5
+    replica_share: float = 0.25
     """Of a model's replicas that may compute nothing but long prompts at once: those whose engine
     has no threshold. One may always."""
     agent_share: float = 0.75

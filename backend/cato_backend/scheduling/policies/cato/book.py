@@ -57,18 +57,28 @@ class Book:
     @property
     def slots(self) -> int:
         """Requests that run at once there; more would queue in the engine, out of reach."""
-        if self.view.profile is None:  # The guess is one of speed, not of size.
-            return self.view.max_running
-        return min(self.view.max_running, self.service.limits.max_num_seqs)
+        view, slots = self.view, self.view.max_running
+        if view.profile is not None:  # Else the guess is one of speed, not of size.
+            slots = min(slots, self.service.limits.max_num_seqs)
+        shown = view.capacity.slots
+        return slots if shown is None else min(slots, shown)
 
     def has_room_for(self, request: Request, reserved: float) -> bool:
         """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
         finds none would wait in the engine. Where the size is not known, it does."""
-        view = self.view
-        if view.profile is None or view.running < _ALWAYS_FIT:
+        size = self.kv_size
+        if size is None or self.view.running < _ALWAYS_FIT:
             return True
-        used = view.kv_tokens + request.prompt_tokens
-        return used <= (1 - reserved) * self.service.limits.kv_tokens
+        used = self.view.kv_tokens + request.prompt_tokens
+        return used * self.view.capacity.held_share <= (1 - reserved) * size
+
+    @property
+    def kv_size(self) -> int | None:
+        """Tokens that its KV cache holds; None where it is not known."""
+        view = self.view
+        if view.capacity.kv_tokens is not None or view.profile is None:
+            return view.capacity.kv_tokens
+        return self.service.limits.kv_tokens
 
     # -- predicted times -----------------------------------------------------------------------
 
@@ -186,9 +196,7 @@ class Book:
         prompts = view.unstarted - len(self.long)
         if prompts:
             uncached = view.pending_prefill - self.long.tokens
-            self.free_at += self.service.backlog_s(
-                view.decoding, view.kv_tokens, uncached, prompts
-            )
+            self.free_at += self.service.backlog_s(view.decoding, view.kv_tokens, uncached, prompts)
 
     # -- what is in flight ---------------------------------------------------------------------
 

@@ -61,7 +61,7 @@ class LongPrompts:
     def _near(
         self, request: Request, books: Sequence[Book], cached: Mapping[str, int], roster: Roster
     ) -> Sequence[Book]:
-        """Where the prompt is not long, or else no longer than elsewhere and one more is computed.
+        """Where the prompt is not long, or no longer than elsewhere and one more is computed.
 
         To wait for the replica that holds a prompt costs less, also for all others, than to compute
         it again.
@@ -71,17 +71,17 @@ class LongPrompts:
             return books
         uncached = [request.prompt_tokens - cached.get(b.view.replica_id, 0) for b in books]
         pairs = list(zip(books, uncached, strict=True))
-        short = [book for book, tokens in pairs if tokens <= book.long.bound]
-        if short:
-            return short
         bound = _COMPARABLE * min(uncached)
         may_block = roster.blocked < max(1.0, self._limits.replica_share * len(roster))
         return [
             book
             for book, tokens in pairs
-            if tokens <= bound
-            and book.long.long < most
-            and (may_block or book.long.is_blocking or not book.long.would_block)
+            if tokens <= book.long.bound
+            or (
+                tokens <= bound
+                and book.long.long < most
+                and (may_block or book.long.is_blocking or not book.long.would_block)
+            )
         ]
 
     def _leaves_no_share(self, request: Request, book: Book) -> bool:
@@ -92,6 +92,5 @@ class LongPrompts:
             return False
         if agents + 1 > share * book.slots:
             return True
-        if view.profile is None:  # The size of its KV cache is not known.
-            return False
-        return book.agent_tokens + request.prompt_tokens > share * book.service.limits.kv_tokens
+        size, tokens = book.kv_size, book.agent_tokens + request.prompt_tokens
+        return size is not None and tokens * view.capacity.held_share > share * size

@@ -13,8 +13,8 @@ from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
-from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.long_prompts import LongPrompts
+from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order, is_typed
 from cato_backend.scheduling.policies.cato.roster import Roster
 from cato_backend.scheduling.policies.cato.standing import Standing
