@@ -42,7 +42,7 @@ from cato_backend.scheduling.events import (
     SyntheticTrialEnded,
     Woke,
 )
-from cato_backend.scheduling.limits import Limits
+from cato_backend.scheduling.limits import Limits, LongPromptLimits
 from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, State
 from cato_backend.scheduling.policies import POLICIES, Policy, Setup, make_policy
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -61,6 +61,7 @@ __all__ = [
     "Finished",
     "Limits",
     "LoadReported",
+    "LongPromptLimits",
     "OthersRunning",
     "OutlierDetection",
     "OutlierRecord",

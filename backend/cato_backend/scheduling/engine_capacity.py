@@ -15,10 +15,6 @@ _FULL = 0.9
 """Share of KV blocks from which a waiting request may lack blocks and not a slot."""
 _CONFIRMED_S = 30.0
 """After so long one request more is tried: what was taken for the limit may have been none."""
-_LEAST_TOKENS = 1000
-"""Of context on the replica, before its KV usage says how much of that is shared."""
-_WEIGHT = 0.3
-"""Of a new look in the mean."""
 
 
 class EngineCapacity:
@@ -34,22 +30,15 @@ class EngineCapacity:
         """Requests that run at once; None where it is not known."""
         self.kv_tokens: int | None = None
         """Tokens for which there are KV blocks; None where it is not told."""
-        self.held_share = 1.0
-        """KV blocks that are held over what the ledger counts: prompts share blocks."""
 
-    def look(self, load: LoadReported, decoding: int, kv_tokens: int, now: float) -> None:
-        """The engine shows this load, while `decoding` of our requests have had a token and
-        `kv_tokens` of context are counted for all of them."""
-        usage = load.kv_usage or 0.0
+    def look(self, load: LoadReported, decoding: int, now: float) -> None:
+        """The engine shows this load, while `decoding` of our requests have had a token."""
         if load.running > self._most:
             self._most, self._agreed = load.running, 0
-        is_limit = load.waiting > 0 and load.running == self._most and usage < _FULL
-        if is_limit and decoding >= load.running:
+        waits_for_slot = load.waiting > 0 and (load.kv_usage or 0.0) < _FULL
+        if waits_for_slot and decoding >= load.running == self._most:
             self._agreed += 1
             self._confirmed_at = now
         tried = now > self._confirmed_at + _CONFIRMED_S
-        self.slots = self._most + tried if self._agreed >= _LOOKS else None
+        self.slots = max(1, self._most) + tried if self._agreed >= _LOOKS else None
         self.kv_tokens = load.kv_tokens
-        if load.kv_tokens and usage and not load.waiting and kv_tokens >= _LEAST_TOKENS:
-            share = min(1.0, usage * load.kv_tokens / kv_tokens)
-            self.held_share += _WEIGHT * (share - self.held_share)

@@ -70,7 +70,7 @@ class Book:
         if size is None or self.view.running < _ALWAYS_FIT:
             return True
         used = self.view.kv_tokens + request.prompt_tokens
-        return used * self.view.capacity.held_share <= (1 - reserved) * size
+        return used <= (1 - reserved) * size
 
     @property
     def kv_size(self) -> int | None:
