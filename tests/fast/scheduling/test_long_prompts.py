@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cato_backend.prediction.service import ServiceModel
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
@@ -26,6 +27,7 @@ from cato_backend.scheduling import (
     make_policy,
 )
 from cato_backend.scheduling.policies.cato import RELEGATED_PRIORITY
+from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request
 
@@ -195,10 +197,25 @@ def test_a_threshold_lets_others_be_computed_beside_a_long_prompt() -> None:
     assert "typed" not in behind.places
 
 
+def prefills(limits: EngineLimits) -> LongPrefills:
+    """Of a replica, with a long prompt since 10.0 that takes 3.3 seconds alone."""
+    found = LongPrefills(ServiceModel(LAW, limits), 2.0)
+    found.add("long", LONG, 0, 10.0, 3.3)
+    return found
+
+
 def test_the_longer_a_prompt_has_been_computed_the_sooner_it_is_done() -> None:
-    """What ends meanwhile does not let it start again: soon a completion has a chance there."""
-    fleet = Fleet()
-    fleet.ask(long("long"))
-    fleet.tell(Cancelled("stream 0"), now=3.3)
-    assert fleet.ask(completion("typed"), now=3.31) == "a"
-    assert fleet.priorities["typed"] < RELEGATED_PRIORITY
+    found = prefills(LIMITS)
+    assert found.blocking_s(11.0) == pytest.approx(2.3)
+    assert found.blocking_s(12.0) == pytest.approx(1.3)
+    assert found.blocking_s(15.0) == pytest.approx(0.2 * 5)  # It is overdue.
+    found.remove("long")
+    assert (found.blocking_s(16.0), found.long, found.tokens) == (0.0, 0, 0)
+
+
+def test_with_a_threshold_it_makes_steps_longer_and_blocks_none() -> None:
+    found = prefills(BESIDE)
+    assert (found.blocking_s(11.0), found.beside) == (0.0, 1)
+    assert found.added_s(4, 1000) == pytest.approx(256 * 0.00005)
+    found.remove("long")
+    assert found.added_s(4, 1000) == 0.0
