@@ -31,8 +31,14 @@ class EngineCapacity:
         self.kv_tokens: int | None = None
         """Tokens for which there are KV blocks; None where it is not told."""
 
-    def look(self, load: LoadReported, decoding: int, now: float) -> None:
-        """The engine shows this load, while `decoding` of our requests have had a token."""
+    def look(self, load: LoadReported, ours: int, decoding: int, now: float) -> None:
+        """The engine shows this load, while it has so many requests of ours, of which `decoding`
+        have had a token. A load that is more than ours shows nothing of slots."""
+        self.kv_tokens = load.kv_tokens
+        if load.running + load.waiting <= ours:
+            self._look_for_slots(load, decoding, now)
+
+    def _look_for_slots(self, load: LoadReported, decoding: int, now: float) -> None:
         if load.running > self._most:
             self._most, self._agreed = load.running, 0
         waits_for_slot = load.waiting > 0 and (load.kv_usage or 0.0) < _FULL
@@ -41,4 +47,3 @@ class EngineCapacity:
             self._confirmed_at = now
         tried = now > self._confirmed_at + _CONFIRMED_S
         self.slots = max(1, self._most) + tried if self._agreed >= _LOOKS else None
-        self.kv_tokens = load.kv_tokens

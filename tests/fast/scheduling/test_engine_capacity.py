@@ -30,7 +30,7 @@ def looked(*looks: tuple[LoadReported, int]) -> EngineCapacity:
     """After looks, each with so many requests that have had a token."""
     capacity = EngineCapacity()
     for number, (load, decoding) in enumerate(looks):
-        capacity.look(load, decoding, number * EVERY_S)
+        capacity.look(load, ours=SLOTS + 2, decoding=decoding, now=number * EVERY_S)
     return capacity
 
 
@@ -46,6 +46,7 @@ def test_requests_that_wait_while_all_others_decode_show_the_slots() -> None:
         (FULL, SLOTS - 1),  # A prompt that is computed may have used the tokens of the step up.
         (FULL._replace(kv_usage=0.97), SLOTS),  # They may wait for KV blocks.
         (FULL._replace(running=SLOTS - 1), SLOTS - 1),  # More have run before.
+        (FULL._replace(waiting=3), SLOTS),  # Others have requests there.
     ],
 )
 def test_other_reasons_to_wait_show_nothing(load: LoadReported, decoding: int) -> None:
@@ -60,16 +61,21 @@ def test_more_that_run_disprove_it() -> None:
 def test_one_more_is_tried_when_it_was_not_confirmed_for_long() -> None:
     capacity = looked(*[(FULL, SLOTS)] * 3)
     quiet = FULL._replace(waiting=0)
-    capacity.look(quiet, SLOTS, 30.0)
+    capacity.look(quiet, SLOTS, SLOTS, 30.0)
     assert capacity.slots == SLOTS
-    capacity.look(quiet, SLOTS, 60.0)
+    capacity.look(quiet, SLOTS, SLOTS, 60.0)
     assert capacity.slots == SLOTS + 1
-    capacity.look(FULL, SLOTS, 62.0)
+    capacity.look(FULL, SLOTS + 2, SLOTS, 62.0)
     assert capacity.slots == SLOTS
 
 
 def test_an_engine_that_shows_nothing_but_waiting_has_a_slot() -> None:
     assert looked(*[(LoadReported("a", 0, 3), 0)] * 3).slots == 1
+
+
+def test_a_load_that_cannot_be_ours_is_not_remembered() -> None:
+    lie = FULL._replace(running=999_999)
+    assert looked((lie, SLOTS), *[(FULL, SLOTS)] * 3).slots == SLOTS
 
 
 def test_a_cache_is_as_large_as_last_told() -> None:
@@ -119,11 +125,12 @@ class Crowded(Story):
 def crowded() -> Crowded:
     """With 15 generations that have begun, and a known limit."""
     story = Crowded()
-    for number in range(SLOTS):
+    for number in range(SLOTS + 2):
         assert story.ask(generation(f"g{number}"), now=0.1 * number)
     for look in range(3):
         assert story.tell(FULL, now=2.0 + look * EVERY_S) == []
-    story.end("g0", now=7.0)
+    for number in range(3):
+        story.end(f"g{number}", now=7.0)
     return story
 
 
