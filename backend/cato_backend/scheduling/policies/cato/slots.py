@@ -9,7 +9,6 @@ from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.wire.headers import Task
 
-
 _FEW = 8
 """With so many slots, one at least is for completions, however small their share is."""
 
