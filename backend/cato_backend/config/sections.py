@@ -100,7 +100,7 @@ class SchedulingConfig(Frozen):
     )
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
     long_prompt_s: float = Field(
-        default=2.0,
+        default=1.0,
         gt=0,
         description="a prompt is long where a replica computes what is not cached of it for more"
         " seconds; this and the next four hold for the policy cato",

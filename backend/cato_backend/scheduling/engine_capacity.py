@@ -30,13 +30,26 @@ class EngineCapacity:
         """Requests that run at once; None where it is not known."""
         self.kv_tokens: int | None = None
         """Tokens for which there are KV blocks; None where it is not told."""
+        self._uncounted = 0.0
+        """Tokens in KV blocks less those that the ledger counted, at the last look."""
 
-    def look(self, load: LoadReported, ours: int, decoding: int, now: float) -> None:
+    def look(
+        self, load: LoadReported, ours: int, decoding: int, kv_tokens: int, now: float
+    ) -> None:
         """The engine shows this load, while it has so many requests of ours, of which `decoding`
-        have had a token. A load that is more than ours shows nothing of slots."""
+        have had a token, with `kv_tokens` of context by the ledger. A load that is more than ours
+        shows nothing of slots."""
         self.kv_tokens = load.kv_tokens
+        self._uncounted = (load.kv_usage or 0.0) * (load.kv_tokens or 0) - kv_tokens
+        if load.kv_usage is None:
+            self._uncounted = 0.0
         if load.running + load.waiting <= ours:
             self._look_for_slots(load, decoding, now)
+
+    def held(self, kv_tokens: int) -> float:
+        """Tokens in KV blocks, where the ledger counts so many: prompts share blocks, and what has
+        come since the last look is counted in full."""
+        return max(0.0, kv_tokens + self._uncounted)
 
     def _look_for_slots(self, load: LoadReported, decoding: int, now: float) -> None:
         if load.running > self._most:

@@ -11,7 +11,7 @@ from cato_backend.scheduling.outliers import OutlierDetection
 class LongPromptLimits:
     """What long prompts and agents may have of each replica, under the policy `cato`."""
 
-    longer_than_s: float = 2.0
+    longer_than_s: float = 1.0
     """A prompt is long where the replica computes what is not cached of it for longer."""
     per_replica: int = 1
     """Long prompts that are sent to it and have no token yet; 0: any number."""

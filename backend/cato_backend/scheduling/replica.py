@@ -222,7 +222,7 @@ class ReplicaLoad:
     def reported(self, load: LoadReported, now: float) -> None:
         """Its metrics show this load."""
         decoding = sum(not attempt.silent for attempt in self.attempts.values())
-        self.capacity.look(load, self.running, decoding, now)
+        self.capacity.look(load, self.running, decoding, self.kv_tokens, now)
 
     @property
     def decoding(self) -> int:

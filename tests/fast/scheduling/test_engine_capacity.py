@@ -30,7 +30,7 @@ def looked(*looks: tuple[LoadReported, int]) -> EngineCapacity:
     """After looks, each with so many requests that have had a token."""
     capacity = EngineCapacity()
     for number, (load, decoding) in enumerate(looks):
-        capacity.look(load, ours=SLOTS + 2, decoding=decoding, now=number * EVERY_S)
+        capacity.look(load, SLOTS + 2, decoding, 1000, number * EVERY_S)
     return capacity
 
 
@@ -61,11 +61,11 @@ def test_more_that_run_disprove_it() -> None:
 def test_one_more_is_tried_when_it_was_not_confirmed_for_long() -> None:
     capacity = looked(*[(FULL, SLOTS)] * 3)
     quiet = FULL._replace(waiting=0)
-    capacity.look(quiet, SLOTS, SLOTS, 30.0)
+    capacity.look(quiet, SLOTS, SLOTS, 1000, 30.0)
     assert capacity.slots == SLOTS
-    capacity.look(quiet, SLOTS, SLOTS, 60.0)
+    capacity.look(quiet, SLOTS, SLOTS, 1000, 60.0)
     assert capacity.slots == SLOTS + 1
-    capacity.look(FULL, SLOTS + 2, SLOTS, 62.0)
+    capacity.look(FULL, SLOTS + 2, SLOTS, 1000, 62.0)
     assert capacity.slots == SLOTS
 
 
@@ -81,6 +81,15 @@ def test_a_load_that_cannot_be_ours_is_not_remembered() -> None:
 def test_a_cache_is_as_large_as_last_told() -> None:
     assert looked((FULL, SLOTS)).kv_tokens is None
     assert looked((FULL._replace(kv_tokens=9000), SLOTS)).kv_tokens == 9000
+
+
+def test_blocks_that_prompts_share_are_held_once() -> None:
+    """1000 tokens by the ledger, of which 400 are in blocks of their own."""
+    capacity = looked((FULL._replace(kv_tokens=2000, kv_usage=0.2), SLOTS))
+    assert capacity.held(1000) == 400
+    assert capacity.held(1100) == 500  # What has come since.
+    assert capacity.held(100) == 0
+    assert looked((FULL._replace(kv_tokens=2000, kv_usage=None), SLOTS)).held(1000) == 1000
 
 
 # -- under the policy ----------------------------------------------------------------------------

@@ -23,6 +23,8 @@ _USUAL_PROMPT = 1000
 _ALWAYS_FIT = 3
 """Requests that a replica takes whatever the count of its KV tokens says: what prompts share counts
 more than once there."""
+_ROOMY = 0.6
+"""Share of KV blocks up to which answers that run have blocks to grow into."""
 _STALE_S = 0.25
 _LEAST_SPREAD_STEPS = 1.5
 """Least standard deviation of a margin, in decode steps."""
@@ -70,7 +72,13 @@ class Book:
         if size is None or self.view.running < _ALWAYS_FIT:
             return True
         used = self.view.kv_tokens + request.prompt_tokens
-        return used <= (1 - reserved) * size
+        return used <= (1 - reserved) * size or self.is_roomy_for(request, size)
+
+    def is_roomy_for(self, request: Request, size: int) -> bool:
+        """Whether by the engine's own count its cache stays roomy with the prompt, however many
+        tokens the ledger counts: prompts share blocks."""
+        held = self.view.capacity.held(self.view.kv_tokens)
+        return held + request.prompt_tokens <= _ROOMY * size
 
     @property
     def kv_size(self) -> int | None:

@@ -92,5 +92,5 @@ class LongPrompts:
             return False
         if agents + 1 > share * book.slots:
             return True
-        size = book.kv_size
-        return size is not None and book.agent_tokens + request.prompt_tokens > share * size
+        size, tokens = book.kv_size, book.agent_tokens + request.prompt_tokens
+        return size is not None and tokens > share * size and not book.is_roomy_for(request, size)
