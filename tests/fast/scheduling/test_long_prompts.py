@@ -15,6 +15,7 @@ from cato_backend.scheduling import (
     Decision,
     Dispatch,
     Event,
+    Finished,
     Limits,
     LongPromptLimits,
     Progressed,
@@ -147,6 +148,20 @@ def test_nothing_waits_for_ever() -> None:
     assert "second" not in fleet.places
     fleet.tell(Woke(), now=21.0)
     assert fleet.places["second"] == "a"
+
+
+def test_a_crowd_is_served_one_after_the_other() -> None:
+    """Each look refuses a few of them and leaves the rest: none is forgotten."""
+    fleet = Fleet(limits=BESIDE, patience_s=1000.0)
+    names = [f"l{number}" for number in range(30)]
+    for name in names:
+        fleet.ask(long(name))
+    for number in range(30):
+        (running,) = [n for n in names if n in fleet.places]
+        fleet.begin(running, now=1.0 * number)
+        fleet.tell(Finished(running, 1), now=1.0 * number)
+        names.remove(running)
+    assert not names
 
 
 def test_a_cached_prompt_is_not_long_and_goes_where_it_is() -> None:

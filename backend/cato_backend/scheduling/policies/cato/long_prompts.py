@@ -24,6 +24,8 @@ from cato_backend.wire.headers import Task
 
 _COMPARABLE = 2
 """Times the fewest uncached tokens of any replica: with so many, a replica is as good as that."""
+_MOST_REFUSED = 8
+"""In one look: those behind them are of the same kind, and would be refused, too."""
 
 
 class LongPrompts:
@@ -31,6 +33,12 @@ class LongPrompts:
 
     def __init__(self, limits: LongPromptLimits) -> None:
         self._limits = limits
+        self._refused = 0
+        """Requests to which no replica was open in this look."""
+
+    def begin_look(self) -> None:
+        """No request has been refused in this look."""
+        self._refused = 0
 
     def open_to(
         self,
@@ -46,6 +54,21 @@ class LongPrompts:
             return books
         if now >= self.patient_until(request):
             return books
+        if self._refused >= _MOST_REFUSED:
+            return ()
+        found = self._open(request, books, cached, roster, is_agent=is_agent)
+        self._refused += not found
+        return found
+
+    def _open(
+        self,
+        request: Request,
+        books: Sequence[Book],
+        cached: Mapping[str, int],
+        roster: Roster,
+        *,
+        is_agent: bool,
+    ) -> Sequence[Book]:
         near = self._near(request, books, cached, roster)
         return [
             book

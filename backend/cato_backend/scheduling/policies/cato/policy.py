@@ -121,6 +121,7 @@ class Cato(Policy):
         self._kept = 0
         roster = self._rosters[model]
         roster.begin_look()
+        self._long_prompts.begin_look()
         return roster.hopeless.take_woken(fleet.now)
 
     def place(
