@@ -140,6 +140,12 @@ class Metrics:
             ["replica"],
             registry=self.registry,
         )
+        self.engine_slots = Gauge(
+            "cato_replica_engine_slots",
+            "Requests that a replica's engine runs at once, where its own metrics have shown it",
+            ["replica"],
+            registry=self.registry,
+        )
         self.kv_usage = Gauge(
             "cato_replica_kv_usage",
             "Share of a replica's KV cache that running requests hold, as it says itself",

@@ -41,7 +41,14 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.law_keeper import LawKeeper
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.scheduling import Limits, OutlierDetection, Scheduler, make_policy
+from cato_backend.scheduling import (
+    Limits,
+    LongPromptLimits,
+    OutlierDetection,
+    Scheduler,
+    Setup,
+    make_policy,
+)
 from cato_backend.wire.discovery import Announcement, announce, withdraw
 from cato_backend.wire.headers import Task
 from cato_backend.wire.paths import state_dir
@@ -169,6 +176,13 @@ def _limits(config: Config) -> Limits:
         max_wait_s=scheduling.max_wait_s,
         max_attempts=scheduling.max_attempts,
         outliers=OutlierDetection(**config.outlier_detection.model_dump()),
+        long_prompts=LongPromptLimits(
+            longer_than_s=scheduling.long_prompt_s,
+            per_replica=scheduling.long_prompts_per_replica,
+            replica_share=scheduling.long_prompt_replica_share,
+            agent_share=scheduling.agent_share,
+            patience_s=scheduling.long_prompt_patience_s,
+        ),
     )
 
 
@@ -185,7 +199,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
     configured = tuple(model.name for model in config.models)
     tasks = {Task(task): model for task, model in config.tasks.items()}
     return Runtime(
-        Scheduler(make_policy(scheduling.policy), limits),
+        Scheduler(make_policy(scheduling.policy, Setup(long_prompts=limits.long_prompts)), limits),
         Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
         Attempts(upstreams, AttemptTimeouts(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),

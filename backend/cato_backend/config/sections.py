@@ -99,6 +99,33 @@ class SchedulingConfig(Frozen):
         description="longest stay in the queue, seconds; no more is queued than is served in it",
     )
     max_attempts: int = Field(default=3, ge=1, description="replicas tried for one request")
+    long_prompt_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="a prompt is long where a replica computes what is not cached of it for more"
+        " seconds; this and the next four hold for the policy cato",
+    )
+    long_prompts_per_replica: int = Field(
+        default=1, ge=0, description="long prompts that one replica computes at once; 0: any number"
+    )
+    long_prompt_replica_share: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="of a model's replicas without a long_prefill_token_threshold, how many compute"
+        " long prompts at once; one may always",
+    )
+    agent_share: float = Field(
+        default=0.75,
+        gt=0,
+        le=1,
+        description="of a replica's slots and of its KV cache that agents' turns may take",
+    )
+    long_prompt_patience_s: float = Field(
+        default=20,
+        ge=0,
+        description="after so long in the queue a request is not bound by these",
+    )
     supersede_plain: bool = Field(
         default=True,
         description="a completion of a client without our headers replaces the one that it plainly"

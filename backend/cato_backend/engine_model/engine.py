@@ -41,7 +41,8 @@ class Engine:
         self._waiting = EngineQueue(order)
         self._decoding = Decoding(limits.block_size)
         self._prefills = Prefills(self._memory)
-        self._aborted: set[str] = set()
+        self._aborted: dict[str, None] = {}
+        """In order: blocks become free in the same order in every run."""
         self._step: Step | None = None
         self._arrivals, self._admissions = count(), count()
 
@@ -84,7 +85,7 @@ class Engine:
             return True
         if job_id not in self._decoding and all(s.job.id != job_id for s in self._prefills):
             return False
-        self._aborted.add(job_id)
+        self._aborted[job_id] = None
         if self._step is None:
             self._drop_aborted([])
         return True
@@ -231,7 +232,7 @@ class Engine:
     def _drop_aborted(self, completed: list[SequenceState]) -> None:
         for state in [each for each in completed if each.job.id in self._aborted]:
             completed.remove(state)
-            self._aborted.discard(state.job.id)
+            self._aborted.pop(state.job.id, None)
             self._memory.release(state)
         for job_id in self._aborted:
             self._memory.release(self._leave(job_id))

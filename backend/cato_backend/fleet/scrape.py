@@ -1,4 +1,5 @@
-"""Looks at replicas' `/metrics`, for what the ledger cannot know: what other clients do there.
+"""Looks at replicas' `/metrics`, for what the ledger cannot know: what other clients do there, and
+how many requests the engine holds at once.
 
 The ledger is the truth about our own requests; nothing here changes it.
 """
@@ -15,6 +16,7 @@ from cato_backend.replicas.asking import read_bounded
 from cato_backend.replicas.engine_metrics import EngineLoad, Problem, read_load
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.scheduling import LoadReported
 
 _LOOKS = 3
 """In a row that must show others: one alone may have caught ours as they came or went."""
@@ -73,6 +75,9 @@ class Scraper:
         if before is None or after is None:
             return
         self._report(endpoint.replica_id, load)
+        if load.running is not None and load.waiting is not None:
+            shown = (load.running, load.waiting, load.kv_usage, load.kv_tokens)
+            self._runtime.load_reported(LoadReported(endpoint.replica_id, *shown))
         others = self._others.setdefault(endpoint.replica_id, Others())
         self._runtime.others_running(
             endpoint.replica_id, others.look(load.requests, max(before, after))

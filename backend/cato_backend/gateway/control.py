@@ -178,7 +178,13 @@ def _refresh(gateway: Gateway) -> None:
     """Gauges are read off the ledger when somebody looks."""
     runtime = gateway.runtime
     metrics = runtime.metrics
-    gauges = (metrics.running, metrics.others, metrics.outstanding, metrics.replicas)
+    gauges = (
+        metrics.running,
+        metrics.others,
+        metrics.engine_slots,
+        metrics.outstanding,
+        metrics.replicas,
+    )
     for gauge in (*gauges, metrics.waiting):
         gauge.clear()
     runtime.law_gauges.show(runtime.replicas(), runtime.clock())
@@ -187,6 +193,8 @@ def _refresh(gateway: Gateway) -> None:
             metrics.replicas.labels(load.model).inc()
         metrics.running.labels(load.replica_id).set(load.running)
         metrics.others.labels(load.replica_id).set(load.others)
+        if load.capacity.slots is not None:
+            metrics.engine_slots.labels(load.replica_id).set(load.capacity.slots)
         metrics.outstanding.labels(load.replica_id).set(load.outstanding_tokens)
     connections = gateway.connections
     metrics.connections.labels("busy").set(connections.busy)

@@ -173,6 +173,10 @@ class ServiceModel:
             seconds += self._attention(uncached, cached, 1)
         return seconds
 
+    def steps(self, decoding: int, uncached: int) -> int:
+        """In how many steps a prompt is computed."""
+        return -(-uncached // self._room(decoding, 1))
+
     def work_s(self, uncached: int, cached: int) -> float:
         """Seconds of computing that a prompt adds to steps that are taken anyway. In the max form
         that is hidden where a step reads more than it computes, but it fills the step up."""
@@ -187,7 +191,7 @@ class ServiceModel:
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """How much later every sequence that decodes meanwhile gets its tokens because this prompt
         is computed."""
-        steps = -(-work.uncached // self._room(state.decoding, 1))
+        steps = self.steps(state.decoding, work.uncached)
         plain = self.law.seconds(state.decoding, state.decoding, state.kv_tokens)
         return max(0.0, self.prefill_s(state, work) - steps * plain)
 

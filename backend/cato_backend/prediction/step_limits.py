@@ -37,8 +37,8 @@ def choose_step_limits(
     """The limits with `max_num_batched_tokens` and `long_prefill_token_threshold` chosen.
 
     The former is never above what it was: vLLM's own default, or what was measured. The latter is 0
-    where no prompt can be longer. `max_num_seqs` stays: where the TPOT allows fewer sequences,
-    goodput was no better with fewer. `bench.step_limits` is the study of all three.
+    where no prompt can be longer. `max_num_seqs` stays. `bench.long_prompts` is the study of the
+    threshold.
     """
     longest = min(_LONGEST_PROMPT, limits.max_model_len, limits.kv_tokens)
     sizes = range(_GRAIN, max(_GRAIN, limits.max_num_batched_tokens) + 1, _GRAIN)

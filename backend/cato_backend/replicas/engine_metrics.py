@@ -20,8 +20,11 @@ _SAMPLE = re.compile(
     rb"^(" + b"|".join(re.escape(name.encode()) for name in _NAMES) + rb")(?:\{.*\})?[ \t]+(\S*)",
     re.MULTILINE,
 )
+_CACHE = re.compile(rb"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_LABEL = re.compile(rb'(\w+)="([^"]*)"')
 _MOST = 1_000_000
 """Requests; no engine holds as many."""
+_MOST_TOKENS = 10**12
 
 
 class Problem(StrEnum):
@@ -45,6 +48,8 @@ class EngineLoad:
     waiting: int | None = None
     kv_usage: float | None = None
     """0..1: the share of KV blocks that running requests hold."""
+    kv_tokens: int | None = None
+    """Tokens for which it has KV blocks."""
     problems: tuple[tuple[str, Problem], ...] = ()
     """Names of metrics, and what was wrong."""
 
@@ -72,6 +77,7 @@ def read_load(page: bytes) -> EngineLoad:
         running=None if isinstance(running, Problem) else running,
         waiting=None if isinstance(waiting, Problem) else waiting,
         kv_usage=None if isinstance(mean, Problem) else mean,
+        kv_tokens=_kv_tokens(page),
         problems=tuple((name, value) for name, value in read.items() if isinstance(value, Problem)),
     )
 
@@ -86,6 +92,18 @@ def read_cache_config(page: str) -> Mapping[str, str] | None:
             if sample.name == CACHE_CONFIG:
                 return dict(sample.labels)
     return None
+
+
+def _kv_tokens(page: bytes) -> int | None:
+    """None where a label is missing or is no number."""
+    total = 0
+    for labels in _CACHE.findall(page):
+        config = dict(_LABEL.findall(labels))
+        blocks, size = config.get(b"num_gpu_blocks", b""), config.get(b"block_size", b"")
+        if not blocks.isdigit() or not size.isdigit():
+            return None
+        total += int(blocks) * int(size)
+    return total if 0 < total <= _MOST_TOKENS else None
 
 
 def _values(samples: list[bytes]) -> list[float] | Problem:

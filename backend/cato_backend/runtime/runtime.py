@@ -25,6 +25,7 @@ from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.workflows import Workflows
 from cato_backend.scheduling import (
     Cancelled,
+    LoadReported,
     OthersRunning,
     OutlierRecord,
     ProbeEvent,
@@ -132,6 +133,10 @@ class Runtime:
         load = self.replica(replica_id)
         if load is not None and load.others != requests:
             self._dispatcher.tell(OthersRunning(replica_id, requests))
+
+    def load_reported(self, load: LoadReported) -> None:
+        """A replica's metrics show what its engine has in hand."""
+        self._dispatcher.tell(load)
 
     def load(self, model: str) -> float:
         """0..1: how full the model's replicas are."""

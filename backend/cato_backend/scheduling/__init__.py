@@ -26,6 +26,7 @@ from cato_backend.scheduling.events import (
     Cause,
     Event,
     Finished,
+    LoadReported,
     OthersRunning,
     ProbeEnded,
     ProbeEvent,
@@ -41,7 +42,7 @@ from cato_backend.scheduling.events import (
     SyntheticTrialEnded,
     Woke,
 )
-from cato_backend.scheduling.limits import Limits
+from cato_backend.scheduling.limits import Limits, LongPromptLimits
 from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, State
 from cato_backend.scheduling.policies import Policy, Setup, make_policy, policy_names
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -58,6 +59,8 @@ __all__ = [
     "Event",
     "Finished",
     "Limits",
+    "LoadReported",
+    "LongPromptLimits",
     "OthersRunning",
     "OutlierDetection",
     "OutlierRecord",

@@ -121,6 +121,18 @@ class OthersRunning(NamedTuple):
     requests: int
 
 
+class LoadReported(NamedTuple):
+    """A replica's metrics show what its engine has in hand, requests of others included."""
+
+    replica_id: str
+    running: int
+    waiting: int
+    kv_usage: float | None = None
+    """0..1: the share of KV blocks that running requests hold; None where it is not told."""
+    kv_tokens: int | None = None
+    """Tokens for which there are KV blocks; None where it is not told."""
+
+
 class SyntheticTrialEnded(NamedTuple):
     """A SyntheticTrial has been answered."""
 
@@ -177,6 +189,7 @@ Event: TypeAlias = (
     | ReplicaResumed
     | ReplicaDown
     | OthersRunning
+    | LoadReported
     | SyntheticTrialEnded
     | ProbeSent
     | ProbeProgressed

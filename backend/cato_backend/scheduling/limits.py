@@ -8,6 +8,23 @@ from cato_backend.scheduling.outliers import OutlierDetection
 
 
 @dataclass(frozen=True, slots=True)
+class LongPromptLimits:
+    """What long prompts and agents may have of each replica, under the policy `cato`."""
+
+    longer_than_s: float = 1.0
+    """A prompt is long where the replica computes what is not cached of it for longer."""
+    per_replica: int = 1
+    """Long prompts that are sent to it and have no token yet; 0: any number."""
+    replica_share: float = 0.25
+    """Of a model's replicas that may compute nothing but long prompts at once: those whose engine
+    has no threshold. One may always."""
+    agent_share: float = 0.75
+    """Of its slots, and of its KV cache, that agents may take."""
+    patience_s: float = 20.0
+    """After so long in the queue these bounds do not hold for a request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds that no policy may cross."""
 
@@ -24,3 +41,4 @@ class Limits:
     """Before a replica is tried again that just failed the request, times the attempts so far. A
     replica that died is known to be down by then, and costs no further attempt."""
     outliers: OutlierDetection = field(default_factory=OutlierDetection)
+    long_prompts: LongPromptLimits = field(default_factory=LongPromptLimits)

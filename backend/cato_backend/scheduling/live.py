@@ -8,7 +8,7 @@ from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Request
 from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.documents import DocumentIndex
-from cato_backend.scheduling.events import ProbeEvent, Progressed
+from cato_backend.scheduling.events import LoadReported, ProbeEvent, Progressed
 from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.health import Health
 from cato_backend.scheduling.ledger import Ledger
@@ -142,6 +142,11 @@ class LiveRequests:
         probes, now = replica.probes, self.fleet.now
         decoding, kv_tokens = probes.decoding + replica.decoding, probes.kv_tokens
         replica.learned.tokens(name, event.tokens, now, decoding, kv_tokens + replica.kv_tokens)
+
+    def load_reported(self, event: LoadReported) -> None:
+        """A replica's metrics show what its engine has in hand."""
+        if self.ledger.has_replica(event.replica_id):
+            self.ledger.replica(event.replica_id).reported(event, self.fleet.now)
 
     def probe(self, event: ProbeEvent) -> None:
         """Something happened to a calibration's request."""

@@ -46,7 +46,9 @@ def replay(parts: Sequence[Iterable[bytes]]) -> Replayed:
         raise ConfigError.of(
             "policy", opening.policy, "one of " + ", ".join(sorted(policy_names()))
         )
-    scheduler = Scheduler(make_policy(opening.policy, Setup(seed=opening.seed)), opening.limits)
+    limits = opening.limits
+    setup = Setup(seed=opening.seed, long_prompts=limits.long_prompts)
+    scheduler = Scheduler(make_policy(opening.policy, setup), limits)
     decisions = 0
     for number, entry in enumerate(entries, start=1):
         decided = tuple(scheduler.handle(entry.event, entry.t))

@@ -11,6 +11,8 @@ from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
+from cato_backend.scheduling.engine_capacity import EngineCapacity
+from cato_backend.scheduling.events import LoadReported
 from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
 
@@ -110,6 +112,11 @@ class ReplicaView(Protocol):
         ...
 
     @property
+    def capacity(self) -> EngineCapacity:
+        """What its engine holds at once, as its metrics have shown it."""
+        ...
+
+    @property
     def draining(self) -> bool:
         """Whether it gets nothing new."""
         ...
@@ -188,6 +195,7 @@ class ReplicaLoad:
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
+    capacity: EngineCapacity = field(init=False, default_factory=EngineCapacity)
     probes: Probes = field(init=False)
     """Of a calibration; in none of the counts above."""
     slots: int = field(init=False)
@@ -210,6 +218,11 @@ class ReplicaLoad:
         """A replica that is suspended has no slot to give."""
         self.suspended = suspended
         self.max_running = 0 if suspended else self.slots
+
+    def reported(self, load: LoadReported, now: float) -> None:
+        """Its metrics show this load."""
+        decoding = sum(not attempt.silent for attempt in self.attempts.values())
+        self.capacity.look(load, self.running, decoding, self.kv_tokens, now)
 
     @property
     def decoding(self) -> int:

@@ -10,6 +10,7 @@ from cato_backend.scheduling.events import (
     Cancelled,
     Event,
     Finished,
+    LoadReported,
     OthersRunning,
     ProbeEvent,
     Progressed,
@@ -62,6 +63,9 @@ class Scheduler:
                 return out
         elif isinstance(event, ProbeEvent):
             self._live.probe(event)
+            return out
+        elif isinstance(event, LoadReported):
+            self._live.load_reported(event)
             return out
         else:
             self._take(event, now, out)

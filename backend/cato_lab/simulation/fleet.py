@@ -43,6 +43,8 @@ class Fleet:
     """How often the scheduler is told how far all running answers of a replica are. First and last
     tokens are told at once, and with a first token how far the oldest answer is; live every token
     is told."""
+    scrape_s: float = 2.0
+    """How often the scheduler is told what a replica's metrics show; 0: never."""
     calibrates: bool = False
     """Whether replicas that come up are calibrated while they are idle, as the gateway does."""
     kills: tuple[tuple[float, int], ...] = ()

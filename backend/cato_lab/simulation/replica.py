@@ -62,6 +62,11 @@ class SimulatedReplica:
         """The first of these; None where none decodes."""
         return next(self.running(now), None)
 
+    @property
+    def engine(self) -> Engine:
+        """Whose load its metrics show."""
+        return self._timeline.engine
+
     def step_began(self, now: float) -> float | None:
         """When the engine's step under way began; None while idle."""
         return self._real(self._timeline.step_began(self._engine(now)))

@@ -20,6 +20,7 @@ from cato_backend.scheduling import (
     Eject,
     Event,
     Finished,
+    LoadReported,
     Progressed,
     Recall,
     Refusal,
@@ -303,6 +304,21 @@ class Simulator:
         self._tell(told, now)
         if self._fleet.calibrates:
             self._calibrations.begin(self._replicas[replica_id], now)
+        if self._fleet.scrape_s:
+            self._scrape_later(self._replicas[replica_id], now)
+
+    def _scrape_later(self, replica: SimulatedReplica, now: float) -> None:
+        self._agenda.put(now + self._fleet.scrape_s, self._scrape, replica)
+
+    def _scrape(self, replica: SimulatedReplica, now: float) -> None:
+        """The scheduler hears what the replica's metrics show."""
+        if self._replicas.get(replica.id) is replica:
+            engine = replica.engine
+            load = LoadReported(
+                replica.id, engine.running, engine.waiting, engine.kv_usage, engine.limits.kv_tokens
+            )
+            self._later(self._heard_at(replica, now), self._tell, load)
+            self._scrape_later(replica, now)
 
     def _kill(self, replica_id: str, now: float) -> None:
         replica = self._replicas.pop(replica_id, None)

@@ -77,7 +77,7 @@ def run_cell(cell: Cell) -> CellResult:
     if contender.oracle:
         workload = OracleWorkload(workload)
         truth = OracleLengths.of(workload, cell.seed)
-    setup = Setup(cell.seed, contender.without, truth, contender.split)
+    setup = Setup(cell.seed, contender.without, truth, split=contender.split)
     policy = make_policy(contender.policy, setup)
     with _without_collector():
         run = Simulator(policy, cell.fleet).run(workload, cell.seed)

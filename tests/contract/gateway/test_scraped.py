@@ -17,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 CONFIG = "[scheduling]\nscrape_s = 0.05\nmax_running_per_replica = 3\n"
 RUNNING, KV_USAGE = "vllm:num_requests_running", "vllm:kv_cache_usage_perc"
+WAITING = "vllm:num_requests_waiting"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
@@ -68,6 +69,21 @@ async def test_who_shares_a_replica_leaves_the_more_in_the_queue(site: Site) -> 
         second = asyncio.create_task(site.post({"prompt": "y", "max_tokens": 1}))
         await site.wait_total("cato_requests_waiting", 1)
         first.close()
+        assert (await second).status == 200
+
+
+async def test_what_the_engine_would_keep_waiting_stays_in_our_queue(site: Site) -> None:
+    """It shows that it runs one request at once, though three may be sent to it."""
+    await site.fake.change(itl_ms=20, metric_values={RUNNING: "1", WAITING: "1"})
+    body = {"prompt": "x", "stream": True, "max_tokens": 1000}
+    async with site.opened(body) as first, site.opened(body) as other:
+        await first.content.readline()
+        await other.content.readline()
+        await site.wait_total("cato_replica_engine_slots", 1)
+        second = asyncio.create_task(site.post({"prompt": "y", "max_tokens": 1}))
+        await site.wait_total("cato_requests_waiting", 1)
+        first.close()
+        other.close()
         assert (await second).status == 200
 
 

@@ -31,7 +31,7 @@ def test_the_emulator_and_the_reader_agree() -> None:
     metrics.watch(Busy())
     load = read_load(metrics.exposition())
     assert (load.running, load.waiting, load.kv_usage, load.problems) == (3, 2, 0.25, ())
-    assert load.requests == 5
+    assert (load.requests, load.kv_tokens) == (5, EngineLimits().kv_tokens)
 
 
 def test_engines_behind_one_address_are_added_up() -> None:
@@ -75,3 +75,25 @@ def test_another_page_says_nothing(text: bytes) -> None:
 
 def test_a_share_above_one_is_none() -> None:
     assert read_load(page(usage="25")).problems == ((KV_USAGE, Problem.TOO_LARGE),)
+
+
+CACHE = 'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="500"} 1.0\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "tokens"),
+    [
+        (CACHE, 8000),
+        (CACHE + CACHE.replace('engine="0"', 'engine="1"'), 16_000),
+        ("", None),
+        (CACHE.replace('"500"', '"None"'), None),
+        (CACHE.replace('"16"', '"-1"'), None),
+        (CACHE.replace('num_gpu_blocks="500"', 'blocks="500"'), None),
+        (CACHE.replace('"500"', '"0"'), None),
+        (CACHE.replace('"500"', f'"{10**15}"'), None),
+    ],
+)
+def test_the_size_of_the_cache_is_read_where_it_can_be(lines: str, tokens: int | None) -> None:
+    load = read_load(page() + lines.encode())
+    assert load.kv_tokens == tokens
+    assert (load.running, load.problems) == (3, ())

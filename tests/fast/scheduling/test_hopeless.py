@@ -6,6 +6,7 @@ import pytest
 
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
+from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.hopeless import LONGEST_S, Hopeless
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -17,7 +18,7 @@ PROFILE = Profile("m", "emulated", StepLaw("additive", base=0.02, per_new_token=
 @pytest.fixture
 def books() -> tuple[Book, Book]:
     """The replica that request `r` would take, and another that it looked at."""
-    best, other = (Book(ReplicaLoad(n, "m", 8, PROFILE)) for n in "ab")
+    best, other = (Book(ReplicaLoad(n, "m", 8, PROFILE), LongPromptLimits()) for n in "ab")
     best.free_at = other.free_at = 5.0
     return best, other
 

@@ -25,6 +25,7 @@ from cato_backend.scheduling import (
     Event,
     Finished,
     Limits,
+    LoadReported,
     OthersRunning,
     Progressed,
     Reason,
@@ -101,6 +102,8 @@ class Fleet(RuleBasedStateMachine):
     """Whether the policy may keep a request though a replica that runs something has room."""
     people_type = False
     """Whether what supersedes is a completion, with a long prompt that many share."""
+    agents_ask = False
+    """Whether some requests are agents' turns and some prompts are long."""
     max_running = MAX_RUNNING
 
     def __init__(self) -> None:
@@ -212,6 +215,10 @@ class Fleet(RuleBasedStateMachine):
         typed = self.people_type and supersede
         if typed:
             new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
+        if self.agents_ask:
+            task = data.draw(st.sampled_from([Task.GENERATION, Task.AGENT]))
+            tokens = data.draw(st.sampled_from([100, 5000, 30_000, 150_000]))
+            new = replace(new, task=task, prompt_tokens=tokens)
         self.live[new.id] = Live(
             new,
             warm=new.warm,
@@ -259,6 +266,24 @@ class Fleet(RuleBasedStateMachine):
     @rule(name=st.sampled_from("abc"), requests=st.integers(0, 3))
     def others(self, name: str, requests: int) -> None:
         self.tell(OthersRunning(name, requests))
+
+    @rule(
+        name=st.sampled_from("abc"),
+        running=st.integers(0, 3),
+        waiting=st.integers(0, 2),
+        usage=st.none() | st.floats(0, 1),
+        kv_tokens=st.none() | st.integers(1, 3000),
+    )
+    def load_reported(
+        self,
+        name: str,
+        running: int,
+        waiting: int,
+        usage: float | None,
+        kv_tokens: int | None,
+    ) -> None:
+        """Whatever the metrics show."""
+        self.tell(LoadReported(name, running, waiting, usage, kv_tokens))
 
     @precondition(lambda self: self.running())
     @rule(data=st.data(), tokens=st.integers(0, 3))
@@ -398,11 +423,17 @@ class FleetOfTypists(FleetOfCato):
     max_running = 6
 
 
+class FleetOfAgents(FleetOfCato):
+    agents_ask = True
+    max_running = 6
+
+
 TestRoundRobin = Fleet.TestCase
 TestLeastOutstanding = FleetOfLeastOutstanding.TestCase
 TestAffinity = FleetOfAffinity.TestCase
 TestCato = FleetOfCato.TestCase
 TestTypists = FleetOfTypists.TestCase
-for case in (TestRoundRobin, TestLeastOutstanding, TestAffinity, TestCato, TestTypists):
+TestAgents = FleetOfAgents.TestCase
+for case in (TestRoundRobin, TestLeastOutstanding, TestAffinity, TestCato, TestTypists, TestAgents):
     case.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
 del case  # Else pytest would collect it as one more.

@@ -29,10 +29,11 @@ A policy is a class under `Policy` (see `base`). Of what it may define, only `pl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TypeAlias
 
+from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
 from cato_backend.scheduling.policies.consistent_hash import ConsistentHash
@@ -54,6 +55,8 @@ class Setup:
     """Mechanisms of `cato` to switch off, of `MECHANISMS`."""
     truth: Truth | None = None
     """Lengths as a simulation knows them, for the reference bound of `cato`."""
+    long_prompts: LongPromptLimits = field(default_factory=LongPromptLimits)
+    """What `cato` lets long prompts and agents have of a replica."""
     split: tuple[int, ...] = ()
     """Shares of the fleet that `per-task` gives each task, in the order of `Task`; else equal."""
 
@@ -63,7 +66,7 @@ def _cato(setup: Setup) -> Policy:
     options = CatoOptions()
     for mechanism in setup.without:
         options = options.without(mechanism)
-    return Cato(options, setup.truth)
+    return Cato(options, setup.truth, setup.long_prompts)
 
 
 PolicyFactory: TypeAlias = Callable[[Setup], Policy]

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.requests import Request
+from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.lengths import Lengths
+from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
 from cato_backend.scheduling.policies.cato.order import Pace, is_typed
 from cato_backend.scheduling.replica import Attempt, ReplicaView
+from cato_backend.wire.headers import Task
 
 _RATE_MEMORY_S = 3.0
 _USUAL_PROMPT = 1000
@@ -20,6 +23,8 @@ _USUAL_PROMPT = 1000
 _ALWAYS_FIT = 3
 """Requests that a replica takes whatever the count of its KV tokens says: what prompts share counts
 more than once there."""
+_ROOMY = 0.6
+"""Share of KV blocks up to which answers that run have blocks to grow into."""
 _STALE_S = 0.25
 _LEAST_SPREAD_STEPS = 1.5
 """Least standard deviation of a margin, in decode steps."""
@@ -36,12 +41,15 @@ replica has been silent, the longer it will be (Lindy's law for heavy tails)."""
 class Book:
     """One replica: its predicted times, and the margins of what is in flight on it."""
 
-    def __init__(self, view: ReplicaView) -> None:
+    def __init__(self, view: ReplicaView, limits: LongPromptLimits) -> None:
         self.view = view
         self._believe()
+        self.long = LongPrefills(self.service, limits.longer_than_s)
         self.free_at = 0.0
         """When the prefill that it was sent will be done, as predicted."""
         self._typed: dict[str, float] = {}
+        self.agent_tokens = 0
+        """Prompt tokens of agents' turns that run there."""
         self.changed = 0
         """When it had more or less to do last, by the roster's count of changes."""
         self._rate = self._rate_at = 0.0
@@ -51,18 +59,34 @@ class Book:
     @property
     def slots(self) -> int:
         """Requests that run at once there; more would queue in the engine, out of reach."""
-        if self.view.profile is None:  # The guess is one of speed, not of size.
-            return self.view.max_running
-        return min(self.view.max_running, self.service.limits.max_num_seqs)
+        view, slots = self.view, self.view.max_running
+        if view.profile is not None:  # Else the guess is one of speed, not of size.
+            slots = min(slots, self.service.limits.max_num_seqs)
+        shown = view.capacity.slots
+        return slots if shown is None else min(slots, shown)
 
     def has_room_for(self, request: Request, reserved: float) -> bool:
         """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
         finds none would wait in the engine. Where the size is not known, it does."""
-        view = self.view
-        if view.profile is None or view.running < _ALWAYS_FIT:
+        size = self.kv_size
+        if size is None or self.view.running < _ALWAYS_FIT:
             return True
-        used = view.kv_tokens + request.prompt_tokens
-        return used <= (1 - reserved) * self.service.limits.kv_tokens
+        used = self.view.kv_tokens + request.prompt_tokens
+        return used <= (1 - reserved) * size or self.is_roomy_for(request, size)
+
+    def is_roomy_for(self, request: Request, size: int) -> bool:
+        """Whether by the engine's own count its cache stays roomy with the prompt, however many
+        tokens the ledger counts: prompts share blocks."""
+        held = self.view.capacity.held(self.view.kv_tokens)
+        return held + request.prompt_tokens <= _ROOMY * size
+
+    @property
+    def kv_size(self) -> int | None:
+        """Tokens that its KV cache holds; None where it is not known."""
+        view = self.view
+        if view.capacity.kv_tokens is not None or view.profile is None:
+            return view.capacity.kv_tokens
+        return self.service.limits.kv_tokens
 
     # -- predicted times -----------------------------------------------------------------------
 
@@ -82,8 +106,12 @@ class Book:
 
     def prefill_s(self, uncached: int, cached: int) -> float:
         """Seconds to compute a prompt, once its turn has come."""
-        view = self.view
-        return self.service.prompt_s(view.decoding, view.kv_tokens, max(1, uncached), cached)
+        view, uncached = self.view, max(1, uncached)
+        seconds = self.service.prompt_s(view.decoding, view.kv_tokens, uncached, cached)
+        if self.long.beside:
+            steps = self.service.steps(view.decoding, uncached)
+            seconds += steps * self.long.added_s(view.decoding, view.kv_tokens)
+        return seconds
 
     def work_s(self, uncached: int, cached: int) -> float:
         """Seconds of computing that a prompt adds, wherever it shares its steps."""
@@ -99,13 +127,19 @@ class Book:
         return Pace(prompt_token_s, self.token_s(now), self.unit_s)
 
     def step_s(self) -> float:
-        """Seconds of a step that only decodes."""
-        decoding = max(1, self.view.decoding)
-        return self.service.law.seconds(decoding, decoding, self.view.kv_tokens)
+        """Seconds of a step that only decodes, and computes chunks of long prompts."""
+        decoding, kv_tokens = max(1, self.view.decoding), self.view.kv_tokens
+        step_s = self.service.law.seconds(decoding, decoding, kv_tokens)
+        return step_s + self.long.added_s(decoding, kv_tokens)
+
+    @property
+    def queued(self) -> int:
+        """Prompts that are computed before one that is sent now."""
+        return self.view.unstarted - self.long.beside
 
     def starts_at(self, now: float) -> float:
         """When a prompt sent now would begin to be computed: behind the step under way."""
-        if not self.view.unstarted:
+        if not self.queued:
             return now + (self.step_s() / 2 if self.view.running else 0.0)
         overdue_s = max(0.0, now - self.free_at)
         return max(self.free_at, now + _OVERDUE_SHARE * overdue_s)
@@ -114,7 +148,7 @@ class Book:
         """Whether a first token is later than any error of the law explains: what is known of the
         replica no longer says when it will be free."""
         late_s = now - self.free_at
-        return self.view.unstarted > 0 and late_s > _OVERDUE_STEPS * self.unit_s
+        return self.queued > 0 and late_s > _OVERDUE_STEPS * self.unit_s
 
     @property
     def typed_s(self) -> float:
@@ -125,38 +159,52 @@ class Book:
 
     def opened(self, attempt: Attempt, now: float) -> None:
         """It was sent a request; the ledger has counted it."""
+        if attempt.request.task is Task.AGENT:
+            self.agent_tokens += attempt.request.prompt_tokens
         begins = max(self.free_at, now)
-        if self.view.unstarted == 1:
+        if self.queued == 1:
             begins = now + (self.step_s() / 2 if self.view.running > 1 else 0.0)
-        prefill_s = self.prefill_s(attempt.pending_prefill, attempt.cached_tokens)
-        self.free_at = begins + prefill_s
+        uncached, cached = attempt.pending_prefill, attempt.cached_tokens
+        prefill_s = self.prefill_s(uncached, cached)
+        if not self.long.add(attempt.request.id, uncached, cached, begins, prefill_s):
+            self.free_at = begins + prefill_s
         if is_typed(attempt.request):
             self._typed[attempt.request.id] = prefill_s
         self._weighed_at = -math.inf
 
     def begun(self, attempt: Attempt, now: float) -> None:
         """The first token of an attempt has arrived: a step has ended."""
-        computed = max(0, attempt.prompt_tokens - attempt.cached_tokens)
-        self._rate = self.rate(now) + computed / _RATE_MEMORY_S
-        self._rate_at = now
+        self._rate, self._rate_at = self.rate(now) + self._rate_of(attempt), now
         self._ended(attempt, now)
+
+    def _rate_of(self, attempt: Attempt) -> float:
+        """What its prompt adds to the mean rate; what was computed longer ago counts for less."""
+        computed, cached = attempt.uncached_tokens, attempt.cached_tokens
+        if computed <= self.long.bound:
+            return computed / _RATE_MEMORY_S
+        took_s = self.prefill_s(computed, cached)
+        return computed / took_s * -math.expm1(-took_s / _RATE_MEMORY_S)
 
     def closed(self, attempt: Attempt, now: float) -> None:
         """An attempt is over."""
+        if attempt.request.task is Task.AGENT:
+            self.agent_tokens -= attempt.request.prompt_tokens
         self._ended(attempt, now)
 
     def _ended(self, attempt: Attempt, now: float) -> None:
         """The prompt is no longer pending: what is pending starts from now."""
         self._typed.pop(attempt.request.id, None)
+        self.long.remove(attempt.request.id)
         self._weighed_at = -math.inf
         if self.view.learned.belief is not self._belief:
             self._believe()
+            self.long.believe(self.service)
         view = self.view
-        self.free_at = now
-        if view.unstarted:
-            self.free_at += self.service.backlog_s(
-                view.decoding, view.kv_tokens, view.pending_prefill, view.unstarted
-            )
+        self.free_at = now + self.long.blocking_s(now)
+        prompts = view.unstarted - len(self.long)
+        if prompts:
+            uncached = view.pending_prefill - self.long.tokens
+            self.free_at += self.service.backlog_s(view.decoding, view.kv_tokens, uncached, prompts)
 
     # -- what is in flight ---------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ class CatoOptions:
     in_flight: bool = True
     relegation: bool = True
     class_caps: bool = True
+    long_prompts: bool = True
     fairness: bool = True
 
     def without(self, mechanism: str) -> CatoOptions:

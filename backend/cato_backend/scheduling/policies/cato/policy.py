@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
+from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, Truth
+from cato_backend.scheduling.policies.cato.long_prompts import LongPrompts
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order, is_typed
 from cato_backend.scheduling.policies.cato.roster import Roster
@@ -34,8 +36,15 @@ _NEXT_LOOK_S = 0.001
 class Cato(Policy):
     """One central queue, late binding, and the replica with the least expected loss of goodput."""
 
-    def __init__(self, options: CatoOptions | None = None, truth: Truth | None = None) -> None:
+    def __init__(
+        self,
+        options: CatoOptions | None = None,
+        truth: Truth | None = None,
+        long_prompts: LongPromptLimits | None = None,
+    ) -> None:
         self._options = options or CatoOptions()
+        self._limits = long_prompts or LongPromptLimits()
+        self._long_prompts = LongPrompts(self._limits)
         self._lengths = Lengths(truth)
         self._order = Order(self._options, self._lengths)
         self._judge = Judge(self._options, self._lengths)
@@ -48,7 +57,7 @@ class Cato(Policy):
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
         """A book is opened for it."""
         self._standing.clear()
-        self._rosters[replica.model].add(Book(replica))
+        self._rosters[replica.model].add(Book(replica, self._limits))
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
         """Its book is closed."""
@@ -112,6 +121,7 @@ class Cato(Policy):
         self._kept = 0
         roster = self._rosters[model]
         roster.begin_look()
+        self._long_prompts.begin_look()
         return roster.hopeless.take_woken(fleet.now)
 
     def place(
@@ -130,7 +140,11 @@ class Cato(Policy):
         if standing is not None and standing.holds(roster, fleet.now):
             return self._keep(standing, roster)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
-        books = roster.candidates(candidates, held)
+        books: Sequence[Book] = roster.candidates(candidates, held)
+        if self._options.long_prompts:
+            books = self._long_prompts.open_to(waiting.request, books, held, roster, fleet.now)
+            if not books:
+                return Hold(until=self._long_prompts.patient_until(waiting.request))
         until = _waits_until(waiting.request, roster)
         if until > fleet.now and not any(map(roster.slots.is_idle, books)):
             return Hold(until=None if waiting.request.warm else until, rest=True)
@@ -236,7 +250,7 @@ def _waits_until(request: Request, roster: Roster) -> float:
 
 def _may_run_hopeless(request: Request, book: Book, roster: Roster, now: float) -> bool:
     """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-    has_waited = now >= request.arrival + _PATIENCE_S and not book.view.unstarted
+    has_waited = now >= request.arrival + _PATIENCE_S and not book.queued
     if not has_waited and not roster.slots.is_idle(book):
         return False
     return request.id in roster.hopeless or roster.slots.queued - len(roster.hopeless) == 1

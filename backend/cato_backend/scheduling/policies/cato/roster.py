@@ -65,6 +65,14 @@ class Roster:
         """Raises KeyError."""
         return self._books[replica_id]
 
+    def __len__(self) -> int:
+        return len(self._books)
+
+    @property
+    def blocked(self) -> int:
+        """Replicas that compute long prompts, and nothing else beside them."""
+        return sum(book.long.is_blocking for book in self._books.values())
+
     def learn_pace(self, book: Book, now: float) -> None:
         """A replica has shown how fast it is."""
         old, new = self.pace, book.pace(now)

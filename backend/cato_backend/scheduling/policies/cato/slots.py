@@ -9,6 +9,9 @@ from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.wire.headers import Task
 
+_FEW = 8
+"""With so many slots, one at least is for completions, however small their share is."""
+
 
 class Slots:
     """Caps by class; what is queued of each class, and which of them had no slot in this look."""
@@ -40,14 +43,16 @@ class Slots:
         """Whether the replica has one for this request, and room in its KV cache: the last slots,
         and the last share of the cache, are for completions only."""
         reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
-        slots = book.slots
-        if book.view.running >= max(1, slots - int(reserved * slots)):
+        slots, kept = book.slots, int(reserved * book.slots)
+        if reserved and slots >= _FEW:
+            kept = max(1, kept)
+        if book.view.running >= max(1, slots - kept):
             return False
         return book.has_room_for(request, reserved)
 
     def is_idle(self, book: Book) -> bool:
         """Whether the replica has nothing to prefill, and slots to spare."""
-        return not book.view.unstarted and book.view.running < self._spare * book.slots
+        return not book.queued and book.view.running < self._spare * book.slots
 
     def is_missing(self, task: Task) -> bool:
         """Whether no replica had one for this class in this look."""

@@ -1,0 +1,62 @@
+"""What a replica's engine holds at once, as its metrics show it.
+
+vLLM tells the size of its KV cache, but not its `max_num_seqs`. A request that waits there while
+everything that runs decodes waits for a slot or for KV blocks, though: decoding never uses up the
+tokens of a step.
+"""
+
+from __future__ import annotations
+
+from cato_backend.scheduling.events import LoadReported
+
+_LOOKS = 3
+"""That must agree: one alone may have caught a request that had just come."""
+_FULL = 0.9
+"""Share of KV blocks from which a waiting request may lack blocks and not a slot."""
+_CONFIRMED_S = 30.0
+"""After so long one request more is tried: what was taken for the limit may have been none."""
+
+
+class EngineCapacity:
+    """Of one replica. Times on the scheduler's clock."""
+
+    def __init__(self) -> None:
+        self._most = 0
+        """Most that ever ran."""
+        self._agreed = 0
+        """Looks that showed it as the limit."""
+        self._confirmed_at = 0.0
+        self.slots: int | None = None
+        """Requests that run at once; None where it is not known."""
+        self.kv_tokens: int | None = None
+        """Tokens for which there are KV blocks; None where it is not told."""
+        self._uncounted = 0.0
+        """Tokens in KV blocks less those that the ledger counted, at the last look."""
+
+    def look(
+        self, load: LoadReported, ours: int, decoding: int, kv_tokens: int, now: float
+    ) -> None:
+        """The engine shows this load, while it has so many requests of ours, of which `decoding`
+        have had a token, with `kv_tokens` of context by the ledger. A load that is more than ours
+        shows nothing of slots."""
+        self.kv_tokens = load.kv_tokens
+        self._uncounted = (load.kv_usage or 0.0) * (load.kv_tokens or 0) - kv_tokens
+        if load.kv_usage is None:
+            self._uncounted = 0.0
+        if load.running + load.waiting <= ours:
+            self._look_for_slots(load, decoding, now)
+
+    def held(self, kv_tokens: int) -> float:
+        """Tokens in KV blocks, where the ledger counts so many: prompts share blocks, and what has
+        come since the last look is counted in full."""
+        return max(0.0, kv_tokens + self._uncounted)
+
+    def _look_for_slots(self, load: LoadReported, decoding: int, now: float) -> None:
+        if load.running > self._most:
+            self._most, self._agreed = load.running, 0
+        waits_for_slot = load.waiting > 0 and (load.kv_usage or 0.0) < _FULL
+        if waits_for_slot and decoding >= load.running == self._most:
+            self._agreed += 1
+            self._confirmed_at = now
+        tried = now > self._confirmed_at + _CONFIRMED_S
+        self.slots = max(1, self._most) + tried if self._agreed >= _LOOKS else None

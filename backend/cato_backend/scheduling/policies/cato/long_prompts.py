@@ -1,0 +1,119 @@
+"""Which replicas may take a long prompt or an agent's turn.
+
+vLLM has no limit on the prompts that it computes at once. Without a threshold (see
+`EngineLimits.long_prefill_token_threshold`) it computes nothing else beside one of 100,000 tokens,
+for seconds; with one, each long prompt makes every step longer. So:
+
+- A long prompt goes where most of it is cached, or to a replica that computes fewer long ones than
+  it may.
+- Agents leave a share of each replica's slots, and of its KV cache, to others.
+
+An idle replica takes every request, and so does any replica once the request has waited for
+`LongPromptLimits.patience_s`: nothing waits for ever, and no replica idles beside a queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cato_backend.requests import Request
+from cato_backend.scheduling.limits import LongPromptLimits
+from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.roster import Roster
+from cato_backend.wire.headers import Task
+
+_COMPARABLE = 2
+"""Times the fewest uncached tokens of any replica: with so many, a replica is as good as that."""
+_MOST_REFUSED = 8
+"""In one look: those behind them are of the same kind, and would be refused, too."""
+
+
+class LongPrompts:
+    """Narrows the replicas for one request."""
+
+    def __init__(self, limits: LongPromptLimits) -> None:
+        self._limits = limits
+        self._refused = 0
+        """Requests to which no replica was open in this look."""
+
+    def begin_look(self) -> None:
+        """No request has been refused in this look."""
+        self._refused = 0
+
+    def open_to(
+        self,
+        request: Request,
+        books: Sequence[Book],
+        cached: Mapping[str, int],
+        roster: Roster,
+        now: float,
+    ) -> Sequence[Book]:
+        """The replicas among `books` that may take the request; `cached`: its tokens by replica."""
+        is_agent = request.task is Task.AGENT
+        if not is_agent and not any(request.prompt_tokens > book.long.bound for book in books):
+            return books
+        if now >= self.patient_until(request):
+            return books
+        if self._refused >= _MOST_REFUSED:
+            return ()
+        found = self._open(request, books, cached, roster, is_agent=is_agent)
+        self._refused += not found
+        return found
+
+    def _open(
+        self,
+        request: Request,
+        books: Sequence[Book],
+        cached: Mapping[str, int],
+        roster: Roster,
+        *,
+        is_agent: bool,
+    ) -> Sequence[Book]:
+        near = self._near(request, books, cached, roster)
+        return [
+            book
+            for book in books
+            if not book.view.running
+            or (book in near and not (is_agent and self._leaves_no_share(request, book)))
+        ]
+
+    def patient_until(self, request: Request) -> float:
+        """When every replica is open to it."""
+        return request.arrival + self._limits.patience_s
+
+    def _near(
+        self, request: Request, books: Sequence[Book], cached: Mapping[str, int], roster: Roster
+    ) -> Sequence[Book]:
+        """Where the prompt is not long, or no longer than elsewhere and one more is computed.
+
+        To wait for the replica that holds a prompt costs less, also for all others, than to compute
+        it again.
+        """
+        most = self._limits.per_replica
+        if not most:
+            return books
+        uncached = [request.prompt_tokens - cached.get(b.view.replica_id, 0) for b in books]
+        pairs = list(zip(books, uncached, strict=True))
+        bound = _COMPARABLE * min(uncached)
+        may_block = roster.blocked < max(1.0, self._limits.replica_share * len(roster))
+        return [
+            book
+            for book, tokens in pairs
+            if tokens <= book.long.bound
+            or (
+                tokens <= bound
+                and book.long.long < most
+                and (may_block or book.long.is_blocking or not book.long.would_block)
+            )
+        ]
+
+    def _leaves_no_share(self, request: Request, book: Book) -> bool:
+        """Whether agents would have too much of the replica with this request."""
+        share, view = self._limits.agent_share, book.view
+        agents = view.running_by_task[Task.AGENT]
+        if not agents:
+            return False
+        if agents + 1 > share * book.slots:
+            return True
+        size, tokens = book.kv_size, book.agent_tokens + request.prompt_tokens
+        return size is not None and tokens > share * size and not book.is_roomy_for(request, size)
