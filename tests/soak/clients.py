@@ -14,7 +14,15 @@ import aiohttp
 from bench.chaos.engines import MODEL
 from bench.chaos.load import End, judge
 
-NAMED = {"replica_failed", "no_replica", "expired", "overloaded", "superseded", "replicas_busy"}
+NAMED = {
+    "expired",
+    "no_replica",
+    "overloaded",
+    "replica_failed",
+    "replicas_busy",
+    "replicas_died",
+    "superseded",
+}
 """Codes with which a request may end while replicas are disturbed."""
 _FLOOD = 150
 
