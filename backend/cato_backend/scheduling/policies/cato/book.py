@@ -130,7 +130,7 @@ class Book:
         """Seconds of a step that only decodes, and computes chunks of long prompts."""
         decoding, kv_tokens = max(1, self.view.decoding), self.view.kv_tokens
         step_s = self.service.law.seconds(decoding, decoding, kv_tokens)
-        return step_s + self.long.added_s(decoding, kv_tokens)
+        return step_s + self.long.added_s(decoding, kv_tokens) if self.long.beside else step_s
 
     @property
     def queued(self) -> int:

@@ -43,7 +43,8 @@ class Slots:
         """Whether the replica has one for this request, and room in its KV cache: the last slots,
         and the last share of the cache, are for completions only."""
         reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
-        slots, kept = book.slots, int(reserved * book.slots)
+        slots = book.slots
+        kept = int(reserved * slots)
         if reserved and slots >= _FEW:
             kept = max(1, kept)
         if book.view.running >= max(1, slots - kept):
