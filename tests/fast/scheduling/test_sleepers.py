@@ -28,7 +28,7 @@ from cato_backend.scheduling import (
     Woke,
     make_policy,
 )
-from cato_backend.scheduling.policies.cato.hopeless import LONGEST_S
+from cato_backend.scheduling.policies.cato.relegated_queue import LONGEST_S
 from cato_backend.scheduling.queue import Queue
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request

@@ -35,7 +35,7 @@ from typing import TypeAlias
 
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, Truth
+from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, TrueLengths
 from cato_backend.scheduling.policies.consistent_hash import ConsistentHash
 from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutstandingTokens
 from cato_backend.scheduling.policies.least_requests import LeastRequests
@@ -53,7 +53,7 @@ class Setup:
     seed: int = 0
     without: tuple[str, ...] = ()
     """Mechanisms of `cato` to switch off, of `MECHANISMS`."""
-    truth: Truth | None = None
+    truth: TrueLengths | None = None
     """Lengths as a simulation knows them, for the reference bound of `cato`."""
     long_prompts: LongPromptLimits = field(default_factory=LongPromptLimits)
     """What `cato` lets long prompts and agents have of a replica."""
@@ -109,7 +109,7 @@ __all__ = [
     "Policy",
     "PolicyFactory",
     "Setup",
-    "Truth",
+    "TrueLengths",
     "Verdict",
     "make_policy",
     "policy_names",

@@ -8,10 +8,10 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Pace
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.queue import Waiting
 
 _PER_STEP = 2e-3
@@ -32,7 +32,7 @@ _SCORE = attrgetter("score")
 class Choice(NamedTuple):
     """One replica for one request."""
 
-    book: Book
+    model: ReplicaModel
     chance: float
     """Of meeting the target there."""
     prefill_s: float
@@ -59,52 +59,60 @@ class Judge:
         return best
 
     def choice(
-        self, waiting: Waiting, book: Book, cached: int, kept_s: float, fleet: Pace, now: float
+        self,
+        waiting: Waiting,
+        model: ReplicaModel,
+        cached: int,
+        kept_s: float,
+        fleet: Pace,
+        now: float,
     ) -> Choice:
         """The request on this replica, behind `kept_s` of prefill that waits for it already; the
         score without the loss in flight. `fleet`: the mean pace of all replicas."""
         request = waiting.request
         uncached = request.prompt_tokens + waiting.emitted - cached
-        prefill_s = book.prefill_s(uncached, cached)
-        starts_at = book.starts_at(now)
+        prefill_s = model.prefill_s(uncached, cached)
+        starts_at = model.starts_at(now)
         first_s = starts_at + kept_s + prefill_s - now
-        chance = self._chance(waiting, book, first_s, fleet, now)
-        cost = self._options.price * book.work_s(uncached, cached) + _PER_STEP * first_s
-        score = chance - cost / book.unit_s
-        return Choice(book, chance, prefill_s, starts_at, score)
+        chance = self._chance(waiting, model, first_s, fleet, now)
+        cost = self._options.price * model.work_s(uncached, cached) + _PER_STEP * first_s
+        score = chance - cost / model.unit_s
+        return Choice(model, chance, prefill_s, starts_at, score)
 
     def _less_harm(self, choice: Choice, now: float) -> Choice:
-        delay_s = max(0.0, choice.prefill_s - choice.book.step_s())
-        harm = self._options.harm * choice.book.harm(delay_s, now, self._lengths)
+        delay_s = max(0.0, choice.prefill_s - choice.model.step_s())
+        harm = self._options.harm * choice.model.harm(delay_s, now, self._lengths)
         return Choice(*choice[:-1], choice.score - harm)
 
     def _chance(
-        self, waiting: Waiting, book: Book, first_s: float, fleet: Pace, now: float
+        self, waiting: Waiting, model: ReplicaModel, first_s: float, fleet: Pace, now: float
     ) -> float:
         """The probability that every part of the target is met."""
         request = waiting.request
         left_s = request.deadline - now - first_s
         if request.target.e2e_s is None:
-            spread = math.hypot(_TTFT_SPREAD, book.spread) * first_s
-            chance = normal(left_s / (_TTFT_SPREAD_STEPS * book.unit_s + spread))
-            return chance * self._chance_of_pace(request, book, fleet, now)
+            spread = math.hypot(_TTFT_SPREAD, model.spread) * first_s
+            chance = normal(left_s / (_TTFT_SPREAD_STEPS * model.unit_s + spread))
+            return chance * self._chance_of_pace(request, model, fleet, now)
         if left_s <= 0:
             return 0.0
         length = self._lengths.of(request)
-        token_s = _lasting_token_s(book.token_s(now), fleet.token_s, left_s)
+        token_s = _lasting_token_s(model.token_s(now), fleet.token_s, left_s)
         tokens = left_s / token_s + waiting.emitted
-        spread = math.hypot(length.sigma, _PACE_SPREAD, book.spread)
+        spread = math.hypot(length.sigma, _PACE_SPREAD, model.spread)
         return normal((math.log(tokens) - length.mu) / spread) if tokens >= 1 else 0.0
 
-    def _chance_of_pace(self, request: Request, book: Book, fleet: Pace, now: float) -> float:
+    def _chance_of_pace(
+        self, request: Request, model: ReplicaModel, fleet: Pace, now: float
+    ) -> float:
         """The probability that TPOT is met, or, where no replica could, that the request is served
         about as fast as alone: what nobody can keep must not hold a request back."""
         if request.target.tpot_s is None:
             return 1.0
         tpot_s = max(request.target.tpot_s, _ATTAINABLE * fleet.lone_token_s)
-        spread = math.hypot(_TPOT_SPREAD, book.spread)
+        spread = math.hypot(_TPOT_SPREAD, model.spread)
         lasts_s = self._lengths.of(request).median * tpot_s
-        token_s = _lasting_token_s(book.token_s(now), fleet.token_s, lasts_s)
+        token_s = _lasting_token_s(model.token_s(now), fleet.token_s, lasts_s)
         return normal(math.log(tpot_s / token_s) / spread)
 
 

@@ -34,7 +34,7 @@ class Length:
         return math.exp(self.mu)
 
 
-class Truth(Protocol):
+class TrueLengths(Protocol):
     """What a simulation knows and nobody else can: for the reference bound."""
 
     def output_tokens(self, request_id: str) -> int:
@@ -66,7 +66,7 @@ class _Estimates:
 class Lengths:
     """Beliefs about live requests, learned from ended ones; the truth where it is given."""
 
-    def __init__(self, truth: Truth | None = None) -> None:
+    def __init__(self, truth: TrueLengths | None = None) -> None:
         self._learned = OutputLengths()
         self._estimates = defaultdict[Task, _Estimates](_Estimates)
         self._truth = truth

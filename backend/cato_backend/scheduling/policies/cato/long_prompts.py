@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
-from cato_backend.scheduling.policies.cato.book import Book
-from cato_backend.scheduling.policies.cato.roster import Roster
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
+from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 from cato_backend.wire.headers import Task
 
 _COMPARABLE = 2
@@ -43,38 +43,39 @@ class LongPrompts:
     def open_to(
         self,
         request: Request,
-        books: Sequence[Book],
+        models: Sequence[ReplicaModel],
         cached: Mapping[str, int],
-        roster: Roster,
+        pool: ReplicaPool,
         now: float,
-    ) -> Sequence[Book]:
-        """The replicas among `books` that may take the request; `cached`: its tokens by replica."""
+    ) -> Sequence[ReplicaModel]:
+        """Returns the replicas that may take the request; `cached`: its cached tokens by replica."""
         is_agent = request.task is Task.AGENT
-        if not is_agent and not any(request.prompt_tokens > book.long.bound for book in books):
-            return books
+        is_long = any(request.prompt_tokens > model.long.bound for model in models)
+        if not is_agent and not is_long:
+            return models
         if now >= self.patient_until(request):
-            return books
+            return models
         if self._refused >= _MOST_REFUSED:
             return ()
-        found = self._open(request, books, cached, roster, is_agent=is_agent)
+        found = self._open(request, models, cached, pool, is_agent=is_agent)
         self._refused += not found
         return found
 
     def _open(
         self,
         request: Request,
-        books: Sequence[Book],
+        models: Sequence[ReplicaModel],
         cached: Mapping[str, int],
-        roster: Roster,
+        pool: ReplicaPool,
         *,
         is_agent: bool,
-    ) -> Sequence[Book]:
-        near = self._near(request, books, cached, roster)
+    ) -> Sequence[ReplicaModel]:
+        near = self._near(request, models, cached, pool)
         return [
-            book
-            for book in books
-            if not book.view.running
-            or (book in near and not (is_agent and self._leaves_no_share(request, book)))
+            model
+            for model in models
+            if not model.view.running
+            or (model in near and not (is_agent and self._leaves_no_share(request, model)))
         ]
 
     def patient_until(self, request: Request) -> float:
@@ -82,8 +83,12 @@ class LongPrompts:
         return request.arrival + self._limits.patience_s
 
     def _near(
-        self, request: Request, books: Sequence[Book], cached: Mapping[str, int], roster: Roster
-    ) -> Sequence[Book]:
+        self,
+        request: Request,
+        models: Sequence[ReplicaModel],
+        cached: Mapping[str, int],
+        pool: ReplicaPool,
+    ) -> Sequence[ReplicaModel]:
         """Where the prompt is not long, or no longer than elsewhere and one more is computed.
 
         To wait for the replica that holds a prompt costs less, also for all others, than to compute
@@ -91,29 +96,29 @@ class LongPrompts:
         """
         most = self._limits.per_replica
         if not most:
-            return books
-        uncached = [request.prompt_tokens - cached.get(b.view.replica_id, 0) for b in books]
-        pairs = list(zip(books, uncached, strict=True))
+            return models
+        uncached = [request.prompt_tokens - cached.get(b.view.replica_id, 0) for b in models]
+        pairs = list(zip(models, uncached, strict=True))
         bound = _COMPARABLE * min(uncached)
-        may_block = roster.blocked < max(1.0, self._limits.replica_share * len(roster))
+        may_block = pool.blocked < max(1.0, self._limits.replica_share * len(pool))
         return [
-            book
-            for book, tokens in pairs
-            if tokens <= book.long.bound
+            model
+            for model, tokens in pairs
+            if tokens <= model.long.bound
             or (
                 tokens <= bound
-                and book.long.long < most
-                and (may_block or book.long.is_blocking or not book.long.would_block)
+                and model.long.long < most
+                and (may_block or model.long.is_blocking or not model.long.would_block)
             )
         ]
 
-    def _leaves_no_share(self, request: Request, book: Book) -> bool:
+    def _leaves_no_share(self, request: Request, model: ReplicaModel) -> bool:
         """Whether agents would have too much of the replica with this request."""
-        share, view = self._limits.agent_share, book.view
+        share, view = self._limits.agent_share, model.view
         agents = view.running_by_task[Task.AGENT]
         if not agents:
             return False
-        if agents + 1 > share * book.slots:
+        if agents + 1 > share * model.slots:
             return True
-        size, tokens = book.kv_size, book.agent_tokens + request.prompt_tokens
-        return size is not None and tokens > share * size and not book.is_roomy_for(request, size)
+        size, tokens = model.kv_size, model.agent_tokens + request.prompt_tokens
+        return size is not None and tokens > share * size and not model.is_roomy_for(request, size)

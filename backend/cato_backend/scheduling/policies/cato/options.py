@@ -9,7 +9,7 @@ from cato_backend.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class CatoOptions:
-    """Parameters, and one switch for each mechanism (DESIGN 5.3), for the ablation table."""
+    """Parameters, and one switch for each mechanism, for the ablation table."""
 
     outstanding_steps: float = 16.0
     """Predicted prefill that a replica may have ahead of it when it is sent more, in its own decode

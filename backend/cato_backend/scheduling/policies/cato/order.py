@@ -1,6 +1,6 @@
-"""The order of the queue: the short before the long, the hopeless behind all, no crowd in front.
+"""The order of the queue: shortest job first, relegated requests last, fair within a session.
 
-By latest start, which DESIGN 5.3 names, an overloaded fleet serves what is about to be late, and is
+By latest start, an overloaded fleet serves what is about to be late, and is
 late for the next as well. Arrival plus a multiple of the own service (QoServe's order without its
 deadline) met 1 to 4 points more past the knee: four tasks, bursts, developers typing. The engine's
 own queue is short, and keeps the latest start.

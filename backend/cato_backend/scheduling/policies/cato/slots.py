@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.options import CatoOptions
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.wire.headers import Task
 
 _FEW = 8
@@ -39,21 +39,21 @@ class Slots:
         """No class has been looked at yet."""
         self._missing.clear()
 
-    def has_free(self, book: Book, request: Request) -> bool:
+    def has_free(self, model: ReplicaModel, request: Request) -> bool:
         """Whether the replica has one for this request, and room in its KV cache: the last slots,
         and the last share of the cache, are for completions only."""
         reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
-        slots = book.slots
+        slots = model.slots
         kept = int(reserved * slots)
         if reserved and slots >= _FEW:
             kept = max(1, kept)
-        if book.view.running >= max(1, slots - kept):
+        if model.view.running >= max(1, slots - kept):
             return False
-        return book.has_room_for(request, reserved)
+        return model.has_room_for(request, reserved)
 
-    def is_idle(self, book: Book) -> bool:
+    def is_idle(self, model: ReplicaModel) -> bool:
         """Whether the replica has nothing to prefill, and slots to spare."""
-        return not book.queued and book.view.running < self._spare * book.slots
+        return not model.queued and model.view.running < self._spare * model.slots
 
     def is_missing(self, task: Task) -> bool:
         """Whether no replica had one for this class in this look."""

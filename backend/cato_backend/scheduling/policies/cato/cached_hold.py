@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cato_backend.scheduling.policies.cato.book import Book
 from cato_backend.scheduling.policies.cato.judge import Choice
-from cato_backend.scheduling.policies.cato.roster import Roster
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
+from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 
 
-class Standing(NamedTuple):
+class CachedHold(NamedTuple):
     """A request waits for a replica that will be ready for it at `until`.
 
     Every event lets the whole queue be looked at, and most events concern other replicas: to judge
@@ -19,17 +19,17 @@ class Standing(NamedTuple):
 
     best: Choice
     until: float
-    looked_at: Sequence[Book]
+    looked_at: Sequence[ReplicaModel]
     changes: int
-    """The roster's count when it was judged."""
+    """The pool's count when it was judged."""
     ahead_s: float
     """Prefill that others ahead of it in the queue will bring to the same replica."""
 
-    def holds(self, roster: Roster, now: float) -> bool:
+    def holds(self, pool: ReplicaPool, now: float) -> bool:
         """Whether to judge again would come to the same. Meanwhile only time has passed, and that
         speaks against every replica but the one that it waits for."""
         return (
             now < self.until
-            and roster.kept_s(self.best.book) == self.ahead_s
-            and all(book.changed <= self.changes for book in self.looked_at)
+            and pool.kept_s(self.best.model) == self.ahead_s
+            and all(model.changed <= self.changes for model in self.looked_at)
         )

@@ -1,4 +1,4 @@
-"""The books of one model's replicas, and the few among them that a request should look at."""
+"""The models of one model's replicas, and the few among them that a request should look at."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cato_backend.scheduling.policies.cato.book import Book
-from cato_backend.scheduling.policies.cato.hopeless import Hopeless
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Pace
+from cato_backend.scheduling.policies.cato.relegated_queue import RelegatedQueue
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.replica import ReplicaView
 
@@ -24,7 +24,7 @@ _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
 
-class Roster:
+class ReplicaPool:
     """Books by replica; when each is free, in one array."""
 
     def __init__(self, options: CatoOptions) -> None:
@@ -36,8 +36,8 @@ class Roster:
         """Of any replica, so far."""
         self._first: tuple[float, int] | None = None
         """When the first is free, and its place: the rest of the fleet cannot move it."""
-        self.hopeless = Hopeless()
-        self._books: dict[str, Book] = {}
+        self.relegated = RelegatedQueue()
+        self._models: dict[str, ReplicaModel] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._busy: NDArray[np.float64] = np.empty(0)
@@ -47,50 +47,50 @@ class Roster:
         self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
-        return replica_id in self._books
+        return replica_id in self._models
 
-    def add(self, book: Book) -> None:
+    def add(self, model: ReplicaModel) -> None:
         """A replica has come."""
-        if not self._books:
-            self.pace = book.pace(0.0)
-        self._books[book.view.replica_id] = book
+        if not self._models:
+            self.pace = model.pace(0.0)
+        self._models[model.view.replica_id] = model
         self._arrange()
 
     def remove(self, replica_id: str) -> None:
         """A replica has gone."""
-        self.hopeless.loaded(self._books.pop(replica_id))
+        self.relegated.loaded(self._models.pop(replica_id))
         self._arrange()
 
-    def book(self, replica_id: str) -> Book:
+    def model(self, replica_id: str) -> ReplicaModel:
         """Raises KeyError."""
-        return self._books[replica_id]
+        return self._models[replica_id]
 
     def __len__(self) -> int:
-        return len(self._books)
+        return len(self._models)
 
     @property
     def blocked(self) -> int:
         """Replicas that compute long prompts, and nothing else beside them."""
-        return sum(book.long.is_blocking for book in self._books.values())
+        return sum(model.long.is_blocking for model in self._models.values())
 
-    def learn_pace(self, book: Book, now: float) -> None:
+    def learn_pace(self, model: ReplicaModel, now: float) -> None:
         """A replica has shown how fast it is."""
-        old, new = self.pace, book.pace(now)
+        old, new = self.pace, model.pace(now)
         self.pace = Pace(
             old.prompt_token_s + _PACE_RATE * (new.prompt_token_s - old.prompt_token_s),
             old.token_s + _PACE_RATE * (new.token_s - old.token_s),
             float(self._lone_token_s.min()),
         )
 
-    def changed(self, book: Book) -> None:
+    def changed(self, model: ReplicaModel) -> None:
         """The replica has more or less to do than before."""
         self._first = None
         self.changes += 1
-        book.changed = self.changes
-        place = self._places[book.view.replica_id]
-        self._busy[place] = book.free_at + _PER_RUNNING_S * book.view.running
-        self._spare[place] = book.typed_s + self._options.outstanding_steps * book.unit_s
-        self._lone_token_s[place] = book.unit_s
+        model.changed = self.changes
+        place = self._places[model.view.replica_id]
+        self._busy[place] = model.free_at + _PER_RUNNING_S * model.view.running
+        self._spare[place] = model.typed_s + self._options.outstanding_steps * model.unit_s
+        self._lone_token_s[place] = model.unit_s
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
@@ -99,16 +99,16 @@ class Roster:
             self._first = None
             self._kept.clear()
 
-    def keep(self, book: Book, seconds: float) -> None:
+    def keep(self, model: ReplicaModel, seconds: float) -> None:
         """In this look, a request waits for this replica, and will bring so much prefill."""
-        replica_id = book.view.replica_id
+        replica_id = model.view.replica_id
         self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
         if self._first is not None and self._first[1] == self._places[replica_id]:
             self._first = None
 
-    def kept_s(self, book: Book) -> float:
+    def kept_s(self, model: ReplicaModel) -> float:
         """Prefill that waits for this replica, of requests looked at before."""
-        return self._kept.get(book.view.replica_id, 0.0)
+        return self._kept.get(model.view.replica_id, 0.0)
 
     def first_free(self) -> float:
         """When some replica may be sent more: with what waits for it, and without what is typed,
@@ -119,25 +119,27 @@ class Roster:
             self._first = (float(free_at[place]), place)
         return self._first[0]
 
-    def candidates(self, open_to: Sequence[ReplicaView], held: dict[str, int]) -> list[Book]:
+    def candidates(
+        self, open_to: Sequence[ReplicaView], held: dict[str, int]
+    ) -> list[ReplicaModel]:
         """Of those that may take one more: all of a small fleet; else those that hold the most of
         the prompt, and those that are free first."""
         if len(open_to) <= _ALL:
-            return [self._books[view.replica_id] for view in open_to]
+            return [self._models[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
         some = min(_LEAST_BUSY, len(self._order))
         least: list[int] = self._promised().argpartition(some - 1)[:some].tolist()
         names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
-        books = [self._books[name] for name in names]
-        found = [book for book in books if _is_among(book.view, open_to)]
+        models = [self._models[name] for name in names]
+        found = [model for model in models if _is_among(model.view, open_to)]
         return found or [self._first_free_of(open_to)]
 
-    def _first_free_of(self, open_to: Sequence[ReplicaView]) -> Book:
+    def _first_free_of(self, open_to: Sequence[ReplicaView]) -> ReplicaModel:
         """Where the least busy of the fleet are not open to a request, the least busy of those that
         are."""
         promised, places = self._promised(), self._places
         view = min(open_to, key=lambda view: float(promised[places[view.replica_id]]))
-        return self._books[view.replica_id]
+        return self._models[view.replica_id]
 
     def _promised(self) -> NDArray[np.float64]:
         """When each is free, with what waits for it."""
@@ -149,13 +151,13 @@ class Roster:
         return promised
 
     def _arrange(self) -> None:
-        self._order = sorted(self._books)
+        self._order = sorted(self._models)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
         self._busy, self._spare, self._lone_token_s = np.zeros((3, len(self._order)))
         self._kept.clear()
-        self.hopeless.wake_all()
-        for book in self._books.values():
-            self.changed(book)
+        self.relegated.wake_all()
+        for model in self._models.values():
+            self.changed(model)
 
 
 def _is_among(view: ReplicaView, open_to: Sequence[ReplicaView]) -> bool:

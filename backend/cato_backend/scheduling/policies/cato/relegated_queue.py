@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from cato_backend.scheduling.policies.cato.book import Book
+from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 
 LONGEST_S = 0.5
 """Until then at the latest, rounded so that many wake together."""
@@ -16,13 +16,13 @@ LONGEST_S = 0.5
 class _Parked(NamedTuple):
     """Looked at in vain."""
 
-    best: Book
+    best: ReplicaModel
     free_at: float
     """When the best replica was to be free then."""
-    looked_at: Sequence[Book]
+    looked_at: Sequence[ReplicaModel]
 
 
-class Hopeless:
+class RelegatedQueue:
     """Requests for one model that stand behind all that can still be met.
 
     In an overloaded fleet hundreds of them wait, and each event lets the queue be looked at. One
@@ -53,7 +53,9 @@ class Hopeless:
         """It can hardly be met any more, and has not been looked at as such."""
         self._parked[request_id] = None
 
-    def park(self, request_id: str, best: Book, looked_at: Sequence[Book], now: float) -> float:
+    def park(
+        self, request_id: str, best: ReplicaModel, looked_at: Sequence[ReplicaModel], now: float
+    ) -> float:
         """It was looked at in vain: `best` is the replica that it would take.
 
         Returns when it wakes at the latest.
@@ -62,8 +64,8 @@ class Hopeless:
         until = self._until[request_id] = (now // LONGEST_S + 1) * LONGEST_S
         self._parked[request_id] = _Parked(best, best.free_at, looked_at)
         self._takers[best.view.replica_id][request_id] = None
-        for book in looked_at:
-            self._watchers[book.view.replica_id][request_id] = None
+        for model in looked_at:
+            self._watchers[model.view.replica_id][request_id] = None
         return until
 
     def discard(self, request_id: str) -> None:
@@ -82,13 +84,13 @@ class Hopeless:
         woken, self._woken = self._woken, {}
         return woken
 
-    def loaded(self, book: Book) -> None:
+    def loaded(self, model: ReplicaModel) -> None:
         """The replica has more to do than before."""
-        self._idle.discard(book.view.replica_id)
+        self._idle.discard(model.view.replica_id)
 
-    def freed(self, book: Book, *, idle: bool) -> None:
+    def freed(self, model: ReplicaModel, *, idle: bool) -> None:
         """The replica has less to do than before."""
-        replica_id = book.view.replica_id
+        replica_id = model.view.replica_id
         if idle:
             if replica_id not in self._idle:
                 self._idle.add(replica_id)
@@ -96,7 +98,7 @@ class Hopeless:
             return
         for request_id in self._takers.get(replica_id, ()):
             parked = self._parked[request_id]
-            if parked is not None and book.free_at < parked.free_at:
+            if parked is not None and model.free_at < parked.free_at:
                 self._woken[request_id] = None
 
     def wake_all(self) -> None:
@@ -109,13 +111,13 @@ class Hopeless:
         parked = self._parked[request_id]
         if parked is not None:
             _remove(self._takers, parked.best, request_id)
-            for book in parked.looked_at:
-                _remove(self._watchers, book, request_id)
+            for model in parked.looked_at:
+                _remove(self._watchers, model, request_id)
 
 
-def _remove(of_replicas: dict[str, dict[str, None]], book: Book, request_id: str) -> None:
+def _remove(of_replicas: dict[str, dict[str, None]], model: ReplicaModel, request_id: str) -> None:
     """Leaves nothing of a replica that nobody is interested in: it may have gone for good."""
-    replica_id = book.view.replica_id
+    replica_id = model.view.replica_id
     of_replica = of_replicas[replica_id]
     del of_replica[request_id]
     if not of_replica:

@@ -38,7 +38,7 @@ _OVERDUE_SHARE = 1.0
 replica has been silent, the longer it will be (Lindy's law for heavy tails)."""
 
 
-class Book:
+class ReplicaModel:
     """One replica: its predicted times, and the margins of what is in flight on it."""
 
     def __init__(self, view: ReplicaView, limits: LongPromptLimits) -> None:
@@ -51,7 +51,7 @@ class Book:
         self.agent_tokens = 0
         """Prompt tokens of agents' turns that run there."""
         self.changed = 0
-        """When it had more or less to do last, by the roster's count of changes."""
+        """When it had more or less to do last, by the pool's count of changes."""
         self._rate = self._rate_at = 0.0
         self._losses = _NO_LOSSES
         self._weighed_at = -math.inf
