@@ -105,7 +105,8 @@ def _repeats_next(line: Line, context: SyntaxContext) -> bool:
     if context.rest is not Rest.NOTHING or not below:
         return False
     text = line.text if line.kept else context.line_before + line.text
-    return duplicates(text, below[0])
+    # At another indentation the same words are something else: an early `return`, an outer `end`.
+    return width_of(text) == width_of(below[0]) and duplicates(text, below[0])
 
 
 def _blank(line: str) -> bool:

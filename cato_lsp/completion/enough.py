@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 from cato_lsp.classify import Assignment, Extent
+from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
 from cato_lsp.completion.shown import reindented, unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex
 
 Rule = Callable[[Line, SyntaxContext], End]
 
@@ -26,6 +28,8 @@ _RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
 # What may yet turn out to be a literal that holds a bracket: a character, a regular expression.
 _MAYBE_LITERAL = re.compile(r"['/]")
 _MOST_LEADING_BLANKS = 2
+_HEAD = 16
+"""Characters before the cursor that tell what a slash behind it means."""
 
 
 class Completeness:
@@ -47,7 +51,7 @@ class Completeness:
         self._line = ""
         self._done = False
         self._region = context.region
-        self._opened = 0
+        self._closers = Closers(context)
         self._missing = context.unclosed
         self._dropped = 0
 
@@ -100,14 +104,13 @@ class Completeness:
 
     def _judged(self, line: str, *, whole: bool) -> tuple[End, int | None, Lexed]:
         """What the rule says about `line`, where it must be cut, what it leaves open."""
-        lexed = lex(line, self._lexicon, self._region)
-        ahead = self._opened - len(lexed.strays) + len(lexed.opened)
+        lexed = self._lexed(line)
         seen = Line(
             text=line,
             whole=whole,
             kept=self._lines,
-            inside=not self._prose and (self._opened > 0 or self._region is not None),
-            leaves_open=ahead > 0 or lexed.region is not None,
+            inside=not self._prose and (self._closers.inside or self._region is not None),
+            leaves_open=self._closers.leaves_open(line, lexed) or lexed.region is not None,
             may_close=self._missing > 0,
         )
         return self._rule(seen, self._context), self._cut(line, lexed, whole=whole), lexed
@@ -120,9 +123,7 @@ class Completeness:
         """Returns whether there is enough, or more of the same."""
         self._lines.append(line)
         self._region = lexed.region
-        own = min(len(lexed.strays), self._opened)
-        self._missing -= len(lexed.strays) - own
-        self._opened += len(lexed.opened) - own
+        self._missing -= self._closers.keep(line, lexed)
         kept = unrepeated(self._lines)
         if kept is not None:
             del self._lines[kept:]
@@ -133,11 +134,23 @@ class Completeness:
         """Where `line` runs into what stands behind the cursor already, or leaves its block."""
         if self._prose:
             return self._end_of_string(line)
-        unwanted = lexed.strays[self._opened + self._missing :]
-        if not unwanted:
+        unwanted = self._closers.unwanted(line, lexed, whole=whole)
+        if unwanted is None:
             return None
-        offset = unwanted[0].offset
-        return None if not whole and _MAYBE_LITERAL.search(line[:offset]) else offset
+        may_be_literal = not whole and _MAYBE_LITERAL.search(line[: unwanted.offset])
+        return None if may_be_literal else unwanted.offset
+
+    def _lexed(self, line: str) -> Lexed:
+        """What `line` leaves open."""
+        if self._lines or self._region is not None:
+            return lex(line, self._lexicon, self._region)
+        head = self._context.line_before[-_HEAD:]
+        lexed = lex(head + line, self._lexicon, at=len(head))
+        return replace(
+            lexed,
+            opened=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.opened),
+            strays=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.strays),
+        )
 
     def _end_of_string(self, line: str) -> int | None:
         """The place of the closing quote, where the document has it behind the cursor already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from cato_lsp.syntax.nearby import TAB
@@ -10,6 +11,11 @@ REPEATS = 3
 LONGEST_CYCLE = 4
 _SHORTEST_DUPLICATE = 4
 _BLANKS = " " * TAB
+_ENDS_BLOCK = re.compile(
+    r"(?:#\s*endif\b.*|end\w*|done|esac|</[\w.:-]*>|\W*(?:null|nil|None|true|false|0)\W*)[);,]*",
+    re.IGNORECASE,
+)
+"""A line that is often followed by its like."""
 
 
 def without_overlap(text: str, after: str) -> str:
@@ -53,10 +59,10 @@ def _with_leading(line: str, old: str, new: str) -> str:
 
 
 def duplicates(line: str, next_line: str) -> bool:
-    """Whether `line` says what the next line of the document says; brackets alone do not."""
+    """Whether `line` says what the next line of the document says; what only closes does not."""
     line = line.strip()
     long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(_is_word, line))
-    return long_enough and line == next_line.strip()
+    return long_enough and line == next_line.strip() and not _ENDS_BLOCK.fullmatch(line)
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:

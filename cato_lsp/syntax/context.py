@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_lsp.syntax.brackets import Opened, opened_at, unclosed
+from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
 from cato_lsp.syntax.lexing import Lexed, lex
 from cato_lsp.syntax.nearby import Nearby, indentation_of, nearby, width_of
@@ -49,8 +49,10 @@ class SyntaxContext:
     """Leading blanks of the cursor's line, before the cursor."""
     floor: int
     """The block ends with the first line that is indented by less than this many columns."""
+    opened: tuple[Opened, ...]
+    """The brackets that are open at the cursor, outermost first."""
     unclosed: int
-    """How many brackets before the cursor nothing behind it closes."""
+    """How many brackets and blocks before the cursor nothing behind it closes."""
     scopes: tuple[Scope, ...]
     """Enclosing functions and classes, innermost first."""
     erroneous: bool
@@ -87,7 +89,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     place = place_of(snapshot, offset, around)
     lexed = lex(around.before[place.lex_from :], lexicon)
     in_string, in_comment = _region(place, around, lexed, lexicon)
-    opened = opened_at(lexed.opened, around.before[place.lex_from :])
+    opened = opened_at(lexed.opened, around.before[place.lex_from :], around, lexicon)
     empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
     floor = _floor(snapshot.language_id, around, empty)
     return SyntaxContext(
@@ -105,7 +107,9 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
         rest=_rest(around.line_after),
         indentation=indentation_of(around.line_before),
         floor=floor,
-        unclosed=unclosed(opened, around, lexicon) + _missing_end(snapshot, around, floor),
+        opened=opened,
+        unclosed=sum(not bracket.closed for bracket in opened)
+        + _missing_end(snapshot, around, floor),
         scopes=place.scopes,
         erroneous=place.erroneous,
     )
