@@ -3,16 +3,18 @@
     python -m bench.suggestion_ends                            # the files found on this machine
     python -m bench.suggestion_ends --sources FOLDER --lines 900 --json out.json
 
-A line is taken out of a real file. The model answers that line and what follows it in the file, in pieces
-of some characters. The suggestion must begin with the whole line (aim: 99% of 900 lines in each of
-12 languages), and with nothing else where the cursor stands at the line's indentation. `at the margin`: the
-cursor stands in the first column of the blank line, and the model supplies the indentation.
+A line is taken out of a real file. The model answers that line and what follows it in the file, in
+pieces of some characters. The suggestion must begin with the whole line (aim: 99% of 900 lines in
+each of 12 languages). The cursor stands on the blank line that is left, at the indentation of the
+line (`whole`; `invoked`: asked for by the person), in its first column (`at the margin`: the model
+supplies the indentation), or at a random column behind what is left of the line (`within`).
 
-`no more`: the share of suggestions that hold just the line. Everything else that the model said stands in the
-file already; what is too much there would be shown twice.
+`no more`: the share of suggestions that hold just the line. Everything else that the model said
+stands in the file already, and would be there twice.
 
-Files are looked for in the standard library, the installed packages of Python and Node, the headers and
-the examples of the system. Languages with too few lines there are named; `--sources` adds folders.
+Files are looked for in the standard library, the installed packages of Python and Node, the
+headers, the sources and the examples of the system. Languages with too few lines there are named;
+`--sources` adds folders.
 """
 
 from __future__ import annotations
@@ -62,9 +64,9 @@ class Case:
     """The text from the line's end."""
 
     @property
-    def indentation(self) -> str:
-        """The blanks in front of the line."""
-        return self.line[: len(self.line) - len(self.line.lstrip())]
+    def indentation(self) -> int:
+        """The number of blanks in front of the line."""
+        return len(self.line) - len(self.line.lstrip())
 
 
 @dataclass(slots=True)
@@ -75,23 +77,22 @@ class Score:
     whole: int = 0
     alone: int = 0
     at_the_margin: int = 0
+    within: int = 0
     invoked: int = 0
 
 
-def shown(case: Case, *, at_margin: bool = False, action: Action = Action.AUTOMATIC_COMPLETION) -> str:
-    """What the language server shows of the model's answer."""
-    indentation = "" if at_margin else case.indentation
-    before = case.before + indentation
+def shown(case: Case, column: int, action: Action = Action.AUTOMATIC_COMPLETION) -> str:
+    """What the language server shows at this column of the model's answer."""
+    before = case.before + case.line[:column]
     snapshot = open_document("file:///sample", case.language, 1, before + case.after).snapshot()
     context = syntax_context(snapshot, len(before))
     reader = Completeness(context, classify(action, context, Targets()))
-    answer = case.line[len(indentation) :] + "".join(
-        islice((f"\n{line}" for line in case.after.split("\n")[1:]), ANSWERED_LINES)
-    )
+    following = (f"\n{line}" for line in case.after.split("\n")[1:])
+    answer = case.line[column:] + "".join(islice(following, ANSWERED_LINES))
     for start in range(0, len(answer), PIECE):
         if reader.feed(answer[start : start + PIECE]):
-            break
-    return reader.text(truncated=start + PIECE < len(answer))
+            return reader.text()
+    return reader.text(truncated=True)
 
 
 def cases(path: Path, language: str, chosen: random.Random, most: int) -> Iterator[Case]:
@@ -105,21 +106,22 @@ def cases(path: Path, language: str, chosen: random.Random, most: int) -> Iterat
         yield Case(language, before, lines[number].rstrip(), after)
 
 
-def judge(case: Case, score: Score) -> bool:
-    """Counts one case; returns whether the suggestion begins with the line."""
-    line = case.line.lstrip()
-    suggestion = shown(case)
+def judge(case: Case, score: Score, chosen: random.Random) -> list[int]:
+    """Counts one case; returns the columns whose suggestion does not begin with the line."""
+    start = case.indentation
+    within = chosen.randint(start, len(case.line) - 1)
     score.lines += 1
-    score.alone += suggestion == line
-    score.at_the_margin += _begins_with(shown(case, at_margin=True), case.line)
-    score.invoked += _begins_with(shown(case, action=Action.INVOKED_COMPLETION), line)
-    is_whole = _begins_with(suggestion, line)
-    score.whole += is_whole
-    return is_whole
+    score.whole += is_whole(case, start)
+    score.alone += shown(case, start) == case.line[start:]
+    score.at_the_margin += is_whole(case, 0)
+    score.within += is_whole(case, within)
+    score.invoked += is_whole(case, start, Action.INVOKED_COMPLETION)
+    return [column for column in (start, 0, within) if not is_whole(case, column)]
 
 
-def _begins_with(suggestion: str, line: str) -> bool:
-    return suggestion == line or suggestion.startswith(f"{line}\n")
+def is_whole(case: Case, column: int, action: Action = Action.AUTOMATIC_COMPLETION) -> bool:
+    """Whether the suggestion begins with the rest of the line, and a line end behind it."""
+    return f"{shown(case, column, action)}\n".startswith(f"{case.line[column:]}\n")
 
 
 def files(folders: Iterable[Path]) -> dict[str, list[Path]]:
@@ -144,9 +146,7 @@ def installed() -> list[Path]:
     return [folder for folder in (*python, node, *system) if folder.is_dir()]
 
 
-def measure(
-    paths: Sequence[Path], language: str, most: int, show: int
-) -> Score:
+def measure(paths: Sequence[Path], language: str, most: int, show: int) -> Score:
     """Judges up to `most` lines of a language; prints the first `show` that fail."""
     chosen = random.Random(17)
     order = chosen.sample(paths, len(paths))
@@ -154,10 +154,10 @@ def measure(
     for path in order:
         try:
             for case in cases(path, language, chosen, min(LINES_OF_A_FILE, most - score.lines)):
-                if not judge(case, score) and show > 0:
+                for column in judge(case, score, chosen)[:show]:
                     show -= 1
-                    number = case.before.count("\n") + 1
-                    print(f"{path.name}:{number}: {case.line!r} was shown as {shown(case)!r}")
+                    place = f"{path.name}:{case.before.count(chr(10)) + 1}:{column + 1}"
+                    print(f"{place}: {case.line!r} was shown as {shown(case, column)!r}")
         except UnicodeDecodeError:
             continue
         if score.lines >= most:
@@ -183,13 +183,19 @@ def main() -> None:
             continue
         score = measure(found.get(language, []), language, arguments.lines, arguments.show)
         result[language] = _shares(score)
-        print(f"{language:12}", *(f"{name} {value}" for name, value in result[language].items()), flush=True)
+        print(
+            f"{language:12}",
+            *(f"{name} {value}" for name, value in result[language].items()),
+            flush=True,
+        )
     few = Counter({name: int(row["lines"]) for name, row in result.items()})
     for language, lines in few.items():
         if lines < arguments.lines:
             print(f"too few files: {language}, {lines} lines", file=sys.stderr)
     if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": about(("cato-lsp",)), "languages": result}, indent=1) + "\n")
+        arguments.json.write_text(
+            json.dumps({"machine": about(("cato-lsp",)), "languages": result}, indent=1) + "\n"
+        )
 
 
 def _shares(score: Score) -> dict[str, float]:
@@ -197,6 +203,7 @@ def _shares(score: Score) -> dict[str, float]:
         "whole %": score.whole,
         "no more %": score.alone,
         "at the margin %": score.at_the_margin,
+        "within %": score.within,
         "invoked %": score.invoked,
     }
     shares = {name: round(100 * count / max(score.lines, 1), 2) for name, count in counts.items()}

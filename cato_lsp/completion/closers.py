@@ -7,8 +7,6 @@ the lexicon cannot tell from code.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from cato_lsp.syntax.brackets import first_within, leading_closers
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexed
@@ -24,8 +22,6 @@ class Closers:
         """Openers of the answer, outermost first."""
         self._around = [bracket.character for bracket in context.opened]
         """Openers before the cursor, outermost first."""
-        self._missing = Counter(b.character for b in context.opened if not b.closed)
-        """How many of each kind nothing behind the cursor closes."""
         self._first_line = True
 
     @property
@@ -35,6 +31,8 @@ class Closers:
 
     def leaves_open(self, line: str, lexed: Lexed) -> bool:
         """Whether brackets of the answer are open behind this line."""
+        if not lexed.strays:
+            return bool(self._own or lexed.opened)
         return bool(self._read(line, lexed)._own)
 
     def unwanted(self, line: str, lexed: Lexed, *, whole: bool) -> Bracket | None:
@@ -50,11 +48,11 @@ class Closers:
 
     def keep(self, line: str, lexed: Lexed) -> int:
         """Takes a whole line over. Returns how many missing brackets it closed."""
-        before = self._missing.total()
+        before = len(self._around)
         after = self._read(line, lexed)
-        self._own, self._around, self._missing = after._own, after._around, after._missing
+        self._own, self._around = after._own, after._around
         self._first_line = False
-        return before - self._missing.total()
+        return before - len(self._around)
 
     def _read(self, line: str, lexed: Lexed) -> Closers:
         """What is open behind the line."""
@@ -69,7 +67,7 @@ class Closers:
     def _copy(self) -> Closers:
         copied = Closers(self._context)
         copied._own, copied._around = [*self._own], [*self._around]
-        copied._missing, copied._first_line = self._missing.copy(), self._first_line
+        copied._first_line = self._first_line
         return copied
 
     def _close(self, line: str, stray: Bracket) -> bool:
@@ -84,9 +82,8 @@ class Closers:
         index = _last(self._around, opener)
         if not leads and index < len(self._around) - 1:
             return True
-        if not self._missing[opener]:
+        if self._context.opened[index].closed:
             return False
-        self._missing[opener] -= 1
         del self._around[index:]
         return True
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from cato_lsp.classify import Assignment, Extent
 from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
-from cato_lsp.completion.shown import reindented, unrepeated, without_overlap
+from cato_lsp.completion.indentation import reindented, rejoined, unit_of
+from cato_lsp.completion.shown import unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex
@@ -82,12 +83,15 @@ class Completeness:
         if not (truncated and lines):
             end, cut, _ = self._judged(self._line, whole=True)
             lines += [] if end is End.BEFORE else [self._line[:cut]]
-        shown = _rejoined("\n".join(lines), self._context).rstrip()
-        if self._whole:
-            return shown
-        if not self._prose:
-            shown = reindented(shown, self._context.indentation)
-        return without_overlap(shown, self._context.line_after)
+        text = "\n".join(lines)
+        if self._prose:
+            shown = rejoined(text, self._context, "").rstrip()
+        else:
+            unit = unit_of(self._context.around)
+            blank = not self._context.line_before.strip()
+            shown = rejoined(text, self._context, unit).rstrip()
+            shown = reindented(shown, unit, first=blank)
+        return shown if self._whole else without_overlap(shown, self._context.line_after)
 
     def _read(self, line: str, *, whole: bool) -> bool:
         """Returns whether the completion is over."""
@@ -145,7 +149,7 @@ class Completeness:
         if self._lines or self._region is not None:
             return lex(line, self._lexicon, self._region)
         head = self._context.line_before[-_HEAD:]
-        lexed = lex(head + line, self._lexicon, at=len(head))
+        lexed = lex(head + line, self._lexicon, at=len(head.rstrip()))
         return replace(
             lexed,
             opened=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.opened),
@@ -162,10 +166,3 @@ class Completeness:
             return None
         end = self._lexicon.regions[region][1].match(line)
         return None if end is None else end.start("end")
-
-
-def _rejoined(text: str, context: SyntaxContext) -> str:
-    """`text` as it continues the cursor's line: blanks that stand there are not doubled."""
-    prose = context.in_string or context.in_comment
-    doubles = context.line_before.endswith((" ", "\t")) and not prose
-    return text.lstrip(" \t") if doubles else text

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from cato_lsp.syntax.nearby import TAB
-
 REPEATS = 3
 LONGEST_CYCLE = 4
 _SHORTEST_DUPLICATE = 4
-_BLANKS = " " * TAB
 _ENDS_BLOCK = re.compile(
     r"(?:#\s*endif\b.*|end\w*|done|esac|</[\w.:-]*>|\W*(?:null|nil|None|true|false|0)\W*)[);,]*",
     re.IGNORECASE,
@@ -41,21 +38,6 @@ def _in_word(left: str, right: str) -> bool:
 
 def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
-
-
-def reindented(text: str, indentation: str) -> str:
-    """`text` with the lines after its first indented by what its document is indented by: tabs
-    where that is tabs, blanks where it is blanks."""
-    if not indentation or "\n" not in text:
-        return text
-    old, new = (_BLANKS, "\t") if indentation[0] == "\t" else ("\t", _BLANKS)
-    first, *others = text.split("\n")
-    return "\n".join([first, *(_with_leading(line, old, new) for line in others)])
-
-
-def _with_leading(line: str, old: str, new: str) -> str:
-    body = line.lstrip(" \t")
-    return line[: len(line) - len(body)].replace(old, new) + body
 
 
 def duplicates(line: str, next_line: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,8 @@ _NO_CALL = re.compile(
 _LONGEST_KEYWORD = 12
 _CALLEE_END = re.compile(r"[\w)\]>!?$]\s*$")
 _CLOSERS = ")]}"
+_UNKNOWN = 1 << 30
+"""The indentation of a bracket beyond the nearby text: no closer is known not to be its own."""
 _DIRECTIVE = re.compile(r"#\s*(?:if|el|end|define|undef|include|pragma|region|error|warning|line)")
 
 
@@ -28,26 +29,31 @@ class Opened:
     character: str
     width: int
     call: bool
+    hanging: bool
+    """Whether nothing follows it on its line."""
     closed: bool = True
     """Whether the text behind the cursor closes it."""
 
 
-def opened_at(
-    brackets: Sequence[Bracket], text: str, around: Nearby, lexicon: Lexicon
-) -> tuple[Opened, ...]:
-    """The brackets that `lex(text)` left open, outermost first.
+def opened_at(brackets: Sequence[Bracket], around: Nearby, lexicon: Lexicon) -> tuple[Opened, ...]:
+    """The brackets of the nearby text that are open at the cursor, outermost first.
 
-    The cursor's own line is read for their closers; further down, a closer belongs to the bracket
-    of its kind whose line has the same indentation. What lies beyond the nearby text is taken to
-    be in order.
+    The text behind the cursor closes the outer ones, the completion those that are left. What lies
+    beyond the nearby text is taken to be in order.
     """
-    opened = [_opened(bracket, text) for bracket in brackets]
-    here = _closed_here(opened, around, lexicon) if opened else set[int]()
-    taken: Counter[int] = Counter()
-    for index in reversed(range(len(opened))):
-        closed = index in here or _closed_below(opened[index], around, taken)
-        opened[index] = replace(opened[index], closed=closed)
-    return tuple(opened)
+    opened = [_opened(bracket, around.before) for bracket in brackets]
+    closed = _closed_below(opened, around)
+    left = lex(around.line_after, lexicon).strays if not all(closed) else ()
+    for stray in reversed(left):
+        partners = (
+            index
+            for index, bracket in enumerate(opened)
+            if not closed[index] and bracket.character == PARTNER[stray.character]
+        )
+        index = next(partners, None)
+        if index is not None:
+            closed[index] = True
+    return tuple(replace(b, closed=c) for b, c in zip(opened, closed, strict=True))
 
 
 def _opened(bracket: Bracket, text: str) -> Opened:
@@ -55,33 +61,40 @@ def _opened(bracket: Bracket, text: str) -> Opened:
     head = text[line_start : bracket.offset]
     callee = head[-_LONGEST_KEYWORD:]
     call = bracket.character == "(" and bool(_CALLEE_END.search(callee))
-    return Opened(bracket.character, width_of(head), call and not _NO_CALL.search(callee))
+    line, _, _ = text[bracket.offset + 1 :].partition("\n")
+    return Opened(
+        character=bracket.character,
+        width=width_of(head),
+        call=call and not _NO_CALL.search(callee),
+        hanging=not line.strip(),
+    )
 
 
-def _closed_here(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> set[int]:
-    """The indexes of those that the cursor's own line closes, the innermost first."""
-    found: set[int] = set()
-    for stray in lex(around.line_after, lexicon).strays:
-        partner = PARTNER[stray.character]
-        left = (n for n in reversed(range(len(opened))) if n not in found)
-        index = next((n for n in left if opened[n].character == partner), None)
-        if index is not None:
-            found.add(index)
-    return found
-
-
-def _closed_below(bracket: Opened, around: Nearby, taken: Counter[int]) -> bool:
-    """Whether a line below does; `taken` counts the closers that others have used, by line."""
-    found = first_within(around.below, bracket.width)
-    if found is None:
-        return not around.whole_after
-    line, used = around.below[found], taken[found]
-    if width_of(line) != bracket.width or PARTNER.get(leading_closers(line)[used : used + 1]) != (
-        bracket.character
-    ):
-        return False
-    taken[found] += 1
-    return True
+def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
+    """Which of them lines below the cursor's close, told by their indentation."""
+    closed = [False] * len(opened)
+    start, left = 0, ""
+    outermost = -1 if around.whole_before else _UNKNOWN
+    for index in reversed(range(len(opened))):
+        bracket, outer = opened[index], opened[index - 1].width if index else outermost
+        if PARTNER.get(left[:1]) == bracket.character:
+            # `})`: on the line that closed the bracket inside.
+            closed[index], left = True, left[1:]
+            continue
+        found = first_within(around.below[start:], bracket.width)
+        if found is None:
+            # A list of thousands of characters begins on a line of its own.
+            closed[index] = not around.whole_after and (bracket.hanging or bracket.character == "{")
+            continue
+        line = around.below[start + found]
+        closers = leading_closers(line)
+        closed[index] = PARTNER.get(closers[:1]) == bracket.character and (
+            # A header of several lines may be indented by more than what closes its block.
+            width_of(line) == bracket.width or width_of(line) > outer
+        )
+        if closed[index]:
+            start, left = start + found + 1, closers[1:]
+    return closed
 
 
 def first_within(lines: Sequence[str], width: int) -> int | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex
 from cato_lsp.syntax.nearby import Nearby, indentation_of, nearby, width_of
 from cato_lsp.syntax.scopes import Place, Scope, place_of
 from cato_lsp.syntax.signatures import signature_width, wish
@@ -76,7 +76,8 @@ _OPERAND_MISSING = re.compile(
 )
 _OPENS_BLOCK = re.compile(r"(?:\{|(?<!\w)\bdo|\bthen|\belse|\bbegin|\bdo\s*\|[^|]*\|)\s*\Z")
 _OPENS_INDENTED_BLOCK = re.compile(
-    r"^\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|async|match|case)\b.*:\s*\Z"
+    r"^\s*(?:(?:if|elif|else|for|while|try|except|finally|with|def|class|async|match|case)\b|[)\]}])"
+    r".*:\s*\Z"
 )
 _CLOSES_BLOCK = re.compile(r"\s*(?:[)\]}]|end\b)")
 
@@ -89,7 +90,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     place = place_of(snapshot, offset, around)
     lexed = lex(around.before[place.lex_from :], lexicon)
     in_string, in_comment = _region(place, around, lexed, lexicon)
-    opened = opened_at(lexed.opened, around.before[place.lex_from :], around, lexicon)
+    opened = opened_at(_brackets(place, around, lexed, lexicon), around, lexicon)
     empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
     floor = _floor(snapshot.language_id, around, empty)
     return SyntaxContext(
@@ -125,7 +126,17 @@ def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     if lexed.region is None:
         return False, lexed.line_comment
     comment = lexicon.regions[lexed.region][0].comment
-    return not comment and not place.in_hole, comment
+    return not comment and place.hole is None, comment
+
+
+def _brackets(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Bracket, ...]:
+    """Those that are open at the cursor, at offsets of the nearby text. The lexicon takes a string
+    with code in it for one string: in such code it begins once more."""
+    hole = place.hole if place.hole is not None and place.hole >= place.lex_from else None
+    if hole is None:
+        return tuple(Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened)
+    outer = lex(around.before[:hole], lexicon, at=place.lex_from).opened
+    return outer + lex(around.before, lexicon, at=hole).opened
 
 
 def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:
@@ -144,10 +155,11 @@ def _floor(language_id: str, around: Nearby, signature: int | None) -> int:
         return signature + 1
     line = around.line_before
     width = width_of(line)
-    return width + 1 if _opens_block(line, language_id) else width
+    return width + 1 if opens_block(line, language_id) else width
 
 
-def _opens_block(line: str, language_id: str) -> bool:
+def opens_block(line: str, language_id: str) -> bool:
+    """Whether the line, read up to its end, opens a block."""
     if language_id == "python":
         return _OPENS_INDENTED_BLOCK.match(line) is not None
     return _OPENS_BLOCK.search(line) is not None
