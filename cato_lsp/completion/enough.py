@@ -11,10 +11,11 @@ from cato_lsp.classify import Assignment, Extent
 from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
 from cato_lsp.completion.indentation import reindented, rejoined, unit_of
-from cato_lsp.completion.shown import unrepeated, without_overlap
+from cato_lsp.completion.shown import before_word, unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]
 
@@ -27,7 +28,7 @@ _RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
 )
 
 # What may yet turn out to be a literal that holds a bracket: a character, a regular expression.
-_MAYBE_LITERAL = re.compile(r"['/]")
+_MAYBE_LITERAL = re.compile(r"['/]|%\w?[({\[]")
 _MOST_LEADING_BLANKS = 2
 _HEAD = 16
 """Characters before the cursor that tell what a slash behind it means."""
@@ -83,15 +84,23 @@ class Completeness:
         if not (truncated and lines):
             end, cut, _ = self._judged(self._line, whole=True)
             lines += [] if end is End.BEFORE else [self._line[:cut]]
-        text = "\n".join(lines)
+        text = self._fitted("\n".join(lines))
+        if self._whole:
+            return text.rstrip()
+        shown = without_overlap(text.rstrip(), self._context.line_after)
+        if self._context.above_code and self._lines and shown:
+            return f"{shown}\n{self._context.indentation}"
+        if is_word(self._context.line_after[:1]) and not self._context.in_word:
+            return before_word(text, shown)
+        return shown
+
+    def _fitted(self, text: str) -> str:
+        """`text` as it continues the cursor's line, indented as the document is."""
         if self._prose:
-            shown = rejoined(text, self._context, "").rstrip()
-        else:
-            unit = unit_of(self._context.around)
-            blank = not self._context.line_before.strip()
-            shown = rejoined(text, self._context, unit).rstrip()
-            shown = reindented(shown, unit, first=blank)
-        return shown if self._whole else without_overlap(shown, self._context.line_after)
+            return rejoined(text, self._context, "")
+        unit = unit_of(self._context.around)
+        blank = not self._context.line_before.strip()
+        return reindented(rejoined(text, self._context, unit), unit, first=blank)
 
     def _read(self, line: str, *, whole: bool) -> bool:
         """Returns whether the completion is over."""

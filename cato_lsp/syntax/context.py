@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex
-from cato_lsp.syntax.nearby import Nearby, indentation_of, nearby, width_of
+from cato_lsp.syntax.nearby import Nearby, indentation_of, is_word, nearby, width_of
 from cato_lsp.syntax.scopes import Place, Scope, place_of
 from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot
@@ -68,6 +68,18 @@ class SyntaxContext:
         """The cursor's line from the cursor, without its line end."""
         return self.around.line_after
 
+    @property
+    def in_word(self) -> bool:
+        """Whether the cursor stands inside of a word."""
+        return is_word(self.line_before[-1:]) and is_word(self.line_after[:1])
+
+    @property
+    def above_code(self) -> bool:
+        """Whether the cursor stands at the start of a line of code: what is inserted there becomes
+        a line of its own."""
+        prose = self.in_string or self.in_comment
+        return self.rest is Rest.TEXT and not self.line_before.strip() and not prose
+
 
 _CLOSERS = re.compile(r"[)\]}>\"'`;,:\s]*")
 _OPERAND_MISSING = re.compile(
@@ -90,7 +102,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     place = place_of(snapshot, offset, around)
     lexed = lex(around.before[place.lex_from :], lexicon)
     in_string, in_comment = _region(place, around, lexed, lexicon)
-    opened = opened_at(_brackets(place, around, lexed, lexicon), around, lexicon)
+    opened = _opened(place, around, lexed, lexicon)
     empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
     floor = _floor(snapshot.language_id, around, empty)
     return SyntaxContext(
@@ -129,14 +141,16 @@ def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     return not comment and place.hole is None, comment
 
 
-def _brackets(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Bracket, ...]:
-    """Those that are open at the cursor, at offsets of the nearby text. The lexicon takes a string
-    with code in it for one string: in such code it begins once more."""
-    hole = place.hole if place.hole is not None and place.hole >= place.lex_from else None
-    if hole is None:
-        return tuple(Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened)
-    outer = lex(around.before[:hole], lexicon, at=place.lex_from).opened
-    return outer + lex(around.before, lexicon, at=hole).opened
+def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
+    """The brackets that are open at the cursor. The lexicon takes a string with code in it for one
+    string: in such code it begins once more, and what is open around the string stays so."""
+    hole = place.hole
+    if hole is None or hole < place.lex_from:
+        brackets = [Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened]
+        return opened_at(brackets, around, lexicon)
+    outer = opened_at(lex(around.before[:hole], lexicon, at=place.lex_from).opened, around, lexicon)
+    inner = opened_at(lex(around.before, lexicon, at=hole).opened, around, lexicon)
+    return *(replace(bracket, closed=True) for bracket in outer), *inner
 
 
 def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:

@@ -61,3 +61,8 @@ def width_of(line: str) -> int:
     """The column where the first character that is not blank stands."""
     blanks = indentation_of(line)
     return len(blanks) + _WIDE * blanks.count("\t")
+
+
+def is_word(character: str) -> bool:
+    """Whether it is a letter, a digit or an underscore; false for no character."""
+    return character.isalnum() or character == "_"
