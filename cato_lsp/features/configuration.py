@@ -40,9 +40,22 @@ def watch(server: CatoServer) -> None:
 
 async def read(server: CatoServer, pushed: object) -> None:
     """Reads and applies the settings; `pushed` is what a notification carried."""
-    section = _section(pushed)
-    if answers_configuration(server.client_capabilities):
-        section = await _asked(server)
+    if not answers_configuration(server.client_capabilities):
+        _apply(server, _section(pushed))
+        return
+    asked = asyncio.ensure_future(_asked(server))
+    done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
+    if not done:
+        log.warning("the client has not given its configuration: it is not waited for")
+        server.session.background(_apply_late(server, asked))
+    _apply(server, asked.result() if done else None)
+
+
+async def _apply_late(server: CatoServer, asked: asyncio.Future[object]) -> None:
+    _apply(server, await asked)
+
+
+def _apply(server: CatoServer, section: object) -> None:
     complaints = server.session.configure(section)
     server.trace()
     for complaint in complaints:
@@ -51,13 +64,13 @@ async def read(server: CatoServer, pushed: object) -> None:
 
 async def _asked(server: CatoServer) -> object:
     item = types.ConfigurationItem(section=SECTION)
+    answers: object
     try:
-        async with asyncio.timeout(ANSWER_S):
-            answers = await server.workspace_configuration_async(types.ConfigurationParams([item]))
-    except (TimeoutError, JsonRpcException) as error:
+        answers = await server.workspace_configuration_async(types.ConfigurationParams([item]))
+    except JsonRpcException as error:
         log.warning("the client did not give its configuration: %s", type(error).__name__)
         return None
-    return answers[0] if answers else None
+    return answers[0] if answers and isinstance(answers, list | tuple) else None
 
 
 def _section(settings: object) -> object:

@@ -57,8 +57,8 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
         )
         if generation.failure is not None:
             log.info("completion %s: %s", call.request_id, generation.failure)
-        if outdates_the_connection(generation.failure):
-            session.link.look_again()
+        if generation.failure is not None and outdates_the_connection(generation.failure):
+            session.link.failed(connection.client, generation.failure)
         if inquiry.wishes.confidence and _is_about_confidence(generation.failure):
             bench.unsure = connection.client
 
@@ -77,6 +77,12 @@ def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:
     """What this model sees of the document."""
     room, suffix_first = model.prompt_characters, model.suffix_first
     return prompt_window(snapshot, offset, room, suffix_first=suffix_first)
+
+
+def says_anything(model: Model, snapshot: Snapshot, offset: int) -> bool:
+    """Whether there is any text to complete: servers refuse an empty prompt."""
+    seen = window_for(model, snapshot, offset)
+    return bool(seen.prefix or (model.fills_in_the_middle and seen.suffix.strip()))
 
 
 def _place(snapshot: Snapshot, offset: int, seen: Window) -> Place:

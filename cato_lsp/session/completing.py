@@ -20,7 +20,7 @@ from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
-from cato_lsp.session.asking import Inquiry, begin
+from cato_lsp.session.asking import Inquiry, begin, says_anything
 from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
 from cato_lsp.session.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext, syntax_context
@@ -220,9 +220,12 @@ async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggest
 
 
 async def _ask(session: Session, asked: Understood, temperature: float = 0.0) -> Suggestion | None:
-    if (connection := session.link.connection) is None:
-        return None
     question = asked.question
+    connection = session.link.connection
+    if connection is None or not says_anything(
+        connection.model, question.snapshot, question.offset
+    ):
+        return None
     wishes = Wishes(
         budget_ms=budget_ms(asked.assignment, question, connection),
         supersede=question.automatic,

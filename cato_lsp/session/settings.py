@@ -21,6 +21,7 @@ from cato_lsp.session.lookup import (
     string,
     strings,
     switches,
+    token,
     url,
 )
 from cato_lsp.targets import Targets
@@ -41,6 +42,8 @@ class BackendSettings:
     url: str = ""
     token: str = field(default="", repr=False)
     autostart: bool = True
+    fault: str = ""
+    """What is wrong with the address or the token that was given, where no other one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,9 @@ def parse(
     settings = Settings(
         backend=BackendSettings(
             url=lookup.find("backend.url", url, "", "CATO_BACKEND_URL"),
-            token=lookup.find("backend.token", string, "", "CATO_BACKEND_TOKEN"),
+            token=lookup.find("backend.token", token, "", "CATO_BACKEND_TOKEN"),
             autostart=lookup.find("backend.autostart", flag, True, "CATO_BACKEND_AUTOSTART"),
+            fault=lookup.fault("backend.url", "backend.token"),
         ),
         completion=CompletionSettings(
             enabled=lookup.find("completion.enabled", flag, True),

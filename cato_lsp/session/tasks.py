@@ -109,7 +109,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
         text = await outcome_of(stream, listener)
     except BackendFailure as failure:
         if outdates_the_connection(failure):
-            session.link.look_again()
+            session.link.failed(connection.client, failure)
         return result_of(job, Outcome.FAILED, message=str(failure))
     return result_of(job, Outcome.OK, text=text)
 
