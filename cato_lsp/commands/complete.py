@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> Report:
     settings = connecting.settings_of(arguments)
-    place = read_place(arguments.place, arguments.language)
+    place = read_place(arguments.place, arguments.language, settings.privacy)
     async with connecting.connected(settings) as connection:
         show = _silent if arguments.json else _terminal()
         return await complete(settings, connection, place, show)

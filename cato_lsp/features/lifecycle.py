@@ -12,7 +12,7 @@ from lsprotocol import types
 from cato_lsp.features import configuration, late
 from cato_lsp.session import clients
 from cato_lsp.session.editors import editor_delay_ms
-from cato_lsp.session.uris import path_of
+from cato_lsp.session.uris import root_of
 from cato_lsp.text import Encoding
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
 
 
 def _paths(uris: Iterable[str]) -> tuple[Path, ...]:
-    return tuple(path for uri in uris if (path := path_of(uri)) is not None)
+    return tuple(path for uri in uris if (path := root_of(uri)) is not None)
 
 
 def folders_changed(server: CatoServer, params: types.DidChangeWorkspaceFoldersParams) -> None:

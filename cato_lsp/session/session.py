@@ -23,7 +23,6 @@ from cato_lsp.session.lookup import Complaint
 from cato_lsp.session.requests import Requests
 from cato_lsp.session.settings import Settings, parse
 from cato_lsp.session.status import State, Status
-from cato_lsp.session.uris import path_of
 from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:
@@ -161,12 +160,11 @@ class Session:
         return self._privacy
 
     def allows(self, uri: str) -> bool:
-        """Whether the document may be read to a model; what is no file may."""
+        """Whether the document may be read to a model."""
         now_s = asyncio.get_running_loop().time()
         allowed, judged_s = self._judged.get(uri, (False, -math.inf))
         if now_s - judged_s > JUDGED_AGAIN_S:
-            path = path_of(uri)
-            allowed = path is None or self.privacy.allows(path)
+            allowed = self.privacy.allows_document(uri)
             self._judged[uri] = allowed, now_s
         return allowed
 

@@ -7,7 +7,7 @@ holds a usable value wins, else the default. What cannot be used is collected as
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -152,7 +152,18 @@ def parse(
         ),
         trace=lookup.find("trace", _trace, Trace.OFF),
     )
-    return settings, tuple(lookup.complaints)
+    return settings, (*lookup.complaints, *_vain_patterns(settings.privacy.ignore))
+
+
+def _vain_patterns(patterns: tuple[str, ...]) -> Iterator[Complaint]:
+    """Those that can never match."""
+    if patterns:
+        # What reads patterns takes a while to import, and most people have none.
+        from cato_lsp.session.ignoring import problem
+
+        for pattern in patterns:
+            if (why := problem(pattern)) is not None:
+                yield Complaint("privacy.ignore", f"patterns that can match: {pattern!r}, {why}")
 
 
 def _trace(value: object) -> Trace:
