@@ -23,9 +23,9 @@ def with_params(data: dict[str, Any], kind: type[Any] | None) -> dict[str, Any]:
     return {**data, "params": {}} if needed and data.get("params") is None else data
 
 
-def reads_unknown_values(converter: Converter) -> None:
+def reads_as_sent(converter: Converter) -> None:
     """Makes the converter take values that an enumeration does not know as they are: newer clients
-    have more of them (`trace: "compact"`, kinds of symbols, tags)."""
+    have more of them (`trace: "compact"`, kinds of symbols, tags). What is no text is none."""
 
     def read(value: object, kind: type[Enum]) -> object:
         try:
@@ -33,6 +33,13 @@ def reads_unknown_values(converter: Converter) -> None:
         except ValueError:
             return value
 
+    def text(value: object, _: type[str]) -> str:
+        # As it is, the converter would make the word "None" of null, and put it into the document.
+        if not isinstance(value, str):
+            raise ValueError("a string is needed")
+        return value
+
+    converter.register_structure_hook(str, text)
     converter.register_structure_hook_func(
         lambda kind: isinstance(kind, type) and issubclass(kind, Enum), read
     )
@@ -81,3 +88,52 @@ def _is_readable(converter: Converter, kind: type[Any], value: dict[str, Any]) -
     except Exception:  # noqa: BLE001 - whatever the converter makes of it
         return False
     return True
+
+
+LARGEST = 2**31 - 1
+"""The largest number that LSP knows; some clients end a range "at the end" beyond it."""
+_NO_LANGUAGE = "plaintext"
+_INVOKED = {"triggerKind": types.InlineCompletionTriggerKind.Invoked.value}
+
+
+def mended(data: dict[str, Any]) -> dict[str, Any]:
+    """A message that could not be read, with what can be mended in its params: numbers beyond
+    LSP's, a `range` of null, a missing version or language."""
+    params = _mended(data.get("params"))
+    if data.get("method") == types.TEXT_DOCUMENT_INLINE_COMPLETION and isinstance(params, dict):
+        params = {"context": _INVOKED, **cast("dict[str, Any]", params)}
+    return {**data, "params": params}
+
+
+def uri_in(params: object) -> str | None:
+    """The URI of the document that the params are about, if they hold one."""
+    document = cast("dict[str, Any]", params).get("textDocument") if isinstance(params, dict) else 0
+    uri = cast("dict[str, Any]", document).get("uri") if isinstance(document, dict) else None
+    return uri if isinstance(uri, str) else None
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, list):
+        return [_mended(item) for item in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    given = cast("dict[str, Any]", value)
+    members = {
+        name: _within(member) if name in {"line", "character"} else _mended(member)
+        for name, member in given.items()
+        if name != "rangeLength" and not (name in {"range", "context"} and member is None)
+    }
+    if "uri" in members and ("version" in members or "text" in members):
+        version, language = members.get("version"), members.get("languageId")
+        members["version"] = version if _is_integer(version) else 0
+        if "text" in members and not isinstance(language, str):
+            members["languageId"] = _NO_LANGUAGE
+    return members
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and abs(value) <= LARGEST
+
+
+def _within(value: Any) -> Any:
+    return min(max(int(value), 0), LARGEST) if isinstance(value, int | float) else value

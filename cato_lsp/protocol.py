@@ -15,7 +15,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from cato_lsp import methods
 from cato_lsp.capabilities import declare
-from cato_lsp.lenient import usable_initialization, with_params
+from cato_lsp.lenient import mended, uri_in, usable_initialization, with_params
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -47,17 +47,34 @@ class CatoProtocol(LanguageServerProtocol):
         method = data.get("method", "")
         own = methods.MESSAGES.get(method)
         data = with_params(data, own or self.get_message_type(method))
+        if method == types.INITIALIZE:
+            return self._initialization(data)
         try:
-            if own is not None:
-                return self._converter.structure(data, own)
-            if method == types.INITIALIZE:
-                return self._initialization(data)
-            return super().structure_message(data)
+            return self._structured(data, own)
         except (JsonRpcException, BaseValidationError):
-            if "id" in data and "method" in data:
-                refusal = JsonRpcInvalidParams().to_response_error()
-                self._send_response(data["id"], error=refusal)
+            if "method" not in data:
+                raise
+        try:
+            return self._structured(mended(data), own)
+        except (JsonRpcException, BaseValidationError):
+            self._not_read(data)
             raise
+
+    def _structured(self, data: dict[str, Any], own: type[Any] | None) -> Any:
+        if own is not None:
+            return self._converter.structure(data, own)
+        return super().structure_message(data)
+
+    def _not_read(self, data: dict[str, Any]) -> None:
+        """Answers a request that cannot be read. A change that cannot be read is not lost without a
+        word: from then on the document is not known."""
+        if "id" in data:
+            refusal = JsonRpcInvalidParams().to_response_error()
+            self._send_response(data["id"], error=refusal)
+        elif data["method"] == types.TEXT_DOCUMENT_DID_CHANGE:
+            uri = uri_in(data.get("params"))
+            if uri is not None:
+                cast("CatoServer", self._server).session.lose_document(uri)
 
     def _initialization(self, data: dict[str, Any]) -> Any:
         """`initialize`, as far as it can be read."""

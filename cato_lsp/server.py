@@ -40,7 +40,7 @@ class CatoServer(LanguageServer):
             protocol_cls=CatoProtocol,
             converter_factory=lambda: self.converter,
         )
-        self.session = Session(self._tell_status, log_path)
+        self.session = Session(self._tell_status, log_path, self.warn)
         self._log_level = logs.level()
         self.registration = InlineRegistration(self)
         self.begun = False
@@ -78,6 +78,13 @@ class CatoServer(LanguageServer):
     def trace(self) -> None:
         """Logs as much as the settings want."""
         logs.trace(self.session.settings.trace.value, self._log_level)
+
+    def warn(self, text: str) -> None:
+        """Shows the person what went wrong, and logs it."""
+        log.warning("%s", text)
+        kind = types.MessageType.Warning
+        self.window_log_message(types.LogMessageParams(kind, text))
+        self.window_show_message(types.ShowMessageParams(kind, text))
 
     def leave(self) -> None:
         """Ends the connection after the message that is being handled."""

@@ -11,7 +11,6 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cato_lsp.capabilities import answers_configuration, watches_configuration
-from cato_lsp.session.lookup import Complaint
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -59,7 +58,7 @@ def _apply(server: CatoServer, section: object) -> None:
     complaints = server.session.configure(section)
     server.trace()
     for complaint in complaints:
-        _complain(server, complaint)
+        server.warn(str(complaint))
 
 
 async def _asked(server: CatoServer) -> object:
@@ -79,10 +78,3 @@ def _section(settings: object) -> object:
         if isinstance(settings, Mapping)
         else None
     )
-
-
-def _complain(server: CatoServer, complaint: Complaint) -> None:
-    log.warning("%s", complaint)
-    kind, text = types.MessageType.Warning, str(complaint)
-    server.window_log_message(types.LogMessageParams(kind, text))
-    server.window_show_message(types.ShowMessageParams(kind, text))

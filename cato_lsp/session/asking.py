@@ -10,6 +10,7 @@ from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import BackendFailure, Refused, outdates_the_connection
 from cato_lsp.completion.reuse import Place
 from cato_lsp.session.generation import Generation
+from cato_lsp.text import with_lf
 from cato_lsp.window import Window, prompt_window
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def says_anything(model: Model, snapshot: Snapshot, offset: int) -> bool:
 
 def _place(snapshot: Snapshot, offset: int, seen: Window) -> Place:
     return Place(
-        seen.prefix,
-        seen.suffix,
+        with_lf(seen.prefix),
+        with_lf(seen.suffix),
         from_start=len(seen.prefix) == offset,
         to_end=offset + len(seen.suffix) == len(snapshot.text),
     )

@@ -54,6 +54,8 @@ class Question:
     action: Action
     asked_at_s: float
     """On this process's monotonic clock."""
+    in_menu: bool = False
+    """Whether it is asked for a menu, whose client asks again at each key."""
 
     @property
     def automatic(self) -> bool:
@@ -143,6 +145,8 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     asked = Understood(question, context, assignment, session.settings.completion)
     if question.automatic:
         found = [await _automatic(session, asked)]
+    elif question.in_menu:
+        found = [await _for_menu(session, asked)]
     else:
         found = await _invoked(session, asked)
     shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
@@ -159,8 +163,13 @@ async def _wanted(session: Session, question: Question, suggestion: Suggestion) 
     looks whether an answer is. Whoever typed on will ask again."""
     if not await session.workbench.gate.admits(question, suggestion):
         return False
+    return _is_current(session, question)
+
+
+def _is_current(session: Session, question: Question) -> bool:
+    """Whether the text is as it was. Its version does not tell: some clients never change it."""
     now = session.documents.snapshot(question.snapshot.uri)
-    return now is not None and now.version == question.snapshot.version
+    return now is not None and now.text == question.snapshot.text
 
 
 async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
@@ -176,6 +185,19 @@ async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
     session.workbench.look_around(asked.question.snapshot, asked.question.offset)
     await asyncio.sleep(session.debounce_ms() / 1000)
     return await _ask(session, asked)
+
+
+async def _for_menu(session: Session, asked: Understood) -> Suggestion | None:
+    """One entry; what is known or on its way is not asked for once more."""
+    for look in (_at_once, _streaming):
+        found, suggestion = await look(session, asked)
+        if found:
+            return suggestion
+    return await _ask(session, asked)
+
+
+async def _at_once(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
+    return _known(session, asked)
 
 
 async def _invoked(session: Session, asked: Understood) -> list[Suggestion | None]:
@@ -256,9 +278,8 @@ async def _shown(
         generation.cancel(CancelReason.CLOSED)
         return None
     except asyncio.CancelledError:
-        now = session.documents.snapshot(asked.question.snapshot.uri)
-        typed_on = now is not None and now.version != asked.question.snapshot.version
-        generation.leave(TYPING_S if typed_on else UNCHANGED_S)
+        unchanged = _is_current(session, asked.question)
+        generation.leave(UNCHANGED_S if unchanged else TYPING_S)
         raise
     reading.settle_for(LINES_AHEAD)
     generation.leave(SHOWN_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import math
 import secrets
 import time
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from cato_lsp.session.privacy import Privacy
     from cato_lsp.session.workbench import Workbench
 
+log = logging.getLogger(__name__)
+
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
 TYPICAL_TTFT_MS = 100.0
@@ -43,7 +46,14 @@ PAUSE_S = 0.5
 class Session:
     """One editor's connection; needs a running loop."""
 
-    def __init__(self, tell_status: Callable[[Status], None], log_path: str | None) -> None:
+    def __init__(
+        self,
+        tell_status: Callable[[Status], None],
+        log_path: str | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        """`warn` shows the person a text."""
+        self._warn = warn
         self.settings = Settings()
         self.documents = Documents()
         self.requests = Requests()
@@ -110,7 +120,12 @@ class Session:
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
         """Makes the changes; settles the document once the person pauses."""
         uri = params.text_document.uri
-        self.documents.change(params)
+        try:
+            self.documents.change(params)
+        except Exception:
+            log.exception("a change could not be made")
+            self.lose_document(uri)
+            return
         self._rhythm.key(time.monotonic())
         if self._workbench is not None:
             self._workbench.changed(params)
@@ -124,6 +139,19 @@ class Session:
         self.documents.open(item)
         self._judged.pop(item.uri, None)
         self.focus(item.uri, None)
+
+    def lose_document(self, uri: str) -> None:
+        """A change of it could not be made: nothing is said about it until all of its text comes,
+        when it is saved, or opened again."""
+        if self.documents.lose(uri):
+            self.requests.supersede(uri)
+            if self._workbench is not None:
+                self._workbench.closed(uri)
+            name = uri.rpartition("/")[2]
+            self._warn(
+                f"cato: a change of {name} could not be read, so there are no suggestions in it:"
+                " save it, or close it and open it again"
+            )
 
     def focus(self, uri: str, position: Position | None) -> None:
         """The person is in this document now, at `position` where that is known."""
