@@ -53,6 +53,7 @@ e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minute
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600
+	CATO_FUZZ_PLACES=20000 $(BIN)/pytest tests/fast/lsp/test_sources.py --timeout 3600
 	CATO_FUZZ_LSP_EDITS=100000 $(BIN)/pytest tests/contract/lsp/test_fuzz.py
 	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
 	$(BIN)/pytest tests/soak -s

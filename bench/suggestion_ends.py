@@ -95,15 +95,24 @@ def shown(case: Case, column: int, action: Action = Action.AUTOMATIC_COMPLETION)
     return reader.text(truncated=True)
 
 
+def lines_of(path: Path) -> list[str]:
+    """The lines of a source file. Raises UnicodeDecodeError."""
+    return path.read_text(encoding="utf-8").replace("\r\n", "\n").split("\n")
+
+
+def case_of(lines: Sequence[str], number: int, language: str) -> Case:
+    """The file without the line of this index."""
+    before = "".join(f"{line}\n" for line in lines[:number])
+    after = "".join(f"\n{line}" for line in lines[number + 1 :])
+    return Case(language, before, lines[number].rstrip(), after)
+
+
 def cases(path: Path, language: str, chosen: random.Random, most: int) -> Iterator[Case]:
     """Lines of one file, at random."""
-    text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
-    lines = text.split("\n")
+    lines = lines_of(path)
     numbers = [number for number, line in enumerate(lines) if line.strip()]
     for number in sorted(chosen.sample(numbers, min(most, len(numbers)))):
-        before = "".join(f"{line}\n" for line in lines[:number])
-        after = "".join(f"\n{line}" for line in lines[number + 1 :])
-        yield Case(language, before, lines[number].rstrip(), after)
+        yield case_of(lines, number, language)
 
 
 def judge(case: Case, score: Score, chosen: random.Random) -> list[int]:

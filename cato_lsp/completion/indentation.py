@@ -9,7 +9,7 @@ from cato_lsp.syntax.context import SyntaxContext, opens_block
 from cato_lsp.syntax.nearby import TAB, Nearby, indentation_of, width_of
 
 _LARGEST_STEP = 8
-_FEW = 0.2
+_FEW = 0.03
 """With a larger share of the rarer kind, lines are indented by both, and nothing is converted."""
 
 

@@ -94,7 +94,43 @@ def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
         )
         if closed[index]:
             start, left = start + found + 1, closers[1:]
+        elif _is_around(bracket, opened[index + 1 : index + 2]):
+            _close_outer(index, closed, around, start, bracket)
     return closed
+
+
+def _is_around(bracket: Opened, inside: Sequence[Opened]) -> bool:
+    """Whether the bracket holds one of its kind and indentation, as a namespace does a class."""
+    return bool(inside) and (inside[0].character, inside[0].width) == (
+        bracket.character,
+        bracket.width,
+    )
+
+
+def _close_outer(
+    index: int, closed: list[bool], around: Nearby, start: int, bracket: Opened
+) -> None:
+    """Other lines of its indentation may stand before the closer of an outer bracket. Where there
+    is only the one of the bracket inside, that is the outer's: the completion closes the inner."""
+    if _is_closed_later(around.below[start:], bracket) or not around.whole_after:
+        closed[index] = True
+    elif closed[index + 1]:
+        closed[index], closed[index + 1] = True, False
+
+
+def _is_closed_later(lines: Sequence[str], bracket: Opened) -> bool:
+    depth = 0
+    for line in lines:
+        if width_of(line) < bracket.width and not _DIRECTIVE.match(line):
+            return False
+        if width_of(line) != bracket.width:
+            continue
+        if PARTNER.get(leading_closers(line)[:1]) == bracket.character:
+            depth -= 1
+        if depth < 0:
+            return True
+        depth += line.rstrip().endswith(bracket.character)
+    return False
 
 
 def first_within(lines: Sequence[str], width: int) -> int | None:
