@@ -92,7 +92,7 @@ class BackendClient:
             await self._get("/health")
         except Refused as refused:
             # An OpenAI server need not know the path; one that is loading answers 503.
-            if refused.status != 404:
+            if refused.status != 404 and not 300 <= refused.status < 400:
                 raise
         return (time.perf_counter() - started) * 1000
 

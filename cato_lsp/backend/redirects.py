@@ -9,7 +9,6 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from cato_backend.wire.server_url import server_root
 from cato_lsp.backend.failures import Refused
 
 KEEPING = frozenset({307, 308})
@@ -28,7 +27,7 @@ async def requested(
             if target is None:
                 yield response
                 return
-            if response.status not in KEEPING or _host(target) != _host(url):
+            if response.status not in KEEPING or not _is_as_safe(target, url):
                 raise _moved(url, target, response.status)
             url = target
     raise Refused(f"the server redirects {url} again and again: check backend.url", status=310)
@@ -39,18 +38,19 @@ def _target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
     return urljoin(url, location) if 300 <= status < 400 and location else None
 
 
-def _host(url: str) -> tuple[str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.hostname, parts.port
+def _is_as_safe(target: str, url: str) -> bool:
+    """Whether the target may be sent what `url` is sent: the same host, and TLS if there was."""
+    to, was = urlsplit(target), urlsplit(url)
+    return to.hostname == was.hostname and to.scheme in {was.scheme, "https"}
 
 
 def _moved(url: str, target: str, status: int) -> Refused:
-    try:
-        root = server_root(target)
-        # Without the path that was asked for below the server's root.
-        path = urlsplit(url).path
-        root = root.removesuffix(path[path.find("/v1") :] if "/v1" in path else "/health")
-    except ValueError:
-        root = target.partition("?")[0]
-    message = f"{url} is redirected ({status}): set backend.url to {root}"
-    return Refused(message, status=status)
+    place = target.partition("?")[0]
+    message = f"{url} is redirected to {place} ({status}): "
+    path = urlsplit(url).path
+    asked = path[path.find("/v1") :] if "/v1" in path else "/health"
+    if urlsplit(target).path.rstrip("/").endswith(asked):
+        root = place.rstrip("/").removesuffix(asked)
+        return Refused(f"{message}set backend.url to {root}", status=status)
+    words = "is there a sign-in page in front of the server? set backend.url to the server itself"
+    return Refused(message + words, status=status)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -138,7 +138,7 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
 
     Several only where somebody asks for more at a place that has one already.
     """
-    context = syntax_context(question.snapshot, question.offset)
+    context = _context_of(question)
     if not worth_asking(question.action, context):
         return []
     assignment = classify(question.action, context, session.settings.targets)
@@ -156,6 +156,15 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
         first = one is shown[0]
         session.workbench.feedback.answered(one, question.snapshot, question.offset, first=first)
     return shown
+
+
+def _context_of(question: Question) -> SyntaxContext:
+    """The syntax around the cursor: by the text alone, should the tree not be read."""
+    try:
+        return syntax_context(question.snapshot, question.offset)
+    except Exception:
+        log.exception("a syntax tree could not be read (%s)", question.snapshot.language_id)
+    return syntax_context(replace(question.snapshot, tree=None, settled=False), question.offset)
 
 
 async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:
@@ -322,7 +331,7 @@ async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
     if connection is None or is_known:
         return
     question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
-    context = syntax_context(snapshot, offset)
+    context = _context_of(question)
     assignment = classify(question.action, context, session.settings.targets)
     asked = Understood(question, context, assignment, session.settings.completion)
     wishes = Wishes(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))

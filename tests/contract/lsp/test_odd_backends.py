@@ -139,6 +139,17 @@ async def test_a_backend_that_moved_is_named(launch: Launcher, odd: OddBackend) 
         assert f"set backend.url to {odd.url}" in message
 
 
+async def test_a_page_to_sign_in_is_named(launch: Launcher, odd: OddBackend) -> None:
+    for path in ("/health", "/v1/models", COMPLETIONS):
+        headers = {"location": "/login?next=/"}
+        odd.replies[path] = lambda headers=headers: web.Response(status=302, headers=headers)
+    settings = {"backend": {"url": odd.url}}
+    editor = await launch.editor(settings=settings, state="unreachable")
+    message = (await editor.status())["message"]
+    assert "sign-in page" in message
+    assert f"{odd.url}/login" in message
+
+
 async def test_a_redirect_that_keeps_the_method_is_followed(
     launch: Launcher, odd: OddBackend
 ) -> None:
