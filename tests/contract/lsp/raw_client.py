@@ -64,10 +64,61 @@ class RawClient:
         self._writer.close()
 
 
+class RawEditor(RawClient):
+    """What a simple editor does with one document."""
+
+    uri = "file:///project/sample.py"
+
+    async def start(self, options: dict[str, Any], state: str) -> None:
+        """Returns once the server tells of this state."""
+        capabilities = {"textDocument": {"inlineCompletion": {}}}
+        params = {"processId": None, "capabilities": capabilities, "initializationOptions": options}
+        await self.ask("initialize", params)
+        self.send(method="initialized", params={})
+        await self.state(state)
+
+    def open(self, text: str) -> None:
+        """Opens the document at version 1."""
+        item = {"uri": self.uri, "languageId": "python", "version": 1, "text": text}
+        self.send(method="textDocument/didOpen", params={"textDocument": item})
+
+    def type(self, text: str, line: int, character: int, version: int) -> None:
+        """Inserts `text` at a place."""
+        here = {"line": line, "character": character}
+        change = {"range": {"start": here, "end": here}, "text": text}
+        document = {"uri": self.uri, "version": version}
+        params = {"textDocument": document, "contentChanges": [change]}
+        self.send(method="textDocument/didChange", params=params)
+
+    async def inline(self, line: int, character: int, *, automatic: bool = False) -> str | None:
+        """The ghost text at a place."""
+        answer = await self.ask(
+            "textDocument/inlineCompletion",
+            {
+                "textDocument": {"uri": self.uri},
+                "position": {"line": line, "character": character},
+                "context": {"triggerKind": 2 if automatic else 1},
+            },
+        )
+        result = answer["result"]
+        text: str | None = result["items"][0]["insertText"] if result else None
+        return text
+
+    async def status(self) -> dict[str, Any]:
+        """The status as it is now."""
+        answer: dict[str, Any] = (await self.ask("cato/status", {}))["result"]
+        return answer
+
+    async def ready(self) -> None:
+        """Returns once the server has a backend."""
+        if (await self.status())["state"] != "ready":
+            await self.state("ready")
+
+
 @asynccontextmanager
-async def raw_client(address: tuple[str, int]) -> AsyncIterator[RawClient]:
+async def raw_client(address: tuple[str, int]) -> AsyncIterator[RawEditor]:
     """A connected client that has not said anything yet."""
-    client = RawClient(*await asyncio.open_connection(*address))
+    client = RawEditor(*await asyncio.open_connection(*address))
     try:
         yield client
     finally:
