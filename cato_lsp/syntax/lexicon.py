@@ -72,7 +72,7 @@ _C = (_BLOCK, _DOUBLE, _SINGLE)
 
 # A slash where an operand must stand, up to the next slash outside of a class.
 _REGEX_LITERAL = (
-    r"(?:(?<=[=(,:;!&|?{}\[~>])|(?<=\b(?:return|unless))|(?<=\b(?:yield|await|while))"
+    r"(?=[ \t]*/)(?:(?<=[=(,:;!&|?{}\[~>])|(?<=\b(?:return|unless))|(?<=\b(?:yield|await|while))"
     r"|(?<=\b(?:case|when))|(?<=\b(?:and|not))|(?<=\b(?:if|or|of|in))|^)[ \t]*"
     r"/(?![/*])(?:\\.|\[(?:\\.|[^\]\n]){0,40}\]|[^/\\\n\[]){1,80}/"
 )
