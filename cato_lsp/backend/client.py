@@ -160,6 +160,8 @@ def _reason(error: Exception) -> str:
         return "its name cannot be resolved: check the host in backend.url, and the network"
     if isinstance(error, aiohttp.ClientSSLError):
         return "it does not speak TLS, or not as expected: try http:// in backend.url"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection at once: does it want https://?"
     if isinstance(error, aiohttp.InvalidURL):
         return "that is no address: expected one such as http://localhost:8710"
     if isinstance(error, aiohttp.ClientConnectorError):
