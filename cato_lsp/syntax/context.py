@@ -149,7 +149,9 @@ def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
         brackets = [Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened]
         return opened_at(brackets, around, lexicon)
     outer = opened_at(lex(around.before[:hole], lexicon, at=place.lex_from).opened, around, lexicon)
-    inner = opened_at(lex(around.before, lexicon, at=hole).opened, around, lexicon)
+    # What is opened in the string is closed in its line, if it is closed.
+    line = replace(around, below=(), whole_after=True)
+    inner = opened_at(lex(around.before, lexicon, at=hole).opened, line, lexicon)
     return *(replace(bracket, closed=True) for bracket in outer), *inner
 
 
