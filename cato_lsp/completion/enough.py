@@ -123,10 +123,16 @@ class Completeness:
             whole=whole,
             kept=self._lines,
             inside=not self._prose and (self._closers.inside or self._region is not None),
-            leaves_open=self._closers.leaves_open(line, lexed) or lexed.region is not None,
+            leaves_open=self._leaves_open(line, lexed),
             may_close=self._missing > 0,
         )
         return self._rule(seen, self._context), self._cut(line, lexed, whole=whole), lexed
+
+    def _leaves_open(self, line: str, lexed: Lexed) -> bool:
+        # Behind code inside of a string the lexicon takes the end of the string for a beginning.
+        if self._context.in_hole:
+            return False
+        return self._closers.leaves_open(line, lexed) or lexed.region is not None
 
     def _is_leading_blank(self, line: str) -> bool:
         """Whether the answer begins with a line end, though the cursor's line is blank already."""

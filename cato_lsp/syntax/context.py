@@ -34,6 +34,8 @@ class SyntaxContext:
     """Whether a tree was there; without one, text rules filled in what they could."""
     in_string: bool
     in_comment: bool
+    in_hole: bool
+    """In code inside of a string."""
     region: int | None
     """The string or block comment that is open here, as an index of the language's lexicon."""
     wish: str | None
@@ -111,6 +113,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
         parsed=snapshot.tree is not None,
         in_string=in_string,
         in_comment=in_comment,
+        in_hole=place.hole is not None,
         region=lexed.region if in_string or in_comment else None,
         wish=None if in_string or in_comment else wish(around, lexicon),
         in_expression=_in_expression(opened, around, snapshot.language_id),
