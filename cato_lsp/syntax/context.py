@@ -141,7 +141,7 @@ def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     if lexed.region is None:
         return False, lexed.line_comment
     comment = lexicon.regions[lexed.region][0].comment
-    return not comment and place.hole is None, comment
+    return not comment and not place.in_hole, comment
 
 
 def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:

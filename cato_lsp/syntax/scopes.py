@@ -31,6 +31,8 @@ class Place:
     """Whether the tree can be believed here; false without a tree."""
     in_string: bool = False
     in_comment: bool = False
+    in_hole: bool = False
+    """In code inside of a string, or of markup."""
     hole: int | None = None
     """Where in the nearby text the code begins that is inside of a string; None outside of one."""
     lex_from: int = 0
@@ -88,6 +90,7 @@ class _Reader:
             sound=sound,
             in_string=trees.string_at(self._path, self._byte, self._shape),
             in_comment=self._in_comment(),
+            in_hole=any(node.type in self._shape.all_holes for node in self._path),
             hole=self._hole(),
             lex_from=self._lex_from(),
             empty_body=self._empty_body(definitions),

@@ -36,7 +36,7 @@ def is_sound(path: Sequence[Node]) -> bool:
 def string_at(path: Sequence[Node], byte: int, shape: Shape) -> bool:
     """Whether `byte` lies inside a string, and not in code inside of it."""
     for node in reversed(path):
-        if _is(node, shape.holes) and node.start_byte < byte < node.end_byte:
+        if _is(node, shape.all_holes) and node.start_byte < byte < node.end_byte:
             return False
         if _is(node, shape.strings) and node.start_byte < byte < node.end_byte:
             return True
