@@ -11,7 +11,8 @@ from cato_lsp.capabilities import insert_mode
 from cato_lsp.classify import Action
 from cato_lsp.features.inline_completion import accepted_command, ask, cursor
 from cato_lsp.methods import Token
-from cato_lsp.session.completing import Question, Suggestion, suggestions
+from cato_lsp.session.completing import suggestions
+from cato_lsp.session.questions import Question, Suggestion
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

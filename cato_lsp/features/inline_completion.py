@@ -10,8 +10,9 @@ from lsprotocol import types
 
 from cato_lsp.classify import Action
 from cato_lsp.methods import COMMAND_ACCEPTED, Token
-from cato_lsp.session.completing import Question, Suggestion, suggestions
+from cato_lsp.session.completing import suggestions
 from cato_lsp.session.documents import position_of
+from cato_lsp.session.questions import Question, Suggestion
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

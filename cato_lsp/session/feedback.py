@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from cato_backend.wire.feedback import Feedback, FeedbackEvent
-from cato_lsp.session.completing import Suggestion
+from cato_lsp.session.questions import Suggestion
 from cato_lsp.text import Snapshot, length_of, with_lf
 
 KEPT = ((30.0, FeedbackEvent.KEPT_30S), (300.0, FeedbackEvent.KEPT_5MIN))
