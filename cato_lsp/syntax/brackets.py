@@ -100,11 +100,9 @@ def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
 
 
 def _is_around(bracket: Opened, inside: Sequence[Opened]) -> bool:
-    """Whether the bracket holds one of its kind and indentation, as a namespace does a class."""
-    return bool(inside) and (inside[0].character, inside[0].width) == (
-        bracket.character,
-        bracket.width,
-    )
+    """Whether the bracket holds one of the same indentation, as a namespace does a class."""
+    braces = [bracket.character, *(held.character for held in inside)] == ["{", "{"]
+    return braces and inside[0].width == bracket.width
 
 
 def _close_outer(

@@ -149,6 +149,9 @@ CASES = [
     ("python", "x = |", "    # aligned\n¦", "    # aligned"),
     # What ends a block is often followed by its like.
     ("c", "#if A\n#if B\n|\n#endif\n", "#endif\n¦#endif\n", "#endif"),
+    ("c", "f() {\n  step(s);\n  |\n  step(s);\n", "step(s);\n¦  step(s);\n", "step(s);"),
+    ("c", "f() {\n  |\n  step(s);\n  step(s);\n", "step(s);\n¦  step(s);\n", "step(s);"),
+    ("c", "f() {\n  put((a >> 2|\n  b();\n}\n", ") & 3, c);\n¦  b();\n", ") & 3, c);"),
     ("python", "if a:\n    |\nreturn x\n", "return x\nr¦eturn x\n", "return x"),
     # Loops of the model.
     (
