@@ -64,6 +64,7 @@ bench: $(VENV)/developing  ## every benchmark, one after another: about two hour
 	$(BIN)/python -m bench.lsp_startup
 	$(BIN)/python -m bench.lsp_latency
 	$(BIN)/python -m bench.lsp_answers
+	$(BIN)/python -m bench.suggestion_ends
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.embedded_serving
 	$(BIN)/python -m bench.decisions

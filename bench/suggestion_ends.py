@@ -119,13 +119,14 @@ def judge(case: Case, score: Score, chosen: random.Random) -> list[int]:
     """Counts one case; returns the columns whose suggestion does not begin with the line."""
     start = case.indentation
     within = chosen.randint(start, len(case.line) - 1)
+    whole = {column: is_whole(case, column) for column in (start, 0, within)}
     score.lines += 1
-    score.whole += is_whole(case, start)
+    score.whole += whole[start]
     score.alone += shown(case, start) == case.line[start:]
-    score.at_the_margin += is_whole(case, 0)
-    score.within += is_whole(case, within)
+    score.at_the_margin += whole[0]
+    score.within += whole[within]
     score.invoked += is_whole(case, start, Action.INVOKED_COMPLETION)
-    return [column for column in (start, 0, within) if not is_whole(case, column)]
+    return [column for column, is_so in whole.items() if not is_so]
 
 
 def is_whole(case: Case, column: int, action: Action = Action.AUTOMATIC_COMPLETION) -> bool:
@@ -159,10 +160,12 @@ def measure(paths: Sequence[Path], language: str, most: int, show: int) -> Score
     """Judges up to `most` lines of a language; prints the first `show` that fail."""
     chosen = random.Random(17)
     order = chosen.sample(paths, len(paths))
+    # Many files, where there are many.
+    of_a_file = max(LINES_OF_A_FILE, -(-most // max(len(paths), 1)))
     score = Score()
     for path in order:
         try:
-            for case in cases(path, language, chosen, min(LINES_OF_A_FILE, most - score.lines)):
+            for case in cases(path, language, chosen, min(of_a_file, most - score.lines)):
                 for column in judge(case, score, chosen)[:show]:
                     show -= 1
                     place = f"{path.name}:{case.before.count(chr(10)) + 1}:{column + 1}"
