@@ -46,7 +46,7 @@ async def read(server: CatoServer, pushed: object) -> None:
     done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
     if not done:
         log.warning("the client has not given its configuration: it is not waited for")
-        server.session.background(_apply_late(server, asked))
+        server.session.keep_running(_apply_late(server, asked))
     _apply(server, asked.result() if done else None)
 
 

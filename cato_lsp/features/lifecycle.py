@@ -34,7 +34,7 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
     server.session.roots = _roots(params)
     asyncio.get_running_loop().call_later(UNANNOUNCED_S, begin, server)
     if isinstance(params.process_id, int) and clients.is_alive(params.process_id):
-        server.session.background(clients.watch(params.process_id, server.client_gone))
+        server.session.keep_running(clients.watch(params.process_id, server.client_gone))
 
 
 def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
@@ -64,7 +64,7 @@ def initialized(server: CatoServer, _params: object = None) -> None:
 
 def begin(server: CatoServer) -> None:
     """Asks the client for its configuration, then looks for a backend; once."""
-    if not server.begun:
+    if not (server.begun or server.session.closed):
         server.begun = True
         server.session.background(_begin(server))
 
@@ -73,7 +73,8 @@ async def _begin(server: CatoServer) -> None:
     server.session.background(asyncio.to_thread(late.load))
     configuration.watch(server)
     await configuration.read(server, None)
-    server.session.link.start()
+    if not server.session.closed:
+        server.session.link.start()
 
 
 def shutdown(server: CatoServer, _params: None = None) -> Generator[Any, Any, None]:

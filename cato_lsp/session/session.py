@@ -62,7 +62,7 @@ class Session:
         self.editor_delay_ms = 0.0
         """How long the editor waits after a key before it asks."""
         self.closed = False
-        """Set once the client said `shutdown`."""
+        """Set once the client said `shutdown`, or is gone."""
         self.id = secrets.token_hex(8)
         self.editor = ""
         """The editor's name."""
@@ -75,6 +75,7 @@ class Session:
         self._load: float | None = None
         self._told: tuple[object, ...] = ()
         self._background: set[asyncio.Task[None]] = set()
+        self._endless: list[asyncio.Task[None]] = []
         self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
         self._workbench: Workbench | None = None
@@ -262,8 +263,15 @@ class Session:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
+    def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets `work` run until the session ends."""
+        self._endless.append(asyncio.create_task(work))
+
     async def close(self) -> None:
-        """Ends what runs for this connection."""
+        """Ends what runs for this connection; nothing begins any more."""
+        self.closed = True
+        for task in self._endless:
+            task.cancel()
         await self.requests.close()
         if self._workbench is not None:
             self._workbench.close()
