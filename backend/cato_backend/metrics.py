@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 _SECONDS = (
     0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0,
@@ -156,6 +163,12 @@ class Metrics:
         self.connections_closed = self._counter(
             "cato_connections_closed", "Connections of clients that a limit ended", ["limit"]
         )
+        self.tasks = Gauge(
+            "cato_asyncio_tasks",
+            "Tasks of the event loop that are not done",
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
         self.replicas = Gauge(
             "cato_replicas_up", "Replicas that take requests", ["model"], registry=self.registry
         )

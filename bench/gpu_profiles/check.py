@@ -62,7 +62,8 @@ class Compared:
     measured: Sequence[Measured] = ()
 
     def row(self) -> dict[str, Any]:
-        """Mean and 90th percentile of the absolute error, and the mean error, in percent."""
+        """Mean and 90th percentile of the absolute error, the mean error, and the root mean square
+        of the errors' logarithms, in percent."""
         found: dict[str, Any] = {
             "what": self.what,
             "method": self.method,
@@ -75,6 +76,7 @@ class Compared:
                     "mean_error_percent": round(float(np.abs(errors).mean()), 1),
                     "p90_error_percent": round(float(np.quantile(np.abs(errors), 0.9)), 1),
                     "bias_percent": round(float(errors.mean()), 1),
+                    "spread_percent": round(100 * float(np.sqrt((np.log(values) ** 2).mean())), 1),
                 }
         return found
 
@@ -213,8 +215,8 @@ def _line(row: dict[str, Any]) -> str:
     def percent(name: str) -> str:
         if name not in row:
             return "-"
-        mean, p90, bias = row[name].values()
-        return f"{mean} / {p90} ({bias:+})"
+        mean, p90, bias, spread = row[name].values()
+        return f"{mean} / {p90} ({bias:+}), {spread}"
 
     columns = (row["what"], row["method"], str(row["cells"]), percent("tpot"), percent("ttft"))
     return "| " + " | ".join(columns) + " |"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -190,5 +191,6 @@ def _refresh(gateway: Gateway) -> None:
     connections = gateway.connections
     metrics.connections.labels("busy").set(connections.busy)
     metrics.connections.labels("idle").set(len(connections) - connections.busy)
+    metrics.tasks.set(len(asyncio.all_tasks()))
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

@@ -1,0 +1,1 @@
+"""What clients see while replicas, other clients and operators disturb the gateway."""
