@@ -53,6 +53,7 @@ e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minute
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600
+	CATO_FUZZ_PLACES=20000 $(BIN)/pytest tests/fast/lsp/test_sources.py --timeout 3600
 	CATO_FUZZ_LSP_EDITS=100000 $(BIN)/pytest tests/contract/lsp/test_fuzz.py
 	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
 	$(BIN)/pytest tests/soak -s
@@ -63,6 +64,7 @@ bench: $(VENV)/developing  ## every benchmark, one after another: about two hour
 	$(BIN)/python -m bench.lsp_startup
 	$(BIN)/python -m bench.lsp_latency
 	$(BIN)/python -m bench.lsp_answers
+	$(BIN)/python -m bench.suggestion_ends
 	$(BIN)/python -m bench.gateway
 	$(BIN)/python -m bench.embedded_serving
 	$(BIN)/python -m bench.decisions

@@ -36,6 +36,17 @@ def shows_progress(client: types.ClientCapabilities) -> bool:
     return client.window is not None and bool(client.window.work_done_progress)
 
 
+def insert_mode(client: types.ClientCapabilities) -> types.InsertTextMode | None:
+    """How a client that can be told inserts an entry of the menu: as it is, for its lines have the
+    indentation that they need."""
+    document = client.text_document
+    completion = document.completion if document is not None else None
+    item = completion.completion_item if completion is not None else None
+    modes = item.insert_text_mode_support if item is not None else None
+    known = modes is not None and types.InsertTextMode.AsIs in modes.value_set
+    return types.InsertTextMode.AsIs if known else None
+
+
 def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) -> None:
     """Sets in `server` what depends on the client.
 
@@ -47,4 +58,7 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
         server.completion_provider = types.CompletionOptions()
     elif not registers_inline_completion(client):
         server.inline_completion_provider = types.InlineCompletionOptions()
+    if isinstance(server.text_document_sync, types.TextDocumentSyncOptions):
+        # What was saved is the whole text: see `Documents.save`.
+        server.text_document_sync.save = types.SaveOptions(include_text=True)
     server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))

@@ -94,17 +94,17 @@ def asks_for_a_body(context: SyntaxContext) -> bool:
 def worth_asking(action: Action, context: SyntaxContext) -> bool:
     """Whether a completion could help here; one that the person invoked always could.
 
-    Inside of a word it could not: what would be inserted runs into the rest of the word.
+    Inside of a word it could not: what would be inserted runs into the rest of the word. In front
+    of a word it can: an argument before another one, a statement above the one that is there.
     """
-    after = context.line_after[:1]
-    return action is not Action.AUTOMATIC_COMPLETION or not (after.isalnum() or after == "_")
+    return action is not Action.AUTOMATIC_COMPLETION or not context.in_word
 
 
 def _completion_limits(context: SyntaxContext, *, invoked: bool) -> Limits:
     if context.in_string or context.in_comment:
         return _IN_TEXT
     if context.rest is Rest.TEXT:
-        return _BEFORE_TEXT
+        return _STATEMENT if context.above_code else _BEFORE_TEXT
     if context.in_expression:
         return _STATEMENT
     blank = not context.line_before.strip()

@@ -10,6 +10,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from lsprotocol import types
 from pygls.protocol import default_converter
 
+from cato_lsp.lenient import reads_as_sent
+
 SUMMARIZE = "cato/summarize"
 TRANSLATE = "cato/translate"
 STATUS = "cato/status"
@@ -137,6 +139,7 @@ _UNIT_FIELDS = {
 def converter() -> Converter:
     """pygls' converter, taught the params above."""
     made = cast("Converter", default_converter())  # type: ignore[no-untyped-call]
+    reads_as_sent(made)
     renamed = {
         UnitParams: _UNIT_FIELDS,
         TranslateParams: _UNIT_FIELDS,

@@ -15,6 +15,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from cato_lsp import methods
 from cato_lsp.capabilities import declare
+from cato_lsp.lenient import mended, uri_in, usable_initialization, with_params
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -43,16 +44,65 @@ class CatoProtocol(LanguageServerProtocol):
     def structure_message(self, data: dict[str, Any]) -> Any:
         """As pygls; but `cato/...` is typed as LSP's methods are, and a request is answered even
         if its params do not fit."""
+        method = data.get("method", "")
+        own = methods.MESSAGES.get(method)
+        data = with_params(data, own or self.get_message_type(method))
+        if method == types.INITIALIZE:
+            return self._initialization(data)
         try:
-            kind = methods.MESSAGES.get(data.get("method", ""))
-            if kind is not None:
-                return self._converter.structure(data, kind)
-            return super().structure_message(data)
+            return self._structured(data, own)
         except (JsonRpcException, BaseValidationError):
-            if "id" in data and "method" in data:
-                refusal = JsonRpcInvalidParams().to_response_error()
-                self._send_response(data["id"], error=refusal)
+            if "method" not in data:
+                raise
+        try:
+            return self._structured(mended(data), own)
+        except (JsonRpcException, BaseValidationError):
+            self._not_read(data)
             raise
+
+    def _structured(self, data: dict[str, Any], own: type[Any] | None) -> Any:
+        if own is not None:
+            return self._converter.structure(data, own)
+        return super().structure_message(data)
+
+    def _not_read(self, data: dict[str, Any]) -> None:
+        """Answers a request that cannot be read. A change that cannot be read is not lost without a
+        word: from then on the document is not known."""
+        if "id" in data:
+            refusal = JsonRpcInvalidParams().to_response_error()
+            self._send_response(data["id"], error=refusal)
+        elif data["method"] == types.TEXT_DOCUMENT_DID_CHANGE:
+            uri = uri_in(data.get("params"))
+            if uri is not None:
+                cast("CatoServer", self._server).session.lose_document(uri)
+
+    def _initialization(self, data: dict[str, Any]) -> Any:
+        """`initialize`, as far as it can be read."""
+        try:
+            return self._converter.structure(data, types.InitializeRequest)
+        except (BaseValidationError, TypeError, ValueError, KeyError, AttributeError):
+            log.warning("parts of what the client said of itself could not be read")
+            params = usable_initialization(self._converter, data.get("params"))
+            return self._converter.structure({**data, "params": params}, types.InitializeRequest)
+
+    def turns_away(self, data: dict[str, Any]) -> bool:
+        """Refuses what does not belong into this part of the connection's life."""
+        method = data.get("method")
+        server = cast("CatoServer", self._server)
+        if method is None or method == types.EXIT:
+            return False
+        initialized = self._workspace is not None
+        if server.session.closed or (method == types.INITIALIZE and initialized):
+            code, message = types.ErrorCodes.InvalidRequest, "the server is shut down"
+            if not server.session.closed:
+                message = "the server is initialized"
+        elif method != types.INITIALIZE and not initialized:
+            code, message = types.ErrorCodes.ServerNotInitialized, "the server is not initialized"
+        else:
+            return False
+        if "id" in data:
+            self._send_response(data["id"], error=types.ResponseError(int(code), message))
+        return True
 
     def handle_message(self, message: Any) -> None:
         """As pygls, which tells them apart by `isinstance` of protocol classes: 0.1 ms a key."""

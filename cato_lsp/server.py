@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from functools import partial
 from typing import Any, cast
 
+from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol.json_rpc import RPCMessage
 
 from cato_lsp import __version__, logs, methods
+from cato_lsp.features import lifecycle
 from cato_lsp.features.registration import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
 from cato_lsp.protocol import CatoProtocol, Entry
@@ -19,6 +22,9 @@ from cato_lsp.session.status import Status
 from cato_lsp.transports.admission import knows
 
 log = logging.getLogger(__name__)
+
+LIFECYCLE = frozenset({types.INITIALIZE, types.INITIALIZED, types.SHUTDOWN, types.EXIT, None})
+"""Methods after which nothing has to begin; None is that of an answer."""
 
 
 class CatoServer(LanguageServer):
@@ -34,9 +40,13 @@ class CatoServer(LanguageServer):
             protocol_cls=CatoProtocol,
             converter_factory=lambda: self.converter,
         )
-        self.session = Session(self._tell_status, log_path)
+        self.session = Session(self._tell_status, log_path, self.warn)
         self._log_level = logs.level()
         self.registration = InlineRegistration(self)
+        self.begun = False
+        """Whether configuration and backend have been asked for."""
+        self.client_gone = asyncio.Event()
+        """Set once the client's process has ended."""
         self.exit_status: int | None = None
         """Set once the client said `exit`: 0 if it said `shutdown` before."""
         self._register()
@@ -47,8 +57,13 @@ class CatoServer(LanguageServer):
             data = json.loads(body)
             if self._token is not None and not self._admits(data):
                 return
+            if cast("CatoProtocol", self.protocol).turns_away(data):
+                return
             message = self.protocol.structure_message(data)
             self.protocol.handle_message(cast("RPCMessage", message))
+            if data.get("method") not in LIFECYCLE:
+                # `initialized` has been left out.
+                lifecycle.begin(self)
         except Exception:
             log.exception("a message could not be handled")
 
@@ -63,6 +78,13 @@ class CatoServer(LanguageServer):
     def trace(self) -> None:
         """Logs as much as the settings want."""
         logs.trace(self.session.settings.trace.value, self._log_level)
+
+    def warn(self, text: str) -> None:
+        """Shows the person what went wrong, and logs it."""
+        log.warning("%s", text)
+        kind = types.MessageType.Warning
+        self.window_log_message(types.LogMessageParams(kind, text))
+        self.window_show_message(types.ShowMessageParams(kind, text))
 
     def leave(self) -> None:
         """Ends the connection after the message that is being handled."""

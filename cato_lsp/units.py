@@ -100,10 +100,9 @@ def _last_row(node: Node) -> int:
 
 def _wrapped(node: Node, shape: Shape) -> Node:
     """The definition with the statement that holds it: `export`, `@decorator`, `const f =`."""
-    parent = node.parent
-    if parent is None or parent.type not in shape.wrappers:
-        return node
-    return _wrapped(parent, shape)
+    while (parent := node.parent) is not None and parent.type in shape.wrappers:
+        node = parent
+    return node
 
 
 def _behind_preamble(snapshot: Snapshot, offset: int) -> int:

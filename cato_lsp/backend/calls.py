@@ -12,6 +12,7 @@ from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_backend.wire.warm import WARM_PATH
 from cato_lsp.backend.models import Model
+from cato_lsp.text import with_lf
 
 if TYPE_CHECKING:
     from cato_lsp.classify import Assignment
@@ -97,9 +98,9 @@ def warm_call(window: Window, pieces: Sequence[Piece], model: Model, sender: Sen
 def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[str, Any]:
     """What makes up the prompt; other servers than CATO's take neither context nor, as a rule,
     a suffix."""
-    body: dict[str, Any] = {"model": model.name, "prompt": window.prefix}
+    body: dict[str, Any] = {"model": model.name, "prompt": with_lf(window.prefix)}
     if window.suffix and model.fills_in_the_middle:
-        body["suffix"] = window.suffix
+        body["suffix"] = with_lf(window.suffix)
     if pieces and model.cancels:
         body["cato"] = {"context": [piece.body() for piece in pieces]}
     return body

@@ -15,6 +15,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
 from cato_lsp.backend.failures import Refused, Unreachable
 from cato_lsp.backend.models import Model, choose
+from cato_lsp.backend.redirects import requested
 from cato_lsp.backend.refusals import refusal
 from cato_lsp.backend.replicas import ReplicaReport, read_replicas
 from cato_lsp.backend.streams import DRAIN_S, EventStream
@@ -24,6 +25,8 @@ CONNECT_S = 3.0
 PROBE_S = 5.0
 LONGEST_POST_S = 15.0
 FAREWELL_S = 0.5
+FOR_ALL_REQUESTS = frozenset({401, 403, 404, 405})
+"""Statuses that do not depend on what a request holds."""
 KEPT_S = 60.0
 """How long an idle connection is kept: longer than the pause between two health checks."""
 
@@ -42,7 +45,8 @@ class BackendClient:
 
     def open(self, call: Call, *, cancels: bool) -> EventStream:
         """Starts a streamed call. `cancels`: whether the backend has a call to cancel by."""
-        request = self._http.post(self.target.url + call.path, json=call.body, headers=call.headers)
+        url = self.target.url + call.path
+        request = requested(self._http, "POST", url, json=call.body, headers=call.headers)
 
         async def tell(reason: CancelReason) -> bool:
             return await self._cancel(call.request_id, reason)
@@ -54,11 +58,32 @@ class BackendClient:
         timeout = aiohttp.ClientTimeout(total=LONGEST_POST_S)
         url = self.target.url + path
         try:
-            async with self._http.post(url, json=body, headers=named, timeout=timeout) as response:
+            async with requested(
+                self._http, "POST", url, json=body, headers=named, timeout=timeout
+            ) as response:
                 await response.read()
                 return response.status
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except Refused as refused:
+            return refused.status
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return 0
+
+    async def prove(self, model: Model) -> None:
+        """Asks for one token, where requests were refused although everything else is in order.
+
+        Raises Refused where that is so for all requests: the token or the model is not known, or
+        completions are not offered; Unreachable.
+        """
+        body = {"model": model.name, "prompt": "1", "max_tokens": 1, "temperature": 0}
+        url, timeout = f"{self.target.url}/v1/completions", aiohttp.ClientTimeout(total=PROBE_S)
+        try:
+            async with requested(self._http, "POST", url, json=body, timeout=timeout) as response:
+                if response.status in FOR_ALL_REQUESTS:
+                    raise await refusal(response)
+        except TimeoutError:
+            return  # It is slow, and has not refused.
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable(f"no answer from {self.target.url}: {_reason(error)}") from error
 
     async def health(self) -> float:
         """The measured round trip in milliseconds. Raises Unreachable, Refused."""
@@ -67,7 +92,7 @@ class BackendClient:
             await self._get("/health")
         except Refused as refused:
             # An OpenAI server need not know the path; one that is loading answers 503.
-            if refused.status != 404:
+            if refused.status != 404 and not 300 <= refused.status < 400:
                 raise
         return (time.perf_counter() - started) * 1000
 
@@ -77,9 +102,13 @@ class BackendClient:
 
     async def model(self) -> Model:
         """The model to ask for. Raises Unreachable, Refused, Denied."""
-        model = choose(await self._get("/v1/models"))
+        listing = await self._get("/v1/models")
+        if isinstance(listing, bytes):
+            words = "does not answer as an OpenAI server: check backend.url"
+            raise Refused(f"{self.target.url} {words}", status=200)
+        model = choose(listing)
         if model is None:
-            raise Refused("the backend lists no model", status=200)
+            raise Refused(f"the backend at {self.target.url} lists no model", status=200)
         return model
 
     async def close(self) -> None:
@@ -95,7 +124,8 @@ class BackendClient:
         """The body, parsed where it is JSON; also of an error unless that is to be raised."""
         timeout = aiohttp.ClientTimeout(total=PROBE_S)
         try:
-            async with self._http.get(self.target.url + path, timeout=timeout) as response:
+            url = self.target.url + path
+            async with requested(self._http, "GET", url, timeout=timeout) as response:
                 if response.status != 200 and refusing:
                     raise await refusal(response)
                 is_json = response.content_type == "application/json"
@@ -108,9 +138,9 @@ class BackendClient:
         timeout = aiohttp.ClientTimeout(total=DRAIN_S)
         try:
             body = {"reason": reason.value}
-            async with self._http.post(url, json=body, timeout=timeout) as response:
+            async with requested(self._http, "POST", url, json=body, timeout=timeout) as response:
                 return response.status < 300
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (Refused, aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return False
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -126,6 +156,14 @@ def _reason(error: Exception) -> str:
         refused = error.certificate_error
         detail = refused.verify_message if isinstance(refused, SSLCertVerificationError) else ""
         return f"its certificate is not trusted: {detail}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError | UnicodeError):
+        return "its name cannot be resolved: check the host in backend.url, and the network"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "it does not speak TLS, or not as expected: try http:// in backend.url"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection at once: does it want https://?"
+    if isinstance(error, aiohttp.InvalidURL):
+        return "that is no address: expected one such as http://localhost:8710"
     if isinstance(error, aiohttp.ClientConnectorError):
         number = error.os_error.errno
         return os.strerror(number) if number else type(error.os_error).__name__

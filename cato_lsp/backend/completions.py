@@ -6,7 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
-from cato_lsp.backend.failures import Refused
+from cato_backend.wire.sse import ERROR
+from cato_lsp.backend.failures import Refused, Unreachable
 from cato_lsp.backend.refusals import refused
 from cato_lsp.completion.tokens import Token
 
@@ -21,6 +22,8 @@ class Pieces:
     """
 
     def __init__(self, stream: EventStream) -> None:
+        self.finished = False
+        """Whether the answer came to its end, whatever ended it."""
         self.truncated = False
         """Whether the answer ended because of its token limit."""
         self.ended = False
@@ -28,6 +31,7 @@ class Pieces:
         self.usage: dict[str, Any] = {}
         """What the engine said it computed, where it came to say it."""
         self._stream = stream
+        self._has_text = False
         self._held_back = 0.0
         """Log probability of tokens whose text has not come yet."""
 
@@ -37,22 +41,27 @@ class Pieces:
     async def __anext__(self) -> list[Token]:
         async for event in self._stream:
             chunk = json_object(event.data)
-            if chunk.get("error"):
+            if event.name == ERROR or chunk.get("error"):
                 raise refused(chunk, status=502)
             usage = chunk.get("usage")
             self.usage = cast("dict[str, Any]", usage) if isinstance(usage, dict) else self.usage
-            choices = cast("list[dict[str, Any]]", chunk.get("choices") or [])
-            if tokens := self._tokens_of(choices[0] if choices else {}):
+            if tokens := self._tokens_of(_first_choice(chunk)):
                 return tokens
+        if not (self.finished or self._has_text):
+            # A proxy's empty page, or a server that broke off: that is no answer.
+            raise Unreachable("the backend's answer ended before it began")
         raise StopAsyncIteration
 
     def _tokens_of(self, choice: dict[str, Any]) -> list[Token]:
-        self.truncated = self.truncated or choice.get("finish_reason") == "length"
-        self.ended = self.ended or choice.get("finish_reason") == "stop"
+        reason = choice.get("finish_reason")
+        self.finished = self.finished or isinstance(reason, str)
+        self.truncated = self.truncated or reason == "length"
+        self.ended = self.ended or reason == "stop"
         said, text = told_tokens(choice), choice.get("text")
         if not isinstance(text, str) or not text:
             self._held_back += sum(token.logprob or 0 for token in said)
             return []
+        self._has_text = True
         if not said:
             return [Token(text)]
         if not self._held_back and "".join(token.text for token in said) == text:
@@ -61,6 +70,14 @@ class Pieces:
         whole = self._held_back + sum(token.logprob or 0 for token in said)
         self._held_back = 0.0
         return [Token(text, whole)]
+
+
+def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
+    """The first choice of a chunk; empty where it has none, as with `null` in its place."""
+    choices = chunk.get("choices")
+    listed = cast("list[object]", choices) if isinstance(choices, list) else []
+    choice = listed[0] if listed else None
+    return cast("dict[str, Any]", choice) if isinstance(choice, dict) else {}
 
 
 def told_tokens(choice: dict[str, Any]) -> list[Token]:
@@ -78,11 +95,13 @@ def told_tokens(choice: dict[str, Any]) -> list[Token]:
 
 
 def json_object(data: str) -> dict[str, Any]:
-    """An event's data as a JSON object. Raises Refused."""
+    """An event's data as a JSON object; empty for `null`. Raises Refused."""
     try:
         value = json.loads(data)
     except ValueError as error:
         raise Refused("the backend's stream is not JSON", status=200) from error
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise Refused("the backend's stream holds no objects", status=200)
     return cast("dict[str, Any]", value)

@@ -37,7 +37,19 @@ class Denied(Refused):
     """The token is missing or wrong."""
 
 
-def outdates_the_connection(failure: BackendFailure | None) -> bool:
+MOVED = frozenset(
+    {
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+    }
+)
+"""Statuses of a server that has no such model, or does not take completions there."""
+
+
+def outdates_the_connection(failure: BackendFailure) -> bool:
     """Whether the backend must be asked again how it is and which model it serves."""
-    is_unknown = isinstance(failure, Refused) and failure.status == HTTPStatus.NOT_FOUND
-    return isinstance(failure, Unreachable | Denied) or is_unknown
+    is_elsewhere = isinstance(failure, Refused) and failure.status in MOVED
+    return isinstance(failure, Unreachable | Denied) or is_elsewhere

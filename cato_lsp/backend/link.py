@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.discovery import UntrustedAnnouncement
@@ -64,6 +65,8 @@ class Link:
         self._looked = asyncio.Event()
         self._ever_looked = asyncio.Event()
         self._pause_s = FIRST_PAUSE_S
+        self._refused = False
+        """Whether a request was refused for a reason that holds for all of them."""
 
     def start(self) -> None:
         """Begins to look, in the background."""
@@ -74,6 +77,20 @@ class Link:
         """Looks now: something that was tried failed."""
         self._pause_s = FIRST_PAUSE_S
         self._wake.set()
+
+    def failed(self, client: BackendClient, failure: BackendFailure) -> None:
+        """A request failed so that others will, too: that is told at once, and looked into."""
+        if client is not self._client:
+            return
+        if isinstance(failure, Refused):
+            self._refused, self.connection = True, None
+            self._stand(Standing(_state_after(failure), str(failure), client.target.url))
+        self.look_again()
+
+    def answered(self, client: BackendClient, status: int) -> None:
+        """The status of a request whose answer nobody waits for."""
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            self.failed(client, Denied("the backend refuses the token", status=status))
 
     def restart(self) -> None:
         """Forgets what was found and looks again, starting a backend where that is allowed."""
@@ -103,10 +120,19 @@ class Link:
         make_client = await asyncio.to_thread(_client_class)
         while True:
             self._wake.clear()
-            self._stand(await self._look(make_client))
+            self._stand(await self._looked_safely(make_client))
             self._looked.set()
             self._ever_looked.set()
             await self._rest()
+
+    async def _looked_safely(self, make_client: type[BackendClient]) -> Standing:
+        try:
+            return await self._look(make_client)
+        except Exception as error:
+            # The search goes on, whatever went wrong.
+            log.exception("a look for the backend failed")
+            self.connection = None
+            return Standing(State.UNREACHABLE, f"the look failed: {type(error).__name__}, see log")
 
     async def _rest(self) -> None:
         timer = asyncio.get_running_loop().call_later(self._next_pause_s(), self._wake.set)
@@ -123,8 +149,11 @@ class Link:
         return self._pause_s
 
     async def _look(self, make_client: type[BackendClient]) -> Standing:
+        settings = self._settings()
+        if settings.fault:
+            return await self._lost(Standing(State.UNREACHABLE, settings.fault))
         try:
-            target = locate(self._settings())
+            target = locate(settings)
         except UntrustedAnnouncement as error:
             return await self._lost(Standing(State.UNREACHABLE, str(error)))
         if target is None:
@@ -150,7 +179,12 @@ class Link:
         assert client is not None
         round_trip_ms = await client.health()
         # Each time: a backend may serve another model by now.
-        self.connection = Connection(client, await client.model(), round_trip_ms)
+        model = await client.model()
+        if self._refused:
+            # It says that it is well, and refused: only a request can tell.
+            await client.prove(model)
+            self._refused = False
+        self.connection = Connection(client, model, round_trip_ms)
 
     async def _none_found(self) -> Standing:
         if self._started is None:
@@ -170,7 +204,7 @@ class Link:
         return standing
 
     async def _use(self, client: BackendClient | None) -> None:
-        self.connection = None
+        self.connection, self._refused = None, False
         former, self._client = self._client, client
         if former is not None:
             await former.close()

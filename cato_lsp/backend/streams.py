@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,13 @@ from multidict import CIMultiDictProxy
 
 from cato_backend.wire import headers
 from cato_backend.wire.headers import CancelReason
-from cato_backend.wire.sse import DONE, Event, EventReader, MalformedStream
+from cato_backend.wire.sse import DONE, MESSAGE, Event, EventReader
 from cato_lsp.backend.failures import BackendFailure, Unreachable
 from cato_lsp.backend.refusals import refusal
+
+PAGE = "text/html"
+WHOLE = "application/json"
+"""What servers answer that do not stream."""
 
 DRAIN_S = 2.0
 """How long a cancelled stream may take to end before its connection is given up."""
@@ -51,6 +56,8 @@ class EventStream:
         spawn: Spawn,
     ) -> None:
         self.head = Head()
+        self.done = False
+        """Whether `[DONE]` has come."""
         self._tell = tell
         self._spawn = spawn
         self._cancelled = False
@@ -91,18 +98,30 @@ class EventStream:
                 if response.status != 200:
                     raise await refusal(response)
                 self.head = _head(response.headers)
-                await self._read_events(response.content)
+                await self._read_answer(response)
         except BackendFailure as failure:
             self._events.put_nowait(failure)
-        except (aiohttp.ClientError, TimeoutError, OSError, MalformedStream) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             self._events.put_nowait(Unreachable(f"the backend broke off: {type(error).__name__}"))
 
-    async def _read_events(self, content: aiohttp.StreamReader) -> None:
+    async def _read_answer(self, response: aiohttp.ClientResponse) -> None:
+        """Raises BackendFailure, MalformedStream (a ValueError), aiohttp.ClientError."""
+        if response.content_type == PAGE:
+            raise Unreachable(f"{response.url.origin()} answered with a web page")
+        if response.content_type == WHOLE:
+            data = await response.read()
+            self._events.put_nowait(Event(MESSAGE, data.decode(errors="replace"), data))
+            return
         reader = EventReader()
-        async for chunk in content.iter_any():
-            for event in reader.feed(chunk):
-                # Read on after the end: only a response read whole leaves its connection reusable.
-                self._events.put_nowait(None if event.data == DONE else event)
+        async for chunk in response.content.iter_any():
+            self._take(reader.feed(chunk))
+        self._take(reader.end())
+
+    def _take(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self.done = self.done or event.data == DONE
+            # Read on after the end: only a response read whole leaves its connection reusable.
+            self._events.put_nowait(None if event.data == DONE else event)
 
     def _end(self, _reading: asyncio.Task[None]) -> None:
         self._events.put_nowait(None)
@@ -119,6 +138,7 @@ def _head(named: CIMultiDictProxy[str]) -> Head:
 
 def _number(value: str | None) -> float | None:
     try:
-        return None if value is None else float(value)
+        number = float(value or "nan")
     except ValueError:
         return None
+    return number if math.isfinite(number) else None

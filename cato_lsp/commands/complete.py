@@ -19,7 +19,7 @@ from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import Place, read_place
 from cato_lsp.completion import Completeness
-from cato_lsp.session.asking import window_for
+from cato_lsp.session.asking import says_anything, window_for
 from cato_lsp.session.settings import Settings
 from cato_lsp.syntax import syntax_context
 
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> Report:
     settings = connecting.settings_of(arguments)
-    place = read_place(arguments.place, arguments.language)
+    place = read_place(arguments.place, arguments.language, settings.privacy)
     async with connecting.connected(settings) as connection:
         show = _silent if arguments.json else _terminal()
         return await complete(settings, connection, place, show)
@@ -101,6 +101,8 @@ def _silent(_text: str) -> None:
 
 async def complete(settings: Settings, connection: Connection, place: Place, show: Show) -> Report:
     """One completion, as an editor would get it. Raises BackendFailure."""
+    if not says_anything(connection.model, place.snapshot, place.offset):
+        raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
     assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
     call = completion_call(

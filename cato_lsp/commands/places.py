@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cato_lsp.commands.failures import CommandFailed
+from cato_lsp.session.privacy import Privacy
+from cato_lsp.session.settings import PrivacySettings
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Encoding, Position, Snapshot
 
@@ -49,15 +51,18 @@ class Place:
     offset: int
 
 
-def read_place(text: str, language: str | None) -> Place:
+def read_place(text: str, language: str | None, settings: PrivacySettings) -> Place:
     """The place that `text` names; without a column, the end of the line without its blanks.
 
-    Raises CommandFailed.
+    Raises CommandFailed, also for a file that is not read to a model.
     """
     match = _PLACE.fullmatch(text)
     if match is None:
         raise CommandFailed(f"{text!r} is no place: expected FILE:LINE:COLUMN, counted from 1")
     path = Path(match["file"])
+    reason = Privacy(settings, [Path.cwd()]).reason(path)
+    if reason is not None:
+        raise CommandFailed(f"{path} is not read to a model: {reason}")
     language_id = language or LANGUAGES.get(path.suffix.lower(), "plaintext")
     snapshot = open_document(path.resolve().as_uri(), language_id, 1, _read(path)).snapshot()
     line = int(match["line"]) - 1

@@ -51,8 +51,9 @@ async def _run(arguments: argparse.Namespace) -> TaskResult:
     task = TASKS[arguments.task]
     if task is Task.TRANSLATION and not arguments.to:
         raise CommandFailed("--to LANGUAGE is needed to translate, for instance --to go")
-    job = _job(task, read_place(arguments.place, arguments.language), arguments.to)
-    return await _work(connecting.settings_of(arguments), job, silent=arguments.json)
+    settings = connecting.settings_of(arguments)
+    place = read_place(arguments.place, arguments.language, settings.privacy)
+    return await _work(settings, _job(task, place, arguments.to), silent=arguments.json)
 
 
 def _job(task: Task, place: Place, target_language: str | None) -> Job:

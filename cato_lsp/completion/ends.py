@@ -105,7 +105,13 @@ def _repeats_next(line: Line, context: SyntaxContext) -> bool:
     if context.rest is not Rest.NOTHING or not below:
         return False
     text = line.text if line.kept else context.line_before + line.text
-    return duplicates(text, below[0])
+    # At another indentation the same words are something else: an early `return`, an outer `end`.
+    if width_of(text) != width_of(below[0]) or not duplicates(text, below[0]):
+        return False
+    # Tables and unrolled loops repeat their lines.
+    before = context.around.before.removesuffix(context.line_before)
+    above = before.rstrip().rpartition("\n")[2]
+    return below[0].strip() not in {above.strip(), *(line.strip() for line in below[1:2])}
 
 
 def _blank(line: str) -> bool:

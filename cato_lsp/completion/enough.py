@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import MappingProxyType
 
 from cato_lsp.classify import Assignment, Extent
+from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
-from cato_lsp.completion.shown import reindented, unrepeated, without_overlap
+from cato_lsp.completion.indentation import reindented, rejoined, unit_of
+from cato_lsp.completion.shown import before_word, unrepeated, without_overlap
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]
 
@@ -24,8 +28,10 @@ _RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
 )
 
 # What may yet turn out to be a literal that holds a bracket: a character, a regular expression.
-_MAYBE_LITERAL = re.compile(r"['/]")
+_MAYBE_LITERAL = re.compile(r"['/]|%\w?[({\[]")
 _MOST_LEADING_BLANKS = 2
+_HEAD = 16
+"""Characters before the cursor that tell what a slash behind it means."""
 
 
 class Completeness:
@@ -47,7 +53,7 @@ class Completeness:
         self._line = ""
         self._done = False
         self._region = context.region
-        self._opened = 0
+        self._closers = Closers(context)
         self._missing = context.unclosed
         self._dropped = 0
 
@@ -78,12 +84,23 @@ class Completeness:
         if not (truncated and lines):
             end, cut, _ = self._judged(self._line, whole=True)
             lines += [] if end is End.BEFORE else [self._line[:cut]]
-        shown = _rejoined("\n".join(lines), self._context).rstrip()
+        text = self._fitted("\n".join(lines))
         if self._whole:
-            return shown
-        if not self._prose:
-            shown = reindented(shown, self._context.indentation)
-        return without_overlap(shown, self._context.line_after)
+            return text.rstrip()
+        shown = without_overlap(text.rstrip(), self._context.line_after)
+        if self._context.above_code and self._lines and shown:
+            return f"{shown}\n{self._context.indentation}"
+        if is_word(self._context.line_after[:1]) and not self._context.in_word:
+            return before_word(text, shown)
+        return shown
+
+    def _fitted(self, text: str) -> str:
+        """`text` as it continues the cursor's line, indented as the document is."""
+        if self._prose:
+            return rejoined(text, self._context, "")
+        unit = unit_of(self._context.around)
+        blank = not self._context.line_before.strip()
+        return reindented(rejoined(text, self._context, unit), unit, first=blank)
 
     def _read(self, line: str, *, whole: bool) -> bool:
         """Returns whether the completion is over."""
@@ -100,17 +117,22 @@ class Completeness:
 
     def _judged(self, line: str, *, whole: bool) -> tuple[End, int | None, Lexed]:
         """What the rule says about `line`, where it must be cut, what it leaves open."""
-        lexed = lex(line, self._lexicon, self._region)
-        ahead = self._opened - len(lexed.strays) + len(lexed.opened)
+        lexed = self._lexed(line)
         seen = Line(
             text=line,
             whole=whole,
             kept=self._lines,
-            inside=not self._prose and (self._opened > 0 or self._region is not None),
-            leaves_open=ahead > 0 or lexed.region is not None,
+            inside=not self._prose and (self._closers.inside or self._region is not None),
+            leaves_open=self._leaves_open(line, lexed),
             may_close=self._missing > 0,
         )
         return self._rule(seen, self._context), self._cut(line, lexed, whole=whole), lexed
+
+    def _leaves_open(self, line: str, lexed: Lexed) -> bool:
+        # Behind code inside of a string the lexicon takes the end of the string for a beginning.
+        if self._context.in_hole:
+            return False
+        return self._closers.leaves_open(line, lexed) or lexed.region is not None
 
     def _is_leading_blank(self, line: str) -> bool:
         """Whether the answer begins with a line end, though the cursor's line is blank already."""
@@ -120,9 +142,7 @@ class Completeness:
         """Returns whether there is enough, or more of the same."""
         self._lines.append(line)
         self._region = lexed.region
-        own = min(len(lexed.strays), self._opened)
-        self._missing -= len(lexed.strays) - own
-        self._opened += len(lexed.opened) - own
+        self._missing -= self._closers.keep(line, lexed)
         kept = unrepeated(self._lines)
         if kept is not None:
             del self._lines[kept:]
@@ -133,11 +153,23 @@ class Completeness:
         """Where `line` runs into what stands behind the cursor already, or leaves its block."""
         if self._prose:
             return self._end_of_string(line)
-        unwanted = lexed.strays[self._opened + self._missing :]
-        if not unwanted:
+        unwanted = self._closers.unwanted(line, lexed, whole=whole)
+        if unwanted is None:
             return None
-        offset = unwanted[0].offset
-        return None if not whole and _MAYBE_LITERAL.search(line[:offset]) else offset
+        may_be_literal = not whole and _MAYBE_LITERAL.search(line[: unwanted.offset])
+        return None if may_be_literal else unwanted.offset
+
+    def _lexed(self, line: str) -> Lexed:
+        """What `line` leaves open."""
+        if self._lines or self._region is not None:
+            return lex(line, self._lexicon, self._region)
+        head = self._context.line_before[-_HEAD:]
+        lexed = lex(head + line, self._lexicon, at=len(head.rstrip()))
+        return replace(
+            lexed,
+            opened=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.opened),
+            strays=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.strays),
+        )
 
     def _end_of_string(self, line: str) -> int | None:
         """The place of the closing quote, where the document has it behind the cursor already."""
@@ -149,10 +181,3 @@ class Completeness:
             return None
         end = self._lexicon.regions[region][1].match(line)
         return None if end is None else end.start("end")
-
-
-def _rejoined(text: str, context: SyntaxContext) -> str:
-    """`text` as it continues the cursor's line: blanks that stand there are not doubled."""
-    prose = context.in_string or context.in_comment
-    doubles = context.line_before.endswith((" ", "\t")) and not prose
-    return text.lstrip(" \t") if doubles else text

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.tokens import Token, merged
+from cato_lsp.syntax.nearby import is_word
 
 HOPELESS = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
@@ -127,10 +128,6 @@ class Reading:
 
 def _word_end(text: str, offset: int) -> int:
     """The last place up to `offset` that does not split a word."""
-    while offset and _is_word(text[offset - 1]) and _is_word(text[offset : offset + 1]):
+    while offset and is_word(text[offset - 1]) and is_word(text[offset : offset + 1]):
         offset -= 1
     return offset
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"

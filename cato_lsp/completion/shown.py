@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from cato_lsp.syntax.nearby import TAB
+from cato_lsp.syntax.nearby import is_word
 
 REPEATS = 3
 LONGEST_CYCLE = 4
 _SHORTEST_DUPLICATE = 4
-_BLANKS = " " * TAB
+_ENDS_BLOCK = re.compile(
+    r"(?:#\s*endif\b.*|end\w*|done|esac|</[\w.:-]*>|\W*(?:null|nil|None|true|false|0)\W*)[);,]*",
+    re.IGNORECASE,
+)
+"""A line that is often followed by its like."""
 
 
 def without_overlap(text: str, after: str) -> str:
@@ -23,6 +28,15 @@ def without_overlap(text: str, after: str) -> str:
     return text
 
 
+def before_word(text: str, shown: str) -> str:
+    """`shown`, the beginning of `text`, as it fits in front of a word: with the blank that parts
+    them; nothing where they would become one word."""
+    blank = text[len(shown) : len(shown) + 1]
+    if shown and blank in (" ", "\t"):
+        return f"{shown}{blank}"
+    return "" if is_word(shown[-1:]) else shown
+
+
 def _at_word_ends(text: str, after: str, length: int) -> bool:
     splits_text = _in_word(text[-length - 1 : -length], text[-length])
     splits_after = _in_word(after[length - 1], after[length : length + 1])
@@ -30,40 +44,21 @@ def _at_word_ends(text: str, after: str, length: int) -> bool:
 
 
 def _in_word(left: str, right: str) -> bool:
-    return _is_word(left) and _is_word(right)
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
-
-
-def reindented(text: str, indentation: str) -> str:
-    """`text` with the lines after its first indented by what its document is indented by: tabs
-    where that is tabs, blanks where it is blanks."""
-    if not indentation or "\n" not in text:
-        return text
-    old, new = (_BLANKS, "\t") if indentation[0] == "\t" else ("\t", _BLANKS)
-    first, *others = text.split("\n")
-    return "\n".join([first, *(_with_leading(line, old, new) for line in others)])
-
-
-def _with_leading(line: str, old: str, new: str) -> str:
-    body = line.lstrip(" \t")
-    return line[: len(line) - len(body)].replace(old, new) + body
+    return is_word(left) and is_word(right)
 
 
 def duplicates(line: str, next_line: str) -> bool:
-    """Whether `line` says what the next line of the document says; brackets alone do not."""
+    """Whether `line` says what the next line of the document says; what only closes does not."""
     line = line.strip()
-    long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(_is_word, line))
-    return long_enough and line == next_line.strip()
+    long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(is_word, line))
+    return long_enough and line == next_line.strip() and not _ENDS_BLOCK.fullmatch(line)
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:
     """How many of `lines` to keep where they end in a cycle of repeated lines; None where not."""
     for cycle in range(1, LONGEST_CYCLE + 1):
         tail = [line.strip() for line in lines[-cycle * REPEATS :]]
-        whole = len(tail) == cycle * REPEATS and any(map(_is_word, "".join(tail)))
+        whole = len(tail) == cycle * REPEATS and any(map(is_word, "".join(tail)))
         if whole and tail == tail[:cycle] * REPEATS:
             return len(lines) - cycle * (REPEATS - 1)
     return None

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from cato_lsp.capabilities import insert_mode
 from cato_lsp.classify import Action
 from cato_lsp.features.inline_completion import accepted_command, ask, cursor
 from cato_lsp.methods import Token
-from cato_lsp.session.completing import Question, Suggestion, suggestions
+from cato_lsp.session.completing import suggestions
+from cato_lsp.session.questions import Question, Suggestion
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -24,20 +26,26 @@ def start(
 ) -> asyncio.Future[Any]:
     """Answers a list of items, or null."""
     uri = params.text_document.uri
-    question = ask(server.session, uri, params.position, Action.INVOKED_COMPLETION)
-    return server.session.requests.start(message_id, _answer(server.session, question), topic=uri)
+    question = ask(server.session, uri, params.position, Action.INVOKED_COMPLETION, in_menu=True)
+    mode = insert_mode(server.client_capabilities)
+    work = _answer(server.session, question, mode)
+    return server.session.requests.start(message_id, work, topic=uri)
 
 
-async def _answer(session: Session, question: Question | None) -> types.CompletionList | None:
+async def _answer(
+    session: Session, question: Question | None, mode: types.InsertTextMode | None
+) -> types.CompletionList | None:
     found = await suggestions(session, question) if question is not None else []
     if question is None or not found:
         return None
     here, word = cursor(session, question), _word_before(question)
-    items = [_item(suggestion, here, word) for suggestion in found]
+    items = [_item(suggestion, here, word, mode) for suggestion in found]
     return types.CompletionList(is_incomplete=True, items=items)
 
 
-def _item(suggestion: Suggestion, here: types.Position, word: str) -> types.CompletionItem:
+def _item(
+    suggestion: Suggestion, here: types.Position, word: str, mode: types.InsertTextMode | None
+) -> types.CompletionItem:
     label = suggestion.text.strip().split("\n", 1)[0][:LONGEST_LABEL]
     return types.CompletionItem(
         label=label,
@@ -47,6 +55,7 @@ def _item(suggestion: Suggestion, here: types.Position, word: str) -> types.Comp
         # Menus filter by the word before the cursor, which the suggestion continues.
         filter_text=word + suggestion.text.strip(),
         text_edit=types.TextEdit(types.Range(here, here), suggestion.text),
+        insert_text_mode=mode,
         command=accepted_command(suggestion),
     )
 

@@ -11,7 +11,6 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cato_lsp.capabilities import answers_configuration, watches_configuration
-from cato_lsp.session.lookup import Complaint
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -40,24 +39,37 @@ def watch(server: CatoServer) -> None:
 
 async def read(server: CatoServer, pushed: object) -> None:
     """Reads and applies the settings; `pushed` is what a notification carried."""
-    section = _section(pushed)
-    if answers_configuration(server.client_capabilities):
-        section = await _asked(server)
+    if not answers_configuration(server.client_capabilities):
+        _apply(server, _section(pushed))
+        return
+    asked = asyncio.ensure_future(_asked(server))
+    done, _ = await asyncio.wait([asked], timeout=ANSWER_S)
+    if not done:
+        log.warning("the client has not given its configuration: it is not waited for")
+        server.session.keep_running(_apply_late(server, asked))
+    _apply(server, asked.result() if done else None)
+
+
+async def _apply_late(server: CatoServer, asked: asyncio.Future[object]) -> None:
+    _apply(server, await asked)
+
+
+def _apply(server: CatoServer, section: object) -> None:
     complaints = server.session.configure(section)
     server.trace()
     for complaint in complaints:
-        _complain(server, complaint)
+        server.warn(str(complaint))
 
 
 async def _asked(server: CatoServer) -> object:
     item = types.ConfigurationItem(section=SECTION)
+    answers: object
     try:
-        async with asyncio.timeout(ANSWER_S):
-            answers = await server.workspace_configuration_async(types.ConfigurationParams([item]))
-    except (TimeoutError, JsonRpcException) as error:
+        answers = await server.workspace_configuration_async(types.ConfigurationParams([item]))
+    except JsonRpcException as error:
         log.warning("the client did not give its configuration: %s", type(error).__name__)
         return None
-    return answers[0] if answers else None
+    return answers[0] if answers and isinstance(answers, list | tuple) else None
 
 
 def _section(settings: object) -> object:
@@ -66,10 +78,3 @@ def _section(settings: object) -> object:
         if isinstance(settings, Mapping)
         else None
     )
-
-
-def _complain(server: CatoServer, complaint: Complaint) -> None:
-    log.warning("%s", complaint)
-    kind, text = types.MessageType.Warning, str(complaint)
-    server.window_log_message(types.LogMessageParams(kind, text))
-    server.window_show_message(types.ShowMessageParams(kind, text))

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cato_lsp.session.documents import position_of
+from cato_lsp.text import length_of
 
 if TYPE_CHECKING:
     from lsprotocol import types
@@ -26,9 +27,9 @@ def accepted(session: Session, request_id: str) -> None:
     snapshot = session.documents.snapshot(shown.uri) if shown is not None else None
     if shown is None or snapshot is None:
         return
-    text = shown.suggestion.text
-    if snapshot.text.startswith(text, shown.offset):
-        session.background(look_ahead(session, snapshot, shown.offset + len(text)))
+    length = length_of(shown.suggestion.text, snapshot.text, shown.offset)
+    if length is not None:
+        session.background(look_ahead(session, snapshot, shown.offset + length))
 
 
 def did_show(server: CatoServer, params: DidShowParams) -> None:

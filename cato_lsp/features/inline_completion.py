@@ -10,8 +10,9 @@ from lsprotocol import types
 
 from cato_lsp.classify import Action
 from cato_lsp.methods import COMMAND_ACCEPTED, Token
-from cato_lsp.session.completing import Question, Suggestion, suggestions
+from cato_lsp.session.completing import suggestions
 from cato_lsp.session.documents import position_of
+from cato_lsp.session.questions import Question, Suggestion
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -30,13 +31,20 @@ def start(
     return server.session.requests.start(message_id, work, topic=uri)
 
 
-def ask(session: Session, uri: str, position: types.Position, action: Action) -> Question | None:
+def ask(
+    session: Session,
+    uri: str,
+    position: types.Position,
+    action: Action,
+    *,
+    in_menu: bool = False,
+) -> Question | None:
     """The question as of now, or None where the document is not open or not wanted."""
     snapshot = session.documents.snapshot(uri)
     if snapshot is None or not session.wants(snapshot):
         return None
     offset = snapshot.offset(position_of(position), session.documents.encoding)
-    return Question(snapshot, offset, action, time.perf_counter())
+    return Question(snapshot, offset, action, time.perf_counter(), in_menu)
 
 
 def cursor(session: Session, question: Question) -> types.Position:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cato_lsp.features import configuration, late
+from cato_lsp.session import clients
 from cato_lsp.session.editors import editor_delay_ms
-from cato_lsp.session.uris import path_of
+from cato_lsp.session.uris import root_of
 from cato_lsp.text import Encoding
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
+
+UNANNOUNCED_S = 5.0
+"""A client that has not said `initialized` by then will not say it."""
 
 
 def initialize(server: CatoServer, params: types.InitializeParams) -> None:
@@ -28,16 +32,21 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
         server.session.editor = params.client_info.name
         server.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
     server.session.roots = _roots(params)
+    asyncio.get_running_loop().call_later(UNANNOUNCED_S, begin, server)
+    if isinstance(params.process_id, int) and clients.is_alive(params.process_id):
+        server.session.keep_running(clients.watch(params.process_id, server.client_gone))
 
 
 def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
     uris = [folder.uri for folder in params.workspace_folders or ()]
     uris += [params.root_uri] if params.root_uri and not uris else []
+    if not uris and params.root_path:
+        return (Path(params.root_path),)
     return _paths(uris)
 
 
 def _paths(uris: Iterable[str]) -> tuple[Path, ...]:
-    return tuple(path for uri in uris if (path := path_of(uri)) is not None)
+    return tuple(path for uri in uris if (path := root_of(uri)) is not None)
 
 
 def folders_changed(server: CatoServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -48,12 +57,24 @@ def folders_changed(server: CatoServer, params: types.DidChangeWorkspaceFoldersP
     server.session.move_to(kept + tuple(root for root in new if root not in kept))
 
 
-async def initialized(server: CatoServer, _params: types.InitializedParams) -> None:
-    """The client listens: ask it for its configuration, then look for a backend."""
+def initialized(server: CatoServer, _params: object = None) -> None:
+    """The client listens."""
+    begin(server)
+
+
+def begin(server: CatoServer) -> None:
+    """Asks the client for its configuration, then looks for a backend; once."""
+    if not (server.begun or server.session.closed):
+        server.begun = True
+        server.session.background(_begin(server))
+
+
+async def _begin(server: CatoServer) -> None:
     server.session.background(asyncio.to_thread(late.load))
     configuration.watch(server)
     await configuration.read(server, None)
-    server.session.link.start()
+    if not server.session.closed:
+        server.session.link.start()
 
 
 def shutdown(server: CatoServer, _params: None = None) -> Generator[Any, Any, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -13,6 +14,8 @@ from cato_lsp.capabilities import shows_progress
 if TYPE_CHECKING:
     from cato_lsp.methods import Token
     from cato_lsp.server import CatoServer
+
+ANSWER_S = 1.0
 
 
 class Progress:
@@ -49,15 +52,16 @@ class Progress:
 
 
 async def server_token(server: CatoServer) -> Token | None:
-    """A token for progress that the server begins, where the client shows such."""
+    """A token for progress that the server begins, where the client shows such and answers soon."""
     if not shows_progress(server.client_capabilities):
         return None
     token = uuid4().hex
     try:
-        await server.window_work_done_progress_create_async(
-            types.WorkDoneProgressCreateParams(token)
-        )
-    except JsonRpcException:
+        async with asyncio.timeout(ANSWER_S):
+            await server.window_work_done_progress_create_async(
+                types.WorkDoneProgressCreateParams(token)
+            )
+    except (TimeoutError, JsonRpcException):
         return None
     return token
 

@@ -20,6 +20,12 @@ def did_change(server: CatoServer, params: types.DidChangeTextDocumentParams) ->
     server.session.change_document(params)
 
 
+def did_save(server: CatoServer, params: types.DidSaveTextDocumentParams) -> None:
+    """A document was saved: its text makes up for changes that could not be read."""
+    if params.text is not None:
+        server.session.documents.save(params.text_document.uri, params.text)
+
+
 def did_close(server: CatoServer, params: types.DidCloseTextDocumentParams) -> None:
     """A document was closed: nobody waits for answers about it any more."""
     server.session.close_document(params.text_document.uri)

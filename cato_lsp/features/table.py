@@ -37,6 +37,7 @@ NOTIFICATIONS: dict[str, Callable[..., None]] = {
     types.TEXT_DOCUMENT_DID_OPEN: synchronization.did_open,
     types.TEXT_DOCUMENT_DID_CHANGE: synchronization.did_change,
     types.TEXT_DOCUMENT_DID_CLOSE: synchronization.did_close,
+    types.TEXT_DOCUMENT_DID_SAVE: synchronization.did_save,
     methods.DID_SHOW: feedback.did_show,
     methods.DID_PARTIALLY_ACCEPT: feedback.did_partially_accept,
     methods.DID_FOCUS: feedback.did_focus,

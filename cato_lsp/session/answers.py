@@ -8,10 +8,12 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.completion.reuse import AnswerCache, Hit
 from cato_lsp.session.generation import Generation
 from cato_lsp.session.settings import CompletionSettings
+from cato_lsp.text import at_lf
 
 
 class Answers:
-    """The streams and the former answers of a document."""
+    """The streams and the former answers of a document, compared with its text as engines see it:
+    with LF for every line end."""
 
     def __init__(self) -> None:
         self.cache = AnswerCache()
@@ -20,11 +22,12 @@ class Answers:
     def known(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
         """A former answer that fits at `offset`. `in_line`: what lies behind the end of the line
         is not wanted."""
-        return self.cache.find(text, offset, in_line=in_line)
+        return self.cache.find(*at_lf(text, offset), in_line=in_line)
 
     def streaming(self, text: str, offset: int) -> tuple[Generation, str] | None:
         """A stream that fits at `offset`, and what was typed along with it. The others are
         cancelled: the person is somewhere else."""
+        text, offset = at_lf(text, offset)
         found: tuple[Generation, str] | None = None
         for generation in tuple(self._streaming):
             typed = generation.fits(text, offset)
@@ -59,8 +62,11 @@ class Answers:
 
         A stream that says something else than what was typed is of no use to anybody.
         """
+        if not self._streaming:
+            return
+        places = [at_lf(text, cursor) for cursor in cursors]
         for generation in tuple(self._streaming):
-            if any(generation.fits(text, cursor) is not None for cursor in cursors):
+            if any(generation.fits(*place) is not None for place in places):
                 generation.typed_along()
             elif cursors:
                 generation.cancel(CancelReason.TYPED)

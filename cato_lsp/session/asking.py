@@ -10,6 +10,7 @@ from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import BackendFailure, Refused, outdates_the_connection
 from cato_lsp.completion.reuse import Place
 from cato_lsp.session.generation import Generation
+from cato_lsp.text import with_lf
 from cato_lsp.window import Window, prompt_window
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
         )
         if generation.failure is not None:
             log.info("completion %s: %s", call.request_id, generation.failure)
-        if outdates_the_connection(generation.failure):
-            session.link.look_again()
+        if generation.failure is not None and outdates_the_connection(generation.failure):
+            session.link.failed(connection.client, generation.failure)
         if inquiry.wishes.confidence and _is_about_confidence(generation.failure):
             bench.unsure = connection.client
 
@@ -79,10 +80,16 @@ def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:
     return prompt_window(snapshot, offset, room, suffix_first=suffix_first)
 
 
+def says_anything(model: Model, snapshot: Snapshot, offset: int) -> bool:
+    """Whether there is any text to complete: servers refuse an empty prompt."""
+    seen = window_for(model, snapshot, offset)
+    return bool(seen.prefix or (model.fills_in_the_middle and seen.suffix.strip()))
+
+
 def _place(snapshot: Snapshot, offset: int, seen: Window) -> Place:
     return Place(
-        seen.prefix,
-        seen.suffix,
+        with_lf(seen.prefix),
+        with_lf(seen.suffix),
         from_start=len(seen.prefix) == offset,
         to_end=offset + len(seen.suffix) == len(snapshot.text),
     )

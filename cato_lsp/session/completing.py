@@ -9,20 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason, Task
 from cato_lsp.backend.calls import Wishes
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
-from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
-from cato_lsp.session.asking import Inquiry, begin
+from cato_lsp.session.asking import Inquiry, begin, says_anything
 from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
-from cato_lsp.session.settings import CompletionSettings
+from cato_lsp.session.questions import Question, Source, Suggestion, Understood
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
 
@@ -45,104 +42,20 @@ TEMPERATURE = 0.8
 """Of further candidates, so that they are others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a completion is asked for; taken before anything else can change the document."""
-
-    snapshot: Snapshot
-    offset: int
-    action: Action
-    asked_at_s: float
-    """On this process's monotonic clock."""
-
-    @property
-    def automatic(self) -> bool:
-        """Whether nobody asked for it."""
-        return self.action is Action.AUTOMATIC_COMPLETION
-
-    def spent_ms(self) -> float:
-        """Time since the person acted."""
-        return (time.perf_counter() - self.asked_at_s) * 1000
-
-
-class Source(StrEnum):
-    """Where a suggestion came from."""
-
-    ASKED = "asked"
-    STREAM = "stream"
-    """From an answer that was on its way already."""
-    CACHE = "cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """What is shown, and the request that it came from."""
-
-    text: str
-    request_id: str
-    task: Task
-    source: Source
-    latency_ms: float
-    begins_line: bool = False
-    """Whether nothing but white space stands before it."""
-    confidence: float | None = None
-    """How likely it is right, by the engine's own probabilities."""
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """A question, and what it means."""
-
-    question: Question
-    context: SyntaxContext
-    assignment: Assignment
-    settings: CompletionSettings
-
-    @property
-    def least_confidence(self) -> float:
-        """Below it nothing is shown; whoever asks for a suggestion gets one, however doubtful."""
-        return self.settings.min_confidence if self.question.automatic else 0.0
-
-    def reading(self) -> Reading:
-        """Reads an answer to it."""
-        most = self.settings.max_lines
-        begin = partial(Completeness, self.context, self.assignment, max_lines=most)
-        return Reading(begin, self.least_confidence)
-
-    def suggestion(
-        self, reading: Reading, request_id: str, source: Source, *, truncated: bool
-    ) -> Suggestion | None:
-        """What is shown of what was read, if that is anything."""
-        text = reading.text(truncated=truncated and not reading.complete)
-        return self.showing(text, request_id, source, reading.confidence) if text else None
-
-    def showing(
-        self, text: str, request_id: str, source: Source, confidence: float | None
-    ) -> Suggestion:
-        """`text`, as an answer to the question."""
-        return Suggestion(
-            text=text,
-            request_id=request_id,
-            task=self.assignment.task,
-            source=source,
-            latency_ms=self.question.spent_ms(),
-            begins_line=not self.context.line_before.strip(),
-            confidence=confidence,
-        )
-
-
 async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     """What there is to show, the best first. Never raises for the backend.
 
     Several only where somebody asks for more at a place that has one already.
     """
-    context = syntax_context(question.snapshot, question.offset)
+    context = _context_of(question)
     if not worth_asking(question.action, context):
         return []
     assignment = classify(question.action, context, session.settings.targets)
     asked = Understood(question, context, assignment, session.settings.completion)
     if question.automatic:
         found = [await _automatic(session, asked)]
+    elif question.in_menu:
+        found = [await _for_menu(session, asked)]
     else:
         found = await _invoked(session, asked)
     shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
@@ -154,13 +67,27 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     return shown
 
 
+def _context_of(question: Question) -> SyntaxContext:
+    """The syntax around the cursor: by the text alone, should the tree not be read."""
+    try:
+        return syntax_context(question.snapshot, question.offset)
+    except Exception:
+        log.exception("a syntax tree could not be read (%s)", question.snapshot.language_id)
+    return syntax_context(replace(question.snapshot, tree=None, settled=False), question.offset)
+
+
 async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:
     """Whether the gate admits it, and it is still for what stands in the document: not every editor
     looks whether an answer is. Whoever typed on will ask again."""
     if not await session.workbench.gate.admits(question, suggestion):
         return False
+    return _is_current(session, question)
+
+
+def _is_current(session: Session, question: Question) -> bool:
+    """Whether the text is as it was. Its version does not tell: some clients never change it."""
     now = session.documents.snapshot(question.snapshot.uri)
-    return now is not None and now.version == question.snapshot.version
+    return now is not None and now.text == question.snapshot.text
 
 
 async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
@@ -176,6 +103,19 @@ async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
     session.workbench.look_around(asked.question.snapshot, asked.question.offset)
     await asyncio.sleep(session.debounce_ms() / 1000)
     return await _ask(session, asked)
+
+
+async def _for_menu(session: Session, asked: Understood) -> Suggestion | None:
+    """One entry; what is known or on its way is not asked for once more."""
+    for look in (_at_once, _streaming):
+        found, suggestion = await look(session, asked)
+        if found:
+            return suggestion
+    return await _ask(session, asked)
+
+
+async def _at_once(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
+    return _known(session, asked)
 
 
 async def _invoked(session: Session, asked: Understood) -> list[Suggestion | None]:
@@ -220,9 +160,12 @@ async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggest
 
 
 async def _ask(session: Session, asked: Understood, temperature: float = 0.0) -> Suggestion | None:
-    if (connection := session.link.connection) is None:
-        return None
     question = asked.question
+    connection = session.link.connection
+    if connection is None or not says_anything(
+        connection.model, question.snapshot, question.offset
+    ):
+        return None
     wishes = Wishes(
         budget_ms=budget_ms(asked.assignment, question, connection),
         supersede=question.automatic,
@@ -253,9 +196,8 @@ async def _shown(
         generation.cancel(CancelReason.CLOSED)
         return None
     except asyncio.CancelledError:
-        now = session.documents.snapshot(asked.question.snapshot.uri)
-        typed_on = now is not None and now.version != asked.question.snapshot.version
-        generation.leave(TYPING_S if typed_on else UNCHANGED_S)
+        unchanged = _is_current(session, asked.question)
+        generation.leave(UNCHANGED_S if unchanged else TYPING_S)
         raise
     reading.settle_for(LINES_AHEAD)
     generation.leave(SHOWN_S)
@@ -298,7 +240,7 @@ async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
     if connection is None or is_known:
         return
     question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
-    context = syntax_context(snapshot, offset)
+    context = _context_of(question)
     assignment = classify(question.action, context, session.settings.targets)
     asked = Understood(question, context, assignment, session.settings.completion)
     wishes = Wishes(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))

@@ -20,6 +20,8 @@ class Documents:
         """What the client counts positions in; UTF-16 unless it agreed to another."""
         self._open: dict[str, Document] = {}
         self._complained: set[str] = set()
+        self._lost: set[str] = set()
+        """Open documents of which a change could not be made: their text is not known."""
 
     def __contains__(self, uri: object) -> bool:
         return uri in self._open
@@ -30,6 +32,20 @@ class Documents:
         from cato_lsp.syntax.parsing import open_document
 
         self._open[item.uri] = open_document(item.uri, item.language_id, item.version, item.text)
+        self._lost.discard(item.uri)
+
+    def lose(self, uri: str) -> bool:
+        """The text is not known any more, until all of it comes. Returns whether it was."""
+        was_known = uri in self._open and uri not in self._lost
+        self._lost.add(uri)
+        return was_known
+
+    def save(self, uri: str, text: str) -> None:
+        """Takes the text that was saved over, where it is not known."""
+        document = self._open.get(uri)
+        if document is not None and uri in self._lost:
+            document.apply([Change(text)], document.snapshot().version, self.encoding)
+            self._lost.discard(uri)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Makes the changes of one notification."""
@@ -40,7 +56,15 @@ class Documents:
             return
         if version <= document.snapshot().version:
             self._complain(uri, "a change whose version does not go up")
-        document.apply(_changes(params.content_changes), version, self.encoding)
+        changes = _changes(params.content_changes)
+        if uri in self._lost:
+            # All of the text makes up for what was lost before it.
+            whole = [index for index, change in enumerate(changes) if change.range is None]
+            if not whole:
+                return
+            changes = changes[whole[-1] :]
+        document.apply(changes, version, self.encoding)
+        self._lost.discard(uri)
 
     def typed(self, params: types.DidChangeTextDocumentParams) -> tuple[str, tuple[int, ...]]:
         """The text after these changes, and where the cursor may be: behind what was inserted, or
@@ -66,15 +90,16 @@ class Documents:
             self._complain(uri, "a document that is not open is closed")
         else:
             self._complained.discard(uri)
+        self._lost.discard(uri)
 
     def uris(self) -> tuple[str, ...]:
         """The open documents, the one opened last first."""
         return tuple(reversed(self._open))
 
     def snapshot(self, uri: str) -> Snapshot | None:
-        """The document as it is now, or None where it is not open."""
+        """The document as it is now, or None where it is not open, or not known any more."""
         document = self._open.get(uri)
-        return None if document is None else document.snapshot()
+        return None if document is None or uri in self._lost else document.snapshot()
 
     def _complain(self, uri: str, what: str) -> None:
         if uri not in self._complained:

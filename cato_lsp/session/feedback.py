@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cato_backend.wire.feedback import Feedback, FeedbackEvent
-from cato_lsp.session.completing import Suggestion
-from cato_lsp.text import Snapshot
+from cato_lsp.session.questions import Suggestion
+from cato_lsp.text import Snapshot, length_of, with_lf
 
 KEPT = ((30.0, FeedbackEvent.KEPT_30S), (300.0, FeedbackEvent.KEPT_5MIN))
 MOST_KEPT = 0.5
@@ -89,7 +89,7 @@ class FeedbackLedger:
         shown = self._by_request.get(request_id)
         if shown is None or not shown.stands or shown.uri != snapshot.uri or shown.offset > offset:
             return ""
-        text, typed = shown.suggestion.text, snapshot.text[shown.offset : offset]
+        text, typed = shown.suggestion.text, with_lf(snapshot.text[shown.offset : offset])
         return text[len(typed) :] if text.startswith(typed) else ""
 
     def did_show(self, request_id: str) -> None:
@@ -160,8 +160,8 @@ class FeedbackLedger:
 
     def _was_typed(self, shown: Shown) -> bool:
         snapshot = self._find(shown.uri)
-        return snapshot is not None and snapshot.text.startswith(
-            shown.suggestion.text, shown.offset
+        return snapshot is not None and (
+            length_of(shown.suggestion.text, snapshot.text, shown.offset) is not None
         )
 
     def _watch(self, shown: Shown) -> None:

@@ -14,7 +14,7 @@ from cato_lsp.acceptance import Acceptance, Signals
 from cato_lsp.session import history
 
 if TYPE_CHECKING:
-    from cato_lsp.session.completing import Question, Suggestion
+    from cato_lsp.session.questions import Question, Suggestion
     from cato_lsp.session.session import Session
 
 _OUTCOMES = {

@@ -8,9 +8,10 @@ it was left for long.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cato_lsp.session.uris import path_of
 from cato_lsp.surroundings.imports import candidates, imports_of
@@ -99,10 +100,11 @@ def _imported(
     document = path_of(snapshot.uri)
     if document is None:
         return
-    is_open = {path_of(other.snapshot.uri): other for other in neighbours}
+    open_files = ((path_of(other.snapshot.uri), other) for other in neighbours)
+    is_open = {_resolved(path): other for path, other in open_files if path is not None}
     found = 0
     for imported in imports_of(snapshot):
-        paths = map(Path, candidates(imported, snapshot.language_id, document))
+        paths = (_resolved(path) for path in candidates(imported, snapshot.language_id, document))
         files = (is_open.get(path) or _read(path, snapshot.language_id, allowed) for path in paths)
         file = next((file for file in files if file is not None), None)
         if file is not None:
@@ -110,6 +112,11 @@ def _imported(
             found += 1
         if found >= MOST_FILES:
             return
+
+
+def _resolved(path: PurePath) -> Path:
+    """Where it leads to: links and `..` are no way around what may be read."""
+    return Path(os.path.realpath(path))
 
 
 def _read(path: Path, language_id: str, allowed: Allowed) -> OtherFile | None:

@@ -4,6 +4,7 @@ asks again, and is answered from here."""
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from cato_lsp.completion.tokens import Token, behind
 if TYPE_CHECKING:
     from cato_lsp.backend.calls import Call
     from cato_lsp.backend.streams import EventStream
+
+log = logging.getLogger(__name__)
 
 UNCHANGED_S = 0.1
 """An editor may take its request back before it tells of the key that made it do so."""
@@ -49,6 +52,8 @@ class Generation:
         """Whether it was read to where it is enough, or its own end."""
         self.ttft_ms: float | None = None
         """From the asking to the first piece."""
+        self._broke_off = False
+        """Whether it ended without a word of its end: what came is shown, and asked for again."""
         self._tokens: list[Token] = []
         self._asked_s = asyncio.get_running_loop().time()
         self._ended = ended
@@ -108,7 +113,7 @@ class Generation:
             place=self.place,
             text=self.text,
             request_id=self.call.request_id,
-            whole=self.whole,
+            whole=self.whole and not self._broke_off,
             truncated=self.pieces.truncated,
             ended=self.whole and self.pieces.ended,
             tokens=tuple(self._tokens),
@@ -126,9 +131,15 @@ class Generation:
                 if self._take():
                     break
                 self._news.set()
+            else:
+                self._broke_off = not (self.pieces.finished or self.stream.done)
             self.whole = self._reading is None or not self._reading.broken_off
         except BackendFailure as failure:
             self.failure = failure
+        except Exception as error:
+            # Whoever waits for it is told in any case.
+            log.exception("completion %s failed", self.call.request_id)
+            self.failure = BackendFailure(f"the answer could not be read: {type(error).__name__}")
         return self._finish(CancelReason.ENOUGH)
 
     def _take(self) -> bool:

@@ -34,6 +34,17 @@ class Lookup:
         self._sources = sources
         self._environment = environment
         self.complaints: list[Complaint] = []
+        self._without: set[str] = set()
+        """Settings whose default holds because nothing that was given for them is usable."""
+
+    def fault(self, *settings: str) -> str:
+        """What is wrong with those of `settings` that have no usable value; empty where nothing
+        is."""
+        return "; ".join(
+            f"{complaint.setting} must be {complaint.expected}"
+            for complaint in self.complaints
+            if complaint.setting in self._without.intersection(settings)
+        )
 
     def find(self, setting: str, read: Callable[[object], T], default: T, variable: str = "") -> T:
         """The first usable value of `setting`; at last that of the environment's `variable`."""
@@ -44,9 +55,12 @@ class Lookup:
             if candidate is None or candidate == "":
                 continue
             try:
-                return read(candidate)
+                value = read(candidate)
+                self._without.discard(setting)
+                return value
             except Unusable as error:
                 self.complaints.append(Complaint(setting, str(error)))
+                self._without.add(setting)
         return default
 
 
@@ -74,6 +88,14 @@ def url(value: object) -> str:
         return server_root(string(value))
     except ValueError as error:
         raise Unusable(str(error)) from error
+
+
+def token(value: object) -> str:
+    """A token; blanks and line ends around it, as files and pastes have them, are not of it."""
+    text = string(value).strip()
+    if not text.isprintable() or " " in text:
+        raise Unusable("a token without blanks and line ends in it")
+    return text
 
 
 def flag(value: object) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from cato_lsp.session.ignoring import Ignore, spec_of
 from cato_lsp.session.settings import PrivacySettings
+from cato_lsp.session.uris import named_by, path_of
 
 SECRETS = GitIgnoreSpec.from_lines(
     """\
@@ -74,42 +76,78 @@ _KNOWN = 256
 
 
 class Privacy:
-    """Judges paths by the settings and the workspace's folders."""
+    """Judges files by the settings and the workspace's folders.
+
+    A file is judged by its path as it is given and by the one that it resolves to: neither `..` nor
+    a link is a way around.
+    """
 
     def __init__(self, settings: PrivacySettings, roots: Sequence[Path]) -> None:
         self._settings = settings
-        self._roots = tuple(roots)
-        self._ignored = GitIgnoreSpec.from_lines(settings.ignore)
+        self._roots = tuple(place for root in roots for place in _places(root))
+        self._ignored = Ignore(settings.ignore)
+        self._folders = {
+            place: enabled
+            for name, enabled in settings.folders.items()
+            for folder in _folders_named(name, self._roots)
+            for place in _places(folder)
+        }
 
     def allows(self, path: Path) -> bool:
-        """Whether the file may be read to a model. Looks for .gitignore files on the disk."""
+        """Whether the file may be read to a model. Looks at links and .gitignore files on the
+        disk."""
         return self.reason(path) is None
+
+    def allows_document(self, uri: str) -> bool:
+        """Whether the document may be. What is no file of this machine is judged by its names."""
+        path = path_of(uri)
+        if path is not None:
+            return self.allows(path)
+        return not any(map(self._reason_named, named_by(uri)))
 
     def reason(self, path: Path) -> str | None:
         """Why not, in words for the person; None where it may."""
-        if SECRETS.match_file(path.as_posix().lstrip("/")):
-            return "it looks like a file of secrets"
-        if any(self._ignored.match_file(inside) for inside in self._inside(path)):
-            return "privacy.ignore names it"
-        if not self._folder_enabled(path):
-            return "its folder is switched off"
-        if self._settings.gitignore and _ignored_by_git(path):
-            return "git ignores it"
-        return None
+        reasons = map(self._reason, _places(path))
+        return next((reason for reason in reasons if reason is not None), None)
 
-    def _inside(self, path: Path) -> Iterator[str]:
+    def _reason(self, path: Path) -> str | None:
+        named = self._reason_named(path)
+        if named is None and self._settings.gitignore and _ignored_by_git(path):
+            return "git ignores it"
+        return named
+
+    def _reason_named(self, path: Path) -> str | None:
+        """Why not, by the names alone."""
+        if SECRETS.match_file(path.as_posix().lstrip("/").lower()):
+            return "it looks like a file of secrets"
+        if self._ignored.names(self._inside(path), path):
+            return "privacy.ignore names it"
+        return None if self._folder_enabled(path) else "its folder is switched off"
+
+    def _inside(self, path: Path) -> list[Path]:
         inside = [path.relative_to(root) for root in self._roots if path.is_relative_to(root)]
-        yield from (part.as_posix() for part in inside or [path.relative_to(path.anchor)])
+        return inside or [path.relative_to(path.anchor)]
 
     def _folder_enabled(self, path: Path) -> bool:
-        enabled, deepest = True, -1
-        for name, wanted in self._settings.folders.items():
-            folder = Path(name).expanduser()
-            places = [folder] if folder.is_absolute() else [root / folder for root in self._roots]
-            for place in places:
-                if path.is_relative_to(place) and len(place.parts) > deepest:
-                    enabled, deepest = wanted, len(place.parts)
-        return enabled
+        holding = [place for place in self._folders if path.is_relative_to(place)]
+        innermost = max(holding, key=lambda place: len(place.parts), default=None)
+        return innermost is None or self._folders[innermost]
+
+
+def _places(path: Path) -> tuple[Path, ...]:
+    """The path without `..` and `.`, and where it leads to."""
+    absolute = Path(os.path.abspath(path))
+    try:
+        return tuple({absolute: None, Path(os.path.realpath(path)): None})
+    except (OSError, ValueError):
+        # A loop of links, or no path at all: it cannot be read either.
+        return (absolute,)
+
+
+def _folders_named(name: str, roots: Sequence[Path]) -> list[Path]:
+    """The folders that a setting means."""
+    folder = path_of(name) or Path(name).expanduser()
+    return [folder] if folder.is_absolute() else [root / folder for root in roots]
 
 
 def _ignored_by_git(path: Path) -> bool:
@@ -144,6 +182,6 @@ def _spec(folder: Path) -> GitIgnoreSpec | None:
 @lru_cache(maxsize=_KNOWN)
 def _parsed(path: Path, _changed_ns: int) -> GitIgnoreSpec | None:
     try:
-        return GitIgnoreSpec.from_lines(path.read_text(errors="replace").splitlines())
+        return spec_of(path.read_text(errors="replace").splitlines())
     except OSError:
         return None

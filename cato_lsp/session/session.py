@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import math
 import secrets
 import time
@@ -23,12 +24,13 @@ from cato_lsp.session.lookup import Complaint
 from cato_lsp.session.requests import Requests
 from cato_lsp.session.settings import Settings, parse
 from cato_lsp.session.status import State, Status
-from cato_lsp.session.uris import path_of
 from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:
     from cato_lsp.session.privacy import Privacy
     from cato_lsp.session.workbench import Workbench
+
+log = logging.getLogger(__name__)
 
 LATENCIES_KEPT = 20
 BUSY_LOAD = 0.9
@@ -44,7 +46,14 @@ PAUSE_S = 0.5
 class Session:
     """One editor's connection; needs a running loop."""
 
-    def __init__(self, tell_status: Callable[[Status], None], log_path: str | None) -> None:
+    def __init__(
+        self,
+        tell_status: Callable[[Status], None],
+        log_path: str | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        """`warn` shows the person a text."""
+        self._warn = warn
         self.settings = Settings()
         self.documents = Documents()
         self.requests = Requests()
@@ -53,7 +62,7 @@ class Session:
         self.editor_delay_ms = 0.0
         """How long the editor waits after a key before it asks."""
         self.closed = False
-        """Set once the client said `shutdown`."""
+        """Set once the client said `shutdown`, or is gone."""
         self.id = secrets.token_hex(8)
         self.editor = ""
         """The editor's name."""
@@ -66,6 +75,7 @@ class Session:
         self._load: float | None = None
         self._told: tuple[object, ...] = ()
         self._background: set[asyncio.Task[None]] = set()
+        self._endless: list[asyncio.Task[None]] = []
         self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
         self._workbench: Workbench | None = None
@@ -111,7 +121,12 @@ class Session:
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
         """Makes the changes; settles the document once the person pauses."""
         uri = params.text_document.uri
-        self.documents.change(params)
+        try:
+            self.documents.change(params)
+        except Exception:
+            log.exception("a change could not be made")
+            self.lose_document(uri)
+            return
         self._rhythm.key(time.monotonic())
         if self._workbench is not None:
             self._workbench.changed(params)
@@ -125,6 +140,19 @@ class Session:
         self.documents.open(item)
         self._judged.pop(item.uri, None)
         self.focus(item.uri, None)
+
+    def lose_document(self, uri: str) -> None:
+        """A change of it could not be made: nothing is said about it until all of its text comes,
+        when it is saved, or opened again."""
+        if self.documents.lose(uri):
+            self.requests.supersede(uri)
+            if self._workbench is not None:
+                self._workbench.closed(uri)
+            name = uri.rpartition("/")[2]
+            self._warn(
+                f"cato: a change of {name} could not be read, so there are no suggestions in it:"
+                " save it, or close it and open it again"
+            )
 
     def focus(self, uri: str, position: Position | None) -> None:
         """The person is in this document now, at `position` where that is known."""
@@ -161,12 +189,11 @@ class Session:
         return self._privacy
 
     def allows(self, uri: str) -> bool:
-        """Whether the document may be read to a model; what is no file may."""
+        """Whether the document may be read to a model."""
         now_s = asyncio.get_running_loop().time()
         allowed, judged_s = self._judged.get(uri, (False, -math.inf))
         if now_s - judged_s > JUDGED_AGAIN_S:
-            path = path_of(uri)
-            allowed = path is None or self.privacy.allows(path)
+            allowed = self.privacy.allows_document(uri)
             self._judged[uri] = allowed, now_s
         return allowed
 
@@ -236,8 +263,15 @@ class Session:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
+    def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets `work` run until the session ends."""
+        self._endless.append(asyncio.create_task(work))
+
     async def close(self) -> None:
-        """Ends what runs for this connection."""
+        """Ends what runs for this connection; nothing begins any more."""
+        self.closed = True
+        for task in self._endless:
+            task.cancel()
         await self.requests.close()
         if self._workbench is not None:
             self._workbench.close()

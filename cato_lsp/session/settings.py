@@ -7,7 +7,7 @@ holds a usable value wins, else the default. What cannot be used is collected as
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +21,7 @@ from cato_lsp.session.lookup import (
     string,
     strings,
     switches,
+    token,
     url,
 )
 from cato_lsp.targets import Targets
@@ -41,6 +42,8 @@ class BackendSettings:
     url: str = ""
     token: str = field(default="", repr=False)
     autostart: bool = True
+    fault: str = ""
+    """What is wrong with the address or the token that was given, where no other one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,9 @@ def parse(
     settings = Settings(
         backend=BackendSettings(
             url=lookup.find("backend.url", url, "", "CATO_BACKEND_URL"),
-            token=lookup.find("backend.token", string, "", "CATO_BACKEND_TOKEN"),
+            token=lookup.find("backend.token", token, "", "CATO_BACKEND_TOKEN"),
             autostart=lookup.find("backend.autostart", flag, True, "CATO_BACKEND_AUTOSTART"),
+            fault=lookup.fault("backend.url", "backend.token"),
         ),
         completion=CompletionSettings(
             enabled=lookup.find("completion.enabled", flag, True),
@@ -148,7 +152,18 @@ def parse(
         ),
         trace=lookup.find("trace", _trace, Trace.OFF),
     )
-    return settings, tuple(lookup.complaints)
+    return settings, (*lookup.complaints, *_vain_patterns(settings.privacy.ignore))
+
+
+def _vain_patterns(patterns: tuple[str, ...]) -> Iterator[Complaint]:
+    """Those that can never match."""
+    if patterns:
+        # What reads patterns takes a while to import, and most people have none.
+        from cato_lsp.session.ignoring import problem
+
+        for pattern in patterns:
+            if (why := problem(pattern)) is not None:
+                yield Complaint("privacy.ignore", f"patterns that can match: {pattern!r}, {why}")
 
 
 def _trace(value: object) -> Trace:

@@ -15,6 +15,7 @@ from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
 from cato_lsp.estimates import summary_tokens, translated_tokens
 from cato_lsp.targets import Targets
+from cato_lsp.text import with_lf
 from cato_lsp.units import Unit
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
         text = await outcome_of(stream, listener)
     except BackendFailure as failure:
         if outdates_the_connection(failure):
-            session.link.look_again()
+            session.link.failed(connection.client, failure)
         return result_of(job, Outcome.FAILED, message=str(failure))
     return result_of(job, Outcome.OK, text=text)
 
@@ -127,7 +128,7 @@ def call_for(
     request = TaskRequest(
         task=job.task,
         language=job.language_id,
-        units=(wire.Unit(job.unit.name, job.unit.kind, job.unit.text),),
+        units=(wire.Unit(job.unit.name, job.unit.kind, with_lf(job.unit.text)),),
         target_language=job.target_language,
     )
     return task_call(

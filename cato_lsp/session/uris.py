@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,3 +19,23 @@ def path_of(uri: str) -> Path | None:
     path = unquote(parts.path)
     # A drive: file:///c%3A/...
     return Path(path[1:] if path[2:3] == ":" else path)
+
+
+_NESTED = re.compile(r"::|!/|[?#&\"']|\w=")
+"""What parts a file's name from the rest: within archives, and in queries."""
+
+
+def named_by(uri: str) -> Iterator[Path]:
+    """Every path that the URI of a document of any scheme may name: what it is called, whoever
+    keeps it. Editors name the versions of git, remote files and unsaved ones in their own ways."""
+    scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").partition(":")
+    for part in _NESTED.split(rest or scheme):
+        name = part.rstrip("/ },]").removesuffix(".git")
+        if name:
+            # Behind a host: `scp://host/folder`, `vscode-vfs://github/owner/repository`.
+            yield Path("/", re.sub(r"^//[^/]*", "", name).lstrip("/") or name.strip("/"))
+
+
+def root_of(uri: str) -> Path | None:
+    """The folder of a workspace, of whatever scheme."""
+    return path_of(uri) or next(named_by(uri), None)

@@ -36,13 +36,15 @@ class Usage:
 
     def tell(self, usage: dict[str, Any]) -> None:
         """Takes note of an OpenAI usage object, where it says how much was cached."""
-        details = cast("dict[str, Any]", usage.get("prompt_tokens_details") or {})
-        prompt, cached = usage.get("prompt_tokens"), details.get("cached_tokens")
+        details = usage.get("prompt_tokens_details")
+        told = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
+        prompt, cached = usage.get("prompt_tokens"), told.get("cached_tokens")
+        completion = usage.get("completion_tokens")
         if isinstance(prompt, int) and isinstance(cached, int):
             self.told += 1
             self.prompt_tokens += prompt
             self.cached_tokens += cached
-            self.completion_tokens += int(usage.get("completion_tokens") or 0)
+            self.completion_tokens += completion if isinstance(completion, int) else 0
 
     def body(self) -> dict[str, int]:
         """As it is stored."""

@@ -41,6 +41,7 @@ class Warmer:
         pieces = await bench.gatherer.pieces(snapshot.uri)
         call = warm_call(seen, pieces, connection.model, self._session.sender(snapshot.uri))
         status = await connection.client.post(call.path, call.body, call.headers)
+        self._session.link.answered(connection.client, status)
         if status == NOT_FOUND:
             self._cannot = connection.client
         bench.usage.warmed += status == 200

@@ -137,4 +137,5 @@ class Workbench:
     async def _send(self, feedback: Feedback) -> None:
         connection = self._session.link.connection
         if connection is not None:
-            await connection.client.post(FEEDBACK_PATH, feedback.body(), {})
+            status = await connection.client.post(FEEDBACK_PATH, feedback.body(), {})
+            self._session.link.answered(connection.client, status)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cato_lsp.surroundings.declarations import declarations
 from cato_lsp.surroundings.similar import most_similar
+from cato_lsp.text.line_ends import with_lf
 from cato_lsp.text.snapshot import Snapshot
 
 BUDGET = 2_400
@@ -25,7 +26,7 @@ class Piece:
 
     def body(self) -> dict[str, str]:
         """As `cato.context` spells it."""
-        return {"path": self.path, "text": self.text}
+        return {"path": self.path, "text": with_lf(self.text)}
 
 
 @dataclass(frozen=True, slots=True)

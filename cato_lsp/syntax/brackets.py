@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cato_lsp.syntax.lexicon import Lexicon
-from cato_lsp.syntax.lexing import Bracket, lex
+from cato_lsp.syntax.lexing import PARTNER, Bracket, lex
 from cato_lsp.syntax.nearby import Nearby, width_of
 
 _NO_CALL = re.compile(
@@ -17,6 +16,10 @@ _NO_CALL = re.compile(
 )
 _LONGEST_KEYWORD = 12
 _CALLEE_END = re.compile(r"[\w)\]>!?$]\s*$")
+_CLOSERS = ")]}"
+_UNKNOWN = 1 << 30
+"""The indentation of a bracket beyond the nearby text: no closer is known not to be its own."""
+_DIRECTIVE = re.compile(r"#\s*(?:if|el|end|define|undef|include|pragma|region|error|warning|line)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,31 @@ class Opened:
     character: str
     width: int
     call: bool
+    hanging: bool
+    """Whether nothing follows it on its line."""
+    closed: bool = True
+    """Whether the text behind the cursor closes it."""
 
 
-def opened_at(brackets: Sequence[Bracket], text: str) -> tuple[Opened, ...]:
-    """The brackets that `lex(text)` left open, outermost first."""
-    return tuple(_opened(bracket, text) for bracket in brackets)
+def opened_at(brackets: Sequence[Bracket], around: Nearby, lexicon: Lexicon) -> tuple[Opened, ...]:
+    """The brackets of the nearby text that are open at the cursor, outermost first.
+
+    The text behind the cursor closes the outer ones, the completion those that are left. What lies
+    beyond the nearby text is taken to be in order.
+    """
+    opened = [_opened(bracket, around.before) for bracket in brackets]
+    closed = _closed_below(opened, around)
+    left = lex(around.line_after, lexicon).strays if not all(closed) else ()
+    for stray in reversed(left):
+        partners = (
+            index
+            for index, bracket in enumerate(opened)
+            if not closed[index] and bracket.character == PARTNER[stray.character]
+        )
+        index = next(partners, None)
+        if index is not None:
+            closed[index] = True
+    return tuple(replace(b, closed=c) for b, c in zip(opened, closed, strict=True))
 
 
 def _opened(bracket: Bracket, text: str) -> Opened:
@@ -38,41 +61,90 @@ def _opened(bracket: Bracket, text: str) -> Opened:
     head = text[line_start : bracket.offset]
     callee = head[-_LONGEST_KEYWORD:]
     call = bracket.character == "(" and bool(_CALLEE_END.search(callee))
-    return Opened(bracket.character, width_of(head), call and not _NO_CALL.search(callee))
+    line, _, _ = text[bracket.offset + 1 :].partition("\n")
+    return Opened(
+        character=bracket.character,
+        width=width_of(head),
+        call=call and not _NO_CALL.search(callee),
+        hanging=not line.strip(),
+    )
 
 
-def unclosed(opened: Sequence[Opened], around: Nearby, lexicon: Lexicon) -> int:
-    """How many of `opened` nothing behind the cursor closes.
-
-    The cursor's own line is read; further down, a closer belongs to the bracket whose line has the
-    same indentation. What lies beyond the nearby text is taken to be in order.
-    """
-    if not opened:
-        return 0
-    here = len(lex(around.line_after, lexicon).strays)
-    taken: Counter[int] = Counter()
-    missing = 0
-    for bracket in list(reversed(opened))[here:]:
-        found = _first_within(around.below, bracket.width)
+def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
+    """Which of them lines below the cursor's close, told by their indentation."""
+    closed = [False] * len(opened)
+    start, left = 0, ""
+    outermost = -1 if around.whole_before else _UNKNOWN
+    for index in reversed(range(len(opened))):
+        bracket, outer = opened[index], opened[index - 1].width if index else outermost
+        if PARTNER.get(left[:1]) == bracket.character:
+            # `})`: on the line that closed the bracket inside.
+            closed[index], left = True, left[1:]
+            continue
+        found = first_within(around.below[start:], bracket.width)
         if found is None:
-            missing += around.whole_after
-        elif _closes(around.below[found], bracket.width, taken[found]):
-            taken[found] += 1
-        else:
-            missing += 1
-    return missing
+            # A list of thousands of characters begins on a line of its own.
+            closed[index] = not around.whole_after and (bracket.hanging or bracket.character == "{")
+            continue
+        line = around.below[start + found]
+        closers = leading_closers(line)
+        closed[index] = PARTNER.get(closers[:1]) == bracket.character and (
+            # A header of several lines may be indented by more than what closes its block.
+            width_of(line) == bracket.width or width_of(line) > outer
+        )
+        if closed[index]:
+            start, left = start + found + 1, closers[1:]
+        elif _is_around(bracket, opened[index + 1 : index + 2]):
+            _close_outer(index, closed, around, start, bracket)
+    return closed
 
 
-def _first_within(lines: Sequence[str], width: int) -> int | None:
-    """The first line that is indented no further than that."""
-    return next((n for n, line in enumerate(lines) if width_of(line) <= width), None)
+def _is_around(bracket: Opened, inside: Sequence[Opened]) -> bool:
+    """Whether the bracket holds one of the same indentation, as a namespace does a class."""
+    braces = [bracket.character, *(held.character for held in inside)] == ["{", "{"]
+    return braces and inside[0].width == bracket.width
 
 
-def _closes(line: str, width: int, taken: int) -> bool:
-    """Whether the line begins with one more closer, at just that width."""
-    return width_of(line) == width and _leading_closers(line) > taken
+def _close_outer(
+    index: int, closed: list[bool], around: Nearby, start: int, bracket: Opened
+) -> None:
+    """Other lines of its indentation may stand before the closer of an outer bracket. Where there
+    is only the one of the bracket inside, that is the outer's: the completion closes the inner."""
+    if _is_closed_later(around.below[start:], bracket) or not around.whole_after:
+        closed[index] = True
+    elif closed[index + 1]:
+        closed[index], closed[index + 1] = True, False
 
 
-def _leading_closers(line: str) -> int:
+def _is_closed_later(lines: Sequence[str], bracket: Opened) -> bool:
+    depth = 0
+    for line in lines:
+        if width_of(line) < bracket.width and not _DIRECTIVE.match(line):
+            return False
+        if width_of(line) != bracket.width:
+            continue
+        if PARTNER.get(leading_closers(line)[:1]) == bracket.character:
+            depth -= 1
+        if depth < 0:
+            return True
+        depth += line.rstrip().endswith(bracket.character)
+    return False
+
+
+def first_within(lines: Sequence[str], width: int) -> int | None:
+    """The first line that is indented no further than that; directives of a preprocessor aside,
+    which stand at the margin wherever they are."""
+    return next(
+        (
+            number
+            for number, line in enumerate(lines)
+            if width_of(line) <= width and not _DIRECTIVE.match(line)
+        ),
+        None,
+    )
+
+
+def leading_closers(line: str) -> str:
+    """The closing brackets that the line begins with."""
     line = line.lstrip()
-    return len(line) - len(line.lstrip(")]}"))
+    return line[: len(line) - len(line.lstrip(_CLOSERS))]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.brackets import Opened, opened_at, unclosed
+from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex
-from cato_lsp.syntax.nearby import Nearby, indentation_of, nearby, width_of
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.nearby import Nearby, indentation_of, is_word, nearby, width_of
 from cato_lsp.syntax.scopes import Place, Scope, place_of
 from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot
@@ -34,6 +34,8 @@ class SyntaxContext:
     """Whether a tree was there; without one, text rules filled in what they could."""
     in_string: bool
     in_comment: bool
+    in_hole: bool
+    """In code inside of a string."""
     region: int | None
     """The string or block comment that is open here, as an index of the language's lexicon."""
     wish: str | None
@@ -49,8 +51,10 @@ class SyntaxContext:
     """Leading blanks of the cursor's line, before the cursor."""
     floor: int
     """The block ends with the first line that is indented by less than this many columns."""
+    opened: tuple[Opened, ...]
+    """The brackets that are open at the cursor, outermost first."""
     unclosed: int
-    """How many brackets before the cursor nothing behind it closes."""
+    """How many brackets and blocks before the cursor nothing behind it closes."""
     scopes: tuple[Scope, ...]
     """Enclosing functions and classes, innermost first."""
     erroneous: bool
@@ -66,6 +70,18 @@ class SyntaxContext:
         """The cursor's line from the cursor, without its line end."""
         return self.around.line_after
 
+    @property
+    def in_word(self) -> bool:
+        """Whether the cursor stands inside of a word."""
+        return is_word(self.line_before[-1:]) and is_word(self.line_after[:1])
+
+    @property
+    def above_code(self) -> bool:
+        """Whether the cursor stands at the start of a line of code: what is inserted there becomes
+        a line of its own."""
+        prose = self.in_string or self.in_comment
+        return self.rest is Rest.TEXT and not self.line_before.strip() and not prose
+
 
 _CLOSERS = re.compile(r"[)\]}>\"'`;,:\s]*")
 _OPERAND_MISSING = re.compile(
@@ -74,7 +90,8 @@ _OPERAND_MISSING = re.compile(
 )
 _OPENS_BLOCK = re.compile(r"(?:\{|(?<!\w)\bdo|\bthen|\belse|\bbegin|\bdo\s*\|[^|]*\|)\s*\Z")
 _OPENS_INDENTED_BLOCK = re.compile(
-    r"^\s*(?:if|elif|else|for|while|try|except|finally|with|def|class|async|match|case)\b.*:\s*\Z"
+    r"^\s*(?:(?:if|elif|else|for|while|try|except|finally|with|def|class|async|match|case)\b|[)\]}])"
+    r".*:\s*\Z"
 )
 _CLOSES_BLOCK = re.compile(r"\s*(?:[)\]}]|end\b)")
 
@@ -87,7 +104,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     place = place_of(snapshot, offset, around)
     lexed = lex(around.before[place.lex_from :], lexicon)
     in_string, in_comment = _region(place, around, lexed, lexicon)
-    opened = opened_at(lexed.opened, around.before[place.lex_from :])
+    opened = _opened(place, around, lexed, lexicon)
     empty = None if in_string or in_comment else _empty_body(snapshot.language_id, around, place)
     floor = _floor(snapshot.language_id, around, empty)
     return SyntaxContext(
@@ -96,6 +113,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
         parsed=snapshot.tree is not None,
         in_string=in_string,
         in_comment=in_comment,
+        in_hole=place.hole is not None,
         region=lexed.region if in_string or in_comment else None,
         wish=None if in_string or in_comment else wish(around, lexicon),
         in_expression=_in_expression(opened, around, snapshot.language_id),
@@ -105,7 +123,9 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
         rest=_rest(around.line_after),
         indentation=indentation_of(around.line_before),
         floor=floor,
-        unclosed=unclosed(opened, around, lexicon) + _missing_end(snapshot, around, floor),
+        opened=opened,
+        unclosed=sum(not bracket.closed for bracket in opened)
+        + _missing_end(snapshot, around, floor),
         scopes=place.scopes,
         erroneous=place.erroneous,
     )
@@ -124,6 +144,20 @@ def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     return not comment and not place.in_hole, comment
 
 
+def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
+    """The brackets that are open at the cursor. The lexicon takes a string with code in it for one
+    string: in such code it begins once more, and what is open around the string stays so."""
+    hole = place.hole
+    if hole is None or hole < place.lex_from:
+        brackets = [Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened]
+        return opened_at(brackets, around, lexicon)
+    outer = opened_at(lex(around.before[:hole], lexicon, at=place.lex_from).opened, around, lexicon)
+    # What is opened in the string is closed in its line, if it is closed.
+    line = replace(around, below=(), whole_after=True)
+    inner = opened_at(lex(around.before, lexicon, at=hole).opened, line, lexicon)
+    return *(replace(bracket, closed=True) for bracket in outer), *inner
+
+
 def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:
     """The signature's indentation where its body is empty and the cursor stands in it."""
     width = place.empty_body
@@ -140,10 +174,11 @@ def _floor(language_id: str, around: Nearby, signature: int | None) -> int:
         return signature + 1
     line = around.line_before
     width = width_of(line)
-    return width + 1 if _opens_block(line, language_id) else width
+    return width + 1 if opens_block(line, language_id) else width
 
 
-def _opens_block(line: str, language_id: str) -> bool:
+def opens_block(line: str, language_id: str) -> bool:
+    """Whether the line, read up to its end, opens a block."""
     if language_id == "python":
         return _OPENS_INDENTED_BLOCK.match(line) is not None
     return _OPENS_BLOCK.search(line) is not None

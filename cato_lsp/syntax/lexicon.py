@@ -72,7 +72,14 @@ _C = (_BLOCK, _DOUBLE, _SINGLE)
 
 # A slash where an operand must stand, up to the next slash outside of a class.
 _REGEX_LITERAL = (
-    r"(?<=[=(,:;!&|?{}\[])[ \t]*/(?![/*])(?:\\.|\[(?:\\.|[^\]\n]){0,40}\]|[^/\\\n\[]){1,80}/"
+    r"(?=[ \t]*/)(?:(?<=[=(,:;!&|?{}\[~>])|(?<=\b(?:return|unless))|(?<=\b(?:yield|await|while))"
+    r"|(?<=\b(?:case|when))|(?<=\b(?:and|not))|(?<=\b(?:if|or|of|in))|^)[ \t]*"
+    r"/(?![/*])(?:\\.|\[(?:\\.|[^\]\n]){0,40}\]|[^/\\\n\[]){1,80}/"
+)
+# A character (`?)`), or a literal between brackets (`%r{...}`).
+_RUBY_LITERAL = (
+    r"(?<![\w)\]?])\?[^\s\w](?!\w)"
+    r"|(?<![\w)\]])%[rqQwWiIx]?(?:\{(?:\\.|[^}\\\n])*\}|\((?:\\.|[^)\\\n])*\)|\[(?:\\.|[^\]\\\n])*\])"
 )
 # A character, or a lifetime.
 _RUST_QUOTE = r"'(?:\\[^\n']+|[^\\\n'])'|'[a-z_]\w*"
@@ -111,16 +118,22 @@ _CSHARP = _lexicon(
 _RUBY = _lexicon(
     "#",
     (Region("^=begin", "\n=end", comment=True, multiline=True, escapes=False), _DOUBLE, _SINGLE),
-    "#=\"'/ \t",
-    _REGEX_LITERAL,
+    "#=\"'/ \t?%",
+    rf"{_REGEX_LITERAL}|{_RUBY_LITERAL}",
 )
 _PHP = _lexicon(
     r"//|#(?!\[)",
     (_BLOCK, Region('"', '"', multiline=True), Region("'", "'", multiline=True)),
     "/#\"'",
 )
+_SHELL = _lexicon(
+    r"(?:^|(?<=\s))#",
+    (Region('"', '"', multiline=True), Region("'", "'", multiline=True, escapes=False)),
+    "#\"'",
+)
 # An apostrophe may well be one, and a lone `#` or `--` anything at all.
-_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,), r"/#\-\"")
+_QUOTED = r"(?<!\w)'(?:\\.|[^'\\\n]){1,80}'(?!\w)"
+_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,), r"/#\-\"'", _QUOTED)
 
 _LEXICONS = MappingProxyType(
     {
@@ -137,6 +150,10 @@ _LEXICONS = MappingProxyType(
         "csharp": _CSHARP,
         "ruby": _RUBY,
         "php": _PHP,
+        "shellscript": _SHELL,
+        "sh": _SHELL,
+        "bash": _SHELL,
+        "zsh": _SHELL,
     }
 )
 

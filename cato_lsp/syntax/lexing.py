@@ -30,11 +30,11 @@ class Lexed:
     """Closers whose openers must stand before the text."""
 
 
-def lex(text: str, lexicon: Lexicon, region: int | None = None) -> Lexed:
-    """Reads `text`, which begins inside of `region`, or in code where that is None."""
+def lex(text: str, lexicon: Lexicon, region: int | None = None, at: int = 0) -> Lexed:
+    """Reads `text` from offset `at` on, which lies inside of `region`, or in code where that is
+    None. What stands before tells whether a slash there divides or begins a literal."""
     opened: list[Bracket] = []
     strays: list[Bracket] = []
-    at = 0
     while True:
         if region is not None:
             at = _end_of_region(text, at, lexicon, region)

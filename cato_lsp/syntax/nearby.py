@@ -19,6 +19,8 @@ class Nearby:
 
     before: str
     after: str
+    whole_before: bool
+    """Whether the text begins where `before` begins."""
     whole_after: bool
     """Whether the text ends where `after` ends."""
     below: tuple[str, ...]
@@ -43,7 +45,7 @@ def nearby(text: str, offset: int) -> Nearby:
     if start:
         before = before[before.find("\n") + 1 :]
     below = tuple(line for line in after.split("\n")[1:] if line.strip())
-    return Nearby(before, after, len(text) <= offset + NEARBY, below)
+    return Nearby(before, after, start == 0, len(text) <= offset + NEARBY, below)
 
 
 def _with_lf(text: str) -> str:
@@ -59,3 +61,8 @@ def width_of(line: str) -> int:
     """The column where the first character that is not blank stands."""
     blanks = indentation_of(line)
     return len(blanks) + _WIDE * blanks.count("\t")
+
+
+def is_word(character: str) -> bool:
+    """Whether it is a letter, a digit or an underscore; false for no character."""
+    return character.isalnum() or character == "_"

@@ -32,7 +32,9 @@ class Place:
     in_string: bool = False
     in_comment: bool = False
     in_hole: bool = False
-    """In code inside of a string."""
+    """In code inside of a string, or of markup."""
+    hole: int | None = None
+    """Where in the nearby text the code begins that is inside of a string; None outside of one."""
     lex_from: int = 0
     """Where in the nearby text code begins: behind a string or comment that began further up."""
     empty_body: int | None = None
@@ -88,7 +90,8 @@ class _Reader:
             sound=sound,
             in_string=trees.string_at(self._path, self._byte, self._shape),
             in_comment=self._in_comment(),
-            in_hole=any(node.type in self._shape.holes for node in self._path),
+            in_hole=any(node.type in self._shape.all_holes for node in self._path),
+            hole=self._hole(),
             lex_from=self._lex_from(),
             empty_body=self._empty_body(definitions),
             scopes=self._scopes(definitions),
@@ -138,6 +141,15 @@ class _Reader:
         byte = lines.byte_at(start, text)
         end = trees.region_end(trees.path_to(self._tree, byte), byte, self._shape)
         return max(min(lines.offset_at(end, text), self._offset) - start, 0)
+
+    def _hole(self) -> int | None:
+        """Zero for one that begins further up."""
+        holes = (node for node in reversed(self._path) if node.type in self._shape.holes)
+        hole = next((node for node in holes if node.start_byte < self._byte), None)
+        if hole is None:
+            return None
+        start = self._snapshot.lines.offset_at(hole.start_byte, self._snapshot.text)
+        return max(start - (self._offset - len(self._around.before)), 0)
 
     def _empty_body(self, definitions: Sequence[Node]) -> int | None:
         functions = self._shape.functions | self._shape.methods

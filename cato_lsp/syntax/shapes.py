@@ -18,6 +18,8 @@ class Shape:
     strings: frozenset[str]
     holes: frozenset[str] = frozenset()
     """Code inside of a string."""
+    markup_holes: frozenset[str] = frozenset()
+    """Code inside of the text of markup: it may have any number of lines."""
     wrappers: frozenset[str] = frozenset()
     """Parents that belong to the definition which they hold."""
     attributes: frozenset[str] = frozenset()
@@ -29,6 +31,11 @@ class Shape:
     docstrings: bool = False
     ends_with_word: bool = False
     """Whether a body is closed by `end`, and absent where it is empty."""
+
+    @property
+    def all_holes(self) -> frozenset[str]:
+        """Code inside of a string or of markup."""
+        return self.holes | self.markup_holes
 
 
 def _types(names: str) -> frozenset[str]:
@@ -55,7 +62,8 @@ _JAVASCRIPT = Shape(
     classes=_types("class_declaration abstract_class_declaration class interface_declaration"),
     comments=_types("comment html_comment"),
     strings=_types("string template_string regex jsx_text"),
-    holes=_types("template_substitution jsx_expression"),
+    holes=_types("template_substitution"),
+    markup_holes=_types("jsx_expression"),
     wrappers=_types(
         "export_statement lexical_declaration variable_declaration variable_declarator pair"
         " public_field_definition field_definition"

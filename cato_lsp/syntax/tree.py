@@ -36,7 +36,7 @@ def is_sound(path: Sequence[Node]) -> bool:
 def string_at(path: Sequence[Node], byte: int, shape: Shape) -> bool:
     """Whether `byte` lies inside a string, and not in code inside of it."""
     for node in reversed(path):
-        if _is(node, shape.holes) and node.start_byte < byte < node.end_byte:
+        if _is(node, shape.all_holes) and node.start_byte < byte < node.end_byte:
             return False
         if _is(node, shape.strings) and node.start_byte < byte < node.end_byte:
             return True
@@ -97,10 +97,17 @@ def _field(node: Node, names: Sequence[str]) -> Node | None:
 
 
 def _innermost_declarator(node: Node) -> Node:
+    # A loop: thousands of `*` nest as deeply.
+    while (inner := _inner_declarator(node)) is not None:
+        node = inner
+    return node
+
+
+def _inner_declarator(node: Node) -> Node | None:
     inner = node.child_by_field_name("declarator")
-    if inner is None and node.type == "reference_declarator":
-        inner = node.named_child(0)
-    return node if inner is None else _innermost_declarator(inner)
+    if inner is None and node.type == "reference_declarator" and node.named_child_count:
+        return node.named_child(0)
+    return inner
 
 
 def kind_of(node: Node, outer: Node | None, shape: Shape) -> str:
@@ -133,7 +140,8 @@ def body_is_empty(function: Node, byte: int, shape: Shape) -> bool:
 
 
 def _opens_with_brace(body: Node, byte: int) -> bool:
-    opener = body.child(0)
+    # A body that is not typed yet is a MISSING node, which has no children.
+    opener = body.child(0) if body.child_count else None
     return body.start_byte < byte and opener is not None and opener.type == "{"
 
 

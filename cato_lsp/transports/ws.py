@@ -45,6 +45,7 @@ async def _converse(socket: ServerConnection, server: CatoServer) -> None:
     outgoing: asyncio.Queue[bytes] = asyncio.Queue()
     server.protocol.set_writer(_Outbox(outgoing), include_headers=False)
     sending = asyncio.create_task(_send(socket, outgoing))
+    watching = asyncio.create_task(_close_without(server, socket))
     try:
         async for body in socket:
             server.receive(body)
@@ -55,7 +56,14 @@ async def _converse(socket: ServerConnection, server: CatoServer) -> None:
     finally:
         await server.session.close()
         sending.cancel()
+        watching.cancel()
         await socket.close()
+
+
+async def _close_without(server: CatoServer, socket: ServerConnection) -> None:
+    """Closes once the client's process has ended."""
+    await server.client_gone.wait()
+    await socket.close()
 
 
 async def _send(socket: ServerConnection, outgoing: asyncio.Queue[bytes]) -> None:

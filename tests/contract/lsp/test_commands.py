@@ -95,6 +95,24 @@ async def test_the_doctor_says_what_to_do(fake: FakeVllm, tmp_path: Path) -> Non
     assert "cato serve" in nothing.out
 
 
+@pytest.mark.parametrize("arguments", [("complete", "{}:1:4"), ("task", "summarize", "{}:1")])
+@pytest.mark.parametrize("name", [".env", "id_rsa", "notes.py", "ignored.py"])
+async def test_what_is_kept_private_is_not_sent(
+    fake: FakeVllm, tmp_path: Path, arguments: tuple[str, ...], name: str
+) -> None:
+    """As in an editor; `notes.py` is a link to a file of secrets."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("ignored.py\n")
+    for secret in (".env", "id_rsa", "ignored.py"):
+        (tmp_path / secret).write_text("def key():\n    return 's3cret'\n")
+    (tmp_path / "notes.py").symlink_to(tmp_path / ".env")
+    place = (argument.format(tmp_path / name) for argument in arguments)
+    ended = await cato(tmp_path, *place, "--url", fake.url)
+    assert ended.status == 1
+    assert "is not read to a model" in ended.err
+    assert not fake.requests
+
+
 @pytest.mark.parametrize(
     ("place", "complaint"),
     [

@@ -65,8 +65,10 @@ async def test_secrets_are_never_read_to_a_model(
 ) -> None:
     settings = {"backend": {"url": fake.url}, "privacy": {"ignore": ["*.sql"]}}
     editor = await launch.editor(settings=settings)
-    for name in (".env", "dump.sql"):
-        uri = (tmp_path / name).as_uri()
+    secret = f"{tmp_path}/.env"
+    others = ("untitled:.env", f"git:{secret}?%7B%7D", "vscode-remote://ssh-remote%2Bh/home/.env")
+    files = [(tmp_path / name).as_uri() for name in (".env", "dump.sql")]
+    for uri in (*files, *others, "vscode-vfs://github/o/r/.env", "scp://h//.env", "sftp://h/a.pem"):
         editor.open("KEY=", uri, "plaintext")
         assert await editor.inline(0, 4, uri) is None
     assert not fake.requests

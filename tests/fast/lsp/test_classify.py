@@ -106,6 +106,9 @@ CASES = [
     ("python", "def f():\n    a = 1\n    |\n    return a\n", AUTOMATIC, STATEMENT),
     ("javascript", "function f() {\n  const a = 1;\n  |\n  return a;\n}\n", AUTOMATIC, STATEMENT),
     ("python", "def f():\n    a = 1\n    |\n    return a\n", INVOKED, BLOCK_INVOKED),
+    ("python", "def f():\n    a = 1\n    |return a\n", AUTOMATIC, STATEMENT),
+    ("javascript", "|const a = 1;\n", AUTOMATIC, STATEMENT),
+    ("javascript", "foo(|bar);\n", AUTOMATIC, MIDDLE),
     # The end of a block, and the start of one.
     ("python", "def f():\n    a = 1\n    |\n\nx = 2\n", AUTOMATIC, BLOCK),
     ("python", "for a in b:|\n", AUTOMATIC, BLOCK),
@@ -170,6 +173,11 @@ def test_each_task_has_its_one_target(
         ("fo|o", INVOKED, True),
         ("foo|)", AUTOMATIC, True),
         ("foo|\nbar", AUTOMATIC, True),
+        # In front of a word: an argument before another one, a statement above another one.
+        ("foo(|bar)", AUTOMATIC, True),
+        ("x = |y", AUTOMATIC, True),
+        ("|return x", AUTOMATIC, True),
+        ("def f():\n    |return x", AUTOMATIC, True),
     ],
 )
 def test_inside_of_a_word_only_the_person_asks(source: str, action: Action, expected: bool) -> None:

@@ -117,6 +117,42 @@ CASES = [
         "function f() {\n  a();\n}\n\nfunction g",
         "function f() {\n  a();\n}",
     ),
+    # A line that closes a block and opens the next.
+    ("javascript", "if (a) {\n  b();\n|\n  c();\n}\n", "} else {\n¦  c();\n", "} else {"),
+    ("java", "try {\n  b();\n|\n  c();\n}\n", "} catch (E e) {\n¦  c();\n", "} catch (E e) {"),
+    ("java", "try {\n  b();\n|\n  c();\n}\n", "} finally {\n¦  c();\n", "} finally {"),
+    ("typescript", "f(\n  a: A,\n|\n  b();\n}\n", "): T {\n¦  b();\n", "): T {"),
+    ("javascript", "if (a) {\n  b();\n  |\n}\n", "c();\n}¦ else {\n", "c();"),
+    ("javascript", "if (a) {\n  b();\n|\n}\n", "}\n¦c();\n", ""),
+    # Brackets that close nothing: patterns, literals, prose.
+    ("shellscript", "case $1 in\n  |\nesac\n", "stop) kill ;;\n", "stop) kill ;;"),
+    ("shellscript", "f() {\n  |\n}\n", "awk '{ print }'\n", "awk '{ print }'"),
+    ("javascript", "f(|);", "/\\)/g)\n¦", "/\\)/g"),
+    ("javascript", "a = [\n  |\n]", '/\\]"/,\n¦', '/\\]"/,'),
+    ("javascript", "() => {\n  return |\n}", '/}"/.test(x)\n¦', '/}"/.test(x)'),
+    ("javascript", "f(`a${g(|)}`);", "1)¦}`);\n", "1"),
+    ("javascript", "if (a) {\n  f(`${b|\n}\n", "c}`)\n¦", "c}`)"),
+    ("typescriptreact", "a = <u>\n  {b(() => (\n    |\n  ))}\n</u>;\n", "c)¦\n", "c"),
+    ("ruby", "f(|)\n", "?), %r{\\)}, /\\)/)\n¦", "?), %r{\\)}, /\\)/"),
+    ("lua", "f(|)\n", "')')\n¦", "')'"),
+    ("c", "f(|);", "')');\n¦", "')'"),
+    ("rust", "f(|);", "b')', r#\")\"#);\n¦", "b')', r#\")\"#"),
+    ("markdown", "It works |\n", "(mostly) :) and so on :]\n¦", "(mostly) :) and so on :]"),
+    ("python", "def f():\n    |\n", "# a) first\n", "# a) first"),
+    # Indentation that is missing at the cursor, and that of the file.
+    ("python", "if a:\n    if b:\n    |\n", "    c()\n", "    c()"),
+    ("python", "if a:\n    if b:\n    |\n", "        c()\n", "    c()"),
+    ("python", "if a:\n    if b:\n        |\n", "        c()\nd¦()", "c()"),
+    ("python", "if a:\n\tb()\nif c:|", "\n    d()\ne¦", "\n\td()"),
+    ("go", "func f() {\n\ta()\n}\n\nfunc g() {|}\n", "\n    b()\n}¦", "\n\tb()"),
+    ("javascript", "if (a) {\n  b()\n}\nif (c) {|}\n", "\n\td()\n}¦", "\n  d()"),
+    ("python", "x = |", "    # aligned\n¦", "    # aligned"),
+    # What ends a block is often followed by its like.
+    ("c", "#if A\n#if B\n|\n#endif\n", "#endif\n¦#endif\n", "#endif"),
+    ("c", "f() {\n  step(s);\n  |\n  step(s);\n", "step(s);\n¦  step(s);\n", "step(s);"),
+    ("c", "f() {\n  |\n  step(s);\n  step(s);\n", "step(s);\n¦  step(s);\n", "step(s);"),
+    ("c", "f() {\n  put((a >> 2|\n  b();\n}\n", ") & 3, c);\n¦  b();\n", ") & 3, c);"),
+    ("python", "if a:\n    |\nreturn x\n", "return x\nr¦eturn x\n", "return x"),
     # Loops of the model.
     (
         "python",
@@ -194,6 +230,31 @@ def test_a_single_line_is_shown_even_where_the_limit_cut_it() -> None:
     detector = completeness("python", "x = |")
     detector.feed("foo.b")
     assert detector.text(truncated=True) == "foo.b"
+
+
+# In front of code: language, source, answer, what is shown
+IN_FRONT = [
+    # A line of its own above the one that is there.
+    ("python", "def f():\n    |return x\n", "x = 1\n    return x\n", "x = 1\n    "),
+    ("python", "    |return x\n", "x = g(\n        1,\n    )\n", "x = g(\n        1,\n    )\n    "),
+    ("python", "|import os\n", "import re\nimport os\n", "import re\n"),
+    ("javascript", "[\n  |2,\n]", "1,\n  2,\n", "1,\n  "),
+    ("python", "def f():\n    |return x\n", "return x\n", ""),
+    # Nothing runs into the word.
+    ("javascript", "  |foo();\n", "await ", "await "),
+    ("javascript", "  |foo();\n", "await", ""),
+    ("python", "foo(|bar)", "a, bar)\n", "a, "),
+    ("python", "if |x:\n", "not x:\n", "not "),
+    ("python", "x = |y\n", "-", "-"),
+    ("python", "x = |y\n", "z\n", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "source", "answer", "shown"), IN_FRONT)
+def test_in_front_of_code(language: str, source: str, answer: str, shown: str) -> None:
+    detector = completeness(language, source)
+    streamed(detector, answer)
+    assert detector.text() == shown
 
 
 SOURCES = [(language, source) for language, source, _, _ in CASES]

@@ -11,8 +11,8 @@ from cato_backend.wire.feedback import Feedback, FeedbackEvent
 from cato_backend.wire.headers import Task
 from cato_lsp.commands.stats import stats_of
 from cato_lsp.session import feedback, history
-from cato_lsp.session.completing import Source, Suggestion
 from cato_lsp.session.feedback import FeedbackLedger
+from cato_lsp.session.questions import Source, Suggestion
 from cato_lsp.session.usage import Usage
 from cato_lsp.syntax import open_document
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,9 +104,11 @@ def test_a_bad_value_is_complained_about_and_the_next_source_holds(
     setting: str, value: object
 ) -> None:
     settings, (complaint,) = parse({setting: value}, environment={})
-    assert settings == Settings()
+    assert replace(settings, backend=replace(settings.backend, fault="")) == Settings()
     assert complaint.setting == setting
     assert setting in str(complaint)
+    # Without the address or the token that was meant no other backend is taken.
+    assert (setting in settings.backend.fault) == (setting in {"backend.url", "backend.token"})
 
 
 def test_something_that_is_no_object_is_no_settings() -> None:
