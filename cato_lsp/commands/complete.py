@@ -17,7 +17,7 @@ from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, classify
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import Place, read_place
+from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.completion import Completeness
 from cato_lsp.session.asking import says_anything, window_for
 from cato_lsp.session.settings import Settings
@@ -99,7 +99,9 @@ def _silent(_text: str) -> None:
     """With --json the text is shown at the end."""
 
 
-async def complete(settings: Settings, connection: Connection, place: Place, show: Show) -> Report:
+async def complete(
+    settings: Settings, connection: Connection, place: FileLocation, show: Show
+) -> Report:
     """One completion, as an editor would get it. Raises BackendFailure."""
     if not says_anything(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")

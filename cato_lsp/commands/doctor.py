@@ -15,7 +15,7 @@ from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.findings import Finding, Verdict, broken, note, ok
-from cato_lsp.commands.places import Place
+from cato_lsp.commands.places import FileLocation
 from cato_lsp.commands.stats import stats_of
 from cato_lsp.commands.step_limits import check_step_limits
 from cato_lsp.session.history import events
@@ -140,7 +140,7 @@ def _fill_in_the_middle(model: Model) -> Finding:
 
 async def _one_completion(settings: Settings, connection: Connection) -> Finding:
     snapshot = open_document("untitled:doctor", "python", 1, SAMPLE).snapshot()
-    place = Place(snapshot, len(SAMPLE))
+    place = FileLocation(snapshot, len(SAMPLE))
     report = await complete(settings, connection, place, lambda _text: None)
     target_ms = settings.targets.completion_ttft_ms
     times = f"TTFT {report.ttft_ms or 0:.0f} ms, total {report.total_ms:.0f} ms"

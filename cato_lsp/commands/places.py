@@ -44,14 +44,14 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """A file, read, and an offset in it."""
 
     snapshot: Snapshot
     offset: int
 
 
-def read_place(text: str, language: str | None, settings: PrivacySettings) -> Place:
+def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:
     """The place that `text` names; without a column, the end of the line without its blanks.
 
     Raises CommandFailed, also for a file that is not read to a model.
@@ -69,7 +69,7 @@ def read_place(text: str, language: str | None, settings: PrivacySettings) -> Pl
     if not 0 <= line < snapshot.lines.count:
         raise CommandFailed(f"{path} has {snapshot.lines.count} lines, there is no line {line + 1}")
     column = int(match["column"]) - 1 if match["column"] else len(snapshot.line(line).rstrip())
-    return Place(snapshot, snapshot.offset(Position(line, column), Encoding.UTF32))
+    return FileLocation(snapshot, snapshot.offset(Position(line, column), Encoding.UTF32))
 
 
 def _read(path: Path) -> str:

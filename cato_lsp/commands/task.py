@@ -13,7 +13,7 @@ from cato_lsp.backend.calls import Sender, new_request_id
 from cato_lsp.backend.tasks import outcome_of
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import Place, read_place
+from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.session.settings import Settings
 from cato_lsp.session.tasks import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.units import unit_at
@@ -56,7 +56,7 @@ async def _run(arguments: argparse.Namespace) -> TaskResult:
     return await _work(settings, _job(task, place, arguments.to), silent=arguments.json)
 
 
-def _job(task: Task, place: Place, target_language: str | None) -> Job:
+def _job(task: Task, place: FileLocation, target_language: str | None) -> Job:
     unit = unit_at(place.snapshot, place.offset)
     if unit is None:
         raise CommandFailed("there is no function or class at this place")

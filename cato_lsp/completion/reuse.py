@@ -27,7 +27,7 @@ _OPENERS = "([{<\"'`"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PromptAnchor:
     """The text around a cursor that a model saw."""
 
     prefix: str
@@ -42,7 +42,7 @@ class Place:
 class Answer:
     """What a model said at a place, unabridged."""
 
-    place: Place
+    place: PromptAnchor
     text: str
     request_id: str
     whole: bool
@@ -119,7 +119,7 @@ class AnswerCache:
         return None
 
 
-def typed_since(place: Place, text: str, offset: int, most: int) -> str | None:
+def typed_since(place: PromptAnchor, text: str, offset: int, most: int) -> str | None:
     """What was typed at `place` up to `offset`, at most `most` characters; None where the text
     that the model saw is not there any more.
 
@@ -132,7 +132,7 @@ def typed_since(place: Place, text: str, offset: int, most: int) -> str | None:
     return typed if len(typed) <= most and _follows(place, text, offset, typed) else None
 
 
-def _find(place: Place, text: str, offset: int, most: int) -> int | None:
+def _find(place: PromptAnchor, text: str, offset: int, most: int) -> int | None:
     """Where the place lies in `text` now."""
     if place.from_start:
         start = len(place.prefix)
@@ -143,7 +143,7 @@ def _find(place: Place, text: str, offset: int, most: int) -> int | None:
     return start if at >= 0 and start >= len(place.prefix) else None
 
 
-def _follows(place: Place, text: str, offset: int, typed: str) -> bool:
+def _follows(place: PromptAnchor, text: str, offset: int, typed: str) -> bool:
     """Whether the suffix stands behind the cursor, but for what the editor closed."""
     opened = sum(character in _OPENERS for character in typed)
     for closed in range(min(opened, _MOST_CLOSERS) + 1):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import BackendFailure, Refused, outdates_the_connection
-from cato_lsp.completion.reuse import Place
+from cato_lsp.completion.reuse import PromptAnchor
 from cato_lsp.session.generation import Generation
 from cato_lsp.text import with_lf
 from cato_lsp.window import Window, prompt_window
@@ -86,8 +86,8 @@ def says_anything(model: Model, snapshot: Snapshot, offset: int) -> bool:
     return bool(seen.prefix or (model.fills_in_the_middle and seen.suffix.strip()))
 
 
-def _place(snapshot: Snapshot, offset: int, seen: Window) -> Place:
-    return Place(
+def _place(snapshot: Snapshot, offset: int, seen: Window) -> PromptAnchor:
+    return PromptAnchor(
         with_lf(seen.prefix),
         with_lf(seen.suffix),
         from_start=len(seen.prefix) == offset,

@@ -12,7 +12,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.completion.reading import Reading
-from cato_lsp.completion.reuse import Answer, Place, typed_since
+from cato_lsp.completion.reuse import Answer, PromptAnchor, typed_since
 from cato_lsp.completion.tokens import Token, behind
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Generation:
 
     def __init__(
         self,
-        place: Place,
+        place: PromptAnchor,
         call: Call,
         stream: EventStream,
         ended: Callable[[Generation], None],

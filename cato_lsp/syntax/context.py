@@ -10,7 +10,7 @@ from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexicon import Lexicon, lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex
 from cato_lsp.syntax.nearby import Nearby, indentation_of, is_word, nearby, width_of
-from cato_lsp.syntax.scopes import Place, Scope, place_of
+from cato_lsp.syntax.scopes import NodeSpan, Scope, place_of
 from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot
 
@@ -131,7 +131,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
     )
 
 
-def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
+def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
     """In a string, in a comment: from the tree where it is sound, else from the text.
 
     Where all of the nearby text lies in one string or comment, the text alone cannot tell.
@@ -144,7 +144,7 @@ def _region(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     return not comment and not place.in_hole, comment
 
 
-def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
+def _opened(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
     """The brackets that are open at the cursor. The lexicon takes a string with code in it for one
     string: in such code it begins once more, and what is open around the string stays so."""
     hole = place.hole
@@ -158,7 +158,7 @@ def _opened(place: Place, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tup
     return *(replace(bracket, closed=True) for bracket in outer), *inner
 
 
-def _empty_body(language_id: str, around: Nearby, place: Place) -> int | None:
+def _empty_body(language_id: str, around: Nearby, place: NodeSpan) -> int | None:
     """The signature's indentation where its body is empty and the cursor stands in it."""
     width = place.empty_body
     if width is None and not place.sound:

@@ -24,7 +24,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodeSpan:
     """One place of a document as its tree sees it."""
 
     sound: bool = False
@@ -43,10 +43,10 @@ class Place:
     erroneous: bool = False
 
 
-def place_of(snapshot: Snapshot, offset: int, around: Nearby) -> Place:
+def place_of(snapshot: Snapshot, offset: int, around: Nearby) -> NodeSpan:
     """The place at `offset`; the default one where there is no tree."""
     if snapshot.tree is None:
-        return Place()
+        return NodeSpan()
     return _Reader(snapshot, snapshot.tree, offset, around).place()
 
 
@@ -83,10 +83,10 @@ class _Reader:
         self._byte = snapshot.lines.byte_at(offset, snapshot.text)
         self._path = trees.path_to(tree, max(self._byte - 1, 0))
 
-    def place(self) -> Place:
+    def place(self) -> NodeSpan:
         definitions = self.definitions()
         sound = self._snapshot.settled and trees.is_sound(self._path)
-        return Place(
+        return NodeSpan(
             sound=sound,
             in_string=trees.string_at(self._path, self._byte, self._shape),
             in_comment=self._in_comment(),

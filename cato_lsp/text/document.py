@@ -8,7 +8,7 @@ from typing import Protocol
 
 from tree_sitter import Tree
 
-from cato_lsp.text.lines import LineIndex, Place
+from cato_lsp.text.lines import LineEntry, LineIndex
 from cato_lsp.text.position import Encoding, Position
 from cato_lsp.text.snapshot import Snapshot, offset_in
 
@@ -33,9 +33,9 @@ class Change:
 class Edit:
     """A change that was made, in the terms of tree-sitter."""
 
-    start: Place
-    old_end: Place
-    new_end: Place
+    start: LineEntry
+    old_end: LineEntry
+    new_end: LineEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LineEntry:
     """A place in the terms of tree-sitter: UTF-8 bytes from the start, row, bytes into the row."""
 
     byte: int
@@ -92,11 +92,11 @@ class LineIndex:
         starts = self._blocks[block].starts
         return self._lines[block] + bisect_right(starts, offset - self._characters[block]) - 1
 
-    def place(self, offset: int, text: str) -> Place:
+    def place(self, offset: int, text: str) -> LineEntry:
         """`offset` in the terms of tree-sitter."""
         row = self.line_at(offset)
         column = _utf8_length(text[self.start(row) : offset])
-        return Place(self.byte_at(offset, text), row, column)
+        return LineEntry(self.byte_at(offset, text), row, column)
 
     def byte_at(self, offset: int, text: str) -> int:
         """The UTF-8 offset of the character at `offset`."""

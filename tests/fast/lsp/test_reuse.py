@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.completion.reuse import KEPT, Answer, AnswerCache, Place, typed_since
+from cato_lsp.completion.reuse import KEPT, Answer, AnswerCache, PromptAnchor, typed_since
 from cato_lsp.completion.tokens import Token
 
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
 
 
-def place(prefix: str = BEFORE, suffix: str = AFTER, **ends: bool) -> Place:
-    return Place(prefix, suffix, ends.get("from_start", True), ends.get("to_end", True))
+def place(prefix: str = BEFORE, suffix: str = AFTER, **ends: bool) -> PromptAnchor:
+    return PromptAnchor(prefix, suffix, ends.get("from_start", True), ends.get("to_end", True))
 
 
 def answer(
-    text: str, at: Place | None = None, *, whole: bool = True, ended: bool = False
+    text: str, at: PromptAnchor | None = None, *, whole: bool = True, ended: bool = False
 ) -> Answer:
     said = (Token(text),)
     return Answer(at or place(), text, "request", whole, truncated=False, ended=ended, tokens=said)

@@ -48,7 +48,7 @@ class LongPrompts:
         pool: ReplicaPool,
         now: float,
     ) -> Sequence[ReplicaModel]:
-        """Returns the replicas that may take the request; `cached`: its cached tokens by replica."""
+        """Returns the replicas that may take the request; `cached`: its tokens in each cache."""
         is_agent = request.task is Task.AGENT
         is_long = any(request.prompt_tokens > model.long.bound for model in models)
         if not is_agent and not is_long:
