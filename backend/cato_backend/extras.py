@@ -35,5 +35,5 @@ def _source() -> str:
         recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
     except PackageNotFoundError:
         recorded = None
-    url = urlsplit(json.loads(recorded)["url"]) if recorded else None
+    url = urlsplit(str(json.loads(recorded)["url"])) if recorded else None
     return unquote(url.path) if url is not None and url.scheme == "file" else DISTRIBUTION
