@@ -121,7 +121,8 @@ async function step(
 }
 
 const RUN_AGAIN = 'Run "CATO: Install Language Server" to try again.';
-const SET_PATH = 'Install cato-lsp from a checkout or a wheel of CATO (pip install PATH), and set "cato.path" to it.';
+const SET_PATH =
+  'Install cato-lsp from a checkout or a wheel of CATO (pip install PATH), and set "cato.path" to it.';
 
 function venvRemedy(output: string): string {
   return /ensurepip|python3-venv/.test(output)
