@@ -67,7 +67,8 @@ class BodyReader:
                     data += chunk
                     self._check(len(data))
                     allowed_s = self._timeout_s + len(data) / _LEAST_BYTES_PER_S
-                    scope.reschedule(began + allowed_s)
+                    if not scope.expired():  # It may expire while the last chunk arrives.
+                        scope.reschedule(began + allowed_s)
         except TimeoutError as error:
             raise RequestTimeout("body: it took too long to arrive", param="body") from error
         return bytes(data)

@@ -103,7 +103,8 @@ class InFlightRequest:
             self._interrupt()
 
     def _interrupt(self) -> None:
-        if self._scope is not None:
+        # One that expires is unwinding already, and cannot be rescheduled.
+        if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
