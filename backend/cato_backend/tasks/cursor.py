@@ -102,8 +102,9 @@ def _next_edit(prompt: str) -> CursorText | None:
 
 
 def _infill(prompt: str) -> CursorText | None:
-    for layout in _LAYOUTS:
-        found = _parts(prompt, layout)
+    for first, layout in _LAYOUTS:
+        # Most prompts have no marker at all.
+        found = _parts(prompt, layout) if first in prompt else None
         if found is not None:
             return found
     return None
@@ -180,7 +181,11 @@ def _marker_triples(layouts: Iterable[Layout]) -> Iterator[tuple[str, str, str]]
                 pass
 
 
-_LAYOUTS = tuple(dict.fromkeys(_known_layouts()))
+def _first_marker(layout: Layout) -> str:
+    return next(piece for piece in layout if not isinstance(piece, Part))
+
+
+_LAYOUTS = tuple((_first_marker(layout), layout) for layout in dict.fromkeys(_known_layouts()))
 _FILE_TOKENS = tuple(
     dict.fromkeys(
         token for known in FORMATS for token in (known.repository_token, known.file_token) if token
