@@ -18,7 +18,7 @@ class CatoOptions:
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
     harm: float = 0.5
     """Weight of the expected loss of what is in flight."""
-    work_weight: float = 4.0
+    work_weight: float = 16.0
     """In the queue's order, how many seconds of waiting outweigh a second of own service."""
     least_chance: float = 0.3
     """Below this chance of meeting its target a request is relegated."""
