@@ -34,7 +34,8 @@ _SPARE = 0.25
 _FEWEST_SLOTS = 4
 _KEPT_FREE = 8
 """One slot of so many, and one at least of a replica with the fewest, is kept for newcomers."""
-_LARGEST_SCALE = 1e9
+_LARGEST_EXPONENT = 20.0
+"""Of the scale, above which all former service is scaled down."""
 
 _Key: TypeAlias = tuple[str, ...]
 """A token, or a token and one of its sessions."""
@@ -217,11 +218,12 @@ class _Flows:
         return flow
 
     def _scale(self, now: float) -> float:
-        scale = math.exp((now - self._scaled_from) / _MEMORY_S)
-        if scale < _LARGEST_SCALE:
-            return scale
+        exponent = (now - self._scaled_from) / _MEMORY_S
+        if exponent < _LARGEST_EXPONENT:
+            return math.exp(exponent)
+        faded = math.exp(-exponent)  # 0 after long: the other way round it would overflow.
         for flow in self._flows.values():
-            flow.service /= scale
+            flow.service *= faded
         self._service = sum(flow.service for flow in self._flows.values())
         self._scaled_from = now
         return 1.0

@@ -165,3 +165,15 @@ def test_one_who_asks_little_passes_a_flood() -> None:
     (dispatched,) = story.tell(Finished("a0", 1), now=2.0)
     assert isinstance(dispatched, Dispatch)
     assert dispatched.request_id == "b"
+
+
+@pytest.mark.parametrize("uptime_s", [0.0, 25_000.0, 1e6, 1e9])
+def test_a_clock_may_begin_anywhere_and_rest_for_long(uptime_s: float) -> None:
+    """The clock of a server is that of its machine since the start."""
+    fairness, origin = Fairness(), Origin("t", "s")
+    for now in (uptime_s, uptime_s + 100, uptime_s + 1e7):
+        fairness.enter(origin, now)
+        fairness.prefilled(origin, 1000, now)
+        fairness.decoded(origin, 10, now)
+        assert not fairness.is_above_share(origin)
+        fairness.leave(origin, now)
