@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, log
 
 import numpy as np
 
+from bench.observed_clients import ObservedClients
 from cato_backend.config import TargetsConfig
 from cato_backend.scheduling.policies import Policy
 from cato_backend.wire.headers import Task
-from cato_lab.scoring.outcome import Ending, Outcome
-from cato_lab.simulation.clients import Clients
+from cato_lab.scoring.outcome import Outcome
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads.arrival import Arrival
@@ -50,7 +49,7 @@ class AgentStudy(Simulator):
 
     def __init__(self, policy: Policy, fleet: Fleet, agents: Agents, seed: int) -> None:
         super().__init__(policy, fleet)
-        self._clients = _Observed(self._heard)
+        self._clients = ObservedClients(self._heard)
         self._last_turn_s = 0.0
         self._agents = {
             agent.name: agent for agent in (_Agent(agents, seed, i) for i in range(agents.count))
@@ -70,18 +69,6 @@ class AgentStudy(Simulator):
         agent = self._agents.get(outcome.arrival.session)
         if agent is not None:
             self._agenda.put(now + agent.gap_s(), self._turn, agent)
-
-
-class _Observed(Clients):
-    def __init__(self, heard: Callable[[Outcome, float], None]) -> None:
-        super().__init__()
-        self._heard = heard
-
-    def end(self, request_id: str, ending: Ending, now: float, reason: str = "") -> None:
-        known = len(self.outcomes)
-        super().end(request_id, ending, now, reason)
-        for outcome in self.outcomes[known:]:
-            self._heard(outcome, now)
 
 
 class _Agent:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from bench.observed_clients import ObservedClients
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
 from cato_backend.requests import Target
@@ -25,7 +26,6 @@ from cato_backend.scheduling import make_policy
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.scoring.statistics import interval
-from cato_lab.simulation.clients import Clients
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads import MixWorkload, Poisson
@@ -101,24 +101,12 @@ def checked_translation(id: str, now: float, rng: Generator) -> Workflow:
     return Workflow(id, now, 10.0, [(first,), (PlannedCall(Task.SUMMARIZATION, 700, 160),)])
 
 
-class _Observed(Clients):
-    def __init__(self, heard: Callable[[Outcome, float], None]) -> None:
-        super().__init__()
-        self._heard = heard
-
-    def end(self, request_id: str, ending: Ending, now: float, reason: str = "") -> None:
-        known = len(self.outcomes)
-        super().end(request_id, ending, now, reason)
-        for outcome in self.outcomes[known:]:
-            self._heard(outcome, now)
-
-
 class Study(Simulator):
     """A simulation whose workflows go on when their calls end."""
 
     def __init__(self, policy: str, deadline: Deadline, seed: int) -> None:
         super().__init__(make_policy(policy), Fleet())
-        self._clients = _Observed(self._heard)
+        self._clients = ObservedClients(self._heard)
         self._deadline = deadline
         self._rng = np.random.default_rng([seed, 7])
         self._times = LearnedTimes()

@@ -24,6 +24,11 @@ _TOKENS = re.compile(r"^vllm:generation_tokens_total\{.*\} (\S+)$", re.MULTILINE
 _ENDS_WITHIN_S = 5.0
 
 
+def request_body(*, stream: bool) -> dict[str, Any]:
+    """A request for the whole reply."""
+    return {"model": MODEL, "prompt": "Tell: ", "max_tokens": 200, "stream": stream}
+
+
 class Engine:
     """One emulated replica at a fixed port. It outlives its process."""
 

@@ -6,14 +6,14 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from bench.chaos.engines import MODEL, Engine
+from bench.chaos.engines import MODEL, Engine, request_body
 
 POISON = "poison pill"
 _RELOADS_EACH_S = 0.5
@@ -69,7 +69,7 @@ async def _killed(place: Place) -> AsyncGenerator[None]:
 async def _all_killed(place: Place) -> AsyncGenerator[None]:
     await asyncio.gather(*(engine.kill() for engine in place.engines))
     await asyncio.sleep(_REVIVED_AFTER_S)
-    await asyncio.gather(*(engine.revive() for engine in place.engines))
+    await healed(place)
     yield
 
 
@@ -134,7 +134,7 @@ async def _reloaded(place: Place) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def _flooded(place: Place) -> AsyncGenerator[None]:
     """One token asks three hundred times at once."""
-    body = {"model": MODEL, "prompt": "Tell: ", "max_tokens": 200, "stream": True}
+    body = request_body(stream=True)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=place.headers) as http:
 
@@ -179,7 +179,7 @@ def _connections(count: int, data: Callable[[Place], bytes]) -> Fault:
 
 
 def _unread(place: Place) -> bytes:
-    return _request(place, {"model": MODEL, "prompt": "Tell: ", "max_tokens": 200, "stream": True})
+    return _request(place, request_body(stream=True))
 
 
 @asynccontextmanager
@@ -199,8 +199,7 @@ async def _beside(*work: Awaitable[None]) -> AsyncGenerator[None]:
 
 async def healed(place: Place) -> None:
     """Ends what a fault has left at the replicas."""
-    async with AsyncExitStack():
-        await asyncio.gather(*(engine.revive() for engine in place.engines))
+    await asyncio.gather(*(engine.revive() for engine in place.engines))
 
 
 def _error(**values: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.chaos.engines import MODEL, REPLY
+from bench.chaos.engines import REPLY, request_body
 from cato_backend.wire import sse
 
 GIVES_UP_S = 10.0
@@ -68,7 +68,7 @@ async def ask(http: aiohttp.ClientSession, url: str, *, stream: bool) -> Seen:
     """One request for the whole reply."""
     loop = asyncio.get_running_loop()
     began = loop.time()
-    body = {"model": MODEL, "prompt": "Tell: ", "max_tokens": 200, "stream": stream}
+    body = request_body(stream=stream)
     try:
         async with (
             asyncio.timeout(GIVES_UP_S),

@@ -7,11 +7,10 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 
-from bench.chaos.engines import MODEL
+from bench.chaos.engines import request_body
 from bench.chaos.load import End, judge
 
 NAMED = {
@@ -49,11 +48,6 @@ class Soak:
         self.ends[kind, code or end.value] += 1
 
 
-def body(*, stream: bool) -> dict[str, Any]:
-    """A request for the whole reply."""
-    return {"model": MODEL, "prompt": "Tell: ", "max_tokens": 200, "stream": stream}
-
-
 async def asking(soak: Soak, name: str, *, stream: bool) -> None:
     """One request after the other, each read to its end."""
     chance = soak.chance(name)
@@ -61,7 +55,7 @@ async def asking(soak: Soak, name: str, *, stream: bool) -> None:
         while True:
             headers = {"x-slo-ttft-ms": "20000", "x-cato-session": f"s{chance.randrange(6)}"}
             async with http.post(
-                f"{soak.url}/v1/completions", json=body(stream=stream), headers=headers
+                f"{soak.url}/v1/completions", json=request_body(stream=stream), headers=headers
             ) as response:
                 soak.count("asking", response.status, await response.read(), stream=stream)
 
@@ -85,7 +79,7 @@ async def slow(soak: Soak, name: str) -> None:
         while True:
             async with http.post(
                 f"{soak.url}/v1/completions",
-                json=body(stream=True),
+                json=request_body(stream=True),
                 headers={"x-slo-ttft-ms": "20000"},
             ) as response:
                 data = b""
@@ -118,7 +112,7 @@ async def half_sent(soak: Soak, name: str) -> None:
 
 
 async def _post(http: aiohttp.ClientSession, soak: Soak, kind: str) -> None:
-    async with http.post(f"{soak.url}/v1/completions", json=body(stream=True)) as response:
+    async with http.post(f"{soak.url}/v1/completions", json=request_body(stream=True)) as response:
         soak.count(kind, response.status, await response.read(), stream=True)
 
 

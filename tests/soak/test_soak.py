@@ -92,7 +92,7 @@ async def under_load(soak: Soak, place: Place) -> AsyncGenerator[asyncio.Future[
 
 
 async def soaked(soak: Soak, place: Place, gateway: Running, seconds: float) -> dict[str, float]:
-    """The metrics, idle again, after so many seconds of load; says every minute how far it is."""
+    """Returns the metrics, idle again, after `seconds` of load; prints progress every minute."""
     left = seconds
     async with under_load(soak, place) as failure:
         while left > 0 and not failure.done():

@@ -46,7 +46,7 @@ class Probe(NamedTuple):
 
 
 class ProbePlan(NamedTuple):
-    """One round: so many probes at once."""
+    """One round of probes that are sent at once."""
 
     probes: int
     prompt_tokens: int

@@ -56,8 +56,8 @@ class LearnedLaw:
         kept: KeptLaw | None = None,
         limits: EngineLimits | None = None,
     ) -> None:
-        """`kept`: what was learned of it before; goes before the profile's law. `limits`, where
-        they are told, go before the profile's."""
+        """`kept`, what was learned before, takes precedence over the profile's law, and `limits`,
+        if given, over the profile's limits."""
         self.limits = limits or (profile.limits if profile is not None else EngineLimits())
         self._filters = _fresh(profile) if kept is None else _restored(kept)
         limits = self.limits

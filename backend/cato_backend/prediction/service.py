@@ -80,8 +80,8 @@ class ServiceModel:
         return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
 
     def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
-        """Of `pending` tokens of so many prompts ahead, those that are computed before a prompt of
-        `uncached` tokens is: all of them, unless an engine with a threshold computes it beside."""
+        """Returns how many of the `pending` tokens of the `prompts` ahead are computed before a
+        prompt of `uncached` tokens: all, unless an engine with a threshold computes it beside."""
         threshold = self.limits.long_prefill_token_threshold
         if not threshold or pending <= 0:
             return max(0, pending)
@@ -196,7 +196,7 @@ class ServiceModel:
         return max(0.0, self.prefill_s(state, work) - steps * plain)
 
     def _room(self, decoding: int, prompts: int | None = None) -> int:
-        """Prefill tokens that fit into one step, of so many prompts where that is told."""
+        """Returns the prefill tokens that fit into one step; of `prompts` prompts, if given."""
         limits = self.limits
         room = max(1, limits.max_num_batched_tokens - decoding)
         if prompts is None or not limits.long_prefill_token_threshold or decoding + prompts == 1:
@@ -206,8 +206,8 @@ class ServiceModel:
     def _chunks_s(
         self, tokens: int, room: int, decoding: int, kv_tokens: float, riding: int = 0
     ) -> float:
-        """All steps that so many prefill tokens take, `room` in a step, less their attention;
-        `riding` ones fill up the last."""
+        """Returns the seconds of all steps that `tokens` prefill tokens take, `room` in a step,
+        without their attention; `riding` further tokens fill up the last step."""
         law = self.law
         full, rest = divmod(max(1, tokens) - 1, room)
         last = min(rest + 1 + riding, room)
@@ -217,7 +217,7 @@ class ServiceModel:
         return seconds
 
     def _attention(self, uncached: int, cached: int, prompts: int) -> float:
-        """Of so many prompts that share these tokens evenly."""
+        """Returns the seconds of attention of `prompts` prompts that share the tokens evenly."""
         if not self.law.per_attention:
             return 0.0
         return self.law.per_attention * uncached * (cached + uncached / prompts / 2)

@@ -76,7 +76,7 @@ def _largest(sizes: Sequence[int], step_s: Callable[[int], float], most_s: float
 
 
 def _step_s(law: StepLaw, tokens: int, prompt: int) -> float:
-    """A step with so many tokens of a prompt of this length, beside usual decoding."""
+    """Seconds of a step with `tokens` tokens of a prompt of this length, beside usual decoding."""
     context = prompt / 2
     kv_tokens = _DECODING * _CONTEXT + context
     return law.seconds(tokens + _DECODING, _DECODING + 1, kv_tokens, tokens * context)

@@ -36,19 +36,21 @@ class EngineCapacity:
     def look(
         self, load: LoadReported, ours: int, decoding: int, kv_tokens: int, now: float
     ) -> None:
-        """The engine shows this load, while it has so many requests of ours, of which `decoding`
-        have had a token, with `kv_tokens` of context by the ledger. A load that is more than ours
-        shows nothing of slots."""
+        """Takes in one look at the engine's metrics.
+
+        By the ledger, `ours` requests are there, `decoding` of them have had a token, and they have
+        `kv_tokens` of context. A load above `ours` shows nothing of slots.
+        """
         self.kv_tokens = load.kv_tokens
-        self._uncounted = (load.kv_usage or 0.0) * (load.kv_tokens or 0) - kv_tokens
-        if load.kv_usage is None:
-            self._uncounted = 0.0
+        self._uncounted = 0.0
+        if load.kv_usage is not None:
+            self._uncounted = load.kv_usage * (load.kv_tokens or 0) - kv_tokens
         if load.running + load.waiting <= ours:
             self._look_for_slots(load, decoding, now)
 
     def held(self, kv_tokens: int) -> float:
-        """Tokens in KV blocks, where the ledger counts so many: prompts share blocks, and what has
-        come since the last look is counted in full."""
+        """Returns the tokens in KV blocks; `kv_tokens`: by the ledger, which counts shared blocks
+        once for each prompt. What has come since the last look is counted in full."""
         return max(0.0, kv_tokens + self._uncounted)
 
     def _look_for_slots(self, load: LoadReported, decoding: int, now: float) -> None:

@@ -33,7 +33,7 @@ _SPARE = 0.25
 """Share of a replica's slots up to which a flow above its share may fill it."""
 _FEWEST_SLOTS = 4
 _KEPT_FREE = 8
-"""One slot of so many, and one at least of a replica with the fewest, is kept for newcomers."""
+"""One slot in this many is kept for newcomers, and at least one from `_FEWEST_SLOTS` on."""
 _LARGEST_EXPONENT = 20.0
 """Of the scale, above which all former service is scaled down."""
 
@@ -73,11 +73,11 @@ class Fairness:
         self._charge(origin, tokens, now)
 
     def decoded(self, origin: Origin, tokens: int, now: float) -> None:
-        """An attempt is over that computed so many output tokens."""
+        """Charges the output tokens of an attempt that has ended."""
         self._charge(origin, _OUTPUT_WEIGHT * tokens, now)
 
     def look(self, slots: int) -> Look:
-        """Who has many requests now, and who crowds, where replicas have so many slots."""
+        """Returns the flows with many requests, and those that crowd; `slots`: of all replicas."""
         if slots != self._slots:
             self._resize(slots)
         if not self._many:

@@ -23,7 +23,7 @@ from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 from cato_backend.wire.headers import Task
 
 _COMPARABLE = 2
-"""Times the fewest uncached tokens of any replica: with so many, a replica is as good as that."""
+"""A replica is as good as the best with up to this many times its uncached tokens."""
 _MOST_REFUSED = 8
 """In one look: those behind them are of the same kind, and would be refused, too."""
 

@@ -10,7 +10,7 @@ from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.wire.headers import Task
 
 _FEW = 8
-"""With so many slots, one at least is for completions, however small their share is."""
+"""From this many slots on, at least one is for completions, however small their share is."""
 
 
 class Slots:
