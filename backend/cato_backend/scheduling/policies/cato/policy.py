@@ -83,7 +83,7 @@ class Cato(Policy):
             return False
         pool, model = self._book(attempt)
         model.begun(attempt, fleet.now)
-        self._freed(model, pool)
+        self._freed(model, pool, fleet.now)
         pool.learn_pace(model, fleet.now)
         return True
 
@@ -92,14 +92,14 @@ class Cato(Policy):
         self._order.leave(attempt.request)
         pool, model = self._book(attempt)
         model.closed(attempt, fleet.now)
-        self._freed(model, pool)
+        self._freed(model, pool, fleet.now)
         self._lengths.observe(attempt, ending)
         self._lengths.forget(attempt.request)
 
-    def _freed(self, model: ReplicaModel, pool: ReplicaPool) -> None:
+    def _freed(self, model: ReplicaModel, pool: ReplicaPool, now: float) -> None:
         pool.changed(model)
         if pool.relegated:
-            pool.relegated.freed(model, idle=pool.slots.is_idle(model))
+            pool.relegated.freed(model, idle=pool.is_idle(model, now))
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
@@ -117,6 +117,7 @@ class Cato(Policy):
         pool = self._pools[waiting.request.model]
         pool.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
+        pool.needed_pace.observe(waiting.request, self._lengths.of(waiting.request))
         return self._order.key(waiting, pool.pace)
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
@@ -139,18 +140,18 @@ class Cato(Policy):
                 return Hold(until=ready_at, rest=True)
         if pool.slots.is_missing(waiting.request.task):
             return Hold(rest=pool.slots.all_missing)
-        hold = self._holds.get(waiting.request.id)
-        if hold is not None and hold.holds(pool, fleet.now):
-            return self._keep(hold, pool)
+        cached = self._holds.get(waiting.request.id)
+        if cached is not None and cached.holds(pool, fleet.now):
+            return self._keep(cached, pool)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         models: Sequence[ReplicaModel] = pool.candidates(candidates, held)
         if self._options.long_prompts:
             models = self._long_prompts.open_to(waiting.request, models, held, pool, fleet.now)
             if not models:
                 return Hold(until=self._long_prompts.patient_until(waiting.request))
-        until = _waits_until(waiting.request, pool)
-        if until > fleet.now and not any(map(pool.slots.is_idle, models)):
-            return Hold(until=until if until < math.inf else None, rest=True)
+        hold = self._until_idle(waiting, models, pool, fleet.now)
+        if hold is not None:
+            return hold
         best = self._best(waiting, models, held, pool, fleet.now)
         if best is None:
             pool.slots.note_missing(waiting.request.task)
@@ -160,6 +161,25 @@ class Cato(Policy):
     def _binds_late(self, request: Request) -> bool:
         at_once = self._options.typing and is_typed(request)
         return self._options.late_binding and not at_once
+
+    def _until_idle(
+        self,
+        waiting: Waiting,
+        models: Sequence[ReplicaModel],
+        pool: ReplicaPool,
+        now: float,
+    ) -> Hold | None:
+        """Keeps what need not run now, unless one of the replicas has time for it. Behind what is
+        relegated stands only more of it."""
+        until = _waits_until(waiting.request, pool)
+        if until > now:
+            if any(pool.is_idle(model, now) for model in models):
+                return None
+            return Hold(until=until if until < math.inf else None, rest=True)
+        until = self._order.deferred_until(waiting, pool.pace)
+        if until <= now or any(pool.has_time(model, now) for model in models):
+            return None
+        return Hold(until=until)
 
     def _best(
         self,
@@ -267,6 +287,6 @@ def _may_run_relegated(
 ) -> bool:
     """Only on a replica with nothing to prefill, after those that can be met had their turn."""
     has_waited = now >= _patient_until(request, pool) and not model.queued
-    if not has_waited and not pool.slots.is_idle(model):
+    if not has_waited and not pool.is_idle(model, now):
         return False
     return request.id in pool.relegated or pool.slots.queued - len(pool.relegated) == 1

@@ -13,6 +13,7 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.lengths import Lengths
 from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
+from cato_backend.scheduling.policies.cato.observed_slots import ObservedSlots
 from cato_backend.scheduling.policies.cato.order import Pace, is_typed
 from cato_backend.scheduling.replica import Attempt, ReplicaView
 from cato_backend.wire.headers import Task
@@ -55,6 +56,7 @@ class ReplicaModel:
         self._rate = self._rate_at = 0.0
         self._losses = _NO_LOSSES
         self._weighed_at = -math.inf
+        self._observed = ObservedSlots()
 
     @property
     def slots(self) -> int:
@@ -62,8 +64,10 @@ class ReplicaModel:
         view, slots = self.view, self.view.max_running
         if view.profile is not None:  # Else the guess is one of speed, not of size.
             slots = min(slots, self.service.limits.max_num_seqs)
-        shown = view.capacity.slots
-        return slots if shown is None else min(slots, shown)
+        for shown in (view.capacity.slots, self._observed.limit):
+            if shown is not None:
+                slots = min(slots, shown)
+        return slots
 
     def has_room_for(self, request: Request, reserved: float) -> bool:
         """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
@@ -175,6 +179,7 @@ class ReplicaModel:
     def begun(self, attempt: Attempt, now: float) -> None:
         """The first token of an attempt has arrived: a step has ended."""
         self._rate, self._rate_at = self.rate(now) + self._rate_of(attempt), now
+        self._observed.began(self.view.decoding, now)
         self._ended(attempt, now)
 
     def _rate_of(self, attempt: Attempt) -> float:
@@ -189,7 +194,18 @@ class ReplicaModel:
         """An attempt is over."""
         if attempt.request.task is Task.AGENT:
             self.agent_tokens -= attempt.request.prompt_tokens
+        if not attempt.silent:
+            self._look_for_slots(now)
         self._ended(attempt, now)
+
+    def _look_for_slots(self, now: float) -> None:
+        """An answer has ended: does another request wait for its slot?"""
+        view = self.view
+        if not view.unstarted or not self._observed.may_show(view.decoding + 1):
+            return
+        waits = next(each for each in view.attempts.values() if not each.started)
+        prompt_s = self.prefill_s(waits.pending_prefill, waits.cached_tokens)
+        self._observed.ended(waits.dispatched_at, prompt_s, now)
 
     def _ended(self, attempt: Attempt, now: float) -> None:
         """The prompt is no longer pending: what is pending starts from now."""

@@ -51,9 +51,9 @@ class Slots:
             return False
         return model.has_room_for(request, reserved)
 
-    def is_idle(self, model: ReplicaModel) -> bool:
-        """Whether the replica has nothing to prefill, and slots to spare."""
-        return not model.queued and model.view.running < self._spare * model.slots
+    def has_spare(self, model: ReplicaModel) -> bool:
+        """Whether the replica has slots to spare."""
+        return model.view.running < self._spare * model.slots
 
     def is_missing(self, task: Task) -> bool:
         """Whether no replica had one for this class in this look."""
