@@ -43,5 +43,4 @@ class NeededPace:
         """Whether the replica keeps it with one more request. An idle one does."""
         if not model.view.running:
             return True
-        needed_s = max(self._token_s, ATTAINABLE * model.unit_s)
-        return model.token_s(now) <= self._share * needed_s
+        return model.token_s(now) <= max(self._share * self._token_s, ATTAINABLE * model.unit_s)

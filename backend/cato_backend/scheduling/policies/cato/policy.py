@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.cato.background import may_run_relegated, until_idle
 from cato_backend.scheduling.policies.cato.cached_hold import CachedHold
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, TrueLengths
@@ -24,13 +24,6 @@ from cato_backend.scheduling.view import FleetView
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
-
-_PATIENCE_S = 20.0
-"""After this long, what is relegated takes any free slot: answers without end that hold more than
-the spare slots must not keep it waiting until it is dropped. Not in overload, where that costs the
-requests whose targets can still be met (8 points of goodput in two minutes at 32/s)."""
-_FEW = 4
-"""Relegated requests for one model, up to which it is not overloaded."""
 
 _NEXT_LOOK_S = 0.001
 """A request that was just relegated is looked at again after those behind it in the queue."""
@@ -149,7 +142,7 @@ class Cato(Policy):
             models = self._long_prompts.open_to(waiting.request, models, held, pool, fleet.now)
             if not models:
                 return Hold(until=self._long_prompts.patient_until(waiting.request))
-        hold = self._until_idle(waiting, models, pool, fleet.now)
+        hold = until_idle(waiting, models, pool, self._order, fleet.now)
         if hold is not None:
             return hold
         best = self._best(waiting, models, held, pool, fleet.now)
@@ -161,25 +154,6 @@ class Cato(Policy):
     def _binds_late(self, request: Request) -> bool:
         at_once = self._options.typing and is_typed(request)
         return self._options.late_binding and not at_once
-
-    def _until_idle(
-        self,
-        waiting: Waiting,
-        models: Sequence[ReplicaModel],
-        pool: ReplicaPool,
-        now: float,
-    ) -> Hold | None:
-        """Keeps what need not run now, unless one of the replicas has time for it. Behind what is
-        relegated stands only more of it."""
-        until = _waits_until(waiting.request, pool)
-        if until > now:
-            if any(pool.is_idle(model, now) for model in models):
-                return None
-            return Hold(until=until if until < math.inf else None, rest=True)
-        until = self._order.deferred_until(waiting, pool.pace)
-        if until <= now or any(pool.has_time(model, now) for model in models):
-            return None
-        return Hold(until=until)
 
     def _best(
         self,
@@ -227,7 +201,7 @@ class Cato(Policy):
         # An overdue replica may hang: requests are neither held for it nor relegated because of it.
         overdue = model.is_overdue(now)
         relegated = not overdue and self._order.is_relegated(request, best.chance, now)
-        if relegated and not _may_run_relegated(request, model, pool, now):
+        if relegated and not may_run_relegated(request, model, pool, now):
             return self._relegate(request, best, models, pool.relegated, now)
         ahead_s = pool.kept_s(model)
         spare_s = self._options.outstanding_steps * model.unit_s + model.typed_s
@@ -269,24 +243,3 @@ class Cato(Policy):
         pool = self._pools[request.model]
         pool.relegated.discard(request.id)
         pool.slots.leave(request.task)
-
-
-def _waits_until(request: Request, pool: ReplicaPool) -> float:
-    """Until then the request runs only where a replica has slots to spare."""
-    if request.warm:
-        return math.inf
-    return _patient_until(request, pool) if request.id in pool.relegated else -math.inf
-
-
-def _patient_until(request: Request, pool: ReplicaPool) -> float:
-    return request.arrival + _PATIENCE_S if len(pool.relegated) <= _FEW else math.inf
-
-
-def _may_run_relegated(
-    request: Request, model: ReplicaModel, pool: ReplicaPool, now: float
-) -> bool:
-    """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-    has_waited = now >= _patient_until(request, pool) and not model.queued
-    if not has_waited and not pool.is_idle(model, now):
-        return False
-    return request.id in pool.relegated or pool.slots.queued - len(pool.relegated) == 1
