@@ -31,7 +31,7 @@ def until_idle(
             return None
         return Hold(until=until if until < math.inf else None, rest=True)
     until = order.deferred_until(waiting, pool.pace)
-    if until <= now or any(pool.has_time(model, now) for model in models):
+    if until <= now or any(pool.is_idle(model, now) for model in models):
         return None
     return Hold(until=until)
 

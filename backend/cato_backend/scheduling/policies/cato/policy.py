@@ -110,7 +110,7 @@ class Cato(Policy):
         pool = self._pools[waiting.request.model]
         pool.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
-        pool.needed_pace.observe(waiting.request, self._lengths.of(waiting.request))
+        pool.needs.observe(waiting.request, self._lengths.of(waiting.request))
         return self._order.key(waiting, pool.pace)
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
@@ -204,7 +204,7 @@ class Cato(Policy):
         if relegated and not may_run_relegated(request, model, pool, now):
             return self._relegate(request, best, models, pool.relegated, now)
         ahead_s = pool.kept_s(model)
-        spare_s = self._options.outstanding_steps * model.unit_s + model.typed_s
+        spare_s = pool.spare_s(model)
         held = self._binds_late(request) and not overdue
         if held and best.starts_at + ahead_s - now > spare_s:
             until = model.free_at - spare_s
