@@ -14,10 +14,6 @@ class CatoOptions:
     outstanding_steps: float = 16.0
     """Predicted prefill that a replica may have ahead of it when it is sent more, in its own decode
     steps: a slow replica's queue is as deep as a fast one's."""
-    outstanding_share: float = 0.5
-    """The same bound as a share of the shortest budget for a first token that is asked for: what
-    comes next stands behind it. On a replica with steps of 20 ms, 16 of them are longer than a
-    completion's 250 ms: world 3034 of the arena met 55% by steps alone, 75% with this bound."""
     price: float = 0.01
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
     harm: float = 0.5

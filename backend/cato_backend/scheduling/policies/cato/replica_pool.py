@@ -97,8 +97,7 @@ class ReplicaPool:
     def spare_s(self, model: ReplicaModel) -> float:
         """Seconds of prefill that may be ahead of one more request there: what is typed does not
         count."""
-        steps, share = self._options.outstanding_steps, self._options.outstanding_share
-        return model.typed_s + min(steps * model.unit_s, share * self.needs.ttft_s)
+        return model.typed_s + self._options.outstanding_steps * model.unit_s
 
     def is_idle(self, model: ReplicaModel, now: float) -> bool:
         """Whether the replica has time for work that need not run now: it has nothing to prefill,
