@@ -31,6 +31,7 @@ from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
 from bench.typing.screen import LOOKS_S, Screen, Seen
 from bench.typing.scripts import Script, script, sources
+from cato_backend.commands.outputs import output_file
 
 EDITORS: dict[str, Habits] = {"vscode": VSCODE, "neovim": NEOVIM}
 CLIENTS = [*EDITORS, *PLUGINS]
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         help="whether the model's log probabilities tell where it errs",
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     return parser
 
 

@@ -81,8 +81,10 @@ def discover(path: Path | None = None) -> Announcement | None:
         return None
     except UntrustedAnnouncement:
         raise
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UntrustedAnnouncement(f"{path}: {error!r}") from error
+    except OSError as error:
+        raise UntrustedAnnouncement(f"{path}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UntrustedAnnouncement(f"{path}: is not a backend's announcement") from error
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
