@@ -12,6 +12,7 @@ from cato_lsp.features.progress import Progress, server_token
 from cato_lsp.methods import Token, UnitParams
 from cato_lsp.session.documents import position_of
 from cato_lsp.session.tasks import Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.target_languages import UnknownLanguage, target_language
 from cato_lsp.units import unit_at
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def start_task(
 
 
 def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
+    try:
+        target = params.target_language and target_language(params.target_language)
+    except UnknownLanguage as error:
+        return TaskResult(Outcome.FAILED, message=str(error))
     snapshot = session.documents.snapshot(params.text_document.uri)
     if snapshot is None:
         return TaskResult(Outcome.FAILED, message=NOT_OPEN)
@@ -58,7 +63,7 @@ def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
         unit=unit,
         uri=snapshot.uri,
         language_id=snapshot.language_id,
-        target_language=params.target_language,
+        target_language=target,
         request_id=new_request_id(),
         asked_at_s=time.perf_counter(),
     )

@@ -20,6 +20,7 @@ from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import local_launchers, watch_static
+from cato_backend.fleet.model_sizes import ModelSizes
 from cato_backend.fleet.places import PlannedReplica
 from cato_backend.fleet.scaler import make_scaler
 from cato_backend.fleet.scrape import Scraper
@@ -151,6 +152,7 @@ def _gateway(
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         standings=fleet.standings,
+        sizes=ModelSizes.of(config),
     )
 
 
