@@ -113,6 +113,7 @@ def test_options_that_would_have_no_effect_are_refused(
         ((*_PROFILE, "--rounds", "0"), "--rounds: got 0, expected a whole number, 1 or more"),
         ((*_LOAD, "--drain", "-1"), "--drain: got -1, expected a number, 0 or more"),
         ((*_LOAD, "--profile", "x", "--replicas", "0"), "--replicas: got 0"),
+        (("stats", "--days", "-1"), "--days: got -1, expected a number of days above 0"),
         (("simulate", "--dur", "5"), "unrecognized arguments: --dur 5"),
     ],
 )
