@@ -23,6 +23,8 @@ class Announcement:
     token: str | None
     pid: int
     version: str
+    language_server: str | None = None
+    """The `cato-lsp` of the same installation, for editors that have none."""
 
 
 class UntrustedAnnouncement(ValueError):
@@ -70,12 +72,13 @@ def discover(path: Path | None = None) -> Announcement | None:
             value = json.load(file)
         if value["schema"] != SCHEMA:
             raise UntrustedAnnouncement(f"{path}: schema {value['schema']}, expected {SCHEMA}")
-        token = value["token"]
+        token, language_server = value["token"], value.get("language_server")
         return Announcement(
             url=str(value["url"]),
             token=None if token is None else str(token),
             pid=int(value["pid"]),
             version=str(value["version"]),
+            language_server=None if language_server is None else str(language_server),
         )
     except FileNotFoundError:
         return None
