@@ -87,7 +87,7 @@ def discover(path: Path | None = None) -> Announcement | None:
     except OSError as error:
         raise UntrustedAnnouncement(f"{path}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise UntrustedAnnouncement(f"{path}: is not a backend's announcement") from error
+        raise UntrustedAnnouncement(f"{path}: is not a backend's announcement: {error}") from error
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:
