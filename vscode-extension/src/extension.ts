@@ -11,6 +11,7 @@ import { SECTION, Settings } from './common/settings';
 import { StatusItem } from './common/status';
 import { followSuggestions } from './common/suggestions';
 import { Tasks } from './common/tasks';
+import { Walkthrough } from './common/walkthrough';
 
 let server: Server | undefined;
 
@@ -19,15 +20,16 @@ export function activate(context: vscode.ExtensionContext): void {
   const settings = Settings.of(context);
   const item = new StatusItem('cato.showMenu', settings);
   const results = new Results();
-  server = new Server(new Locator(context, settings, log), settings, item, log);
-  const tasks = new Tasks(server, results, item, context.globalState, log);
-  const { version } = manifestOf(context);
   const { id } = context.extension;
+  const walkthrough = new Walkthrough(id);
+  server = new Server(new Locator(context, settings, log), settings, item, walkthrough, log);
+  const tasks = new Tasks(server, results, item, walkthrough, context.globalState, log);
+  const { version } = manifestOf(context);
   context.subscriptions.push(
     log,
     item,
     results,
-    registerCommands({ id, version, server, settings, item, tasks, results, log }),
+    registerCommands({ id, version, server, settings, item, tasks, results, walkthrough, log }),
     followSettings(server, settings),
     followFocus(server),
     followSuggestions(server),

@@ -8,7 +8,7 @@ import type { Server } from './server';
 import type { Settings } from './settings';
 import type { StatusItem } from './status';
 import type { Tasks } from './tasks';
-import { openSample } from './walkthrough';
+import { openSample, type Walkthrough } from './walkthrough';
 
 export interface Parts {
   /** The extension's. */
@@ -19,12 +19,13 @@ export interface Parts {
   item: StatusItem;
   tasks: Tasks;
   results: Results;
+  walkthrough: Walkthrough;
   log: vscode.LogOutputChannel;
 }
 
 /** Registers all commands; dispose the result to take them back. */
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { server, settings, item, tasks, results, log } = parts;
+  const { server, settings, item, tasks, results, walkthrough, log } = parts;
   const handlers: Record<string, (id?: number) => Promise<void> | void> = {
     'cato.summarizeFunction': () => tasks.summarize(),
     'cato.translateFunction': () => tasks.translate(),
@@ -50,7 +51,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     'cato.showLogs': () => log.show(),
     'cato.copyDiagnostics': () => copyDiagnostics(parts),
     'cato.showMenu': () => showMenu(item.status, settings),
-    'cato.openWalkthrough': () => openWalkthrough(parts.id),
+    'cato.openWalkthrough': () => walkthrough.open(),
   };
   return vscode.Disposable.from(
     ...Object.entries(handlers).map(([id, run]) => vscode.commands.registerCommand(id, run)),
@@ -64,10 +65,6 @@ async function toggleLanguage(settings: Settings): Promise<void> {
 
 async function openSettings(extension: string): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${extension}`);
-}
-
-async function openWalkthrough(extension: string): Promise<void> {
-  await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${extension}#start`);
 }
 
 async function setBackendUrl(settings: Settings): Promise<void> {

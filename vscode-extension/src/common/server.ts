@@ -21,7 +21,7 @@ import { offer, remediesFor } from './remedies';
 import { SECTION, type Settings } from './settings';
 import { SetupError } from './setup-error';
 import type { StatusItem } from './status';
-import { tellWalkthrough } from './walkthrough';
+import type { Walkthrough } from './walkthrough';
 
 /** Cells of notebooks are documents of their own to the language server. */
 const SCHEMES = ['file', 'untitled', 'vscode-notebook-cell'];
@@ -51,6 +51,7 @@ export class Server implements vscode.Disposable {
     private readonly locator: Locator,
     private readonly settings: Settings,
     private readonly item: StatusItem,
+    private readonly walkthrough: Walkthrough,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -224,7 +225,7 @@ export class Server implements vscode.Disposable {
 
   /** To the language server, a pause is a setting like another. */
   private show(status: ServerStatus): void {
-    tellWalkthrough(status);
+    this.walkthrough.follow(status);
     this.tellRefusedToken(status);
     const disabled = status.state === 'disabled';
     const resting = disabled && this.settings.paused;

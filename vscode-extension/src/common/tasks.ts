@@ -15,7 +15,7 @@ import { offer, remediesFor } from './remedies';
 import type { Results } from './results';
 import type { Server } from './server';
 import type { StatusItem } from './status';
-import { tick } from './walkthrough';
+import type { Walkthrough } from './walkthrough';
 
 type Send = (
   client: LanguageClient,
@@ -30,6 +30,7 @@ export class Tasks {
     private readonly server: Server,
     private readonly results: Results,
     private readonly item: StatusItem,
+    private readonly walkthrough: Walkthrough,
     private readonly memory: vscode.Memento,
     private readonly log: vscode.LogOutputChannel,
   ) {}
@@ -105,7 +106,7 @@ export class Tasks {
       `${result.requestId}: ${result.outcome} after ${Math.round(result.elapsedMs)} ms`,
     );
     if (result.outcome === 'ok') {
-      tick('taskDone');
+      this.walkthrough.tick('taskDone');
       await this.results.show(result, about.uri);
     }
     if (result.outcome === 'failed') this.complain(result.message);

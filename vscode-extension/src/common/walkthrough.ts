@@ -17,15 +17,43 @@ def mean(prices):
 /** The context keys that tick the steps. */
 type Step = 'serverRuns' | 'backendAnswers' | 'suggestionAccepted' | 'taskDone';
 
-export function tick(step: Step): void {
-  void vscode.commands.executeCommand('setContext', `cato.${step}`, true);
+export class Walkthrough {
+  private readonly done = new Set<Step>();
+
+  constructor(private readonly extension: string) {}
+
+  /** Ticks a step. */
+  tick(step: Step): void {
+    this.done.add(step);
+    this.tell();
+  }
+
+  /** Ticks what `status` shows to be true. */
+  follow(status: ServerStatus): void {
+    this.done.add('serverRuns');
+    if (status.state === 'ready' || status.state === 'busy') this.done.add('backendAnswers');
+    if (status.acceptedCharacters > 0) this.done.add('suggestionAccepted');
+    this.tell();
+  }
+
+  async open(): Promise<void> {
+    const walkthrough = `${this.extension}#start`;
+    await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough);
+    this.tell();
+  }
+
+  /**
+   * VS Code ticks a step when its context becomes true, but not if it is true already when VS Code
+   * comes to know the walkthrough: so each time, it becomes true for a moment.
+   */
+  private tell(): void {
+    for (const step of this.done) void pulse(`cato.${step}`);
+  }
 }
 
-/** Ticks what `status` shows to be true. */
-export function tellWalkthrough(status: ServerStatus): void {
-  tick('serverRuns');
-  if (status.state === 'ready' || status.state === 'busy') tick('backendAnswers');
-  if (status.acceptedCharacters > 0) tick('suggestionAccepted');
+async function pulse(key: string): Promise<void> {
+  await vscode.commands.executeCommand('setContext', key, true);
+  await vscode.commands.executeCommand('setContext', key, false);
 }
 
 /** Opens a file that is not saved anywhere, with the cursor where a suggestion comes. */
