@@ -74,15 +74,16 @@ def _docstring(snapshot: Snapshot, node: Node) -> tuple[int, int] | None:
     """The range of the docstring, empty where there is none; None for a body on one line with its
     signature."""
     body = node.child_by_field_name("body")
-    first = body.named_child(0) if body is not None else None
+    # A body that was not typed yet has no children.
+    first = next(iter(body.named_children), None) if body is not None else None
     if first is None:
         return None
     start = snapshot.lines.offset_at(first.start_byte, snapshot.text)
     line_start = snapshot.lines.start(snapshot.lines.line_at(start))
     if snapshot.text[line_start:start].strip():
         return None
-    held = first.named_child(0) if first.type == "expression_statement" else None
-    is_docstring = held is not None and held.type == "string" and first.named_child_count == 1
+    held = first.named_children if first.type == "expression_statement" else []
+    is_docstring = [node.type for node in held] == ["string"]
     end = snapshot.lines.offset_at(first.end_byte, snapshot.text) if is_docstring else start
     return start, end
 
