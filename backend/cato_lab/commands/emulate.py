@@ -155,9 +155,12 @@ def _add_profile(parser: Parser) -> None:
         *("--step-ms", "--token-ms", "--sequence-ms", "--kv-token-us"),
     )
     parser.restrict(
-        "only with --corpus",
-        lambda arguments: arguments.corpus is not None,
-        *("--error-rate", "--confidence"),
+        "only with --corpus", lambda arguments: arguments.corpus is not None, "--error-rate"
+    )
+    parser.restrict(
+        "only with --corpus, unless it is none",
+        lambda arguments: arguments.corpus is not None or arguments.confidence == "none",
+        "--confidence",
     )
 
 
