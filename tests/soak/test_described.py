@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
-from tests.contract.gateway.described import try_out
+from tests.contract.gateway.described import tried_out
 from tests.contract.gateway.malformed import check, mutated
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site
@@ -42,7 +42,7 @@ async def test_no_request_makes_the_server_fail_or_hang(tmp_path: Path) -> None:
         statuses: Counter[int] = Counter()
         number = 0
         while statuses.total() < REQUESTS:
-            statuses += await asyncio.to_thread(try_out, site.url, EXAMPLES, number)
+            statuses += await tried_out(site.url, EXAMPLES, number)
             number += 1
         print(f"\ndescribed: {statuses.total()} requests: {dict(statuses)}")
         print(f"hardly HTTP: {dict(await hardly_http(site))}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from cato_backend.gateway.routes import ROUTES
-from tests.contract.gateway.described import try_out
+from tests.contract.gateway.described import tried_out
 from tests.contract.gateway.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -35,7 +33,7 @@ async def test_the_document_describes_every_route(narrow: Site) -> None:
 
 
 async def test_the_server_keeps_to_its_document(single: Site) -> None:
-    statuses = await asyncio.to_thread(try_out, single.url, EXAMPLES)
+    statuses = await tried_out(single.url, EXAMPLES)
     assert statuses[200] >= 5
     assert statuses[400] >= 50
     assert "Traceback" not in single.serve.said
