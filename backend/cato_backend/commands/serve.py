@@ -26,12 +26,15 @@ from cato_backend.app.election import elected
 from cato_backend.app.greeting import greeting
 from cato_backend.app.signals import Signals
 from cato_backend.clock import monotonic
+from cato_backend.commands.model import fetch_and_show
 from cato_backend.config import EMBEDDED, Config, describe_config, load_config
 from cato_backend.errors import ConfigError
+from cato_backend.fleet.choice import Fetch, choose
 from cato_backend.fleet.launch import check_families
-from cato_backend.fleet.places import PlannedReplica, choose_path, plan_local
+from cato_backend.fleet.places import PlannedReplica, plan_local
 from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
+from cato_backend.model_store.registry import find_known
 from cato_backend.provisioning import rule_names
 from cato_backend.scheduling import policy_names
 
@@ -63,9 +66,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--model",
         metavar="PATH",
-        help="models: a replica started here serves 'embedded', a folder, a hub name, or 'auto': "
-        "the largest Qwen2.5-Coder for the GPU, if there is one and a hub answers "
-        "(default: auto, where the configuration names no model and no replica)",
+        help="models: a replica started here serves 'embedded', a name of `cato model list` "
+        "(fetched if need be), a folder, a hub name, or 'auto': the largest Qwen2.5-Coder for the "
+        "GPU where there is one and a hub answers, else the first of `cato model list`, else "
+        "'embedded' (default: auto, where the configuration names no model and no replica)",
     )
     add(
         "--profile",
@@ -192,6 +196,8 @@ def _colocated_token() -> tuple[str]:
 
 
 def _config(arguments: argparse.Namespace) -> Config:
+    # An editor starts its backend in the background: no download that was not asked for.
+    fetch = None if arguments.colocated else fetch_and_show
     overrides: dict[str, Any] = {"server": dict(_server_overrides(arguments))}
     if arguments.colocated:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
@@ -208,10 +214,10 @@ def _config(arguments: argparse.Namespace) -> Config:
     if arguments.replica:
         overrides["replicas"] = [{"url": url} for url in arguments.replica]
     if arguments.model:
-        overrides["models"] = [_chosen_model(arguments.model)]
+        overrides["models"] = [_chosen_model(arguments.model, fetch)]
     config = load_config(arguments.config, overrides)
     if not config.models and not config.replicas:
-        overrides["models"] = [_chosen_model(AUTO)]
+        overrides["models"] = [_chosen_model(AUTO, fetch)]
         config = load_config(arguments.config, overrides)
     if config.scheduling.policy not in policy_names():
         expected = "one of " + ", ".join(sorted(policy_names()))
@@ -220,7 +226,17 @@ def _config(arguments: argparse.Namespace) -> Config:
         expected = "one of " + ", ".join(sorted(rule_names()))
         raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
     check_families(config)
+    if fetch is not None:
+        _fetch_named(config, fetch)
     return config
+
+
+def _fetch_named(config: Config, fetch: Fetch) -> None:
+    """Fetches those models of the configuration that are named as in the registry."""
+    if config.engine.kind == "emulated":
+        return
+    for known in filter(None, (find_known(model.path) for model in config.models)):
+        fetch(known)
 
 
 def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
@@ -231,10 +247,11 @@ def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]
             yield name, value
 
 
-def _chosen_model(path: str) -> dict[str, str]:
+def _chosen_model(path: str, fetch: Fetch | None) -> dict[str, str]:
     if path == AUTO:
-        path, reason = choose_path()
-        print(f"model: {path} ({reason})", file=sys.stderr)
+        choice = choose(fetch)
+        path = choice.path
+        print("\n".join(choice.lines), file=sys.stderr)
     return {"name": _model_name(path), "path": path}
 
 

@@ -1,4 +1,4 @@
-"""Which model to serve where nobody chose one, and whether a chosen one can be served."""
+"""Which model of the hub suits a GPU, and whether a chosen model can be served."""
 
 from __future__ import annotations
 
@@ -49,22 +49,18 @@ def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
     return next((model for model in QWEN_CODERS if model.bytes_needed <= memory), None)
 
 
-def choose_model(
-    gpus: Sequence[Gpu], hub_has: Callable[[str], bool], embedded: str
-) -> tuple[str, str]:
-    """The model to serve, and why, for a person.
-
-    It is the largest that fits the roomiest GPU, if it can be fetched, else `embedded`.
-    """
+def choose_hub_model(gpus: Sequence[Gpu], hub_has: Callable[[str], bool]) -> tuple[str | None, str]:
+    """The largest that fits the GPU with the most memory, if a hub has it, else None; and why, for
+    a person."""
     if not gpus:
-        return embedded, "no NVIDIA GPU was found"
+        return None, "no NVIDIA GPU was found"
     gpu = max(gpus, key=lambda each: each.usable)
     room = f"GPU {gpu.index} ({gpu.name}, {gpu.usable / 1e9:.0f} GB usable)"
     fitting = largest_qwen_coder_that_fits(gpu.usable)
     if fitting is None:
-        return embedded, f"{room} is too small for any Qwen2.5-Coder"
+        return None, f"{room} is too small for any Qwen2.5-Coder"
     if not hub_has(fitting.name):
-        return embedded, f"no model hub answered for {fitting.name}"
+        return None, f"no model hub answered for {fitting.name}"
     return fitting.name, f"the largest Qwen2.5-Coder for {room}"
 
 

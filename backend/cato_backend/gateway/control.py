@@ -165,6 +165,8 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "chars_per_token": round(catalog.ratio(facts.name).mean, 2),
             "fim_order": _fim_order(facts),
             "note": facts.fim.reason,
+            "follows_instructions": facts.instruct.follows,
+            "instruct_note": facts.instruct.reason,
         },
     }
 

@@ -169,9 +169,8 @@ class TaskRun:
 def _abilities(runtime: Runtime, name: str) -> Abilities:
     facts = runtime.catalog.facts(name)
     return Abilities(
-        name=facts.name,
         fim=facts.fim.format,
-        has_chat_template=facts.has_chat_template,
+        follows_instructions=facts.instruct.follows,
         max_model_len=facts.max_model_len,
         chars_per_token=runtime.catalog.ratio(name).mean,
     )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.tasks.families import EMBEDDED
 from cato_backend.tasks.fim import FimFormat
-
-_INSTRUCT = re.compile(r"instruct|chat|(^|[-_.])it($|[-_.])|reasoning")
-_BASE = re.compile(r"(^|[-_.])(base|pt)($|[-_.])")
 
 
 class CallKind(StrEnum):
@@ -56,22 +51,11 @@ class ModelCall:
 class Abilities:
     """What a plan must know of the model. `max_model_len` in tokens, None where unknown."""
 
-    name: str
     fim: FimFormat | None = None
-    has_chat_template: bool = False
+    follows_instructions: bool = False
+    """Whether to ask in a chat."""
     max_model_len: int | None = None
     chars_per_token: float = 3.0
-
-    @property
-    def follows_instructions(self) -> bool:
-        """Whether to ask in a chat. Base models often carry a chat template all the same, so the
-        family and the name decide first."""
-        name = self.name.rstrip("/").rsplit("/", 1)[-1].lower()
-        if not self.has_chat_template or self.fim == EMBEDDED or _BASE.search(name):
-            return False
-        if _INSTRUCT.search(name) or self.fim is None:
-            return True
-        return self.fim.instruct
 
     def room_chars(self, max_tokens: int) -> int | None:
         """How many characters of prompt leave room for `max_tokens`; None without a limit."""
