@@ -50,7 +50,7 @@ def fetch_and_show(model: KnownModel) -> StoredModel:
     found = find_stored(model)
     if found is not None:
         return found
-    printer = ProgressPrinter()
+    printer = FetchPrinter()
     printer.say(f"{model.title}: licence {model.licence}; {model.provenance}")
     printer.say(f"SHA-256 {model.sha256}, {model.bytes // MEGABYTE} MB to download")
     return fetch(model, any_environment().path, printer.show)
@@ -101,7 +101,7 @@ def _known(name: str) -> KnownModel:
     return model
 
 
-class ProgressPrinter:
+class FetchPrinter:
     """Prints on stderr what begins, and every tenth of what goes on."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ Fetch = Callable[[KnownModel], StoredModel]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """The path of a model, and three lines about it for a person."""
 
     path: str
@@ -34,7 +34,7 @@ class Choice:
         return (f"model: {self.path} ({self.reason})", self.cost, self.otherwise)
 
 
-def choose(fetch: Fetch | None) -> Choice:
+def choose(fetch: Fetch | None) -> ModelChoice:
     """The largest Qwen2.5-Coder that a GPU can serve and a hub has, else the default of the models
     that can be fetched, else the embedded one.
 
@@ -43,7 +43,7 @@ def choose(fetch: Fetch | None) -> Choice:
     gpus = detect_gpus()
     name, reason = _hub_model(gpus)
     if name is not None:
-        return Choice(name, reason, "it is fetched from the hub by the engine", _otherwise())
+        return ModelChoice(name, reason, "it is fetched from the hub by the engine", _otherwise())
     default = known_models()[0]
     trouble = _trouble(default, gpus) or _not_had(default, fetch)
     if trouble:
@@ -79,15 +79,15 @@ def _not_had(model: KnownModel, fetch: Fetch | None) -> str:
     return ""
 
 
-def _fetched(model: KnownModel, reason: str) -> Choice:
+def _fetched(model: KnownModel, reason: str) -> ModelChoice:
     cost = (
         f"it completes, summarizes and translates; it takes about {_gb(model.memory_bytes)} of "
         f"memory and {_gb(model.converted_bytes)} of disk"
     )
-    return Choice(model.name, reason, cost, _otherwise())
+    return ModelChoice(model.name, reason, cost, _otherwise())
 
 
-def _embedded(instead: KnownModel, reason: str) -> Choice:
+def _embedded(instead: KnownModel, reason: str) -> ModelChoice:
     cost = (
         "it completes code within a line and takes about 1.5 GB of memory; its summaries and "
         "translations are not usable"
@@ -96,7 +96,7 @@ def _embedded(instead: KnownModel, reason: str) -> Choice:
         f"for those: `cato model fetch {instead.name}` ({_gb(instead.bytes)} to download, "
         f"{_gb(instead.converted_bytes)} of disk, {_gb(instead.memory_bytes)} of memory)"
     )
-    return Choice(EMBEDDED, reason, cost, remedy)
+    return ModelChoice(EMBEDDED, reason, cost, remedy)
 
 
 def _otherwise() -> str:

