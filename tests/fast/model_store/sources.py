@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
@@ -158,7 +159,8 @@ def engine_environment(folder: Path) -> Path:
     python.parent.mkdir(parents=True)
     python.write_text(_PYTHON)
     python.chmod(0o755)
-    (folder / "lib/python3/site-packages/pip-26.3.dist-info").mkdir(parents=True)
+    pip = f"pip-{version('pip')}.dist-info"
+    (folder / "lib/python3/site-packages" / pip).mkdir(parents=True)
     return folder
 
 
