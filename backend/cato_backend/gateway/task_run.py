@@ -120,9 +120,9 @@ class TaskRun:
 
     async def _run(self, sink: UnitSink, asking: Ask, stream: TaskStream, number: int) -> None:
         async with self._gate:
-            is_ended = await sink.run(asking, self._note)
-        if is_ended is not None:
-            raise EndedByClient(is_ended)
+            reason = await sink.run(asking, self._note)
+        if reason is not None:
+            raise EndedByClient(reason)
         if sink.problem is not None and not self._may_miss_one:
             raise _unusable(sink.problem)
         await stream.done(number)

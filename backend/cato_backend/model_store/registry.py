@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -53,10 +53,6 @@ class KnownModel:
         decisive = (self.sha256, self.end_tokens, self.format, self.gguf)
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
-    def described(self) -> dict[str, Any]:
-        """All fields, as JSON."""
-        return asdict(self)
-
 
 @cache
 def known_models() -> tuple[KnownModel, ...]:
@@ -77,6 +73,7 @@ def read_registry(text: str) -> tuple[KnownModel, ...]:
 
 
 def _model(entry: dict[str, Any], gguf: str) -> KnownModel:
-    mirror = tuple(FilePart(**part) for part in entry.get("mirror", ()))
-    values = {"repository": "", "revision": "", **entry, "mirror": mirror, "gguf": gguf}
-    return KnownModel(**{**values, "end_tokens": tuple(entry["end_tokens"])})
+    values: dict[str, Any] = {"repository": "", "revision": "", **entry, "gguf": gguf}
+    values["end_tokens"] = tuple(entry["end_tokens"])
+    values["mirror"] = tuple(FilePart(**part) for part in entry.get("mirror", ()))
+    return KnownModel(**values)
