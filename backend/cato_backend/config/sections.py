@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -237,5 +239,10 @@ class TargetsConfig(Frozen):
 
     def of(self, task: Task) -> Target:
         """The target of a task."""
-        config: TargetConfig = getattr(self, task.value)
-        return config.target()
+        return self._targets[task]
+
+    @cached_property
+    def _targets(self) -> Mapping[Task, Target]:
+        """Made once, because every request asks."""
+        configs: dict[Task, TargetConfig] = {task: getattr(self, task.value) for task in Task}
+        return {task: config.target() for task, config in configs.items()}

@@ -63,9 +63,14 @@ def check_local(request: web.BaseRequest) -> None:
     """
     if "Origin" in request.headers:
         raise Forbidden("origin: requests of web pages are refused on a loopback address")
-    host = request.headers.get("Host", "")
-    if not is_loopback(host.rpartition(":")[0] if _has_port(host) else host):
+    if not _names_loopback(request.headers.get("Host", "")):
         raise Forbidden("host: expected localhost or a loopback address")
+
+
+@lru_cache(maxsize=256)
+def _names_loopback(host: str) -> bool:
+    """Whether a `Host` header, with or without a port, names this machine."""
+    return is_loopback(host.rpartition(":")[0] if _has_port(host) else host)
 
 
 def _has_port(host: str) -> bool:

@@ -36,14 +36,18 @@ def seconds_of(milliseconds: float) -> float:
 
 def foreign_session(headers: Mapping[str, str]) -> str | None:
     """The session of a coding agent; None where no header holds a usable one."""
-    values = (headers.get(name, "") for name in AGENT_SESSIONS)
-    return next((value for value in values if IDENTIFIER.fullmatch(value)), None)
+    for name in AGENT_SESSIONS:
+        value = headers.get(name)
+        if value is not None and IDENTIFIER.fullmatch(value):
+            return value
+    return None
 
 
 def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float | None:
     """Seconds, from the first of these headers that holds a usable number of milliseconds."""
     for name in names:
-        milliseconds = _number(headers.get(name, ""))
+        value = headers.get(name)
+        milliseconds = None if value is None else _number(value)
         if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
             return seconds_of(milliseconds)
     return None

@@ -89,7 +89,9 @@ class _Inflated(NamedTuple):
 
 def _encoding(request: web.BaseRequest) -> str | None:
     """`gzip` or `deflate`; None for a body as it is. Raises UnsupportedEncoding."""
-    given = ",".join(request.headers.getall("Content-Encoding", ())).lower()
+    if "Content-Encoding" not in request.headers:
+        return None
+    given = ",".join(request.headers.getall("Content-Encoding")).lower()
     match [name.strip() for name in given.split(",") if name.strip() not in ("", "identity")]:
         case []:
             return None

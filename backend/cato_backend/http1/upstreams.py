@@ -227,6 +227,7 @@ def _request(server: _Server, path: str, body: bytes, headers: Mapping[str, str]
         f"Content-Length: {len(body)}",
     ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    if any("\r" in line or "\n" in line for line in lines):
+    head = "\r\n".join(lines)
+    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
         raise ValueError("a header holds a line end")
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+    return head.encode() + b"\r\n\r\n" + body

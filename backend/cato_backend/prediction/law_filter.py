@@ -6,14 +6,15 @@ gradient of ln f is the share that each term has in the prediction; shares sum t
 counts. The prior covariance has a common part (the whole law is off by a factor) and one for each
 term. A random walk lets the terms follow drift; a run of surprises of one sign widens the belief.
 Jazwinski, Stochastic Processes and Filtering Theory (1970), chapter 8.
+
+The matrices are lists: with seven terms, NumPy's overhead is several times the arithmetic.
 """
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from operator import mul
 
 from cato_backend.prediction.kept_law import TERMS, KeptFilter
 from cato_backend.prediction.step_windows import Window
@@ -46,8 +47,8 @@ class LawFilter:
 
     def __init__(self, state: KeptFilter) -> None:
         self._form: Form = state.form
-        self._log_terms = np.array(state.log_terms)
-        self._covariance = np.array(state.covariance)
+        self._log_terms = list(state.log_terms)
+        self._covariance = [list(row) for row in state.covariance]
         self._noise = min(_NOISE_MAX, max(_NOISE_MIN, state.noise))
         self._bias = 0.0
         self._score = 0.0
@@ -57,12 +58,11 @@ class LawFilter:
         cls, law: StepLaw, form: Form, overhead_s: float, common: float, own: float
     ) -> LawFilter:
         """From a law, and standard deviations of the logarithms of its terms."""
-        covariance = np.full((TERMS, TERMS), common**2)
-        covariance[np.diag_indices(TERMS)] += (own * np.array(_OWN_FACTORS)) ** 2
-        covariance[_OVERHEAD, :] = covariance[:, _OVERHEAD] = 0.0
-        covariance[_OVERHEAD, _OVERHEAD] = 1.0
-        log_terms = tuple(np.log(_positive_terms(law, form, overhead_s)).tolist())
-        rows = tuple(tuple(row) for row in covariance.tolist())
+        log_terms = tuple(map(math.log, _positive_terms(law, form, overhead_s)))
+        rows = tuple(
+            tuple(_prior_covariance(row, column, common, own) for column in range(TERMS))
+            for row in range(TERMS)
+        )
         return cls(KeptFilter(form, log_terms, rows, _NOISE_START))
 
     @classmethod
@@ -75,13 +75,13 @@ class LawFilter:
     @property
     def kept(self) -> KeptFilter:
         """Its state as values."""
-        covariance = tuple(tuple(row) for row in self._covariance.tolist())
-        return KeptFilter(self._form, tuple(self._log_terms.tolist()), covariance, self._noise)
+        covariance = tuple(map(tuple, self._covariance))
+        return KeptFilter(self._form, tuple(self._log_terms), covariance, self._noise)
 
     @property
     def law(self) -> StepLaw:
         """The law as estimated now."""
-        base, weights, kv, new, sequence, attention, _ = np.exp(self._log_terms).tolist()
+        base, weights, kv, new, sequence, attention, _ = map(math.exp, self._log_terms)
         return StepLaw(self._form, base, weights, new, sequence, kv, attention)
 
     @property
@@ -101,23 +101,23 @@ class LawFilter:
 
     def seconds(self, window: Window) -> float:
         """The duration of such a window, as estimated."""
-        return float(self._parts(window).sum())
+        return sum(self._parts(window))
 
     def spread(self, window: Window) -> float:
         """Relative standard deviation of `seconds`, without the noise of a single window."""
         parts = self._parts(window)
-        shares = parts / parts.sum()
-        return math.sqrt(max(0.0, float(shares @ self._covariance @ shares)))
+        shares = _shares(parts, sum(parts))
+        return math.sqrt(max(0.0, _product(shares, self._along(shares))))
 
     def observe(self, window: Window, elapsed_s: float) -> None:
         """Learns from a window; `elapsed_s` have passed since the last one."""
         self._drift(elapsed_s)
         parts = self._parts(window)
-        predicted = float(parts.sum())
-        shares = parts / predicted
+        predicted = sum(parts)
+        shares = _shares(parts, predicted)
         innovation = math.log(max(window.seconds, 1e-6) / predicted)
-        along = self._covariance @ shares
-        belief = float(shares @ along)
+        along = self._along(shares)
+        belief = _product(shares, along)
         noise = self._noise**2 + (_JITTER_S / max(window.seconds, 1e-6)) ** 2
         total = belief + noise
         standardized = innovation / math.sqrt(total)
@@ -127,13 +127,21 @@ class LawFilter:
         self._note_bias(standardized)
         self._learn_noise(innovation, belief)
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized)) * math.sqrt(total)
-        gain = along / total
-        self._log_terms = np.maximum(self._log_terms + gain * pulled, _SMALLEST)
-        self._covariance = self._covariance - np.outer(gain, along)
+        gain = [each / total for each in along]
+        self._log_terms = [
+            max(term + each * pulled, _SMALLEST)
+            for term, each in zip(self._log_terms, gain, strict=True)
+        ]
+        for row, each in zip(self._covariance, gain, strict=True):
+            row[:] = [value - each * other for value, other in zip(row, along, strict=True)]
 
-    def _parts(self, window: Window) -> NDArray[np.float64]:
+    def _along(self, shares: Sequence[float]) -> list[float]:
+        """The covariance times the shares."""
+        return [_product(row, shares) for row in self._covariance]
+
+    def _parts(self, window: Window) -> tuple[float, ...]:
         """Seconds that each term contributes to the window."""
-        base, weights, kv, new, sequence, attention, overhead = np.exp(self._log_terms).tolist()
+        base, weights, kv, new, sequence, attention, overhead = map(math.exp, self._log_terms)
         reading = weights + kv * window.kv_tokens
         prefills = window.prefill_steps
         decodes = window.steps - prefills
@@ -147,16 +155,14 @@ class LawFilter:
                 read_steps += steps
             if self._form == "additive" or reading < new * tokens:
                 computed_tokens += steps * tokens
-        return np.array(
-            (
-                base * window.steps,
-                weights * read_steps,
-                kv * window.kv_tokens * read_steps,
-                new * computed_tokens,
-                sequence * window.sequences * window.steps,
-                attention * window.attention,
-                overhead if window.from_idle else 0.0,
-            )
+        return (
+            base * window.steps,
+            weights * read_steps,
+            kv * window.kv_tokens * read_steps,
+            new * computed_tokens,
+            sequence * window.sequences * window.steps,
+            attention * window.attention,
+            overhead if window.from_idle else 0.0,
         )
 
     def _drift(self, elapsed_s: float) -> None:
@@ -164,13 +170,23 @@ class LawFilter:
         self._widen(_DRIFT_COMMON * math.sqrt(elapsed), _DRIFT_OWN * math.sqrt(elapsed))
 
     def _widen(self, common: float, own: float) -> None:
-        self._covariance[:_OVERHEAD, :_OVERHEAD] += common**2
-        diagonal = np.diag_indices(TERMS)
-        widened = self._covariance[diagonal] + own**2
-        excess = np.sqrt(np.minimum(1.0, _VARIANCE_MAX / widened))
-        self._covariance[diagonal] = widened
-        if excess.min() < 1.0:
-            self._covariance *= np.outer(excess, excess)
+        covariance, added = self._covariance, common**2
+        for row in covariance[:_OVERHEAD]:
+            row[:_OVERHEAD] = [value + added for value in row[:_OVERHEAD]]
+        for number, row in enumerate(covariance):
+            row[number] += own**2
+        if max(row[number] for number, row in enumerate(covariance)) > _VARIANCE_MAX:
+            self._bound_variances()
+
+    def _bound_variances(self) -> None:
+        """Scales the terms whose variance is above the limit, correlations unchanged."""
+        covariance = self._covariance
+        excess = [
+            math.sqrt(min(1.0, _VARIANCE_MAX / row[number]))
+            for number, row in enumerate(covariance)
+        ]
+        for row, own_excess in zip(covariance, excess, strict=True):
+            row[:] = [value * own_excess * other for value, other in zip(row, excess, strict=True)]
 
     def _note_bias(self, standardized: float) -> None:
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized))
@@ -185,7 +201,22 @@ class LawFilter:
         self._noise = min(_NOISE_MAX, max(_NOISE_MIN, math.sqrt(variance)))
 
 
-def _positive_terms(law: StepLaw, form: Form, overhead_s: float) -> NDArray[np.float64]:
+def _product(first: Sequence[float], second: Sequence[float]) -> float:
+    return math.fsum(map(mul, first, second))
+
+
+def _shares(parts: Sequence[float], total: float) -> list[float]:
+    return [part / total for part in parts]
+
+
+def _prior_covariance(row: int, column: int, common: float, own: float) -> float:
+    """Of the logarithms of two terms. The overhead is independent of the law's terms."""
+    if _OVERHEAD in (row, column):
+        return 1.0 if row == column else 0.0
+    return common**2 + ((own * _OWN_FACTORS[row]) ** 2 if row == column else 0.0)
+
+
+def _positive_terms(law: StepLaw, form: Form, overhead_s: float) -> tuple[float, ...]:
     """The law's terms; one that is zero gets a hundredth of a usual step, so that it can grow."""
     constant = law.base + law.weights
     hundredth = 0.01 * constant
@@ -193,14 +224,12 @@ def _positive_terms(law: StepLaw, form: Form, overhead_s: float) -> NDArray[np.f
     if form == "max" and law.form == "additive":
         # The part of the constant that reading the weights takes is not known: half of it.
         base, weights = constant / 2, constant / 2
-    return np.array(
-        (
-            max(base, hundredth),
-            max(weights, hundredth),
-            max(law.per_kv_token, hundredth / 20_000),
-            max(law.per_new_token, hundredth / 500),
-            max(law.per_sequence, hundredth / 16),
-            max(law.per_attention, hundredth / 500_000),
-            overhead_s,
-        )
+    return (
+        max(base, hundredth),
+        max(weights, hundredth),
+        max(law.per_kv_token, hundredth / 20_000),
+        max(law.per_new_token, hundredth / 500),
+        max(law.per_sequence, hundredth / 16),
+        max(law.per_attention, hundredth / 500_000),
+        overhead_s,
     )

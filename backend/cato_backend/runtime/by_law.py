@@ -30,37 +30,42 @@ class ProfilePredictor:
         attempt = self._load.attempts.get(request.id)
         if attempt is None:
             return None
-        work = Work(
-            max(1, attempt.pending_prefill),
-            attempt.cached_tokens,
-            times.median_tokens(planned(request)),
-        )
         state, learned = self._state(attempt), self._load.learned
-        self._usual.sent(work.uncached, attempt.dispatched_at)
+        uncached, cached = max(1, attempt.pending_prefill), attempt.cached_tokens
+        self._usual.sent(uncached, attempt.dispatched_at)
         service = ServiceModel(learned.belief.law, learned.limits)
         busy = state.decoding or state.pending_prefill
         overhead_s = learned.belief.overhead_s * (_WAY_IN if busy else 1.0)
         if request.target.e2e_s is None:
-            return overhead_s + service.ttft_s(state, work)
-        return overhead_s + service.e2e_s(state, work)
+            return overhead_s + service.ttft_s(state, Work(uncached, cached))
+        output = times.median_tokens(planned(request))
+        return overhead_s + service.e2e_s(state, Work(uncached, cached, output))
 
     def _state(self, attempt: Attempt) -> ReplicaState:
         """What is on the replica beside this request, which has just been sent there."""
         load, now = self._load, attempt.dispatched_at
         self._usual.decodes(load.decoding, now)
-        others = [a for a in load.attempts.values() if not a.started and a is not attempt]
+        # The attempt itself is one of the unstarted, unless its answer comes whole.
+        alone = load.unstarted <= (0 if attempt.started else 1)
+        others = [] if alone else _unstarted_beside(attempt, load)
         began = self._step_began(others)
-        computing = [a for a in others if began is not None and a.dispatched_at <= began]
-        # The engine takes what waits by priority; what it computes already goes on.
-        ahead = [a for a in others if a.priority <= attempt.priority or a in computing]
+        pending = unstarted = computing = 0
+        for each in others:
+            # The engine takes what waits by priority; what it computes already goes on.
+            is_computed = began is not None and each.dispatched_at <= began
+            if is_computed or each.priority <= attempt.priority:
+                tokens = each.uncached_tokens
+                unstarted += 1
+                pending += tokens
+                computing += tokens if is_computed else 0
         return ReplicaState(
             decoding=load.decoding,
             kv_tokens=max(0, load.kv_tokens - attempt.prompt_tokens),
-            pending_prefill=sum(each.pending_prefill for each in ahead),
-            unstarted=len(ahead),
+            pending_prefill=pending,
+            unstarted=unstarted,
             prefill_rate=self._usual.prefill_rate(now),
             usual_decoding=self._usual.decoding,
-            computing=sum(each.pending_prefill for each in computing),
+            computing=computing,
             since_step_s=None if began is None else now - began,
         )
 
@@ -71,6 +76,16 @@ class ProfilePredictor:
         if self._load.decoding:
             return last
         return min((each.dispatched_at for each in unstarted), default=last)
+
+
+def _unstarted_beside(attempt: Attempt, load: ReplicaLoad) -> list[Attempt]:
+    """The other attempts whose prompt is not computed. Reads fields, because a replica may run
+    hundreds of attempts."""
+    return [
+        each
+        for each in load.attempts.values()
+        if each.first_token_at is None and each.request.streams and each is not attempt
+    ]
 
 
 def planned(request: Request) -> PlannedCall:

@@ -15,6 +15,7 @@ from cato_backend.scheduling import (
     Dispatch,
     Eject,
     Event,
+    Progressed,
     Recall,
     Reinstate,
     Reject,
@@ -37,6 +38,7 @@ class Dispatcher:
         self._flights: dict[str, InFlightRequest] = {}
         self._groups: dict[str, list[InFlightRequest]] = {}
         self._watchers: list[Watcher] = []
+        self._watchers_of_progress: list[Watcher] = []
         self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -70,15 +72,19 @@ class Dispatcher:
         flight = self._flights.get(request_id)
         return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))
 
-    def watch(self, watcher: Watcher) -> None:
-        """The watcher hears of every event from now on."""
+    def watch(self, watcher: Watcher, *, progress: bool = True) -> None:
+        """Tells the watcher each event from now on; where not `progress`, without the tokens on
+        which nothing was decided: most events are such."""
         self._watchers.append(watcher)
+        if progress:
+            self._watchers_of_progress.append(watcher)
 
     def tell(self, event: Event) -> None:
         """Something happened just now."""
         now = self.clock()
         decisions = self.scheduler.handle(event, now)
-        for watcher in self._watchers:
+        only_progress = not decisions and isinstance(event, Progressed)
+        for watcher in self._watchers_of_progress if only_progress else self._watchers:
             watcher(event, decisions, now)
         for decision in decisions:
             self._carry_out(decision)

@@ -110,6 +110,7 @@ class RequestDriver:
             self._broken(flight, dispatch, error)
             return False
         self._dispatcher.tell(Finished(dispatch.request_id, dispatch.attempt))
+        flight.finished = True
         self._finish(flight)
         return True
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from cato_backend.errors import RequestError
 from cato_backend.runtime.answer import Answer
@@ -63,6 +62,8 @@ class InFlightRequest:
         """What came before the first token; it leaves with it."""
         self.begun = False
         """Whether response headers have left."""
+        self.finished = False
+        """Whether the scheduler knows that the answer is whole."""
         self.dispatched_at: float | None = None
         self.first_token_at: float | None = None
         self.predicted: Predicted | None = None
@@ -70,6 +71,7 @@ class InFlightRequest:
         self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
         self._scope: asyncio.Timeout | None = None
         self._aborted = self._recalled = 0
+        self._started = False
         self.waits_for_client = False
         """Whether the client does not take what is there for it."""
 
@@ -80,8 +82,10 @@ class InFlightRequest:
 
     def start_over(self) -> None:
         """Forgets what an earlier attempt brought and the client has not seen."""
-        self.answer = Answer(self.call)
-        self.held = b""
+        if self._started:
+            self.answer = Answer(self.call)
+            self.held = b""
+        self._started = True
 
     def post(self, verdict: Verdict) -> None:
         """Tells the flight what comes next."""
@@ -107,22 +111,48 @@ class InFlightRequest:
         if self._scope is not None and not self._scope.expired():
             self._scope.reschedule(asyncio.get_running_loop().time())
 
-    @asynccontextmanager
-    async def attempt(self, number: int) -> AsyncGenerator[None]:
+    def attempt(self, number: int) -> AttemptScope:
         """Inside, the attempt may be interrupted at any await. Raises Interrupted, Recalled."""
-        scope = asyncio.timeout(None)
+        return AttemptScope(self, number)
+
+    def enter_scope(self, scope: asyncio.Timeout | None) -> None:
+        """Sets what an interruption ends; None: nothing."""
+        self._scope = scope
+
+    def is_aborted(self, attempt: int) -> bool:
+        """Whether the scheduler has aborted this attempt."""
+        return self._aborted >= attempt
+
+
+class AttemptScope:
+    """An asynchronous context manager; a class, because a generator costs twice as much."""
+
+    def __init__(self, flight: InFlightRequest, number: int) -> None:
+        self._flight = flight
+        self._number = number
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        """Raises Interrupted where the attempt was aborted before it began."""
+        if self._flight.is_aborted(self._number):
+            raise Interrupted
+        await self._timeout.__aenter__()
+        self._flight.enter_scope(self._timeout)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raises Interrupted or Recalled where the scheduler has ended the attempt."""
+        self._flight.enter_scope(None)
         try:
-            async with scope:
-                self._scope = scope
-                if self._aborted >= number:
-                    raise Interrupted
-                try:
-                    yield
-                finally:
-                    self._scope = None
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            if self._aborted >= number:
-                raise Interrupted from error
-            raise Recalled from error
+            await self._timeout.__aexit__(kind, error, traceback)
+        except TimeoutError as expired:
+            raise self._ending() from expired
+        if isinstance(error, TimeoutError) and self._timeout.expired():
+            raise self._ending() from error
+
+    def _ending(self) -> Interrupted | Recalled:
+        return Interrupted() if self._flight.is_aborted(self._number) else Recalled()

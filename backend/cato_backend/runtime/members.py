@@ -159,10 +159,11 @@ class Members:
         if endpoint is None or name not in self._catalog:
             raise NotSent("it is gone")
         facts = self._catalog.facts(name)
-        own = facts.max_model_len if endpoint.max_model_len is None else endpoint.max_model_len
+        own = endpoint.max_model_len
+        has_own = own is not None and own != facts.max_model_len
         return UpstreamRoute(
             endpoint=endpoint,
-            facts=replace(facts, max_model_len=own),
+            facts=replace(facts, max_model_len=own) if has_own else facts,
             ratio=self._catalog.ratio(name),
             priority=LAST_PRIORITY if request.warm else dispatch.priority,
             largest_context=facts.max_model_len,

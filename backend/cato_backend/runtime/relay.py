@@ -91,8 +91,11 @@ class _Pump:
         ends_at = None if limit_s is None else self._clock() + limit_s
         more = True
         while more and not reached():
-            async with asyncio.timeout_at(ends_at):
+            if ends_at is None:
                 more = await reply.pour(self._take)
+            else:
+                async with asyncio.timeout_at(ends_at):
+                    more = await reply.pour(self._take)
             await self._settle()
         return more
 

@@ -104,9 +104,10 @@ class Runtime:
         """Describes a replica again; returns whether it is up and serves what it served."""
         return self._membership is None or await self._membership.confirm(replica_id)
 
-    def watch(self, watcher: Watcher) -> None:
-        """`watcher` is told all that the scheduler is told, and what it decides."""
-        self._dispatcher.watch(watcher)
+    def watch(self, watcher: Watcher, *, progress: bool = True) -> None:
+        """Tells `watcher` all that the scheduler is told and what it decides; where not `progress`,
+        without the tokens on which nothing was decided."""
+        self._dispatcher.watch(watcher, progress=progress)
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
         """What each replica owes now."""
@@ -184,7 +185,8 @@ class Runtime:
         finally:
             self._dispatcher.leave(request.id)
             self.last_asked = self.clock()
-            self._dispatcher.tell(Cancelled(request.id))
+            if not flight.finished:
+                self._dispatcher.tell(Cancelled(request.id))
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
         """Ends a live call of this tenant at once. Raises NotFound."""

@@ -187,8 +187,9 @@ class _Flows:
         return flow.live
 
     def charge(self, key: _Key, tokens: int, now: float) -> None:
+        """Raises KeyError for a flow that has no live request."""
         scaled = tokens * self._scale(now)
-        self._see(key, now).service += scaled
+        self._flows[key].service += scaled
         self._service += scaled
 
     def live(self) -> Iterator[tuple[_Key, int]]:

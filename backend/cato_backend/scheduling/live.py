@@ -139,9 +139,11 @@ class LiveRequests:
         if event.prompt_tokens is not None:
             uncached = attempt.prompt_tokens - attempt.cached_tokens
             replica.learned.counted(name, uncached, attempt.cached_tokens)
-        probes, now = replica.probes, self.fleet.now
-        decoding, kv_tokens = probes.decoding + replica.decoding, probes.kv_tokens
-        replica.learned.tokens(name, event.tokens, now, decoding, kv_tokens + replica.kv_tokens)
+        decoding, kv_tokens = replica.decoding, replica.kv_tokens
+        if replica.probes:
+            decoding += replica.probes.decoding
+            kv_tokens += replica.probes.kv_tokens
+        replica.learned.tokens(name, event.tokens, self.fleet.now, decoding, kv_tokens)
 
     def load_reported(self, event: LoadReported) -> None:
         """A replica's metrics show what its engine has in hand."""

@@ -89,7 +89,8 @@ def asks_at_cursor(message: str) -> bool:
 
 def _next_edit(prompt: str) -> CursorText | None:
     for form in NEXT_EDIT_FORMS:
-        if not all(marker in prompt for marker in form.markers):
+        first, *others = form.markers
+        if first not in prompt or not all(marker in prompt for marker in others):
             continue
         if not form.cursor:
             return CursorText(prompt)
