@@ -9,9 +9,7 @@ import gc
 import logging
 import secrets
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
@@ -26,23 +24,14 @@ from cato_backend.app.election import elected
 from cato_backend.app.greeting import greeting
 from cato_backend.app.signals import Signals
 from cato_backend.clock import monotonic
-from cato_backend.commands.model import fetch_and_show
-from cato_backend.config import EMBEDDED, Config, describe_config, load_config
-from cato_backend.errors import ConfigError
-from cato_backend.fleet.choice import Fetch, choose
-from cato_backend.fleet.launch import check_families
+from cato_backend.commands.serve_config import serve_config
+from cato_backend.config import Config, describe_config
 from cato_backend.fleet.places import PlannedReplica, plan_local
 from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
-from cato_backend.model_store.registry import find_known
-from cato_backend.provisioning import rule_names
-from cato_backend.runtime.law_store import laws_file
 from cato_backend.scheduling import policy_names
-from cato_backend.wire.headers import Task
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
-AUTO = "auto"
-COLOCATED_IDLE_S = 30 * 60
 _GC_THRESHOLDS = (20_000, 20, 50)
 """A request allocates some hundred objects that are freed by their counts, and no cycles."""
 
@@ -119,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(describe_config()))
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    config = _config(arguments)
+    config = serve_config(arguments)
     with elected() as is_elected:
         if arguments.colocated and not is_elected:
             print("another backend of yours runs already", file=sys.stderr)
@@ -198,81 +187,3 @@ class _Serving:
 
 def _colocated_token() -> tuple[str]:
     return (secrets.token_urlsafe(32),)
-
-
-def _config(arguments: argparse.Namespace) -> Config:
-    # An editor starts its backend in the background: no download that was not asked for.
-    fetch = None if arguments.colocated else fetch_and_show
-    overrides: dict[str, Any] = {"server": dict(_server_overrides(arguments))}
-    if arguments.colocated:
-        overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
-    overrides["scheduling"] = {
-        name: value
-        for name in ("policy", "profile", "calibrate")
-        if (value := getattr(arguments, name)) is not None
-    }
-    overrides["provisioning"] = {
-        name: value
-        for name in ("min_replicas", "max_replicas")
-        if (value := getattr(arguments, name)) is not None
-    }
-    if arguments.replica:
-        overrides["replicas"] = [{"url": url} for url in arguments.replica]
-    if arguments.model:
-        overrides |= _chosen_models(arguments, arguments.model, fetch)
-    config = load_config(arguments.config, overrides)
-    if not config.models and not config.replicas:
-        overrides |= _chosen_models(arguments, AUTO, fetch)
-        config = load_config(arguments.config, overrides)
-    if config.scheduling.policy not in policy_names():
-        expected = "one of " + ", ".join(sorted(policy_names()))
-        raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
-    if config.provisioning.rule not in rule_names():
-        expected = "one of " + ", ".join(sorted(rule_names()))
-        raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
-    check_families(config)
-    if fetch is not None:
-        _fetch_named(config, fetch)
-    return config
-
-
-def _fetch_named(config: Config, fetch: Fetch) -> None:
-    """Fetches those models of the configuration that are named as in the registry."""
-    if config.engine.kind == "emulated":
-        return
-    for known in filter(None, (find_known(model.path) for model in config.models)):
-        fetch(known)
-
-
-def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    names = ("host", "port", "token_file", "tls_cert", "tls_key", "insecure", "event_log")
-    for name in names:
-        value = getattr(arguments, name)
-        if value is not None:
-            yield name, value
-
-
-def _chosen_models(arguments: argparse.Namespace, path: str, fetch: Fetch | None) -> dict[str, Any]:
-    """The sections of the configuration that name the models, and their tasks."""
-    if path != AUTO:
-        return {"models": [_model(path)]}
-    # Whoever configures more than the command line does chooses a second model there, too.
-    is_plain = arguments.config is None and arguments.max_replicas is None
-    choice = choose(fetch, laws_file() if is_plain else None)
-    print("\n".join(choice.lines), file=sys.stderr)
-    if not choice.completions:
-        return {"models": [_model(choice.path)]}
-    second = _model(choice.completions)
-    return {
-        "models": [_model(choice.path), second],
-        "tasks": {Task.COMPLETION.value: second["name"]},
-    }
-
-
-def _model(path: str) -> dict[str, str]:
-    return {"name": _model_name(path), "path": path}
-
-
-def _model_name(path: str) -> str:
-    """What clients call it: the embedded model's own name, else the last part of its path."""
-    return "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]

@@ -14,6 +14,8 @@ from cato_backend.errors import EngineError
 HUB_TIMEOUT_S = 10.0
 CONTEXT_TOKENS = 32_768
 """What all of the family were trained for, and what vLLM insists on being able to hold once."""
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
+"""Files that tokenizers are made of, whatever their kind."""
 OVERHEAD_BYTES = 2_000_000_000
 """Activations, CUDA graphs and the libraries themselves."""
 
@@ -82,8 +84,9 @@ def hub_has(python: Path, name: str, timeout_s: float = HUB_TIMEOUT_S) -> bool:
     return done.returncode == 0
 
 
-def check_model(path: str) -> None:
-    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model."""
+def check_model(path: str, arguments: Sequence[str] = ()) -> None:
+    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model, or one
+    without a tokenizer. `arguments`: the engine's, which may name the tokenizer."""
     if not path.startswith(("/", ".", "~")):
         return
     folder = Path(path).expanduser()
@@ -91,3 +94,9 @@ def check_model(path: str) -> None:
         raise EngineError(f"model {path}: there is no such folder")
     if not (folder / "config.json").is_file():
         raise EngineError(f"model {path}: the folder holds no config.json, so it is no model")
+    names_one = any(argument.partition("=")[0] == "--tokenizer" for argument in arguments)
+    if not names_one and not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise EngineError(
+            f"model {path}: the folder holds no tokenizer; expected one of "
+            f"{', '.join(_TOKENIZERS)}, or --tokenizer among the model's engine_args"
+        )

@@ -139,6 +139,6 @@ def _path_of(model: ModelConfig) -> str:
     known = find_known(model.path)
     if known is not None:
         return str(_stored_folder(known))
-    check_model(model.path)
+    check_model(model.path, model.engine_args)
     path = Path(model.path).expanduser()
     return str(path) if path.is_dir() else model.path

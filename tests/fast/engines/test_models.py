@@ -68,7 +68,15 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
         check_model(str(tmp_path))
 
 
+def test_a_model_without_a_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EngineError, match=r"no tokenizer; expected one of tokenizer\.json"):
+        check_model(str(tmp_path))
+    check_model(str(tmp_path), ["--tokenizer=elsewhere"])
+
+
 def test_hub_names_and_models_pass(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}")
     check_model(str(tmp_path))
     check_model("Qwen/Qwen2.5-Coder-7B")

@@ -22,6 +22,8 @@ CONTENT = bytes(range(256)) * 400
 PARTS = (CONTENT[:60_000], CONTENT[60_000:])
 FILE = "tiny.gguf"
 HUB_PATH = f"/Org/Tiny/resolve/abc/{FILE}"
+CDN_PATH = f"/cdn/{FILE}"
+"""Where the hub sends those who ask for the file, as Hugging Face's does."""
 
 # Stands for an engine's Python: pip downloads for real and installs nothing; the conversion does
 # what `FAKE_CONVERSION` says.
@@ -80,6 +82,8 @@ class Sources:
         """Status, body and how much of it is sent."""
         self.asked.append(path if wanted is None else f"{path} {wanted}")
         if path == HUB_PATH and self.hub is not None:
+            return 302, b"", 0
+        if path == CDN_PATH and self.hub is not None:
             offset = int(re.findall(r"\d+", wanted or "0")[0])
             body = self.hub[offset:]
             sent = len(body) if self.cut_after is None else self.cut_after
@@ -103,6 +107,8 @@ def serving_sources() -> Generator[Sources]:
         def do_GET(self) -> None:
             status, body, sent = sources.answer(self.path, self.headers.get("Range"))
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", CDN_PATH)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Content-Type", "text/html")
             self.end_headers()

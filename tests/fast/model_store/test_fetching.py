@@ -24,7 +24,7 @@ from cato_backend.model_store.stored import (
     remove_stored,
     stored_path,
 )
-from tests.fast.model_store.sources import CONTENT, HUB_PATH, PARTS, Sources, tiny_model
+from tests.fast.model_store.sources import CDN_PATH, CONTENT, HUB_PATH, PARTS, Sources, tiny_model
 
 MODEL = tiny_model()
 
@@ -39,7 +39,7 @@ def conversions(folder: Path) -> int:
 
 
 def hub_requests(sources: Sources) -> list[str]:
-    return [path.partition(" ")[2] for path in sources.asked if path.startswith(HUB_PATH)]
+    return [path.partition(" ")[2] for path in sources.asked if path.startswith(CDN_PATH)]
 
 
 def wheels_taken(sources: Sources) -> int:
