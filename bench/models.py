@@ -3,9 +3,11 @@
 python -m bench.models embedded qwen2.5-coder-0.5b-instruct /path/to/folder --json out.json
 
 Each model gets the same: prompts of 1,200 characters, cold and typed along (TTFT), a stream of 64
-tokens (tokens/s), the everyday places of `training/places.py` (how many are completed usefully),
-and functions to translate to JavaScript through `/v1/tasks`, which Node executes (how many do the
-same). Memory: proportional set size of the engine's processes. A table in Markdown is printed.
+tokens (tokens/s), the everyday places of `training/places.py`, which the embedded model's training
+looks for (how many are completed usefully), functions to complete, which Python executes, and
+functions to translate to JavaScript through `/v1/tasks`, which Node executes (`bench/model_tasks`;
+how many are right). Memory: proportional set size of the engine's processes. A table in Markdown is
+printed. What a model writes is executed here, with a time limit.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 import urllib.request
@@ -23,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.model_tasks import TO_COMPLETE, TO_TRANSLATE
 from cato_backend.config import EMBEDDED
 from cato_backend.wire import sse
 from tests.e2e.real import RealBackend, serve
@@ -37,57 +39,6 @@ SOURCE = Path(__file__).parents[1] / "backend/cato_backend/runtime/catalog.py"
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
-    """A Python function, and an expression of JavaScript that holds where its translation works."""
-
-    source: str
-    works: str
-
-
-FUNCTIONS = (
-    Translated(
-        "def merge(a, b):\n    out = []\n    i = j = 0\n    while i < len(a) and j < len(b):\n"
-        "        if a[i] <= b[j]:\n            out.append(a[i])\n            i += 1\n"
-        "        else:\n            out.append(b[j])\n            j += 1\n"
-        "    return out + a[i:] + b[j:]\n",
-        "JSON.stringify(merge([1, 4], [2, 3, 9])) === '[1,2,3,4,9]'",
-    ),
-    Translated(
-        "def count(text):\n    counts = {}\n    for word in text.split():\n"
-        "        counts[word] = counts.get(word, 0) + 1\n    return counts\n",
-        "(count('a b a').a ?? count('a b a').get('a')) === 2",
-    ),
-    Translated(
-        "def gcd(a, b):\n    while b:\n        a, b = b, a % b\n    return a\n", "gcd(12, 18) === 6"
-    ),
-    Translated(
-        "def chunks(items, size):\n    for i in range(0, len(items), size):\n"
-        "        yield items[i:i + size]\n",
-        "JSON.stringify([...chunks([1, 2, 3], 2)]) === '[[1,2],[3]]'",
-    ),
-    Translated(
-        "def prime(n):\n    if n < 2:\n        return False\n"
-        "    for i in range(2, int(n ** 0.5) + 1):\n        if n % i == 0:\n"
-        "            return False\n    return True\n",
-        "prime(7) && !prime(9) && !prime(1) && prime(2)",
-    ),
-    Translated(
-        "def flatten(items):\n    result = []\n    for item in items:\n"
-        "        if isinstance(item, list):\n            result.extend(flatten(item))\n"
-        "        else:\n            result.append(item)\n    return result\n",
-        "JSON.stringify(flatten([1, [2, [3]]])) === '[1,2,3]'",
-    ),
-    Translated(
-        "def most(counts):\n    return max(counts, key=counts.get)\n", "most({a: 1, b: 3}) === 'b'"
-    ),
-    Translated(
-        "def clamp(x, low=0, high=1):\n    return max(low, min(high, x))\n",
-        "clamp(5) === 1 && clamp(-1) === 0",
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Served:
     """What was measured of one model. Times in seconds, memory in MB."""
 
@@ -97,6 +48,7 @@ class Served:
     tokens_per_s: float
     memory: float
     places: str
+    functions: str
     translations: str
 
 
@@ -123,6 +75,7 @@ def _measured(model: str) -> Served:
             tokens_per_s=round(_tokens_per_s(it.url), 1),
             memory=_memory(it),
             places=_places(it.url),
+            functions=_functions(it.url),
             translations=_translations(it.url),
         )
 
@@ -165,22 +118,23 @@ def _places(url: str) -> str:
     return f"{right} of {len(places)}"
 
 
+def _functions(url: str) -> str:
+    right = 0
+    for begun in TO_COMPLETE:
+        body = {"prompt": begun.before, "suffix": begun.after, "max_tokens": 96}
+        right += begun.is_right(_text(_stream(url, "/v1/completions", body)[2]))
+    return f"{right} of {len(TO_COMPLETE)}"
+
+
 def _translations(url: str) -> str:
-    right = sum(_works(url, function) for function in FUNCTIONS)
-    return f"{right} of {len(FUNCTIONS)}"
-
-
-def _works(url: str, function: Translated) -> bool:
-    unit = {"name": "", "kind": "function", "text": function.source}
-    body = {"task": "translation", "language": "python", "target_language": "javascript"}
-    events = _stream(url, "/v1/tasks", {**body, "units": [unit]})[2]
-    result = next((json.loads(e.data)["text"] for e in events if e.name == "result"), "")
-    code = f"{result}\nconsole.log(({function.works}) ? 'works' : 'differs')"
-    try:
-        done = subprocess.run(["node", "-e", code], capture_output=True, text=True, timeout=10)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.stdout.strip().endswith("works")
+    right = 0
+    for function in TO_TRANSLATE:
+        unit = {"name": "", "kind": "function", "text": function.source}
+        body = {"task": "translation", "language": "python", "target_language": "javascript"}
+        events = _stream(url, "/v1/tasks", {**body, "units": [unit]})[2]
+        result = next((json.loads(e.data)["text"] for e in events if e.name == "result"), "")
+        right += function.is_right(result)
+    return f"{right} of {len(TO_TRANSLATE)}"
 
 
 def _stream(url: str, path: str, body: dict[str, Any]) -> tuple[float, float, list[sse.Event]]:
@@ -212,13 +166,15 @@ def _memory(backend: RealBackend) -> float:
 
 def _table(measured: Sequence[Served]) -> str:
     rows = [
-        "| model | TTFT cold, s | typed along, s | tokens/s | memory, MB | places | JavaScript |",
-        "|---|---|---|---|---|---|---|",
+        "| model | TTFT cold, s | typed along, s | tokens/s | memory, MB | places | functions "
+        "| JavaScript |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for each in measured:
         figures = (each.cold_ttft_s, each.warm_ttft_s, each.tokens_per_s, each.memory)
         shown = " | ".join(map(str, figures))
-        rows.append(f"| `{each.model}` | {shown} | {each.places} | {each.translations} |")
+        right = f"{each.places} | {each.functions} | {each.translations}"
+        rows.append(f"| `{each.model}` | {shown} | {right} |")
     return "\n".join(rows)
 
 

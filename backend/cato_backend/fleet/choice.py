@@ -17,7 +17,7 @@ from cato_backend.fleet.completion_speed import USABLE_S, completion_s
 from cato_backend.model_store.registry import KnownModel, known_models
 from cato_backend.model_store.stored import StoredModel, find_stored
 
-_EMBEDDED_BYTES = 3_000_000_000
+_EMBEDDED_BYTES = 2_500_000_000
 """What an engine with the embedded model takes: nearly all of it is the engine itself."""
 
 Fetch = Callable[[KnownModel], StoredModel]
