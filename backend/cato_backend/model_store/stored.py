@@ -6,6 +6,7 @@ A model's folder gets its name when everything in it is done, so a folder of thi
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,7 +79,9 @@ def remove_stored(path: Path) -> None:
 
 def leftovers(name: str) -> list[Path]:
     """What broken downloads, conversions and removals of this model have left."""
-    return sorted(models_dir().glob(f".*-{name}")) + sorted(models_dir().glob(f".*-{name}-*"))
+    # Behind the name of a work folder there is a digest: another model's name may begin alike.
+    pattern = re.compile(rf"\.removed-{re.escape(name)}|\.partial-{re.escape(name)}-[0-9a-f]+")
+    return sorted(path for path in models_dir().glob(".*") if pattern.fullmatch(path.name))
 
 
 def _read(path: Path) -> StoredModel | None:

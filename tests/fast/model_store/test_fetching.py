@@ -219,6 +219,15 @@ def test_another_entry_of_the_registry_fetches_again(sources: Sources, environme
     assert list_stored() == []
 
 
+def test_what_others_have_begun_is_left_alone(sources: Sources, environment: Path) -> None:
+    sources.hub = CONTENT
+    old, other = (models_dir() / f".partial-{name}-0123456789abcdef" for name in ("tiny", "tiny-2"))
+    for folder in (old, other):
+        folder.mkdir(parents=True)
+    fetch(MODEL, environment, ignore)
+    assert (old.exists(), other.exists()) == (False, True)
+
+
 def test_a_damaged_marker_names_itself(sources: Sources, environment: Path) -> None:
     sources.hub = CONTENT
     stored = fetch(MODEL, environment, ignore)
