@@ -6,7 +6,7 @@ _LONGEST_PERIOD = 400
 """Characters. A longer piece that repeats itself is hardly seen within a task's limits."""
 _SHORT_PERIOD = 8
 """Shorter pieces repeat themselves in good code, too: rules of dashes, tables of numbers."""
-_SHORT_LENGTH = 200
+_SHORT_LENGTH, _SHORT_LENGTH_OF_WORDS = 200, 100
 _LEAST_LENGTH = 60
 _REPEATS = 4
 _REPEATS_OF_LONG = 3
@@ -19,9 +19,16 @@ def repetition_start(text: str) -> int | None:
     for period in range(1, min(_LONGEST_PERIOD, len(text) // _REPEATS_OF_LONG) + 1):
         if _is_periodic(text, period):
             start = _start(text, period)
-            is_short = period < _SHORT_PERIOD and len(text) - start < _SHORT_LENGTH
-            return None if is_short else start + period
+            return start + period if len(text) - start >= _least(text[-period:]) else None
     return None
+
+
+def _least(piece: str) -> int:
+    """How much of the text must consist of this piece, so that it is a loop."""
+    if len(piece) >= _SHORT_PERIOD:
+        return _LEAST_LENGTH
+    has_words = any(character.isalpha() for character in piece)
+    return _SHORT_LENGTH_OF_WORDS if has_words else _SHORT_LENGTH
 
 
 def _is_periodic(text: str, period: int) -> bool:

@@ -61,6 +61,7 @@ def test_other_answers_are_shown_as_they_come() -> None:
         ("Return the total", " values of the values of the"),
         ("It adds.\n", "It returns the sum of both.\n"),
         ("x = [", "0, 0, "),
+        ("add(a", ", b"),
     ],
 )
 def test_a_loop_is_cut_at_its_first_repeat(said: str, loop: str, step: int) -> None:
