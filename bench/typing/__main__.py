@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -30,7 +31,7 @@ from bench.typing.engines import Backend, Model, backend
 from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
 from bench.typing.screen import LOOKS_S, Screen, Seen
-from bench.typing.scripts import Script, script, sources
+from bench.typing.scripts import Key, Script, script, sources
 
 EDITORS: dict[str, Habits] = {"vscode": VSCODE, "neovim": NEOVIM}
 CLIENTS = [*EDITORS, *PLUGINS]
@@ -44,6 +45,9 @@ class Client(Protocol):
 
     def key(self, text: str, offset: int) -> None:
         """A key."""
+
+    def accept(self, text: str, offset: int) -> None:
+        """The suggestion on the screen is inserted."""
 
     async def stop(self) -> None:
         """Ends."""
@@ -69,19 +73,26 @@ def main() -> None:
 
 def _measured(name: str, scripts: list[Script], arguments: argparse.Namespace, folder: Path) -> Row:
     log = folder / f"{name}.log"
-    model = Model(folder / "corpus", arguments.error_rate, arguments.confidence)
+    step_s = arguments.step_ms / 1000
+    model = Model(folder / "corpus", arguments.error_rate, arguments.confidence, step_s)
     with (
         backend(model, arguments.replicas, log) as running_backend,
         _language_server(log) as address,
     ):
-        return asyncio.run(_run(name, scripts, running_backend, address))
+        return asyncio.run(_run(name, scripts, running_backend, address, arguments))
 
 
-async def _run(name: str, scripts: list[Script], served: Backend, address: tuple[str, int]) -> Row:
+async def _run(
+    name: str,
+    scripts: list[Script],
+    served: Backend,
+    address: tuple[str, int],
+    arguments: argparse.Namespace,
+) -> Row:
     before = served.counts()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         developers = (
-            _develop(name, script, served, address, http, number * 0.37)
+            _develop(name, script, served, address, http, number * 0.37, arguments)
             for number, script in enumerate(scripts)
         )
         everybody = Seen()
@@ -97,30 +108,54 @@ async def _develop(
     address: tuple[str, int],
     http: aiohttp.ClientSession,
     begins_after_s: float,
+    arguments: argparse.Namespace,
 ) -> Seen:
     screen = Screen(typed.truth, len(typed.before))
     client: Client
     if name in EDITORS:
-        client = Editor(EDITORS[name], typed, screen, served.url)
+        least = arguments.min_confidence
+        settings = {} if least is None else {"minConfidence": least}
+        client = Editor(EDITORS[name], typed, screen, served.url, settings)
     else:
         client = PlainClient(PLUGINS[name], typed, screen, served.url, http)
     await client.start(*address)
     await asyncio.sleep(1 + begins_after_s)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
-    for key in typed.keys:
+    ends_s = due_s + arguments.seconds
+    keys = deque(typed.keys)
+    while keys and due_s < ends_s:
+        key = keys.popleft()
         offset = screen.offset
         screen.type(key.text)
         client.key(key.text, offset)
         if key.pauses:
-            screen.seen.pauses += 1
-            for look in LOOKS_S:
-                await asyncio.sleep(due_s + look - loop.time())
-                screen.look(look)
+            await _pause(screen, due_s)
+            if arguments.accept:
+                _accept(screen, client, keys)
         due_s += key.rest_s
         await asyncio.sleep(max(due_s - loop.time(), 0))
     await client.stop()
     return screen.seen
+
+
+async def _pause(screen: Screen, due_s: float) -> None:
+    """Looks at the screen after each of the times."""
+    screen.seen.pauses += 1
+    for look in LOOKS_S:
+        await asyncio.sleep(due_s + look - asyncio.get_running_loop().time())
+        screen.look(look)
+
+
+def _accept(screen: Screen, client: Client, keys: deque[Key]) -> None:
+    """Accepts a right suggestion in place of the keys that it saves."""
+    offset = screen.offset
+    accepted = screen.accept()
+    if accepted:
+        client.accept(accepted, offset)
+    left = len(accepted)
+    while left > 0:
+        left -= len(keys.popleft().text)
 
 
 @contextmanager
@@ -139,7 +174,9 @@ def _scripts(arguments: argparse.Namespace, corpus: Path) -> list[Script]:
     """Each developer's, of files of their own; the corpus holds these files."""
     corpus.mkdir()
     paths = sources()[arguments.seed :: 3][: arguments.developers]
-    made = [script(path, arguments.seed, arguments.seconds) for path in paths]
+    # Who accepts suggestions gets further in the same time.
+    longest_s = arguments.seconds * (4 if arguments.accept else 1)
+    made = [script(path, arguments.seed, longest_s) for path in paths]
     for each in made:
         (corpus / each.name).write_text(each.truth)
     return made
@@ -154,9 +191,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--error-rate", type=float, default=0.05, help="of the model's tokens")
     parser.add_argument(
         "--confidence",
-        choices=("calibrated", "uniform"),
+        choices=("calibrated", "uniform", "none"),
         default="calibrated",
-        help="whether the model's log probabilities tell where it errs",
+        help="whether the model's log probabilities tell where it errs; none: it tells none",
+    )
+    parser.add_argument("--min-confidence", type=float, help="of cato-lsp; else its default")
+    parser.add_argument("--step-ms", type=float, default=20.0, help="of the emulated replicas")
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="accept what is right half a second into a pause, and go on behind it",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)

@@ -28,8 +28,13 @@ NEOVIM = Habits("Neovim", 0.2, cancels=False)
 class Editor:
     """One editor with one document, on a connection of its own."""
 
-    def __init__(self, habits: Habits, script: Script, screen: Screen, url: str) -> None:
+    def __init__(
+        self, habits: Habits, script: Script, screen: Screen, url: str, settings: dict[str, Any]
+    ) -> None:
+        """`settings`: of `completion`, those that are not the defaults."""
         self._habits, self._screen, self._url = habits, screen, url
+        self._settings = settings
+        self._accepted: dict[str, Any] | None = None
         self._uri = f"file:///typing/{id(self):x}/{script.name}"
         self._text = script.before + script.after
         self._version = 1
@@ -52,7 +57,7 @@ class Editor:
             "capabilities": {"textDocument": capability},
             "initializationOptions": {
                 "backend": {"url": self._url},
-                "completion": {"minConfidence": 0.8},
+                "completion": self._settings,
             },
         })  # fmt: skip
         self._send("initialized", None, {})
@@ -80,6 +85,12 @@ class Editor:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._habits.delay_s, self._ask, offset + len(text))
+
+    def accept(self, text: str, offset: int) -> None:
+        """The suggestion on the screen was accepted: it is inserted, and the server is told."""
+        self.key(text, offset)
+        if self._accepted is not None:
+            self._send("workspace/executeCommand", -self._version, self._accepted)
 
     async def stop(self) -> None:
         """Hangs up."""
@@ -128,4 +139,5 @@ class Editor:
         result = message.get("result")
         if offset is not None and (result or self._habits.cancels):
             items = result["items"] if result else []
+            self._accepted = items[0].get("command") if items else None
             self._screen.show(items[0]["insertText"] if items else "", offset)

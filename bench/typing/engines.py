@@ -14,7 +14,8 @@ from socket import socket
 from bench.processes import running
 
 STEP_S, TOKEN_S = 0.020, 0.0001
-"""The emulated replicas' additive law, that of the published figures of the peers."""
+"""The emulated replicas' additive law where no other is chosen: that of the published figures of
+the peers."""
 _SAMPLE = re.compile(r"^(\w+(?::\w+)?)(?:\{([^}]*)\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
@@ -38,11 +39,8 @@ class Counts:
         """What came in between."""
         return Counts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(Counts)))
 
-    @property
-    def busy_s(self) -> float:
-        """Seconds in which the replicas computed, by their own law."""
-        computed = self.prompt_tokens - self.cached_tokens + self.generated_tokens
-        return self.steps * STEP_S + computed * TOKEN_S
+    busy_s: float = 0
+    """Seconds in which the replicas computed, by their own law."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,7 @@ class Model:
     corpus: Path
     error_rate: float
     confidence: str
+    step_s: float = STEP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +59,22 @@ class Backend:
 
     url: str
     replicas: tuple[str, ...]
+    step_s: float = STEP_S
 
     def counts(self) -> Counts:
         """The counters now."""
         served = [_samples(f"{url}/metrics") for url in self.replicas]
+        prompt = _sum(served, "vllm:prefix_cache_queries_total")
+        cached = _sum(served, "vllm:prefix_cache_hits_total")
+        generated = _sum(served, "vllm:generation_tokens_total")
+        steps = _sum(served, "cato_emulate_step_lateness_seconds_count")
         return Counts(
             *self._outcomes(),
-            prompt_tokens=_sum(served, "vllm:prefix_cache_queries_total"),
-            cached_tokens=_sum(served, "vllm:prefix_cache_hits_total"),
-            generated_tokens=_sum(served, "vllm:generation_tokens_total"),
-            steps=_sum(served, "cato_emulate_step_lateness_seconds_count"),
+            prompt_tokens=prompt,
+            cached_tokens=cached,
+            generated_tokens=generated,
+            busy_s=steps * self.step_s + (prompt - cached + generated) * TOKEN_S,
+            steps=steps,
             late_steps=_sum(served, "cato_emulate_step_lateness_seconds_count")
             - _sum(served, "cato_emulate_step_lateness_seconds_bucket", 'le="0.005"'),
         )
@@ -96,7 +101,7 @@ def backend(model: Model, replicas: int, log: Path) -> Iterator[Backend]:
             port = _free_port()
             command = [sys.executable, "-m", "cato_backend", "emulate", "--port", str(port)]
             command += ["--corpus", str(model.corpus), "--error-rate", str(model.error_rate)]
-            command += ["--confidence", model.confidence]
+            command += ["--confidence", model.confidence, "--step-ms", str(model.step_s * 1000)]
             command += ["--model", "Qwen2.5-Coder-emulated"]
             process = stack.enter_context(running(command, log))
             urls.append(f"http://127.0.0.1:{port}")
@@ -108,7 +113,7 @@ def backend(model: Model, replicas: int, log: Path) -> Iterator[Backend]:
         process = stack.enter_context(running(command, log))
         url = f"http://127.0.0.1:{port}"
         process.wait_for(f"{url}/v1/models", contains=b'"data":[{')
-        yield Backend(url, tuple(urls))
+        yield Backend(url, tuple(urls), model.step_s)
 
 
 def _samples(url: str) -> list[tuple[str, str, float]]:

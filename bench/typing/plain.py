@@ -123,6 +123,10 @@ class PlainClient:
         self._running.add(self._work)
         self._work.add_done_callback(self._running.discard)
 
+    def accept(self, text: str, offset: int) -> None:
+        """The suggestion on the screen was accepted."""
+        self.key(text, offset)
+
     async def stop(self) -> None:
         """Ends what is under way."""
         for task in tuple(self._running):

@@ -15,8 +15,11 @@ COLUMNS = (
     "prefix hits",
     "right in 300 ms",
     "in 500 ms",
-    "right characters per pause",
+    "wrong in 500 ms",
     "anything in 500 ms",
+    "characters a right one has",
+    "characters saved",
+    "characters saved per engine second",
     "shown",
     "wrong",
     "stale",
@@ -42,9 +45,14 @@ class Row:
     prefix_hits: float
     right_in_300_ms: float
     right_in_500_ms: float
+    wrong_in_300_ms: float
+    wrong_in_500_ms: float
     right_characters: float
-    """On the screen after half a second, per pause."""
+    """Of a right suggestion on the screen after half a second."""
     something_in_500_ms: float
+    saved: float
+    """Share of the characters that came by accepted suggestions; 0 where none is accepted."""
+    saved_per_engine_s: float
     shown: float
     wrong: float
     stale: float
@@ -68,8 +76,12 @@ class Row:
             prefix_hits=counts.cached_tokens / max(counts.prompt_tokens, 1),
             right_in_300_ms=seen.right[0.3] / max(seen.pauses, 1),
             right_in_500_ms=seen.right[0.5] / max(seen.pauses, 1),
-            right_characters=seen.right_characters / max(seen.pauses, 1),
+            wrong_in_300_ms=seen.wrong_at[0.3] / max(seen.pauses, 1),
+            wrong_in_500_ms=seen.wrong_at[0.5] / max(seen.pauses, 1),
+            right_characters=seen.right_characters / max(seen.right[0.5], 1),
             something_in_500_ms=seen.something[0.5] / max(seen.pauses, 1),
+            saved=seen.saved_characters / max(seen.saved_characters + seen.typed_characters, 1),
+            saved_per_engine_s=seen.saved_characters / max(counts.busy_s, 1e-9),
             shown=seen.shown * per_key,
             wrong=seen.wrong * per_key,
             stale=seen.stale * per_key,
@@ -86,8 +98,11 @@ class Row:
             f"{self.prefix_hits:.0%}",
             f"{self.right_in_300_ms:.0%}",
             f"{self.right_in_500_ms:.0%}",
-            f"{self.right_characters:.1f}",
+            f"{self.wrong_in_500_ms:.0%}",
             f"{self.something_in_500_ms:.0%}",
+            f"{self.right_characters:.1f}",
+            f"{self.saved:.0%}",
+            f"{self.saved_per_engine_s:.0f}",
             f"{self.shown:.0f}",
             f"{self.wrong:.0f}",
             f"{self.stale:.0f}",

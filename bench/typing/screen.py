@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 LOOKS_S = (0.3, 0.5)
 """After a pause begins, it is looked at the screen."""
@@ -17,8 +17,14 @@ class Seen:
     right: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LOOKS_S, 0))
     """Pauses with a right suggestion on the screen, by how long after the last key."""
     something: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LOOKS_S, 0))
+    wrong_at: dict[float, int] = field(default_factory=lambda: dict.fromkeys(LOOKS_S, 0))
+    """Pauses with a suggestion on the screen that is not right."""
     right_characters: int = 0
-    """Of the right suggestions on the screen at the last look: what they would have saved."""
+    """Of the right suggestions on the screen at the last look."""
+    typed_characters: int = 0
+    saved_characters: int = 0
+    """Of accepted suggestions."""
+    accepted: int = 0
     shown: int = 0
     """Different suggestions."""
     wrong: int = 0
@@ -27,10 +33,12 @@ class Seen:
 
     def add(self, other: Seen) -> None:
         """Takes another developer's in."""
-        for name in ("keys", "pauses", "right_characters", "shown", "wrong", "stale"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, value in asdict(other).items():
+            if isinstance(value, int):
+                setattr(self, name, getattr(self, name) + value)
         for look in LOOKS_S:
             self.right[look] += other.right[look]
+            self.wrong_at[look] += other.wrong_at[look]
             self.something[look] += other.something[look]
 
 
@@ -50,6 +58,17 @@ class Screen:
         self._ghost = self._ghost[len(text) :] if fits else ""
         self.offset += len(text)
         self.seen.keys += 1
+        self.seen.typed_characters += len(text)
+
+    def accept(self) -> str:
+        """Takes the suggestion if it is right; what it inserts, empty where it is not."""
+        if not self._is_right():
+            return ""
+        accepted, self._ghost = self._ghost, ""
+        self.offset += len(accepted)
+        self.seen.accepted += 1
+        self.seen.saved_characters += len(accepted)
+        return accepted
 
     def show(self, text: str, offset: int) -> None:
         """An answer for `offset`; an empty one clears the screen."""
@@ -69,6 +88,7 @@ class Screen:
         """The developer looks, so long after the last key."""
         self.seen.something[after_s] += bool(self._ghost)
         self.seen.right[after_s] += self._is_right()
+        self.seen.wrong_at[after_s] += bool(self._ghost.strip()) and not self._is_right()
         if after_s == LOOKS_S[-1] and self._is_right():
             self.seen.right_characters += len(self._ghost)
 

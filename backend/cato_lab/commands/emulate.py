@@ -41,10 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--error-rate", type=_share, default=0.0, help="share of the corpus's tokens said wrong")
     add(
         "--confidence",
-        choices=("calibrated", "uniform"),
+        choices=("calibrated", "uniform", "none"),
         default="calibrated",
         help="logprobs of the corpus's tokens: by a chance to err that is drawn for each token, "
-        "with the error rate as its mean; or the same for all",
+        "with the error rate as its mean; the same for all; or null, as of a server without them",
     )
     _add_profile(parser)
 
@@ -124,6 +124,7 @@ def _options(arguments: argparse.Namespace) -> EmulatorOptions:
         arguments.speed,
         arguments.request_ms / MILLISECONDS,
         _text(arguments),
+        arguments.confidence != "none",
     )
 
 

@@ -20,6 +20,7 @@ class Bodies:
     def __init__(self, call: Call, served: Served, tokenizer: Tokenizer) -> None:
         self._call, self._tokenizer = call, tokenizer
         self._details = served.prompt_tokens_details
+        self._tells_logprobs = served.logprobs and call.logprobs is not None
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 
@@ -157,7 +158,7 @@ class Bodies:
         }
 
     def _text_logprobs(self, delta: Delta) -> dict[str, Any] | None:
-        if self._call.logprobs is None:
+        if not self._tells_logprobs:
             return None
         tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
         offsets = [delta.offset + sum(map(len, tokens[:i])) for i in range(len(tokens))]
@@ -169,7 +170,7 @@ class Bodies:
         }
 
     def _chat_logprobs(self, delta: Delta) -> dict[str, Any] | None:
-        if self._call.logprobs is None:
+        if not self._tells_logprobs:
             return None
         tokens = [self._tokenizer.decode([token]) for token in delta.token_ids]
         return {"content": [*map(self._chat_logprob, tokens, delta.logprobs)]}

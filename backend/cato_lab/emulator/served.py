@@ -16,3 +16,5 @@ class Served:
     """`--enable-prompt-tokens-details`: usage tells the cached tokens."""
     priority_scheduling: bool = True
     """`--scheduling-policy priority`; without it a priority other than 0 is refused."""
+    logprobs: bool = True
+    """False: they are null though they were asked for, as servers answer that do not know them."""

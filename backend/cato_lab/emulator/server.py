@@ -46,6 +46,8 @@ class EmulatorOptions:
     """From a request's arrival to the engine's queue, as real servers need for HTTP, tokenizing and
     the way to the engine's process; the step law has nothing of it."""
     text: TextSource = field(default_factory=PseudoCode)
+    logprobs: bool = True
+    """False: they are null though they were asked for."""
 
 
 class Emulator:
@@ -64,6 +66,7 @@ class Emulator:
             profile.model,
             profile.limits.max_model_len,
             priority_scheduling=options.order == "priority",
+            logprobs=options.logprobs,
         )
         self.metrics = EngineMetrics(profile.model)
         self.metrics.watch(self.engine)
