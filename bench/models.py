@@ -4,10 +4,10 @@ python -m bench.models embedded qwen2.5-coder-0.5b-instruct /path/to/folder --js
 
 Each model gets the same: prompts of 1,200 characters, cold and typed along (TTFT), a stream of 64
 tokens (tokens/s), the everyday places of `training/places.py`, which the embedded model's training
-looks for (how many are completed usefully), functions to complete, which Python executes, and
-functions to translate to JavaScript through `/v1/tasks`, which Node executes (`bench/model_tasks`;
-how many are right). Memory: proportional set size of the engine's processes. A table in Markdown is
-printed. What a model writes is executed here, with a time limit.
+looks for (how many are completed usefully), functions that `cato complete` completes and Python
+executes, and functions to translate to JavaScript through `/v1/tasks`, which Node executes
+(`bench/model_tasks.py`; how many are right). Memory: proportional set size of the engine's
+processes. A table in Markdown is printed. What a model writes is executed here, with a time limit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -27,7 +28,7 @@ from typing import Any
 from bench.model_tasks import TO_COMPLETE, TO_TRANSLATE
 from cato_backend.config import EMBEDDED
 from cato_backend.wire import sse
-from tests.e2e.real import RealBackend, serve
+from tests.e2e.real import CATO, RealBackend, serve
 from training.places import IDIOMS
 
 PROMPT_CHARS = 1200
@@ -119,10 +120,17 @@ def _places(url: str) -> str:
 
 
 def _functions(url: str) -> str:
+    """As an editor completes them: `cato complete` ends an answer with the syntactic unit."""
     right = 0
-    for begun in TO_COMPLETE:
-        body = {"prompt": begun.before, "suffix": begun.after, "max_tokens": 96}
-        right += begun.is_right(_text(_stream(url, "/v1/completions", body)[2]))
+    with tempfile.TemporaryDirectory(prefix="cato-models-") as folder:
+        file = Path(folder) / "begun.py"
+        for begun in TO_COMPLETE:
+            file.write_text(begun.before + begun.after, encoding="utf-8")
+            line, column = begun.before.count("\n") + 1, len(begun.before.rpartition("\n")[2]) + 1
+            place = f"{file}:{line}:{column}"
+            command = [*CATO, "complete", place, "--json", "--url", url]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+            right += done.returncode == 0 and begun.is_right(json.loads(done.stdout)["text"])
     return f"{right} of {len(TO_COMPLETE)}"
 
 
