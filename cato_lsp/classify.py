@@ -70,8 +70,11 @@ _SUMMARY = Limits(400, Extent.WHOLE)
 _TRANSLATION = Limits(2048, Extent.WHOLE)
 
 
-def classify(action: Action, context: SyntaxContext, targets: Targets) -> Assignment:
-    """The task that `action` means here."""
+def classify(
+    action: Action, context: SyntaxContext, targets: Targets, *, doubts: bool = False
+) -> Assignment:
+    """The task that `action` means here. `doubts`: what is shown ends where the model is unsure, so
+    that an answer may go on behind a statement."""
     match action:
         case Action.SUMMARIZE:
             return Assignment(Task.SUMMARIZATION, _SUMMARY, e2e_ms=targets.summarization_e2e_ms)
@@ -82,7 +85,7 @@ def classify(action: Action, context: SyntaxContext, targets: Targets) -> Assign
     if asks_for_a_body(context):
         limits = _INVOKED_GENERATED if invoked else _GENERATED
         return Assignment(Task.GENERATION, limits, ttft_ms=targets.generation_ttft_ms)
-    limits = _completion_limits(context, invoked=invoked)
+    limits = _completion_limits(context, invoked=invoked, doubts=doubts)
     return Assignment(Task.COMPLETION, limits, ttft_ms=targets.completion_ttft_ms)
 
 
@@ -100,7 +103,7 @@ def worth_asking(action: Action, context: SyntaxContext) -> bool:
     return action is not Action.AUTOMATIC_COMPLETION or not context.in_word
 
 
-def _completion_limits(context: SyntaxContext, *, invoked: bool) -> Limits:
+def _completion_limits(context: SyntaxContext, *, invoked: bool, doubts: bool) -> Limits:
     if context.in_string or context.in_comment:
         return _IN_TEXT
     if context.rest is Rest.TEXT:
@@ -109,7 +112,7 @@ def _completion_limits(context: SyntaxContext, *, invoked: bool) -> Limits:
         return _STATEMENT
     blank = not context.line_before.strip()
     opens_block = not blank and context.floor > width_of(context.line_before)
-    if not (invoked or opens_block or (blank and context.block_end)):
+    if not (invoked or doubts or opens_block or (blank and context.block_end)):
         return _STATEMENT
     if opens_block or (blank and _begins_block(context)):
         return _INVOKED_OPENED_BLOCK if invoked else _OPENED_BLOCK

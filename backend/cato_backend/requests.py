@@ -91,6 +91,9 @@ class Request:
     """Prompt and output that a replica's context must hold; 0 where any does."""
     streams: bool = True
     """Whether the client sees each token; else nothing before the end."""
+    declared: bool = True
+    """Whether the client named its class or its target; else both are assumed from the request's
+    shape, and the client may have expected something else."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 

@@ -11,7 +11,12 @@ from cato_lsp.classify import Assignment, Extent
 from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
 from cato_lsp.completion.indentation import reindented, rejoined, unit_of
-from cato_lsp.completion.shown import before_word, unrepeated, without_overlap
+from cato_lsp.completion.shown import (
+    before_word,
+    unrepeated,
+    without_overlap,
+    without_repeats,
+)
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex
@@ -87,7 +92,7 @@ class Completeness:
         text = self._fitted("\n".join(lines))
         if self._whole:
             return text.rstrip()
-        shown = without_overlap(text.rstrip(), self._context.line_after)
+        shown = without_overlap(without_repeats(text.rstrip()), self._context.line_after)
         if self._context.above_code and self._lines and shown:
             return f"{shown}\n{self._context.indentation}"
         if is_word(self._context.line_after[:1]) and not self._context.in_word:

@@ -15,6 +15,10 @@ _ENDS_BLOCK = re.compile(
     re.IGNORECASE,
 )
 """A line that is often followed by its like."""
+_ENDS_IN_REPEATS = re.compile(r"\b(\w+(?:[^\w\n]+\w+){0,3})([^\w\n]+)(?:\1\2)+\1[,;\s]*\Z")
+"""One to four words, at least three times, up to the end."""
+_LONGEST_RUN = 300
+"""Characters at the end that are searched for it."""
 
 
 def without_overlap(text: str, after: str) -> str:
@@ -52,6 +56,13 @@ def duplicates(line: str, next_line: str) -> bool:
     line = line.strip()
     long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(is_word, line))
     return long_enough and line == next_line.strip() and not _ENDS_BLOCK.fullmatch(line)
+
+
+def without_repeats(text: str) -> str:
+    """`text` up to the first repeat where it ends in repeats within a line: a model that begins to
+    say the same again seldom ends. A list that is closed behind them is left as it is."""
+    found = _ENDS_IN_REPEATS.search(text, max(0, len(text) - _LONGEST_RUN))
+    return text if found is None else text[: found.end(1)]
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:

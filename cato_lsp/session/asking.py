@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import Wishes, completion_call
-from cato_lsp.backend.failures import BackendFailure, Refused, outdates_the_connection
+from cato_lsp.backend.failures import outdates_the_connection
 from cato_lsp.completion.reuse import PromptAnchor
 from cato_lsp.session.generation import Generation
 from cato_lsp.text import with_lf
@@ -60,18 +60,14 @@ async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> G
             log.info("completion %s: %s", call.request_id, generation.failure)
         if generation.failure is not None and outdates_the_connection(generation.failure):
             session.link.failed(connection.client, generation.failure)
-        if inquiry.wishes.confidence and _is_about_confidence(generation.failure):
-            bench.unsure = connection.client
+        if inquiry.wishes.confidence:
+            bench.confidence.observe(connection.client, generation)
 
     stream = connection.client.open(call, cancels=connection.model.cancels)
     generation = Generation(_place(snapshot, inquiry.offset, seen), call, stream, ended)
     bench.usage.asked += 1
     answers.begin(generation)
     return generation
-
-
-def _is_about_confidence(failure: BackendFailure | None) -> bool:
-    return isinstance(failure, Refused) and "logprob" in str(failure)
 
 
 def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:

@@ -50,8 +50,7 @@ async def suggestions(session: Session, question: Question) -> list[Suggestion]:
     context = _context_of(question)
     if not worth_asking(question.action, context):
         return []
-    assignment = classify(question.action, context, session.settings.targets)
-    asked = Understood(question, context, assignment, session.settings.completion)
+    asked = _understood(session, question, context)
     if question.automatic:
         found = [await _automatic(session, asked)]
     elif question.in_menu:
@@ -74,6 +73,19 @@ def _context_of(question: Question) -> SyntaxContext:
     except Exception:
         log.exception("a syntax tree could not be read (%s)", question.snapshot.language_id)
     return syntax_context(replace(question.snapshot, tree=None, settled=False), question.offset)
+
+
+def _understood(session: Session, question: Question, context: SyntaxContext) -> Understood:
+    """The question with what it asks for: beyond a statement where doubt ends what is shown."""
+    settings, connection = session.settings, session.link.connection
+    doubts = connection is not None and session.workbench.confidence.tells(connection.client)
+    assignment = classify(
+        question.action,
+        context,
+        settings.targets,
+        doubts=doubts and settings.completion.min_confidence > 0,
+    )
+    return Understood(question, context, assignment, settings.completion)
 
 
 async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:
@@ -160,12 +172,24 @@ async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggest
 
 
 async def _ask(session: Session, asked: Understood, temperature: float = 0.0) -> Suggestion | None:
+    """Asks the backend; once more, without log probabilities, where it refuses to tell them."""
     question = asked.question
     connection = session.link.connection
     if connection is None or not says_anything(
         connection.model, question.snapshot, question.offset
     ):
         return None
+    tells = _tells_confidence(session, asked, connection)
+    found = await _answered(session, asked, connection, temperature)
+    if found is None and tells and not _tells_confidence(session, asked, connection):
+        return await _answered(session, asked, connection, temperature)
+    return found
+
+
+async def _answered(
+    session: Session, asked: Understood, connection: Connection, temperature: float
+) -> Suggestion | None:
+    question = asked.question
     wishes = Wishes(
         budget_ms=budget_ms(asked.assignment, question, connection),
         supersede=question.automatic,
@@ -179,7 +203,8 @@ async def _ask(session: Session, asked: Understood, temperature: float = 0.0) ->
 
 def _tells_confidence(session: Session, asked: Understood, connection: Connection) -> bool:
     """Whether the engine is to tell how sure it is: it matters here, and it has not refused."""
-    return asked.least_confidence > 0 and session.workbench.unsure is not connection.client
+    confidence = session.workbench.confidence
+    return asked.least_confidence > 0 and confidence.may_tell(connection.client)
 
 
 async def _shown(
@@ -240,10 +265,9 @@ async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
     if connection is None or is_known:
         return
     question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
-    context = _context_of(question)
-    assignment = classify(question.action, context, session.settings.targets)
-    asked = Understood(question, context, assignment, session.settings.completion)
+    asked = _understood(session, question, _context_of(question))
     wishes = Wishes(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))
-    generation = await begin(session, connection, Inquiry(snapshot, offset, assignment, wishes))
+    inquiry = Inquiry(snapshot, offset, asked.assignment, wishes)
+    generation = await begin(session, connection, inquiry)
     generation.follow(asked.reading(), "")
     generation.leave(SHOWN_S)

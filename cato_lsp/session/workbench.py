@@ -15,6 +15,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.session import history
 from cato_lsp.session.answers import Answers
 from cato_lsp.session.asking import window_for
+from cato_lsp.session.confidence import Confidence
 from cato_lsp.session.feedback import FeedbackLedger
 from cato_lsp.session.gate import Gate
 from cato_lsp.session.gathering import Gatherer
@@ -23,7 +24,6 @@ from cato_lsp.session.warming import Warmer
 from cato_lsp.surroundings.pieces import OtherFile
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.client import BackendClient
     from cato_lsp.session.generation import Generation
     from cato_lsp.session.session import Session
     from cato_lsp.session.settings import Settings
@@ -48,8 +48,7 @@ class Workbench:
         self.gate = Gate(session)
         self.usage = Usage()
         self.warmer = Warmer(session)
-        self.unsure: BackendClient | None = None
-        """The backend, once it has refused to say how sure its engine is."""
+        self.confidence = Confidence()
 
     def answers(self, uri: str) -> Answers:
         """What was said about a document."""

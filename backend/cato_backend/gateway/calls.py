@@ -9,6 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
+from cato_backend.config import TargetsConfig
 from cato_backend.errors import RequestError
 from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
@@ -27,7 +28,7 @@ from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.wire.headers import TASK_ALIASES, Task
+from cato_backend.wire.headers import TASK_ALIASES
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -47,7 +48,7 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     given = parse_headers(request.headers, request[TENANT])
     try:
         draft = drafting(parse_json(await gateway.bodies.read(request)))
-        headers = given.of_task(_task_of(given, draft), gateway.config.targets)
+        headers = _headers_of(given, draft, gateway.config.targets)
         if headers.workflow is not None:
             headers = within_workflow(headers, runtime, arrival)
         with _among_keystrokes(request, given, draft, headers) as placed:
@@ -59,10 +60,11 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
         return error_response(error, given.request_id)
 
 
-def _task_of(given: GivenHeaders, draft: Draft) -> Task:
-    """The class: by its header, else by the model's alias, else by the shape of the request."""
+def _headers_of(given: GivenHeaders, draft: Draft, targets: TargetsConfig) -> RequestHeaders:
+    """With the class by its header, else by the model's alias, else by the request's shape."""
     named = given.task or TASK_ALIASES.get(draft.model)
-    return named or draft.shape.task_of(from_agent=given.from_agent)
+    task = named or draft.shape.task_of(from_agent=given.from_agent)
+    return given.of_task(task, targets, named=named is not None)
 
 
 @contextmanager

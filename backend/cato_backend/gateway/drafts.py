@@ -152,6 +152,7 @@ async def make_call(
         expected_tokens=headers.expected_tokens,
         context_tokens=max(least, _capped(wanted, served)),
         streams=bool(draft.body.get("stream")),
+        declared=headers.declared,
     )
     return Call(
         request,

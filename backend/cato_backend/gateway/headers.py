@@ -34,6 +34,8 @@ class RequestHeaders:
     workflow: str | None
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens."""
+    declared: bool = True
+    """Whether the client named its class, or its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,17 @@ class Budgets:
     e2e_s: float | None = None
     tpot_s: float | None = None
 
+    @property
+    def given(self) -> bool:
+        """Whether the client asks for a target of its own."""
+        return self.ttft_s is not None or self.e2e_s is not None
+
     def within(self, default: Target) -> Target:
         """The client's budgets in place of the configured ones; its worth is scaled alike.
 
         A TPOT counts only beside a target for the first token.
         """
-        if self.ttft_s is None and self.e2e_s is None:
+        if not self.given:
             if self.tpot_s is None or default.ttft_s is None:
                 return default
             return replace(default, tpot_s=self.tpot_s)
@@ -78,8 +85,8 @@ class GivenHeaders:
     from_agent: bool
     """Whether it named its session by the header of a coding agent."""
 
-    def of_task(self, task: Task, targets: TargetsConfig) -> RequestHeaders:
-        """The same for a request of this class."""
+    def of_task(self, task: Task, targets: TargetsConfig, *, named: bool = True) -> RequestHeaders:
+        """The same for a request of this class; `named`: the client has told the class."""
         return RequestHeaders(
             request_id=self.request_id,
             task=task,
@@ -88,6 +95,7 @@ class GivenHeaders:
             supersede=bool(self.supersede),
             workflow=self.workflow,
             expected_tokens=self.expected_tokens,
+            declared=named or self.budgets.given,
         )
 
 

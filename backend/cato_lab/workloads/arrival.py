@@ -67,6 +67,7 @@ class Arrival(NamedTuple):
             supersede=self.supersede,
             prompt_blocks=self.blocks[step - 1 :: step],
             expected_tokens=self.expected_tokens,
+            declared=self.taken_for is None,
         )
 
 

@@ -59,8 +59,36 @@ async def test_a_backend_that_refuses_to_tell_is_not_asked_again(
 ) -> None:
     editor = await opened(launch, fake)
     await fake.change(takes_logprobs=False)
-    assert await editor.inline(1, 11, automatic=True) is None
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
+    editor.type("\n    return ", 1, 11, 2)
+    assert text_of(await editor.inline(2, 11, automatic=True)) == "first + second"
+    assert [request.body.get("logprobs") for request in fake.requests] == [0, None, None]
+
+
+async def test_an_answer_goes_on_behind_a_statement_where_the_engine_tells_how_sure_it_is(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    settings = {"backend": {"url": fake.url}}
+    editor = await launch.editor(settings=settings)
+    await fake.change(document=TEXT + "first\n\n\nprint(1)\nprint(2)\nprint(3)\n")
+    editor.open(TEXT)
+    # Before the first answer it is not known whether the engine tells it.
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first"
+    editor.type("first\n\n\np", 1, 11, 2)
+    assert text_of(await editor.inline(4, 1, automatic=True)) == "rint(1)\nprint(2)\nprint(3)"
+
+
+async def test_without_log_probabilities_an_answer_ends_with_its_statement(
+    launch: Launcher, fake: FakeVllm
+) -> None:
+    settings = {"backend": {"url": fake.url}}
+    editor = await launch.editor(settings=settings)
+    await fake.change(tells_logprobs=False)
+    await fake.change(document=TEXT + "first\n\n\nprint(1)\nprint(2)\n")
+    editor.open(TEXT)
+    assert text_of(await editor.inline(1, 11, automatic=True)) == "first"
+    editor.type("first\n\n\np", 1, 11, 2)
+    assert text_of(await editor.inline(4, 1, automatic=True)) == "rint(1)"
     assert [request.body.get("logprobs") for request in fake.requests] == [0, None]
 
 

@@ -37,9 +37,9 @@ def _settings(url: str, **sections: Any) -> dict[str, Any]:
 
 
 async def test_fewer_lines_hold_for_what_is_on_the_screen(launch: Launcher, fake: FakeVllm) -> None:
-    editor = await opened(launch, fake)
+    editor = await opened(launch, fake, minConfidence=0)
     assert text_of(await editor.inline(0, 14, automatic=True)) == BODY
-    await change(editor, fake.url, completion={"maxLines": 2})
+    await change(editor, fake.url, completion={"maxLines": 2, "minConfidence": 0})
     assert text_of(await editor.inline(0, 14, automatic=True)) == "\n    total = a + b"
     editor.type("\n    tot", 0, 14, 2)
     assert text_of(await editor.inline(1, 7, automatic=True)) == "al = a + b"
@@ -59,7 +59,7 @@ async def test_more_lines_are_asked_for_where_they_were_not_read(
 async def test_a_confidence_is_asked_for_where_it_was_not_told(
     launch: Launcher, fake: FakeVllm
 ) -> None:
-    editor = await opened(launch, fake)
+    editor = await opened(launch, fake, minConfidence=0)
     await fake.change(logprobs={"retu": math.log(0.5)})
     assert text_of(await editor.inline(0, 14, automatic=True)) == BODY
     await change(editor, fake.url, completion={"minConfidence": 0.8})

@@ -105,6 +105,8 @@ class Script:
     """Token of `reply` or `document` to its log probability, where that is not 0."""
     takes_logprobs: bool = True
     """False: a request for them is refused, as other servers do."""
+    tells_logprobs: bool = True
+    """False: they are null though they were asked for."""
     stamped: bool = False
     """Each token's text is the monotonic clock in nanoseconds when it was sent."""
     chat_template: bool = True
@@ -138,6 +140,7 @@ class Script:
             self.chat_template,
             self.prompt_tokens_details,
             self.priority_scheduling,
+            self.tells_logprobs,
         )
 
     def changed(self, values: Mapping[str, Any]) -> Script:

@@ -114,3 +114,15 @@ def test_whether_a_client_says_that_it_supersedes(value: str | None, says: bool 
     given = parse_headers(headers, "")
     assert given.supersede is says
     assert given.of_task(Task.COMPLETION, TARGETS).supersede is bool(says)
+
+
+@pytest.mark.parametrize(
+    ("headers", "named", "declared"),
+    [({}, True, True), ({}, False, False), ({"x-slo-ttft-ms": "500"}, False, True),
+     ({"x-llm-d-slo-ttft-ms": "500"}, False, True), ({"x-slo-tpot-ms": "20"}, False, False)],
+)  # fmt: skip
+def test_whether_a_client_declares_what_it_expects(
+    headers: dict[str, str], named: bool, declared: bool
+) -> None:
+    given = parse_headers(headers, "")
+    assert given.of_task(Task.GENERATION, TARGETS, named=named).declared is declared

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from cato_lsp.classify import Action, Targets, classify
 from cato_lsp.completion import Completeness
+from cato_lsp.completion.shown import without_repeats
 from tests.fast.lsp.marked import context_at
 
 # language, source, streamed answer with `¦` where it is enough, what is shown
@@ -269,3 +270,18 @@ def test_once_it_is_enough_nothing_changes(place: tuple[str, str], answer: str, 
         assert detector.feed(more)
         assert detector.text() == shown
     assert detector.text() == detector.text().rstrip()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[100, 100, 100, 100", "[100"),
+        ("the values of the values of the values", "the values of the values of the values"),
+        ("values of the values of the values of the ", "values of the"),
+        ("[0, 0, 0]", "[0, 0, 0]"),
+        ("1, 2, 3", "1, 2, 3"),
+        ("rows[0], rows[1], rows[2]", "rows[0], rows[1], rows[2]"),
+    ],
+)
+def test_repeats_up_to_the_end_of_a_line_are_not_shown(text: str, shown: str) -> None:
+    assert without_repeats(text) == shown

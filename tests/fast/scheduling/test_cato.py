@@ -41,11 +41,13 @@ PROFILE = Profile(
 class Fleet:
     """Replicas `a`, `b`, ... of the reference profile under `cato`."""
 
-    def __init__(self, replicas: int = 1, setup: Setup | None = None) -> None:
+    def __init__(
+        self, replicas: int = 1, setup: Setup | None = None, profile: Profile = PROFILE
+    ) -> None:
         limits = Limits(max_waiting=10_000, max_waiting_per_session=10_000)
         self.scheduler = Scheduler(make_policy("cato", setup), limits)
         for name in "abcdef"[:replicas]:
-            self.scheduler.handle(ReplicaUp(name, MODEL, 32, PROFILE), 0.0)
+            self.scheduler.handle(ReplicaUp(name, MODEL, 32, profile), 0.0)
 
     def tell(self, event: Event, now: float = 0.0) -> list[Dispatch]:
         """What is dispatched because of it."""
@@ -268,3 +270,51 @@ def test_what_is_relegated_takes_a_free_slot_after_a_while() -> None:
     assert fleet.tell(Woke(), now=15.0) == []
     [sent] = fleet.tell(Woke(), now=21.5)
     assert (sent.request_id, sent.priority >= RELEGATED_PRIORITY) == ("late", True)
+
+
+CROWDED = replace(PROFILE, law=replace(PROFILE.law, per_sequence=0.002))
+"""Eight answers at once have twice the time between tokens of one."""
+
+
+def paced(name: str, arrival: float = 0.0, ttft_s: float = 10.0) -> Request:
+    asked = request(name, arrival=arrival, session=name, ttft_s=ttft_s, max_tokens=1000)
+    return replace(asked, target=replace(asked.target, tpot_s=0.040))
+
+
+def crowd(fleet: Fleet, size: int) -> list[Dispatch]:
+    """So many answers have begun."""
+    sent: list[Dispatch] = []
+    for number in range(size):
+        sent += fleet.tell(Submitted(request(f"r{number}", session=f"r{number}", max_tokens=1000)))
+        fleet.begin(sent[-1], now=0.0)
+    return sent
+
+
+def test_relegated_work_leaves_the_next_requests_their_pace() -> None:
+    """Else these are relegated as well, and the overload does not end."""
+    fleet = Fleet(profile=CROWDED)
+    sent = crowd(fleet, 8)
+    sent += fleet.tell(Submitted(paced("first")))
+    fleet.begin(sent[-1], now=0.1)
+    assert fleet.tell(Submitted(paced("late", arrival=0.5, ttft_s=0.001)), now=1.0) == []
+    assert fleet.tell(Woke(), now=1.01) == []
+    ends = [fleet.tell(Finished(each.request_id, 1), now=2.0) for each in sent]
+    assert [each.request_id for end in ends for each in end] == ["late"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_client_that_declares_nothing_is_held_to_the_pace_less(declared: bool) -> None:
+    fleet = Fleet(profile=CROWDED)
+    crowd(fleet, 24)
+    sent = fleet.tell(Submitted(replace(paced("next", arrival=1.0), declared=declared)), now=1.0)
+    assert [each.priority < RELEGATED_PRIORITY for each in sent] == ([] if declared else [True])
+
+
+@pytest.mark.parametrize(("e2e_s", "waits"), [(120.0, True), (1.5, False)])
+def test_an_agent_waits_for_time_to_spare_while_it_has_time(e2e_s: float, waits: bool) -> None:
+    fleet = Fleet()
+    [other] = fleet.tell(Submitted(request("other", prompt_tokens=2000, ttft_s=1.0)))
+    turn = replace(summary("turn", e2e_s=e2e_s), task=Task.AGENT)
+    assert fleet.tell(Submitted(turn)) == [] if waits else True
+    held = fleet.begin(other, now=0.2)
+    assert [each.request_id for each in held] == (["turn"] if waits else [])

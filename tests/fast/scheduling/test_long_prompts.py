@@ -9,7 +9,7 @@ import pytest
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
-from cato_backend.requests import Request
+from cato_backend.requests import Request, Target
 from cato_backend.scheduling import (
     Cancelled,
     Decision,
@@ -176,8 +176,13 @@ def test_a_cached_prompt_is_not_long_and_goes_where_it_is() -> None:
 
 
 def test_agents_leave_slots_to_others() -> None:
+    """Also those that have no time to wait for others."""
     fleet = Fleet()
-    sent = [fleet.ask(turn(f"t{number}"), now=0.2 + number) for number in range(13)]
+    sent: list[str | None] = []
+    for number in range(13):
+        now = 0.2 + number
+        hurried = replace(turn(f"t{number}"), arrival=now, target=Target(e2e_s=0.3))
+        sent.append(fleet.ask(hurried, now))
     for number in range(13):
         if f"t{number}" in fleet.places:
             fleet.begin(f"t{number}", now=20.0)

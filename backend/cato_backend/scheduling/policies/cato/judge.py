@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
-from cato_backend.scheduling.policies.cato.order import Pace
+from cato_backend.scheduling.policies.cato.order import ATTAINABLE, Pace
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.queue import Waiting
 
@@ -22,8 +22,6 @@ _PACE_SPREAD = 0.15
 """Standard deviation of the mean time between tokens beside that of the law, logarithmic."""
 _TPOT_SPREAD = 0.08
 """The same for the tokens of the near future, of which more is known."""
-_ATTAINABLE = 1.5
-"""Times the pace of a sequence alone on the fastest replica: no target counts that is shorter."""
 _TURNOVER_S = 3.0
 """After this long, two thirds of what distinguishes a replica's load from the mean is gone."""
 _SCORE = attrgetter("score")
@@ -109,11 +107,12 @@ class Judge:
         about as fast as alone: what nobody can keep must not hold a request back."""
         if request.target.tpot_s is None:
             return 1.0
-        tpot_s = max(request.target.tpot_s, _ATTAINABLE * fleet.lone_token_s)
+        tpot_s = max(request.target.tpot_s, ATTAINABLE * fleet.lone_token_s)
         spread = math.hypot(_TPOT_SPREAD, model.spread)
         lasts_s = self._lengths.of(request).median * tpot_s
         token_s = _lasting_token_s(model.token_s(now), fleet.token_s, lasts_s)
-        return normal(math.log(tpot_s / token_s) / spread)
+        kept = normal(math.log(tpot_s / token_s) / spread)
+        return kept if request.declared else 1 - self._options.paced * (1 - kept)
 
 
 def _lasting_token_s(own_s: float, fleet_s: float, lasts_s: float) -> float:

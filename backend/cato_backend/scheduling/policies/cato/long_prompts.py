@@ -118,7 +118,8 @@ class LongPrompts:
         agents = view.running_by_task[Task.AGENT]
         if not agents:
             return False
-        if agents + 1 > share * model.slots:
+        if agents + 1 > share * model.room.slots:
             return True
-        size, tokens = model.kv_size, model.agent_tokens + request.prompt_tokens
-        return size is not None and tokens > share * size and not model.is_roomy_for(request, size)
+        room, tokens = model.room, model.agent_tokens + request.prompt_tokens
+        size = room.kv_size
+        return size is not None and tokens > share * size and not room.is_roomy_for(request, size)

@@ -8,6 +8,7 @@ own queue is short, and keeps the latest start.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from cato_backend.wire.headers import Task
 _URGENT, _HOPELESS, _WARM = 0.0, 1.0, 2.0
 _SHARE_OF_BUDGET = 0.25
 """Each request that a session has live beyond its first of a class lets it stand back so much."""
+ATTAINABLE = 1.5
+"""Times the pace of a sequence alone on a replica: no target counts that is shorter."""
 RELEGATED_PRIORITY = 1_000_000_000
 """Engine priorities from here on belong to work that can no longer meet its target."""
 
@@ -79,6 +82,15 @@ class Order:
             return 0
         latest = int(1000 * self._latest_start(request, pace))
         return latest + (RELEGATED_PRIORITY if relegated or request.warm else 0)
+
+    def deferred_until(self, waiting: Waiting, pace: Pace) -> float:
+        """Until then an agent's turn, for which no person waits, loses nothing by waiting: there is
+        time for several times its service. It also waits no longer than it may be queued."""
+        request = waiting.request
+        if request.task is not Task.AGENT:
+            return -math.inf
+        due = min(request.deadline, waiting.expires)
+        return due - self._options.slack * self._service_s(request, pace)
 
     def _latest_start(self, request: Request, pace: Pace) -> float:
         return request.deadline - self._service_s(request, pace)

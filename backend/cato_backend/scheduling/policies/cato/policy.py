@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.cato.background import may_run_relegated, until_idle
 from cato_backend.scheduling.policies.cato.cached_hold import CachedHold
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, TrueLengths
@@ -24,13 +24,6 @@ from cato_backend.scheduling.view import FleetView
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
-
-_PATIENCE_S = 20.0
-"""After this long, what is relegated takes any free slot: answers without end that hold more than
-the spare slots must not keep it waiting until it is dropped. Not in overload, where that costs the
-requests whose targets can still be met (8 points of goodput in two minutes at 32/s)."""
-_FEW = 4
-"""Relegated requests for one model, up to which it is not overloaded."""
 
 _NEXT_LOOK_S = 0.001
 """A request that was just relegated is looked at again after those behind it in the queue."""
@@ -83,7 +76,7 @@ class Cato(Policy):
             return False
         pool, model = self._book(attempt)
         model.begun(attempt, fleet.now)
-        self._freed(model, pool)
+        self._freed(model, pool, fleet.now)
         pool.learn_pace(model, fleet.now)
         return True
 
@@ -92,14 +85,14 @@ class Cato(Policy):
         self._order.leave(attempt.request)
         pool, model = self._book(attempt)
         model.closed(attempt, fleet.now)
-        self._freed(model, pool)
+        self._freed(model, pool, fleet.now)
         self._lengths.observe(attempt, ending)
         self._lengths.forget(attempt.request)
 
-    def _freed(self, model: ReplicaModel, pool: ReplicaPool) -> None:
+    def _freed(self, model: ReplicaModel, pool: ReplicaPool, now: float) -> None:
         pool.changed(model)
         if pool.relegated:
-            pool.relegated.freed(model, idle=pool.slots.is_idle(model))
+            pool.relegated.freed(model, idle=pool.is_idle(model, now))
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
         """Nothing is left of it."""
@@ -117,6 +110,7 @@ class Cato(Policy):
         pool = self._pools[waiting.request.model]
         pool.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
+        pool.needs.observe(waiting.request, self._lengths.of(waiting.request))
         return self._order.key(waiting, pool.pace)
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
@@ -139,18 +133,18 @@ class Cato(Policy):
                 return Hold(until=ready_at, rest=True)
         if pool.slots.is_missing(waiting.request.task):
             return Hold(rest=pool.slots.all_missing)
-        hold = self._holds.get(waiting.request.id)
-        if hold is not None and hold.holds(pool, fleet.now):
-            return self._keep(hold, pool)
+        cached = self._holds.get(waiting.request.id)
+        if cached is not None and cached.holds(pool, fleet.now):
+            return self._keep(cached, pool)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
         models: Sequence[ReplicaModel] = pool.candidates(candidates, held)
         if self._options.long_prompts:
             models = self._long_prompts.open_to(waiting.request, models, held, pool, fleet.now)
             if not models:
                 return Hold(until=self._long_prompts.patient_until(waiting.request))
-        until = _waits_until(waiting.request, pool)
-        if until > fleet.now and not any(map(pool.slots.is_idle, models)):
-            return Hold(until=until if until < math.inf else None, rest=True)
+        hold = until_idle(waiting, models, pool, self._order, fleet.now)
+        if hold is not None:
+            return hold
         best = self._best(waiting, models, held, pool, fleet.now)
         if best is None:
             pool.slots.note_missing(waiting.request.task)
@@ -207,10 +201,10 @@ class Cato(Policy):
         # An overdue replica may hang: requests are neither held for it nor relegated because of it.
         overdue = model.is_overdue(now)
         relegated = not overdue and self._order.is_relegated(request, best.chance, now)
-        if relegated and not _may_run_relegated(request, model, pool, now):
+        if relegated and not may_run_relegated(request, model, pool, now):
             return self._relegate(request, best, models, pool.relegated, now)
         ahead_s = pool.kept_s(model)
-        spare_s = self._options.outstanding_steps * model.unit_s + model.typed_s
+        spare_s = pool.spare_s(model)
         held = self._binds_late(request) and not overdue
         if held and best.starts_at + ahead_s - now > spare_s:
             until = model.free_at - spare_s
@@ -249,24 +243,3 @@ class Cato(Policy):
         pool = self._pools[request.model]
         pool.relegated.discard(request.id)
         pool.slots.leave(request.task)
-
-
-def _waits_until(request: Request, pool: ReplicaPool) -> float:
-    """Until then the request runs only where a replica has slots to spare."""
-    if request.warm:
-        return math.inf
-    return _patient_until(request, pool) if request.id in pool.relegated else -math.inf
-
-
-def _patient_until(request: Request, pool: ReplicaPool) -> float:
-    return request.arrival + _PATIENCE_S if len(pool.relegated) <= _FEW else math.inf
-
-
-def _may_run_relegated(
-    request: Request, model: ReplicaModel, pool: ReplicaPool, now: float
-) -> bool:
-    """Only on a replica with nothing to prefill, after those that can be met had their turn."""
-    has_waited = now >= _patient_until(request, pool) and not model.queued
-    if not has_waited and not pool.slots.is_idle(model):
-        return False
-    return request.id in pool.relegated or pool.slots.queued - len(pool.relegated) == 1

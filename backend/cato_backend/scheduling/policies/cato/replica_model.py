@@ -13,18 +13,15 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.lengths import Lengths
 from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
+from cato_backend.scheduling.policies.cato.observed_slots import ObservedSlots
 from cato_backend.scheduling.policies.cato.order import Pace, is_typed
+from cato_backend.scheduling.policies.cato.room import Room
 from cato_backend.scheduling.replica import Attempt, ReplicaView
 from cato_backend.wire.headers import Task
 
 _RATE_MEMORY_S = 3.0
 _USUAL_PROMPT = 1000
 """Tokens."""
-_ALWAYS_FIT = 3
-"""Requests that a replica takes whatever the count of its KV tokens says: what prompts share counts
-more than once there."""
-_ROOMY = 0.6
-"""Share of KV blocks up to which answers that run have blocks to grow into."""
 _STALE_S = 0.25
 _LEAST_SPREAD_STEPS = 1.5
 """Least standard deviation of a margin, in decode steps."""
@@ -55,38 +52,8 @@ class ReplicaModel:
         self._rate = self._rate_at = 0.0
         self._losses = _NO_LOSSES
         self._weighed_at = -math.inf
-
-    @property
-    def slots(self) -> int:
-        """Requests that run at once there; more would queue in the engine, out of reach."""
-        view, slots = self.view, self.view.max_running
-        if view.profile is not None:  # Else the guess is one of speed, not of size.
-            slots = min(slots, self.service.limits.max_num_seqs)
-        shown = view.capacity.slots
-        return slots if shown is None else min(slots, shown)
-
-    def has_room_for(self, request: Request, reserved: float) -> bool:
-        """Whether its KV cache holds the prompt too, but for the `reserved` share; a request that
-        finds none would wait in the engine. Where the size is not known, it does."""
-        size = self.kv_size
-        if size is None or self.view.running < _ALWAYS_FIT:
-            return True
-        used = self.view.kv_tokens + request.prompt_tokens
-        return used <= (1 - reserved) * size or self.is_roomy_for(request, size)
-
-    def is_roomy_for(self, request: Request, size: int) -> bool:
-        """Whether by the engine's own count its cache stays roomy with the prompt, however many
-        tokens the ledger counts: prompts share blocks."""
-        held = self.view.capacity.held(self.view.kv_tokens)
-        return held + request.prompt_tokens <= _ROOMY * size
-
-    @property
-    def kv_size(self) -> int | None:
-        """Tokens that its KV cache holds; None where it is not known."""
-        view = self.view
-        if view.capacity.kv_tokens is not None or view.profile is None:
-            return view.capacity.kv_tokens
-        return self.service.limits.kv_tokens
+        self._observed = ObservedSlots()
+        self.room = Room(view, self._observed)
 
     # -- predicted times -----------------------------------------------------------------------
 
@@ -175,6 +142,7 @@ class ReplicaModel:
     def begun(self, attempt: Attempt, now: float) -> None:
         """The first token of an attempt has arrived: a step has ended."""
         self._rate, self._rate_at = self.rate(now) + self._rate_of(attempt), now
+        self._observed.began(self.view.decoding, now)
         self._ended(attempt, now)
 
     def _rate_of(self, attempt: Attempt) -> float:
@@ -189,7 +157,18 @@ class ReplicaModel:
         """An attempt is over."""
         if attempt.request.task is Task.AGENT:
             self.agent_tokens -= attempt.request.prompt_tokens
+        if not attempt.silent:
+            self._look_for_slots(now)
         self._ended(attempt, now)
+
+    def _look_for_slots(self, now: float) -> None:
+        """An answer has ended: does another request wait for its slot?"""
+        view = self.view
+        if not view.unstarted or not self._observed.may_show(view.decoding + 1):
+            return
+        waits = next(each for each in view.attempts.values() if not each.started)
+        prompt_s = self.prefill_s(waits.pending_prefill, waits.cached_tokens)
+        self._observed.ended(waits.dispatched_at, prompt_s, now)
 
     def _ended(self, attempt: Attempt, now: float) -> None:
         """The prompt is no longer pending: what is pending starts from now."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cato_backend.scheduling.policies.cato.needs import Needs
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Pace
 from cato_backend.scheduling.policies.cato.relegated_queue import RelegatedQueue
@@ -29,6 +30,7 @@ class ReplicaPool:
 
     def __init__(self, options: CatoOptions) -> None:
         self.slots = Slots(options)
+        self.needs = Needs(options.room)
         self._options = options
         self.pace = Pace(0.0, 0.0, 0.0)
         """In the recent mean over replicas."""
@@ -89,8 +91,19 @@ class ReplicaPool:
         model.changed = self.changes
         place = self._places[model.view.replica_id]
         self._busy[place] = model.free_at + _PER_RUNNING_S * model.view.running
-        self._spare[place] = model.typed_s + self._options.outstanding_steps * model.unit_s
+        self._spare[place] = self.spare_s(model)
         self._lone_token_s[place] = model.unit_s
+
+    def spare_s(self, model: ReplicaModel) -> float:
+        """Seconds of prefill that may be ahead of one more request there: what is typed does not
+        count."""
+        return model.typed_s + self._options.outstanding_steps * model.unit_s
+
+    def is_idle(self, model: ReplicaModel, now: float) -> bool:
+        """Whether the replica has time for work that need not run now: it has nothing to prefill,
+        slots to spare, and keeps the pace that the next requests need."""
+        has_spare = not model.queued and self.slots.has_spare(model)
+        return has_spare and self.needs.keeps_pace(model, now)
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""

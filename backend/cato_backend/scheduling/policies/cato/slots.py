@@ -43,17 +43,17 @@ class Slots:
         """Whether the replica has one for this request, and room in its KV cache: the last slots,
         and the last share of the cache, are for completions only."""
         reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
-        slots = model.slots
+        slots = model.room.slots
         kept = int(reserved * slots)
         if reserved and slots >= _FEW:
             kept = max(1, kept)
         if model.view.running >= max(1, slots - kept):
             return False
-        return model.has_room_for(request, reserved)
+        return model.room.holds(request, reserved)
 
-    def is_idle(self, model: ReplicaModel) -> bool:
-        """Whether the replica has nothing to prefill, and slots to spare."""
-        return not model.queued and model.view.running < self._spare * model.slots
+    def has_spare(self, model: ReplicaModel) -> bool:
+        """Whether the replica has slots to spare."""
+        return model.view.running < self._spare * model.room.slots
 
     def is_missing(self, task: Task) -> bool:
         """Whether no replica had one for this class in this look."""
