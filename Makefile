@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Tests share themselves out among the processors; the e2e ring says itself what has to stay together.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8
-VSIX = vscode-extension/cato-$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml).vsix
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VSIX = vscode-extension/cato-$(VERSION).vsix
+# The language server that the extension installs where there is none.
+SERVER = vscode-extension/server/cato_lsp-$(VERSION)-py3-none-any.whl
 
 # Compiled once: a ring of tests starts hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
@@ -86,7 +89,8 @@ wheel: $(VENV)/developing  ## the Python distribution
 	$(BIN)/python -m build --wheel
 
 clean:  ## remove what was built here (engines and editors stay in the user's cache)
-	rm -rf $(VENV) dist build vscode-extension/dist vscode-extension/node_modules tests/artifacts
+	rm -rf $(VENV) dist build tests/artifacts
+	rm -rf vscode-extension/dist vscode-extension/server vscode-extension/node_modules
 	rm -f vscode-extension/*.vsix
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -113,7 +117,12 @@ vscode-extension/node_modules/installed: vscode-extension/package-lock.json
 	@cd vscode-extension && npm ci --silent --no-fund --no-audit
 	@touch $@
 
-$(VSIX): vscode-extension/node_modules/installed vscode-extension/package.json $(wildcard vscode-extension/src/*.ts vscode-extension/src/*/*.ts)
+$(SERVER): pyproject.toml $(shell find cato_lsp backend profiles -type f -not -name '*.pyc') | $(BIN)/python
+	@echo "==> building the language server's wheel for the extension"
+	@rm -rf $(@D)
+	@$(PIP) wheel --quiet --no-deps --wheel-dir $(@D) .
+
+$(VSIX): $(SERVER) vscode-extension/node_modules/installed vscode-extension/package.json $(wildcard vscode-extension/src/*.ts vscode-extension/src/*/*.ts)
 	@echo "==> packaging the extension"
 	@cd vscode-extension && npm run --silent package
 	@touch $@

@@ -18,8 +18,8 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from cato_backend.commands.outputs import output_file
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Origin, Request, Target
@@ -194,7 +194,7 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=1500)
     parser.add_argument("--tellings", type=int, default=3, help="of the same story")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a JSON file")
+    parser.add_argument("--out", type=output_file, help="a JSON file")
     arguments = parser.parse_args()
     gc.disable()  # The gateway freezes its start-up objects; here the garbage would be the bench's.
     rows: dict[str, dict[str, float]] = {}

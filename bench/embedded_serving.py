@@ -19,6 +19,7 @@ from socket import socket
 
 import aiohttp
 
+from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import EngineSpec, ModelSpec, invocation
 from cato_backend.engines.environments import find_environment
@@ -201,7 +202,7 @@ def main() -> None:
     )
     parser.add_argument("--engine-args", default="", help="more arguments for vLLM")
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     figures = asyncio.run(run(arguments))
     figures["load average before the end"] = f"{os.getloadavg()[0]:.1f}"

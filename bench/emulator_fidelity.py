@@ -22,6 +22,7 @@ import aiohttp
 
 from bench.embedded_serving import FIRST_PLAIN_ID, KEY, MODEL, VOCABULARY, engine, wait_ready
 from bench.processes import running
+from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pins import EngineKind
@@ -250,7 +251,7 @@ def main() -> None:
         default=sorted(os.sched_getaffinity(0)),
         help="that compute; as when the profile was made",
     )
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     result = run(arguments)
     _print(result)

@@ -9,9 +9,9 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bench.machine import about
+from cato_backend.commands.outputs import output_file
 from cato_backend.scheduling import make_policy, policy_names
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Outcome
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--policy", choices=sorted(policy_names()), default="cato")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     rows = [
         measure(group, flood, arguments.policy, arguments.seeds, arguments.seconds)

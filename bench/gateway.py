@@ -18,6 +18,7 @@ import uvloop
 from bench.machine import about
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import Timing, concurrent
+from cato_backend.commands.outputs import output_file
 
 MODEL = "cato-embedded"
 TOKENS_PER_S = 30.0
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of one run")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--requests", type=int, default=512, help="for requests/s, each repeat")
-    parser.add_argument("--json", type=Path, help="write the raw results there")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     gc.freeze()  # The client's own pauses would be measured as the gateway's.
     with tempfile.TemporaryDirectory() as folder:

@@ -25,6 +25,7 @@ from bench.peers.routers import ROUTERS, Router, started
 from bench.peers.tables import markdown
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import concurrent
+from cato_backend.commands.outputs import output_file
 
 MODEL = "cato-emulated"
 TOKENS_PER_S = 30.0
@@ -135,7 +136,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one run of streams")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--requests", type=int, default=512, help="for requests/s, each repeat")
-    parser.add_argument("--json", type=Path, help="write the raw results there")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     gc.freeze()  # The client's own pauses would be measured as the proxies'.
     costs: list[Cost] = []

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from itertools import islice, product
 from math import log
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ import numpy as np
 from bench.arena.hardware import draw_replica
 from bench.machine import about, commit
 from bench.prediction import TOLD, Compared, Watched, percentiles, share, told_of
+from cato_backend.commands.outputs import output_file
 from cato_backend.prediction.calibration import LONGEST_S
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, nargs="+", default=list(range(1, 21)))
     parser.add_argument("--told", nargs="+", default=list(TOLD), choices=TOLD)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     options = product(arguments.worlds, arguments.told, (False, True))
     worlds = [World(*option) for option in options]

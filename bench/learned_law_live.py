@@ -31,6 +31,7 @@ from bench.prediction import percentiles
 from bench.prediction_live import Asked, Seen, ask, trace
 from bench.processes import free_port, running
 from cato_backend.clock import monotonic
+from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pins import EngineKind
@@ -200,7 +201,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5)
     parser.add_argument("--requests", type=int, default=90)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     cores = tuple(sorted(os.sched_getaffinity(0)))[:-1] or (0,)
     python = find_environment(EngineKind.CPU).python

@@ -15,11 +15,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from math import isfinite
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import fmean
 
 from bench.agents import Agents, AgentStudy
 from bench.machine import about, commit
+from cato_backend.commands.outputs import output_file
 from cato_backend.config import TargetsConfig
 from cato_backend.prediction.step_limits import choose_step_limits
 from cato_backend.profile_files.files import load_profile, shipped_folder
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--developers", type=int, default=DEVELOPERS)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--policies", default="", help="only these, by their names in the table")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     cells = [
         Cell(demand, threshold, policy, without)

@@ -25,6 +25,7 @@ from itertools import permutations
 from pathlib import Path
 
 from bench.machine import about, commit
+from cato_backend.commands.outputs import output_file
 from cato_backend.wire.lengths import translation_tokens
 from cato_lsp.classify import Action, classify
 from cato_lsp.completion import Completeness
@@ -176,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=300, help="how many of them")
     parser.add_argument("--pairs", type=Path, required=True, help="the files of HumanEval-X")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=output_file)
     return parser
 
 

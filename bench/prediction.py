@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.machine import about, commit
+from cato_backend.commands.outputs import output_file
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.files import load_profile
 from cato_backend.profile_files.law import StepLaw
@@ -216,7 +217,7 @@ def main() -> None:
     parser.add_argument("--told", nargs="+", default=["truth", "nothing"], choices=TOLD)
     parser.add_argument("--duration-s", type=float, default=120.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     rows: list[dict[str, object]] = []
     for study in _studies(arguments):

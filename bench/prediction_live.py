@@ -27,6 +27,7 @@ from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
 from bench.machine import about, commit
 from bench.processes import free_port, running
 from cato_backend.clock import monotonic
+from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pins import EngineKind
@@ -171,7 +172,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2.0)
     parser.add_argument("--requests", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     cores = tuple(sorted(os.sched_getaffinity(0)))[:-1] or (0,)
     limits = ("--max-num-seqs", "64")

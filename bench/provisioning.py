@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.clairvoyant import Clairvoyant, Foresight
 from bench.provisioning_report import tables
+from cato_backend.commands.outputs import output_file
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
@@ -173,7 +174,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", help="workloads whose name begins so")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=output_file, default=RESULTS)
     arguments = parser.parse_args()
     every = [
         case

@@ -23,6 +23,7 @@ import uvloop
 
 from bench.peers.emulators import write_profile
 from bench.processes import free_port, running
+from cato_backend.commands.outputs import output_file
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
 from cato_lab.scoring.records import percent, text_table
 from cato_lab.scoring.scores import Score, score
@@ -179,7 +180,7 @@ def main() -> None:
     parser.add_argument(
         "--set", nargs=2, action="append", metavar=("NAME", "VALUE"), help="of the rules measured"
     )
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     parser.add_argument("--logs", type=Path, help="folder for what `cato serve` said")
     arguments = parser.parse_args()
     records: list[dict[str, Any]] = []

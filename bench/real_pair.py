@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.machine import about
 from bench.processes import Measured, free_port, running
+from cato_backend.commands.outputs import output_file
 from cato_backend.replicas.process_tree import descendants, kill
 
 _CONFIG = """\
@@ -128,7 +129,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=1.0, help="requests per second")
     parser.add_argument("--seconds", type=float, default=60.0, help="of arrivals")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the raw results there")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments, Path(folder))

@@ -31,6 +31,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.machine import about
+from cato_backend.commands.outputs import output_file
 from cato_lsp.classify import Action, classify
 from cato_lsp.commands.places import LANGUAGES
 from cato_lsp.completion import Completeness
@@ -186,7 +187,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="languages (all)")
     parser.add_argument("--lines", type=int, default=900)
     parser.add_argument("--show", type=int, default=0, help="print so many failures of each")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     arguments = parser.parse_args()
     found = files([*arguments.sources, *installed()])
     result: dict[str, dict[str, float]] = {}

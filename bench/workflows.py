@@ -12,13 +12,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 
 from bench.observed_clients import ObservedClients
+from cato_backend.commands.outputs import output_file
 from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
 from cato_backend.requests import Target
@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[10.0, 14.0, 18.0, 22.0])
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the raw results there")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     rows = list(study(arguments))
     if arguments.json:

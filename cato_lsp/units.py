@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
@@ -23,6 +23,8 @@ class Unit:
     text: str
     start: int
     end: int
+    docstring: tuple[int, int] | None = None
+    """Where its docstring is, or belongs where it has none; None where docstrings are not usual."""
 
 
 def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
@@ -64,7 +66,26 @@ def _unit_of(snapshot: Snapshot, nodes: list[Node], node: Node, shape: Shape) ->
     scope = scope_of(snapshot, node, outer)
     whole = _wrapped(node, shape)
     end = snapshot.lines.offset_at(whole.end_byte, snapshot.text)
-    return _unit(snapshot, scope.name, scope.kind, _start(snapshot, node, shape), end)
+    unit = _unit(snapshot, scope.name, scope.kind, _start(snapshot, node, shape), end)
+    return replace(unit, docstring=_docstring(snapshot, node)) if shape.docstrings else unit
+
+
+def _docstring(snapshot: Snapshot, node: Node) -> tuple[int, int] | None:
+    """The range of the docstring, empty where there is none; None for a body on one line with its
+    signature."""
+    body = node.child_by_field_name("body")
+    # A body that was not typed yet has no children.
+    first = next(iter(body.named_children), None) if body is not None else None
+    if first is None:
+        return None
+    start = snapshot.lines.offset_at(first.start_byte, snapshot.text)
+    line_start = snapshot.lines.start(snapshot.lines.line_at(start))
+    if snapshot.text[line_start:start].strip():
+        return None
+    held = first.named_children if first.type == "expression_statement" else []
+    is_docstring = [node.type for node in held] == ["string"]
+    end = snapshot.lines.offset_at(first.end_byte, snapshot.text) if is_docstring else start
+    return start, end
 
 
 def _start(snapshot: Snapshot, node: Node, shape: Shape) -> int:

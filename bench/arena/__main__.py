@@ -13,6 +13,7 @@ from bench.arena.play import Match, play, play_all
 from bench.arena.records import read_known, record
 from bench.arena.report import tables, world_table
 from bench.machine import about, commit
+from cato_backend.commands.outputs import output_file
 from cato_backend.scheduling import policy_names
 
 POLICY = "cato"
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policy", default=POLICY, help="whose lead over the others is reported")
     parser.add_argument("--seeds", type=int, default=1, help="of each world")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path, help="a JSON file")
+    parser.add_argument("--out", type=output_file, help="a JSON file")
     return parser
 
 

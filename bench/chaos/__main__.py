@@ -19,6 +19,7 @@ from bench.chaos.load import End, Seen, steady
 from bench.chaos.report import write_table
 from bench.chaos.systems import Running, Start, systems
 from bench.machine import about
+from cato_backend.commands.outputs import output_file
 
 REPLICAS, RATE = 3, 12.0
 CALM_S, FAULT_S, AFTER_S = 2.0, 5.0, 6.0
@@ -123,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="runs of each kind of fault")
     parser.add_argument("--only", default="", help="only kinds whose name contains this")
-    parser.add_argument("--json", type=Path, help="write the raw results there")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     parser.add_argument("--table", type=Path, help="write the table into this page")
     parser.add_argument("--of", type=Path, help="measure nothing: the table of this result file")
     arguments = parser.parse_args()

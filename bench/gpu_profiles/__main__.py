@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.gpu_profiles.make import MODELS, make
+from cato_backend.commands.outputs import output_folder
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import save_profile
 from cato_backend.profile_files.hardware import gpu_kinds
@@ -26,7 +27,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="folder with the kernel tables")
-    parser.add_argument("--out", type=Path, default=ROOT / "profiles", help="where the files go")
+    parser.add_argument(
+        "--out", type=output_folder, default=ROOT / "profiles", help="where the files go"
+    )
     parser.add_argument("--date", default=datetime.now(UTC).date().isoformat())
     arguments = parser.parse_args()
     for hardware in (kind.name for kind in gpu_kinds()):

@@ -16,6 +16,7 @@ from bench.peers.measure import Run, Setting, measure
 from bench.peers.routers import ROUTERS, Router
 from bench.peers.series import Series
 from bench.peers.tables import report
+from cato_backend.commands.outputs import output_file
 from cato_backend.errors import ConfigError
 from cato_lab.commands.workloads import add_workload_arguments, workload_of
 from cato_lab.scoring.records import percent
@@ -60,7 +61,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--routers", nargs="*", help="; ".join(r.name for r in ROUTERS))
     parser.add_argument(
-        "--json", type=Path, help="every run's score; runs that are in the file are not made again"
+        "--json",
+        type=output_file,
+        help="every run's score; runs that are in the file are not made again",
     )
     parser.add_argument(
         "--at-most",

@@ -32,6 +32,7 @@ from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
 from bench.typing.screen import LOOKS_S, Screen, Seen
 from bench.typing.scripts import Key, Script, script, sources
+from cato_backend.commands.outputs import output_file
 
 EDITORS: dict[str, Habits] = {"vscode": VSCODE, "neovim": NEOVIM}
 CLIENTS = [*EDITORS, *PLUGINS]
@@ -203,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
         help="accept what is right half a second into a pause, and go on behind it",
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=output_file)
     return parser
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Coroutine
-from ssl import SSLCertVerificationError
 from typing import Any
 
 import aiohttp
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
-from cato_lsp.backend.failures import Refused, Unreachable
+from cato_lsp.backend.connect_failures import unreachable
+from cato_lsp.backend.failures import Refused
 from cato_lsp.backend.models import Model, choose
 from cato_lsp.backend.redirects import requested
 from cato_lsp.backend.refusals import refusal
@@ -83,7 +82,7 @@ class BackendClient:
         except TimeoutError:
             return  # It is slow, and has not refused.
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unreachable(f"no answer from {self.target.url}: {_reason(error)}") from error
+            raise unreachable(self.target.url, error) from error
 
     async def health(self) -> float:
         """The measured round trip in milliseconds. Raises Unreachable, Refused."""
@@ -131,7 +130,7 @@ class BackendClient:
                 is_json = response.content_type == "application/json"
                 return await response.json() if is_json else await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unreachable(f"no answer from {self.target.url}: {_reason(error)}") from error
+            raise unreachable(self.target.url, error) from error
 
     async def _cancel(self, request_id: str, reason: CancelReason) -> bool:
         url = f"{self.target.url}/v1/requests/{request_id}/cancel"
@@ -148,23 +147,3 @@ class BackendClient:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _reason(error: Exception) -> str:
-    # Before its base class: the errno of a refused certificate reads "Operation not permitted".
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        refused = error.certificate_error
-        detail = refused.verify_message if isinstance(refused, SSLCertVerificationError) else ""
-        return f"its certificate is not trusted: {detail}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError | UnicodeError):
-        return "its name cannot be resolved: check the host in backend.url, and the network"
-    if isinstance(error, aiohttp.ClientSSLError):
-        return "it does not speak TLS, or not as expected: try http:// in backend.url"
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "it closed the connection at once: does it want https://?"
-    if isinstance(error, aiohttp.InvalidURL):
-        return "that is no address: expected one such as http://localhost:8710"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return os.strerror(number) if number else type(error.os_error).__name__
-    return "it took too long" if isinstance(error, TimeoutError) else type(error).__name__

@@ -17,7 +17,12 @@ class BackendFailure(Exception):
 
 
 class Unreachable(BackendFailure):
-    """No connection could be made, or it broke."""
+    """No connection could be made, or it broke. `remedy`: what to do, where that is known."""
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}: {remedy}" if remedy else reason)
+        self.reason = reason
+        self.remedy = remedy
 
 
 class TimedOut(BackendFailure):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cato_backend.wire.headers import ALIAS
+from cato_backend.wire.model_names import parameters_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Model:
     """
 
     name: str
+    """What to ask for."""
     tasks: frozenset[str] = frozenset({"completion", "generation"})
     max_prompt_tokens: int = 2048
     chars_per_token: float = 3.0
@@ -30,6 +32,15 @@ class Model:
     """Whether whole tasks ask it in a chat."""
     instruct_note: str = ""
     """Why that is believed; empty where the backend does not say."""
+    own_name: str = ""
+    """Where `name` is an alias."""
+    parameters: int | None = None
+    """How large it is; None where nothing tells."""
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self.own_name or self.name
 
     @property
     def prompt_characters(self) -> int:
@@ -43,19 +54,23 @@ def choose(listing: object) -> Model | None:
     if not entries:
         return None
     entry = next((entry for entry in entries if entry.get("id") == ALIAS), entries[0])
-    name, said = entry.get("id"), entry.get("cato")
+    name, root, said = (entry.get(key) for key in ("id", "root", "cato"))
     if not isinstance(name, str):
         return None
-    return (
-        _described(name, cast("Mapping[str, Any]", said)) if isinstance(said, dict) else Model(name)
-    )
+    if not isinstance(said, dict):
+        # What other servers call the root may be a folder of theirs.
+        return Model(name, parameters=parameters_named(name))
+    own_name = root if isinstance(root, str) and root != name else ""
+    return _described(Model(name, own_name=own_name), cast("Mapping[str, Any]", said))
 
 
-def _described(name: str, said: Mapping[str, Any]) -> Model:
-    plain = Model(name)
+def _described(plain: Model, said: Mapping[str, Any]) -> Model:
+    parameters = _positive(said.get("parameters"))
     tokens, ratio, tasks = (said.get(k) for k in ("max_prompt_tokens", "chars_per_token", "tasks"))
     return Model(
-        name=name,
+        name=plain.name,
+        own_name=plain.own_name,
+        parameters=parameters_named(plain.title) if parameters is None else int(parameters),
         tasks=frozenset(map(str, cast("list[object]", tasks)))
         if isinstance(tasks, list)
         else plain.tasks,

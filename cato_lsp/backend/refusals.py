@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, cast
 
 from cato_lsp.backend.failures import Denied, Refused
@@ -11,11 +12,15 @@ if TYPE_CHECKING:
     import aiohttp
 
 LONGEST_MESSAGE = 300
+_PLAIN_HTTP_TO_TLS = re.compile(rb"https (port|server)|ssl-enabled server", re.IGNORECASE)
+"""What nginx, Go's and Apache's servers say to a plain request on a port for TLS."""
 
 
 async def refusal(response: aiohttp.ClientResponse) -> Refused:
     """The failure that a response of an error status stands for."""
     body = await response.content.read(16 * 1024)
+    if response.status == 400 and _PLAIN_HTTP_TO_TLS.search(body):
+        return Refused("the server wants https://: write it in backend.url", status=400)
     try:
         value = json.loads(body)
     except ValueError:

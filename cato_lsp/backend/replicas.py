@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-UP, DOWN, FAILED = "up", "down", "failed"
+STARTING, UP, DOWN, FAILED = "starting", "up", "down", "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ class EventStream:
                 await self._read_answer(response)
         except BackendFailure as failure:
             self._events.put_nowait(failure)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            self._events.put_nowait(Unreachable(f"the backend broke off: {type(error).__name__}"))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            self._events.put_nowait(Unreachable("the backend broke off its answer"))
 
     async def _read_answer(self, response: aiohttp.ClientResponse) -> None:
         """Raises BackendFailure, MalformedStream (a ValueError), aiohttp.ClientError."""

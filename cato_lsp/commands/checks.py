@@ -37,11 +37,7 @@ def check_discovery(settings: Settings) -> Finding:
         return ok("discovery", f"{found.url}, process {found.pid}, version {found.version}")
     if settings.backend.url:
         return ok("discovery", "no co-located backend, none needed")
-    return broken(
-        "discovery",
-        f"no backend is announced in {path}",
-        "start one with `cato serve`, or name one in CATO_BACKEND_URL",
-    )
+    return note("discovery", f"no backend is announced in {path}")
 
 
 def check_engine(settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.describing import advice, described
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, classify
 from cato_lsp.commands import connecting
@@ -44,6 +45,11 @@ class Report:
     text: str
     task: str
     model: str
+    """Its own name."""
+    parameters: int | None
+    """How large it is; None where nothing tells."""
+    advice: str
+    """How to get a better model; empty where there is nothing to say."""
     request_id: str
     replica: str | None
     queue_ms: float | None
@@ -69,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(asdict(report)))
     else:
-        sys.stderr.write(f"\n{_times(report)}\n")
+        sys.stderr.write(f"\n{_summary(report)}\n")
     return 0
 
 
@@ -123,7 +129,9 @@ async def complete(
     return Report(
         text=completeness.text(truncated=pieces.truncated),
         task=assignment.task.value,
-        model=connection.model.name,
+        model=connection.model.title,
+        parameters=connection.model.parameters,
+        advice=advice(connection.model),
         request_id=call.request_id,
         replica=stream.head.replica,
         queue_ms=stream.head.queue_ms,
@@ -149,7 +157,10 @@ def _since_ms(started_s: float) -> float:
     return round((time.perf_counter() - started_s) * 1000, 1)
 
 
-def _times(report: Report) -> str:
+def _summary(report: Report) -> str:
+    """Who answered and how fast, and how to get a better model."""
     figures = {"queue": report.queue_ms, "TTFT": report.ttft_ms, "total": report.total_ms}
     shown = [f"{name} {value:.0f} ms" for name, value in figures.items() if value is not None]
-    return f"[{report.task} by {report.model}: {', '.join(shown)}]"
+    model = described(report.model, report.parameters)
+    line = f"[{report.task} by {model}: {', '.join(shown)}]"
+    return f"{line}\n[{report.advice}]" if report.advice else line

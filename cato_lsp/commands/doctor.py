@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from http import HTTPStatus
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.failures import BackendFailure, Denied, Refused
+from cato_lsp.backend.describing import advice, described
+from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.replicas import DOWN, FAILED, UP, ReplicaReport, ReplicaSpeed
+from cato_lsp.backend.replicas import DOWN, FAILED, STARTING, UP, ReplicaReport, ReplicaSpeed
+from cato_lsp.backend.target import Origin, Target
 from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.findings import Finding, Verdict, broken, note, ok
+from cato_lsp.commands.findings import Finding, Verdict, broken, loading, note, ok
 from cato_lsp.commands.places import FileLocation
 from cato_lsp.commands.stats import stats_of
 from cato_lsp.commands.step_limits import check_step_limits
+from cato_lsp.commands.token_check import check_token
 from cato_lsp.session.history import events
 from cato_lsp.session.settings import Settings, parse
 from cato_lsp.syntax import open_document
@@ -32,21 +36,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints one line for each hop; returns 1 if one of them is broken."""
+    """Prints one line for each hop; returns 1 if one of them is broken, 2 if one is loading."""
     return asyncio.run(_run(arguments))
 
 
 async def _run(arguments: argparse.Namespace) -> int:
     given = {"backend": {"url": arguments.url, "token": arguments.token}}
     settings, complaints = parse(given)
-    is_broken = False
+    seen: set[Verdict] = set()
     for finding in [checks.check_settings(settings, complaints), *_local(settings)]:
         print(finding)
-        is_broken |= finding.verdict is Verdict.BROKEN
+        seen.add(finding.verdict)
     async for finding in check_backend(settings):
-        print(finding)
-        is_broken |= finding.verdict is Verdict.BROKEN
-    return int(is_broken)
+        print(finding, flush=True)
+        seen.add(finding.verdict)
+    if Verdict.BROKEN in seen:
+        return 1
+    return 2 if Verdict.LOADING in seen else 0
 
 
 def _local(settings: Settings) -> Iterator[Finding]:
@@ -74,7 +80,8 @@ async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
     try:
         target = connecting.target_of(settings)
     except CommandFailed as failure:
-        yield broken("backend", str(failure), "start one with `cato serve`")
+        remedy = "start one with `cato serve`, or name one in CATO_BACKEND_URL"
+        yield broken("backend", str(failure), remedy)
         return
     client = BackendClient(target)
     try:
@@ -85,19 +92,24 @@ async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Finding]:
+    reports: tuple[ReplicaReport, ...] = ()
     try:
-        for finding in check_replicas(await client.replicas()):
+        reports = await client.replicas()
+        for finding in check_replicas(reports):
             yield finding
         round_trip_ms = await client.health()
         yield ok("backend", f"{client.target.url} answers in {round_trip_ms:.0f} ms")
         model = await client.model()
-        yield ok("model", f"{model.name}: {', '.join(sorted(model.tasks))}")
+        token = await check_token(client.target, settings.backend)
+        if token is not None:
+            yield token
+        yield _model(model)
         yield _fill_in_the_middle(model)
         if model.instruct_note:
             yield _instructions(model)
         yield await _one_completion(settings, Connection(client, model, round_trip_ms))
     except BackendFailure as failure:
-        yield broken("backend", str(failure), _remedy(failure, client.target.url))
+        yield _failed(failure, reports, client.target)
 
 
 def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
@@ -114,9 +126,13 @@ def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
             continue
         since = f" since {report.since}" if report.since else ""
         text = f"{report.state}{since}: {report.reason or 'it does not say why'}"
-        is_broken = report.state in (DOWN, FAILED) and not serves
         remedy = report.remedy or "read the backend's log"
-        yield broken(hop, text, remedy) if is_broken else note(hop, text, remedy)
+        if report.state == STARTING:
+            yield loading(hop, f"{report.state}{since}: {report.reason or 'it loads its model'}")
+        elif report.state in (DOWN, FAILED) and not serves:
+            yield broken(hop, text, remedy)
+        else:
+            yield note(hop, text, remedy)
 
 
 def _speed(hop: str, model: str, speed: ReplicaSpeed) -> Finding:
@@ -131,6 +147,12 @@ def _speed(hop: str, model: str, speed: ReplicaSpeed) -> Finding:
         f"the last {age})"
     )
     return ok(hop, text)
+
+
+def _model(model: Model) -> Finding:
+    text = f"{described(model.title, model.parameters)}: {', '.join(sorted(model.tasks))}"
+    hint = advice(model) if model.fills_in_the_middle else ""
+    return note("model", text, hint) if hint else ok("model", text)
 
 
 def _fill_in_the_middle(model: Model) -> Finding:
@@ -162,9 +184,22 @@ async def _one_completion(settings: Settings, connection: Connection) -> Finding
     return ok("completion", times)
 
 
-def _remedy(failure: BackendFailure, url: str) -> str:
+def _failed(failure: BackendFailure, reports: Sequence[ReplicaReport], target: Target) -> Finding:
+    """What a failure of the backend means. `reports`: what it said of its replicas before."""
+    if isinstance(failure, Refused) and failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        states = {report.state for report in reports}
+        if not states or states == {STARTING}:
+            remedy = "wait until the model is loaded; if that takes long, read the backend's log"
+            return loading("backend", str(failure), remedy)
+    reason = failure.reason if isinstance(failure, Unreachable) else str(failure)
+    return broken("backend", reason, _remedy(failure, target))
+
+
+def _remedy(failure: BackendFailure, target: Target) -> str:
     if isinstance(failure, Denied):
         return "set CATO_BACKEND_TOKEN (or backend.token) to the backend's token"
-    if isinstance(failure, Refused):
-        return "read the backend's log; `curl " + url + "/health` shows its state"
-    return f"is the backend running? `curl {url}/health` must answer"
+    if isinstance(failure, Unreachable) and target.origin is Origin.DISCOVERED:
+        return "it has ended without a word: start one with `cato serve`"
+    if isinstance(failure, Unreachable) and failure.remedy:
+        return failure.remedy
+    return f"read the backend's log; `curl {target.url}/health` shows its state"

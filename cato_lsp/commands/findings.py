@@ -12,6 +12,8 @@ class Verdict(StrEnum):
     OK = "ok"
     NOTE = "note"
     """Works, but the person should know."""
+    LOADING = "loading"
+    """Does not work yet, and will without anything being done."""
     BROKEN = "broken"
 
 
@@ -25,9 +27,16 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        mark = {Verdict.OK: "ok    ", Verdict.NOTE: "note  ", Verdict.BROKEN: "BROKEN"}
-        line = f"{mark[self.verdict]} {self.hop}: {self.text}"
+        line = f"{_MARKS[self.verdict]:6} {self.hop}: {self.text}"
         return f"{line}\n         -> {self.remedy}" if self.remedy else line
+
+
+_MARKS = {
+    Verdict.OK: "ok",
+    Verdict.NOTE: "note",
+    Verdict.LOADING: "wait",
+    Verdict.BROKEN: "BROKEN",
+}
 
 
 def ok(hop: str, text: str) -> Finding:
@@ -38,6 +47,11 @@ def ok(hop: str, text: str) -> Finding:
 def note(hop: str, text: str, remedy: str = "") -> Finding:
     """A hop that works, with something to know."""
     return Finding(hop, Verdict.NOTE, text, remedy)
+
+
+def loading(hop: str, text: str, remedy: str = "") -> Finding:
+    """A hop that only needs time."""
+    return Finding(hop, Verdict.LOADING, text, remedy)
 
 
 def broken(hop: str, text: str, remedy: str) -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cato_lsp.session.history import events, history_path
 
-SUMMARY = "show how many suggestions were accepted, how fast they came, and what was saved"
+SUMMARY = "show how many suggestions you accepted, how fast they came, and what they spared you"
 DAY_S = 86_400.0
 
 
@@ -26,6 +26,7 @@ class Stats:
     rejected: int
     kept_30s: int
     kept_5min: int
+    accepted_characters: int
     latency_p50_ms: float | None
     latency_p95_ms: float | None
     asked: int
@@ -44,9 +45,19 @@ class Stats:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    parser.add_argument("--days", type=float, default=30, help="how far back (%(default)s)")
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="how far back")
     parser.add_argument("--language", help="only this LSP language id")
     parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text}, expected a number of days above 0")
+    return days
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,6 +97,7 @@ def stats_of(chosen: Sequence[dict[str, Any]]) -> Stats:
         rejected=named["rejected"],
         kept_30s=named["kept_30s"],
         kept_5min=named["kept_5min"],
+        accepted_characters=_accepted_characters(chosen),
         latency_p50_ms=_quantile(latencies, 0.5),
         latency_p95_ms=_quantile(latencies, 0.95),
         asked=usage["asked"],
@@ -98,6 +110,17 @@ def stats_of(chosen: Sequence[dict[str, Any]]) -> Stats:
 def _counts(event: dict[str, Any], since_s: float, language: str | None) -> bool:
     in_time = float(event.get("time_s", 0)) >= since_s
     return in_time and (language is None or event.get("language", language) == language)
+
+
+def _accepted_characters(chosen: Iterable[dict[str, Any]]) -> int:
+    """Each acceptance tells how much of its suggestion is accepted by then."""
+    longest: dict[object, int] = {}
+    for event in chosen:
+        chars = event.get("accepted_chars")
+        if event.get("event") in {"accepted", "partially_accepted"} and isinstance(chars, int):
+            request = event.get("request_id")
+            longest[request] = max(longest.get(request, 0), chars)
+    return sum(longest.values())
 
 
 def _usage(chosen: Iterable[dict[str, Any]]) -> Counter[str]:
@@ -121,9 +144,9 @@ def _table(stats: Stats) -> str:
         "rejected": str(stats.rejected),
         "still there": f"{stats.kept_30s} after 30 s, {stats.kept_5min} after 5 min",
         "latency": f"p50 {_ms(stats.latency_p50_ms)}, p95 {_ms(stats.latency_p95_ms)}",
-        "requests": f"{stats.asked} asked, {stats.reused} not needed: answered from what was known",
+        "requests": f"{stats.asked} asked, {stats.reused} answered at once from what was known",
         "prefix cache": f"{_share(stats.prefix_hit_rate)} of prompt tokens were computed before",
-        "tokens saved": "unknown" if stats.tokens_saved is None else str(stats.tokens_saved),
+        "not typed": f"{stats.accepted_characters:,} characters came from suggestions",
     }
     return "\n".join(f"{name:13} {value}" for name, value in rows.items())
 

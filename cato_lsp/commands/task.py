@@ -16,6 +16,7 @@ from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.session.settings import Settings
 from cato_lsp.session.tasks import Job, Outcome, TaskResult, call_for, result_of
+from cato_lsp.target_languages import UnknownLanguage, target_language
 from cato_lsp.units import unit_at
 
 SUMMARY = "summarize or translate the function at a place in a file"
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument("place", metavar="FILE:LINE", help="counted from 1")
-    parser.add_argument("--to", metavar="LANGUAGE", help="LSP language id to translate to")
+    parser.add_argument("--to", metavar="LANGUAGE", help="translate: to this language, such as go")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
     connecting.configure(parser)
@@ -49,14 +50,26 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _run(arguments: argparse.Namespace) -> TaskResult:
     task = TASKS[arguments.task]
-    if task is Task.TRANSLATION and not arguments.to:
-        raise CommandFailed("--to LANGUAGE is needed to translate, for instance --to go")
+    target = _target(task, arguments.to)
     settings = connecting.settings_of(arguments)
     place = read_place(arguments.place, arguments.language, settings.privacy)
-    return await _work(settings, _job(task, place, arguments.to), silent=arguments.json)
+    return await _work(settings, _job(task, place, target), silent=arguments.json)
 
 
-def _job(task: Task, place: FileLocation, target_language: str | None) -> Job:
+def _target(task: Task, name: str | None) -> str | None:
+    if task is Task.SUMMARIZATION:
+        if name:
+            raise CommandFailed("--to: only to translate; a summary is in English")
+        return None
+    if not name:
+        raise CommandFailed("--to LANGUAGE is needed to translate, for instance --to go")
+    try:
+        return target_language(name)
+    except UnknownLanguage as error:
+        raise CommandFailed(f"--to: {error}") from error
+
+
+def _job(task: Task, place: FileLocation, target: str | None) -> Job:
     unit = unit_at(place.snapshot, place.offset)
     if unit is None:
         raise CommandFailed("there is no function or class at this place")
@@ -65,7 +78,7 @@ def _job(task: Task, place: FileLocation, target_language: str | None) -> Job:
         unit=unit,
         uri=place.snapshot.uri,
         language_id=place.snapshot.language_id,
-        target_language=target_language if task is Task.TRANSLATION else None,
+        target_language=target,
         request_id=new_request_id(),
         asked_at_s=time.perf_counter(),
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cato_backend.wire.headers import Task
 from cato_lsp.backend.calls import new_request_id
+from cato_lsp.docstrings import documentation
 from cato_lsp.features.progress import Progress, server_token
 from cato_lsp.methods import Token, UnitParams
 from cato_lsp.session.documents import position_of
-from cato_lsp.session.tasks import Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.session.tasks import DocumentEdit, Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.target_languages import UnknownLanguage, target_language
 from cato_lsp.units import unit_at
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ def start_task(
 
 
 def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
+    try:
+        target = params.target_language and target_language(params.target_language)
+    except UnknownLanguage as error:
+        return TaskResult(Outcome.FAILED, message=str(error))
     snapshot = session.documents.snapshot(params.text_document.uri)
     if snapshot is None:
         return TaskResult(Outcome.FAILED, message=NOT_OPEN)
@@ -58,7 +65,7 @@ def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
         unit=unit,
         uri=snapshot.uri,
         language_id=snapshot.language_id,
-        target_language=params.target_language,
+        target_language=target,
         request_id=new_request_id(),
         asked_at_s=time.perf_counter(),
     )
@@ -79,6 +86,22 @@ async def _work(
     progress = Progress(server, token, params.partial_result_token)
     progress.begin(job.title)
     try:
-        return (await run_task(server.session, job, progress)).body()
+        result = await run_task(server.session, job, progress)
+        return replace(result, documentation=_documentation(server.session, job, result)).body()
     finally:
         progress.end()
+
+
+def _documentation(session: Session, job: Job, result: TaskResult) -> DocumentEdit | None:
+    """How a summary is inserted into the document; None where that has changed, or is not usual."""
+    snapshot = session.documents.snapshot(job.uri)
+    if job.task is not Task.SUMMARIZATION or not result.text or snapshot is None:
+        return None
+    if snapshot.text[job.unit.start : job.unit.end] != job.unit.text:
+        return None
+    insertion = documentation(snapshot, job.unit, result.text)
+    if insertion is None:
+        return None
+    encoding = session.documents.encoding
+    start, end = (snapshot.position(at, encoding) for at in (insertion.start, insertion.end))
+    return DocumentEdit(snapshot.version, start, end, insertion.text)

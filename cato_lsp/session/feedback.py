@@ -52,6 +52,8 @@ class FeedbackLedger:
         self._timers: set[asyncio.TimerHandle] = set()
         self._tells_what_it_shows = False
         self._shown = self._taken = 0
+        self.accepted_chars = 0
+        """Characters of suggestions that the person took, and did not have to type."""
 
     @property
     def acceptance(self) -> float | None:
@@ -150,6 +152,7 @@ class FeedbackLedger:
         if not shown.seen:
             self._show(shown)
         self._taken += not shown.accepted_chars
+        self.accepted_chars += max(accepted_chars - shown.accepted_chars, 0)
         shown.accepted_chars = accepted_chars
 
     def _remember(self, shown: Shown) -> None:

@@ -17,6 +17,7 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
+from cato_lsp.backend.describing import advice
 from cato_lsp.backend.link import Link
 from cato_lsp.rhythm import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
@@ -238,16 +239,22 @@ class Session:
             state, message = State.BUSY, "the backend is busy: suggestions may be late"
         if not self.settings.completion.enabled:
             state, message = State.DISABLED, "inline completion is switched off"
-        latency_ms, bench = _median(self._latencies_ms), self._workbench
+        connection, bench = self.link.connection, self._workbench
+        latency_ms = _median(self._latencies_ms) if connection else None
+        model = connection.model if connection else None
         return Status(
             state=state,
             message=message,
             backend_url=standing.url,
             latency_ms=None if latency_ms is None else round(latency_ms, 1),
-            load=self._load,
+            load=self._load if connection else None,
             log_path=self._log_path,
             acceptance=bench.feedback.acceptance if bench else None,
             tokens_saved=bench.usage.tokens_saved if bench else None,
+            accepted_characters=bench.feedback.accepted_chars if bench else 0,
+            model=model.title if model else None,
+            model_parameters=model.parameters if model else None,
+            model_advice=advice(model) if model else "",
         )
 
     def status_changed(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
 from cato_lsp.estimates import summary_tokens, translated_tokens
 from cato_lsp.targets import Targets
-from cato_lsp.text import with_lf
+from cato_lsp.text import Position, with_lf
 from cato_lsp.units import Unit
 
 if TYPE_CHECKING:
@@ -57,6 +57,21 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentEdit:
+    """An edit of one version of a document."""
+
+    version: int
+    start: Position
+    end: Position
+    text: str
+
+    def body(self) -> dict[str, Any]:
+        """As the protocol spells it: LSP's TextEdit, and the version that it is for."""
+        ends = {"start": asdict(self.start), "end": asdict(self.end)}
+        return {"version": self.version, "range": ends, "newText": self.text}
+
+
+@dataclass(frozen=True, slots=True)
 class TaskResult:
     """What `cato/summarize` and `cato/translate` answer."""
 
@@ -67,6 +82,8 @@ class TaskResult:
     text: str = ""
     message: str = ""
     elapsed_ms: int = 0
+    documentation: DocumentEdit | None = None
+    """Of a summary: how it becomes the documentation of its unit, where that is usual."""
 
     def body(self) -> dict[str, Any]:
         """As the protocol spells it."""
@@ -78,6 +95,7 @@ class TaskResult:
             "text": self.text,
             "message": self.message,
             "elapsedMs": self.elapsed_ms,
+            "documentation": None if self.documentation is None else self.documentation.body(),
         }
 
 

@@ -15,7 +15,7 @@ end
 command('CatoSummarize', 'summarize', { desc = 'Summarize the function under the cursor' })
 command('CatoTranslate', 'translate', {
   desc = 'Translate the function under the cursor to another language',
-  nargs = 1,
+  nargs = '?',
   complete = function(typed)
     return require('cato.languages').matching(typed)
   end,

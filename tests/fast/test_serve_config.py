@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
 from cato_backend.commands import serve, serve_config
+from cato_backend.commands.parser import Parser
 from cato_backend.config import Config
 from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fleet.choice import Fetch, ModelChoice
@@ -31,7 +31,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def config_of(*arguments: str) -> Config:
-    parser = argparse.ArgumentParser()
+    parser = Parser()
     serve.configure(parser)
     return serve_config.serve_config(parser.parse_args(arguments))
 

@@ -5,29 +5,31 @@ import { registerCommands } from './common/commands';
 import { followFocus } from './common/focus';
 import { Locator } from './common/locate';
 import { manifestOf } from './common/manifest';
-import { ResultDocuments } from './common/results';
+import { Results } from './common/results';
 import { Server } from './common/server';
 import { SECTION, Settings } from './common/settings';
 import { StatusItem } from './common/status';
 import { followSuggestions } from './common/suggestions';
 import { Tasks } from './common/tasks';
+import { Walkthrough } from './common/walkthrough';
 
 let server: Server | undefined;
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('CATO', { log: true });
-  const item = new StatusItem('cato.showMenu');
   const settings = Settings.of(context);
-  const documents = new ResultDocuments();
-  server = new Server(new Locator(context, settings, log), settings, item, log);
-  const tasks = new Tasks(server, documents, context.globalState, log);
-  const { version } = manifestOf(context);
+  const item = new StatusItem('cato.showMenu', settings);
+  const results = new Results();
   const { id } = context.extension;
+  const walkthrough = new Walkthrough(id);
+  server = new Server(new Locator(context, settings, log), settings, item, walkthrough, log);
+  const tasks = new Tasks(server, results, item, walkthrough, context.globalState, log);
+  const { version } = manifestOf(context);
   context.subscriptions.push(
     log,
     item,
-    documents,
-    registerCommands({ id, version, server, settings, item, tasks, log }),
+    results,
+    registerCommands({ id, version, server, settings, item, tasks, results, walkthrough, log }),
     followSettings(server, settings),
     followFocus(server),
     followSuggestions(server),

@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import {
+  bundledWheel,
   everInstalled,
   findPython,
   type InstallRequest,
@@ -98,7 +99,8 @@ test('a failed pip leaves nothing that looks installed', async () => {
   );
   const error = await failure(install(request()));
   assert.match(error.message, /No matching distribution/);
-  assert.match(error.remedy, /cato\.path/);
+  assert.match(error.remedy, /package index/);
+  assert.deepEqual(error.commands.slice(0, 2), ['cato.installServer', 'cato.chooseServer']);
   assert.equal(await installed(request().folder, '1.2.3'), undefined);
   assert.equal(await everInstalled(request().folder), false);
 });
@@ -112,4 +114,25 @@ test('a cancelled installation ends its process and leaves nothing', async () =>
   const error = await failure(install(request({ report, signal: abort.signal })));
   assert.match(error.message, /cancelled/);
   assert.deepEqual(await readdir(request().folder), []);
+});
+
+test('the wheel of its own version is taken, and its absence is named', async () => {
+  const folder = path.join(root, 'server');
+  const error = await failure(bundledWheel(folder, '1.2.3'));
+  assert.match(error.remedy, /make vsix/);
+  assert.deepEqual(error.commands, ['cato.chooseServer']);
+  await mkdir(folder);
+  await writeFile(path.join(folder, 'cato_lsp-1.2.2-py3-none-any.whl'), '');
+  await failure(bundledWheel(folder, '1.2.3'));
+  const wheel = path.join(folder, 'cato_lsp-1.2.3-py3-none-any.whl');
+  await writeFile(wheel, '');
+  assert.equal(await bundledWheel(folder, '1.2.3'), wheel);
+});
+
+test('what pip is doing is shown', async () => {
+  const pip = `echo 'Collecting aiohttp>=3.13'; echo 'Installing collected packages: a'; ${GOOD_PIP}`;
+  await program('python3', python('3 12', pip));
+  const steps: string[] = [];
+  await install(request({ report: (step) => steps.push(step) }));
+  assert.ok(steps.includes('Collecting aiohttp>=3.13'), steps.join());
 });

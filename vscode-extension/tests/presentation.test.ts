@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { details, formatDuration, present } from '../src/common/presentation';
+import { details, formatCount, formatDuration, present } from '../src/common/presentation';
 
 function english(message: string, ...values: (string | number)[]): string {
   return message.replace(/\{(\d)\}/g, (_, number: string) => String(values[Number(number)]));
@@ -14,7 +14,10 @@ const ready = {
   load: 0.256,
   logPath: null,
   acceptance: 0.336,
-  tokensSaved: 12_345,
+  acceptedCharacters: 12_345,
+  model: 'Qwen2.5-Coder-7B',
+  modelParameters: 7_000_000_000,
+  modelAdvice: '',
 } as const;
 
 test('a ready server shows its latency and no alarm', () => {
@@ -25,15 +28,17 @@ test('a ready server shows its latency and no alarm', () => {
   });
   assert.deepEqual(details(ready, english), [
     'Backend: http://127.0.0.1:8700',
+    'Model: Qwen2.5-Coder-7B (7B parameters)',
     'Latency: 123 ms',
     'Load: 26%',
     'Accepted: 34%',
-    `Tokens saved: ${(12_345).toLocaleString()}`,
+    `Not typed: ${(12_345).toLocaleString()} characters`,
   ]);
 });
 
 test('no latency yet, no figure', () => {
-  const status = { ...ready, latencyMs: null, load: null, acceptance: null, tokensSaved: null };
+  const unknown = { latencyMs: null, load: null, acceptance: null, acceptedCharacters: 0 };
+  const status = { ...ready, ...unknown, model: null };
   assert.equal(present(status, english).text, '$(check) CATO');
   assert.deepEqual(details(status, english), ['Backend: http://127.0.0.1:8700']);
 });
@@ -43,10 +48,34 @@ test('a backend that is away is a warning that carries the remedy', () => {
     ...ready,
     state: 'unreachable',
     message: 'Start it: cato serve',
-    latencyMs: null,
   } as const;
   assert.equal(present(status, english).severity, 'warning');
   assert.equal(details(status, english)[0], 'Start it: cato serve');
+});
+
+test('no latency, load and model are shown beside a broken connection', () => {
+  for (const state of ['unreachable', 'unauthorized', 'starting'] as const) {
+    const status = { ...ready, state };
+    assert.doesNotMatch(present(status, english).text, /ms/);
+    assert.doesNotMatch(details(status, english).join(), /Latency|Load|Model/);
+  }
+});
+
+test('a language that is switched off has no tick', () => {
+  assert.deepEqual(present(ready, english, 'markdown'), {
+    text: '$(circle-slash) CATO',
+    label: 'off for markdown',
+    severity: 'normal',
+  });
+  const away = { ...ready, state: 'unreachable' } as const;
+  assert.equal(present(away, english, 'markdown').label, 'no backend');
+});
+
+test('how to get a better model is said last', () => {
+  const small = { ...ready, modelParameters: 5_046_272, modelAdvice: 'serve a larger one' };
+  assert.ok(details(small, english).includes('Model: Qwen2.5-Coder-7B (5M parameters)'));
+  assert.equal(details(small, english).at(-1), 'serve a larger one');
+  assert.equal(formatCount(1_540_000_000), '1.5B');
 });
 
 test('states without a server need no server fields', () => {
@@ -56,7 +85,8 @@ test('states without a server need no server fields', () => {
 });
 
 test('a language server that knows no such figures is shown without them', () => {
-  const older = { ...ready, acceptance: undefined, tokensSaved: undefined };
+  const { state, message, backendUrl, latencyMs, load, logPath } = ready;
+  const older = { state, message, backendUrl, latencyMs, load, logPath };
   assert.equal(details(older as unknown as typeof ready, english).at(-1), 'Load: 26%');
 });
 

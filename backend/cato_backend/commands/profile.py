@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.numbers import at_least, not_negative
+from cato_backend.commands.outputs import output_file, output_file_of
+from cato_backend.commands.parser import Parser
 from cato_backend.commands.profile_from import export
 from cato_backend.errors import ConfigError, ReplicaUnavailable
 
@@ -29,7 +32,7 @@ _MAX_NUM_BATCHED_TOKENS = 2048
 """vLLM's default on CPUs, and on GPUs with less than 70 GiB."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds the arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--url", help="a running vLLM server; nobody else may use it")
@@ -68,40 +71,77 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="a small grid: half a minute in place of minutes"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="the profile; your own folder of them unless given"
+        "--out",
+        type=output_file,
+        metavar="FILE",
+        help="the profile; your own folder of them unless given",
     )
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="predicted against measured, as svg, png or pdf"
+        "--plot",
+        type=output_file_of(".svg", ".png", ".pdf"),
+        metavar="FILE",
+        help="predicted against measured, as svg, png or pdf",
     )
-    parser.add_argument("--samples", type=Path, metavar="FILE", help="every measured step, as JSON")
+    parser.add_argument(
+        "--samples", type=output_file, metavar="FILE", help="every measured step, as JSON"
+    )
     parser.add_argument(
         "--max-num-seqs",
-        type=int,
+        type=at_least(1),
         default=_MAX_NUM_SEQS,
         metavar="N",
         help="must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
         "--max-num-batched-tokens",
-        type=int,
+        type=at_least(1),
         default=_MAX_NUM_BATCHED_TOKENS,
         metavar="N",
         help="must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
         "--long-prefill-token-threshold",
-        type=int,
+        type=at_least(0),
         default=0,
         metavar="N",
         help="with --url: must match the engine's own setting, which cannot be read over HTTP",
     )
     parser.add_argument(
-        "--start-s", type=float, default=60.0, help="with --url: seconds from launch to ready"
+        "--start-s",
+        type=not_negative,
+        default=60.0,
+        metavar="S",
+        help="with --url: seconds from launch to ready",
     )
     parser.add_argument(
-        "--rounds", type=int, metavar="N", help="how often everything is measured; 7, quick 3"
+        "--rounds",
+        type=at_least(1),
+        metavar="N",
+        help="how often everything is measured (default: 7, with --quick 3)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the random prompts")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random prompts")
+    _restrict(parser)
+
+
+def _restrict(parser: Parser) -> None:
+    """Options that only some ways of profiling use."""
+    parser.restrict(
+        "only with --url",
+        lambda arguments: arguments.url is not None,
+        *("--served-model", "--engine-pid", "--start-s", "--long-prefill-token-threshold"),
+    )
+    parser.restrict("not with --model", lambda arguments: arguments.model is None, "--token-file")
+    parser.restrict(
+        "only with --from-backend",
+        lambda arguments: arguments.from_backend is not None,
+        "--replica",
+    )
+    parser.restrict(
+        "not with --from-backend, which measures nothing",
+        lambda arguments: arguments.from_backend is None,
+        *("--quick", "--plot", "--samples", "--rounds", "--seed"),
+        *("--max-num-seqs", "--max-num-batched-tokens"),
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,9 +18,10 @@ _TIMEOUT_S = 10.0
 
 def export(arguments: argparse.Namespace, token: str | None) -> int:
     """Writes the file and says where. Raises ConfigError naming what stands in the way."""
+    from cato_backend.config import server_url
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
 
-    url = str(arguments.from_backend).rstrip("/")
+    url = server_url("--from-backend", arguments.from_backend)
     file = asyncio.run(_learned(url, arguments.replica, token))
     if arguments.hardware:
         file = file.model_copy(update={"hardware": arguments.hardware})
@@ -34,6 +35,8 @@ def export(arguments: argparse.Namespace, token: str | None) -> int:
 async def _learned(url: str, replica: str | None, token: str | None) -> ProfileFile:
     import aiohttp
 
+    from cato_backend.replicas import connect_errors
+
     headers = {"authorization": f"Bearer {token}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
@@ -41,7 +44,8 @@ async def _learned(url: str, replica: str | None, token: str | None) -> ProfileF
             chosen = replica or await _only_one(session, url)
             content = await _json(session, f"{url}/v1/replicas/{quote(chosen, safe='')}/profile")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ConfigError(f"--from-backend: {url}: {type(error).__name__}: {error}") from error
+        reason = connect_errors.of_exception(error).reason
+        raise ConfigError(f"--from-backend: {url} does not answer: {reason}") from error
     return _checked(url, content)
 
 

@@ -24,6 +24,8 @@ from cato_backend.app.election import elected
 from cato_backend.app.greeting import greeting
 from cato_backend.app.signals import Signals
 from cato_backend.clock import monotonic
+from cato_backend.commands.numbers import port
+from cato_backend.commands.parser import Parser
 from cato_backend.commands.serve_config import serve_config
 from cato_backend.config import Config, describe_config
 from cato_backend.fleet.places import PlannedReplica, plan_local
@@ -36,16 +38,21 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 """A request allocates some hundred objects that are freed by their counts, and no cycles."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """The arguments; each overrides the field of cato.toml that it names."""
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="cato.toml")
     add("--help-config", action="store_true", help="list every field of cato.toml and exit")
-    add("--host", help="server.host: address to bind (default 127.0.0.1)")
-    add("--port", type=int, help="server.port: port to bind, 0 picks a free one (default 8700)")
-    add("--token-file", help="server.token_file: bearer tokens, one a line")
-    add("--tls-cert", help="server.tls_cert: PEM certificate chain")
-    add("--tls-key", help="server.tls_key: PEM private key")
+    add("--host", metavar="HOST", help="server.host: address to bind (default 127.0.0.1)")
+    add(
+        "--port",
+        type=port,
+        metavar="PORT",
+        help="server.port: port to bind, 0 picks a free one (default 8700)",
+    )
+    add("--token-file", metavar="FILE", help="server.token_file: bearer tokens, one a line")
+    add("--tls-cert", metavar="FILE", help="server.tls_cert: PEM certificate chain")
+    add("--tls-key", metavar="FILE", help="server.tls_key: PEM private key")
     add(
         "--insecure", action="store_true", default=None, help="server.insecure: no TLS off loopback"
     )
@@ -89,7 +96,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="scheduling.calibrate: do not measure replicas that come up",
     )
-    add("--policy", choices=sorted(policy_names()), help="scheduling.policy: which policy routes")
+    add(
+        "--policy",
+        choices=sorted(policy_names()),
+        metavar="NAME",
+        help=f"scheduling.policy: which policy routes: {', '.join(sorted(policy_names()))}",
+    )
     add(
         "--event-log",
         metavar="FILE",
@@ -99,6 +111,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--colocated",
         action="store_true",
         help="for editors: one per user, found by its discovery file, gone when idle",
+    )
+    parser.restrict(
+        "not with --colocated, which binds a free port of 127.0.0.1",
+        lambda arguments: not arguments.colocated or not arguments.port,
+        "--port",
+    )
+    parser.restrict(
+        "not with --colocated, which binds a free port of 127.0.0.1",
+        lambda arguments: not arguments.colocated,
+        *("--host", "--token-file", "--tls-cert", "--tls-key", "--insecure"),
     )
 
 

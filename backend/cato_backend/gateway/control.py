@@ -168,6 +168,7 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "max_prompt_tokens": max_prompt_tokens(facts),
             "chars_per_token": round(catalog.ratio(facts.name).mean, 2),
             "fim_order": _fim_order(facts),
+            "parameters": gateway.sizes.of_model(facts.model),
             "note": facts.fim.reason,
             **_instruct(facts),
         },

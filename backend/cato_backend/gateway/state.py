@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cato_backend.config import Config
+from cato_backend.fleet.model_sizes import ModelSizes
 from cato_backend.fleet.standing import ReplicaStatus
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.continuations import Continuations
@@ -33,6 +34,7 @@ class Gateway:
     warm_cap: RateCap
     standings: Callable[[], tuple[ReplicaStatus, ...]]
     """How each replica is."""
+    sizes: ModelSizes
     continuations: Continuations = field(default_factory=Continuations)
 
 

@@ -40,6 +40,12 @@ class ModelShape:
     max_model_len: int
 
     @property
+    def parameters(self) -> int:
+        """All of them."""
+        layers = self.body_parameters + self.expert_parameters
+        return layers + self.head_parameters + self.embedding_parameters
+
+    @property
     def memory_bytes(self) -> float:
         """All weights."""
         layers = self.body_parameters + self.expert_parameters

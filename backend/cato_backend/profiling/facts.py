@@ -9,6 +9,7 @@ import aiohttp
 
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.replicas import connect_errors
 from cato_backend.replicas.engine_metrics import CACHE_CONFIG, read_cache_config
 from cato_backend.replicas.replica import Replica
 
@@ -67,8 +68,10 @@ async def _get(session: aiohttp.ClientSession, replica: Replica, path: str) -> s
             if path == "/version":
                 return str((await response.json())["version"])
             return await response.text()
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"{url} cannot be read: {error!r}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise EngineError(f"{url}: {connect_errors.of_exception(error)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{url} cannot be read: is it vLLM's?") from error
 
 
 def _cache_config(replica: Replica, page: str) -> Mapping[str, str]:

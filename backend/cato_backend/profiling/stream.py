@@ -12,6 +12,7 @@ import orjson
 from cato_backend.clock import monotonic
 from cato_backend.errors import EngineError
 from cato_backend.profiling.engine_clock import Clock
+from cato_backend.replicas import connect_errors
 from cato_backend.replicas.replica import Replica
 from cato_backend.wire import sse
 
@@ -109,9 +110,11 @@ class ReplicaClient:
                     raise EngineError(f"{url} answered {response.status}: {said}")
                 await self._read(response, stream)
         except (aiohttp.ClientConnectionError, TimeoutError) as error:
-            raise ServerUnreachable(f"{url}: {type(error).__name__}: {error}") from error
-        except (aiohttp.ClientError, sse.MalformedStream, ValueError) as error:
-            raise EngineError(f"{url}: {type(error).__name__}: {error}") from error
+            raise ServerUnreachable(f"{url}: {connect_errors.of_exception(error)}") from error
+        except aiohttp.ClientError as error:
+            raise EngineError(f"{url}: {connect_errors.of_exception(error)}") from error
+        except (sse.MalformedStream, ValueError) as error:
+            raise EngineError(f"{url}: its stream cannot be read: {error}") from error
         if len(stream.arrivals) != tokens:
             raise EngineError(f"{url}: {len(stream.arrivals)} token ids came, {tokens} were asked")
 

@@ -26,6 +26,7 @@ from cato_backend.engines.command import (
 )
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError, ReplicaUnavailable
+from cato_backend.replicas.load_failures import cause_of
 from cato_backend.replicas.loading import LoadReader
 from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
@@ -173,9 +174,11 @@ class LocalReplica:
         """Waits a little, and raises EngineError if the engine ends meanwhile."""
         done, _ = await asyncio.wait([self._ended], timeout=POLL_S)
         if done:
+            spec, end = self._life.spec, self._log.last_lines()
+            cause = cause_of(end)
             raise EngineError(
-                f"{self._life.spec.replica_id} died while it loaded ({self._status()}); "
-                f"its log {self._life.spec.log} ends with:\n{self._log.last_lines()}"
+                f"{spec.replica_id} died while it loaded ({self._status()})"
+                f"{f': {cause}' if cause else ''}; its log {spec.log} ends with:\n{end}"
             )
 
     async def wait_dead(self) -> str:

@@ -23,6 +23,8 @@ class Announcement:
     token: str | None
     pid: int
     version: str
+    language_server: str | None = None
+    """The `cato-lsp` of the same installation, for editors that have none."""
 
 
 class UntrustedAnnouncement(ValueError):
@@ -70,19 +72,22 @@ def discover(path: Path | None = None) -> Announcement | None:
             value = json.load(file)
         if value["schema"] != SCHEMA:
             raise UntrustedAnnouncement(f"{path}: schema {value['schema']}, expected {SCHEMA}")
-        token = value["token"]
+        token, language_server = value["token"], value.get("language_server")
         return Announcement(
             url=str(value["url"]),
             token=None if token is None else str(token),
             pid=int(value["pid"]),
             version=str(value["version"]),
+            language_server=None if language_server is None else str(language_server),
         )
     except FileNotFoundError:
         return None
     except UntrustedAnnouncement:
         raise
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UntrustedAnnouncement(f"{path}: {error!r}") from error
+    except OSError as error:
+        raise UntrustedAnnouncement(f"{path}: {error.strerror}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise UntrustedAnnouncement(f"{path}: is not a backend's announcement: {error}") from error
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 from cato_backend.wire.headers import TASKS_OF_PEOPLE
 
@@ -18,12 +19,10 @@ _TASKS = ", ".join(TASKS_OF_PEOPLE)
 _OURS = "cato"
 
 
-def add_contender_arguments(parser: argparse.ArgumentParser) -> None:
+def add_contender_arguments(parser: Parser) -> None:
     """Adds the arguments that `contenders_of` reads."""
     group = parser.add_argument_group("policies")
-    group.add_argument(
-        "--policy", default="least-requests", metavar="NAME,...", help="`all` takes every one"
-    )
+    group.add_argument("--policy", default=_OURS, metavar="NAME,...", help="`all` takes every one")
     group.add_argument(
         "--ablate",
         default="",

@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.numbers import above_zero, at_least, not_negative, port, share
+from cato_backend.commands.parser import Parser
+
 if TYPE_CHECKING:
     from cato_backend.profile_files.profile import Profile
     from cato_lab.emulator import Emulator, EmulatorOptions
@@ -21,16 +24,32 @@ SUMMARY = "emulate a vLLM replica: its HTTP protocol, at the speed of a latency 
 MILLISECONDS = 1000
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Where it listens, what it is like, what it says."""
     parser.epilog = EPILOG
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to bind")
-    add("--port", type=int, default=8000, help="port to bind, 0 picks a free one")
-    add("--model", help="name it serves (default: the profile's, else cato-emulated)")
-    add("--speed", type=_positive, default=1.0, help="times faster than the profile; 0.5 is half")
-    add("--start-s", type=_time, default=0.0, help="seconds until it listens, as a model loads")
-    add("--seed", type=int, default=0, help="another seed, other text")
+    add("--host", metavar="HOST", default="127.0.0.1", help="address to bind")
+    add("--port", metavar="PORT", type=port, default=8000, help="port to bind, 0 picks a free one")
+    add(
+        "--model",
+        metavar="NAME",
+        help="name it serves (default: the profile's, else cato-emulated)",
+    )
+    add(
+        "--speed",
+        metavar="X",
+        type=above_zero,
+        default=1.0,
+        help="times faster than the profile; 0.5 is half",
+    )
+    add(
+        "--start-s",
+        metavar="S",
+        type=not_negative,
+        default=0.0,
+        help="seconds until it listens, as a model loads",
+    )
+    add("--seed", metavar="N", type=int, default=0, help="another seed, other text")
     add(
         "--corpus",
         type=Path,
@@ -38,7 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a file or folder: a prompt found in it is answered with what follows there, as by a "
         "model that knows the code; other prompts, or all without it, with endless pseudo-code",
     )
-    add("--error-rate", type=_share, default=0.0, help="share of the corpus's tokens said wrong")
+    add(
+        "--error-rate",
+        metavar="SHARE",
+        type=share,
+        default=0.0,
+        help="share of the corpus's tokens said wrong",
+    )
     add(
         "--confidence",
         choices=("calibrated", "uniform", "none"),
@@ -49,34 +74,93 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_profile(parser)
 
 
-def _add_profile(parser: argparse.ArgumentParser) -> None:
+def _add_profile(parser: Parser) -> None:
     description = (
         "From a profile (see `cato profile`), or by the additive step law: a step takes --step-ms, "
         "and --token-ms for each new token in it (of a prompt, or decoded)."
     )
     add = parser.add_argument_group("speed and size", description).add_argument
-    add("--profile", type=Path, metavar="FILE", help="latency profile; then no law is taken here")
-    add("--step-ms", type=_time, default=20.0, help="a step, whatever is in it")
-    add("--token-ms", type=_time, default=0.1, help="a new token in a step")
-    add("--sequence-ms", type=_time, default=0.0, help="a sequence in a step")
-    add("--kv-token-us", type=_time, default=0.0, help="a token of context read, microseconds")
-    add("--request-ms", type=_time, default=0.0, help="a request's way to the engine's queue")
-    add("--max-num-seqs", type=_count, help="sequences in a step (default 64)")
-    add("--max-num-batched-tokens", type=_count, help="new tokens in a step (default 2048)")
+    add("--profile", type=Path, metavar="FILE", help="latency profile, in place of the law below")
+    add(
+        "--step-ms",
+        metavar="MS",
+        type=not_negative,
+        default=20.0,
+        help="milliseconds of a step, whatever is in it",
+    )
+    add(
+        "--token-ms",
+        metavar="MS",
+        type=not_negative,
+        default=0.1,
+        help="milliseconds for each new token in a step",
+    )
+    add(
+        "--sequence-ms",
+        metavar="MS",
+        type=not_negative,
+        default=0.0,
+        help="milliseconds for each sequence in a step",
+    )
+    add(
+        "--kv-token-us",
+        metavar="US",
+        type=not_negative,
+        default=0.0,
+        help="microseconds for each token of context that is read",
+    )
+    add(
+        "--request-ms",
+        metavar="MS",
+        type=not_negative,
+        default=0.0,
+        help="milliseconds of a request's way to the engine's queue",
+    )
+    add("--max-num-seqs", metavar="N", type=at_least(1), help="sequences in a step (default 64)")
+    add(
+        "--max-num-batched-tokens",
+        metavar="N",
+        type=at_least(1),
+        help="new tokens in a step (default 2048)",
+    )
     add(
         "--long-prefill-token-threshold",
-        type=_count_or_none,
+        metavar="N",
+        type=at_least(0),
         help="tokens of one prompt in a step unless it is alone in the engine; 0, the default: no "
         "such limit",
     )
-    add("--kv-tokens", type=_count, help="size of the KV cache in tokens (default 100000)")
-    add("--block-size", type=_count, help="tokens in a KV block (default 16)")
-    add("--max-model-len", type=_count, help="longest prompt and answer together (default 32768)")
+    add(
+        "--kv-tokens",
+        metavar="N",
+        type=at_least(1),
+        help="size of the KV cache in tokens (default 100000)",
+    )
+    add("--block-size", metavar="N", type=at_least(1), help="tokens in a KV block (default 16)")
+    add(
+        "--max-model-len",
+        metavar="N",
+        type=at_least(1),
+        help="longest prompt and answer together (default 32768)",
+    )
     add(
         "--scheduling-policy",
         choices=("priority", "fcfs"),
         default="priority",
         help="order of the waiting queue; fcfs refuses a request's `priority`, as vLLM does",
+    )
+    parser.restrict(
+        "not with --profile, which has a law of its own",
+        lambda arguments: arguments.profile is None,
+        *("--step-ms", "--token-ms", "--sequence-ms", "--kv-token-us"),
+    )
+    parser.restrict(
+        "only with --corpus", lambda arguments: arguments.corpus is not None, "--error-rate"
+    )
+    parser.restrict(
+        "only with --corpus, unless it is none",
+        lambda arguments: arguments.corpus is not None or arguments.confidence == "none",
+        "--confidence",
     )
 
 
@@ -162,38 +246,3 @@ def _profile(arguments: argparse.Namespace) -> Profile:
     given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     limits = replace(profile.limits, **given)
     return replace(profile, model=arguments.model or profile.model, limits=limits)
-
-
-def _time(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"got {text}, expected a time, 0 or more")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a share from 0 to 1")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"got {text}, expected a number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number above 0")
-    return value
-
-
-def _count_or_none(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number, 0 or more")
-    return value

@@ -8,14 +8,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cato_backend.commands.numbers import at_least, not_negative
+from cato_backend.commands.outputs import output_file
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
-from cato_lab.commands.workloads import add_workload_arguments, profile_of, workload_of
+from cato_lab.commands.workloads import (
+    add_workload_arguments,
+    profile_of,
+    restrict_developers,
+    workload_of,
+)
 
 if TYPE_CHECKING:
     from cato_lab.load_test import LoadRun
     from cato_lab.scoring.scores import Score
 
-SUMMARY = "puts a workload on a live OpenAI-compatible server, in real time, and scores it"
+SUMMARY = "put a workload on a live OpenAI-compatible server, in real time, and score it"
 
 _EPILOG = (
     "Examples: cato load --url http://localhost:8700 --rate 20 | the same with --arrivals gamma:5, "
@@ -29,7 +37,7 @@ _LATEST_P99_S = 0.005
 _EVERY_S = 0.5
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds its arguments."""
     parser.epilog = _EPILOG
     parser.description = (
@@ -57,21 +65,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_workload_arguments(parser)
     amount = parser.add_argument_group("amount")
-    amount.add_argument("--rate", type=float, default=None, help="mix, trace: requests per second")
-    amount.add_argument("--developers", type=int, default=20, metavar="N", help="typing")
-    amount.add_argument("--duration", type=float, default=60.0, metavar="S", help="of arrivals")
-    amount.add_argument("--warmup", type=float, default=0.0, metavar="S", help="not scored")
-    amount.add_argument("--drain", type=float, default=60.0, metavar="S", help="wait for the rest")
-    amount.add_argument("--seed", type=int, default=1)
+    amount.add_argument(
+        "--rate", type=float, metavar="R", help="mix, trace: requests per second (default: 20)"
+    )
+    amount.add_argument("--developers", type=int, default=20, metavar="N", help="typing: how many")
+    amount.add_argument(
+        "--duration", type=float, default=60.0, metavar="S", help="of arrivals, in seconds"
+    )
+    amount.add_argument(
+        "--warmup", type=float, default=0.0, metavar="S", help="seconds that are not scored"
+    )
+    amount.add_argument(
+        "--drain",
+        type=not_negative,
+        default=60.0,
+        metavar="S",
+        help="longest wait for the rest, in seconds",
+    )
+    amount.add_argument("--seed", type=int, default=1, metavar="N", help="of the workload")
     amount.add_argument(
         "--salt", default="", help="same text, same prefix cache; default: a new one each run"
     )
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, metavar="FILE", help="write the score as JSON")
+    output.add_argument("--out", type=output_file, metavar="FILE", help="write the score as JSON")
     output.add_argument("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
-    output.add_argument("--replicas", type=int, default=1, metavar="N", help="behind the server")
+    output.add_argument(
+        "--replicas", type=at_least(1), default=1, metavar="N", help="behind the server"
+    )
     output.add_argument(
         "--progress", action="store_true", help="say on stderr how far it is, even to a file"
+    )
+    parser.restrict(
+        "only with --workload mix or trace",
+        lambda arguments: arguments.workload != "typing",
+        "--rate",
+    )
+    restrict_developers(parser)
+    parser.restrict(
+        "only with --profile", lambda arguments: arguments.profile is not None, "--replicas"
     )
 
 

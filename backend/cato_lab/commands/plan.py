@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.numbers import at_least
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 from cato_lab.commands.plan_profiles import DEFAULT_MODEL, profile_file, profile_files
 from cato_lab.commands.plan_text import (
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
     from cato_lab.simulation.sizing import Estimate
     from cato_lab.simulation.study import Cell
 
-SUMMARY = "tells how many replicas on which GPUs serve so many developers"
+SUMMARY = "tell how many replicas on which GPUs a team of developers needs"
 _MOST_DEVELOPERS = 120
 """In one simulated run; a larger team is simulated in equal parts."""
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds its arguments."""
     parser.description = (
         "How many replicas keep every class of task at its target. Without --gpu it estimates that "
@@ -56,19 +58,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="config.json of any model: its profile is estimated from the GPU's data sheet",
     )
-    fleet.add_argument("--policy", default="cato", metavar="NAME", help="the router; default: cato")
+    fleet.add_argument("--policy", default="cato", metavar="NAME", help="the router")
     parser.add_argument(
         "--goodput",
         type=float,
         default=0.95,
         metavar="SHARE",
-        help="that every class is to reach, as a share of what an idle replica reaches: 0.95",
+        help="that every class is to reach, as a share of what an idle replica reaches",
     )
     accuracy = parser.add_argument_group("accuracy")
-    accuracy.add_argument("--duration", type=float, default=90.0, metavar="S", help="virtual: 90")
-    accuracy.add_argument("--seeds", type=int, default=3, metavar="N", help="runs: 3")
-    accuracy.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    accuracy.add_argument(
+        "--duration", type=float, default=90.0, metavar="S", help="of a run, in virtual seconds"
+    )
+    accuracy.add_argument("--seeds", type=int, default=3, metavar="N", help="how many runs")
+    accuracy.add_argument(
+        "--jobs", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.restrict(
+        "not with --profile, which is of one GPU and one model",
+        lambda arguments: arguments.profile is None,
+        *("--gpu", "--model"),
+    )
+    parser.restrict(
+        "only with --gpu or --profile: without them nothing is simulated",
+        lambda arguments: arguments.gpu is not None or arguments.profile is not None,
+        *("--policy", "--duration", "--seeds", "--jobs"),
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -137,7 +153,7 @@ def _fleet(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> 
     _say("estimating")
     start = estimate(demand.workload, profile, arguments.goodput)
     cell = _cell(arguments, demand, file)
-    candidates = search(cell, start, arguments.seeds, max(1, arguments.jobs), _say)
+    candidates = search(cell, start, arguments.seeds, arguments.jobs, _say)
     _say("")
     chosen = smallest(candidates)
     if arguments.json:

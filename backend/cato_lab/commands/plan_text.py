@@ -84,7 +84,11 @@ def print_fleet(
     rows = [_row(each, demand) for each in candidates]
     goals = ["wanted", *(_wanted(start.goals.get(task)) for task in tasks), "", ""]
     print(_answer(arguments, demand, file, chosen) + "\n")
-    print(text_table(("replicas", *map(str, tasks), "all", "enough"), [*rows, goals]))
+    print(
+        text_table(
+            ("replicas", *(f"{task} %" for task in tasks), "all %", "enough"), [*rows, goals]
+        )
+    )
     print(
         f"\nGoodput in % with its 95% confidence interval over {arguments.seeds} runs of "
         f"{arguments.duration:.0f} virtual s, router {arguments.policy}.\n"

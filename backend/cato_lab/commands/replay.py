@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
     from cato_backend.scheduling.replay import Difference
 
-SUMMARY = "replays an event log of `cato serve` or `cato simulate`, and compares the decisions"
+SUMMARY = "replay an event log of `cato serve`, and compare the decisions"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds its arguments."""
     parser.description = (
         "Deciding is deterministic: the same events make a scheduler of the same policy decide the "

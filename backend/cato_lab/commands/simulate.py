@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cato_backend.commands.outputs import output_folder
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 from cato_lab.commands.contenders import add_contender_arguments, contenders_of
 from cato_lab.commands.workloads import (
     add_workload_arguments,
     positive,
     profile_of,
+    restrict_developers,
     workload_of,
 )
 
@@ -23,31 +26,45 @@ if TYPE_CHECKING:
     from cato_lab.simulation.fleet import Fleet
     from cato_lab.simulation.study import Cell, CellResult
 
-SUMMARY = "runs the scheduler over emulated replicas in virtual time, and reports"
+SUMMARY = "run the scheduler over emulated replicas in virtual time, and report"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: Parser) -> None:
     """Adds its arguments."""
     parser.description = (
         "The very scheduler of `cato serve` and the engine model of `cato emulate`, without "
         "waiting. Every policy runs at every load with every seed; the table gives means with 95% "
         "confidence intervals over the seeds; --out adds JSON and an HTML report. Example: "
-        "cato simulate --policy least-requests,prefix-affinity --rates 10,20,30 --out study"
+        "cato simulate --policy cato,prefix-affinity --rates 10,20,30 --out study"
     )
     add_contender_arguments(parser)
     study = parser.add_argument_group("study")
     study.add_argument(
-        "--rate", "--rates", dest="rates", metavar="N,...", help="mix, trace: requests per second"
+        "--rate",
+        "--rates",
+        dest="rates",
+        metavar="N,...",
+        help="mix, trace: requests per second (default: 20)",
     )
-    study.add_argument("--developers", metavar="N,...", help="typing: how many")
-    study.add_argument("--seeds", default="1", metavar="N", help="so many, or a list: 3,5,8")
-    study.add_argument("--duration", type=float, default=60.0, metavar="S", help="virtual seconds")
-    study.add_argument("--warmup", type=float, default=0.0, metavar="S", help="not scored")
+    study.add_argument("--developers", metavar="N,...", help="typing: how many (default: 40)")
+    study.add_argument(
+        "--seeds", default="1", metavar="N", help="how many runs, or the seeds themselves: 3,5,8"
+    )
+    study.add_argument(
+        "--duration", type=float, default=60.0, metavar="S", help="of each run, in virtual seconds"
+    )
+    study.add_argument(
+        "--warmup",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="seconds at its start that are not scored",
+    )
     study.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes"
     )
     fleet = parser.add_argument_group("fleet")
-    fleet.add_argument("--replicas", type=int, default=4, metavar="N")
+    fleet.add_argument("--replicas", type=int, default=4, metavar="N", help="how many")
     fleet.add_argument(
         "--profile", metavar="FILE|NAME", help="of a replica; default: 20 ms a step, 0.1 ms a token"
     )
@@ -65,8 +82,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_workload_arguments(parser)
     output = parser.add_argument_group("output")
-    output.add_argument("--out", type=Path, metavar="DIR", help="study.json and report.html")
+    output.add_argument(
+        "--out", type=output_folder, metavar="DIR", help="study.json and report.html"
+    )
     output.add_argument("--progress", action="store_true", help="say on stderr how far it is")
+    parser.restrict(
+        "only with --workload mix or trace",
+        lambda arguments: arguments.workload != "typing",
+        *("--rate", "--rates"),
+    )
+    restrict_developers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cato_lab.simulation.tables import study_table
 
     results = run_cells(_cells(arguments), arguments.jobs, _progress(arguments))
-    print(study_table(points(results)))
+    print(study_table(points(results), _load_name(arguments)))
     if arguments.out:
         _write(arguments, results)
     return 0
@@ -90,9 +115,12 @@ def _write(arguments: argparse.Namespace, results: list[CellResult]) -> None:
     settings = _settings(arguments)
     record = json.dumps(study_record(results, settings), indent=1)
     (folder / "study.json").write_text(record + "\n", encoding="utf-8")
-    load_name = "developers" if arguments.workload == "typing" else "requests/s"
-    write_page(folder / "report.html", points(results), settings, load_name)
+    write_page(folder / "report.html", points(results), settings, _load_name(arguments))
     print(f"written: {folder / 'report.html'}, {folder / 'study.json'}")
+
+
+def _load_name(arguments: argparse.Namespace) -> str:
+    return "developers" if arguments.workload == "typing" else "requests/s"
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _ARRIVALS = "poisson, gamma:CV, mmpp, day or trace"
 _DEFAULT_RATE = 20.0
 
 
-def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
+def add_workload_arguments(parser: Parser) -> None:
     """Adds them, in a group of their own."""
     group = parser.add_argument_group(
         "workload",
@@ -44,7 +45,7 @@ def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
         help="Azure's CSV (TIMESTAMP,ContextTokens,GeneratedTokens) or Mooncake's .jsonl",
     )
     group.add_argument(
-        "--sessions", type=int, default=60, metavar="N", help="mix, trace: so many people"
+        "--sessions", type=int, default=60, metavar="N", help="mix, trace: how many people ask"
     )
     group.add_argument(
         "--debounce-ms", type=float, default=75, metavar="MS", help="typing: pause that asks"
@@ -73,6 +74,43 @@ def add_workload_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SHARE",
         help="of a repeated prompt, sent again behind the cursor; 0: suffix-first prompts",
+    )
+    _restrict(parser)
+
+
+def restrict_developers(parser: Parser) -> None:
+    """Refuses `--developers` where nobody types."""
+    parser.restrict(
+        "only with --workload typing", lambda given: given.workload == "typing", "--developers"
+    )
+
+
+def _restrict(parser: Parser) -> None:
+    """Options that only some workloads use."""
+    parser.restrict(
+        "only with --workload mix",
+        lambda given: given.workload == "mix",
+        *("--arrivals", "--shares", "--whole-files"),
+    )
+    parser.restrict(
+        "only with --workload typing",
+        lambda given: given.workload == "typing",
+        *("--debounce-ms", "--breaks"),
+    )
+    parser.restrict(
+        "only with --workload mix or trace",
+        lambda given: given.workload != "typing",
+        "--sessions",
+    )
+    parser.restrict(
+        "only with --workload mix or typing",
+        lambda given: given.workload != "trace",
+        *("--context", "--repeat", "--suffix-share"),
+    )
+    parser.restrict(
+        "only with --workload trace or --arrivals trace",
+        lambda given: "trace" in (given.workload, given.arrivals),
+        "--trace",
     )
 
 

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 
 from cato_backend.errors import ConfigError, ReplicaUnavailable
+from cato_backend.replicas import connect_errors
 from cato_backend.replicas.probe import describe
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
@@ -62,9 +63,8 @@ async def _prompt_tokens(session: aiohttp.ClientSession, server: Server, prompt:
         async with session.post(url, data=orjson.dumps(body), headers=headers) as response:
             data = await response.read()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise ConfigError(
-            f"--url: {url} does not answer: {error or type(error).__name__}"
-        ) from error
+        reason = connect_errors.of_exception(error).reason
+        raise ConfigError(f"--url: {url} does not answer: {reason}") from error
     if response.status != 200:
         advice = _ADVICE.get(response.status, f"; {_EXPECTED}")
         raise ConfigError(f"--url: {url} answered {response.status}: {_shown(data)}{advice}")

@@ -10,7 +10,8 @@ from typing import Any
 from cato_lab.scoring.scores import ClassScore, Latencies, Score
 
 _HEADINGS = (
-    *("class", "requests", "goodput %", "TTFT p50", "p95", "E2E p50", "p95", "TPOT p95"),
+    *("class", "requests", "goodput %", "TTFT p50 ms", "p95 ms", "E2E p50 ms", "p95 ms"),
+    "TPOT p95 ms",
     *("usable %", "refused", "failed", "cached %"),
 )
 

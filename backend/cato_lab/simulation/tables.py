@@ -9,13 +9,17 @@ from cato_lab.scoring.records import milliseconds, percent, text_table
 from cato_lab.scoring.statistics import Interval
 from cato_lab.simulation.study import Point
 
-_LATENCIES = ("complet. TTFT p95", "generat. TTFT p95", "summar. E2E p95", "translat. E2E p95")
+_LATENCIES = (
+    *("complet. TTFT p95 ms", "generat. TTFT p95 ms"),
+    *("summar. E2E p95 ms", "translat. E2E p95 ms"),
+)
 
 
-def study_table(points: Sequence[Point]) -> str:
-    """A line for each policy at each load: goodput in %, latencies in milliseconds."""
-    headings = ["policy", "load", "goodput", *(task.value for task in Task), "usable"]
-    headings += [*_LATENCIES, "util.", "cached"]
+def study_table(points: Sequence[Point], load_name: str) -> str:
+    """A line for each policy at each load: goodput in %, latencies in milliseconds. `load_name`
+    says what the load is counted in."""
+    headings = ["policy", load_name, "goodput %", *(f"{task} %" for task in Task), "usable %"]
+    headings += [*_LATENCIES, "util. %", "cached %"]
     return text_table(headings, [_row(point) for point in points])
 
 

@@ -19,9 +19,26 @@ function M.summarize()
   run_task('cato/summarize', 'summary')
 end
 
-function M.translate(call)
-  local language = require('cato.languages').named(call.args)
+---@param language string
+local function translate_to(language)
   run_task('cato/translate', 'translation to ' .. language, { targetLanguage = language })
+end
+
+---To the language that was named, else to one that is picked from a list.
+function M.translate(call)
+  local languages = require('cato.languages')
+  if call.args ~= '' then
+    translate_to(languages.named(call.args))
+    return
+  end
+  local window = vim.api.nvim_get_current_win()
+  local targets = languages.targets_besides(languages.language_id(vim.bo.filetype))
+  vim.ui.select(targets, { prompt = 'Translate the function to:' }, function(language)
+    if language and vim.api.nvim_win_is_valid(window) then
+      vim.api.nvim_set_current_win(window)
+      translate_to(language)
+    end
+  end)
 end
 
 function M.cancel()

@@ -4,8 +4,9 @@ local M = {}
 ---@param buffer? integer the current one by default
 ---@return string text empty where no language server is attached
 function M.status(buffer)
-  local client = require('cato.client').attached(buffer or 0)
-  return client and require('cato.status').summary(client.id) or ''
+  local shown = buffer or vim.api.nvim_get_current_buf()
+  local client = require('cato.client').attached(shown)
+  return client and require('cato.status').summary(client, shown) or ''
 end
 
 ---Accepts the suggestion that is shown; for a mapping with `expr = true`.

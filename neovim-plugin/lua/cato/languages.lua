@@ -32,7 +32,7 @@ local SPOKEN = {
   ts = 'typescript',
 }
 
-local ID_OF_FILETYPE = { cs = 'csharp', sh = 'shellscript' }
+local ID_OF_FILETYPE = { bash = 'shellscript', cs = 'csharp', sh = 'shellscript' }
 local FILETYPE_OF_ID = { csharp = 'cs', shellscript = 'sh' }
 
 ---@param filetype string
@@ -53,6 +53,14 @@ end
 function M.named(name)
   local lower = vim.trim(name):lower()
   return SPOKEN[lower] or lower
+end
+
+---@param language_id string that of the function
+---@return string[] languages to translate it to
+function M.targets_besides(language_id)
+  return vim.tbl_filter(function(target)
+    return target ~= language_id
+  end, TARGETS)
 end
 
 ---@param typed string

@@ -8,7 +8,10 @@ local M = {}
 ---@field latencyMs? number median of the last answers
 ---@field load? number 0 to 1
 ---@field acceptance? number 0 to 1, of what was shown since the server began
----@field tokensSaved? integer prompt tokens that did not have to be asked for since then
+---@field acceptedCharacters? integer characters of suggestions that were accepted since then
+---@field model? string which one answers
+---@field modelParameters? integer how large it is
+---@field modelAdvice? string how to get a better one
 ---@field logPath? string
 
 ---@type table<integer, cato.Status>
@@ -21,11 +24,40 @@ function M.changed(client_id, status)
   vim.cmd.redrawstatus({ bang = true })
 end
 
----@param client_id integer
+---@param client vim.lsp.Client
+---@param buffer integer
+---@return boolean whether suggestions are switched off for the language of the buffer
+local function is_off(client, buffer)
+  local languages = vim.tbl_get(client.settings or {}, 'cato', 'languages')
+  if type(languages) ~= 'table' then
+    return false
+  end
+  local id = require('cato.languages').language_id(vim.bo[buffer].filetype)
+  local own = vim.tbl_get(languages, id, 'enabled')
+  if own == nil then
+    own = vim.tbl_get(languages, '*', 'enabled')
+  end
+  return own == false
+end
+
+---@param client vim.lsp.Client
+---@param buffer integer
 ---@return string
-function M.summary(client_id)
-  local state = latest[client_id] and latest[client_id].state or 'starting'
-  return state == 'ready' and 'cato' or 'cato ' .. state
+function M.summary(client, buffer)
+  local state = latest[client.id] and latest[client.id].state or 'starting'
+  if state == 'ready' then
+    return is_off(client, buffer) and 'cato off' or 'cato'
+  end
+  return 'cato ' .. state
+end
+
+---@param parameters number
+---@return string such as `7B`, `1.5B`, `5M`
+local function count(parameters)
+  if parameters >= 999500000 then
+    return (('%.1f'):format(parameters / 1e9):gsub('%.0$', '')) .. 'B'
+  end
+  return ('%dM'):format(math.max(1, math.floor(parameters / 1e6 + 0.5)))
 end
 
 ---@param value any JSON's null comes as nil or vim.NIL
@@ -50,14 +82,19 @@ function M.describe(status)
     'state    ' .. status.state,
     'message  ' .. shown(status.message, tostring),
     'backend  ' .. shown(status.backendUrl, tostring),
+    'model    ' .. shown(status.model, function(name)
+      return shown(status.modelParameters, count) == '-' and name
+        or ('%s (%s parameters)'):format(name, count(status.modelParameters))
+    end),
     'latency  ' .. shown(status.latencyMs, function(ms)
       return ('%d ms'):format(ms)
     end),
     'load     ' .. shown(status.load, percent),
     'accepted ' .. shown(status.acceptance, percent),
-    'saved    ' .. shown(status.tokensSaved, function(tokens)
-      return ('%d tokens'):format(tokens)
+    'untyped  ' .. shown(status.acceptedCharacters, function(characters)
+      return ('%d characters came from suggestions'):format(characters)
     end),
+    'advice   ' .. shown(status.modelAdvice, tostring),
     'log      ' .. shown(status.logPath, tostring),
   }
 end

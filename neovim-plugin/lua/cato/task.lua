@@ -10,12 +10,19 @@ local M = {}
 ---@field text string
 ---@field message string
 ---@field elapsedMs number
+---@field documentation? cato.DocumentEdit how a summary becomes the documentation of its function
+
+---@class cato.DocumentEdit
+---@field range lsp.Range
+---@field newText string
+---@field version integer
 
 ---@class cato.Task
 ---@field client vim.lsp.Client
 ---@field label string
 ---@field view cato.View
 ---@field request_id? integer
+---@field buffer integer the document that it is about
 
 ---Running tasks by the token of their pieces.
 ---@type table<string, cato.Task>
@@ -27,8 +34,10 @@ local started = 0
 local function show(task, outcome)
   if outcome.outcome == 'ok' then
     task.view:replace(outcome.text)
-    task.view:filetype(require('cato.languages').filetype(outcome.languageId))
-    task.view:label(('%s (%.1f s), q closes'):format(outcome.title, outcome.elapsedMs / 1000))
+    task.view:render(require('cato.languages').filetype(outcome.languageId))
+    local hints = require('cato.result').offer(task, outcome)
+    local seconds = outcome.elapsedMs / 1000
+    task.view:label(('%s (%.1f s): %s'):format(outcome.title, seconds, hints))
     return
   end
   if task.view:empty() then
@@ -77,7 +86,7 @@ function M.start(client, method, label, extra)
     partialResultToken = token,
     workDoneToken = token .. '-progress',
   })
-  local task = { client = client, label = label }
+  local task = { client = client, label = label, buffer = buffer }
   task.view = view.open(label .. ' ... q cancels', function()
     cancel(token)
   end)

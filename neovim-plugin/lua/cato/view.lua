@@ -72,9 +72,21 @@ function M:replace(text)
   end
 end
 
+---Shows the text as its filetype does; Markdown without its marks.
 ---@param filetype string
-function M:filetype(filetype)
+function M:render(filetype)
   vim.bo[self.buffer].filetype = filetype
+  if filetype == 'markdown' and vim.api.nvim_win_is_valid(self.window) then
+    vim.wo[self.window][0].conceallevel = 2
+    pcall(vim.treesitter.start, self.buffer, 'markdown')
+  end
+end
+
+---@param key string
+---@param action fun()
+---@param description string
+function M:map(key, action, description)
+  vim.keymap.set('n', key, action, { buffer = self.buffer, nowait = true, desc = description })
 end
 
 return M

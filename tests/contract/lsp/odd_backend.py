@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from ssl import SSLContext
 from typing import Any, Self
 
 from aiohttp import web
@@ -33,7 +34,8 @@ def page(status: int = 200) -> web.Response:
 class OddBackend:
     """Answers `replies[path]`, and what is usual elsewhere; remembers the completions' bodies."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: SSLContext | None = None) -> None:
+        self._tls = tls
         self.replies: dict[str, Any] = {}
         """Path to a function that makes the response."""
         self.bodies: list[Mapping[str, Any]] = []
@@ -45,10 +47,10 @@ class OddBackend:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        self.url = f"https://localhost:{port}" if self._tls else f"http://{host}:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

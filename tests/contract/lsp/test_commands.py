@@ -95,6 +95,25 @@ async def test_the_doctor_says_what_to_do(fake: FakeVllm, tmp_path: Path) -> Non
     assert "cato serve" in nothing.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("translate", "--to", "klingon"), "--to: there is no translation to 'klingon': expected"),
+        (("translate",), "--to LANGUAGE is needed"),
+        (("summarize", "--to", "go"), "--to: only to translate"),
+    ],
+)
+async def test_a_target_language_is_checked_before_the_work(
+    fake: FakeVllm, tmp_path: Path, sample: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = await cato(
+        tmp_path, "task", arguments[0], f"{sample}:2", *arguments[1:], "--url", fake.url
+    )
+    assert ended.status == 1
+    assert said in ended.err
+    assert not fake.requests
+
+
 @pytest.mark.parametrize("arguments", [("complete", "{}:1:4"), ("task", "summarize", "{}:1")])
 @pytest.mark.parametrize("name", [".env", "id_rsa", "notes.py", "ignored.py"])
 async def test_what_is_kept_private_is_not_sent(

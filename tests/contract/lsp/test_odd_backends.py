@@ -213,3 +213,23 @@ async def test_a_page_in_place_of_the_models_is_named(connect: Connect, odd: Odd
     settings = {"backend": {"url": odd.url}}
     editor = await connect(settings, "unreachable")
     assert "does not answer as an OpenAI server" in (await editor.status())["message"]
+
+
+async def test_the_status_names_the_model_and_no_latency_of_a_broken_connection(
+    connect: Connect, odd: OddBackend
+) -> None:
+    described = {"fim_order": "prefix_first", "parameters": 494_000_000}
+    entry = {"id": "cato", "root": "Qwen2.5-Coder-0.5B", "cato": described}
+    odd.replies["/v1/models"] = lambda: web.json_response({"data": [entry]})
+    editor = await connect({"backend": {"url": odd.url}})
+    editor.open(SAMPLE)
+    assert await editor.inline(1, 11) == "a + b"
+    status = await editor.status()
+    assert (status["model"], status["modelParameters"]) == ("Qwen2.5-Coder-0.5B", 494_000_000)
+    assert "serve a larger code model" in status["modelAdvice"]
+    assert status["latencyMs"] > 0
+    odd.replies[COMPLETIONS] = lambda: error(401, "not this token")
+    assert await editor.inline(1, 4) is None
+    status = await editor.status()
+    assert status["state"] == "unauthorized"
+    assert status["latencyMs"] is status["load"] is status["model"] is None

@@ -37,6 +37,10 @@ async def test_a_summary_comes_with_progress_and_in_pieces(editor: Editor) -> No
     assert result["text"] == SUMMARY
     assert result["title"] == "summary of add"
     assert result["languageId"] == "markdown"
+    edit = result["documentation"]
+    assert edit.newText == f'"""{SUMMARY}"""\n    '
+    assert edit.range.start == edit.range.end == (1, 4)
+    assert edit.version == 1
     assert result["elapsedMs"] > 0
     pieces = [value["delta"] for token, value in editor.progress_values if token == "part"]
     assert len(pieces) > 1
@@ -53,6 +57,14 @@ async def test_a_translation_names_its_language(editor: Editor, fake: FakeVllm) 
     assert result["languageId"] == "go"
     assert result["text"].startswith("func add")
     assert "def add(a, b):" in str(fake.requests[-1].body)
+
+
+async def test_an_unknown_target_language_is_refused(editor: Editor, fake: FakeVllm) -> None:
+    asked = len(fake.requests)
+    result = plain(await editor.ask("cato/translate", {**PLACE, "targetLanguage": "klingon"}))
+    assert result["outcome"] == "failed"
+    assert "no translation to 'klingon': expected one of" in result["message"]
+    assert len(fake.requests) == asked
 
 
 @pytest.mark.parametrize("how", ["request", "progress"])

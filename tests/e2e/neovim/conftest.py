@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.backend import Backend, serve
+from tests.e2e.debian_root import Unavailable
 from tests.e2e.neovim import install
-from tests.e2e.neovim.debian_root import Unavailable
 from tests.e2e.neovim.editor import Home
 
 TOKEN = "a-token-for-the-neovim-tests"

@@ -54,3 +54,8 @@ def managed(repository: str) -> str:
     return block.replace("REPOSITORY", repository).replace(
         "{\n  load", "{\n  confirm = false,\n  load"
     )
+
+
+def lazy() -> str:
+    """The plugin's specification for lazy.nvim."""
+    return next(block for block in blocks("The plugin") if "lazy = false" in block)

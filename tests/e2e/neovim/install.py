@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.wire.paths import cache_dir
-from tests.e2e.neovim import debian_root
-from tests.e2e.neovim.debian_root import Unavailable
+from tests.e2e import debian_root
+from tests.e2e.debian_root import Unavailable
 
 SUITE = "testing"
 FEATURE = "assert(vim.lsp.inline_completion and vim.lsp.config and vim.pack)"

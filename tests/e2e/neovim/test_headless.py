@@ -110,12 +110,56 @@ def test_cancelling_ends_the_work_of_the_replica(
             assert "cancelled" in editor.label
 
 
+def test_a_summary_is_inserted_copied_and_saved(home: Home, source: Path, tmp_path: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.command("CatoSummarize")
+        wait_for("the summary", lambda: "i inserts it" in editor.label)
+        assert editor.lua("return vim.bo.filetype") == "markdown"
+        summary = editor.text
+        answer = "local name = ...; vim.ui.input = function(_, done) done(name) end"
+        editor.lua(answer, str(tmp_path / "summary.md"))
+        editor.type("S")
+        wait_for("the file", (tmp_path / "summary.md").exists)
+        assert (tmp_path / "summary.md").read_text().strip() == summary
+        editor.type("Y")
+        wait_for("the copy", lambda: editor.lua("return vim.fn.getreg('\"')") == summary)
+        editor.type("iq")
+        wait_for("the docstring", lambda: f'    """{summary}"""' in editor.lines)
+        assert editor.lines[:3] == ["def add(a, b):", f'    """{summary}"""', "    return a + b"]
+
+
+def test_a_target_language_is_picked_from_a_list(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.lua(
+            "vim.ui.select = function(targets, _, done) vim.g.targets = targets; done('rust') end"
+        )
+        editor.command("CatoTranslate")
+        wait_for("the translation", lambda: "add in rust" in editor.label)
+        targets = editor.lua("return vim.g.targets")
+        assert "go" in targets
+        assert "python" not in targets
+        editor.type("q")
+        editor.command("CatoTranslate klingon")
+        wait_for("the refusal", lambda: "no translation to 'klingon'" in editor.text)
+
+
+def test_a_language_that_is_switched_off_is_so_in_the_statusline(home: Home, source: Path) -> None:
+    languages = "languages = { python = { enabled = false } }"
+    off = f"vim.lsp.config('cato', {{ settings = {{ cato = {{ {languages} }} }} }})"
+    with headless(home, f"{documented.plugin()}\n{off}", source) as editor:
+        editor.wait_ready()
+        wait_for("the status", lambda: editor.status == "cato off")
+
+
 def test_status_restart_and_log(home: Home, source: Path) -> None:
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_ready()
         wait_for("a healthy backend", lambda: editor.status == "cato")
         editor.command("CatoStatus")
         wait_for("the status", lambda: "state    ready" in editor.lines)
+        assert "model    cato-embedded" in editor.lines
         editor.type("q")
         editor.command("CatoRestart")
         wait_for("the answer", lambda: "cato: ready" in editor.messages)

@@ -49,19 +49,18 @@ def tools() -> Tools:
 
 
 @pytest.fixture(scope="package")
-def vsix(tools: Tools, common_folder: Path) -> Path:
-    """The extension, packaged."""
-    return built_once(common_folder / "vsix", build_vsix)
+def vsix(tools: Tools, common_folder: Path, wheel: Path) -> Path:
+    """The extension, packaged with the language server of its own version."""
+    return built_once(common_folder / "vsix", lambda folder: build_vsix(folder, wheel))
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def code_server(
-    tools: Tools, vsix: Path, wheel_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tools: Tools, vsix: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[CodeServer]:
     """VS Code with the extension, for a person who has no language server on their PATH."""
     environment = {
         "CATO_BACKEND_AUTOSTART": "false",
-        "CATO_INSTALL_SOURCE": str(wheel_path),
         "PATH": _path_without("cato-lsp"),
         "PIP_CACHE_DIR": str(cache_dir() / "pip"),
         # Python compiles what it comes to run.

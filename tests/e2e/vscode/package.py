@@ -13,13 +13,20 @@ EXTENSION = Path(__file__).parents[3] / "vscode-extension"
 TIMEOUT_S = 300
 
 
-def build_vsix(folder: Path) -> Path:
-    """The package, built into `folder`. Raises ToolsUnavailable, RuntimeError."""
+def build_vsix(folder: Path, wheel: Path) -> Path:
+    """The package with the language server's wheel, built into `folder`.
+
+    Raises ToolsUnavailable, RuntimeError.
+    """
     version = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))["version"]
     vsix = folder / f"cato-{version}.vsix"
     npm = shutil.which("npm")
     if npm is None:
         raise ToolsUnavailable("no npm: apt install nodejs npm")
+    server = EXTENSION / "server"
+    shutil.rmtree(server, ignore_errors=True)
+    server.mkdir()
+    shutil.copy(wheel, server)
     if not _dependencies_are_current():
         _run([npm, "ci", "--no-audit", "--no-fund"])
     _run([npm, "run", "--silent", "package", "--", "--out", str(vsix)])

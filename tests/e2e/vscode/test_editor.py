@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FrameLocator, expect
 
 from tests.e2e.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, TYPED, Configure, OpenEditor
+from tests.e2e.vscode.editor import Editor
 from tests.e2e.vscode.files import save, solid, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
@@ -33,8 +34,13 @@ async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
         await expect(editor.notifications()).to_have_count(0)
 
 
+def rendered(editor: Editor) -> FrameLocator:
+    """The page that is shown beside the code."""
+    return editor.page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
+
+
 async def test_a_function_is_summarized_and_translated_beside(
-    window: OpenEditor, configure: Configure, backend: Backend
+    window: OpenEditor, configure: Configure, sums: Path, backend: Backend
 ) -> None:
     configure(**{"backend.url": backend.url})
     async with window() as editor:
@@ -43,11 +49,22 @@ async def test_a_function_is_summarized_and_translated_beside(
         await editor.press("Control+Home")
         await editor.run("CATO: Summarize Function")
         await editor.wait_tab("scale")
-        assert solid(REPLY) in solid(await editor.text_beside())
+        summary = rendered(editor)
+        await expect(summary.get_by_text(REPLY.strip())).to_be_visible(timeout=NOTICE_TIMEOUT_MS)
+        await editor.keep("summary")
+        await summary.get_by_role("link", name="Insert as Documentation").click()
+        await editor.text_of("sums.py").click()
+        await save(editor, sums, expected=SOURCE.replace(":\n", f':\n    """{REPLY.strip()}"""\n'))
+        await editor.press("Control+Home")
         await editor.run("CATO: Translate Function to")
         await editor.choose("Translate the function", "Rust")
         await editor.wait_tab("Rust")
         assert solid(REPLY) in solid(await editor.text_beside())
+        await editor.page.get_by_role("button", name="Copy", exact=True).click()
+        await editor.page.wait_for_function(
+            "text => navigator.clipboard.readText().then((copied) => copied.trim() === text)",
+            arg=REPLY.strip(),
+        )
         await expect(editor.notifications()).to_have_count(0)
 
 
@@ -109,7 +126,7 @@ async def test_the_token_outlives_a_restart_and_completions_can_be_switched_off(
 
 
 async def test_the_first_run_installs_the_language_server(
-    wheel: Path, window: OpenEditor, backend: Backend
+    window: OpenEditor, backend: Backend
 ) -> None:
     async with window() as editor:
         await editor.wait_status("starting")

@@ -167,8 +167,8 @@ def test_stored_events_are_read_back_and_summed_up(
     for number in range(4):
         request = {"request_id": str(number), "language": "python", "latency_ms": 100 + number}
         history.append({"event": "shown", **request})
-    history.append({"event": "accepted", "request_id": "0"})
-    history.append({"event": "partially_accepted", "request_id": "0"})
+    history.append({"event": "partially_accepted", "request_id": "0", "accepted_chars": 4})
+    history.append({"event": "accepted", "request_id": "0", "accepted_chars": 9})
     history.append({"event": "usage", "session": "s", "asked": 1})
     history.append({"event": "usage", "session": "s", **usage.body()})
     with history.history_path().open("a") as file:
@@ -176,6 +176,7 @@ def test_stored_events_are_read_back_and_summed_up(
     stats = stats_of(list(history.events()))
     assert (stats.shown, stats.accepted, stats.partially_accepted) == (4, 1, 0)
     assert stats.acceptance == 0.25
+    assert stats.accepted_characters == 9
     assert stats.latency_p50_ms == 102
     assert (stats.asked, stats.reused) == (4, 12)
     assert stats.prefix_hit_rate == 0.8

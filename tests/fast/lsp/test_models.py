@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cato_backend.wire.model_names import parameters_named
+from cato_lsp.backend.describing import advice, described, size_of
 from cato_lsp.backend.models import Model, choose
 
 PLAIN = {"id": "org/model", "object": "model"}
@@ -56,3 +58,34 @@ def test_what_makes_no_sense_is_replaced_by_defaults(said: dict[str, object]) ->
 )
 def test_no_listing_is_no_model(listing: object) -> None:
     check(listing, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "size"),
+    [
+        ("Qwen/Qwen2.5-Coder-7B-Instruct", 7_000_000_000, "7B"),
+        ("qwen2.5-coder:1.5b", 1_500_000_000, "1.5B"),
+        ("mistralai/Mixtral-8x7B-v0.1", 56_000_000_000, "56B"),
+        ("SmolLM2-135M", 135_000_000, "135M"),
+        ("starcoder2-999.9m", 999_900_000, "1B"),
+        ("gpt-4", None, ""),
+        ("model-v2b3", None, ""),
+    ],
+)
+def test_a_model_s_size_is_read_from_its_name(name: str, parameters: int | None, size: str) -> None:
+    assert parameters_named(name) == parameters
+    assert size_of(parameters) == size
+    found = choose({"data": [{"id": name}]})
+    assert found is not None
+    assert found.parameters == parameters
+
+
+def test_an_alias_is_described_by_its_model() -> None:
+    said = {**SAID, "parameters": 5_046_272}
+    found = choose({"data": [{"id": "cato", "root": "cato-embedded", "cato": said}]})
+    assert found is not None
+    assert described(found.title, found.parameters) == "cato-embedded, 5M parameters"
+    assert "serve a larger code model" in advice(found)
+    large = choose({"data": [{"id": "cato", "root": "Qwen2.5-Coder-7B", "cato": SAID}]})
+    assert large is not None
+    assert advice(large) == ""

@@ -14,6 +14,7 @@ import pytest
 from bench.suggestion_ends import SUFFIXES, case_of, is_whole, lines_of
 from cato_lsp.classify import Action, Targets, classify, worth_asking
 from cato_lsp.completion import Completeness
+from cato_lsp.docstrings import documentation
 from cato_lsp.surroundings.declarations import declarations
 from cato_lsp.surroundings.imports import imports_of
 from cato_lsp.syntax import open_document, syntax_context
@@ -34,7 +35,9 @@ def exercise(language: str, text: str, offset: int) -> None:
     """Asks everything that is asked of a document's tree, at one place."""
     snapshot = open_document("file:///a", language, 1, text).snapshot()
     context = syntax_context(snapshot, offset)
-    unit_at(snapshot, offset)
+    unit = unit_at(snapshot, offset)
+    if unit is not None:
+        documentation(snapshot, unit, "Adds.")
     imports_of(snapshot)
     declarations(snapshot, frozenset())
     for action in (Action.AUTOMATIC_COMPLETION, Action.INVOKED_COMPLETION):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 from cato_lab.commands import plan
 from cato_lab.simulation.reference import REFERENCE
@@ -18,9 +18,9 @@ QUICK = ["--seeds", "1", "--duration", "10", "--jobs", "1", "--policy", "least-r
 
 
 def planned(*words: str) -> int:
-    parser = argparse.ArgumentParser()
+    parser = Parser(prog="cato plan")
     plan.configure(parser)
-    return plan.run(parser.parse_args(words))
+    return plan.run(parser.parse(words))
 
 
 def test_the_fleet_of_one_gpu(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,10 +84,10 @@ def test_large_teams_are_cut_into_equal_parts() -> None:
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
+    parser = Parser(prog="cato plan")
     plan.configure(parser)
     with pytest.raises(SystemExit):
-        parser.parse_args(["--help"])
+        parser.parse(["--help"])
     assert "cato plan --developers 40 --gpu l40s" in " ".join(capsys.readouterr().out.split())
     assert Path(plan.__file__).exists()
 

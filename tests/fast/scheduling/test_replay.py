@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import resource
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from cato_backend.commands.parser import Parser
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
@@ -68,9 +68,9 @@ def head(run: str, policy: str = "cato", part: int = 1) -> bytes:
 
 def cato_replay(path: Path) -> int:
     """The command's exit status."""
-    parser = argparse.ArgumentParser()
+    parser = Parser(prog="cato replay")
     configure(parser)
-    return run(parser.parse_args([str(path)]))
+    return run(parser.parse([str(path)]))
 
 
 @pytest.mark.parametrize("policy", ["cato", "random", "power-of-two"])

@@ -72,6 +72,15 @@ def test_a_small_study_is_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "100.0" in said
 
 
+def test_the_product_s_own_policy_is_simulated_unless_told_otherwise(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["simulate", "--rates", "5", "--duration", "2", "--jobs", "1"]) == 0
+    headings, row = capsys.readouterr().out.splitlines()
+    assert headings.split()[:3] == ["policy", "requests/s", "goodput"]
+    assert row.split()[:2] == ["cato", "5"]
+
+
 def test_a_study_can_take_mechanisms_away(capsys: pytest.CaptureFixture[str]) -> None:
     study = ["--policy", "round-robin,cato", "--rates", "8", "--duration", "2", "--jobs", "1"]
     extra = ["--ablate", "prefix,relegation", "--oracle", "--split", "1,1,1,1"]

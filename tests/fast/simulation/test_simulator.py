@@ -138,7 +138,7 @@ def test_a_study_becomes_table_page_and_json(cells: list[Cell], tmp_path: Path) 
     assert progress[-1] == (6, 6)
     found = points(results)
     assert [point.load for point in found] == [2.0, 40.0]
-    assert "least-requests" in study_table(found)
+    assert "least-requests" in study_table(found, "requests/s")
     settings = {"replicas": 2, "profile": "p<1>", "workload": "mix", "duration_s": 3.0}
     assert len(study_record(results, settings)["runs"]) == 6
     page = tmp_path / "report.html"

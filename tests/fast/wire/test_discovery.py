@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,16 @@ def test_what_is_announced_is_discovered(path: Path) -> None:
     assert discover(path) == HERE
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["backend.json"]
+
+
+def test_the_language_server_beside_a_backend_is_told(path: Path) -> None:
+    beside = replace(HERE, language_server="/opt/cato/bin/cato-lsp")
+    announce(beside, path)
+    assert discover(path) == beside
+    older = json.loads(path.read_text())
+    del older["language_server"]
+    path.write_text(json.dumps(older))
+    assert discover(path) == HERE
 
 
 def test_no_file_is_no_backend(path: Path) -> None:

@@ -3,10 +3,12 @@
 import * as vscode from 'vscode';
 import { diagnostics } from './diagnostics';
 import { showMenu } from './menu';
+import type { Results } from './results';
 import type { Server } from './server';
 import type { Settings } from './settings';
 import type { StatusItem } from './status';
 import type { Tasks } from './tasks';
+import { openSample, type Walkthrough } from './walkthrough';
 
 export interface Parts {
   /** The extension's. */
@@ -16,13 +18,15 @@ export interface Parts {
   settings: Settings;
   item: StatusItem;
   tasks: Tasks;
+  results: Results;
+  walkthrough: Walkthrough;
   log: vscode.LogOutputChannel;
 }
 
 /** Registers all commands; dispose the result to take them back. */
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const { server, settings, item, tasks, log } = parts;
-  const handlers: Record<string, () => Promise<void> | void> = {
+  const { server, settings, item, tasks, results, walkthrough, log } = parts;
+  const handlers: Record<string, (id?: number) => Promise<void> | void> = {
     'cato.summarizeFunction': () => tasks.summarize(),
     'cato.translateFunction': () => tasks.translate(),
     'cato.toggleCompletions': () =>
@@ -38,10 +42,16 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     },
     'cato.restartServer': () => server.restart(),
     'cato.installServer': () => server.reinstall(),
+    'cato.chooseServer': () => server.choose(),
+    'cato.openSettings': () => openSettings(parts.id),
+    'cato.openSample': () => openSample(),
+    'cato.insertDocumentation': (id) => results.insertDocumentation(id),
+    'cato.copyResult': (id) => results.copy(id),
+    'cato.saveResult': (id) => results.save(id),
     'cato.showLogs': () => log.show(),
     'cato.copyDiagnostics': () => copyDiagnostics(parts),
     'cato.showMenu': () => showMenu(item.status, settings),
-    'cato.openWalkthrough': () => openWalkthrough(parts.id),
+    'cato.openWalkthrough': () => walkthrough.open(),
   };
   return vscode.Disposable.from(
     ...Object.entries(handlers).map(([id, run]) => vscode.commands.registerCommand(id, run)),
@@ -53,8 +63,8 @@ async function toggleLanguage(settings: Settings): Promise<void> {
   if (editor) await settings.toggleLanguage(editor.document.languageId);
 }
 
-async function openWalkthrough(extension: string): Promise<void> {
-  await vscode.commands.executeCommand('workbench.action.openWalkthrough', `${extension}#start`);
+async function openSettings(extension: string): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${extension}`);
 }
 
 async function setBackendUrl(settings: Settings): Promise<void> {

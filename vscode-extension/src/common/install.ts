@@ -21,7 +21,7 @@ export interface InstallRequest {
   /** Where all versions live, one folder each. */
   folder: string;
   version: string;
-  /** What pip installs, `cato-lsp==<version>` as a rule. */
+  /** What pip installs: the wheel of this package, as a rule. */
   source: string;
   searchPath: string;
   report: (step: string) => void;
@@ -38,6 +38,17 @@ export async function installed(folder: string, version: string): Promise<string
 /** Whether any version was ever installed in `folder`: consent that need not be asked for again. */
 export async function everInstalled(folder: string): Promise<boolean> {
   return (await list(folder)).some((name) => name.startsWith('server-'));
+}
+
+/** The wheel of `version` in `folder`. Throws SetupError where the package was made without it. */
+export async function bundledWheel(folder: string, version: string): Promise<string> {
+  const name = (await list(folder)).find((each) => each.startsWith(`cato_lsp-${version}-`));
+  if (name !== undefined) return path.join(folder, name);
+  throw new SetupError(
+    'This package of the extension holds no language server',
+    'Build it with "make vsix", or choose a cato-lsp that you have.',
+    ['cato.chooseServer'],
+  );
 }
 
 /** Installs and returns the path of `cato-lsp`. Throws SetupError; leaves nothing half done. */
@@ -60,11 +71,11 @@ export async function install(request: InstallRequest): Promise<string> {
 async function build(python: string, home: string, request: InstallRequest): Promise<void> {
   request.report('Creating an environment');
   await step([python, '-m', 'venv', home], request.signal, venvRemedy);
-  request.report(`Installing ${request.source}`);
+  request.report(`Installing ${path.basename(request.source)}`);
   const pip = [pythonOf(home), '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input'];
-  await step([...pip, request.source], request.signal, pipRemedy);
+  await step([...pip, request.source], request.signal, pipRemedy, request.report);
   if (!(await isExecutable(program(home)))) {
-    throw new SetupError(`${request.source} brought no cato-lsp`, SET_PATH);
+    throw new SetupError(`${request.source} brought no cato-lsp`, CHOOSE, ['cato.chooseServer']);
   }
   await writeFile(path.join(home, COMPLETE), request.version);
 }
@@ -81,7 +92,8 @@ export async function findPython(searchPath: string): Promise<string> {
   }
   throw new SetupError(
     `Python ${OLDEST_PYTHON.join('.')} or newer was not found${seen.length ? `: ${seen.join(', ')}` : ''}`,
-    'Install it (for example: apt install python3 python3-venv), then run "CATO: Install Language Server".',
+    'Install it (for example: apt install python3 python3-venv), then try again.',
+    TRY_AGAIN,
   );
 }
 
@@ -103,26 +115,36 @@ async function step(
   [file = '', ...args]: string[],
   signal: AbortSignal,
   remedy: (output: string) => string,
+  report: (step: string) => void = () => undefined,
 ): Promise<void> {
   try {
-    await run(file, args, { signal, maxBuffer: 16 * 1024 * 1024 });
+    const running = run(file, args, { signal, maxBuffer: 16 * 1024 * 1024 });
+    running.child.stdout?.on('data', (chunk: string) => packagesIn(chunk).forEach(report));
+    await running;
   } catch (error) {
-    if (signal.aborted) throw new SetupError('The installation was cancelled', RUN_AGAIN);
+    if (signal.aborted) {
+      throw new SetupError('The installation was cancelled', RUN_AGAIN, TRY_AGAIN);
+    }
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
     const output = lastLines(`${stdout}\n${stderr}`);
     throw new SetupError(
       `${path.basename(file)} ${args.slice(0, 3).join(' ')} failed: ${output}`,
       remedy(output),
-      {
-        cause: error,
-      },
+      TRY_AGAIN,
+      { cause: error },
     );
   }
 }
 
 const RUN_AGAIN = 'Run "CATO: Install Language Server" to try again.';
-const SET_PATH =
-  'Install cato-lsp from a checkout or a wheel of CATO (pip install PATH), and set "cato.path" to it.';
+const CHOOSE = 'Choose a cato-lsp that you have.';
+const TRY_AGAIN = ['cato.installServer', 'cato.chooseServer', 'cato.showLogs'];
+
+/** What of pip's output is worth showing while a person waits. */
+function packagesIn(output: string): string[] {
+  const lines = output.match(/^(?:Collecting|Installing collected) \S+/gm) ?? [];
+  return lines.map((line) => line.replace('Installing collected', 'Installing'));
+}
 
 function venvRemedy(output: string): string {
   return /ensurepip|python3-venv/.test(output)
@@ -130,10 +152,8 @@ function venvRemedy(output: string): string {
     : RUN_AGAIN;
 }
 
-function pipRemedy(output: string): string {
-  return /No matching distribution|Could not find a version/.test(output)
-    ? SET_PATH
-    : `Check that this machine reaches its Python package index. ${RUN_AGAIN}`;
+function pipRemedy(): string {
+  return `Check that this machine reaches its Python package index, from which pip takes what cato-lsp needs. ${RUN_AGAIN}`;
 }
 
 function lastLines(output: string): string {

@@ -17,12 +17,26 @@ export interface Presentation {
 /** Says `message` in the person's language, `{0}` and so on being replaced. */
 export type Translate = (message: string, ...values: (string | number)[]) => string;
 
-/** Text of the status item, a label in words, and how loud it is. */
-export function present(status: Status, t: Translate): Presentation {
+/**
+ * Text of the status item, a label in words, and how loud it is. `off` is the language of the
+ * active editor, where suggestions are switched off for it.
+ */
+export function present(status: Status, t: Translate, off?: string): Presentation {
+  if (off !== undefined && isConnected(status)) {
+    const label = t('off for {0}', off);
+    return { text: '$(circle-slash) CATO', label, severity: 'normal' };
+  }
   const [icon, label, severity] = style(status.state, t);
-  const latency = 'latencyMs' in status && status.latencyMs !== null ? status.latencyMs : undefined;
-  const figure = latency === undefined ? '' : ` ${formatDuration(latency)}`;
+  const latency = isConnected(status) ? status.latencyMs : null;
+  const figure = isKnown(latency) ? ` ${formatDuration(latency)}` : '';
   return { text: `$(${icon}) CATO${figure}`, label, severity };
+}
+
+type Connected = ServerStatus & { state: 'ready' | 'busy' };
+
+/** Whether a backend answers. */
+function isConnected(status: Status): status is Connected {
+  return status.state === 'ready' || status.state === 'busy';
 }
 
 function style(
@@ -62,7 +76,24 @@ export function formatDuration(ms: number): string {
 export function details(status: Status, t: Translate): string[] {
   const backend = 'backendUrl' in status && status.backendUrl;
   const where = backend ? t('Backend: {0}', backend) : '';
-  return [remark(status), where, ...figures(status, t)].filter(Boolean);
+  const advice = isConnected(status) ? status.modelAdvice : '';
+  return [remark(status), where, model(status, t), ...figures(status, t), advice].filter(Boolean);
+}
+
+/** Which model answers and how large it is; empty where none is known. */
+export function model(status: Status, t: Translate): string {
+  if (!isConnected(status) || !status.model) return '';
+  const { model: name, modelParameters } = status;
+  return isKnown(modelParameters)
+    ? t('Model: {0} ({1} parameters)', name, formatCount(modelParameters))
+    : t('Model: {0}', name);
+}
+
+/** `7B`, `1.5B`, `5M`. */
+export function formatCount(parameters: number): string {
+  return parameters >= 999_500_000
+    ? `${Number((parameters / 1e9).toFixed(1))}B`
+    : `${Math.max(1, Math.round(parameters / 1e6))}M`;
 }
 
 /** What the language server has to say beyond the state itself. */
@@ -73,12 +104,16 @@ export function remark(status: Status): string {
 /** What was measured. */
 export function figures(status: Status, t: Translate): string[] {
   if (!('backendUrl' in status)) return [];
-  const { latencyMs, load, acceptance, tokensSaved } = status;
+  const { latencyMs, load, acceptance, acceptedCharacters } = status;
   const lines: string[] = [];
-  if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
-  if (isKnown(load)) lines.push(t('Load: {0}', percent(load)));
+  if (isConnected(status)) {
+    if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
+    if (isKnown(load)) lines.push(t('Load: {0}', percent(load)));
+  }
   if (isKnown(acceptance)) lines.push(t('Accepted: {0}', percent(acceptance)));
-  if (isKnown(tokensSaved)) lines.push(t('Tokens saved: {0}', tokensSaved.toLocaleString()));
+  if (acceptedCharacters > 0) {
+    lines.push(t('Not typed: {0} characters', acceptedCharacters.toLocaleString()));
+  }
   return lines;
 }
 

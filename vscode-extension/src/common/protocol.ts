@@ -4,6 +4,7 @@ import type {
   Command,
   Position,
   ProgressToken,
+  Range,
   TextDocumentIdentifier,
 } from 'vscode-languageclient';
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
@@ -15,15 +16,21 @@ export interface ServerStatus {
   state: ServerState;
   message: string;
   backendUrl: string | null;
-  /** Median of the last answers. */
+  /** Median of the last answers; null while no backend answers. */
   latencyMs: number | null;
   /** 0 to 1. */
   load: number | null;
   logPath: string | null;
   /** Of what was shown since the server began, the share that was accepted: 0 to 1. */
   acceptance: number | null;
-  /** Prompt tokens that did not have to be asked for since then. */
-  tokensSaved: number | null;
+  /** Characters of suggestions that were accepted since then. */
+  acceptedCharacters: number;
+  /** Which model answers; null while none does. */
+  model: string | null;
+  /** How large it is, where that is known. */
+  modelParameters: number | null;
+  /** How to get a better one; empty where there is nothing to say. */
+  modelAdvice: string;
 }
 
 export interface SummarizeParams {
@@ -46,6 +53,15 @@ export interface TaskResult {
   /** What went wrong and what to do; empty when nothing did. */
   message: string;
   elapsedMs: number;
+  /** Of a summary: how it becomes the documentation of its function, where that is usual. */
+  documentation: DocumentEdit | null;
+}
+
+/** An edit that is for this version of the document only. */
+export interface DocumentEdit {
+  version: number;
+  range: Range;
+  newText: string;
 }
 
 export interface TaskDelta {

@@ -17,9 +17,11 @@ import {
   StatusRequest,
 } from './protocol';
 import { QuietErrorHandler } from './quiet';
+import { offer, remediesFor } from './remedies';
 import { SECTION, type Settings } from './settings';
 import { SetupError } from './setup-error';
 import type { StatusItem } from './status';
+import type { Walkthrough } from './walkthrough';
 
 /** Cells of notebooks are documents of their own to the language server. */
 const SCHEMES = ['file', 'untitled', 'vscode-notebook-cell'];
@@ -39,6 +41,8 @@ export class Server implements vscode.Disposable {
   /** Starts and stops happen one after the other, in the order in which they were asked for. */
   private last: Promise<void> = Promise.resolve();
   private refreshedAt = 0;
+  /** The backend whose refusal of the token was told last. */
+  private refusedBy: string | null | undefined;
   private readonly answered = new vscode.EventEmitter<Answered>();
   /** VS Code was given suggestions to show. */
   readonly onDidAnswer = this.answered.event;
@@ -47,6 +51,7 @@ export class Server implements vscode.Disposable {
     private readonly locator: Locator,
     private readonly settings: Settings,
     private readonly item: StatusItem,
+    private readonly walkthrough: Walkthrough,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -76,6 +81,14 @@ export class Server implements vscode.Disposable {
     return this.enqueue(async () => {
       await this.halt();
       await this.launch(() => this.locator.install());
+    });
+  }
+
+  /** Lets the person choose the program, and runs it. */
+  choose(): Promise<void> {
+    return this.enqueue(async () => {
+      // The changed setting restarts the server.
+      await this.locator.choose();
     });
   }
 
@@ -142,12 +155,9 @@ export class Server implements vscode.Disposable {
       error instanceof SetupError ? error.remedy : vscode.l10n.t('See "CATO: Show Logs".');
     this.log.error(reason);
     this.item.show({ state: 'failed', message: `${reason}. ${remedy}` });
-    if (error instanceof SetupError) void this.explain(`CATO: ${reason}. ${remedy}`);
-  }
-
-  private async explain(message: string): Promise<void> {
-    const logs = vscode.l10n.t('Show Logs');
-    if ((await vscode.window.showErrorMessage(message, logs)) === logs) this.log.show();
+    if (error instanceof SetupError) {
+      void offer('error', `CATO: ${reason}. ${remedy}`, error.commands);
+    }
   }
 
   private async createClient(command: string): Promise<LanguageClient> {
@@ -215,11 +225,21 @@ export class Server implements vscode.Disposable {
 
   /** To the language server, a pause is a setting like another. */
   private show(status: ServerStatus): void {
+    this.walkthrough.follow(status);
+    this.tellRefusedToken(status);
     const disabled = status.state === 'disabled';
     const resting = disabled && this.settings.paused;
     this.item.show(resting ? { ...status, state: 'paused', message: '' } : status);
     // VS Code keeps what it shows, though nobody suggests it any more.
     if (disabled) void vscode.commands.executeCommand('editor.action.inlineSuggest.hide');
+  }
+
+  /** Only the person can help, so they are told, once for each backend. */
+  private tellRefusedToken({ state, backendUrl }: ServerStatus): void {
+    if (state !== 'unauthorized' || backendUrl === this.refusedBy) return;
+    this.refusedBy = backendUrl;
+    const message = vscode.l10n.t('CATO: the backend refused the token.');
+    void offer('warning', message, remediesFor(state));
   }
 
   private async section(name: string | undefined): Promise<unknown> {

@@ -52,6 +52,11 @@ export class Settings {
     return isEnabled(this.configuration().get<Languages>('languages', {}), language);
   }
 
+  /** `language`, if suggestions are switched off for it. */
+  languageOff(language: string | undefined): string | undefined {
+    return language === undefined || this.languageEnabled(language) ? undefined : language;
+  }
+
   async toggleLanguage(language: string): Promise<void> {
     const { target, value } = this.placeOf('languages');
     const own = (value ?? {}) as Languages;

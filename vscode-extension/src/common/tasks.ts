@@ -11,8 +11,11 @@ import {
   type TaskResult,
   TranslateRequest,
 } from './protocol';
-import type { ResultDocuments } from './results';
+import { offer, remediesFor } from './remedies';
+import type { Results } from './results';
 import type { Server } from './server';
+import type { StatusItem } from './status';
+import type { Walkthrough } from './walkthrough';
 
 type Send = (
   client: LanguageClient,
@@ -25,7 +28,9 @@ export class Tasks {
 
   constructor(
     private readonly server: Server,
-    private readonly documents: ResultDocuments,
+    private readonly results: Results,
+    private readonly item: StatusItem,
+    private readonly walkthrough: Walkthrough,
     private readonly memory: vscode.Memento,
     private readonly log: vscode.LogOutputChannel,
   ) {}
@@ -64,7 +69,7 @@ export class Tasks {
           send(client, { ...place, ...tokens }, token),
         ),
       );
-      await this.finish(result);
+      await this.finish(result, editor.document);
     } catch (error) {
       if (!(error instanceof vscode.CancellationError)) this.complain(String(error));
     }
@@ -96,20 +101,21 @@ export class Tasks {
     }
   }
 
-  private async finish(result: TaskResult): Promise<void> {
+  private async finish(result: TaskResult, about: vscode.TextDocument): Promise<void> {
     this.log.info(
       `${result.requestId}: ${result.outcome} after ${Math.round(result.elapsedMs)} ms`,
     );
-    if (result.outcome === 'ok') await this.documents.show(result);
+    if (result.outcome === 'ok') {
+      this.walkthrough.tick('taskDone');
+      await this.results.show(result, about.uri);
+    }
     if (result.outcome === 'failed') this.complain(result.message);
   }
 
   private complain(message: string): void {
     this.log.warn(message);
-    const logs = vscode.l10n.t('Show Logs');
-    void vscode.window.showWarningMessage(`CATO: ${message}`, logs).then((answer) => {
-      if (answer === logs) this.log.show();
-    });
+    const commands = remediesFor(this.item.status.state);
+    void offer('warning', `CATO: ${message}`, commands.length ? commands : ['cato.showLogs']);
   }
 }
 

@@ -1,0 +1,100 @@
+"""`cato --help`: what a person may want to do, and the command for it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint
+from typing import Protocol
+
+from cato_backend import __version__
+from cato_backend.commands.parser import Parser
+from cato_backend.extras import remedy
+
+GROUP = "cato.commands"
+"""The entry-point group of subcommands."""
+
+_EXAMPLES = (
+    ("serve a model to your editors", "cato serve"),
+    ("find out why nothing is suggested", "cato doctor"),
+    ("complete a place in a file", "cato complete FILE:LINE:COLUMN"),
+    ("summarize the function there", "cato task summarize FILE:LINE"),
+    ("translate it", "cato task translate FILE:LINE --to go"),
+    ("choose GPUs for a team", "cato plan --developers 40"),
+    ("compare policies by simulation", "cato simulate --policy all --rates 10,20,30"),
+    ("load a running server", "cato load --url http://localhost:8700 --rate 20"),
+)
+_SECTIONS = {
+    "serving": ("serve", "engine", "model"),
+    "using it": ("complete", "task", "doctor", "stats"),
+    "sizing and measuring": ("plan", "profile", "load", "simulate", "emulate", "replay"),
+}
+_OTHERS = "other commands"
+_WIDTH = 36
+
+
+class Command(Protocol):
+    """What an entry point of the group names: a module with these three."""
+
+    SUMMARY: str
+
+    def configure(self, parser: Parser) -> None:
+        """Adds the subcommand's own arguments."""
+        ...
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Runs it and returns the exit status. Raises CatoError for what the person can mend."""
+        ...
+
+
+def overview(points: Mapping[str, EntryPoint], argv: Sequence[str]) -> int:
+    """Prints the version or the overview; refuses anything else."""
+    parser = Parser(prog="cato", usage="cato NAME ...", add_help=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="version", version=f"cato {__version__}")
+    parser.add_argument("name", nargs="?")
+    arguments, _ = parser.parse_known_args(argv)
+    if arguments.name is not None:
+        parser.error(
+            f"there is no command {arguments.name!r}: expected {', '.join(sorted(points))}"
+        )
+    parser.parse_args(argv)
+    sys.stdout.write("\n".join(_lines(points)) + "\n")
+    return 0
+
+
+def _lines(points: Mapping[str, EntryPoint]) -> Iterator[str]:
+    yield "usage: cato NAME ...\n"
+    yield "common tasks"
+    for wish, command in _EXAMPLES:
+        yield f"  {wish:{_WIDTH}}{command}"
+    for section, names in _sections(points).items():
+        yield f"\n{section}"
+        for name in names:
+            yield f"  {name:10}{summary(points[name])}"
+    yield "\n`cato NAME --help` lists the options of a command, `cato --version` tells the version."
+
+
+def _sections(points: Mapping[str, EntryPoint]) -> dict[str, list[str]]:
+    """The commands that there are, by section."""
+    found = {
+        section: [name for name in names if name in points] for section, names in _SECTIONS.items()
+    }
+    known = {name for names in found.values() for name in names}
+    others = sorted(set(points) - known)
+    return {section: names for section, names in {**found, _OTHERS: others}.items() if names}
+
+
+def summary(point: EntryPoint) -> str:
+    """The command in a few words, or why it cannot be used here."""
+    try:
+        command: Command = point.load()
+    except ModuleNotFoundError as error:
+        return unavailable(error)
+    return command.SUMMARY
+
+
+def unavailable(error: ModuleNotFoundError) -> str:
+    """The backend needs Linux; on other systems the editor's side works all the same."""
+    return remedy(error) or f"not available on this system ({error.name} is missing)"

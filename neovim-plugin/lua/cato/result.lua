@@ -1,0 +1,59 @@
+-- What can be done with a result: insert it as documentation, copy it, save it.
+local M = {}
+
+---@param task cato.Task
+---@param edit cato.DocumentEdit
+local function insert(task, edit)
+  if not vim.api.nvim_buf_is_loaded(task.buffer) then
+    vim.notify('cato: the document is closed', vim.log.levels.WARN)
+  elseif vim.lsp.util.buf_versions[task.buffer] ~= edit.version then
+    vim.notify('cato: the code has changed since: :CatoSummarize again', vim.log.levels.WARN)
+  else
+    local plain = { range = edit.range, newText = edit.newText }
+    vim.lsp.util.apply_text_edits({ plain }, task.buffer, task.client.offset_encoding)
+    vim.notify('cato: inserted')
+  end
+end
+
+---@param text string
+local function copy(text)
+  vim.fn.setreg('"', text)
+  pcall(vim.fn.setreg, '+', text)
+  vim.notify('cato: copied')
+end
+
+---@param text string
+local function save(text)
+  vim.ui.input({ prompt = 'Save as: ', completion = 'file' }, function(name)
+    if name and name ~= '' then
+      local path = vim.fs.normalize(name)
+      local written = pcall(vim.fn.writefile, vim.split(text, '\n'), path)
+      vim.notify('cato: ' .. (written and 'saved ' or 'cannot write ') .. path)
+    end
+  end)
+end
+
+---Maps the keys of a result in its split.
+---@param task cato.Task
+---@param outcome cato.Outcome
+---@return string hints what the keys are
+function M.offer(task, outcome)
+  local hints = {}
+  local edit = outcome.documentation
+  if edit and edit ~= vim.NIL then
+    task.view:map('i', function()
+      insert(task, edit)
+    end, 'Insert as documentation')
+    hints[1] = 'i inserts it as documentation'
+  end
+  task.view:map('Y', function()
+    copy(outcome.text)
+  end, 'Copy')
+  task.view:map('S', function()
+    save(outcome.text)
+  end, 'Save as')
+  vim.list_extend(hints, { 'Y copies', 'S saves', 'q closes' })
+  return table.concat(hints, ', ')
+end
+
+return M

@@ -1,0 +1,77 @@
+"""A summary becomes the documentation of its unit, as its language writes it."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from cato_lsp.docstrings import documentation
+from cato_lsp.units import unit_at
+from tests.fast.lsp.marked import place
+
+LONG = "Adds two numbers. " + "It says so at some length, and then again. " * 3
+
+
+def documented(language: str, marked: str, summary: str) -> str:
+    """The source with the summary in its place."""
+    snapshot, offset = place(language, marked)
+    unit = unit_at(snapshot, offset)
+    assert unit is not None
+    found = documentation(snapshot, unit, summary)
+    assert found is not None
+    return snapshot.text[: found.start] + found.text + snapshot.text[found.end :]
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "before", "after"),
+    [
+        ("python", "def f(a):\n    return| a\n", "    return", '    """Adds."""\n'),
+        ("python", "def f(\n    a,\n):\n\n    |return a\n", "    return", '    """Adds."""\n'),
+        ("javascript", "  f|unction g() {\n  }\n", "  function", "  /**\n   * Adds.\n   */\n"),
+        ("go", "package p\n\nfunc F() {\n\t|\n}\n", "func", "// Adds.\n"),
+        ("rust", "#[inline]\nfn f() {\n    |\n}\n", "#[inline]", "/// Adds.\n"),
+        ("ruby", "class A\n  def f\n    |1\n  end\nend\n", "  def", "  # Adds.\n"),
+        ("csharp", "class A {\n  int F() {\n    return |1;\n  }\n}\n", "  int", "  /// Adds.\n"),
+    ],
+)
+def test_each_language_has_its_place(language: str, marked: str, before: str, after: str) -> None:
+    """The documentation, `after`, is inserted above the line that begins with `before`."""
+    source = marked.replace("|", "")
+    assert documented(language, marked, "Adds.") == source.replace(before, after + before, 1)
+
+
+def test_an_old_docstring_is_replaced() -> None:
+    head, rest = "class A:\n    @b\n    def f(self):\n        ", "\n        pass\n"
+    marked = f'{head}"""Old.\n\n        x\n        """{rest.replace("pass", "|pass")}'
+    assert documented("python", marked, "Adds.") == f'{head}"""Adds."""{rest}'
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        LONG,
+        'It returns """nothing""" at C:\\new.',
+        'It ends with a "quote"',
+        f"It adds.\n\n- `a`: {LONG.strip()}\n- b",
+    ],
+)
+def test_a_docstring_says_what_the_summary_says(summary: str) -> None:
+    text = documented("python", "def f(a):\n    return| a\n", summary)
+    function = ast.parse(text).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert (ast.get_docstring(function) or "").split() == summary.split()
+    assert all(len(line) <= 100 and line == line.rstrip() for line in text.splitlines())
+
+
+def test_a_comment_is_not_closed_by_its_text() -> None:
+    assert documented("java", "class A {\n  int f() { retu|rn 1; }\n}\n", "a */ b").count("*/") == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "marked"), [("python", "def f(a): return| a\n"), ("plaintext", "def f():\n  |x\n")]
+)
+def test_there_is_not_always_a_place(language: str, marked: str) -> None:
+    snapshot, offset = place(language, marked)
+    unit = unit_at(snapshot, offset)
+    assert unit is None or documentation(snapshot, unit, "Adds.") is None
