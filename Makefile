@@ -18,10 +18,10 @@ SERVER = vscode-extension/server/cato_lsp-$(VERSION)-py3-none-any.whl
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mypy pyright rooms extension fast contract e2e bench soak vsix wheel clean
+.PHONY: help run test check mypy pyright rooms extension fast contract e2e e2e-model bench soak vsix wheel clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(VENV)/installed  ## install what is missing, then serve (MODEL=..., PORT=...)
 	@echo "==> the engine's own environment"
@@ -53,6 +53,10 @@ contract: $(VENV)/developing  ## LSP and HTTP against started processes: at most
 e2e: $(VENV)/developing $(VSIX)  ## real vLLM and real editors: at most 8 minutes
 	$(BIN)/cato engine install cpu
 	$(PYTEST) tests/e2e --dist loadscope --no-loadscope-reorder --durations 10
+
+e2e-model: $(VENV)/developing  ## the fetched model, served and used: downloads it once
+	$(BIN)/cato engine install cpu
+	$(BIN)/pytest tests/e2e_model --durations 5
 
 soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600

@@ -25,6 +25,7 @@ CatoError
     ├── Expired            504: its queue timeout passed before a replica could start it
     ├── RequestCancelled          499: the client ended it (seen in metrics, never by the client)
     ├── UpstreamFailed     502: a replica failed in a way that could not be hidden
+    ├── UnusableAnswer     502: a model answered twice with nothing, or repeated itself without end
     └── InternalError      500: a defect of ours; its trace is in the log, never in the answer
 """
 
@@ -255,6 +256,14 @@ class UpstreamFailed(RequestError):
     status = 502
     type = "upstream_error"
     code = "replica_failed"
+
+
+class UnusableAnswer(RequestError):
+    """A model answered with nothing, or repeated itself without end, and did so again."""
+
+    status = 502
+    type = "upstream_error"
+    code = "unusable_answer"
 
 
 class InternalError(RequestError):

@@ -109,6 +109,11 @@ class Metrics:
             ["model", "why"],
             registry=self.registry,
         )
+        self.unusable_answers = self._counter(
+            "cato_unusable_answers",
+            "Answers within whole tasks that were empty, or cut because they repeated themselves",
+            ["task", "problem"],
+        )
         self.feedback = self._counter(
             "cato_feedback", "What became of answers in editors", ["task", "event"]
         )

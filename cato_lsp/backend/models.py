@@ -28,6 +28,10 @@ class Model:
     """Whether prompts begin with what stands behind the cursor."""
     cancels: bool = False
     """Whether it is CATO's backend: there are `/v1/requests/{id}/cancel` and the field `cato`."""
+    follows_instructions: bool = False
+    """Whether whole tasks ask it in a chat."""
+    instruct_note: str = ""
+    """Why that is believed; empty where the backend does not say."""
     own_name: str = ""
     """Where `name` is an alias."""
     parameters: int | None = None
@@ -75,6 +79,8 @@ def _described(plain: Model, said: Mapping[str, Any]) -> Model:
         fills_in_the_middle=bool(said.get("fim_order")),
         suffix_first=said.get("fim_order") == "suffix_first",
         cancels=True,
+        follows_instructions=said.get("follows_instructions") is True,
+        instruct_note=str(said.get("instruct_note") or ""),
     )
 
 

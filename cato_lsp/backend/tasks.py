@@ -29,6 +29,10 @@ class Listener(Protocol):
         """A piece of the result."""
         ...
 
+    def restart(self, text: str) -> None:
+        """The pieces so far are void; the result begins with `text`."""
+        ...
+
 
 async def outcome_of(stream: EventStream, listener: Listener) -> str:
     """The text of the result. Ends the stream in any case. Raises BackendFailure."""
@@ -50,6 +54,8 @@ async def _result(stream: EventStream, listener: Listener) -> str:
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
             listener.delta(str(data.get("text", "")))
+        elif event.name == TaskEvent.RESTART:
+            listener.restart(str(data.get("text", "")))
         elif event.name == TaskEvent.PROGRESS:
             listener.report(str(data.get("state", "")), _percentage(data))
     raise Refused("the task ended without a result", status=200)

@@ -105,6 +105,8 @@ async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Find
             yield token
         yield _model(model)
         yield _fill_in_the_middle(model)
+        if model.instruct_note:
+            yield _instructions(model)
         yield await _one_completion(settings, Connection(client, model, round_trip_ms))
     except BackendFailure as failure:
         yield _failed(failure, reports, client.target)
@@ -158,6 +160,14 @@ def _fill_in_the_middle(model: Model) -> Finding:
         return ok("fill-in-the-middle", "the model sees the text on both sides of the cursor")
     remedy = "serve a model trained for it, such as Qwen2.5-Coder, through `cato serve`"
     return note("fill-in-the-middle", "the model sees only what stands before the cursor", remedy)
+
+
+def _instructions(model: Model) -> Finding:
+    if model.follows_instructions:
+        return ok("instructions", f"whole tasks ask it in a chat: {model.instruct_note}")
+    text = f"whole tasks ask it as a base model: {model.instruct_note}"
+    remedy = "if that is wrong, set `instruct = true` for the model or the replica in cato.toml"
+    return note("instructions", text, remedy)
 
 
 async def _one_completion(settings: Settings, connection: Connection) -> Finding:

@@ -111,3 +111,9 @@ class _Terminal:
         if not self._silent:
             sys.stdout.write(text)
             sys.stdout.flush()
+
+    def restart(self, text: str) -> None:
+        """The pieces so far are void."""
+        if not self._silent:
+            sys.stderr.write("\n[the answer cannot be used: once more]\n")
+        self.delta(text)

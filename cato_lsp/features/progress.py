@@ -42,6 +42,9 @@ class Progress:
         """A piece of the result."""
         self._send(self._partial, {"delta": text})
 
+    def restart(self, text: str) -> None:
+        """The pieces so far are void: the result, which comes whole at the end, is what counts."""
+
     def end(self) -> None:
         """The work is over."""
         self._send(self._work_done, types.WorkDoneProgressEnd())

@@ -47,14 +47,16 @@ def test_a_model_that_is_not_there(tmp_path: Path, engine: Environment) -> None:
 def test_a_port_in_use(tmp_path: Path, engine: Environment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = refused(tmp_path, "--port", str(port))
+        said = refused(tmp_path, "--port", str(port), "--model", "embedded")
     assert str(port) in said
     assert "in use" in said
 
 
 def test_an_engine_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATO_CACHE_DIR", str(tmp_path / "cache"))
-    assert "run `cato engine install cpu`" in refused(tmp_path, "--port", "0")
+    assert "run `cato engine install cpu`" in refused(
+        tmp_path, "--port", "0", "--model", "embedded"
+    )
 
 
 def test_an_engine_that_dies_at_load(tmp_path: Path, engine: Environment) -> None:

@@ -42,6 +42,7 @@ from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.runtime.law_keeper import LawKeeper
+from cato_backend.runtime.law_store import laws_file
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,
@@ -206,7 +207,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
         Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
         Attempts(upstreams, AttemptTimeouts(scheduling.silence_s, scheduling.whole_answer_s)),
         Metrics(),
-        laws=LawKeeper(state_dir() / "laws.json", monotonic, time.time),
+        laws=LawKeeper(laws_file(), monotonic, time.time),
     )
 
 

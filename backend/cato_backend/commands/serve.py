@@ -9,9 +9,7 @@ import gc
 import logging
 import secrets
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
@@ -28,18 +26,14 @@ from cato_backend.app.signals import Signals
 from cato_backend.clock import monotonic
 from cato_backend.commands.numbers import port
 from cato_backend.commands.parser import Parser
-from cato_backend.config import EMBEDDED, Config, describe_config, load_config
-from cato_backend.errors import ConfigError
-from cato_backend.fleet.launch import check_families
-from cato_backend.fleet.places import PlannedReplica, choose_path, plan_local
+from cato_backend.commands.serve_config import serve_config
+from cato_backend.config import Config, describe_config
+from cato_backend.fleet.places import PlannedReplica, plan_local
 from cato_backend.gateway.auth import is_loopback
 from cato_backend.gateway.listening import Listener, listen
-from cato_backend.provisioning import rule_names
 from cato_backend.scheduling import policy_names
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
-AUTO = "auto"
-COLOCATED_IDLE_S = 30 * 60
 _GC_THRESHOLDS = (20_000, 20, 50)
 """A request allocates some hundred objects that are freed by their counts, and no cycles."""
 
@@ -72,9 +66,10 @@ def configure(parser: Parser) -> None:
     add(
         "--model",
         metavar="PATH",
-        help="models: a replica started here serves 'embedded', a folder, a hub name, or 'auto': "
-        "the largest Qwen2.5-Coder for the GPU, if there is one and a hub answers "
-        "(default: auto, where the configuration names no model and no replica)",
+        help="models: a replica started here serves 'embedded', a name of `cato model list` "
+        "(fetched if need be), a folder, a hub name, or 'auto': the largest Qwen2.5-Coder for the "
+        "GPU where there is one and a hub answers, else the first of `cato model list`, else "
+        "'embedded' (default: auto, where the configuration names no model and no replica)",
     )
     add(
         "--profile",
@@ -135,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(describe_config()))
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    config = _config(arguments)
+    config = serve_config(arguments)
     with elected() as is_elected:
         if arguments.colocated and not is_elected:
             print("another backend of yours runs already", file=sys.stderr)
@@ -214,55 +209,3 @@ class _Serving:
 
 def _colocated_token() -> tuple[str]:
     return (secrets.token_urlsafe(32),)
-
-
-def _config(arguments: argparse.Namespace) -> Config:
-    overrides: dict[str, Any] = {"server": dict(_server_overrides(arguments))}
-    if arguments.colocated:
-        overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
-    overrides["scheduling"] = {
-        name: value
-        for name in ("policy", "profile", "calibrate")
-        if (value := getattr(arguments, name)) is not None
-    }
-    overrides["provisioning"] = {
-        name: value
-        for name in ("min_replicas", "max_replicas")
-        if (value := getattr(arguments, name)) is not None
-    }
-    if arguments.replica:
-        overrides["replicas"] = [{"url": url} for url in arguments.replica]
-    if arguments.model:
-        overrides["models"] = [_chosen_model(arguments.model)]
-    config = load_config(arguments.config, overrides)
-    if not config.models and not config.replicas:
-        overrides["models"] = [_chosen_model(AUTO)]
-        config = load_config(arguments.config, overrides)
-    if config.scheduling.policy not in policy_names():
-        expected = "one of " + ", ".join(sorted(policy_names()))
-        raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
-    if config.provisioning.rule not in rule_names():
-        expected = "one of " + ", ".join(sorted(rule_names()))
-        raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
-    check_families(config)
-    return config
-
-
-def _server_overrides(arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
-    names = ("host", "port", "token_file", "tls_cert", "tls_key", "insecure", "event_log")
-    for name in names:
-        value = getattr(arguments, name)
-        if value is not None:
-            yield name, value
-
-
-def _chosen_model(path: str) -> dict[str, str]:
-    if path == AUTO:
-        path, reason = choose_path()
-        print(f"model: {path} ({reason})", file=sys.stderr)
-    return {"name": _model_name(path), "path": path}
-
-
-def _model_name(path: str) -> str:
-    """What clients call it: the embedded model's own name, else the last part of its path."""
-    return "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]

@@ -50,10 +50,17 @@ class ModelConfig(Frozen):
     """[[models]]: a model whose replicas this backend starts."""
 
     name: Name = Field(description="the name that clients use")
-    path: Name = Field(EMBEDDED, description='"embedded", a folder, or a hub name')
+    path: Name = Field(
+        EMBEDDED, description='"embedded", a name of `cato model list`, a folder, or a hub name'
+    )
     replicas: int = Field(1, ge=1, le=1024, description="how many to start")
     fim: str = Field(
         default="auto", description="fill-in-the-middle family; auto detects, none switches off"
+    )
+    instruct: bool | None = Field(
+        default=None,
+        description="whether it follows instructions and is asked in a chat; without it, recognized"
+        " by its name, its chat template and its tokenizer",
     )
     max_model_len: int | None = Field(default=None, ge=64, description="context in tokens")
     max_num_batched_tokens: int | None = Field(
@@ -82,6 +89,11 @@ class ReplicaConfig(Frozen):
     model: str = Field(default="", description="the model to use there; empty asks the server")
     fim: str = Field(
         default="auto", description="fill-in-the-middle family; auto detects, none switches off"
+    )
+    instruct: bool | None = Field(
+        default=None,
+        description="whether it follows instructions and is asked in a chat; without it, recognized"
+        " by its name, its chat template and its tokenizer",
     )
     token: Token = Field(default="", description="its bearer token", repr=False)
     max_running: int | None = Field(

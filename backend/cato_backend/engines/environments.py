@@ -74,6 +74,16 @@ def find_environment(kind: EngineKind) -> Environment:
     return found
 
 
+def any_environment() -> Environment:
+    """A whole, current environment of whatever kind. Raises EngineError where there is none."""
+    for kind in EngineKind:
+        pins = pins_of(kind)
+        found = read_environment(environment_path(pins))
+        if found is not None and found.digest == pins.digest:
+            return found
+    raise EngineError("no engine is installed: run `cato engine install auto`")
+
+
 def list_environments() -> list[Environment]:
     """All whole environments, of whatever version."""
     folders = sorted(engines_dir().glob("[!.]*"))

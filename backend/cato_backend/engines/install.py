@@ -6,16 +6,15 @@ gets its real name once its imports work. A lock lets one process build at a tim
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import subprocess
 import venv
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.clock import Clock, monotonic
+from cato_backend.engines.building import exclusive
 from cato_backend.engines.environments import (
     Environment,
     Package,
@@ -60,7 +59,8 @@ def install(pins: Pins, on_progress: OnProgress, clock: Clock = monotonic) -> En
     found = _current(pins)
     if found is not None:
         return found
-    with _lock(environment_path(pins), lambda text: on_progress(_note(text))):
+    waiting = _note("another process builds the same environment: waiting for it")
+    with exclusive(environment_path(pins), lambda: on_progress(waiting)):
         return _current(pins) or _Build(pins, on_progress, clock).run()
 
 
@@ -71,18 +71,6 @@ def _current(pins: Pins) -> Environment | None:
 
 def _note(text: str) -> InstallProgress:
     return InstallProgress(step=0, steps=0, what=text, elapsed_s=0.0, begins=True)
-
-
-@contextmanager
-def _lock(path: Path, say: Callable[[str], None]) -> Generator[None]:
-    engines_dir().mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another process builds the same environment: waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class _Build:

@@ -1,4 +1,4 @@
-"""Which model to serve where nobody chose one, and whether a chosen one can be served."""
+"""Which model of the hub suits a GPU, and whether a chosen model can be served."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cato_backend.errors import EngineError
 HUB_TIMEOUT_S = 10.0
 CONTEXT_TOKENS = 32_768
 """What all of the family were trained for, and what vLLM insists on being able to hold once."""
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
+"""Files that tokenizers are made of, whatever their kind."""
 OVERHEAD_BYTES = 2_000_000_000
 """Activations, CUDA graphs and the libraries themselves."""
 
@@ -49,22 +51,18 @@ def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
     return next((model for model in QWEN_CODERS if model.bytes_needed <= memory), None)
 
 
-def choose_model(
-    gpus: Sequence[Gpu], hub_has: Callable[[str], bool], embedded: str
-) -> tuple[str, str]:
-    """The model to serve, and why, for a person.
-
-    It is the largest that fits the roomiest GPU, if it can be fetched, else `embedded`.
-    """
+def choose_hub_model(gpus: Sequence[Gpu], hub_has: Callable[[str], bool]) -> tuple[str | None, str]:
+    """The largest that fits the GPU with the most memory, if a hub has it, else None; and why, for
+    a person."""
     if not gpus:
-        return embedded, "no NVIDIA GPU was found"
+        return None, "no NVIDIA GPU was found"
     gpu = max(gpus, key=lambda each: each.usable)
     room = f"GPU {gpu.index} ({gpu.name}, {gpu.usable / 1e9:.0f} GB usable)"
     fitting = largest_qwen_coder_that_fits(gpu.usable)
     if fitting is None:
-        return embedded, f"{room} is too small for any Qwen2.5-Coder"
+        return None, f"{room} is too small for any Qwen2.5-Coder"
     if not hub_has(fitting.name):
-        return embedded, f"no model hub answered for {fitting.name}"
+        return None, f"no model hub answered for {fitting.name}"
     return fitting.name, f"the largest Qwen2.5-Coder for {room}"
 
 
@@ -86,8 +84,9 @@ def hub_has(python: Path, name: str, timeout_s: float = HUB_TIMEOUT_S) -> bool:
     return done.returncode == 0
 
 
-def check_model(path: str) -> None:
-    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model."""
+def check_model(path: str, arguments: Sequence[str] = ()) -> None:
+    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model, or one
+    without a tokenizer. `arguments`: the engine's, which may name the tokenizer."""
     if not path.startswith(("/", ".", "~")):
         return
     folder = Path(path).expanduser()
@@ -95,3 +94,9 @@ def check_model(path: str) -> None:
         raise EngineError(f"model {path}: there is no such folder")
     if not (folder / "config.json").is_file():
         raise EngineError(f"model {path}: the folder holds no config.json, so it is no model")
+    names_one = any(argument.partition("=")[0] == "--tokenizer" for argument in arguments)
+    if not names_one and not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise EngineError(
+            f"model {path}: the folder holds no tokenizer; expected one of "
+            f"{', '.join(_TOKENIZERS)}, or --tokenizer among the model's engine_args"
+        )

@@ -33,6 +33,17 @@ def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[
         return _packages(report)
 
 
+def download_wheel(environment: Path, requirement: str, folder: Path, on_line: OnLine) -> Path:
+    """Downloads one wheel into the empty `folder`, without installing it and without what it needs.
+
+    Raises EngineError with pip's last lines.
+    """
+    options = ["--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input"]
+    options += ["--progress-bar", _progress_bar(environment), "--dest", str(folder)]
+    run_pip(environment, ["download", *options, requirement], on_line)
+    return next(folder.glob("*.whl"))
+
+
 def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> None:
     """Runs `pip ARGUMENTS`. Raises EngineError with its last lines when it fails."""
     command = [str(python_in(environment)), "-m", "pip", "--disable-pip-version-check", *arguments]
@@ -74,7 +85,7 @@ def _options(environment: Path, step: InstallStep) -> list[str]:
         "--force-reinstall",
         "--no-input",
         "--progress-bar",
-        "raw" if _counts_bytes(environment) else "off",
+        _progress_bar(environment),
     ]
     if not step.dependencies:
         options.append("--no-deps")
@@ -85,11 +96,11 @@ def _options(environment: Path, step: InstallStep) -> list[str]:
     return options
 
 
-def _counts_bytes(environment: Path) -> bool:
-    """Whether its pip can tell its progress in bytes, as it can from 24.1 on."""
+def _progress_bar(environment: Path) -> str:
+    """`raw`, which tells the progress in bytes, where its pip has it: from 24.1 on."""
     installed = next(environment.glob("lib/python*/site-packages/pip-*.dist-info"))
     major, minor, *_ = installed.name.removeprefix("pip-").split(".")
-    return (int(major), int(minor)) >= (24, 1)
+    return "raw" if (int(major), int(minor)) >= (24, 1) else "off"
 
 
 def _packages(report: Path) -> list[Package]:

@@ -45,6 +45,8 @@ class Expected:
     """Hardware and engine flags, where it is started here."""
     limits: EngineLimits | None = None
     """What its engine was started with, where that is known."""
+    instruct: bool | None = None
+    """Whether its model follows instructions, where the configuration says so."""
 
 
 class Fleet:
@@ -136,7 +138,7 @@ class Fleet:
         Raises ReplicaUnavailable.
         """
         expected = self._expected[replica.id]
-        learned = await learn(self._session, replica, expected.family)
+        learned = await learn(self._session, replica, expected.family, expected.instruct)
         self._facts[replica.id] = learned.facts
         profile, complaint = _fitting(expected.profile, replica.model)
         self._runtime.members.add(
@@ -266,4 +268,8 @@ def _fitting(profile: Profile | None, model: str) -> tuple[Profile | None, str]:
 def _served(learned: Learned) -> str:
     facts, adapters = learned.facts, learned.endpoint.adapters
     also = f"; also {', '.join(adapters)}" if adapters else ""
-    return f"{facts.name}; fill-in-the-middle: {facts.fim.reason}{also}"
+    kind = "instruct" if facts.instruct.follows else "base"
+    return (
+        f"{facts.name}; fill-in-the-middle: {facts.fim.reason}; {kind} model "
+        f"({facts.instruct.reason}){also}"
+    )

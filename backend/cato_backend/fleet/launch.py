@@ -52,7 +52,13 @@ def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
     max_running = replica.max_running or config.scheduling.max_running_per_replica
     if profile is not None:
         max_running = min(max_running, profile.limits.max_num_seqs)
-    return Expected(max_running, replica.fim, profile, limits=told_limits(replica, profile))
+    return Expected(
+        max_running,
+        replica.fim,
+        profile,
+        limits=told_limits(replica, profile),
+        instruct=replica.instruct,
+    )
 
 
 @dataclass(frozen=True, slots=True)

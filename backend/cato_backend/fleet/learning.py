@@ -12,6 +12,7 @@ from cato_backend.replicas.features import (
     takes_priority,
     token_ids,
 )
+from cato_backend.replicas.model_files import ends_turns
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.tasks.detection import detect, probe_texts
@@ -25,8 +26,11 @@ class Learned:
     facts: ModelFacts
 
 
-async def learn(session: aiohttp.ClientSession, replica: Replica, family: str) -> Learned:
-    """Asks the replica; `family` is the configured fill-in-the-middle family.
+async def learn(
+    session: aiohttp.ClientSession, replica: Replica, family: str, instruct: bool | None = None
+) -> Learned:
+    """Asks the replica; `family` is the configured fill-in-the-middle family, `instruct` whether
+    its model follows instructions, where that is configured.
 
     Raises ReplicaUnavailable.
     """
@@ -36,6 +40,9 @@ async def learn(session: aiohttp.ClientSession, replica: Replica, family: str) -
         max_model_len=replica.max_model_len,
         fim=detect(replica.model, ids, family),
         has_chat_template=await has_chat_template(session, replica),
+        root=replica.root,
+        ends_turns=ends_turns(replica.root),
+        configured_instruct=instruct,
     )
     is_vllm = await speaks_vllm(session, replica)
     endpoint = Endpoint(

@@ -17,12 +17,14 @@ from cato_backend.engines.command import (
 )
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
-from cato_backend.engines.models import check_model, choose_model, hub_has
+from cato_backend.engines.models import check_model
 from cato_backend.engines.pins import EngineKind
-from cato_backend.errors import ConfigError
+from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fleet.engine_limits import limits_of
 from cato_backend.fleet.fleet import Expected
 from cato_backend.fleet.profiles import CPU, local_profile, with_limits
+from cato_backend.model_store.registry import KnownModel, find_known
+from cato_backend.model_store.stored import find_stored
 from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalSpec
@@ -38,15 +40,6 @@ class PlannedReplica:
 
     spec: LocalSpec
     expected: Expected
-
-
-def choose_path() -> tuple[str, str]:
-    """The path of the model to serve where the user leaves it to us, and why."""
-    gpus = detect_gpus()
-    if not gpus:
-        return choose_model(gpus, lambda _: False, EMBEDDED)
-    python = find_environment(EngineKind.GPU).python
-    return choose_model(gpus, lambda name: hub_has(python, name), EMBEDDED)
 
 
 def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
@@ -119,7 +112,7 @@ def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> P
         start_timeout_s=config.engine.start_timeout_s,
     )
     where = _where(model, place, limits)
-    expected = Expected(limits.max_num_seqs, model.fim, profile, where, limits)
+    expected = Expected(limits.max_num_seqs, model.fim, profile, where, limits, model.instruct)
     return PlannedReplica(spec, expected)
 
 
@@ -133,9 +126,19 @@ def _where(model: ModelConfig, place: Place, limits: EngineLimits) -> str:
     return " ".join((hardware, model.path, size, model.profile, *model.engine_args))
 
 
+def _stored_folder(known: KnownModel) -> Path:
+    stored = find_stored(known)
+    if stored is None:
+        raise EngineError(f"model {known.name} is not here: run `cato model fetch {known.name}`")
+    return stored.path
+
+
 def _path_of(model: ModelConfig) -> str:
     if model.path == EMBEDDED:
         return str(verified_folder())
-    check_model(model.path)
+    known = find_known(model.path)
+    if known is not None:
+        return str(_stored_folder(known))
+    check_model(model.path, model.engine_args)
     path = Path(model.path).expanduser()
     return str(path) if path.is_dir() else model.path

@@ -139,13 +139,17 @@ def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
 
 
 def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
-    """An alias, described as the model that serves its task; completions, where it has them all."""
+    """An alias, described as the model that serves its task. Where it has them all, that is the
+    model for completions; whether instructions are followed is told of the one for whole tasks."""
     catalog = gateway.runtime.catalog
     known, task = catalog.models(), TASK_ALIASES.get(alias)
     name = catalog.model_for(task or Task.COMPLETION)
     described = catalog.facts(name) if name in catalog else known[0]
     entry = _entry(gateway, described, alias)
     entry["cato"]["tasks"] = list(Task) if task is None else [task]
+    asked = catalog.model_for(task or Task.SUMMARIZATION)
+    if asked in catalog:
+        entry["cato"] |= _instruct(catalog.facts(asked))
     return entry
 
 
@@ -166,7 +170,16 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "fim_order": _fim_order(facts),
             "parameters": gateway.sizes.of_model(facts.model),
             "note": facts.fim.reason,
+            **_instruct(facts),
         },
+    }
+
+
+def _instruct(facts: ModelFacts) -> dict[str, Any]:
+    """Whether whole tasks ask the model in a chat, and why."""
+    return {
+        "follows_instructions": facts.instruct.follows,
+        "instruct_note": facts.instruct.reason,
     }
 
 

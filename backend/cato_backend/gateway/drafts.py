@@ -90,6 +90,8 @@ def model_draft(call: ModelCall, model: str) -> Draft:
     body: dict[str, Any] = {"stream": True, "temperature": 0, "max_tokens": call.max_tokens}
     if call.stop:
         body["stop"] = list(call.stop)
+    if call.presence_penalty:
+        body["presence_penalty"] = call.presence_penalty
     chars = call.prompt_chars
     if call.kind is CallKind.CHAT:
         messages = [{"role": m.role, "content": m.content} for m in call.messages]

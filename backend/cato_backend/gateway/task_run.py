@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from cato_backend.errors import RequestError
+from cato_backend.errors import NotFound, RequestError, UnusableAnswer
 from cato_backend.gateway.drafts import make_call, model_draft
 from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.sinks import StreamSink
-from cato_backend.gateway.task_stream import TaskStream, UnitSink
+from cato_backend.gateway.task_stream import TaskStream
+from cato_backend.gateway.task_unit import Ask, UnitSink
 from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
@@ -20,13 +22,16 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.expected import with_expected
 from cato_backend.tasks.overviews import OVERVIEW_TOKENS, has_overview, overview_call
+from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.tasks.whole import finish, plan, results
-from cato_backend.wire.headers import CancelReason
+from cato_backend.wire.headers import CancelReason, Task
 from cato_backend.wire.tasks import TaskRequest
 
 _SIDE_BY_SIDE = 16
 """Calls of one task at once: enough to keep a fleet busy, too few to fill everybody's queue."""
 _LEAST_BUDGET_S = 0.001
+_PENALTY = 1.0
+"""OpenAI's presence penalty, for an answer that is asked for once more."""
 _SUMMARY_TOKENS = 80
 """Of one unit, in the prompt of an overview."""
 
@@ -98,31 +103,65 @@ class TaskRun:
     ) -> None:
         """Runs the calls side by side, all due when the stage is; `later` come after them."""
         first = len(self._sinks)
-        self._sinks += [UnitSink(stream, first + number) for number in range(len(calls))]
-        target = Target(e2e_s=self._stage_budget_s(calls, later))
-        now = self._runtime.clock()
-        remakes = [
-            partial(self._made, call, first + number, target, now)
-            for number, call in enumerate(calls)
+        self._sinks += [
+            UnitSink(stream, number, one_block=call.one_block)
+            for number, call in enumerate(calls, first)
         ]
+        due = self._runtime.clock() + self._stage_budget_s(calls, later)
+        remakes = [self._remake(call, number, due) for number, call in enumerate(calls, first)]
         made = [await remake(0) for remake in remakes]
         try:
             async with asyncio.TaskGroup() as group:
-                for number, (call, remake) in enumerate(zip(made, remakes, strict=True), first):
-                    group.create_task(self._run(call, remake, stream, number))
+                for number, call in enumerate(calls, first):
+                    asking = self._asking(call, number, due, made[number - first])
+                    group.create_task(self._run(self._sinks[number], asking, stream, number))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
 
-    async def _run(self, call: Call, remake: Remake, stream: TaskStream, number: int) -> None:
+    async def _run(self, sink: UnitSink, asking: Ask, stream: TaskStream, number: int) -> None:
         async with self._gate:
-            reason = await run_call(call, remake, self._runtime, self._sinks[number])
+            reason = await sink.run(asking, self._note)
         if reason is not None:
             raise EndedByClient(reason)
+        if sink.problem is not None and not self._may_miss_one:
+            raise _unusable(sink.problem)
         await stream.done(number)
 
-    async def _made(
-        self, call: ModelCall, number: int, target: Target, arrival: float, least_context: int
-    ) -> Call:
+    def _asking(self, planned: ModelCall, number: int, due: float, first: Call) -> Ask:
+        """Makes the call, the second time with a penalty on what the answer has said already."""
+
+        async def ask(sink: UnitSink, again: bool) -> CancelReason | None:
+            call, remake = first, self._remake(planned, number, due)
+            if again:
+                other = replace(planned, presence_penalty=_PENALTY)
+                remake = self._remake(other, number, due)
+                made = await remake(0)
+                call = replace(made, request=replace(made.request, supersede=False))
+            request = call.request
+            sink.on_enough = partial(self._end, request.id, request.origin.tenant)
+            return await run_call(call, remake, self._runtime, sink)
+
+        return ask
+
+    def _end(self, request_id: str, tenant: str) -> None:
+        # It may have come to its own end at the same moment.
+        with contextlib.suppress(NotFound):
+            self._runtime.cancel(request_id, tenant, CancelReason.ENOUGH)
+
+    def _note(self, problem: AnswerProblem) -> None:
+        self._runtime.metrics.unusable_answers.labels(self._task.task, problem).inc()
+
+    @property
+    def _may_miss_one(self) -> bool:
+        """Whether the result is of use without the answer to one of its calls."""
+        return self._task.task is Task.SUMMARIZATION and self.is_several
+
+    def _remake(self, call: ModelCall, number: int, due: float) -> Remake:
+        return partial(self._made, call, number, due)
+
+    async def _made(self, call: ModelCall, number: int, due: float, least_context: int) -> Call:
+        now = self._runtime.clock()
+        target = Target(e2e_s=max(_LEAST_BUDGET_S, due - now))
         name = self._headers.request_id
         headers = replace(
             self._headers,
@@ -134,7 +173,7 @@ class TaskRun:
             supersede=self._headers.supersede and number == 0,
         )
         draft = model_draft(call, self._asked)
-        made = await make_call(draft, headers, self._runtime, arrival, 0, least_context)
+        made = await make_call(draft, headers, self._runtime, now, 0, least_context)
         return replace(made, group=name) if self.is_several else made
 
     def _stage_budget_s(self, calls: Sequence[ModelCall], later: Sequence[PlannedCall]) -> float:
@@ -153,6 +192,8 @@ class TaskRun:
 
     async def _finish(self, stream: TaskStream, overview: str) -> bool:
         texts = [unit.text for unit in self._sinks[: len(self._calls)]]
+        if not any(text.strip() for text in texts):
+            raise _unusable(self._sinks[0].problem or AnswerProblem.EMPTY)
         elapsed_s = self._runtime.clock() - self._arrival
         met = elapsed_s <= self._headers.target.budget_s
         await stream.result(
@@ -169,11 +210,21 @@ class TaskRun:
 def _abilities(runtime: Runtime, name: str) -> Abilities:
     facts = runtime.catalog.facts(name)
     return Abilities(
-        name=facts.name,
         fim=facts.fim.format,
-        has_chat_template=facts.has_chat_template,
+        follows_instructions=facts.instruct.follows,
         max_model_len=facts.max_model_len,
         chars_per_token=runtime.catalog.ratio(name).mean,
+    )
+
+
+def _unusable(problem: AnswerProblem) -> UnusableAnswer:
+    what = {
+        AnswerProblem.EMPTY: "with nothing",
+        AnswerProblem.REPETITION: "with a text that repeats itself without end",
+    }
+    return UnusableAnswer(
+        f"the model answered {what[problem]}, twice; a larger model, or one that follows "
+        "instructions, may do better"
     )
 
 

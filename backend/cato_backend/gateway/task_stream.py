@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 
 from cato_backend.gateway.sinks import StreamSink
-from cato_backend.runtime.calls import Sink, Started
-from cato_backend.runtime.chunks import text_of
+from cato_backend.runtime.calls import Started
 from cato_backend.wire import sse
 from cato_backend.wire.tasks import TaskEvent
 
@@ -21,6 +20,7 @@ class TaskStream:
         self._sink = sink
         self._total = total
         self._held = [""] * total
+        self._sent = [""] * total
         self._done: set[int] = set()
         self._current = 0
         self._lock = asyncio.Lock()
@@ -36,9 +36,17 @@ class TaskStream:
         """A call said more."""
         async with self._lock:
             if index == self._current:
-                await self._send(TaskEvent.DELTA, {"text": text})
+                await self._delta(index, text)
             else:
                 self._held[index] += text
+
+    async def restart(self, index: int) -> None:
+        """What a call said so far is void: it is made once more."""
+        async with self._lock:
+            self._held[index] = ""
+            if self._sent[index]:
+                self._sent[index] = ""
+                await self._send(TaskEvent.RESTART, {"text": "".join(self._sent)})
 
     async def done(self, index: int) -> None:
         """A call is over."""
@@ -47,7 +55,7 @@ class TaskStream:
             while self._current in self._done:
                 self._current += 1
                 if self._current < self._total and self._held[self._current]:
-                    await self._send(TaskEvent.DELTA, {"text": self._held[self._current]})
+                    await self._delta(self._current, self._held[self._current])
             if len(self._done) < self._total:
                 await self._progress()
 
@@ -60,38 +68,13 @@ class TaskStream:
         """Nothing more comes."""
         await self._sink.write(sse.event(sse.DONE))
 
+    async def _delta(self, index: int, text: str) -> None:
+        self._sent[index] += text
+        await self._send(TaskEvent.DELTA, {"text": text})
+
     async def _progress(self) -> None:
         value = {"state": "running", "done": len(self._done), "total": self._total}
         await self._send(TaskEvent.PROGRESS, value)
 
     async def _send(self, name: TaskEvent, value: dict[str, Any]) -> None:
         await self._sink.write(sse.event(orjson.dumps(value).decode(), name))
-
-
-class UnitSink(Sink):
-    """One call's stream as part of the task's."""
-
-    def __init__(self, stream: TaskStream, index: int) -> None:
-        self._stream = stream
-        self._index = index
-        self._reader = sse.EventReader()
-        self.text = ""
-        self.finish_reason = ""
-
-    async def begin(self, started: Started) -> None:
-        """Its first token is there."""
-        await self._stream.begin(started)
-
-    async def write(self, data: bytes) -> None:
-        """Passes the text on."""
-        for event in self._reader.feed(data):
-            if event.data != sse.DONE:
-                await self._take(orjson.loads(event.data))
-
-    async def _take(self, chunk: dict[str, Any]) -> None:
-        for choice in chunk["choices"]:
-            text = text_of(choice)
-            self.finish_reason = choice.get("finish_reason") or self.finish_reason
-            if text:
-                self.text += text
-                await self._stream.delta(self._index, text)

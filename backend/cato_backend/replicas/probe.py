@@ -72,6 +72,7 @@ async def describe(
         model=served.name,
         max_model_len=served.max_model_len,
         adapters=served.adapters,
+        root=served.root,
         api_key=api_key,
     )
 

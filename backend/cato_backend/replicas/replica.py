@@ -20,6 +20,8 @@ class Replica:
     """Context in tokens; None where it does not say."""
     adapters: tuple[str, ...] = ()
     """Further names that it answers to: LoRA adapters of the model, other names of the model."""
+    root: str = ""
+    """What the server loaded the model from, where it tells: a folder or a name on a hub."""
     api_key: str | None = field(default=None, repr=False)
     """To be sent as a bearer token."""
 

@@ -35,6 +35,8 @@ class ServedModel:
     """Context in tokens; None where the server does not tell."""
     adapters: tuple[str, ...] = ()
     """LoRA adapters of the model, and further names of the model itself."""
+    root: str = ""
+    """What the server loaded it from, where it tells."""
 
 
 def read_listing(data: bytes) -> tuple[ListedModel, ...]:
@@ -66,7 +68,8 @@ def choose(listed: tuple[ListedModel, ...], wanted: str = "") -> ServedModel:
             is_certain=True,
         )
     length = chosen.max_model_len or _length_of_parent(chosen, bases)
-    return ServedModel(chosen.id, length, _adapters(chosen, bases, listed))
+    adapters = _adapters(chosen, bases, listed)
+    return ServedModel(chosen.id, length, adapters, chosen.root or "")
 
 
 def _adapters(

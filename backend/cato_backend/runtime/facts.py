@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.tasks.detection import Detection
+from cato_backend.tasks.instruct import ModelTraits, Recognition, recognize
 
 _UNKNOWN = Detection(None, "no replica has been asked yet")
 
@@ -38,6 +39,12 @@ class ModelFacts:
     """Context in tokens; None where no server tells."""
     fim: Detection = _UNKNOWN
     has_chat_template: bool = False
+    root: str = ""
+    """What its server loaded it from, where the server tells."""
+    ends_turns: bool | None = None
+    """Whether its answers end as its chat template ends a turn; None where that is not known."""
+    configured_instruct: bool | None = None
+    """Whether it follows instructions, where the configuration says so."""
     parent: str = ""
     """Of an adapter, the model that it belongs to."""
 
@@ -45,6 +52,19 @@ class ModelFacts:
     def model(self) -> str:
         """The model whose replicas and queue it shares."""
         return self.parent or self.name
+
+    @property
+    def instruct(self) -> Recognition:
+        """Whether it follows instructions, and why that is believed."""
+        return recognize(
+            ModelTraits(
+                names=(self.name, self.root),
+                fim=self.fim.format,
+                has_chat_template=self.has_chat_template,
+                ends_turns=self.ends_turns,
+                configured=self.configured_instruct,
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

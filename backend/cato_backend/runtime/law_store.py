@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cato_backend.prediction.kept_law import KeptLaw, is_sound
+from cato_backend.wire.paths import state_dir
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,11 @@ class _Document(BaseModel):
 
     schema_version: Literal[1]
     laws: tuple[_Record, ...]
+
+
+def laws_file() -> Path:
+    """Where they are kept."""
+    return state_dir() / "laws.json"
 
 
 def newest(laws: Mapping[LawKey, StoredLaw]) -> dict[LawKey, StoredLaw]:

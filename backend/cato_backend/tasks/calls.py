@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.tasks.families import EMBEDDED
 from cato_backend.tasks.fim import FimFormat
-
-_INSTRUCT = re.compile(r"instruct|chat|(^|[-_.])it($|[-_.])|reasoning")
-_BASE = re.compile(r"(^|[-_.])(base|pt)($|[-_.])")
 
 
 class CallKind(StrEnum):
@@ -34,7 +29,8 @@ class ModelCall:
     """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
 
     Its texts hold no special token. `stop`: strings at which the answer ends. `expected_tokens`:
-    how long the answer probably is, where that is known.
+    how long the answer probably is, where that is known. `one_block`: the answer is one fenced
+    block of code. `presence_penalty`: as in OpenAI's interface, to get out of a repetition.
     """
 
     kind: CallKind
@@ -44,6 +40,8 @@ class ModelCall:
     suffix: str = ""
     stop: tuple[str, ...] = ()
     expected_tokens: int | None = None
+    one_block: bool = False
+    presence_penalty: float = 0.0
 
     @property
     def prompt_chars(self) -> int:
@@ -56,22 +54,11 @@ class ModelCall:
 class Abilities:
     """What a plan must know of the model. `max_model_len` in tokens, None where unknown."""
 
-    name: str
     fim: FimFormat | None = None
-    has_chat_template: bool = False
+    follows_instructions: bool = False
+    """Whether to ask in a chat."""
     max_model_len: int | None = None
     chars_per_token: float = 3.0
-
-    @property
-    def follows_instructions(self) -> bool:
-        """Whether to ask in a chat. Base models often carry a chat template all the same, so the
-        family and the name decide first."""
-        name = self.name.rstrip("/").rsplit("/", 1)[-1].lower()
-        if not self.has_chat_template or self.fim == EMBEDDED or _BASE.search(name):
-            return False
-        if _INSTRUCT.search(name) or self.fim is None:
-            return True
-        return self.fim.instruct
 
     def room_chars(self, max_tokens: int) -> int | None:
         """How many characters of prompt leave room for `max_tokens`; None without a limit."""

@@ -10,9 +10,8 @@ from cato_backend.tasks.markers import neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _SYSTEM = (
-    "You translate source code between programming languages. Keep behaviour, names and comments; "
-    "use the target language's own idioms, standard library and naming rules. Answer with the "
-    "translated code alone, in one fenced code block."
+    "You translate source code between programming languages. Answer with the translated code "
+    "alone, in one fenced code block."
 )
 _LEAST_TOKENS = 128
 _MOST_TOKENS = 2048
@@ -61,7 +60,7 @@ def _chat(
         f"```{source.id}\n{text}\n```"
     )
     messages = (Message("system", _SYSTEM), Message("user", question))
-    return ModelCall(CallKind.CHAT, max_tokens, messages=messages)
+    return ModelCall(CallKind.CHAT, max_tokens, messages=messages, one_block=True)
 
 
 def _continuation(source: Language, target: Language, text: str, max_tokens: int) -> ModelCall:

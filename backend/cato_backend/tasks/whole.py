@@ -10,6 +10,8 @@ from cato_backend.tasks.translations import clean_translation, translation_call
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 
+_NO_SUMMARY = "*the model gave no usable summary*"
+
 
 def plan(request: TaskRequest, model: Abilities) -> tuple[ModelCall, ...]:
     """The calls of the first stage, in the order of the units; none needs another's answer.
@@ -32,7 +34,10 @@ def results(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
     if len(request.units) == 1:
         return tuple(clean_summary(text) for text in texts)
     pairs = zip(request.units, texts, strict=True)
-    return tuple(f"**{unit.name or unit.kind}**: {clean_summary(text)}" for unit, text in pairs)
+    return tuple(
+        f"**{unit.name or unit.kind}**: {clean_summary(text) or _NO_SUMMARY}"
+        for unit, text in pairs
+    )
 
 
 def finish(request: TaskRequest, texts: Sequence[str], overview: str = "") -> str:

@@ -2,6 +2,7 @@
 
     event: progress   {"state": "running", "done": 0, "total": 1}    units done, of all
     event: delta      {"text": "..."}                       more of the result, in order
+    event: restart    {"text": "..."}                       what came so far is void, but for this
     event: result     {"text": "...", "finish_reason": "stop", "elapsed_ms": 812, "met": true}
     event: error      {"error": {message, type, param, code}}
 
@@ -22,6 +23,7 @@ class TaskEvent(StrEnum):
 
     PROGRESS = "progress"
     DELTA = "delta"
+    RESTART = "restart"
     RESULT = "result"
     ERROR = "error"
 

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from cato_backend.engines.gpus import Gpu, detect_gpus
-from cato_backend.engines.models import check_model, choose_model, largest_qwen_coder_that_fits
+from cato_backend.engines.models import (
+    check_model,
+    choose_hub_model,
+    largest_qwen_coder_that_fits,
+)
 from cato_backend.errors import EngineError
 
 GIB = 2**30
@@ -36,15 +40,15 @@ def test_a_gpu_in_use_counts_what_is_free() -> None:
 @pytest.mark.parametrize(
     ("gpus", "hub", "chosen", "why"),
     [
-        ([], True, "embedded", "no NVIDIA GPU"),
-        ([gpu(2)], True, "embedded", "too small"),
-        ([gpu(24)], False, "embedded", "no model hub answered"),
+        ([], True, None, "no NVIDIA GPU"),
+        ([gpu(2)], True, None, "too small"),
+        ([gpu(24)], False, None, "no model hub answered"),
         ([gpu(24)], True, "Qwen/Qwen2.5-Coder-7B", "GPU 0 (some GPU, 24 GB usable)"),
         ([gpu(24), gpu(80, index=1)], True, "Qwen/Qwen2.5-Coder-32B", "GPU 1"),
     ],
 )
-def test_choice(gpus: list[Gpu], hub: bool, chosen: str, why: str) -> None:
-    model, reason = choose_model(gpus, lambda _: hub, "embedded")
+def test_choice(gpus: list[Gpu], hub: bool, chosen: str | None, why: str) -> None:
+    model, reason = choose_hub_model(gpus, lambda _: hub)
     assert model == chosen
     assert why in reason
 
@@ -64,7 +68,15 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
         check_model(str(tmp_path))
 
 
+def test_a_model_without_a_tokenizer(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EngineError, match=r"no tokenizer; expected one of tokenizer\.json"):
+        check_model(str(tmp_path))
+    check_model(str(tmp_path), ["--tokenizer=elsewhere"])
+
+
 def test_hub_names_and_models_pass(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}")
     check_model(str(tmp_path))
     check_model("Qwen/Qwen2.5-Coder-7B")

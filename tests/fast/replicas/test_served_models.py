@@ -58,7 +58,7 @@ def test_what_is_no_list_of_models_is_named(data: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize("strange", [None, "x", 7, {}, [], model(7), model(None), model("")])
 def test_what_is_no_entry_is_passed_over(strange: object) -> None:
-    assert served(listing(strange, model("base"))) == ServedModel("base", 4096)
+    assert served(listing(strange, model("base"))) == ServedModel("base", 4096, root="/models/base")
 
 
 @pytest.mark.parametrize("length", [None, "4096", True, 0, -1, 1.5, [], {}])
@@ -81,8 +81,10 @@ def test_the_first_model_is_taken_unless_one_is_wanted() -> None:
 
 def test_adapters_and_other_names_of_the_model_are_served_with_it() -> None:
     data = listing(adapter("sql"), model("base"), model("alias"), adapter("rust", "alias"))
-    assert served(data) == ServedModel("base", 4096, ("sql", "alias", "rust"))
-    assert served(data, "alias") == ServedModel("alias", 4096, ("sql", "base", "rust"))
+    assert served(data) == ServedModel("base", 4096, ("sql", "alias", "rust"), "/models/base")
+    assert served(data, "alias") == ServedModel(
+        "alias", 4096, ("sql", "base", "rust"), "/models/base"
+    )
 
 
 def test_adapters_may_name_their_parent_as_the_command_line_did() -> None:
@@ -91,7 +93,7 @@ def test_adapters_may_name_their_parent_as_the_command_line_did() -> None:
 
 def test_an_adapter_that_is_wanted_has_the_context_of_its_parent() -> None:
     data = listing(model("base"), adapter("sql"), adapter("rust"))
-    assert served(data, "sql") == ServedModel("sql", 4096)
+    assert served(data, "sql") == ServedModel("sql", 4096, root="/adapters/sql")
 
 
 def test_models_of_their_own_are_not_served_with_another() -> None:

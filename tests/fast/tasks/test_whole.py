@@ -6,15 +6,14 @@ import pytest
 
 from cato_backend.errors import InvalidRequest
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.families import EMBEDDED, QWEN3_CODER, QWEN_CODER
-from cato_backend.tasks.fim import FimFormat
+from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
 from cato_backend.tasks.whole import finish, plan
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest, Unit
 
-CHAT = Abilities("Qwen/Qwen2.5-Coder-7B-Instruct", QWEN_CODER, has_chat_template=True)
-BASE = Abilities("cato-embedded", EMBEDDED, has_chat_template=True)
-PLAIN = Abilities("phi-2")
+CHAT = Abilities(QWEN_CODER, follows_instructions=True)
+BASE = Abilities(EMBEDDED)
+PLAIN = Abilities()
 PYTHON = "@cache\ndef add(\n    a: int, b: int = {1: 2}[1]\n) -> int:  # sum\n    return a + b"
 GO = "func Add(a, b int) int {\n\treturn a + b\n}"
 
@@ -32,26 +31,6 @@ def translation(text: str, source: str = "python", target: str = "go") -> TaskRe
 def only(calls: tuple[ModelCall, ...]) -> ModelCall:
     (call,) = calls
     return call
-
-
-@pytest.mark.parametrize(
-    ("name", "fim", "template", "expected"),
-    [
-        ("Qwen2.5-Coder-7B", QWEN_CODER, True, False),
-        ("Qwen2.5-Coder-7B-Instruct", QWEN_CODER, True, True),
-        ("Qwen2.5-Coder-7B-Instruct", QWEN_CODER, False, False),
-        ("Qwen3-Coder-30B-A3B-FP8", QWEN3_CODER, True, True),
-        ("cato-embedded", EMBEDDED, True, False),
-        ("Llama-3.1-8B-Instruct", None, True, True),
-        ("some-model", None, True, True),
-        ("some-model-base", None, True, False),
-        ("google/codegemma-7b-it", QWEN_CODER, True, True),
-    ],
-)
-def test_who_is_asked_in_a_chat(
-    name: str, fim: FimFormat | None, template: bool, expected: bool
-) -> None:
-    assert Abilities(name, fim, has_chat_template=template).follows_instructions is expected
 
 
 def test_a_base_model_writes_the_docstring_at_its_place() -> None:
@@ -117,7 +96,7 @@ def test_one_call_for_each_unit_joined_in_order() -> None:
 
 
 def test_half_a_function_is_not_translated() -> None:
-    small = Abilities("m", None, has_chat_template=True, max_model_len=1024)
+    small = Abilities(follows_instructions=True, max_model_len=1024)
     request = translation("x = 1\n" * 1000)
     with pytest.raises(InvalidRequest) as refused:
         plan(request, small)
@@ -125,7 +104,7 @@ def test_half_a_function_is_not_translated() -> None:
 
 
 def test_a_summary_reads_as_much_as_fits() -> None:
-    small = Abilities("m", None, has_chat_template=True, max_model_len=1024)
+    small = Abilities(follows_instructions=True, max_model_len=1024)
     call = only(plan(summary("python", "value = 1\n" * 1000), small))
     assert sum(len(message.content) for message in call.messages) < 1024 * 3
 

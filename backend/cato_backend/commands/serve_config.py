@@ -1,0 +1,103 @@
+"""The configuration of `cato serve`: the file, the command line, and the model that is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cato_backend.commands.model import fetch_and_show
+from cato_backend.config import EMBEDDED, Config, load_config
+from cato_backend.errors import ConfigError
+from cato_backend.fleet.choice import Fetch, choose
+from cato_backend.fleet.launch import check_families
+from cato_backend.model_store.registry import find_known
+from cato_backend.provisioning import rule_names
+from cato_backend.runtime.law_store import laws_file
+from cato_backend.scheduling import policy_names
+from cato_backend.wire.headers import Task
+
+AUTO = "auto"
+COLOCATED_IDLE_S = 30 * 60
+_SERVER = ("host", "port", "token_file", "tls_cert", "tls_key", "insecure", "event_log")
+
+
+def serve_config(arguments: argparse.Namespace) -> Config:
+    """The configuration, checked before a model is chosen and fetched.
+
+    Raises ConfigError, and EngineError where a model that was named cannot be had.
+    """
+    # An editor starts its backend in the background: no download that was not asked for.
+    fetch = None if arguments.colocated else fetch_and_show
+    overrides = _overrides(arguments)
+    named = arguments.model
+    if named:
+        overrides["models"] = [_model(EMBEDDED if named == AUTO else named)]
+    config = load_config(arguments.config, overrides)
+    _check(config)
+    if named == AUTO or not (config.models or config.replicas):
+        overrides |= _chosen_models(arguments, fetch)
+        config = load_config(arguments.config, overrides)
+    if fetch is not None:
+        _fetch_named(config, fetch)
+    return config
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says, but for the model."""
+    overrides: dict[str, Any] = {"server": _given(arguments, *_SERVER)}
+    if arguments.colocated:
+        overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
+    overrides["scheduling"] = _given(arguments, "policy", "profile", "calibrate")
+    overrides["provisioning"] = _given(arguments, "min_replicas", "max_replicas")
+    if arguments.replica:
+        overrides["replicas"] = [{"url": url} for url in arguments.replica]
+    return overrides
+
+
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    values = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check(config: Config) -> None:
+    """Raises ConfigError for names that stand for nothing."""
+    if config.scheduling.policy not in policy_names():
+        expected = "one of " + ", ".join(sorted(policy_names()))
+        raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
+    if config.provisioning.rule not in rule_names():
+        expected = "one of " + ", ".join(sorted(rule_names()))
+        raise ConfigError.of("provisioning.rule", config.provisioning.rule, expected)
+    check_families(config)
+
+
+def _fetch_named(config: Config, fetch: Fetch) -> None:
+    """Fetches those models of the configuration that are named as in the registry."""
+    if config.engine.kind == "emulated":
+        return
+    for known in filter(None, (find_known(model.path) for model in config.models)):
+        fetch(known)
+
+
+def _chosen_models(arguments: argparse.Namespace, fetch: Fetch | None) -> dict[str, Any]:
+    """The sections of the configuration that name the models, and their tasks."""
+    # Whoever configures more than the command line does chooses a second model there, too.
+    is_plain = arguments.config is None and arguments.max_replicas is None
+    choice = choose(fetch, laws_file() if is_plain else None)
+    print("\n".join(choice.lines), file=sys.stderr)
+    if not choice.completions:
+        return {"models": [_model(choice.path)]}
+    second = _model(choice.completions)
+    return {
+        "models": [_model(choice.path), second],
+        "tasks": {Task.COMPLETION.value: second["name"]},
+    }
+
+
+def _model(path: str) -> dict[str, str]:
+    return {"name": _model_name(path), "path": path}
+
+
+def _model_name(path: str) -> str:
+    """What clients call it: the embedded model's own name, else the last part of its path."""
+    return "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]

@@ -1,0 +1,129 @@
+"""Which model to serve where the user leaves it to us, and what is said about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cato_backend.config import EMBEDDED
+from cato_backend.engines.environments import find_environment
+from cato_backend.engines.gpus import Gpu, detect_gpus
+from cato_backend.engines.models import choose_hub_model, hub_has
+from cato_backend.engines.pins import EngineKind
+from cato_backend.errors import EngineError
+from cato_backend.fleet.completion_speed import USABLE_S, completion_s
+from cato_backend.model_store.registry import KnownModel, known_models
+from cato_backend.model_store.stored import StoredModel, find_stored
+
+_EMBEDDED_BYTES = 2_500_000_000
+"""What an engine with the embedded model takes: nearly all of it is the engine itself."""
+
+Fetch = Callable[[KnownModel], StoredModel]
+"""Fetches a model unless it is there. Raises EngineError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The path of a model, and three lines about it for a person.
+
+    `completions`: the path of another model that serves completions; empty where it is the same.
+    """
+
+    path: str
+    reason: str
+    cost: str
+    otherwise: str
+    completions: str = ""
+
+    @property
+    def lines(self) -> tuple[str, str, str]:
+        """What was chosen and why, what it costs, and how to choose otherwise."""
+        served = f"{self.path}, and {self.completions} for completions"
+        what = served if self.completions else self.path
+        return (f"model: {what} ({self.reason})", self.cost, self.otherwise)
+
+
+def choose(fetch: Fetch | None, laws: Path | None = None) -> ModelChoice:
+    """The largest Qwen2.5-Coder that a GPU can serve and a hub has, else the default of the models
+    that can be fetched, else the embedded one.
+
+    `fetch` is called where the default model is not there yet; None: nothing is fetched. `laws`:
+    the file with what was measured; a default model that proved too slow for completions leaves
+    those to the embedded one. None: one model serves all.
+    """
+    gpus = detect_gpus()
+    name, reason = _hub_model(gpus)
+    if name is not None:
+        return ModelChoice(name, reason, "it is fetched from the hub by the engine", _otherwise())
+    default = known_models()[0]
+    trouble = _trouble(default, gpus) or _not_had(default, fetch)
+    if trouble:
+        return _embedded(default, f"{reason}; {trouble}")
+    seconds = None if gpus or laws is None else completion_s(default.name, laws)
+    return _fetched(default, reason, seconds)
+
+
+def _hub_model(gpus: tuple[Gpu, ...]) -> tuple[str | None, str]:
+    if not gpus:
+        return choose_hub_model(gpus, lambda _: False)
+    python = find_environment(EngineKind.GPU).python
+    return choose_hub_model(gpus, lambda name: hub_has(python, name))
+
+
+def _trouble(model: KnownModel, gpus: tuple[Gpu, ...]) -> str:
+    """Why this machine cannot serve the model; empty where it can."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if not gpus and memory < model.memory_bytes:
+        return f"{_gb(memory)} of memory are too little for {model.name}"
+    return ""
+
+
+def _not_had(model: KnownModel, fetch: Fetch | None) -> str:
+    """Why the model is not there after all; empty where it is."""
+    try:
+        if find_stored(model) is not None:
+            return ""
+        if fetch is None:
+            return f"{model.name} is not here"
+        fetch(model)
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+def _fetched(model: KnownModel, reason: str, seconds: float | None) -> ModelChoice:
+    is_slow = seconds is not None and seconds > USABLE_S
+    memory = model.memory_bytes + (_EMBEDDED_BYTES if is_slow else 0)
+    cost = (
+        f"it completes, summarizes and translates; it takes about {_gb(memory)} of memory and "
+        f"{_gb(model.converted_bytes)} of disk"
+    )
+    if not is_slow:
+        return ModelChoice(model.name, reason, cost, _otherwise())
+    slow = f"{reason}; a completion by {model.name} was measured to take {seconds:.1f} s here"
+    return ModelChoice(model.name, slow, cost, _otherwise(), EMBEDDED)
+
+
+def _embedded(instead: KnownModel, reason: str) -> ModelChoice:
+    cost = (
+        f"it completes code within a line and takes about {_gb(_EMBEDDED_BYTES)} of memory; its "
+        "summaries and translations are not usable"
+    )
+    remedy = (
+        f"for those: `cato model fetch {instead.name}` ({_gb(instead.bytes)} to download, "
+        f"{_gb(instead.converted_bytes)} of disk, {_gb(instead.memory_bytes)} of memory)"
+    )
+    return ModelChoice(EMBEDDED, reason, cost, remedy)
+
+
+def _otherwise() -> str:
+    return (
+        "to choose otherwise: --model embedded (the smallest), a folder, a hub name, or a name of "
+        "`cato model list`"
+    )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

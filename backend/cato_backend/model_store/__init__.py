@@ -1,0 +1,8 @@
+"""Models that CATO fetches by name: where they come from, and the folders that engines serve.
+
+- `models.toml`: what is known of each: file, checksum, licence, sources
+- `fetching`: a model from a hub or a package index, checked, converted, and put in place whole
+- `stored`: the models in the user's cache folder
+
+Nothing here imports torch: the conversion runs in an engine's own environment.
+"""
