@@ -109,7 +109,7 @@ def test_any_text_and_place_can_be_asked_for(
         assert in_front or detector.text() == detector.text().rstrip()
     window(snapshot, offset, 50)
     unit = unit_at(snapshot, offset)
-    assert unit is None or unit.start <= max(offset, unit.start) <= len(text)
+    assert unit is None or 0 <= unit.start <= unit.end <= len(text)
 
 
 def unsettled_document(functions_around: int = 60) -> tuple[Any, Position]:
