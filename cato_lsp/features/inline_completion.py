@@ -41,7 +41,8 @@ def ask(
 ) -> Question | None:
     """The question as of now, or None where the document is not open or not wanted."""
     snapshot = session.documents.snapshot(uri)
-    if snapshot is None or not session.wants(snapshot):
+    automatic = action is Action.AUTOMATIC_COMPLETION
+    if snapshot is None or not session.wants(snapshot, automatic=automatic):
         return None
     offset = snapshot.offset(position_of(position), session.documents.encoding)
     return Question(snapshot, offset, action, time.perf_counter(), in_menu)

@@ -115,7 +115,7 @@ class Session:
         """Ends what is under way in documents where nothing is wanted any more."""
         for uri in self.documents.uris():
             snapshot = self.documents.snapshot(uri)
-            if snapshot is not None and not self.wants(snapshot):
+            if snapshot is not None and not self.wants(snapshot, automatic=False):
                 self.requests.supersede(uri)
                 bench.answers(uri).close(CancelReason.CLOSED)
 
@@ -158,7 +158,7 @@ class Session:
     def focus(self, uri: str, position: Position | None) -> None:
         """The person is in this document now, at `position` where that is known."""
         snapshot = self.documents.snapshot(uri)
-        if snapshot is None or not self.wants(snapshot):
+        if snapshot is None or not self.wants(snapshot, automatic=True):
             return
         offset = snapshot.offset(position, self.documents.encoding) if position else None
         self.background(self.workbench.warmer.warm(snapshot, offset))
@@ -198,9 +198,11 @@ class Session:
             self._judged[uri] = allowed, now_s
         return allowed
 
-    def wants(self, snapshot: Snapshot) -> bool:
-        """Whether suggestions are wanted in this document."""
-        return self.settings.enabled_for(snapshot.language_id) and self.allows(snapshot.uri)
+    def wants(self, snapshot: Snapshot, *, automatic: bool) -> bool:
+        """Whether suggestions are wanted in this document; `automatic`: those that nobody asked
+        for."""
+        is_enabled = self.settings.enabled_for(snapshot.language_id, automatic=automatic)
+        return is_enabled and self.allows(snapshot.uri)
 
     def debounce_ms(self) -> float:
         """How long to wait, from now, before the backend is asked."""

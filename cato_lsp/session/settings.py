@@ -100,13 +100,16 @@ class Settings:
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
     trace: Trace = Trace.OFF
 
-    def enabled_for(self, language_id: str) -> bool:
-        """Whether completions are wanted in this language."""
-        others = self.languages.get("*", True)
+    def enabled_for(self, language_id: str, *, automatic: bool) -> bool:
+        """Whether completions are wanted in this language; `automatic`: those that nobody asked
+        for, which texts and data get only where the language is switched on."""
+        others = self.languages.get("*", not (automatic and language_id in QUIET_LANGUAGES))
         return self.completion.enabled and self.languages.get(language_id, others)
 
 
 _TARGET = integer(1, 600_000)
+QUIET_LANGUAGES = frozenset({"markdown", "plaintext", "json", "jsonc"})
+"""Nothing is suggested there unasked, unless the language or `*` is switched on."""
 
 
 def parse(

@@ -4,6 +4,9 @@ import { isEnabled, withLanguage } from '../src/common/toggles';
 
 test('a language is as it is named, else as the others are, else on', () => {
   assert.equal(isEnabled({}, 'python'), true);
+  assert.equal(isEnabled({}, 'markdown'), false);
+  assert.equal(isEnabled({ '*': { enabled: true } }, 'markdown'), true);
+  assert.equal(isEnabled({ markdown: { enabled: true } }, 'markdown'), true);
   assert.equal(isEnabled({ '*': { enabled: false } }, 'python'), false);
   assert.equal(isEnabled({ '*': { enabled: false }, python: { enabled: true } }, 'python'), true);
   assert.equal(isEnabled({ python: { enabled: false } }, 'go'), true);

@@ -24,18 +24,24 @@ function M.changed(client_id, status)
   vim.cmd.redrawstatus({ bang = true })
 end
 
+--- Languages in which nothing is suggested unasked unless they are switched on.
+local QUIET = { 'markdown', 'plaintext', 'json', 'jsonc' }
+
 ---@param client vim.lsp.Client
 ---@param buffer integer
 ---@return boolean whether suggestions are switched off for the language of the buffer
 local function is_off(client, buffer)
   local languages = vim.tbl_get(client.settings or {}, 'cato', 'languages')
   if type(languages) ~= 'table' then
-    return false
+    languages = {}
   end
   local id = require('cato.languages').language_id(vim.bo[buffer].filetype)
   local own = vim.tbl_get(languages, id, 'enabled')
   if own == nil then
     own = vim.tbl_get(languages, '*', 'enabled')
+  end
+  if own == nil then
+    own = not vim.list_contains(QUIET, id)
   end
   return own == false
 end

@@ -116,19 +116,24 @@ def test_something_that_is_no_object_is_no_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("languages", "language_id", "enabled"),
+    ("languages", "language_id", "enabled", "automatic"),
     [
-        ({}, "python", True),
-        ({"*": {"enabled": False}}, "python", False),
-        ({"*": {"enabled": False}, "python": {}}, "python", True),
-        ({"python": {"enabled": False}}, "go", True),
+        ({}, "python", True, True),
+        ({"*": {"enabled": False}}, "python", False, False),
+        ({"*": {"enabled": False}, "python": {}}, "python", True, True),
+        ({"python": {"enabled": False}}, "go", True, True),
+        ({}, "markdown", True, False),
+        ({"*": {"enabled": True}}, "json", True, True),
+        ({"markdown": {"enabled": True}}, "markdown", True, True),
+        ({"markdown": {"enabled": False}}, "markdown", False, False),
     ],
 )
-def test_a_language_can_be_switched_off(
-    languages: dict[str, Any], language_id: str, enabled: bool
+def test_a_language_can_be_switched_off_and_on(
+    languages: dict[str, Any], language_id: str, enabled: bool, automatic: bool
 ) -> None:
     settings, _ = parse({"languages": languages}, environment={})
-    assert settings.enabled_for(language_id) is enabled
+    assert settings.enabled_for(language_id, automatic=False) is enabled
+    assert settings.enabled_for(language_id, automatic=True) is automatic
 
 
 def test_no_token_is_shown() -> None:
