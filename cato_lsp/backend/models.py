@@ -9,6 +9,10 @@ from typing import Any, cast
 from cato_backend.wire.headers import ALIAS
 from cato_backend.wire.model_names import parameters_named
 
+LEAST_CONFIDENCE = 0.5
+TINY_LEAST_CONFIDENCE = 0.0
+TINY_PARAMETERS = 50_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -36,6 +40,13 @@ class Model:
     """Where `name` is an alias."""
     parameters: int | None = None
     """How large it is; None where nothing tells."""
+
+    @property
+    def least_confidence(self) -> float:
+        """What a suggestion is cut below where no setting says it. A very small model is right more
+        often than it is sure."""
+        is_tiny = self.parameters is not None and self.parameters < TINY_PARAMETERS
+        return TINY_LEAST_CONFIDENCE if is_tiny else LEAST_CONFIDENCE
 
     @property
     def title(self) -> str:

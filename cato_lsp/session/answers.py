@@ -53,7 +53,7 @@ class Answers:
         than are wanted now, or without asking how sure the engine is."""
         if now.max_lines > former.max_lines:
             self.cache.keep(lambda answer: answer.text.count("\n") < former.max_lines)
-        if now.min_confidence and not former.min_confidence:
+        if now.min_confidence != 0 and former.min_confidence == 0:
             self.cache.keep(lambda answer: answer.tells_confidence)
             self.close(CancelReason.TYPED)
 

@@ -25,6 +25,7 @@ from cato_lsp.text import Snapshot
 
 if TYPE_CHECKING:
     from cato_lsp.session.session import Session
+    from cato_lsp.session.settings import CompletionSettings
 
 log = logging.getLogger(__name__)
 
@@ -78,14 +79,17 @@ def _context_of(question: Question) -> SyntaxContext:
 def _understood(session: Session, question: Question, context: SyntaxContext) -> Understood:
     """The question with what it asks for: beyond a statement where doubt ends what is shown."""
     settings, connection = session.settings, session.link.connection
+    least = _least_confidence(settings.completion, connection)
     doubts = connection is not None and session.workbench.confidence.tells(connection.client)
-    assignment = classify(
-        question.action,
-        context,
-        settings.targets,
-        doubts=doubts and settings.completion.min_confidence > 0,
-    )
-    return Understood(question, context, assignment, settings.completion)
+    assignment = classify(question.action, context, settings.targets, doubts=doubts and least > 0)
+    believed = least if question.automatic else 0.0
+    return Understood(question, context, assignment, settings.completion, believed)
+
+
+def _least_confidence(settings: CompletionSettings, connection: Connection | None) -> float:
+    if settings.min_confidence is not None:
+        return settings.min_confidence
+    return connection.model.least_confidence if connection is not None else 0.0
 
 
 async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:

@@ -70,11 +70,8 @@ class Understood:
     context: SyntaxContext
     assignment: Assignment
     settings: CompletionSettings
-
-    @property
-    def least_confidence(self) -> float:
-        """Below it nothing is shown; whoever asks for a suggestion gets one, however doubtful."""
-        return self.settings.min_confidence if self.question.automatic else 0.0
+    least_confidence: float = 0.0
+    """Below it nothing is shown; whoever asks for a suggestion gets one, however doubtful."""
 
     def reading(self) -> Reading:
         """Reads an answer to it."""

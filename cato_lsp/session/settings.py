@@ -56,8 +56,9 @@ class CompletionSettings:
     adaptive_debounce: bool = True
     max_lines: int = 40
     timeout_ms: int = 10_000
-    min_confidence: float = 0.5
-    """A suggestion ends before it is less likely right than this, by the engine's own word."""
+    min_confidence: float | None = None
+    """A suggestion ends before it is less likely right than this, by the engine's own word; None:
+    what suits the model."""
     min_accept_probability: float = 0.0
     """What the person is less likely to accept is not shown; 0: that is not looked at."""
     min_show_delay_ms: int = 0
@@ -133,7 +134,7 @@ def parse(
             adaptive_debounce=lookup.find("completion.adaptiveDebounce", flag, True),
             max_lines=lookup.find("completion.maxLines", integer(1, 200), 40),
             timeout_ms=lookup.find("completion.timeoutMs", integer(100, 60_000), 10_000),
-            min_confidence=lookup.find("completion.minConfidence", share, 0.5),
+            min_confidence=lookup.find("completion.minConfidence", share, None),
             min_accept_probability=lookup.find("completion.minAcceptProbability", share, 0.0),
             min_show_delay_ms=lookup.find("completion.minShowDelayMs", integer(0, 2000), 0),
         ),
