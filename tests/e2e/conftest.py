@@ -22,7 +22,9 @@ CROWDED = """
 # One at a time in the engine, two at a time from the gateway: so a second request waits in the
 # engine for its first token, and a third in the gateway's queue, as long as the first one runs.
 # (With underscores vLLM understands it too; with dashes the gateway would send only one.)
+# The default policy would learn from the streams that the engine runs one, and send one.
 [scheduling]
+policy = "least-outstanding-tokens"
 max_running_per_replica = 2
 max_wait_s = 600
 [[models]]

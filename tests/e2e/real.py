@@ -74,7 +74,9 @@ def serve(state: Path, config: str = "") -> Iterator[RealBackend]:
     """Yields once the replica takes requests; `config` is the text of cato.toml."""
     file = state / "cato.toml"
     file.write_text(config)
-    command = [*CATO, "serve", "--port", "0", "--config", str(file), "--model", "embedded"]
+    command = [*CATO, "serve", "--port", "0", "--config", str(file)]
+    if "[[models]]" not in config:  # `auto` would fetch a larger one.
+        command += ["--model", "embedded"]
     with (state / "serve.log").open("wb") as log:
         process = subprocess.Popen(
             command,
