@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, FrameLocator, Locator, Page, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
@@ -183,6 +183,10 @@ class Editor:
         lines = self.page.locator(".editor-group-container").last.locator(".view-line")
         await expect(lines.first).to_be_visible(timeout=TIMEOUT_MS)
         return "\n".join(await lines.all_text_contents()).replace("\u00a0", " ")
+
+    def rendered(self) -> FrameLocator:
+        """The page that is shown beside the code."""
+        return self.page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
 
     async def agree(self, button: str) -> None:
         """Presses a button of a message that popped up."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import FrameLocator, expect
+from playwright.async_api import expect
 
 from tests.e2e.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, TYPED, Configure, OpenEditor
-from tests.e2e.vscode.editor import Editor
 from tests.e2e.vscode.files import save, solid, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
@@ -34,11 +33,6 @@ async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
         await expect(editor.notifications()).to_have_count(0)
 
 
-def rendered(editor: Editor) -> FrameLocator:
-    """The page that is shown beside the code."""
-    return editor.page.frame_locator("iframe.webview.ready").frame_locator("#active-frame")
-
-
 async def test_a_function_is_summarized_and_translated_beside(
     window: OpenEditor, configure: Configure, sums: Path, backend: Backend
 ) -> None:
@@ -49,7 +43,7 @@ async def test_a_function_is_summarized_and_translated_beside(
         await editor.press("Control+Home")
         await editor.run("CATO: Summarize Function")
         await editor.wait_tab("scale")
-        summary = rendered(editor)
+        summary = editor.rendered()
         await expect(summary.get_by_text(REPLY.strip())).to_be_visible(timeout=NOTICE_TIMEOUT_MS)
         await editor.keep("summary")
         await summary.get_by_role("link", name="Insert as Documentation").click()

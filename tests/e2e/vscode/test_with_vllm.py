@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.async_api import TimeoutError
+from playwright.async_api import TimeoutError, expect
 
 from tests.e2e.idioms import IDIOMS_BEGUN, Begun
 from tests.e2e.real import RealBackend
@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(600
 
 BEGINNINGS = ("def add(a, b):", "\n    ", "total = ", "sum(")
 SUGGESTION_TIMEOUT_MS = 8_000
+SUMMARY_TIMEOUT_MS = 60_000
 GENERATED = "vllm:generation_tokens_total"
 
 
@@ -48,7 +49,11 @@ async def test_what_vllm_writes_is_shown_accepted_and_saved(
         await editor.press("Control+Home")
         await editor.run("CATO: Summarize Function")
         await editor.wait_tab("summary of scale")
-        assert solid(await editor.text_beside())
+        summary = editor.rendered()
+        # It is there once the summary is whole.
+        done = summary.get_by_role("link", name="Insert as Documentation")
+        await expect(done).to_be_visible(timeout=SUMMARY_TIMEOUT_MS)
+        assert solid(await summary.locator("body").inner_text())
 
 
 async def complete(editor: Editor, begun: Begun, file: Path) -> None:
