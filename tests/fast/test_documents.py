@@ -193,7 +193,7 @@ def settings_declared() -> dict[str, str]:
     for name, schema in properties.items():
         limits = f" {schema['minimum']}-{schema['maximum']}" if "minimum" in schema else ""
         told[name.removeprefix("cato.")] = (
-            f"{schema['type']}{limits}, `{json.dumps(schema['default'])}`"
+            f"{_type(schema)}{limits}, `{json.dumps(schema['default'])}`"
         )
     # Which program to run is the extension's own business.
     return {name: kind for name, kind in told.items() if name != "path"}
@@ -232,3 +232,8 @@ def test_commands_name_modules_that_exist(page: Path) -> None:
     assert [
         place for place in places if not (place.is_dir() or place.with_suffix(".py").is_file())
     ] == []
+
+
+def _type(schema: dict[str, Any]) -> str:
+    types: str | list[str] = schema["type"]
+    return types if isinstance(types, str) else " or ".join(types)
