@@ -18,6 +18,9 @@ LOAD_TIMEOUT_MS = 60_000
 TIMEOUT_MS = 60_000
 QUICK_OPEN_MS = 12_000
 QUICK_OPEN_ATTEMPTS = 5
+FOLDERS_MS = 20_000
+LOADS = 4
+EXPLORER_ROW = ".explorer-folders-view .monaco-list-row"
 
 # Playwright counts ghost text of several lines as hidden, so it is read from the document itself.
 # What was suggested for an earlier key may stand there for a moment: it counts once it stays.
@@ -53,7 +56,7 @@ class Editor:
 
     async def open(self, name: str) -> None:
         """Opens a file of the folder and puts the cursor at its end."""
-        row = self.page.locator(".explorer-folders-view .monaco-list-row", has_text=name)
+        row = self.page.locator(EXPLORER_ROW, has_text=name)
         await row.dblclick(timeout=LOAD_TIMEOUT_MS)
         await self._to_end(name)
 
@@ -208,6 +211,8 @@ async def open_editor(
     try:
         await page.goto(f"{url}/?{kind}={quote(str(place))}", wait_until="commit")
         await page.wait_for_selector(".monaco-workbench", timeout=LOAD_TIMEOUT_MS)
+        if kind == "workspace":
+            await _wait_for_folders(page)
         try:
             yield Editor(page)
         except BaseException:
@@ -215,3 +220,21 @@ async def open_editor(
             raise
     finally:
         await page.close()
+
+
+async def _wait_for_folders(page: Page) -> None:
+    """Until the explorer lists the workspace's folders.
+
+    On a busy machine code-server's window may read its workspace file before it is connected: it
+    then has no folders, for good, until it is loaded once more.
+    """
+    for attempt in range(1, LOADS + 1):
+        try:
+            await page.wait_for_selector(EXPLORER_ROW, timeout=FOLDERS_MS)
+            return
+        except PlaywrightTimeoutError:
+            await Editor(page).keep(f"without-folders-{attempt}")
+            if attempt == LOADS:
+                raise
+        await page.reload(wait_until="commit")
+        await page.wait_for_selector(".monaco-workbench", timeout=LOAD_TIMEOUT_MS)
