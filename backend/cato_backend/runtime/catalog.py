@@ -142,14 +142,14 @@ class Catalog:
         if (found := self._known(name, task)) is not None:
             return found
         if patience_s <= 0:
-            raise self._not_served_yet(name) if self._may_come() else self._not_found(name, task)
+            raise self._unknown(name, task)
         with self._counted():
             refreshing = asyncio.ensure_future(self._refreshed())
             try:
                 async with asyncio.timeout(patience_s):
                     return await self._until_known(name, task, refreshing)
             except TimeoutError as error:
-                raise self._not_served_yet(name) from error
+                raise self._unknown(name, task) from error
             finally:
                 refreshing.cancel()
 
@@ -193,6 +193,10 @@ class Catalog:
             yield
         finally:
             self.unresolved -= 1
+
+    def _unknown(self, name: str, task: Task) -> NotFound | NoReplica:
+        """The client's mistake, unless a replica that is away may serve the name."""
+        return self._not_served_yet(name) if self._may_come() else self._not_found(name, task)
 
     def _not_found(self, name: str, task: Task) -> NotFound:
         known = ", ".join([*ALIASES, *self._facts])

@@ -55,7 +55,7 @@ def _try_out(url: str, examples: int, number: int) -> Counter[int] | str:
     """How often each status came, or what was wrong: not all errors pass between processes."""
     try:
         return _statuses(url, examples, number)
-    except (ExceptionGroup, AssertionError, requests.RequestException):
+    except (BaseExceptionGroup, AssertionError, requests.RequestException):
         return traceback.format_exc()
 
 

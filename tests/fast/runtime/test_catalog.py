@@ -109,6 +109,17 @@ async def test_replicas_that_are_started_here_bring_no_other_names() -> None:
         await site.resolve("b")
 
 
+async def test_a_look_that_takes_longer_than_the_patience_makes_no_error_of_the_server() -> None:
+    site = Site()
+    site.catalog.learn("r1", ModelFacts("a"))
+    site.looked.clear()
+    with pytest.raises(NotFound):
+        await site.resolve("b", 1e-6)
+    site.catalog.expect("r2")
+    with pytest.raises(NoReplica):
+        await site.resolve("b", 1e-6)
+
+
 async def test_no_patience_no_look() -> None:
     site = Site()
     site.catalog.learn("r1", ModelFacts("a"))
