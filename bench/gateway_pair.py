@@ -36,7 +36,7 @@ HERE = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """So many streams of so many tokens, begun within so many seconds, so many times."""
+    """Streams of equal length that begin within `spread_s` seconds; repeated `times` times."""
 
     streams: int
     tokens: int

@@ -71,7 +71,7 @@ class Understood:
     assignment: Assignment
     settings: CompletionSettings
     least_confidence: float = 0.0
-    """Below it nothing is shown; whoever asks for a suggestion gets one, however doubtful."""
+    """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
 
     def reading(self) -> Reading:
         """Reads an answer to it."""

@@ -199,8 +199,7 @@ class Session:
         return allowed
 
     def wants(self, snapshot: Snapshot, *, automatic: bool) -> bool:
-        """Whether suggestions are wanted in this document; `automatic`: those that nobody asked
-        for."""
+        """Whether automatic suggestions, or requested ones, are wanted in this document."""
         is_enabled = self.settings.enabled_for(snapshot.language_id, automatic=automatic)
         return is_enabled and self.allows(snapshot.uri)
 

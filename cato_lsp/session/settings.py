@@ -102,8 +102,10 @@ class Settings:
     trace: Trace = Trace.OFF
 
     def enabled_for(self, language_id: str, *, automatic: bool) -> bool:
-        """Whether completions are wanted in this language; `automatic`: those that nobody asked
-        for, which texts and data get only where the language is switched on."""
+        """Whether completions are wanted in this language.
+
+        Automatic ones are off by default in `QUIET_LANGUAGES`.
+        """
         others = self.languages.get("*", not (automatic and language_id in QUIET_LANGUAGES))
         return self.completion.enabled and self.languages.get(language_id, others)
 

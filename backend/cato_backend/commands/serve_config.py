@@ -81,7 +81,7 @@ def _fetch_named(config: Config, fetch: Fetch) -> None:
 
 def _chosen_models(arguments: argparse.Namespace, fetch: Fetch | None) -> dict[str, Any]:
     """The sections of the configuration that name the models, and their tasks."""
-    # Whoever configures more than the command line does chooses a second model there, too.
+    # With a configuration file or a scaled fleet, a second model is chosen in the configuration.
     is_plain = arguments.config is None and arguments.max_replicas is None
     choice = choose(fetch, laws_file() if is_plain else None)
     print("\n".join(choice.lines), file=sys.stderr)

@@ -13,7 +13,7 @@ from cato_backend.runtime.law_store import read_laws
 USABLE_S = 1.5
 """A completion that takes longer comes when the next key was pressed long ago."""
 _NEW_TOKENS = 64
-"""Of a prompt whose head is in the prefix cache, as it is while somebody types."""
+"""Of a prompt whose head is in the prefix cache, as it is while a person types."""
 _CONTEXT = 500
 _OUTPUT_TOKENS = 8
 

@@ -36,8 +36,8 @@ def convert(
 ) -> None:
     """Fills the empty `folder`. Raises EngineError with the last lines of the conversion.
 
-    The process inherits `lock`, the descriptor of a locked file: as long as it runs, even after the
-    end of this one, nobody else takes the same folder.
+    The process inherits `lock`, the descriptor of a locked file: while it runs, even after the end
+    of this process, no other fetch uses the same folder.
     """
     command = [str(python_in(environment)), str(SCRIPT), str(file), str(folder), model.format]
     last: deque[str] = deque(maxlen=_KEPT_LINES)

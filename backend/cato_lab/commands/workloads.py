@@ -79,7 +79,7 @@ def add_workload_arguments(parser: Parser) -> None:
 
 
 def restrict_developers(parser: Parser) -> None:
-    """Refuses `--developers` where nobody types."""
+    """Refuses `--developers` with a workload other than typing."""
     parser.restrict(
         "only with --workload typing", lambda given: given.workload == "typing", "--developers"
     )

@@ -16,8 +16,6 @@ KEY_DELAY_MS = 30
 LOOK_MS = 50
 LOAD_TIMEOUT_MS = 60_000
 TIMEOUT_MS = 60_000
-QUICK_OPEN_MS = 12_000
-QUICK_OPEN_ATTEMPTS = 5
 FOLDERS_MS = 20_000
 LOADS = 4
 EXPLORER_ROW = ".explorer-folders-view .monaco-list-row"
@@ -71,7 +69,10 @@ class Editor:
         await self.page.locator(".notebookOverlay .cell .view-lines").first.click()
 
     async def _search(self, name: str) -> None:
-        await self._quick_open("Control+p", name, name)
+        await self.press("Control+p")
+        box = self.page.locator(".quick-input-widget input")
+        await box.fill(name, timeout=LOAD_TIMEOUT_MS)
+        await self._enter(name)
 
     async def _to_end(self, name: str) -> None:
         await self.text_of(name).click(timeout=TIMEOUT_MS)
@@ -121,34 +122,11 @@ class Editor:
 
     async def run(self, label: str) -> None:
         """Runs a command from the palette, by the words that a person sees there."""
-        await self._quick_open("F1", f">{label}", label)
-
-    async def _quick_open(self, key: str, text: str, label: str) -> None:
-        """Opens the quick input with `key`, fills `text` in and enters the row that says `label`.
-
-        A window that is still loading may close the quick input when another part takes the
-        focus, empty it after it was filled, or answer a file search before its folders are
-        known with no rows. A person presses the key once more, and so does this method.
-        """
-        for attempt in range(1, QUICK_OPEN_ATTEMPTS + 1):
-            await self.press(key)
-            try:
-                await self._fill(text, label)
-                break
-            except (AssertionError, PlaywrightTimeoutError):
-                await self.keep(f"quick-open-{attempt}")
-                if attempt == QUICK_OPEN_ATTEMPTS:
-                    raise
-                await self.press("Escape")
-        await self.press("Enter")
-
-    async def _fill(self, text: str, label: str) -> None:
-        """Fills the quick input that has just opened, until the row that says `label` is chosen."""
+        await self.press("F1")
         box = self.page.locator(".quick-input-widget input")
-        prefix = ">" if text.startswith(">") else ""
-        await expect(box).to_have_value(prefix, timeout=QUICK_OPEN_MS)
-        await box.fill(text, timeout=QUICK_OPEN_MS)
-        await self._row(label).wait_for(timeout=QUICK_OPEN_MS)
+        await expect(box).to_have_value(">", timeout=TIMEOUT_MS)
+        await box.fill(f">{label}")
+        await self._enter(label)
 
     async def choose(self, prompt: str, label: str) -> None:
         """Picks an entry of the list that is open and whose placeholder has `prompt` in it."""
@@ -166,11 +144,9 @@ class Editor:
         return box.and_(self.page.get_by_placeholder(prompt))
 
     async def _enter(self, label: str) -> None:
-        await self._row(label).wait_for(timeout=TIMEOUT_MS)
+        row = self.page.locator(".quick-input-list .monaco-list-row.focused", has_text=label)
+        await row.wait_for(timeout=TIMEOUT_MS)
         await self.press("Enter")
-
-    def _row(self, label: str) -> Locator:
-        return self.page.locator(".quick-input-list .monaco-list-row.focused", has_text=label)
 
     def tabs(self) -> Locator:
         """The tabs of all open documents."""
