@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import os
-import platform
 import random
 import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.profile_files.law import StepLaw
 from cato_backend.profile_files.profile import Profile
@@ -207,8 +205,6 @@ def main() -> int:
         print(f"{policy:28s} " + "  ".join(f"{k} {v:.0f}" for k, v in rows[policy].items()))
     if arguments.out:
         conditions = {
-            "python": platform.python_version(),
-            "cores": os.cpu_count(),
             "replicas": arguments.replicas,
             "in_flight": arguments.in_flight,
             "turns": arguments.turns,
@@ -216,9 +212,7 @@ def main() -> int:
             "tellings": arguments.tellings,
             "unit": "microseconds a call of Scheduler.handle",
         }
-        arguments.out.write_text(
-            json.dumps({"about": conditions, "policies": rows}, indent=1) + "\n"
-        )
+        save(arguments.out, {"settings": conditions, "policies": rows})
     return 0
 
 

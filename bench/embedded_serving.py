@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import statistics
@@ -19,6 +18,7 @@ from socket import socket
 
 import aiohttp
 
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import EngineSpec, ModelSpec, invocation
@@ -209,7 +209,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"| {name} | {value} |")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        save(arguments.json, {"figures": figures}, ())
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 
 from bench.embedded_serving import FIRST_PLAIN_ID, KEY, MODEL, VOCABULARY, engine, wait_ready
+from bench.machine import save
 from bench.processes import running
 from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
@@ -256,7 +257,7 @@ def main() -> None:
     result = run(arguments)
     _print(result)
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        save(arguments.json, {"trials": [result]})
 
 
 if __name__ == "__main__":

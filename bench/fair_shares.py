@@ -6,11 +6,10 @@ Each row plays the same requests of the others, with the flood and without.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
-from bench.machine import about
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.scheduling import make_policy, policy_names
 from cato_backend.wire.headers import Task
@@ -98,8 +97,8 @@ def main() -> None:
     lines = list(table(rows))
     print("\n".join(lines))
     if arguments.json:
-        result = {"about": about(), "policy": arguments.policy, "table": lines}
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        settings = {"policy": arguments.policy, "seeds": arguments.seeds}
+        save(arguments.json, {"settings": settings, "rows": [asdict(row) for row in rows]})
 
 
 if __name__ == "__main__":

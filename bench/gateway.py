@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
 import tempfile
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from bench.machine import about
+from bench.machine import about, save
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import Timing, concurrent
 from cato_backend.commands.outputs import output_file
@@ -127,7 +126,6 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
             for streams in arguments.streams
         ]
         return {
-            "about": about(),
             "memory_mib": {"idle": idle_mib, "most": process.memory_mib("VmHWM")},
             "cpu_ms_per_request": costs,
             "rows": [asdict(row) for row in rows],
@@ -179,8 +177,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = uvloop.run(measure(arguments, Path(folder)))
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
-    print("\n".join(f"{name}: {value}" for name, value in results["about"].items()))
+        save(arguments.json, results)
+    print("\n".join(f"{name}: {value}" for name, value in about().items()))
     print(f"\n{results['table']}")
 
 

@@ -13,7 +13,6 @@ The second one is this checkout unless it is named. Linux only.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -26,7 +25,7 @@ from pathlib import Path
 import uvloop
 
 from bench.gateway import MODEL, TOKENS_PER_S
-from bench.machine import about
+from bench.machine import save
 from bench.processes import fake_engine, gateway
 from bench.streams import concurrent
 from cato_backend.commands.outputs import output_file
@@ -148,7 +147,7 @@ def main() -> None:
         ]
         found = uvloop.run(measure(sides, arguments.rounds))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"about": about(), "cpu_ms": found}, indent=1))
+        save(arguments.json, {"cpu_ms": found})
     print(table(found))
 
 

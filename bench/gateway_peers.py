@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from typing import Any
 import uvloop
 
 from bench.gateway import Row, measure_row, spread
-from bench.machine import about
+from bench.machine import save
 from bench.peers.environments import PINS
 from bench.peers.routers import ROUTERS, Router, started
 from bench.peers.tables import markdown
@@ -145,14 +144,13 @@ def main() -> None:
             costs.append(uvloop.run(measure(name, start, arguments)))
             print(f"{name}: {costs[-1].requests_per_s:.0f} requests/s", file=sys.stderr, flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps(_document(costs), indent=1) + "\n")
+        save(arguments.json, _document(costs))
     print(table(costs))
 
 
 def _document(costs: list[Cost]) -> dict[str, Any]:
     versions = {name: str(pin) for name, pin in PINS.items()}
     return {
-        "about": about(),
         "versions": versions,
         "costs": [asdict(cost) for cost in costs],
         "table": table(costs),

@@ -8,10 +8,7 @@ replica gets first. Every token is told, as it is live. See bench/README.md.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.arena.hardware import draw_replica
-from bench.machine import about, commit
+from bench.machine import save
 from bench.prediction import TOLD, Compared, Watched, percentiles, share, told_of
 from cato_backend.commands.outputs import output_file
 from cato_backend.prediction.calibration import LONGEST_S
@@ -262,10 +259,7 @@ def main() -> None:
     for row in found:
         print(line(row))
     if arguments.json:
-        command = shlex.join(["python", "-m", "bench.learned_law", *sys.argv[1:]])
-        document = {"about": about(), "commit": commit(), "command": command, "summary": found}
-        document["worlds"] = [_compact(row) for row in rows]
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        save(arguments.json, {"summary": found, "worlds": [_compact(row) for row in rows]})
 
 
 if __name__ == "__main__":

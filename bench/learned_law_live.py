@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
-from bench.machine import about, commit
+from bench.machine import save
 from bench.prediction import percentiles
 from bench.prediction_live import Asked, Seen, ask, trace
 from bench.processes import free_port, running
@@ -205,14 +204,11 @@ def main() -> None:
     arguments = parser.parse_args()
     cores = tuple(sorted(os.sched_getaffinity(0)))[:-1] or (0,)
     python = find_environment(EngineKind.CPU).python
-    machine = about()
     with engine(python, verified_folder(), cores, ("--max-num-seqs", "64")) as (url, _):
         found = asyncio.run(study(arguments, url))
-    command = shlex.join(["python", "-m", "bench.learned_law_live", *sys.argv[1:]])
-    found = {"about": machine, "commit": commit(), "command": command, **found}
     print(json.dumps(found, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        save(arguments.json, found)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from multiprocessing import get_context
 from statistics import fmean
 
 from bench.agents import Agents, AgentStudy
-from bench.machine import about, commit
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.config import TargetsConfig
 from cato_backend.prediction.step_limits import choose_step_limits
@@ -176,8 +175,11 @@ def main() -> None:
     lines = list(rows(cells, played))
     print("\n".join(lines))
     if arguments.json:
-        result = {"about": about(), "commit": commit(), "seeds": arguments.seeds, "table": lines}
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        found = [
+            {**asdict(cell), "seeds": [asdict(each) for each in seeds]}
+            for cell, seeds in zip(cells, played, strict=True)
+        ]
+        save(arguments.json, {"cells": found})
 
 
 if __name__ == "__main__":

@@ -1,20 +1,41 @@
-"""What a figure was measured on."""
+"""Where a figure comes from: the commit, the command and the machine that made it."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 _PACKAGES = ("cato-lsp", "aiohttp", "uvloop", "orjson")
+_OUTPUT_OPTIONS = ("--json", "--out", "--table", "--logs")
+
+
+def save(path: Path, document: Mapping[str, Any], packages: Iterable[str] = _PACKAGES) -> None:
+    """Write a result file: where it comes from, then `document`."""
+    text = json.dumps({"origin": origin(packages), **document}, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def origin(packages: Iterable[str] = _PACKAGES) -> dict[str, Any]:
+    """Return commit, command, time, and machine with the versions of `packages`."""
+    return {
+        "commit": commit(),
+        "command": command(sys.orig_argv),
+        "at": now(),
+        "machine": about(packages),
+    }
 
 
 def about(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
-    """Hardware, load and versions."""
+    """Return the hardware, the load and the versions."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -26,18 +47,29 @@ def about(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
         "python": platform.python_version(),
         "kernel": platform.release(),
         **{package: version(package) for package in packages},
-        "at": now(),
     }
 
 
 def now() -> str:
-    """The time, to the minute."""
+    """Return the time, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
 
 
 def commit() -> str:
-    """The checkout's, or nothing where there is none."""
-    asked = ["git", "rev-parse", "--short", "HEAD"]
+    """Return the checkout's commit, with `-dirty` where tracked files differ from it."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     here = Path(__file__).parent
     done = subprocess.run(asked, cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    return done.stdout.strip() or "unknown"
+
+
+def command(argv: Sequence[str]) -> str:
+    """Return the command line of an interpreter as others can use it: without output options, and
+    with the names of files and folders instead of their absolute paths."""
+    kept, words = list[str](), iter(argv[1:])
+    for word in words:
+        if word in _OUTPUT_OPTIONS:
+            next(words, None)
+        elif word.partition("=")[0] not in _OUTPUT_OPTIONS:
+            kept.append(Path(word).name if word.startswith("/") else word)
+    return shlex.join(["python", *kept])

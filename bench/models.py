@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.machine import save
 from bench.model_tasks import TO_COMPLETE, TO_TRANSLATE
 from cato_backend.config import EMBEDDED
 from cato_backend.wire import sse
@@ -63,7 +64,7 @@ def main() -> None:
     print(_table(measured))
     if arguments.json:
         rows = [asdict(each) for each in measured]
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+        save(arguments.json, {"models": rows})
 
 
 def _measured(model: str) -> Served:

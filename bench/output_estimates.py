@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from bench.machine import about, commit
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.wire.lengths import translation_tokens
 from cato_lsp.classify import Action, classify
@@ -72,8 +72,7 @@ def main() -> None:
     for row in rows:
         print("|", " | ".join(str(value) for value in row.values()), "|")
     if arguments.out:
-        value = {"machine": about(), "commit": commit(), "seed": arguments.seed, "rows": rows}
-        arguments.out.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        save(arguments.out, {"seed": arguments.seed, "rows": rows})
 
 
 def _row(group: str, found: Sequence[Found]) -> dict[str, object]:

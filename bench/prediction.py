@@ -7,9 +7,6 @@ first or the last. Lengths of answers are not known, as they never are. See benc
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.machine import about, commit
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.files import load_profile
@@ -224,13 +221,7 @@ def main() -> None:
         rows.append(study.run(arguments.duration_s, arguments.seeds))
         print(_line(rows[-1]), flush=True)
     if arguments.json:
-        found = {
-            "about": about(),
-            "commit": commit(),
-            "command": shlex.join(["python", "-m", "bench.prediction", *sys.argv[1:]]),
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        save(arguments.json, {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ import aiohttp
 import numpy as np
 
 from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
-from bench.machine import about, commit
+from bench.machine import save
 from bench.processes import free_port, running
 from cato_backend.clock import monotonic
 from cato_backend.commands.outputs import output_file
@@ -177,14 +176,11 @@ def main() -> None:
     cores = tuple(sorted(os.sched_getaffinity(0)))[:-1] or (0,)
     limits = ("--max-num-seqs", "64")
     python = find_environment(EngineKind.CPU).python
-    machine = about()
     with engine(python, verified_folder(), cores, limits) as (url, _):
         found = asyncio.run(measure(arguments, url))
-    command = shlex.join(["python", "-m", "bench.prediction_live", *sys.argv[1:]])
-    found = {"about": machine, "commit": commit(), "command": command, **found}
     print(json.dumps(found, indent=2))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        save(arguments.json, found)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.clairvoyant import Clairvoyant, Foresight
+from bench.machine import save
 from bench.provisioning_report import tables
 from cato_backend.commands.outputs import output_file
 from cato_backend.profile_files.profile import Profile
@@ -162,9 +163,7 @@ def cases(trace: Path, seeds: Sequence[int]) -> Iterator[Case]:
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
     """After each run, so that a broken-off benchmark has not been for nothing."""
-    ordered = sorted(rows, key=lambda row: json.dumps(row))
-    lines = ",\n".join(json.dumps(row) for row in ordered)
-    out.write_text(f'{{"router": "{ROUTER}", "runs": [\n{lines}\n]}}\n')
+    save(out, {"router": ROUTER, "runs": sorted(rows, key=lambda row: json.dumps(row))})
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import uvloop
 
+from bench.machine import save
 from bench.peers.emulators import write_profile
 from bench.processes import free_port, running
 from cato_backend.commands.outputs import output_file
@@ -193,7 +194,7 @@ def main() -> None:
                 arguments.logs.mkdir(parents=True, exist_ok=True)
                 (arguments.logs / f"{rule}-{seed}.log").write_text(run.log)
             if arguments.json:
-                arguments.json.write_text(json.dumps(records, indent=1) + "\n")
+                save(arguments.json, {"runs": records})
     print(table(records, arguments.duration))
 
 

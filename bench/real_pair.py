@@ -15,7 +15,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.machine import about
+from bench.machine import about, save
 from bench.processes import Measured, free_port, running
 from cato_backend.commands.outputs import output_file
 from cato_backend.replicas.process_tree import descendants, kill
@@ -100,7 +100,6 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     replay = [sys.executable, "-m", "cato_backend", "replay", str(folder / "events")]
     replayed = subprocess.run(replay, capture_output=True, text=True, check=False)
     return {
-        "about": about(),
         "started_s": started_s,
         "table": table,
         "retries": found.get("cato_retries_total", 0.0),
@@ -134,8 +133,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(arguments, Path(folder))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    print("\n".join(f"{name}: {value}" for name, value in found["about"].items()))
+        save(arguments.json, found)
+    print("\n".join(f"{name}: {value}" for name, value in about().items()))
     print(found["table"])
     print(f"attempts broken off {found['retries']:.0f}, streams resumed {found['resumed']:.0f}, ")
     print(f"outcomes at the gateway {found['outcomes']}, replay: {found['replayed']}")

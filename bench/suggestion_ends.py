@@ -20,7 +20,6 @@ headers, the sources and the examples of the system. Languages with too few line
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import sys
 import sysconfig
@@ -30,7 +29,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from bench.machine import about
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_lsp.classify import Action, classify
 from cato_lsp.commands.places import LANGUAGES
@@ -206,9 +205,7 @@ def main() -> None:
         if lines < arguments.lines:
             print(f"too few files: {language}, {lines} lines", file=sys.stderr)
     if arguments.json:
-        arguments.json.write_text(
-            json.dumps({"machine": about(("cato-lsp",)), "languages": result}, indent=1) + "\n"
-        )
+        save(arguments.json, {"languages": result}, ("cato-lsp",))
 
 
 def _shares(score: Score) -> dict[str, float]:

@@ -7,7 +7,6 @@ replicas. What differs is only the deadline that each call is given; see bench/R
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
+from bench.machine import save
 from bench.observed_clients import ObservedClients
 from cato_backend.commands.outputs import output_file
 from cato_backend.prediction.call_times import LearnedTimes
@@ -246,7 +246,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = list(study(arguments))
     if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1))
+        save(arguments.json, {"rows": rows})
     print(table(rows))
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 from bench.arena.play import Match, play, play_all
 from bench.arena.records import read_known, record
 from bench.arena.report import tables, world_table
-from bench.machine import about, commit
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 from cato_backend.scheduling import policy_names
 
@@ -44,14 +42,8 @@ def main() -> int:
     print(tables(matches, arguments.policy))
     print(f"\n{len(matches)} worlds in {took_s:.0f} s with {arguments.jobs} processes")
     if arguments.out:
-        found = {
-            "about": about(),
-            "commit": commit(),
-            "command": shlex.join(["python", "-m", "bench.arena", *sys.argv[1:]]),
-            "seconds": round(took_s),
-            **record(matches, arguments.policy),
-        }
-        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        found = record(matches, arguments.policy)
+        save(arguments.out, {"seconds": round(took_s), **found})
     return 0
 
 

@@ -18,7 +18,7 @@ from bench.chaos.faults import KINDS, Kind, Place, healed
 from bench.chaos.load import End, Seen, steady
 from bench.chaos.report import write_table
 from bench.chaos.systems import Running, Start, systems
-from bench.machine import about
+from bench.machine import save
 from cato_backend.commands.outputs import output_file
 
 REPLICAS, RATE = 3, 12.0
@@ -109,8 +109,6 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             print(f"\r{number + 1}/{len(chosen)} {kind.name}, seed {seed}", end="", file=sys.stderr)
     print(file=sys.stderr)
     return {
-        "about": about(),
-        "command": "python -m bench.chaos " + " ".join(sys.argv[1:]),
         "rate": RATE,
         "replicas": REPLICAS,
         "seconds": FAULT_S,
@@ -132,8 +130,8 @@ def main() -> None:
         document = json.loads(arguments.of.read_text())
     else:
         document = uvloop.run(measure(arguments))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        if arguments.json:
+            save(arguments.json, document)
     print(write_table(document, arguments.table))
 
 

@@ -6,7 +6,6 @@ Writes `bench/results/gpu_profiles.json` and `docs/images/profiles-check.svg`, p
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +38,7 @@ from bench.gpu_profiles.measured import (
 )
 from bench.gpu_profiles.steps import step_seconds
 from bench.gpu_profiles.tables import Floats
+from bench.machine import save
 from cato_backend.profile_files.hardware import gpu_kind
 from cato_backend.profile_files.names import file_name
 from cato_backend.profile_files.profile import EngineLimits
@@ -101,9 +101,7 @@ def main() -> None:
     roofline = _roofline_against_tables(folder)
     print("roofline against kernel tables, step times:", roofline)
     results = ROOT / "bench/results/gpu_profiles.json"
-    results.write_text(
-        json.dumps({"compared": rows, "roofline_against_tables": roofline}, indent=1) + "\n"
-    )
+    save(results, {"compared": rows, "roofline_against_tables": roofline}, ("cato-lsp", "numpy"))
     _plot(compared, ROOT / "docs/images/profiles-check.svg")
 
 

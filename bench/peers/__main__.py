@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.machine import about
 from bench.peers.environments import PINS
 from bench.peers.measure import Run, Setting, measure
 from bench.peers.routers import ROUTERS, Router
@@ -32,7 +31,7 @@ def main() -> int:
     # event loop swallows an exception that a handler raises within a callback.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     versions = {name: str(pin) for name, pin in PINS.items()}
-    series = Series(arguments.json, _kept(arguments), {"versions": versions, **about()})
+    series = Series(arguments.json, _kept(arguments), versions)
     try:
         series.read()
         left = _measure(arguments, series)

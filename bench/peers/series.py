@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.machine import save
 from cato_backend.errors import ConfigError
 
 Record = dict[str, Any]
@@ -15,11 +16,11 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Series:
-    """Runs of one workload and setting. `about`: what they have in common, and the machine."""
+    """Runs of one workload and setting. `versions`: of the routers."""
 
     path: Path | None
     arguments: Mapping[str, Any]
-    about: Mapping[str, Any]
+    versions: Mapping[str, str]
     runs: list[Record] = field(default_factory=list)
 
     def read(self) -> None:
@@ -42,8 +43,8 @@ class Series:
         """In place of an earlier one of the same router, load and seed, which was void."""
         self.runs = [old for old in self.runs if _cell(old) != _cell(run)] + [run]
         if self.path is not None:
-            document = {"arguments": self.arguments, "about": self.about, "runs": self.runs}
-            self.path.write_text(json.dumps(document, indent=1) + "\n")
+            common = {"arguments": self.arguments, "versions": self.versions}
+            save(self.path, {**common, "runs": self.runs})
 
 
 def _cell(run: Record) -> tuple[str, float, int]:

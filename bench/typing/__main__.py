@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import Protocol
 
 import aiohttp
 
+from bench.machine import save
 from bench.processes import running
 from bench.typing.editors import NEOVIM, VSCODE, Editor, Habits
 from bench.typing.engines import Backend, Model, backend
@@ -68,8 +68,7 @@ def main() -> None:
             print(row, flush=True)
     if arguments.json is not None:
         options = {k: v for k, v in vars(arguments).items() if k not in {"json", "clients"}}
-        found = {"options": options, "rows": [asdict(row) for row in rows]}
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+        save(arguments.json, {"runs": [{"options": options, "rows": [asdict(r) for r in rows]}]})
 
 
 def _measured(name: str, scripts: list[Script], arguments: argparse.Namespace, folder: Path) -> Row:
