@@ -56,11 +56,18 @@ def now() -> str:
 
 
 def commit() -> str:
-    """Return the checkout's commit, with `-dirty` where tracked files differ from it."""
-    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    """Return the checkout's commit, with `-dirty` where files other than results differ from it."""
+    head = _git("rev-parse", "--short=7", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude)results")
+    return f"{head}-dirty" if head and changed else head or "unknown"
+
+
+def _git(*arguments: str) -> str:
     here = Path(__file__).parent
-    done = subprocess.run(asked, cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    done = subprocess.run(
+        ["git", *arguments], cwd=here, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
 def command(argv: Sequence[str]) -> str:
