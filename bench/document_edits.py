@@ -1,6 +1,6 @@
 """CPU time of what one key costs the language server before it asks: edit, parse, context, window.
 
-    python bench/document_edits.py [--language python] [--keys 300]
+    python -m bench.document_edits [--language python] [--keys 300]
 
 Prints, for files of 1,000, 5,000 and 20,000 lines, p50 and p99 in milliseconds of CPU time of this
 process: of the change (text, lines, tree), of the syntax context with `classify`, of the window, of
@@ -18,7 +18,10 @@ import platform
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 
+from bench.machine import save
+from cato_backend.commands.outputs import output_file
 from cato_lsp.classify import Action, Targets, classify
 from cato_lsp.syntax import open_document, syntax_context
 from cato_lsp.text import Change, Document, Encoding, Position, Range
@@ -111,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--language", choices=sorted(FUNCTIONS), default="python")
     parser.add_argument("--keys", type=int, default=300)
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     version = importlib.metadata.version
     grammar = f"tree-sitter-{arguments.language}"
@@ -118,14 +122,21 @@ def main() -> None:
         f"Python {platform.python_version()}, tree-sitter {version('tree-sitter')},"
         f" {grammar} {version(grammar)}, {arguments.keys} keys; ms of CPU time, p50 / p99"
     )
+    rows = list[dict[str, Any]]()
     for name, typed in TYPED.items():
         for lines in SIZES:
             times, settled = measured(arguments.language, lines, typed, arguments.keys)
-            print(f"{name:>10} {lines:>6} lines ", end="")
-            for part, values in times.items():
-                cuts = statistics.quantiles(values, n=100, method="inclusive")
-                print(f"  {part} {cuts[49]:6.3f} / {cuts[98]:6.3f}", end="")
-            print(f"  settled {settled:4.0%}")
+            parts = {part: _p50_p99(values) for part, values in times.items()}
+            rows.append({"language": arguments.language, "typed": name, "lines": lines, **parts})
+            told = (f"{part} {p50:6.3f} / {p99:6.3f}" for part, (p50, p99) in parts.items())
+            print(f"{name:>10} {lines:>6} lines  ", "  ".join(told), f"  settled {settled:4.0%}")
+    if arguments.json:
+        save(arguments.json, {"rows": rows}, ("cato-lsp", "tree-sitter", grammar))
+
+
+def _p50_p99(values: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return round(cuts[49], 3), round(cuts[98], 3)
 
 
 if __name__ == "__main__":

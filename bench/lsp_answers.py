@@ -21,6 +21,8 @@ from typing import Any, BinaryIO
 
 from bench.lsp_memory import read_messages, send, wait_for
 from bench.lsp_typing import LINE, asked, code, initialize, opened, typed
+from bench.machine import save
+from cato_backend.commands.outputs import output_file
 
 SIZES = (1_000, 5_000)
 NEVER_MS = 3_600_000
@@ -57,15 +59,19 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=500)
-    keystrokes = parser.parse_args().keystrokes
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
+    arguments = parser.parse_args()
+    keystrokes, rows = arguments.keystrokes, list[dict[str, Any]]()
     for lines in SIZES:
         with served("--reply", LINE + "\n") as (server, url):
             server.open(url, code(lines))
-            report(f"hit, {lines} lines", hits(server, lines // 2, keystrokes))
+            rows.append(quantiles(f"hit, {lines} lines", hits(server, lines // 2, keystrokes)))
         with served("--ttft-ms", str(NEVER_MS)) as (server, url):
             server.open(url, code(lines))
-            report(f"hang, {lines} lines", hangs(server, lines // 2, keystrokes))
+            rows.append(quantiles(f"hang, {lines} lines", hangs(server, lines // 2, keystrokes)))
     print(f"python {platform.python_version()}, {keystrokes} keystrokes each")
+    if arguments.json:
+        save(arguments.json, {"keystrokes": keystrokes, "rows": rows}, ("cato-lsp", "pygls"))
 
 
 def hits(server: Server, line: int, keystrokes: int) -> list[float]:
@@ -98,11 +104,12 @@ def hangs(server: Server, line: int, keystrokes: int) -> list[float]:
     return taken
 
 
-def report(name: str, taken: list[float]) -> None:
-    """Prints quantiles; the first few open connections and fill caches."""
+def quantiles(name: str, taken: list[float]) -> dict[str, Any]:
+    """Prints and returns milliseconds; the first few open connections and fill caches."""
     taken = sorted(taken[5:])
     p50, p99 = taken[len(taken) // 2], taken[int(len(taken) * 0.99)]
     print(f"{name:18} p50 {p50:5.2f} ms  p99 {p99:5.2f} ms  worst {taken[-1]:5.2f} ms", flush=True)
+    return {"name": name, "p50": p50, "p99": p99, "worst": taken[-1]}
 
 
 @contextmanager

@@ -18,12 +18,14 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
+from bench.machine import save
 from bench.processes import gateway, running
+from cato_backend.commands.outputs import output_file
 from cato_lsp.server import CatoServer
 from cato_lsp.transports.conversation import converse
 
@@ -45,7 +47,9 @@ def main() -> None:
     """Measures each size and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=300)
-    keystrokes = parser.parse_args().keystrokes
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
+    arguments = parser.parse_args()
+    keystrokes, sizes = arguments.keystrokes, list[dict[str, float]]()
     engine = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", str(SILENT_MS)]
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -54,11 +58,14 @@ def main() -> None:
     ):
         for lines in SIZES:
             found = asyncio.run(measure(url, code(lines), keystrokes))
+            sizes.append({"lines": lines, **asdict(found)})
             print(
                 f"{lines:6} lines  p50 {found.p50:5.2f} ms  p99 {found.p99:5.2f} ms"
                 f"  worst {found.worst:5.2f} ms"
             )
     print(f"python {platform.python_version()}, pygls {version('pygls')}, {keystrokes} keystrokes")
+    if arguments.json:
+        save(arguments.json, {"keystrokes": keystrokes, "sizes": sizes}, ("cato-lsp", "pygls"))
 
 
 async def measure(url: str, text: str, keystrokes: int) -> Figures:

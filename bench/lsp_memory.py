@@ -23,6 +23,8 @@ from subprocess import DEVNULL, PIPE
 from typing import Any, BinaryIO
 
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
+from bench.machine import save
+from cato_backend.commands.outputs import output_file
 
 Message = dict[str, Any]
 
@@ -36,7 +38,9 @@ def main() -> None:
     """Replays and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=9_000)
-    keystrokes = parser.parse_args().keystrokes
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
+    arguments = parser.parse_args()
+    keystrokes = arguments.keystrokes
     fake = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "5", "--reply", "a + b\n"]
     server = [sys.executable, "-m", "cato_lsp", "--stdio"]
     with (
@@ -51,6 +55,9 @@ def main() -> None:
     print("after each tenth:", *(f"{size:.0f}" for size in sizes[1:]), "MB")
     print(f"{keystrokes} keystrokes in {taken_s:.0f} s")
     print(f"python {platform.python_version()}, pygls {version('pygls')}")
+    if arguments.json:
+        found = {"keystrokes": keystrokes, "resident_mb": sizes, "seconds": taken_s}
+        save(arguments.json, found, ("cato-lsp", "pygls"))
 
 
 def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[list[float], float]:

@@ -16,12 +16,16 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
+
+from bench.machine import save
+from cato_backend.commands.outputs import output_file
 
 BARE = """
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
+
 server = LanguageServer("bare", "0")
 @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
 def inline(params):
@@ -44,7 +48,9 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=11)
-    runs = parser.parse_args().runs
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
+    arguments = parser.parse_args()
+    runs = arguments.runs
     times: dict[str, list[Start]] = {name: [] for name in SERVERS}
     # The first round, which may have to compile, is not counted.
     for round_number in range(runs + 1):
@@ -55,6 +61,9 @@ def main() -> None:
     for kind in ("wall_ms", "cpu_ms"):
         report(kind, {name: [getattr(start, kind) for start in times[name]] for name in times})
     print(f"python {platform.python_version()}, pygls {version('pygls')}, {runs} runs each")
+    if arguments.json:
+        starts = {name: [asdict(start) for start in taken] for name, taken in times.items()}
+        save(arguments.json, {"starts": starts}, ("cato-lsp", "pygls"))
 
 
 def report(kind: str, times: dict[str, list[float]]) -> None:

@@ -1,0 +1,87 @@
+"""The result files of the page, in its order, with the function that reads each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.report import editor, fleet, gateway, predictions, router
+from bench.report.claims import Claim
+
+RESULTS = Path(__file__).parents[1] / "results"
+VIRTUAL = "virtual time"
+EMULATED = "emulated replicas"
+REAL = "real vLLM, CPU"
+GPU = "others' GPU measurements"
+PROCESS = "this process alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A result file: what it is about, which tier backs its claims, and how they are read."""
+
+    name: str
+    subject: str
+    tier: str
+    seeds: str
+    read: Callable[[Mapping[str, Any]], Iterator[Claim]]
+
+    @property
+    def path(self) -> Path:
+        """Return the file."""
+        return RESULTS / f"{self.name}.json"
+
+    def document(self) -> dict[str, Any]:
+        """Return what is in the file."""
+        found: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
+        return found
+
+    def exists(self) -> bool:
+        """Return whether the benchmark has ever been kept."""
+        return self.path.is_file()
+
+
+SOURCES = (
+    Source("simulate_mix", "Policies: the four-task mix", VIRTUAL, "1, 2", router.policies),
+    Source("simulate_bursts", "Policies: bursts (gamma, CV 5)", VIRTUAL, "1-3", router.policies),
+    Source("simulate_azure", "Policies: Azure's code trace", VIRTUAL, "1, 2", router.policies),
+    Source("simulate_mmpp", "Policies: MMPP of that trace", VIRTUAL, "1, 2", router.policies),
+    Source("simulate_typing", "Policies: developers typing", VIRTUAL, "1-3", router.developers),
+    Source("simulate_static", "Policies: static split by task", VIRTUAL, "1, 2", router.policies),
+    Source("simulate_ablation", "Mechanisms of the policy", VIRTUAL, "1-3", router.ablation),
+    Source("arena_fresh", "Fresh sampled worlds", VIRTUAL, "worlds 5001-5030", router.arena),
+    Source("arena_unseen", "Sampled worlds, earlier", VIRTUAL, "worlds 2001-2030", router.arena),
+    Source("long_prompts", "Long prompts and agents", VIRTUAL, "1-6", router.long_prompts),
+    Source("fair_shares", "Fair shares", VIRTUAL, "0-2", router.fair_shares),
+    Source("workflows", "One budget for several calls", VIRTUAL, "0-3", router.workflows),
+    Source("peers_mix", "Other routers", EMULATED, "1-3", router.peers),
+    Source("peers_stretched", "Other routers, times doubled", EMULATED, "1-3", router.peers),
+    Source("gateway", "What the gateway adds", EMULATED, "-", gateway.added),
+    Source("gateway_pair", "A request's cost, two checkouts", EMULATED, "-", gateway.pair),
+    Source("gateway_peers", "A request's cost, other proxies", EMULATED, "-", gateway.proxies),
+    Source("decisions", "A decision's cost", PROCESS, "0", gateway.decisions),
+    Source("chaos", "Faults", EMULATED, "0-4", gateway.faults),
+    Source("prediction", "Predictions", VIRTUAL, "1, 2", predictions.predicted),
+    Source("learned_law", "Learned step laws", VIRTUAL, "worlds 1-20", predictions.learned),
+    Source("prediction_live", "Predictions, real engine", REAL, "0", predictions.live),
+    Source("emulator_fidelity", "The emulator", REAL, "1", predictions.emulated),
+    Source("gpu_profiles", "GPU profiles", GPU, "-", predictions.gpu_profiles),
+    Source("profile_cpu_x86_2core", "CPU profile", REAL, "-", fleet.readings),
+    Source("output_estimates", "Estimated lengths", PROCESS, "1", predictions.output_lengths),
+    Source("provisioning", "Scaling rules", VIRTUAL, "1", fleet.scaling),
+    Source("provisioning_live", "Scaling rules, live", EMULATED, "1", fleet.live),
+    Source("models", "Models", REAL, "-", fleet.models),
+    Source("embedded_serving", "The embedded model", REAL, "-", fleet.embedded),
+    Source("typing", "Suggestions while typing", EMULATED, "1", editor.typing),
+    Source("typing_other_clients", "Other clients, earlier", EMULATED, "1", editor.typing),
+    Source("typing_one_replica", "One replica, earlier", EMULATED, "1", editor.typing),
+    Source("suggestion_ends", "Ends of suggestions", PROCESS, "17", editor.suggestion_ends),
+    Source("lsp_startup", "Language server: start", PROCESS, "-", editor.startup),
+    Source("lsp_latency", "Language server: a key", EMULATED, "-", editor.latency),
+    Source("lsp_answers", "Language server: answers", EMULATED, "-", editor.answers),
+    Source("lsp_memory", "Language server: memory", EMULATED, "-", editor.memory),
+    Source("document_edits", "Language server: an edit", PROCESS, "-", editor.edits),
+)

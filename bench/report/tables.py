@@ -1,0 +1,116 @@
+"""Tables of result files that other pages show: models, serving, profiles, scaling rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from bench.peers.tables import markdown
+from bench.provisioning_report import GOODPUTS, OURS, frontier, means, static_peak
+
+Document = Mapping[str, Any]
+_SERVED = {
+    "bf16-1core": "one core computes (what `cato serve` takes here)",
+    "bf16-2core": "two cores",
+    "fp32-2core": "two cores, float32",
+}
+_RULES = {"static": "`static`, in hindsight", "clairvoyant": "a rule that knows every arrival"}
+_WORKLOADS = {("azure replay", 60.0): "Azure", ("day's curve", 15.0): "day"}
+
+
+def models(document: Document) -> str:
+    """Return what each model is worth, one row for each."""
+    headings = ("model", "TTFT cold, s", "typed along, s", "tokens/s", "memory, GB")
+    rows = [
+        (
+            f"`{row['model']}`",
+            *(f"{row[name]:g}" for name in ("cold_ttft_s", "warm_ttft_s", "tokens_per_s")),
+            f"{row['memory'] / 1000:.1f}",
+            *(row[name] for name in ("places", "functions", "translations")),
+        )
+        for row in sorted(document["models"], key=lambda row: -float(row["tokens_per_s"]))
+    ]
+    return markdown((*headings, "places", "functions", "JavaScript"), rows)
+
+
+def embedded_serving(document: Document) -> str:
+    """Return start-up, memory, latency and rate of the embedded model, one column a setting."""
+    figures = {_SERVED[name]: found for name, found in document["figures"].items()}
+    what = next(iter(figures.values()))
+    rows = [[name, *(found[name] for found in figures.values())] for name in what]
+    return markdown(["", *figures], rows)
+
+
+def gpu_profiles(document: Document) -> str:
+    """Return the errors of composed laws: mean / P90 of the absolute values (mean)."""
+    rows = [
+        (row["what"], row["method"], str(row["cells"]), _errors(row, "tpot"), _errors(row, "ttft"))
+        for row in document["compared"]
+    ]
+    return markdown(("measured", "law from", "cells", "TPOT", "TTFT"), rows)
+
+
+def _errors(row: Mapping[str, Any], latency: str) -> str:
+    if (found := row.get(latency)) is None:
+        return "-"
+    absolute = f"{found['mean_error_percent']} / {found['p90_error_percent']}"
+    return f"{absolute} ({found['bias_percent']:+})"
+
+
+def scaling_live(document: Document) -> str:
+    """Return goodput and replica-seconds of each rule under `cato serve`."""
+    headings = ("rule", "goodput %", "replica-seconds", "at most", "started / stopped")
+    rows = [
+        (
+            f"`{run['rule']}`",
+            f"{100 * run['goodput']:.1f}",
+            f"{run['replica_seconds']:,.0f}",
+            str(run["most"]),
+            f"{run['started']} / {run['stopped']}",
+            str(run["turned_back"]),
+        )
+        for run in document["runs"]
+    ]
+    return markdown((*headings, "turned back"), rows)
+
+
+def scaling(document: Document) -> str:
+    """Return mean replicas of each rule at equal goodput; `-` where no setting reaches it."""
+    found = {label: _by_rule(document, *key) for key, label in _WORKLOADS.items()}
+    headings = [f"{label}: {goodput:.0%}" for label in found for goodput in GOODPUTS]
+    rules = dict.fromkeys(rule for of in found.values() for rule in of)
+    rows = [
+        [
+            _RULES.get(rule, f"`{rule}`"),
+            *(_cost(of, rule, g) for of in found.values() for g in GOODPUTS),
+        ]
+        for rule in rules
+    ]
+    return markdown(["mean replicas for a goodput of", *headings], rows)
+
+
+def static_peaks(document: Document) -> str:
+    """Return what the smallest fixed count that holds in the busiest stretch costs, beside ours."""
+    rows = list[Sequence[str]]()
+    for key, label in _WORKLOADS.items():
+        rules = _by_rule(document, *key)
+        for goodput in GOODPUTS:
+            if (peak := static_peak(rules["static"], goodput)) is not None:
+                count, reached = peak["mean_replicas"], peak["goodput"]
+                costs = [frontier(rules[rule], reached) for rule in (OURS, "clairvoyant")]
+                cells = [f"{cost:.2f} ({cost / count:.2f})" for cost in costs]
+                rows.append((f"{label}, {goodput:.0%}", f"{count:.0f}, {reached:.1%}", *cells))
+    headings = ("busiest stretch", "replicas, goodput of the whole run")
+    return markdown((*headings, "`planned` at that goodput", "knowing every arrival"), rows)
+
+
+def _by_rule(document: Document, workload: str, start_s: float) -> dict[str, list[dict[str, Any]]]:
+    runs = [r for r in document["runs"] if (r["workload"], r["start_s"]) == (workload, start_s)]
+    rules = dict.fromkeys(run["rule"] for run in runs)
+    return {rule: means([run for run in runs if run["rule"] == rule]) for rule in rules}
+
+
+def _cost(rules: Mapping[str, Sequence[Mapping[str, Any]]], rule: str, goodput: float) -> str:
+    cost = frontier(rules.get(rule, []), goodput)
+    return f"{cost:.2f}" if isfinite(cost) else "-"
