@@ -24,7 +24,9 @@ def page(sources: Iterable[Source] = SOURCES) -> str:
         _summary([claim for _, found in claims for claim in found]),
     ]
     for (source, document), (_, found) in zip(documents, claims, strict=True):
-        parts.append(f"## {source.subject}\n\n{_table(source, document['origin'], found)}\n")
+        note = f"{source.note}\n\n" if source.note else ""
+        table = _table(source, document["origin"], found)
+        parts.append(f"## {source.subject}\n\n{note}{table}\n")
     origins = [_machine(source, document["origin"]) for source, document in documents]
     parts.append(f"## Where the files come from\n\n{markdown(_ORIGIN, origins)}\n")
     return "\n".join(parts)

@@ -29,7 +29,7 @@ def learned(document: Document) -> Iterator[Claim]:
         place = f"told {row['told']}, {calibrated}"
         error = row["step_error_percent_at_10"]
         yield single(f"{place}: mean error of step times after 10 s", error["mean"], "%", _LAW)
-        yield single(f"{place}: worst world", error["worst"], "%", _LAW)
+        yield single(f"{place}: the worst world's", error["worst"], "%", _LAW)
         yield single(f"{place}: 90% bounds that held", row["bounds_held_percent"], "%", _BOUNDS)
 
 

@@ -21,13 +21,15 @@ PROCESS = "this process alone"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A result file: what it is about, which tier backs its claims, and how they are read."""
+    """A result file: what it is about, which tier backs its claims, and how they are read. `note`
+    is what a reader must know before they compare."""
 
     name: str
     subject: str
     tier: str
     seeds: str
     read: Callable[[Mapping[str, Any]], Iterator[Claim]]
+    note: str = ""
 
     @property
     def path(self) -> Path:
@@ -44,6 +46,14 @@ class Source:
         return self.path.is_file()
 
 
+_BEFORE_TPOT = (
+    "Measured before the policy counted the pace of generations ([decision 002]"
+    "(../docs/decisions/002-tpot-is-part-of-the-target.md)), and scored by the rule of today."
+)
+_MIX_BEFORE_TPOT = (
+    "Measured before goodput counted the pace of generations ([decision 002]"
+    "(../docs/decisions/002-tpot-is-part-of-the-target.md))."
+)
 SOURCES = (
     Source("simulate_mix", "Policies: the four-task mix", VIRTUAL, "1, 2", router.policies),
     Source("simulate_bursts", "Policies: bursts (gamma, CV 5)", VIRTUAL, "1-3", router.policies),
@@ -57,8 +67,15 @@ SOURCES = (
     Source("long_prompts", "Long prompts and agents", VIRTUAL, "1-6", router.long_prompts),
     Source("fair_shares", "Fair shares", VIRTUAL, "0-2", router.fair_shares),
     Source("workflows", "One budget for several calls", VIRTUAL, "0-3", router.workflows),
-    Source("peers_mix", "Other routers", EMULATED, "1-3", router.peers),
-    Source("peers_stretched", "Other routers, times doubled", EMULATED, "1-3", router.peers),
+    Source("peers_mix", "Other routers", EMULATED, "1-3", router.peers, _BEFORE_TPOT),
+    Source(
+        "peers_stretched",
+        "Other routers, all times doubled",
+        EMULATED,
+        "1-3",
+        router.peers,
+        _BEFORE_TPOT,
+    ),
     Source("gateway", "What the gateway adds", EMULATED, "-", gateway.added),
     Source("gateway_pair", "A request's cost, two checkouts", EMULATED, "-", gateway.pair),
     Source("gateway_peers", "A request's cost, other proxies", EMULATED, "-", gateway.proxies),
@@ -71,8 +88,8 @@ SOURCES = (
     Source("gpu_profiles", "GPU profiles", GPU, "-", predictions.gpu_profiles),
     Source("profile_cpu_x86_2core", "CPU profile", REAL, "-", fleet.readings),
     Source("output_estimates", "Estimated lengths", PROCESS, "1", predictions.output_lengths),
-    Source("provisioning", "Scaling rules", VIRTUAL, "1", fleet.scaling),
-    Source("provisioning_live", "Scaling rules, live", EMULATED, "1", fleet.live),
+    Source("provisioning", "Scaling rules", VIRTUAL, "1", fleet.scaling, _MIX_BEFORE_TPOT),
+    Source("provisioning_live", "Scaling rules, live", EMULATED, "1", fleet.live, _MIX_BEFORE_TPOT),
     Source("models", "Models", REAL, "-", fleet.models),
     Source("embedded_serving", "The embedded model", REAL, "-", fleet.embedded),
     Source("typing", "Suggestions while typing", EMULATED, "1", editor.typing),
