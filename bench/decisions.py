@@ -1,4 +1,4 @@
-"""What a decision costs: `python -m bench.decisions`. See bench/README.md.
+"""What a decision costs: `python -m bench.decisions`.
 
 1,000 replicas with 10,000 requests in flight. In turn, one of these ends (or is taken back), a new
 one comes, and streams go on; every call of `Scheduler.handle` is timed. The scheduler being

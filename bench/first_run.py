@@ -15,6 +15,9 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from bench.machine import save
+from cato_backend.commands.outputs import output_file
+
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1_000_000
 # What `make run` prints when a step begins; the last one says that it is over.
@@ -31,7 +34,9 @@ def main() -> int:
     """Runs `make run` twice, prints a table, and leaves nothing behind."""
     parser = argparse.ArgumentParser(description="what `make run` costs from a clean clone")
     parser.add_argument("--keep-cache", action="store_true", help="use the cache as it is")
+    parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
+    found = dict[str, dict[str, float]]()
     with tempfile.TemporaryDirectory(prefix="cato-first-run-") as folder:
         clone, cache = Path(folder) / "clone", Path(folder) / "cache"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
@@ -40,11 +45,16 @@ def main() -> int:
             environment["CATO_CACHE_DIR"] = str(cache)
         for title in ("first", "second"):
             print(f"\n{title} `make run`", flush=True)
-            for step, seconds in run(clone, environment):
+            found[title] = dict(run(clone, environment))
+            for step, seconds in found[title].items():
                 print(f"  {step:28} {seconds:7.1f} s", flush=True)
-        print(f"\n  {'.venv':28} {megabytes(clone / '.venv'):7.0f} MB")
+        sizes = {".venv": megabytes(clone / ".venv")}
         if not arguments.keep_cache:
-            print(f"  {'the engine':28} {megabytes(cache):7.0f} MB")
+            sizes["the engine"] = megabytes(cache)
+        for name, size in sizes.items():
+            print(f"  {name:28} {size:7.0f} MB")
+    if arguments.json:
+        save(arguments.json, {"seconds": found, "megabytes": sizes}, ("cato-lsp",))
     return 0
 
 

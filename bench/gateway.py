@@ -1,4 +1,19 @@
-"""What the gateway adds: `python -m bench.gateway`. See bench/README.md."""
+"""What the gateway adds: `python -m bench.gateway`.
+
+An emulated replica, a process of its own, streams 30 tokens/s. The same load is put on it directly
+and through `cato serve`, in turns, so that both see the same machine. Added time is the difference
+of the two, repeat by repeat.
+
+- TTFT: from the request's write to the read that brings the first token, on an open connection.
+- A token's way: from the engine's write to the client's read, but for the first token. Each token's
+  text is the engine's monotonic clock, which all processes of a machine share.
+- TPOT: last less first token over the tokens between: whether the gateway slows the stream.
+- CPU time per token, and requests/s per core: from the gateway's user and system time, so that they
+  hold on a busy machine. A request is a completion of one token with its own connection.
+
+Client, engine and gateway need three cores to be measured apart. The share of the time in which the
+gateway was ready without a core is printed: above a few percent only the CPU times hold.
+"""
 
 from __future__ import annotations
 

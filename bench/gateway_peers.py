@@ -1,5 +1,4 @@
-"""What passing a request on costs, beside other proxies: `python -m bench.gateway_peers`. See
-bench/README.md."""
+"""What passing a request on costs, beside other proxies: `python -m bench.gateway_peers`."""
 
 from __future__ import annotations
 

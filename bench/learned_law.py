@@ -2,7 +2,8 @@
 
 Virtual time: one replica of each of many sampled laws under the four tasks, told nothing, the
 truth, or a law that is off by half or double; with and without the calibration that an idle
-replica gets first. Every token is told, as it is live. See bench/README.md.
+replica gets first. Every token is told, as it is live. Errors are of step
+times and of first tokens, 1, 3, 10 and 60 s after the replica came up.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 model on this CPU, under load, told nothing or the shipped profile, with and without calibration.
 
 What it is compared with is what `cato profile` measures on the same engine afterwards, with the
-machine as busy as it is. TTFT: what `x-cato-predicted-ms` said against what came. See
-bench/README.md.
+machine as busy as it is. TTFT: what `x-cato-predicted-ms` said against what came.
 """
 
 from __future__ import annotations

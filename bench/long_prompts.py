@@ -2,7 +2,7 @@
 
 Developers type before four replicas, and agents ask them prompts of 20,000 to 150,000 tokens: new
 ones each time, or turns of sessions, most of whose prompt is cached where the turn before was. The
-engines have a `long_prefill_token_threshold`, or none. See bench/README.md.
+engines have a `long_prefill_token_threshold`, or none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How true the gateway's predictions come: its code over its ledger, replicas in virtual time.
 
 Of each request that is dispatched, the time to the token that its target names is predicted: the
-first or the last. Lengths of answers are not known, as they never are. See bench/README.md.
+first or the last. Lengths of answers are not known, as they never are.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Two real vLLM replicas on this machine's CPU behind `cato serve`, one of which is killed midway:
-`python -m bench.real_pair`. A sanity check that ranks nothing. See bench/README.md."""
+`python -m bench.real_pair`. A sanity check that ranks nothing: no request may be lost,
+and `cato replay` must decide from the event log what was decided live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command line: `python -m bench.arena`. See bench/README.md."""
+"""Command line: `python -m bench.arena`. See README.md beside this file."""
 
 from __future__ import annotations
 

@@ -74,6 +74,15 @@ def embedded(document: Document) -> Iterator[Claim]:
                 yield Claim(f"{name}: {what}", figure)
 
 
+def first_run(document: Document) -> Iterator[Claim]:
+    """Yield what `make run` costs from a clean clone, and when it is repeated."""
+    for title, steps in document["seconds"].items():
+        for step, seconds in steps.items():
+            yield single(f"{title} `make run`: {step}", seconds, "s")
+    for name, size in document["megabytes"].items():
+        yield single(f"disk space of {name}", size, "MB", None, 0)
+
+
 def readings(document: Document) -> Iterator[Claim]:
     """Yield how many steps the shipped CPU profile was fitted to."""
     held_out = sum(reading["held_out"] for reading in document["readings"])

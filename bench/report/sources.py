@@ -92,6 +92,7 @@ SOURCES = (
     Source("provisioning_live", "Scaling rules, live", EMULATED, "1", fleet.live, _MIX_BEFORE_TPOT),
     Source("models", "Models", REAL, "-", fleet.models),
     Source("embedded_serving", "The embedded model", REAL, "-", fleet.embedded),
+    Source("first_run", "From a clean clone", REAL, "-", fleet.first_run),
     Source("typing", "Suggestions while typing", EMULATED, "1", editor.typing),
     Source("typing_other_clients", "Other clients, earlier", EMULATED, "1", editor.typing),
     Source("typing_one_replica", "One replica, earlier", EMULATED, "1", editor.typing),
