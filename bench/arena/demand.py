@@ -104,7 +104,7 @@ class Agents:
     first_tokens: int
     """Median of an agent's first prompt."""
     longest_tokens: int
-    """An agent whose prompt would become longer begins anew."""
+    """An agent whose prompt would become longer begins a new session."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One backend per user is the one that editors find: whoever holds this lock."""
+"""One backend per user is the one that editors find: the holder of this lock."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class Engine:
             yield state.job.id, self._decoding.emitted(state.job.id, ahead)
 
     def can_admit(self) -> bool:
-        """Whether a slot is free: if not, whoever waits does so until a job ends."""
+        """Whether a slot is free. If not, jobs wait until another one ends."""
         return self.running < self.limits.max_num_seqs
 
     def begin_step(self, most: int = 1) -> Step | None:
@@ -172,7 +172,7 @@ class Engine:
         return tuple(preempted)
 
     def _preempt(self) -> str:
-        """Its blocks become free; it will compute anew what is not cached by then."""
+        """Its blocks become free; it will compute again what is not cached by then."""
         state = max(chain(self._decoding, self._prefills), key=self._expendable)
         self._leave(state.job.id)
         self._memory.release(state)

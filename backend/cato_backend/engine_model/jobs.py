@@ -38,7 +38,7 @@ class SequenceState:
     hashed: int = 0
     """How many of its blocks are known by their hashes or were found to be."""
     shared: list[int] = field(default_factory=list[int])
-    """Hashes of the blocks that it holds together with whoever else needs them."""
+    """Hashes of the blocks that it shares with the other jobs that need them."""
 
 
 class Admission(NamedTuple):

@@ -41,7 +41,7 @@ class Memory:
         return self._blocks(state.computed + chunk) - self._blocks(state.computed)
 
     def extend(self, state: SequenceState, chunk: int) -> None:
-        """Takes them. Whoever comes next, in the same step even, can share the whole ones."""
+        """Takes them. The next job, even in the same step, can share the whole ones."""
         self.pool.take(self.missing(state, chunk))
         self._publish(state, state.computed + chunk)
 

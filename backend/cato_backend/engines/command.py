@@ -92,7 +92,7 @@ class Invocation:
 def invocation(
     model: ModelSpec, engine: EngineSpec | EmulationSpec, port: int, api_key: str
 ) -> Invocation:
-    """The process that serves `model` on loopback, at `port`, to whoever has `api_key`."""
+    """The process that serves `model` on loopback, at `port`, to clients with `api_key`."""
     if isinstance(engine, EmulationSpec):
         return _emulation(model, engine, port)
     return Invocation(

@@ -18,7 +18,7 @@ from cato_backend.profile_files.profile import Profile
 from cato_backend.scheduling import ReplicaLoad
 
 ENOUGH_WINDOWS = 20
-"""Learned from: what is known then goes before a profile's file."""
+"""Learned from: what is known then takes precedence over a profile's file."""
 _CONTEXT = 500
 _PROMPT = 1000
 """Tokens of the step and of the prompt that people are told the times of."""

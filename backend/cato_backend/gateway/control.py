@@ -102,7 +102,7 @@ def _what_is_wrong(gateway: Gateway) -> str:
 
 
 def _replica(gateway: Gateway, standing: ReplicaStatus) -> dict[str, Any]:
-    """One replica's state, what became of it last, and what was learned of its speed."""
+    """One replica's state, its last change, and what was learned of its speed."""
     load = gateway.runtime.replica(standing.replica_id)
     is_up = standing.state is ReplicaPhase.UP
     return {

@@ -20,7 +20,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Credentials:
-    """What is valid now. What cannot be read anew does not replace what is valid."""
+    """What is valid now. What cannot be read again does not replace what is valid."""
 
     def __init__(self, config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> None:
         """Raises ConfigError naming the field."""

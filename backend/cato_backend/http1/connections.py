@@ -170,7 +170,7 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _look(self) -> None:
-        """One timer for the whole reply: setting it anew for each token would cost more."""
+        """One timer for the whole reply: setting it again for each token would cost more."""
         silent_s = self._loop.time() - self._heard
         if silent_s >= self.silence_s and self._waiter is not None:
             self._wake(Silence(f"nothing came for {self.silence_s:g} s"))

@@ -3,7 +3,7 @@
 A stage is a set of calls that run side by side; it is over with the last of them. The budget is
 split so that every remaining stage has the same chance to keep its share: each gets the quantile,
 at one common level, of how long it takes. Shares by fixed weights ignore that stages differ, and a
-deadline for each call alone leaves the last ones nothing. After each stage the split is made anew
+deadline for each call alone leaves the last ones nothing. After each stage the split is made again
 from what is left.
 """
 

@@ -57,7 +57,7 @@ def shipped_folder() -> Path:
 
 
 def find_profile_file(hardware: str, model: str) -> Path | None:
-    """The file for this hardware and model, or None. The user's own goes before a shipped one."""
+    """The file for this hardware and model, or None. The user's own takes precedence."""
     for folder in (user_folder(), shipped_folder()):
         for path in sorted((folder / hardware).glob("*.json")):
             if model_key(path.stem) == model_key(model):

@@ -43,7 +43,7 @@ async def measure(
     readings: list[Reading] = []
     failed: Exception | None = None
     for _ in range(_MOST_STARTS):
-        # Streams that end too soon or break, as on a machine that stalls, are started anew.
+        # Streams that end too soon or break, as on a machine that stalls, are started again.
         try:
             async with _decoding(client, prompts, setup) as streams:
                 if not readings:

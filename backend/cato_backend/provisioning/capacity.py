@@ -65,7 +65,7 @@ class CapacityCurve:
 def measure(
     profile: Profile, kinds: Sequence[DemandKind], requests: int = REQUESTS
 ) -> Iterator[CapacityCurve | None]:
-    """Yields None after each slice of some 20 ms, because whoever serves cannot stop for all of
+    """Yields None after each slice of some 20 ms, because the server cannot stop for all of
     them, and the curve last."""
     best = _best_rate(profile.law, kinds)
     rates = [share * best for share in LOADS]

@@ -1,4 +1,4 @@
-"""What is asked for of late, as capacity is measured with it."""
+"""The recent mix of requests, with which capacity is measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Mix:
         return len(self._kinds)
 
     def add(self, answer: AnsweredRequest) -> None:
-        """Takes note. Of what was refused nothing is known but the prompt: it is left out."""
+        """Add a request. Refused ones are left out: only their prompts are known."""
         if not answer.output_tokens and answer.met is not None:
             return
         left = answer.met is None

@@ -1,4 +1,4 @@
-"""A few replicas under one load, in the engine model: what becomes of the requests."""
+"""A few replicas under one load, in the engine model, and the outcomes of the requests."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class DemandWatch:
     def observe(
         self, event: Event, decisions: Iterable[Decision], now: float
     ) -> Sequence[AnsweredRequest]:
-        """Takes note of one event and what was decided; returns what is over with it."""
+        """Record one event and its decisions. Returns the requests that ended with it."""
         answers: list[AnsweredRequest] = []
         match event:
             case Submitted(request) if not request.warm:

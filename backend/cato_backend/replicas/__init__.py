@@ -1,1 +1,1 @@
-"""Replicas: how they are started, watched and ended, whoever runs them."""
+"""Replicas: how they are started, watched and ended, here and elsewhere."""

@@ -56,7 +56,7 @@ class Launcher(Protocol):
 
 
 class FleetListener(Protocol):
-    """Is told what becomes of replicas; called in the event loop, and must not block."""
+    """Receives changes of replicas. It is called in the event loop and must not block."""
 
     def on_up(self, replica: Replica) -> None:
         """It answers: requests may be sent."""

@@ -60,7 +60,7 @@ class Supervisor:
         return task is not None and not task.done()
 
     async def release(self, replica_id: str) -> None:
-        """Ends one replica; returns when nothing of it is left, and it may be kept anew."""
+        """End one replica. Returns once no process of it is left, so that it may start again."""
         task = self._tasks[replica_id]
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

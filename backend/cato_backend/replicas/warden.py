@@ -5,7 +5,7 @@ is a pipe whose other end the backend holds: when that closes, by intent or by S
 and everything it started is ended. It adopts orphans of the engine (child subreaper), so nothing
 escapes by forking twice. What the engine prints goes into the log, bounded; the exit status is the
 engine's, 128 + n for signal n. Its standard output carries two lines: the engine's process id (also
-that of its session, for whoever has to end it after a warden's own death), and, at the moment the
+that of its session, so that it can be ended after a warden's own death), and, at the moment the
 engine is dead, its exit status, which may be seconds before all that it left behind is gone.
 
 Nothing beyond the standard library: it has to start in milliseconds and stay small.

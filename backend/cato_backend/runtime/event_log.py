@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class EventLog:
-    """JSON lines (see `scheduling.journal`): at the limit the file becomes `.1` and begins anew.
+    """JSON lines (see `scheduling.journal`): at the limit the file is renamed to `.1`.
 
     A file of an earlier run becomes `.1` too. A disk that is full ends the log, not the service.
     """

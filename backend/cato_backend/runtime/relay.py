@@ -116,7 +116,7 @@ class _Pump:
             raise self._error
 
     def _take(self, data: bytes) -> bool:
-        """Keeps any error for `run` to raise: whoever calls with the bytes cannot do anything."""
+        """Keeps any error for `run` to raise: the caller that has the bytes cannot act on it."""
         try:
             self._relay(self._reader.feed(data))
         except Exception as error:  # noqa: BLE001

@@ -1,4 +1,4 @@
-"""The health of the replicas, as far as it shows in what becomes of their attempts."""
+"""The health of the replicas, as far as the ends of their attempts show it."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class PrefixIndex:
         """The replicas that hold at least the first block, with the number of blocks they hold."""
         all_ = len(self._holders.get(blocks[0], ())) if blocks else 0
         found: dict[str, int] = {}
-        # Tails leave before their heads, so that whoever holds a block holds all before it. From
+        # Tails leave before their heads, so a replica that holds a block holds all before it. From
         # the tail, because an edited document is held up to its last blocks.
         for count in range(len(blocks), 0, -1):
             if len(found) == all_:

@@ -16,7 +16,7 @@ _REMEMBERED = 65_536
 class Pseudonyms:
     """Keyed hashes: equal stays equal, so that a replay decides alike, and nothing can be guessed.
 
-    The hash of a prompt's block would tell whoever holds the log whether a text he knows was in it.
+    The hash of a prompt's block would tell a reader of the log whether a known text was in it.
     """
 
     def __init__(self, key: bytes) -> None:

@@ -25,7 +25,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of it."""
+    """The result of a replay."""
 
     opening: Opening
     events: int

@@ -18,7 +18,7 @@ class EarliestDeadlineFirst(Policy):
     """Queue and engines in the order of deadlines; the replica that owes the fewest tokens."""
 
     def key(self, waiting: Waiting, fleet: FleetView) -> tuple[float, ...]:
-        """Whoever is due first, whatever it takes to serve it."""
+        """The earliest deadline first, whatever it takes to serve it."""
         return (waiting.request.deadline,)
 
     def place(

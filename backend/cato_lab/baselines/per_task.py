@@ -27,7 +27,7 @@ class PerTask(Policy):
         self._own: dict[Task, set[str]] = {}
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
-        """All are shared out anew."""
+        """Divide all replicas again."""
         self._replicas.append(replica.replica_id)
         self._share_out()
 

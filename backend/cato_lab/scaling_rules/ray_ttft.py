@@ -1,4 +1,4 @@
-"""One replica more or less by the TTFT of late: the rule of Ray Serve LLM's TTFT autoscaler."""
+"""One replica more or less by the recent TTFT: the rule of Ray Serve LLM's TTFT autoscaler."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class RemainingSlack(Profileless):
         self._slas[request.task] = request.target.budget_s
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
-        """Learns how long the task takes: in the mean of late, and at best."""
+        """Learn how long the task takes: the recent mean, and the least."""
         taken_s = answer.ttft_s if answer.request.target.ttft_s is not None else answer.ended_s
         if taken_s is None or answer.met is None:
             return

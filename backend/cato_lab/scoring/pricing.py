@@ -1,4 +1,4 @@
-"""What a request is worth in engine time, whoever serves it: the measure of utilization."""
+"""What a request is worth in engine time, on any replica: the measure of utilization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients' side of a simulated run: who waits for what, and what became of it."""
+"""The clients' side of a simulated run: who waits for what, and how each request ends."""
 
 from __future__ import annotations
 

@@ -28,8 +28,10 @@ def test_ghost_text_is_seen_and_tab_puts_it_into_the_file(
         shown = editor.wait_ghost()
         for line in filter(None, (line.strip() for line in shown.splitlines())):
             wait_for(f"{line!r} on the screen", lambda line=line: line in visible(view.screen))
+        view.keep(f"{configuration}-suggested")
         typed = editor.text
         view.type("Tab")
         wait_for("the accepted text", lambda: editor.text == typed + shown)
+        view.keep(f"{configuration}-accepted")
         view.type("Escape", ":wq", "Enter")
         wait_for("the file", lambda: source.read_text() == f"{typed}{shown}\n")

@@ -46,6 +46,7 @@ async def test_it_stays_while_it_is_typed_and_is_taken_piece_by_piece(
         await editor.open("sums.py")
         await editor.type(BEGUN)
         await ghost_is(editor, REST)
+        await editor.keep("suggested")
         await wait_until(lambda: bool(told("shown")))
         asked = backend.replica.asked
         # To VS Code, the end of a line is a piece of its own.
@@ -64,6 +65,7 @@ async def test_it_stays_while_it_is_typed_and_is_taken_piece_by_piece(
         await ghost_is(editor, " total")
         await editor.press("Tab")
         await save(editor, sums, expected=SOURCE + BEGUN + REST)
+        await editor.keep("accepted")
         await wait_until(lambda: bool(told("accepted")))
     assert set(told("accepted")) == set(told("partially_accepted")) <= set(told("shown"))
     assert not set(told("rejected")) & set(told("accepted"))

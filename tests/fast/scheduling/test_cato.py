@@ -111,7 +111,7 @@ def test_it_leaves_that_replica_where_only_another_can_meet_the_target() -> None
     assert second.replica_id != first.replica_id
 
 
-def test_the_hopeless_waits_behind_what_can_be_met_and_says_so_to_the_engine() -> None:
+def test_the_relegated_waits_behind_what_can_be_met_and_says_so_to_the_engine() -> None:
     fleet = Fleet()
     [running] = fleet.tell(Submitted(request("running", prompt_tokens=4000)), now=9.0)
     fleet.tell(Submitted(request("late", arrival=1.0, ttft_s=1.0)), now=9.0)
@@ -124,7 +124,7 @@ def test_the_hopeless_waits_behind_what_can_be_met_and_says_so_to_the_engine() -
     assert second.priority >= RELEGATED_PRIORITY
 
 
-def test_the_hopeless_waits_until_the_replica_has_nothing_to_prefill() -> None:
+def test_the_relegated_waits_until_the_replica_has_nothing_to_prefill() -> None:
     fleet = Fleet()
     sent = fleet.tell(Submitted(request("first", prompt_tokens=1000)), now=9.0)
     sent += fleet.tell(

@@ -412,7 +412,7 @@ class FleetOfCato(Fleet):
     keeps_one_busy = True
 
     def tell(self, event: Event) -> None:
-        """What proved hopeless is looked at again a millisecond later."""
+        """A relegated request is considered again a millisecond later."""
         super().tell(event)
         self.now += 0.002
         super().tell(Woke())

@@ -1,4 +1,4 @@
-"""A hopeless completion asleep beside an idle replica, because another one holds its document."""
+"""A relegated completion asleep beside an idle replica, because another one holds its document."""
 
 from __future__ import annotations
 

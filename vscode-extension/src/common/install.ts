@@ -1,6 +1,6 @@
 /**
  * The language server in an environment of the extension's own: a Python venv in `folder`.
- * No editor needed here; whoever calls shows the progress and asks for consent.
+ * No editor is needed here; the caller shows the progress and asks for consent.
  */
 
 import { execFile } from 'node:child_process';

@@ -22,7 +22,7 @@ class ScalingRule(Protocol):
         ...
 
     def learned(self, profile: Profile) -> None:
-        """What replicas were found to be: goes before the profile that the rule was made with."""
+        """The measured profile; it takes precedence over the one that the rule was made with."""
         ...
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:

@@ -56,7 +56,7 @@ _ALIKE = 0.1
 
 
 class Planned:
-    """Forecast of demand x mix of late x engine model, corrected by the goodput that is seen."""
+    """Forecast of demand x recent mix x engine model, corrected by the goodput that is seen."""
 
     def __init__(self, profile: Profile, settings: PlannedSettings | None = None) -> None:
         self._profile = profile
@@ -131,7 +131,7 @@ class Planned:
         )
 
     def _patiently(self, count: int, why: str, fleet: FleetState, now: float) -> Wanted:
-        """Up at once; down to the most that was needed of late."""
+        """Up at once; down to the most that was needed recently."""
         patience_s = max(self._settings.patience_s, 2 * self._profile.start_s)
         self._wishes.append((now, count))
         while self._wishes[0][0] < now - patience_s:
@@ -172,7 +172,7 @@ class _Looks:
 
 
 class _Capacity:
-    """The curve of the present mix, measured bit by bit: anew every two minutes, at first
+    """The curve of the present mix, measured bit by bit: again every two minutes, at first
     whenever twice as many answers are known, because short ones come first, and when replicas turn
     out to be faster or slower."""
 

@@ -14,7 +14,7 @@ class CachedHold(NamedTuple):
     """A request waits for a replica that will be ready for it at `until`.
 
     Every event lets the whole queue be looked at, and most events concern other replicas: to judge
-    each request anew took most of the time in large fleets.
+    each request again took most of the time in large fleets.
     """
 
     best: Choice

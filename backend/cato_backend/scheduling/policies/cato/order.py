@@ -18,7 +18,7 @@ from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.wire.headers import Task
 
-_URGENT, _HOPELESS, _WARM = 0.0, 1.0, 2.0
+_URGENT, _RELEGATED, _WARM = 0.0, 1.0, 2.0
 _SHARE_OF_BUDGET = 0.25
 """Each request that a session has live beyond its first of a class lets it stand back so much."""
 ATTAINABLE = 1.5
@@ -69,7 +69,7 @@ class Order:
 
     def relegated(self, request: Request) -> Key:
         """The place of a request that can hardly be met any more."""
-        return (_HOPELESS, request.arrival)
+        return (_RELEGATED, request.arrival)
 
     def is_relegated(self, request: Request, chance: float, now: float) -> bool:
         """Whether the request goes behind all that can still be met."""
