@@ -1,6 +1,6 @@
 """Two checkouts' gateways side by side: `python -m bench.gateway_pair CHECKOUT [CHECKOUT]`.
 
-    git worktree add /tmp/before v0.1.0
+    git worktree add /tmp/before COMMIT
     python -m bench.gateway_pair /tmp/before --rounds 12
 
 Each has an emulated replica of its own. Both get the same short bursts, in turns and in changing

@@ -1,3 +1,3 @@
 """CATO's backend: the gateway, the scheduler and the fleet of vLLM replicas."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
