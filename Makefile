@@ -18,7 +18,7 @@ SERVER = vscode-extension/server/cato_lsp-$(VERSION)-py3-none-any.whl
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mypy pyright rooms extension fast contract e2e e2e-model bench soak vsix wheel clean
+.PHONY: help run test check mypy pyright rooms extension fast contract e2e e2e-model bench figures pictures soak vsix wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,12 @@ soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
 	CATO_FUZZ_LSP_EDITS=100000 $(BIN)/pytest tests/contract/lsp/test_fuzz.py
 	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
 	$(BIN)/pytest tests/soak -s
+
+figures: $(VENV)/developing  ## bench/README.md and the tables of the documents, from bench/results
+	$(BIN)/python -m bench.report
+
+pictures: $(VENV)/developing  ## the pictures of the README, from the end-to-end tests in both editors
+	$(BIN)/python -m tests.e2e.pictures
 
 bench: $(VENV)/developing  ## every benchmark, one after another: about two hours
 	$(BIN)/python -m bench.first_run
