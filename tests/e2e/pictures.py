@@ -13,6 +13,7 @@ from pathlib import Path
 
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
+from rich.ansi import AnsiDecoder
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
@@ -32,9 +33,9 @@ TESTS = (
 VSCODE = ("suggested", "line-taken", "typed-along", "accepted")
 NEOVIM = ("plugin-suggested", "plugin-accepted")
 FRAME_MS = 1800
-VSCODE_PART = (0, 0, 800, 420)
+VSCODE_PART = (360, 91, 840, 257)
 """Left, upper, right and lower edge of what is shown of the window, in pixels."""
-COLUMNS, FONT_PX = 72, 16
+COLUMNS, FONT_PX, MARGIN_PX = 48, 16, 8
 COLOURS = 64
 
 
@@ -54,26 +55,30 @@ def save(path: Path, frames: Sequence[Image.Image]) -> None:
 
 
 def drawn(screen: str) -> Image.Image:
-    """Return a terminal's screen as an image, without Neovim's empty lines."""
-    lines = [line for line in screen.splitlines() if Text.from_ansi(line).plain.strip() != "~"]
+    """Return a terminal's screen as an image, without Neovim's empty lines and its last two,
+    which name the test's folder."""
+    # Colours go on from line to line.
+    shown = list(AnsiDecoder().decode(screen.rstrip("\n")))[:-2]
+    lines = [line for line in shown if line.plain.strip() != "~"]
     font = ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSansMono.ttf"), FONT_PX)
     width, height = font.getlength("m"), round(FONT_PX * 1.4)
-    size = (round(width * COLUMNS), height * len(lines))
-    image = Image.new("RGB", size, MONOKAI.background_color)
+    size = (round(width * COLUMNS) + 2 * MARGIN_PX, height * len(lines) + 2 * MARGIN_PX)
+    _, behind = colours(next(style for _, style in characters(lines[0])))
+    image = Image.new("RGB", size, behind)
     draw = ImageDraw.Draw(image)
     for row, line in enumerate(lines):
         for column, (character, style) in enumerate(characters(line)):
-            left, top = column * width, row * height
+            left, top = MARGIN_PX + column * width, MARGIN_PX + row * height
             fore, back = colours(style)
             draw.rectangle((left, top, left + width, top + height), fill=back)
             draw.text((left, top + 2), character, font=font, fill=fore)
     return image
 
 
-def characters(line: str) -> Iterator[tuple[str, Style]]:
+def characters(line: Text) -> Iterator[tuple[str, Style]]:
     """Yield each character of a line with its style, up to the last column that is shown."""
     console = Console(width=COLUMNS)
-    for segment in Text.from_ansi(line)[:COLUMNS].render(console):
+    for segment in line[:COLUMNS].render(console):
         for character in segment.text.rstrip("\n"):
             yield character, segment.style or Style()
 
