@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import isfinite, nan
 from typing import Any
 
-from bench.provisioning_report import GOODPUTS, OURS, STATIC, frontier, means
+from bench.provisioning_report import GOODPUTS, KNOWING, OURS, STATIC, frontier, means
 from bench.report.claims import Claim, Target, single
 
 Document = Mapping[str, Any]
@@ -35,7 +35,7 @@ def _ratios(place: str, rules: Mapping[str, Any], goodput: float) -> Iterator[Cl
     reacting = [
         cost
         for rule, cost in costs.items()
-        if rule not in (OURS, STATIC, "clairvoyant") and isfinite(cost)
+        if rule not in (OURS, STATIC, KNOWING) and isfinite(cost)
     ]
     others = {"the fixed count in hindsight": costs.get(STATIC, nan)}
     others["the best rule that reacts"] = min(reacting, default=nan)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 from bench.peers.tables import markdown
-from bench.provisioning_report import GOODPUTS, OURS, frontier, means, static_peak
+from bench.provisioning_report import (
+    GOODPUTS,
+    KNOWING,
+    OURS,
+    STATIC,
+    frontier,
+    means,
+    static_peak,
+)
 
 Document = Mapping[str, Any]
 _SERVED = {
@@ -15,7 +23,7 @@ _SERVED = {
     "bf16-2core": "two cores",
     "fp32-2core": "two cores, float32",
 }
-_RULES = {"static": "`static`, in hindsight", "clairvoyant": "a rule that knows every arrival"}
+_RULES = {STATIC: "`static`, in hindsight", KNOWING: "a rule that knows every arrival"}
 _WORKLOADS = {("azure replay", 60.0): "Azure", ("day's curve", 15.0): "day"}
 
 
@@ -76,18 +84,29 @@ def scaling_live(document: Document) -> str:
 
 
 def scaling(document: Document) -> str:
-    """Return mean replicas of each rule at equal goodput; `-` where no setting reaches it."""
+    """Return mean replicas of each rule at equal goodput, and ratios; `-` where none reaches it."""
     found = {label: _by_rule(document, *key) for key, label in _WORKLOADS.items()}
+    cells = [(rules, goodput) for rules in found.values() for goodput in GOODPUTS]
     headings = [f"{label}: {goodput:.0%}" for label in found for goodput in GOODPUTS]
-    rules = dict.fromkeys(rule for of in found.values() for rule in of)
-    rows = [
-        [
-            _RULES.get(rule, f"`{rule}`"),
-            *(_cost(of, rule, g) for of in found.values() for g in GOODPUTS),
-        ]
-        for rule in rules
+    names = dict.fromkeys(rule for rules in found.values() for rule in rules)
+    costs = {name: [frontier(rules.get(name, []), g) for rules, g in cells] for name in names}
+    reacting = [costs[name] for name in names if name not in (OURS, STATIC, KNOWING)]
+    best = [min(filter(isfinite, of_cell), default=nan) for of_cell in zip(*reacting, strict=True)]
+    rows = [[_RULES.get(name, f"`{name}`"), *map(_number, found)] for name, found in costs.items()]
+    rows += [
+        ["`planned` / best that reacts", *_ratios(costs[OURS], best)],
+        ["`planned` / `static` in hindsight", *_ratios(costs[OURS], costs[STATIC])],
+        ["knowing / `static` in hindsight", *_ratios(costs[KNOWING], costs[STATIC])],
     ]
     return markdown(["mean replicas for a goodput of", *headings], rows)
+
+
+def _ratios(costs: Sequence[float], others: Sequence[float]) -> list[str]:
+    return [_number(cost / other) for cost, other in zip(costs, others, strict=True)]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if isfinite(value) else "-"
 
 
 def static_peaks(document: Document) -> str:
@@ -96,9 +115,9 @@ def static_peaks(document: Document) -> str:
     for key, label in _WORKLOADS.items():
         rules = _by_rule(document, *key)
         for goodput in GOODPUTS:
-            if (peak := static_peak(rules["static"], goodput)) is not None:
+            if (peak := static_peak(rules[STATIC], goodput)) is not None:
                 count, reached = peak["mean_replicas"], peak["goodput"]
-                costs = [frontier(rules[rule], reached) for rule in (OURS, "clairvoyant")]
+                costs = [frontier(rules[rule], reached) for rule in (OURS, KNOWING)]
                 cells = [f"{cost:.2f} ({cost / count:.2f})" for cost in costs]
                 rows.append((f"{label}, {goodput:.0%}", f"{count:.0f}, {reached:.1%}", *cells))
     headings = ("busiest stretch", "replicas, goodput of the whole run")
@@ -109,8 +128,3 @@ def _by_rule(document: Document, workload: str, start_s: float) -> dict[str, lis
     runs = [r for r in document["runs"] if (r["workload"], r["start_s"]) == (workload, start_s)]
     rules = dict.fromkeys(run["rule"] for run in runs)
     return {rule: means([run for run in runs if run["rule"] == rule]) for rule in rules}
-
-
-def _cost(rules: Mapping[str, Sequence[Mapping[str, Any]]], rule: str, goodput: float) -> str:
-    cost = frontier(rules.get(rule, []), goodput)
-    return f"{cost:.2f}" if isfinite(cost) else "-"
