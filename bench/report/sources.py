@@ -50,12 +50,22 @@ _BEFORE_TPOT = (
     "Measured before the policy counted the pace of generations ([decision 002]"
     "(../docs/decisions/002-tpot-is-part-of-the-target.md)), and scored by the rule of today."
 )
+_PER_TASK = (
+    "`per-task` keeps one replica for each class, which serves translations well and loses most "
+    "generations."
+)
+_LOOKED_AT = (
+    "Nobody had looked at these worlds when this was measured. Three of the worst were looked at "
+    "since ([decision 011](../docs/decisions/011-order-binding-and-relegation.md))."
+)
 _MIX_BEFORE_TPOT = (
     "Measured before goodput counted the pace of generations ([decision 002]"
     "(../docs/decisions/002-tpot-is-part-of-the-target.md))."
 )
 SOURCES = (
-    Source("simulate_mix", "Policies: the four-task mix", VIRTUAL, "1, 2", router.policies),
+    Source(
+        "simulate_mix", "Policies: the four-task mix", VIRTUAL, "1, 2", router.policies, _PER_TASK
+    ),
     Source("simulate_bursts", "Policies: bursts (gamma, CV 5)", VIRTUAL, "1-3", router.policies),
     Source("simulate_azure", "Policies: Azure's code trace", VIRTUAL, "1, 2", router.policies),
     Source("simulate_mmpp", "Policies: MMPP of that trace", VIRTUAL, "1, 2", router.policies),
@@ -63,7 +73,14 @@ SOURCES = (
     Source("simulate_static", "Policies: static split by task", VIRTUAL, "1, 2", router.policies),
     Source("simulate_ablation", "Mechanisms of the policy", VIRTUAL, "1-3", router.ablation),
     Source("arena_fresh", "Fresh sampled worlds", VIRTUAL, "worlds 5001-5030", router.arena),
-    Source("arena_unseen", "Sampled worlds, earlier", VIRTUAL, "worlds 2001-2030", router.arena),
+    Source(
+        "arena_unseen",
+        "Sampled worlds, earlier",
+        VIRTUAL,
+        "worlds 2001-2030",
+        router.arena,
+        _LOOKED_AT,
+    ),
     Source("long_prompts", "Long prompts and agents", VIRTUAL, "1-6", router.long_prompts),
     Source("fair_shares", "Fair shares", VIRTUAL, "0-2", router.fair_shares),
     Source("workflows", "One budget for several calls", VIRTUAL, "0-3", router.workflows),
