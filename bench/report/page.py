@@ -10,7 +10,7 @@ from bench.peers.tables import markdown
 from bench.report.claims import Claim, Verdict
 from bench.report.sources import SOURCES, Source
 
-_HEAD = Path(__file__).with_name("head.md")
+_INTRODUCTION = Path(__file__).with_name("introduction.txt")
 _COLUMNS = ("claim", "figure", "target", "met", "tier", "command", "seeds", "commit", "raw file")
 _ORIGIN = ("raw file", "taken at", "machine", "load average", "versions")
 
@@ -20,7 +20,7 @@ def page(sources: Iterable[Source] = SOURCES) -> str:
     documents = [(source, source.document()) for source in sources if source.exists()]
     claims = [(source, list(source.read(document))) for source, document in documents]
     parts = [
-        _HEAD.read_text(encoding="utf-8"),
+        _INTRODUCTION.read_text(encoding="utf-8"),
         _summary([claim for _, found in claims for claim in found]),
     ]
     for (source, document), (_, found) in zip(documents, claims, strict=True):
