@@ -1,4 +1,4 @@
-"""A scaling rule that knows what will come: how much is there to win at all?"""
+"""A scaling rule that knows what will come: a bound on what forecasts can win."""
 
 from __future__ import annotations
 

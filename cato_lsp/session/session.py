@@ -218,7 +218,7 @@ class Session:
         )
 
     def sender(self, uri: str) -> ClientIds:
-        """This session and a document, in names that say nothing about either."""
+        """The session and a document, in names that say nothing about either."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
         return ClientIds(self.id, digest.hexdigest())
 

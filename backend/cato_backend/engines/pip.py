@@ -68,7 +68,7 @@ def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> Non
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what would let foreign packages in."""
+    """The process's environment without what would let foreign packages in."""
     dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}

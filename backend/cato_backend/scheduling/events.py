@@ -52,7 +52,7 @@ class Cause(StrEnum):
 
 
 class AttemptFailed(NamedTuple):
-    """This attempt is over without an answer; `resumable`: what was sent can be continued
+    """An attempt is over without an answer; `resumable`: what was sent can be continued
     elsewhere."""
 
     request_id: str

@@ -1,4 +1,4 @@
-"""A log of events told to a fresh scheduler: does it decide the same?"""
+"""Checks whether a fresh scheduler decides the same from a log of events."""
 
 from __future__ import annotations
 

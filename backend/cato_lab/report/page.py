@@ -161,6 +161,7 @@ def _row(point: Point, best: float) -> str:
 
 
 def promised_p95(point: Point) -> Iterable[float]:
+    """Yields the P95 latency of each class, of the kind that its target is about."""
     for task in (Task.COMPLETION, Task.GENERATION):
         yield point.of_class(task, lambda score: score.ttft.at(95)).mean
     for task in (Task.SUMMARIZATION, Task.TRANSLATION):

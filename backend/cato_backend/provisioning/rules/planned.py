@@ -1,4 +1,4 @@
-"""This project's rule: the smallest count that keeps every class at its target."""
+"""The rule `planned`: the smallest count that keeps every class at its target."""
 
 from __future__ import annotations
 

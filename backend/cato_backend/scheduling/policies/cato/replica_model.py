@@ -162,7 +162,7 @@ class ReplicaModel:
         self._ended(attempt, now)
 
     def _look_for_slots(self, now: float) -> None:
-        """An answer has ended: does another request wait for its slot?"""
+        """Records the end of an answer, for which another request may have waited."""
         view = self.view
         if not view.unstarted or not self._observed.may_show(view.decoding + 1):
             return
