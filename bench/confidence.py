@@ -21,7 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call
+from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.models import Model
@@ -36,7 +36,7 @@ from cato_lsp.targets import Targets
 
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-SENDER = ClientIds("bench", "confidence")
+SENDER = Sender("bench", "confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ async def _answer(client: BackendClient, model: Model, place: Place) -> list[Tok
     context = syntax_context(snapshot, len(place.before))
     assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
     seen = window_for(model, snapshot, len(place.before))
-    wishes = RequestOptions(10_000, confidence=True)
+    wishes = Wishes(10_000, confidence=True)
     call = completion_call(assignment, seen, (), model, SENDER, wishes)
     stream, said = client.open(call, cancels=model.cancels), list[Token]()
     async for tokens in Pieces(stream):

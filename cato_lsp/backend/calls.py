@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientIds:
+class Sender:
     """Who asks, in opaque names: the backend never learns a path."""
 
     session: str
@@ -44,7 +44,7 @@ def new_request_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestOptions:
+class Wishes:
     """How a completion is wanted."""
 
     budget_ms: int
@@ -61,8 +61,8 @@ def completion_call(
     window: Window,
     pieces: Sequence[Piece],
     model: Model,
-    sender: ClientIds,
-    wishes: RequestOptions,
+    sender: Sender,
+    wishes: Wishes,
 ) -> Call:
     """A completion."""
     body: dict[str, Any] = {
@@ -88,7 +88,7 @@ def completion_call(
     return Call("/v1/completions", request_id, named, body)
 
 
-def warm_call(window: Window, pieces: Sequence[Piece], model: Model, sender: ClientIds) -> Call:
+def warm_call(window: Window, pieces: Sequence[Piece], model: Model, sender: Sender) -> Call:
     """Asks to have a prompt computed before anybody needs it."""
     request_id = new_request_id()
     named = _headers(Task.COMPLETION, sender, request_id)
@@ -108,7 +108,7 @@ def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[s
 
 def task_call(
     request: TaskRequest,
-    sender: ClientIds,
+    sender: Sender,
     request_id: str,
     *,
     budget_ms: int,
@@ -125,7 +125,7 @@ def task_call(
     return Call("/v1/tasks", request_id, named, request.body())
 
 
-def _headers(task: Task, sender: ClientIds, request_id: str) -> dict[str, str]:
+def _headers(task: Task, sender: Sender, request_id: str) -> dict[str, str]:
     return {
         headers.TASK: task.value,
         headers.SESSION: sender.session,

@@ -40,7 +40,7 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class BackendStatus:
+class Standing:
     """How things stand with the backend."""
 
     state: State
@@ -54,7 +54,7 @@ class Link:
     def __init__(
         self, settings: Callable[[], BackendSettings], changed: Callable[[], None]
     ) -> None:
-        self.standing = BackendStatus(State.STARTING, "looking for a backend")
+        self.standing = Standing(State.STARTING, "looking for a backend")
         self.connection: Connection | None = None
         self._settings = settings
         self._changed = changed
@@ -84,7 +84,7 @@ class Link:
             return
         if isinstance(failure, Refused):
             self._refused, self.connection = True, None
-            self._stand(BackendStatus(_state_after(failure), str(failure), client.target.url))
+            self._stand(Standing(_state_after(failure), str(failure), client.target.url))
         self.look_again()
 
     def answered(self, client: BackendClient, status: int) -> None:
@@ -96,7 +96,7 @@ class Link:
         """Forgets what was found and looks again, starting a backend where that is allowed."""
         self._started = None
         self.connection = None
-        self._stand(BackendStatus(State.STARTING, "looking for a backend"))
+        self._stand(Standing(State.STARTING, "looking for a backend"))
         self.look_again()
 
     async def looked(self) -> None:
@@ -125,16 +125,14 @@ class Link:
             self._ever_looked.set()
             await self._rest()
 
-    async def _looked_safely(self, make_client: type[BackendClient]) -> BackendStatus:
+    async def _looked_safely(self, make_client: type[BackendClient]) -> Standing:
         try:
             return await self._look(make_client)
         except Exception as error:
             # The search goes on, whatever went wrong.
             log.exception("a look for the backend failed")
             self.connection = None
-            return BackendStatus(
-                State.UNREACHABLE, f"the look failed: {type(error).__name__}, see log"
-            )
+            return Standing(State.UNREACHABLE, f"the look failed: {type(error).__name__}, see log")
 
     async def _rest(self) -> None:
         timer = asyncio.get_running_loop().call_later(self._next_pause_s(), self._wake.set)
@@ -150,21 +148,21 @@ class Link:
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
         return self._pause_s
 
-    async def _look(self, make_client: type[BackendClient]) -> BackendStatus:
+    async def _look(self, make_client: type[BackendClient]) -> Standing:
         settings = self._settings()
         if settings.fault:
-            return await self._lost(BackendStatus(State.UNREACHABLE, settings.fault))
+            return await self._lost(Standing(State.UNREACHABLE, settings.fault))
         try:
             target = locate(settings)
         except UntrustedAnnouncement as error:
-            return await self._lost(BackendStatus(State.UNREACHABLE, str(error)))
+            return await self._lost(Standing(State.UNREACHABLE, str(error)))
         if target is None:
             return await self._lost(await self._none_found())
         if self._client is None or self._client.target != target:
             await self._use(make_client(target))
         return await self._ask(target)
 
-    async def _ask(self, target: Target) -> BackendStatus:
+    async def _ask(self, target: Target) -> Standing:
         try:
             await self._connect()
         except BackendFailure as failure:
@@ -172,9 +170,9 @@ class Link:
             if isinstance(failure, Unreachable) and target.origin is Origin.DISCOVERED:
                 # The announcement outlived its process: as good as none.
                 return await self._none_found()
-            return BackendStatus(_state_after(failure), str(failure), target.url)
+            return Standing(_state_after(failure), str(failure), target.url)
         self._started = None
-        return BackendStatus(State.READY, "ready", target.url)
+        return Standing(State.READY, "ready", target.url)
 
     async def _connect(self) -> None:
         client = self._client
@@ -188,22 +186,20 @@ class Link:
             self._refused = False
         self.connection = Connection(client, model, round_trip_ms)
 
-    async def _none_found(self) -> BackendStatus:
+    async def _none_found(self) -> Standing:
         if self._started is None:
             if not (self._settings().autostart and autostart.can_start()):
-                return BackendStatus(State.UNREACHABLE, NONE_FOUND)
+                return Standing(State.UNREACHABLE, NONE_FOUND)
             try:
                 self._started = await asyncio.to_thread(autostart.start)
             except OSError as error:
-                return BackendStatus(
-                    State.UNREACHABLE, f"no backend could be started: {error.strerror}"
-                )
+                return Standing(State.UNREACHABLE, f"no backend could be started: {error.strerror}")
         failure = self._started.failure()
         if failure is not None:
-            return BackendStatus(State.UNREACHABLE, f"the backend did not start: {failure}")
-        return BackendStatus(State.STARTING, "starting a backend on this machine")
+            return Standing(State.UNREACHABLE, f"the backend did not start: {failure}")
+        return Standing(State.STARTING, "starting a backend on this machine")
 
-    async def _lost(self, standing: BackendStatus) -> BackendStatus:
+    async def _lost(self, standing: Standing) -> Standing:
         await self._use(None)
         return standing
 
@@ -213,7 +209,7 @@ class Link:
         if former is not None:
             await former.close()
 
-    def _stand(self, standing: BackendStatus) -> None:
+    def _stand(self, standing: Standing) -> None:
         if standing != self.standing:
             log.info("backend: %s: %s", standing.state, standing.message)
             self.standing = standing

@@ -1,4 +1,4 @@
-"""The events of `POST /v1/tasks`, passed to the caller that shows them."""
+"""The events of `POST /v1/tasks`, told to whoever shows them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call
+from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.describing import advice, described
 from cato_lsp.backend.link import Connection
@@ -25,7 +25,7 @@ from cato_lsp.session.settings import Settings
 from cato_lsp.syntax import syntax_context
 
 SUMMARY = "complete a place in a file, and say how long it took"
-SENDER = ClientIds("cato-complete", "cato-complete")
+SENDER = Sender("cato-complete", "cato-complete")
 
 
 Show = Callable[[str], None]
@@ -119,7 +119,7 @@ async def complete(
         (),
         connection.model,
         SENDER,
-        RequestOptions(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
+        Wishes(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)

@@ -54,7 +54,7 @@ class FileLocation:
 def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:
     """The place that `text` names; without a column, the end of the line without its blanks.
 
-    Raises CommandFailed, also for a file that is not sent to a model.
+    Raises CommandFailed, also for a file that is not read to a model.
     """
     match = _PLACE.fullmatch(text)
     if match is None:
@@ -62,7 +62,7 @@ def read_place(text: str, language: str | None, settings: PrivacySettings) -> Fi
     path = Path(match["file"])
     reason = Privacy(settings, [Path.cwd()]).reason(path)
     if reason is not None:
-        raise CommandFailed(f"{path} is not sent to a model: {reason}")
+        raise CommandFailed(f"{path} is not read to a model: {reason}")
     language_id = language or LANGUAGES.get(path.suffix.lower(), "plaintext")
     snapshot = open_document(path.resolve().as_uri(), language_id, 1, _read(path)).snapshot()
     line = int(match["line"]) - 1

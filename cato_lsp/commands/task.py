@@ -9,7 +9,7 @@ import sys
 import time
 
 from cato_backend.wire.headers import Task
-from cato_lsp.backend.calls import ClientIds, new_request_id
+from cato_lsp.backend.calls import Sender, new_request_id
 from cato_lsp.backend.tasks import outcome_of
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
@@ -20,7 +20,7 @@ from cato_lsp.target_languages import UnknownLanguage, target_language
 from cato_lsp.units import unit_at
 
 SUMMARY = "summarize or translate the function at a place in a file"
-SENDER = ClientIds("cato-task", "cato-task")
+SENDER = Sender("cato-task", "cato-task")
 TASKS = {"summarize": Task.SUMMARIZATION, "translate": Task.TRANSLATION}
 
 

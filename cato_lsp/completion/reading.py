@@ -14,7 +14,7 @@ from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.tokens import Token, merged
 from cato_lsp.syntax.nearby import is_word
 
-WORTHLESS_BELOW = 0.25
+HOPELESS = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
 the doubtful place costs less than the rest, which will most likely be of no use."""
 LEAST_SHOWN = 2
@@ -32,7 +32,7 @@ class Reading:
         self._begin = begin
         self._completeness = begin()
         self._least = math.log(least_confidence) if least_confidence else -math.inf
-        self._worthless_below = min(self._least, math.log(WORTHLESS_BELOW))
+        self._hopeless = min(self._least, math.log(HOPELESS))
         self._logprob = self._believed = 0.0
         self._told = self._ended = False
         self._read = ""
@@ -47,7 +47,7 @@ class Reading:
     @property
     def broken_off(self) -> bool:
         """Whether it was read no further because of doubt."""
-        return self._least > -math.inf and self._logprob < self._worthless_below
+        return self._least > -math.inf and self._logprob < self._hopeless
 
     @property
     def showable(self) -> bool:

@@ -21,8 +21,8 @@ def merged(tokens: Sequence[Token]) -> Token:
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """Yield the tokens behind the first `offset` characters. A partly typed token is treated as
-    certain."""
+    """The tokens behind so many characters. Whoever typed the beginning of one typed the rest of
+    it in mind, too: what is left of it is taken for certain."""
     for token in tokens:
         if offset >= len(token.text):
             offset -= len(token.text)

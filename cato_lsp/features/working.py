@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cato_lsp.session.session import Session
 
 NOT_OPEN = "the document is not open"
-KEPT_PRIVATE = "this file is not sent to a model: see the settings under privacy"
+KEPT_PRIVATE = "this file is not read to a model: see the settings under privacy"
 NO_UNIT = "there is no function or class under the cursor"
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cato_lsp.backend.calls import RequestOptions, completion_call
+from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import outdates_the_connection
 from cato_lsp.completion.reuse import PromptAnchor
 from cato_lsp.session.generation import Generation
@@ -24,17 +24,17 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionRequest:
+class Inquiry:
     """What is asked for: what comes at `offset`, and with which wishes."""
 
     snapshot: Snapshot
     offset: int
     assignment: Assignment
-    wishes: RequestOptions
+    wishes: Wishes
 
 
-async def begin(session: Session, connection: Connection, inquiry: CompletionRequest) -> Generation:
-    """Send the request. The answer is kept even if nothing waits for it."""
+async def begin(session: Session, connection: Connection, inquiry: Inquiry) -> Generation:
+    """Asks. The answer is kept whoever waits for it."""
     snapshot, bench = inquiry.snapshot, session.workbench
     seen = window_for(connection.model, snapshot, inquiry.offset)
     bench.look_around(snapshot, inquiry.offset)

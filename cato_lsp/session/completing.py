@@ -13,13 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason, Task
-from cato_lsp.backend.calls import RequestOptions
+from cato_lsp.backend.calls import Wishes
 from cato_lsp.backend.link import Connection
 from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion.reading import Reading
-from cato_lsp.session.asking import CompletionRequest, begin, says_anything
+from cato_lsp.session.asking import Inquiry, begin, says_anything
 from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
-from cato_lsp.session.questions import CompletionContext, Question, Source, Suggestion
+from cato_lsp.session.questions import Question, Source, Suggestion, Understood
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Snapshot
 
@@ -76,14 +76,14 @@ def _context_of(question: Question) -> SyntaxContext:
     return syntax_context(replace(question.snapshot, tree=None, settled=False), question.offset)
 
 
-def _understood(session: Session, question: Question, context: SyntaxContext) -> CompletionContext:
+def _understood(session: Session, question: Question, context: SyntaxContext) -> Understood:
     """The question with what it asks for: beyond a statement where doubt ends what is shown."""
     settings, connection = session.settings, session.link.connection
     least = _least_confidence(settings.completion, connection)
     doubts = connection is not None and session.workbench.confidence.tells(connection.client)
     assignment = classify(question.action, context, settings.targets, doubts=doubts and least > 0)
     believed = least if question.automatic else 0.0
-    return CompletionContext(question, context, assignment, settings.completion, believed)
+    return Understood(question, context, assignment, settings.completion, believed)
 
 
 def _least_confidence(settings: CompletionSettings, connection: Connection | None) -> float:
@@ -93,8 +93,8 @@ def _least_confidence(settings: CompletionSettings, connection: Connection | Non
 
 
 async def _wanted(session: Session, question: Question, suggestion: Suggestion) -> bool:
-    """Return whether the gate admits it, and it still fits the document: not every editor checks
-    that. An editor in which something else was typed asks again."""
+    """Whether the gate admits it, and it is still for what stands in the document: not every editor
+    looks whether an answer is. Whoever typed on will ask again."""
     if not await session.workbench.gate.admits(question, suggestion):
         return False
     return _is_current(session, question)
@@ -106,7 +106,7 @@ def _is_current(session: Session, question: Question) -> bool:
     return now is not None and now.text == question.snapshot.text
 
 
-async def _automatic(session: Session, asked: CompletionContext) -> Suggestion | None:
+async def _automatic(session: Session, asked: Understood) -> Suggestion | None:
     usage = session.workbench.usage
     found, suggestion = _known(session, asked)
     if found:
@@ -121,7 +121,7 @@ async def _automatic(session: Session, asked: CompletionContext) -> Suggestion |
     return await _ask(session, asked)
 
 
-async def _for_menu(session: Session, asked: CompletionContext) -> Suggestion | None:
+async def _for_menu(session: Session, asked: Understood) -> Suggestion | None:
     """One entry; what is known or on its way is not asked for once more."""
     for look in (_at_once, _streaming):
         found, suggestion = await look(session, asked)
@@ -130,11 +130,11 @@ async def _for_menu(session: Session, asked: CompletionContext) -> Suggestion | 
     return await _ask(session, asked)
 
 
-async def _at_once(session: Session, asked: CompletionContext) -> tuple[bool, Suggestion | None]:
+async def _at_once(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     return _known(session, asked)
 
 
-async def _invoked(session: Session, asked: CompletionContext) -> list[Suggestion | None]:
+async def _invoked(session: Session, asked: Understood) -> list[Suggestion | None]:
     session.workbench.answers(asked.question.snapshot.uri).close(CancelReason.TYPED)
     found, known = _known(session, asked)
     if not found or known is None:
@@ -143,7 +143,7 @@ async def _invoked(session: Session, asked: CompletionContext) -> list[Suggestio
     return [known, *await asyncio.gather(*others)]
 
 
-def _known(session: Session, asked: CompletionContext) -> tuple[bool, Suggestion | None]:
+def _known(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     """Whether what comes here is known already, and what there is to show of it."""
     snapshot, offset = asked.question.snapshot, asked.question.offset
     in_line = bool(asked.assignment.limits.stop)
@@ -163,7 +163,7 @@ def _known(session: Session, asked: CompletionContext) -> tuple[bool, Suggestion
     return True, found
 
 
-async def _streaming(session: Session, asked: CompletionContext) -> tuple[bool, Suggestion | None]:
+async def _streaming(session: Session, asked: Understood) -> tuple[bool, Suggestion | None]:
     """As `_known`, of an answer that is on its way."""
     snapshot, offset = asked.question.snapshot, asked.question.offset
     found = session.workbench.answers(snapshot.uri).streaming(snapshot.text, offset)
@@ -175,9 +175,7 @@ async def _streaming(session: Session, asked: CompletionContext) -> tuple[bool, 
     return generation.agrees(typed), suggestion
 
 
-async def _ask(
-    session: Session, asked: CompletionContext, temperature: float = 0.0
-) -> Suggestion | None:
+async def _ask(session: Session, asked: Understood, temperature: float = 0.0) -> Suggestion | None:
     """Asks the backend; once more, without log probabilities, where it refuses to tell them."""
     question = asked.question
     connection = session.link.connection
@@ -193,28 +191,28 @@ async def _ask(
 
 
 async def _answered(
-    session: Session, asked: CompletionContext, connection: Connection, temperature: float
+    session: Session, asked: Understood, connection: Connection, temperature: float
 ) -> Suggestion | None:
     question = asked.question
-    wishes = RequestOptions(
+    wishes = Wishes(
         budget_ms=budget_ms(asked.assignment, question, connection),
         supersede=question.automatic,
         temperature=temperature,
         confidence=_tells_confidence(session, asked, connection),
     )
-    inquiry = CompletionRequest(question.snapshot, question.offset, asked.assignment, wishes)
+    inquiry = Inquiry(question.snapshot, question.offset, asked.assignment, wishes)
     generation = await begin(session, connection, inquiry)
     return await _shown(session, asked, generation, "", Source.ASKED)
 
 
-def _tells_confidence(session: Session, asked: CompletionContext, connection: Connection) -> bool:
+def _tells_confidence(session: Session, asked: Understood, connection: Connection) -> bool:
     """Whether the engine is to tell how sure it is: it matters here, and it has not refused."""
     confidence = session.workbench.confidence
     return asked.least_confidence > 0 and confidence.may_tell(connection.client)
 
 
 async def _shown(
-    session: Session, asked: CompletionContext, generation: Generation, typed: str, source: Source
+    session: Session, asked: Understood, generation: Generation, typed: str, source: Source
 ) -> Suggestion | None:
     """Waits for what there is to show of what comes after `typed`."""
     reading = asked.reading()
@@ -240,7 +238,7 @@ async def _shown(
     return asked.suggestion(reading, generation.call.request_id, source, truncated=fragment)
 
 
-async def _until_shown(generation: Generation, reading: Reading, asked: CompletionContext) -> None:
+async def _until_shown(generation: Generation, reading: Reading, asked: Understood) -> None:
     """Until all is there, or a whole line and no more patience."""
     patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
     try:
@@ -272,8 +270,8 @@ async def look_ahead(session: Session, snapshot: Snapshot, offset: int) -> None:
         return
     question = Question(snapshot, offset, Action.AUTOMATIC_COMPLETION, time.perf_counter())
     asked = _understood(session, question, _context_of(question))
-    wishes = RequestOptions(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))
-    inquiry = CompletionRequest(snapshot, offset, asked.assignment, wishes)
+    wishes = Wishes(LOOK_AHEAD_MS, confidence=_tells_confidence(session, asked, connection))
+    inquiry = Inquiry(snapshot, offset, asked.assignment, wishes)
     generation = await begin(session, connection, inquiry)
     generation.follow(asked.reading(), "")
     generation.leave(SHOWN_S)

@@ -36,7 +36,7 @@ class Shown:
     offset: int
     accepted_chars: int = 0
     stands: bool = True
-    """False once settings have changed: what is left of it is judged again."""
+    """False once settings have changed: what is left of it is judged anew."""
     seen: bool = False
     """False for a further candidate that the person has not turned to, as far as is known."""
 

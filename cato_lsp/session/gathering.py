@@ -29,7 +29,7 @@ from cato_lsp.text import Snapshot
 
 PATIENCE_S = 0.05
 KEPT_S = 60.0
-"""A document that was left for so long is looked around again."""
+"""A document that was left for so long is looked around anew."""
 LARGEST_FILE = 64 * 1024
 """In bytes. Parsing it takes some 5 ms, during which nobody is answered."""
 MOST_FILES = 6
@@ -46,7 +46,7 @@ class _Gathered:
     work: asyncio.Future[tuple[Piece, ...]]
 
 
-class ContextCollector:
+class Gatherer:
     """The pieces for each document that is being edited."""
 
     def __init__(self, allowed: Allowed) -> None:

@@ -1,5 +1,5 @@
-"""One answer that streams in. It outlives the request that began it: while it is typed along with,
-later requests are answered from it."""
+"""One answer that streams in. It outlives the request that began it: whoever types along with it
+asks again, and is answered from here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LONGEST_AHEAD = 64
 
 
 class Generation:
-    """Reads a stream as far as the last caller needs it; calls `ended` when it is over."""
+    """Reads a stream as far as whoever asked last needs it; tells `ended` when it is over."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Generation:
         except BackendFailure as failure:
             self.failure = failure
         except Exception as error:
-            # Those that wait for it are told in any case.
+            # Whoever waits for it is told in any case.
             log.exception("completion %s failed", self.call.request_id)
             self.failure = BackendFailure(f"the answer could not be read: {type(error).__name__}")
         return self._finish(CancelReason.ENOUGH)

@@ -63,7 +63,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionContext:
+class Understood:
     """A question, and what it means."""
 
     question: Question

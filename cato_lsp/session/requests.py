@@ -1,4 +1,4 @@
-"""The client's requests in flight: each one is answered exactly once, however it ends."""
+"""The client's requests in flight: each one is answered exactly once, whatever becomes of it."""
 
 from __future__ import annotations
 

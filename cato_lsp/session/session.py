@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.calls import ClientIds
+from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.describing import advice
 from cato_lsp.backend.link import Link
 from cato_lsp.rhythm import Rhythm, debounce_ms
@@ -29,7 +29,7 @@ from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:
     from cato_lsp.session.privacy import Privacy
-    from cato_lsp.session.workbench import CompletionService
+    from cato_lsp.session.workbench import Workbench
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Session:
         self._endless: list[asyncio.Task[None]] = []
         self._settling: asyncio.TimerHandle | None = None
         self._complaints: set[Complaint] = set()
-        self._workbench: CompletionService | None = None
+        self._workbench: Workbench | None = None
         self._privacy: Privacy | None = None
         self._judged: dict[str, tuple[bool, float]] = {}
         self._rhythm = Rhythm()
@@ -111,7 +111,7 @@ class Session:
             self._workbench.gatherer.forget_all()
             self._silence(self._workbench)
 
-    def _silence(self, bench: CompletionService) -> None:
+    def _silence(self, bench: Workbench) -> None:
         """Ends what is under way in documents where nothing is wanted any more."""
         for uri in self.documents.uris():
             snapshot = self.documents.snapshot(uri)
@@ -171,18 +171,18 @@ class Session:
         self.requests.supersede(uri)
 
     @property
-    def workbench(self) -> CompletionService:
+    def workbench(self) -> Workbench:
         """What completing needs."""
         if self._workbench is None:
             # It brings syntax along, whose import `initialize` need not wait for.
-            from cato_lsp.session.workbench import CompletionService
+            from cato_lsp.session.workbench import Workbench
 
-            self._workbench = CompletionService(self)
+            self._workbench = Workbench(self)
         return self._workbench
 
     @property
     def privacy(self) -> Privacy:
-        """Which files may be sent to a model."""
+        """Which files may be read to a model."""
         if self._privacy is None:
             from cato_lsp.session.privacy import Privacy
 
@@ -190,7 +190,7 @@ class Session:
         return self._privacy
 
     def allows(self, uri: str) -> bool:
-        """Whether the document may be sent to a model."""
+        """Whether the document may be read to a model."""
         now_s = asyncio.get_running_loop().time()
         allowed, judged_s = self._judged.get(uri, (False, -math.inf))
         if now_s - judged_s > JUDGED_AGAIN_S:
@@ -217,19 +217,19 @@ class Session:
             longest_ms=completion.debounce_ms,
         )
 
-    def sender(self, uri: str) -> ClientIds:
-        """The session and a document, in names that say nothing about either."""
+    def sender(self, uri: str) -> Sender:
+        """This session and a document, in names that say nothing about either."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
-        return ClientIds(self.id, digest.hexdigest())
+        return Sender(self.id, digest.hexdigest())
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Takes note of an answer that came."""
         self._latencies_ms.append(latency_ms)
         self._load = load
         self.status_changed()
 
     def began(self, ttft_ms: float) -> None:
-        """Record how long after its request an answer began."""
+        """Takes note of how long after the asking an answer began."""
         self._ttfts_ms.append(ttft_ms)
 
     def status(self) -> Status:

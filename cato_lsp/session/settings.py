@@ -80,7 +80,7 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSettings:
-    """How suggestions end; never a character of them."""
+    """What becomes of suggestions; never a character of them."""
 
     store: bool = True
     """On this machine, for `cato stats`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cato_backend.wire import tasks as wire
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
-from cato_lsp.backend.calls import Call, ClientIds, task_call
+from cato_lsp.backend.calls import Call, Sender, task_call
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
 from cato_lsp.estimates import summary_tokens, translated_tokens
@@ -134,7 +134,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
 
 
 def call_for(
-    job: Job, sender: ClientIds, targets: Targets, model: Model, round_trip_ms: float
+    job: Job, sender: Sender, targets: Targets, model: Model, round_trip_ms: float
 ) -> Call:
     """The call that does the job, with the budget that is left."""
     expected_tokens = _expected_tokens(job, model.chars_per_token)

@@ -26,8 +26,8 @@ _NESTED = re.compile(r"::|!/|[?#&\"']|\w=")
 
 
 def named_by(uri: str) -> Iterator[Path]:
-    """Yield every path that the URI of a document of any scheme may name. Editors name versions of
-    git, remote files and unsaved ones in their own ways."""
+    """Every path that the URI of a document of any scheme may name: what it is called, whoever
+    keeps it. Editors name the versions of git, remote files and unsaved ones in their own ways."""
     scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").partition(":")
     for part in _NESTED.split(rest or scheme):
         name = part.rstrip("/ },]").removesuffix(".git")

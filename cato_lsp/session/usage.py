@@ -35,7 +35,7 @@ class Usage:
         return round(reused * self.prompt_tokens / self.told) if self.told else None
 
     def tell(self, usage: dict[str, Any]) -> None:
-        """Record an OpenAI usage object, where it says how much was cached."""
+        """Takes note of an OpenAI usage object, where it says how much was cached."""
         details = usage.get("prompt_tokens_details")
         told = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
         prompt, cached = usage.get("prompt_tokens"), told.get("cached_tokens")

@@ -18,7 +18,7 @@ from cato_lsp.session.asking import window_for
 from cato_lsp.session.confidence import Confidence
 from cato_lsp.session.feedback import FeedbackLedger
 from cato_lsp.session.gate import Gate
-from cato_lsp.session.gathering import ContextCollector
+from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.usage import Usage
 from cato_lsp.session.warming import Warmer
 from cato_lsp.surroundings.pieces import OtherFile
@@ -35,7 +35,7 @@ STORED_EVERY = 50
 """Requests after which the session's counts are stored, in case it ends without a word."""
 
 
-class CompletionService:
+class Workbench:
     """The answers, surroundings, feedback and counts of one session."""
 
     def __init__(self, session: Session) -> None:
@@ -43,7 +43,7 @@ class CompletionService:
         self._answers: dict[str, Answers] = {}
         self._edited: dict[str, int] = {}
         """Document to where it was edited last; the latest at the end."""
-        self.gatherer = ContextCollector(lambda path: session.privacy.allows(path))
+        self.gatherer = Gatherer(lambda path: session.privacy.allows(path))
         self.feedback = FeedbackLedger(session.documents.snapshot, self._tell)
         self.gate = Gate(session)
         self.usage = Usage()

@@ -1,4 +1,4 @@
-"""Who may use a server that listens: clients that know its token."""
+"""Who may use a server that listens: whoever knows its token."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ async def test_what_is_kept_private_is_not_sent(
     place = (argument.format(tmp_path / name) for argument in arguments)
     ended = await cato(tmp_path, *place, "--url", fake.url)
     assert ended.status == 1
-    assert "is not sent to a model" in ended.err
+    assert "is not read to a model" in ended.err
     assert not fake.requests
 
 

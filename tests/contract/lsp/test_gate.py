@@ -42,7 +42,7 @@ async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: FakeVllm) -> 
     await fake.change(logprobs={"seco": math.log(0.01)})
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first +"
     await fake.wait_until(lambda state: state.running == 0)
-    # An unlikely text was not read on, so that it has to be asked for again.
+    # What was hopeless was not read on, so that it has to be asked for again.
     assert text_of(await editor.inline(1, 11)) == "first + second"
     assert [request.body.get("logprobs") for request in fake.requests] == [0, None]
 

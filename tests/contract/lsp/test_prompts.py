@@ -1,4 +1,4 @@
-"""What goes into a prompt, what is warmed, and what is never sent to a model."""
+"""What goes into a prompt, what is warmed, and what is never read to a model."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest, Unit
-from cato_lsp.backend.calls import ClientIds, task_call
+from cato_lsp.backend.calls import Sender, task_call
 
-SENDER = ClientIds("session", "document")
+SENDER = Sender("session", "document")
 
 
 def test_a_completion_cannot_take_the_place_of_a_task_in_the_same_document() -> None:

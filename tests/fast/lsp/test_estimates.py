@@ -8,7 +8,7 @@ import pytest
 
 from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
-from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call
+from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.models import Model
 from cato_lsp.classify import Action, classify
 from cato_lsp.estimates import (
@@ -25,7 +25,7 @@ from cato_lsp.units import Unit
 from cato_lsp.window import Window
 from tests.fast.lsp.marked import context_at
 
-SENDER = ClientIds("session", "document")
+SENDER = Sender("session", "document")
 MODEL = Model("cato", chars_per_token=4.0)
 SOURCE = "def area(width, height):\n    return width * height\n" * 8
 """400 characters: 100 tokens."""
@@ -60,7 +60,7 @@ def test_a_completion_tells_its_expected_length() -> None:
     context = context_at("python", "for a in b:|\n")
     assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
     call = completion_call(
-        assignment, Window("for a in b:", "\n"), (), MODEL, SENDER, RequestOptions(budget_ms=200)
+        assignment, Window("for a in b:", "\n"), (), MODEL, SENDER, Wishes(budget_ms=200)
     )
     assert call.headers[headers.OUTPUT_TOKENS] == str(OPENED_BLOCK_TOKENS)
 

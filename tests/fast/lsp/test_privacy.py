@@ -1,4 +1,4 @@
-"""Which files are never sent to a model."""
+"""Which files are never read to a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_lsp.session.gathering import ContextCollector
+from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.session.settings import PrivacySettings, parse
 from cato_lsp.surroundings.pieces import Piece
@@ -176,7 +176,7 @@ async def test_imports_bring_nothing_along_that_is_switched_off(
 
     async def found(folders: dict[str, bool]) -> tuple[Piece, ...]:
         privacy = Privacy(PrivacySettings(folders=folders), [project])
-        gatherer = ContextCollector(privacy.allows)
+        gatherer = Gatherer(privacy.allows)
         gatherer.look(snapshot, len(text), 0, [])
         return await gatherer.pieces(uri)
 

@@ -64,7 +64,7 @@ def test_whoever_asks_is_shown_everything() -> None:
     assert (read.text(), read.broken_off) == ("a + b", False)
 
 
-def test_an_unlikely_text_is_not_read_on() -> None:
+def test_what_is_hopeless_is_not_read_on() -> None:
     read = reading()
     assert not read.feed(tokens(("aa", 0.9), (" +", 0.5)))
     assert read.feed(tokens((" b", 0.4)))
