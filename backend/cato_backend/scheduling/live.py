@@ -113,13 +113,13 @@ class LiveRequests:
 
     def progress(self, attempt: Attempt, event: Progressed) -> bool:
         """Output has come; whether what is queued deserves another look."""
-        if event.cached_tokens is not None and not attempt.cache_told:
-            self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
-        now = self.fleet.now
-        self.ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
-        if event.tokens and attempt.request.streams:
-            self._learn(attempt, event)
-        return self.policy.progressed(attempt, event.tokens, self.fleet)
+        _, _, tokens, prompt_tokens, cached_tokens = event
+        if cached_tokens is not None and not attempt.cache_told:
+            self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, cached_tokens)
+        self.ledger.progress(attempt, tokens, self.fleet.now, prompt_tokens, cached_tokens)
+        if tokens and attempt.request.streams:
+            self._learn(attempt, tokens, prompt_tokens)
+        return self.policy.progressed(attempt, tokens, self.fleet)
 
     def close(self, request_id: str, ending: Ending) -> Attempt:
         """Takes a request off its replica."""
@@ -134,16 +134,16 @@ class LiveRequests:
         self.health.closed(attempt)
         return attempt
 
-    def _learn(self, attempt: Attempt, event: Progressed) -> None:
+    def _learn(self, attempt: Attempt, tokens: int, prompt_tokens: int | None) -> None:
         replica, name = self.ledger.replica(attempt.replica_id), attempt.request.id
-        if event.prompt_tokens is not None:
+        if prompt_tokens is not None:
             uncached = attempt.prompt_tokens - attempt.cached_tokens
             replica.learned.counted(name, uncached, attempt.cached_tokens)
         decoding, kv_tokens = replica.decoding, replica.kv_tokens
         if replica.probes:
             decoding += replica.probes.decoding
             kv_tokens += replica.probes.kv_tokens
-        replica.learned.tokens(name, event.tokens, self.fleet.now, decoding, kv_tokens)
+        replica.learned.tokens(name, tokens, self.fleet.now, decoding, kv_tokens)
 
     def load_reported(self, event: LoadReported) -> None:
         """A replica's metrics show what its engine has in hand."""

@@ -188,7 +188,7 @@ class Scheduler:
         attempt = self._live.current(event.request_id, event.attempt)
         if attempt is None:
             return False
-        begins = attempt.silent
+        begins = attempt.first_token_at is None
         looks = self._live.progress(attempt, event)
         if begins:
             self._live.troubles.began(attempt)
