@@ -38,6 +38,10 @@ class RequestHeaders:
     """Whether the client named its class, or its target."""
 
 
+_SLOWEST_TPOT_S = 0.1
+"""A person reads about as fast: no further is a configured TPOT scaled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budgets:
     """The targets that a client asks for, in seconds; None where it leaves them to us."""
@@ -52,9 +56,12 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """The client's budgets in place of the configured ones; its worth is scaled alike.
+        """The client's budgets in place of the configured ones.
 
-        A TPOT counts only beside a target for the first token.
+        The time after which the answer is worthless is scaled as the first token's target is. So is
+        the TPOT of a client that names none and has more time for the first token than configured:
+        its replicas are slower, or it is in less of a hurry. A TPOT counts only beside a target for
+        the first token.
         """
         if not self.given:
             if self.tpot_s is None or default.ttft_s is None:
@@ -62,11 +69,17 @@ class Budgets:
             return replace(default, tpot_s=self.tpot_s)
         if self.ttft_s is None or (default.e2e_s is not None and self.e2e_s is not None):
             return Target(e2e_s=self.e2e_s)
-        worthless = default.worthless_after_s
-        if worthless is not None and default.ttft_s is not None:
-            worthless *= self.ttft_s / default.ttft_s
-        tpot_s = self.tpot_s or default.tpot_s
-        return Target(ttft_s=self.ttft_s, worthless_after_s=worthless, tpot_s=tpot_s)
+        scale = self.ttft_s / default.ttft_s if default.ttft_s is not None else 1.0
+        worthless, tpot_s = default.worthless_after_s, default.tpot_s
+        return Target(
+            ttft_s=self.ttft_s,
+            worthless_after_s=None if worthless is None else worthless * scale,
+            tpot_s=self.tpot_s or (None if tpot_s is None else _scaled_tpot_s(tpot_s, scale)),
+        )
+
+
+def _scaled_tpot_s(tpot_s: float, scale: float) -> float:
+    return max(tpot_s, min(tpot_s * scale, _SLOWEST_TPOT_S))
 
 
 @dataclass(frozen=True, slots=True)
