@@ -155,6 +155,7 @@ async def make_call(
         context_tokens=max(least, _capped(wanted, served)),
         streams=bool(draft.body.get("stream")),
         declared=headers.declared,
+        names_pace=headers.names_pace,
     )
     return Call(
         request,

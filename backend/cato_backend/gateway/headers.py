@@ -36,6 +36,8 @@ class RequestHeaders:
     """The client's own estimate of its output tokens."""
     declared: bool = True
     """Whether the client named its class, or its target."""
+    names_pace: bool = True
+    """Whether it named the time between two tokens."""
 
 
 _SLOWEST_TPOT_S = 0.1
@@ -109,6 +111,7 @@ class GivenHeaders:
             workflow=self.workflow,
             expected_tokens=self.expected_tokens,
             declared=named or self.budgets.given,
+            names_pace=self.budgets.tpot_s is not None,
         )
 
 

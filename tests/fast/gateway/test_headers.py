@@ -134,3 +134,10 @@ def test_whether_a_client_declares_what_it_expects(
 ) -> None:
     given = parse_headers(headers, "")
     assert given.of_task(Task.GENERATION, TARGETS, named=named).declared is declared
+
+
+def test_whether_a_client_names_its_pace() -> None:
+    for headers in ({}, {"x-slo-ttft-ms": "500"}):
+        assert not parse_headers(headers, "").of_task(Task.GENERATION, TARGETS).names_pace
+    given = parse_headers({"x-slo-tpot-ms": "20"}, "")
+    assert given.of_task(Task.GENERATION, TARGETS).names_pace

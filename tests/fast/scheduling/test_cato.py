@@ -310,6 +310,16 @@ def test_a_client_that_declares_nothing_is_held_to_the_pace_less(declared: bool)
     assert [each.priority < RELEGATED_PRIORITY for each in sent] == ([] if declared else [True])
 
 
+@pytest.mark.parametrize("names_pace", [True, False])
+def test_an_assumed_pace_that_no_replica_keeps_holds_a_request_back_less(names_pace: bool) -> None:
+    fleet = Fleet(profile=CROWDED)
+    crowd(fleet, 16)
+    asked = replace(paced("next", arrival=1.0), names_pace=names_pace)
+    asked = replace(asked, target=replace(asked.target, tpot_s=0.001))
+    sent = fleet.tell(Submitted(asked), now=1.0)
+    assert [each.priority < RELEGATED_PRIORITY for each in sent] == ([] if names_pace else [True])
+
+
 @pytest.mark.parametrize(("e2e_s", "waits"), [(120.0, True), (1.5, False)])
 def test_an_agent_waits_for_time_to_spare_while_it_has_time(e2e_s: float, waits: bool) -> None:
     fleet = Fleet()

@@ -21,12 +21,8 @@ from cato_backend.wire.headers import Task
 _URGENT, _HOPELESS, _WARM = 0.0, 1.0, 2.0
 _SHARE_OF_BUDGET = 0.25
 """Each request that a session has live beyond its first of a class lets it stand back so much."""
-ATTAINABLE = 2.0
-"""Times the pace of a sequence alone on a replica: no target counts that is shorter. The nearer to
-1, the fewer requests a replica may decode for the sake of a pace that it cannot keep. With a target
-of 40 ms on replicas that take 40 ms for a step, 22 and 30 requests a second met their first tokens
-to 91 and 83% with 1.5, 96 and 89% with 2, 98 and 94% with 3; within 80 ms a token 91 and 83%, 95 and
-86%, 88 and 76%."""
+ATTAINABLE = 1.5
+"""Times the pace of a sequence alone on a replica: no target counts that is shorter."""
 RELEGATED_PRIORITY = 1_000_000_000
 """Engine priorities from here on belong to work that can no longer meet its target."""
 
