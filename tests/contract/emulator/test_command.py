@@ -47,6 +47,28 @@ def test_it_prints_its_url_serves_and_says_at_the_end_how_punctual_it_was() -> N
     assert "over 20 steps" in errors
 
 
+def test_a_fault_and_what_was_received_are_told_at_the_control_address() -> None:
+    arguments = ["--port", "0", "--ttft-ms", "0", "--reply", "a + b", "--fault", "truncate:2"]
+    with subprocess.Popen(
+        [*COMMAND, *arguments, "--control"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url, control = (process.stdout.readline().strip() for _ in range(2))
+            body = json.dumps({"prompt": "x", "stream": True}).encode()
+            for events in (2, 7):
+                with urllib.request.urlopen(f"{url}/v1/completions", body, timeout=10) as answer:
+                    assert answer.read().count(b"data: ") == events
+                mended = json.dumps({"faults": []}).encode()
+                urllib.request.urlopen(f"{control}/behaviour", mended, timeout=10).close()
+            with urllib.request.urlopen(f"{control}/state", timeout=10) as answer:
+                state = json.load(answer)
+        finally:
+            process.terminate()
+    assert [request["body"]["prompt"] for request in state["requests"]] == ["x", "x"]
+    assert state["finished"] == {"abort": 1, "stop": 1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

@@ -1,10 +1,9 @@
-"""The fake keeps the promises that other tests build on."""
+"""An emulator at fixed times keeps the promises that other tests build on."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script, Tokenizer
+from cato_lab.emulator import Behaviour, Fault, FaultKind
+from cato_lab.emulator.tokenizer import Tokenizer
+from tests.fakes import fake_vllm, fake_vllm_command
 
 REPLY = "def add(a, b):\n    return a + b  # über\n"
 
@@ -47,7 +48,8 @@ def test_the_tokenizer_is_reversible(text: str) -> None:
 async def test_a_stream_resumed_on_another_fake_continues_where_it_stopped(
     http: aiohttp.ClientSession,
 ) -> None:
-    async with FakeVllm(Script(reply=REPLY)) as first, FakeVllm(Script(reply=REPLY)) as second:
+    reply = Behaviour(reply=REPLY)
+    async with fake_vllm(reply) as first, fake_vllm(reply) as second:
         options = {"prompt": "# add\n", "return_token_ids": True}
         start = await events(http, first.url, **options, max_tokens=5)
         ids = start[0]["choices"][0]["prompt_token_ids"]
@@ -62,7 +64,7 @@ async def test_a_stream_resumed_on_another_fake_continues_where_it_stopped(
 async def test_unscripted_text_is_a_function_of_what_came_before(
     http: aiohttp.ClientSession,
 ) -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         whole = said(await events(http, fake.url, prompt="x", max_tokens=40))
         start = said(await events(http, fake.url, prompt="x", max_tokens=15))
         rest = said(await events(http, fake.url, prompt="x" + start, max_tokens=25))
@@ -71,20 +73,20 @@ async def test_unscripted_text_is_a_function_of_what_came_before(
 
 async def test_infill_continues_the_document_up_to_the_suffix(http: aiohttp.ClientSession) -> None:
     prompt = "<|fim_prefix|>def add(a, b):\n<|fim_suffix|>  # über\n<|fim_middle|>"
-    async with FakeVllm(Script(document=REPLY)) as fake:
+    async with fake_vllm(Behaviour(document=REPLY)) as fake:
         stream = await events(http, fake.url, prompt=prompt, max_tokens=100)
     assert said(stream) == "    return a + b"
 
 
 async def test_stop_strings_end_the_text_before_them(http: aiohttp.ClientSession) -> None:
-    async with FakeVllm(Script(reply=REPLY)) as fake:
+    async with fake_vllm(Behaviour(reply=REPLY)) as fake:
         stream = await events(http, fake.url, prompt="x", max_tokens=100, stop=["a + b"])
     assert said(stream) == "def add(a, b):\n    return "
     assert stream[-1]["choices"][0]["stop_reason"] == "a + b"
 
 
 async def test_usage_counts_tokens_and_cached_prompt_blocks(http: aiohttp.ClientSession) -> None:
-    async with FakeVllm(Script(reply=REPLY)) as fake:
+    async with fake_vllm(Behaviour(reply=REPLY)) as fake:
         prompt = "a " * 40
         options = {"include_usage": True, "continuous_usage_stats": True}
         for cached in (0, 64):
@@ -98,7 +100,7 @@ async def test_usage_counts_tokens_and_cached_prompt_blocks(http: aiohttp.Client
 
 async def test_chat_and_whole_answers(http: aiohttp.ClientSession) -> None:
     messages = [{"role": "user", "content": "hello"}]
-    async with FakeVllm(Script(reply=REPLY)) as fake:
+    async with fake_vllm(Behaviour(reply=REPLY)) as fake:
         stream = await events(http, fake.url, messages=messages)
         url = fake.url + "/v1/chat/completions"
         async with http.post(url, json={"messages": messages, "n": 2}) as response:
@@ -125,7 +127,7 @@ async def test_chat_and_whole_answers(http: aiohttp.ClientSession) -> None:
 async def test_refusals_name_the_parameter(
     http: aiohttp.ClientSession, change: dict[str, Any], status: int, param: str
 ) -> None:
-    async with FakeVllm(Script(max_model_len=64)) as fake:
+    async with fake_vllm(Behaviour(max_model_len=64)) as fake:
         body = {"prompt": "x", **change}
         async with http.post(fake.url + "/v1/completions", json=body) as response:
             assert response.status == status
@@ -134,7 +136,7 @@ async def test_refusals_name_the_parameter(
 
 
 async def test_a_client_that_leaves_aborts_its_request(http: aiohttp.ClientSession) -> None:
-    async with FakeVllm(Script(itl_ms=5, max_num_seqs=1)) as fake:
+    async with fake_vllm(Behaviour(itl_ms=5, max_num_seqs=1)) as fake:
         body = {"prompt": "x", "max_tokens": 4000, "stream": True}
         async with http.post(fake.url + "/v1/completions", json=body) as running:
             await running.content.readany()
@@ -154,7 +156,7 @@ async def test_a_client_that_leaves_aborts_its_request(http: aiohttp.ClientSessi
 )
 async def test_faults_strike_as_often_as_told(http: aiohttp.ClientSession, kind: FaultKind) -> None:
     fault = Fault(kind, after_tokens=2, times=1)
-    async with FakeVllm(Script(reply=REPLY, fault=fault)) as fake:
+    async with fake_vllm(Behaviour(reply=REPLY, faults=(fault,))) as fake:
         with pytest.raises((aiohttp.ClientError, ValueError, AssertionError)):
             await events(http, fake.url, prompt="x")
         assert said(await events(http, fake.url, prompt="x", max_tokens=100)) == REPLY
@@ -163,8 +165,8 @@ async def test_faults_strike_as_often_as_told(http: aiohttp.ClientSession, kind:
 async def test_a_killed_fake_refuses_until_it_is_brought_back(
     http: aiohttp.ClientSession,
 ) -> None:
-    async with FakeVllm() as fake:
-        async with http.post(fake.control_url + "/fake/script", json={"listening": False}) as done:
+    async with fake_vllm() as fake:
+        async with http.post(fake.control_url + "/behaviour", json={"listening": False}) as done:
             assert done.status == 200
         with pytest.raises(aiohttp.ClientConnectionError):
             await http.get(fake.url + "/health")
@@ -175,13 +177,13 @@ async def test_a_killed_fake_refuses_until_it_is_brought_back(
 
 async def test_as_a_process_it_prints_its_url_first(http: aiohttp.ClientSession) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fakes.vllm", stdout=asyncio.subprocess.PIPE
+        *fake_vllm_command(0, 0), stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
-        url = (await process.stdout.readline()).decode().strip()
+        url, control = [(await process.stdout.readline()).decode().strip() for _ in range(2)]
         assert said(await events(http, url, prompt="x"))
-        async with http.get(url + "/fake/state") as response:
+        async with http.get(control + "/state") as response:
             assert (await response.json())["finished"] == {"length": 1}
     finally:
         process.terminate()
