@@ -97,6 +97,7 @@ class ProfileTiming:
             answer = self._answers.get(admission.id)
             if answer is not None:
                 answer.admitted(admission.cached_tokens)
+        self._count()
 
     def _deliver(self) -> None:
         emitting = list(self._engine.emitting())
