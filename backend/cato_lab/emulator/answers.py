@@ -124,8 +124,8 @@ class Answer:
 
     def add(self, index: int, delta: Delta, emitted: int) -> None:
         """A sequence has said this; `emitted`: tokens of it so far."""
-        self._time(index, emitted)
         self._state.generated_tokens += len(delta.token_ids)
+        self._time(index, emitted)
         if self._write is None:
             self._collected[index].append(delta)
         else:

@@ -29,7 +29,7 @@ if os.fork() == 0:
     import signal
     signal.pause()
 sys.argv = ["cato", "emulate", "--port", arguments.port, "--model", arguments.served_model_name]
-sys.argv += ["--ttft-ms", "0"]
+sys.argv += ["--max-model-len", "4096", "--ttft-ms", "0"]
 runpy.run_module("cato_backend", run_name="__main__")
 """
 
