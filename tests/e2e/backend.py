@@ -30,9 +30,9 @@ class Replica:
     url: str
     control: str
 
-    def change(self, **script: Any) -> None:
+    def change(self, **behaviour: Any) -> None:
         """It behaves so from the next request on: fields of `cato_lab.emulator.Behaviour`."""
-        body = json.dumps(script).encode()
+        body = json.dumps(behaviour).encode()
         request = urllib.request.Request(f"{self.control}/behaviour", data=body)
         urllib.request.urlopen(request, timeout=REQUEST_S).close()
 
