@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 
-from cato_backend.replicas.process_tree import descendants
+from cato_backend.replicas.warden import descendants
 
 _START_TIMEOUT_S = 30.0
 _SLOW_START_TIMEOUT_S = 90.0

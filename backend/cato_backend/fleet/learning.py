@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import aiohttp
 
 from cato_backend.replicas.features import (
+    ends_turns,
     has_chat_template,
     speaks_vllm,
     takes_priority,
     token_ids,
 )
-from cato_backend.replicas.model_files import ends_turns
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.tasks.detection import detect, probe_texts
