@@ -258,7 +258,7 @@ async def _launched(
 def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
     """As `cato serve` would start it, with the limits that the profile states."""
     from cato_backend.config import EMBEDDED, parse_config
-    from cato_backend.fleet.places import plan_local
+    from cato_backend.fleet.launch import plan_local
 
     name = "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]
     model = {
