@@ -25,9 +25,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
-from cato_backend.scheduling.replay import replay
+from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening, replay
 from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request
 
