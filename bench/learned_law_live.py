@@ -33,8 +33,7 @@ from bench.processes import free_port, running
 from cato_backend.clock import monotonic
 from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.environments import find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.profile_files.law import Form, StepLaw
 from cato_backend.profiling.profile import Outcome, Subject, run_profile
 from cato_backend.replicas.probe import describe

@@ -29,8 +29,7 @@ from bench.processes import free_port, running
 from cato_backend.clock import monotonic
 from cato_backend.commands.outputs import output_file
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.environments import find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 

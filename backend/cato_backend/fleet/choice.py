@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.config import EMBEDDED
-from cato_backend.engines.environments import find_environment
+from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import choose_hub_model, hub_has
-from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import EngineError
 from cato_backend.fleet.profiles import CPU, token_s
 from cato_backend.model_store.registry import KnownModel, known_models

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.clock import Clock, monotonic
-from cato_backend.engines.building import exclusive
+from cato_backend.engines.environments import exclusive
 from cato_backend.errors import DamagedModel, EngineError
 from cato_backend.model_store.conversion import convert, install_tools
 from cato_backend.model_store.hub import OnBytes, download_from_hub, hub_url, is_offline

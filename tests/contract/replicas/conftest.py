@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from cato_backend.engines.command import EngineSpec
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind
 
 FAKE_PYTHON = """\
 #!{python}

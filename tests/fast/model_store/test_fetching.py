@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.engines.building import exclusive
+from cato_backend.engines.environments import exclusive
 from cato_backend.errors import DamagedModel, EngineError
 from cato_backend.model_store.fetching import FetchProgress, fetch
 from cato_backend.model_store.registry import KnownModel, known_models
