@@ -7,8 +7,8 @@ import random
 import secrets
 from itertools import islice
 
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
-from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
