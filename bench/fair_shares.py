@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bench.machine import about
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.scheduling import make_policy, policy_names
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Outcome

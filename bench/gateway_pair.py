@@ -29,7 +29,7 @@ from bench.gateway import MODEL, TOKENS_PER_S
 from bench.machine import about
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import concurrent
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 HERE = Path(__file__).parents[1]
 

@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 
 from cato_backend.__main__ import main
-from cato_backend.commands.numbers import above_zero, at_least, not_negative, port, share
-from cato_backend.commands.outputs import output_file, output_file_of, output_folder
+from cato_backend.commands.arguments import (
+    Parser,
+    above_zero,
+    at_least,
+    not_negative,
+    output_file,
+    output_file_of,
+    output_folder,
+    port,
+    share,
+)
 from cato_backend.commands.overview import GROUP
-from cato_backend.commands.parser import Parser
 
 _NOWHERE = "http://127.0.0.1:9"
 _LOAD = ("load", "--url", _NOWHERE)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.engines.environments import (
     EngineKind,
     Environment,

@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.numbers import at_least, not_negative
-from cato_backend.commands.outputs import output_file, output_file_of
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import (
+    Parser,
+    at_least,
+    not_negative,
+    output_file,
+    output_file_of,
+)
 from cato_backend.commands.profile_from import export
 from cato_backend.errors import ConfigError, ReplicaUnavailable
 

@@ -20,12 +20,9 @@ from cato_backend.app.backend import (
     idle,
     running_backend,
 )
-from cato_backend.app.election import elected
-from cato_backend.app.greeting import greeting
-from cato_backend.app.signals import Signals
+from cato_backend.app.process import Signals, elected, greeting
 from cato_backend.clock import monotonic
-from cato_backend.commands.numbers import port
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, port
 from cato_backend.commands.serve_config import serve_config
 from cato_backend.config import Config, describe_config
 from cato_backend.fleet.launch import PlannedReplica, plan_local

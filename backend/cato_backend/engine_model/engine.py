@@ -17,8 +17,7 @@ from cato_backend.engine_model.jobs import (
 from cato_backend.engine_model.memory import Memory
 from cato_backend.engine_model.running import Decoding, Prefills
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 
 class Engine:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 
 Order = Literal["priority", "fcfs"]
 

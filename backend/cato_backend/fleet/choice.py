@@ -13,10 +13,9 @@ from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import choose_hub_model, hub_has
 from cato_backend.errors import EngineError
 from cato_backend.fleet.profiles import CPU, token_s
-from cato_backend.model_store.registry import KnownModel, known_models
-from cato_backend.model_store.stored import StoredModel, find_stored
+from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models
 from cato_backend.prediction.learned_law import LearnedLaw
-from cato_backend.profile_files.names import model_key
+from cato_backend.profile_files.hardware import model_key
 from cato_backend.runtime.law_store import read_laws
 
 _EMBEDDED_BYTES = 2_500_000_000

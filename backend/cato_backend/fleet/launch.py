@@ -24,8 +24,7 @@ from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fleet.engine_limits import limits_of, told_limits
 from cato_backend.fleet.fleet import Expected, Fleet
 from cato_backend.fleet.profiles import CPU, local_profile, static_profile, with_limits
-from cato_backend.model_store.registry import KnownModel, find_known
-from cato_backend.model_store.stored import find_stored
+from cato_backend.model_store.registry import KnownModel, find_known, find_stored
 from cato_backend.profile_files.hardware import gpu_hardware
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalLauncher, LocalSpec

@@ -16,8 +16,7 @@ from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
 from cato_backend.profile_files.files import profile_for, read_profile_file
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.scheduling import ReplicaLoad
 
 CPU = "cpu-local"

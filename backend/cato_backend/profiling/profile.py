@@ -17,8 +17,7 @@ from cato_backend.profile_files.document import (
     Made,
     ProfileFile,
 )
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.profiling.campaign import Campaign, CampaignProgress, run_campaign
 from cato_backend.profiling.cells import plan
 from cato_backend.profiling.fit import Fit, fit

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.step_windows import Window
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profiling.campaign import Campaign
 from cato_backend.profiling.fit import Errors, Fit, Sample, errors_of, predict
 

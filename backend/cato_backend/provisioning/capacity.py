@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, sqrt
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning.demand import Forecast, Scenario
 from cato_backend.provisioning.pool import DemandKind, Measurement, Tally
 from cato_backend.wire.headers import Task

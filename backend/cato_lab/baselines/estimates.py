@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.requests import Request
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.numbers import above_zero, at_least, not_negative, port, share
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, above_zero, at_least, not_negative, port, share
 
 if TYPE_CHECKING:
     from cato_lab.emulator import Emulator, Fault

@@ -6,8 +6,7 @@ import argparse
 from dataclasses import fields, replace
 
 from cato_backend.profile_files.files import load_profile
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_lab.emulator import Behaviour, EmulatorOptions
 from cato_lab.emulator.corpus import CONCENTRATION, CorpusText, Errors, read_corpus
 from cato_lab.emulator.text import PseudoCode, TextSource

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.numbers import at_least, not_negative
-from cato_backend.commands.outputs import output_file
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, at_least, not_negative, output_file
 from cato_lab.commands.amounts import (
     add_amount_arguments,
     add_output_arguments,

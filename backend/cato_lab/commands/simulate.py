@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.outputs import output_folder
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, output_folder
 from cato_backend.errors import ConfigError
 from cato_lab.commands.amounts import (
     add_amount_arguments,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import inf, log
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning.capacity import (
     FIRST_REQUESTS,
     REQUESTS,
