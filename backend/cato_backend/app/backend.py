@@ -24,8 +24,8 @@ from cato_backend.fleet.launch import PlannedReplica, local_launchers, watch_sta
 from cato_backend.fleet.learning import ModelSizes
 from cato_backend.fleet.scaler import make_scaler
 from cato_backend.fleet.scrape import Scraper
+from cato_backend.gateway.acceptor import Descriptors, raise_limit
 from cato_backend.gateway.connections import ConnectionLimits, Connections
-from cato_backend.gateway.descriptors import Descriptors, raise_limit
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
