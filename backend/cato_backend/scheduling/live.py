@@ -6,7 +6,6 @@ from collections import defaultdict
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Origin, Request
-from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.events import LoadReported, ProbeEvent, Progressed
 from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.health import Health
@@ -14,7 +13,7 @@ from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.policies.base import FleetView, Place, Policy, cached_tokens
 from cato_backend.scheduling.prefix import PrefixIndex
-from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.queue import Alarms, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaLoad
 from cato_backend.scheduling.troubles import Troubles
 from cato_backend.scheduling.waiting_room import WaitingRoom

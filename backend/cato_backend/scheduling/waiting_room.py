@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import ItemsView
 
 from cato_backend.requests import Origin, Request
-from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.queue import Key, Queue, Waiting
+from cato_backend.scheduling.queue import Alarms, Key, Queue, Waiting
 
 _SMOOTHING = 0.1
 _SHORTEST_S, _LONGEST_S = 0.05, 30.0

@@ -1,4 +1,4 @@
-"""What a replica's engine holds at once, as its metrics show it.
+"""What a replica's engine shows beside the ledger: its capacity, and a calibration's probes.
 
 vLLM tells the size of its KV cache, but not its `max_num_seqs`. A request that waits there while
 everything that runs decodes waits for a slot or for KV blocks, though: decoding never uses up the
@@ -7,7 +7,16 @@ tokens of a step.
 
 from __future__ import annotations
 
-from cato_backend.scheduling.events import LoadReported
+from dataclasses import dataclass
+
+from cato_backend.prediction.learned_law import LearnedLaw
+from cato_backend.scheduling.events import (
+    LoadReported,
+    ProbeEnded,
+    ProbeEvent,
+    ProbeProgressed,
+    ProbeSent,
+)
 
 _LOOKS = 3
 """That must agree: one alone may have caught a request that had just come."""
@@ -62,3 +71,60 @@ class EngineCapacity:
             self._confirmed_at = now
         tried = now > self._confirmed_at + _CONFIRMED_S
         self.slots = max(1, self._most) + tried if self._agreed >= _LOOKS else None
+
+
+@dataclass(slots=True)
+class _Probe:
+    prompt_tokens: int
+    emitted: int = 0
+
+
+class Probes:
+    """Those under way."""
+
+    def __init__(self, learned: LearnedLaw) -> None:
+        self._learned = learned
+        self._probes: dict[str, _Probe] = {}
+
+    def __len__(self) -> int:
+        return len(self._probes)
+
+    @property
+    def decoding(self) -> int:
+        """Those that have had their first token."""
+        return sum(1 for probe in self._probes.values() if probe.emitted)
+
+    @property
+    def kv_tokens(self) -> int:
+        """Context tokens of all of them."""
+        return sum(probe.prompt_tokens + probe.emitted for probe in self._probes.values())
+
+    def take(self, event: ProbeEvent, decoding: int, kv_tokens: int, now: float) -> None:
+        """An event of one; `decoding` and `kv_tokens` are those of the ledger's requests."""
+        match event:
+            case ProbeSent():
+                self._sent(event, now, idle=event.alone and not self._probes and not kv_tokens)
+            case ProbeProgressed():
+                self._progressed(event, decoding, kv_tokens, now)
+            case ProbeEnded(_, name):
+                if self._probes.pop(name, None) is not None:
+                    self._learned.left(name)
+
+    def _sent(self, event: ProbeSent, now: float, *, idle: bool) -> None:
+        uncached, cached = event.uncached_tokens, event.cached_tokens
+        self._probes[event.name] = _Probe(uncached + cached)
+        self._learned.dispatched(event.name, uncached, cached, now, idle=idle)
+
+    def _progressed(
+        self, event: ProbeProgressed, decoding: int, kv_tokens: int, now: float
+    ) -> None:
+        probe = self._probes.get(event.name)
+        if probe is None:
+            return
+        uncached, cached = event.uncached_tokens, event.cached_tokens
+        if uncached is not None and cached is not None:
+            probe.prompt_tokens = uncached + cached
+            self._learned.counted(event.name, uncached, cached)
+        probe.emitted += event.tokens
+        decoding, kv_tokens = decoding + self.decoding, kv_tokens + self.kv_tokens
+        self._learned.tokens(event.name, event.tokens, now, decoding, kv_tokens)
