@@ -24,8 +24,8 @@ CPU = "cpu-local"
 _EMBEDDED_NAME = "cato-embedded"
 ENOUGH_WINDOWS = 20
 """Learned from: what is known then goes before a profile's file."""
-_CONTEXT = 500
-_PROMPT = 1000
+_SHOWN_CONTEXT = 500
+_SHOWN_PROMPT = 1000
 """Tokens of the step and of the prompt that people are told the times of."""
 _START_S = 60.0
 _UNKNOWN = "unknown"
@@ -56,12 +56,12 @@ def _read(file: str, model: str | None) -> Profile:
 
 def token_s(law: StepLaw) -> float:
     """Of a step with one sequence and nothing else."""
-    return law.seconds(1, 1, _CONTEXT)
+    return law.seconds(1, 1, _SHOWN_CONTEXT)
 
 
 def prompt_s(law: StepLaw) -> float:
     """Of a step with a prompt of 1,000 tokens and nothing else."""
-    return law.seconds(_PROMPT, 1, _PROMPT, _PROMPT * _PROMPT / 2)
+    return law.seconds(_SHOWN_PROMPT, 1, _SHOWN_PROMPT, _SHOWN_PROMPT * _SHOWN_PROMPT / 2)
 
 
 def summary(load: ReplicaLoad, now: float) -> dict[str, Any]:

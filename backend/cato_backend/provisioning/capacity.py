@@ -20,14 +20,18 @@ REQUESTS = 600
 felt it: translations, 36% at 8.2 requests/s on the reference replica, seemed to reach 68%."""
 FIRST_REQUESTS = 250
 """Where there is nothing yet: soon rather than exactly."""
-_MEMORY_S = 300.0
-_ENOUGH = 100.0
+FEWEST_COUNTED = 15
+"""Requests of a class in a measurement; of fewer nothing can be said."""
+_FULL_BATCH = 64
+"""Sequences that share a step's fixed time where the law says nothing else against more."""
+_CORRECTION_MEMORY_S = 300.0
+_ENOUGH_ANSWERS = 100.0
 """Answers within the memory before anything is learned."""
 _DEAD_BAND = 0.02
 _GAIN = 0.1
-_MOST = 0.01
+_MOST_CHANGE = 0.01
 """One step's change at most."""
-_BOUNDS = (0.7, 1.5)
+_CORRECTION_BOUNDS = (0.7, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,6 @@ def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
     return len(kinds) / (seconds + fixed)
 
 
-FEWEST_COUNTED = 15
-"""Requests of a class in a measurement; of fewer nothing can be said."""
-_FULL_BATCH = 64
-"""Sequences that share a step's fixed time where the law says nothing else against more."""
-
-
 class Correction:
     """Grows while goodput is better than predicted at the loads that there were, shrinks while it
     is worse.
@@ -135,17 +133,19 @@ class Correction:
     def learn(self, predicted: float, requests: float, now: float) -> None:
         """So many requests arrived since the last time, at a load for which the curve (with the
         present factor) predicts this goodput."""
-        kept = exp(-(now - self._time) / _MEMORY_S) if self._time is not None else 1.0
+        kept = exp(-(now - self._time) / _CORRECTION_MEMORY_S) if self._time is not None else 1.0
         self._time = now
         self._seen.fade(kept)
         self._predicted.fade(kept)
         self._predicted.add(predicted, requests)
-        if self._seen.weight < _ENOUGH:
+        if self._seen.weight < _ENOUGH_ANSWERS:
             return
         error = self._seen.mean - self._predicted.mean
         if abs(error) > _DEAD_BAND:
-            step = min(_MOST, max(-_MOST, _GAIN * error))
-            self.factor = min(_BOUNDS[1], max(_BOUNDS[0], self.factor * (1 + step)))
+            step = min(_MOST_CHANGE, max(-_MOST_CHANGE, _GAIN * error))
+            self.factor = min(
+                _CORRECTION_BOUNDS[1], max(_CORRECTION_BOUNDS[0], self.factor * (1 + step))
+            )
 
 
 class _Mean:

@@ -9,7 +9,7 @@ from cato_backend.requests import Origin, Request
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.queue import Alarms, Key, Queue, Waiting
 
-_SMOOTHING = 0.1
+_RATE_SMOOTHING = 0.1
 _SHORTEST_S, _LONGEST_S = 0.05, 30.0
 
 
@@ -26,7 +26,7 @@ class ServiceRate:
         if waiting and self._last is not None:
             gap = now - self._last
             mean = gap if self._gap_s is None else self._gap_s
-            self._gap_s = mean + _SMOOTHING * (gap - mean)
+            self._gap_s = mean + _RATE_SMOOTHING * (gap - mean)
         self._last = now if waiting else None
 
     def empties_in(self, waiting: int) -> float:
