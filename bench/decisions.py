@@ -23,9 +23,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cato_backend.commands.outputs import output_file
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.commands.arguments import output_file
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Origin, Request, Target
 from cato_backend.scheduling import (
     Abort,

@@ -19,8 +19,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from cato_lsp.classify import Action, Targets, classify
+from cato_lsp.classify import Action, classify
 from cato_lsp.syntax import open_document, syntax_context
+from cato_lsp.targets import Targets
 from cato_lsp.text import Change, Document, Encoding, Position, Range
 from cato_lsp.window import window
 

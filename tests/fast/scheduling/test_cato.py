@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import (
     Decision,
