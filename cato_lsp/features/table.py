@@ -27,8 +27,8 @@ REQUESTS: dict[str, Start] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: late("inline_completion"),
     types.TEXT_DOCUMENT_COMPLETION: late("completion"),
     types.WORKSPACE_EXECUTE_COMMAND: late("execute_command"),
-    methods.SUMMARIZE: late("summarize"),
-    methods.TRANSLATE: late("translate"),
+    methods.SUMMARIZE: late("tasks", "summarize"),
+    methods.TRANSLATE: late("tasks", "translate"),
     methods.STATUS: status.start,
     methods.RESTART_BACKEND: restart_backend.start,
 }

@@ -14,9 +14,9 @@ from cato_lsp.backend.calls import Call, Sender, task_call
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
 from cato_lsp.estimates import summary_tokens, translated_tokens
+from cato_lsp.syntax.units import Unit
 from cato_lsp.targets import Targets
 from cato_lsp.text import Position, with_lf
-from cato_lsp.units import Unit
 
 if TYPE_CHECKING:
     from cato_lsp.backend.models import Model
