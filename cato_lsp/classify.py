@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from cato_backend.wire.headers import Task
 from cato_lsp.estimates import BLOCK_TOKENS, BODY_TOKENS, LINE_TOKENS, OPENED_BLOCK_TOKENS
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
-from cato_lsp.targets import Targets
 
 
 class Action(StrEnum):

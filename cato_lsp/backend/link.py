@@ -14,8 +14,8 @@ from cato_lsp.backend import autostart
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.backend.models import Model
 from cato_lsp.backend.target import Origin, Target, locate
-from cato_lsp.session.settings import BackendSettings
 from cato_lsp.session.status import State
+from cato_lsp.settings.settings import BackendSettings
 
 if TYPE_CHECKING:
     from cato_lsp.backend.client import BackendClient

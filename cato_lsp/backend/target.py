@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from cato_backend.wire.discovery import discover
-from cato_lsp.session.settings import BackendSettings
+from cato_lsp.settings.settings import BackendSettings
 
 
 class Origin(StrEnum):

@@ -21,7 +21,7 @@ from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.completion import Completeness
 from cato_lsp.session.asking import says_anything, window_for
-from cato_lsp.session.settings import Settings
+from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax import syntax_context
 
 SUMMARY = "complete a place in a file, and say how long it took"

@@ -14,7 +14,7 @@ from cato_lsp.backend.tasks import outcome_of
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
-from cato_lsp.session.settings import Settings
+from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language

@@ -25,7 +25,7 @@ from cato_lsp.text import Snapshot
 
 if TYPE_CHECKING:
     from cato_lsp.session.session import Session
-    from cato_lsp.session.settings import CompletionSettings
+    from cato_lsp.settings.settings import CompletionSettings
 
 log = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from cato_lsp.backend.describing import advice
 from cato_lsp.backend.link import Link
 from cato_lsp.rhythm import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
-from cato_lsp.session.lookup import Complaint
 from cato_lsp.session.requests import Requests
-from cato_lsp.session.settings import Settings, parse
 from cato_lsp.session.status import State, Status
+from cato_lsp.settings.lookup import Complaint
+from cato_lsp.settings.settings import Settings, parse
 from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:

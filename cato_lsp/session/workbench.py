@@ -26,7 +26,7 @@ from cato_lsp.surroundings.pieces import OtherFile
 if TYPE_CHECKING:
     from cato_lsp.session.generation import Generation
     from cato_lsp.session.session import Session
-    from cato_lsp.session.settings import Settings
+    from cato_lsp.settings.settings import Settings
     from cato_lsp.text import Snapshot
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from cato_lsp.estimates import (
     summary_tokens,
     translated_tokens,
 )
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.units import Unit
-from cato_lsp.targets import Targets
 from cato_lsp.tasks.jobs import Job, call_for
 from cato_lsp.window import Window
 from tests.fast.lsp.marked import context_at

@@ -8,7 +8,7 @@ import pytest
 
 from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.privacy import Privacy
-from cato_lsp.session.settings import PrivacySettings, parse
+from cato_lsp.settings.settings import PrivacySettings, parse
 from cato_lsp.surroundings.pieces import Piece
 from cato_lsp.syntax import open_document
 
