@@ -26,10 +26,10 @@ from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.completions import Pieces
 from cato_lsp.backend.models import Model
 from cato_lsp.backend.target import Origin, Target
-from cato_lsp.classify import Action, classify
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.tokens import Token
+from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.session.asking import window_for
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context

@@ -19,7 +19,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
 from cato_lsp.backend.describing import advice
 from cato_lsp.backend.link import Link
-from cato_lsp.rhythm import Rhythm, debounce_ms
+from cato_lsp.decisions.debounce import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
 from cato_lsp.session.requests import Requests
 from cato_lsp.session.status import State, Status

@@ -13,7 +13,7 @@ from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.calls import Call, Sender, task_call
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.backend.tasks import Listener, outcome_of
-from cato_lsp.estimates import summary_tokens, translated_tokens
+from cato_lsp.decisions.classify import summary_tokens, translated_tokens
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.units import Unit
 from cato_lsp.text import Position, with_lf
