@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cato_lsp.methods import Token
+from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cato_lsp.capabilities import registers_inline_completion
+from cato_lsp.protocol.clients import registers_inline_completion
 from cato_lsp.session.status import State
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cato_backend.wire.headers import Task
 from cato_lsp.backend.calls import new_request_id
 from cato_lsp.features.progress import Progress, server_token
-from cato_lsp.methods import Token, TranslateParams, UnitParams
+from cato_lsp.protocol.methods import Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.docstrings import documentation
