@@ -21,11 +21,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.target import Origin, Target
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.tokens import Token

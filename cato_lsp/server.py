@@ -13,6 +13,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol.json_rpc import RPCMessage
 
 from cato_lsp import __version__, logs
+from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
 from cato_lsp.features.registration import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
@@ -20,7 +21,6 @@ from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
 from cato_lsp.protocol.json_rpc import CatoProtocol, Entry
 from cato_lsp.session.session import Session
-from cato_lsp.session.status import Status
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
-from cato_lsp.backend.completions import Pieces
-from cato_lsp.backend.describing import advice, described
 from cato_lsp.backend.link import Connection
+from cato_lsp.backend.models import advice, described
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from http import HTTPStatus
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.describing import advice, described
+from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.backend.link import Connection
-from cato_lsp.backend.models import Model
+from cato_lsp.backend.models import Model, advice, described
 from cato_lsp.backend.replicas import DOWN, FAILED, STARTING, UP, ReplicaReport, ReplicaSpeed
-from cato_lsp.backend.target import Origin, Target
 from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed

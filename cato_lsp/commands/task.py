@@ -9,8 +9,8 @@ import sys
 import time
 
 from cato_backend.wire.headers import Task
+from cato_lsp.backend.answers import outcome_of
 from cato_lsp.backend.calls import Sender, new_request_id
-from cato_lsp.backend.tasks import outcome_of
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place

@@ -11,6 +11,10 @@ from lsprotocol import types
 
 from cato_lsp.protocol.methods import COMMANDS
 
+PROCESS_CHECK_S = 2.0
+_DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, "neovim": 200.0}
+"""VS Code waits as long after a key as its requests take, at most this; Neovim always."""
+
 
 def knows_inline_completion(client: types.ClientCapabilities) -> bool:
     """Whether the client can show ghost text by itself."""
@@ -69,9 +73,6 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
     server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))
 
 
-PROCESS_CHECK_S = 2.0
-
-
 def is_alive(process_id: int) -> bool:
     """Whether there is such a process. False where that cannot be told: a client that runs on
     another host, or in another container, names a process that is not here."""
@@ -101,10 +102,6 @@ def _is_zombie(process_id: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[:1] == ["Z"]
-
-
-_DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, "neovim": 200.0}
-"""VS Code waits as long after a key as its requests take, at most this; Neovim always."""
 
 
 def editor_delay_ms(name: str) -> float:
