@@ -12,7 +12,13 @@ from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.answers import Pieces
-from cato_lsp.backend.calls import Sender, Wishes, completion_call
+from cato_lsp.backend.calls import (
+    ClientIds,
+    RequestOptions,
+    completion_call,
+    has_prompt,
+    window_for,
+)
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import advice, described
 from cato_lsp.commands import connecting
@@ -20,12 +26,11 @@ from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.session.asking import says_anything, window_for
 from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax import syntax_context
 
 SUMMARY = "complete a place in a file, and say how long it took"
-SENDER = Sender("cato-complete", "cato-complete")
+CLIENT_IDS = ClientIds("cato-complete", "cato-complete")
 
 
 Show = Callable[[str], None]
@@ -109,7 +114,7 @@ async def complete(
     settings: Settings, connection: Connection, place: FileLocation, show: Show
 ) -> Report:
     """One completion, as an editor would get it. Raises BackendFailure."""
-    if not says_anything(connection.model, place.snapshot, place.offset):
+    if not has_prompt(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
     assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
@@ -118,8 +123,8 @@ async def complete(
         window_for(connection.model, place.snapshot, place.offset),
         (),
         connection.model,
-        SENDER,
-        Wishes(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
+        CLIENT_IDS,
+        RequestOptions(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)

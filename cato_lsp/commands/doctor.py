@@ -21,8 +21,8 @@ from cato_lsp.commands.places import FileLocation
 from cato_lsp.commands.stats import stats_of
 from cato_lsp.commands.step_limits import check_step_limits
 from cato_lsp.commands.token_check import check_token
-from cato_lsp.session.history import events
 from cato_lsp.settings.settings import Settings, parse
+from cato_lsp.suggestions.history import events
 from cato_lsp.syntax import open_document
 
 SUMMARY = "check each hop from the editor to the model, and say what to do"

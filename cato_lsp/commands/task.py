@@ -10,7 +10,7 @@ import time
 
 from cato_backend.wire.headers import Task
 from cato_lsp.backend.answers import outcome_of
-from cato_lsp.backend.calls import Sender, new_request_id
+from cato_lsp.backend.calls import ClientIds, new_request_id
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
@@ -20,7 +20,7 @@ from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 SUMMARY = "summarize or translate the function at a place in a file"
-SENDER = Sender("cato-task", "cato-task")
+CLIENT_IDS = ClientIds("cato-task", "cato-task")
 TASKS = {"summarize": Task.SUMMARIZATION, "translate": Task.TRANSLATION}
 
 
@@ -89,7 +89,9 @@ async def _work(settings: Settings, job: Job, *, silent: bool) -> TaskResult:
         if job.task not in connection.model.tasks:
             url = connection.client.target.url
             raise CommandFailed(f"the backend at {url} offers no {job.task}")
-        call = call_for(job, SENDER, settings.targets, connection.model, connection.round_trip_ms)
+        call = call_for(
+            job, CLIENT_IDS, settings.targets, connection.model, connection.round_trip_ms
+        )
         stream = connection.client.open(call, cancels=connection.model.cancels)
         text = await outcome_of(stream, _Terminal(silent=silent))
         return result_of(job, Outcome.OK, text=text)

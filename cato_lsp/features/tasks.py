@@ -18,7 +18,7 @@ from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult, result_o
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
 
 NOT_OPEN = "the document is not open"
@@ -26,20 +26,22 @@ KEPT_PRIVATE = "this file is not read to a model: see the settings under privacy
 NO_UNIT = "there is no function or class under the cursor"
 
 
-def summarize(server: CatoServer, message_id: Token, params: UnitParams) -> asyncio.Future[Any]:
+def summarize(
+    connection: ClientConnection, message_id: Token, params: UnitParams
+) -> asyncio.Future[Any]:
     """Answers what the unit under the cursor does, in a few sentences."""
-    return start_task(server, message_id, Task.SUMMARIZATION, params)
+    return start_task(connection, message_id, Task.SUMMARIZATION, params)
 
 
 def translate(
-    server: CatoServer, message_id: Token, params: TranslateParams
+    connection: ClientConnection, message_id: Token, params: TranslateParams
 ) -> asyncio.Future[Any]:
     """Answers the unit under the cursor in another language."""
-    return start_task(server, message_id, Task.TRANSLATION, params)
+    return start_task(connection, message_id, Task.TRANSLATION, params)
 
 
 def start_task(
-    server: CatoServer,
+    connection: ClientConnection,
     message_id: Token,
     task: Task,
     params: UnitParams,
@@ -50,12 +52,12 @@ def start_task(
 
     `begins_progress`: show the client progress although it gave no token for it.
     """
-    job = _job(server.session, task, params)
+    job = _job(connection.session, task, params)
     if isinstance(job, TaskResult):
-        return server.session.requests.start(message_id, _known(job))
-    work = _work(server, message_id, job, params, begins_progress=begins_progress)
+        return connection.session.requests.start(message_id, _known(job))
+    work = _work(connection, message_id, job, params, begins_progress=begins_progress)
     cut_short = result_of(job, Outcome.CANCELLED).body()
-    return server.session.requests.start(message_id, work, if_cut_short=cut_short)
+    return connection.session.requests.start(message_id, work, if_cut_short=cut_short)
 
 
 def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
@@ -66,7 +68,7 @@ def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
     snapshot = session.documents.snapshot(params.text_document.uri)
     if snapshot is None:
         return TaskResult(Outcome.FAILED, message=NOT_OPEN)
-    if not session.allows(snapshot.uri):
+    if not session.permissions.allows(snapshot.uri):
         return TaskResult(Outcome.FAILED, message=KEPT_PRIVATE)
     offset = snapshot.offset(position_of(params.position), session.documents.encoding)
     unit = unit_at(snapshot, offset)
@@ -88,18 +90,23 @@ async def _known(result: TaskResult) -> dict[str, Any]:
 
 
 async def _work(
-    server: CatoServer, message_id: Token, job: Job, params: UnitParams, *, begins_progress: bool
+    connection: ClientConnection,
+    message_id: Token,
+    job: Job,
+    params: UnitParams,
+    *,
+    begins_progress: bool,
 ) -> dict[str, Any]:
     token = params.work_done_token
     if token is None and begins_progress:
-        token = await server_token(server)
+        token = await server_token(connection)
     if token is not None:
-        server.session.requests.show_progress(message_id, token)
-    progress = Progress(server, token, params.partial_result_token)
+        connection.session.requests.show_progress(message_id, token)
+    progress = Progress(connection, token, params.partial_result_token)
     progress.begin(job.title)
     try:
-        result = await run_task(server.session, job, progress)
-        return replace(result, documentation=_documentation(server.session, job, result)).body()
+        result = await run_task(connection.session, job, progress)
+        return replace(result, documentation=_documentation(connection.session, job, result)).body()
     finally:
         progress.end()
 

@@ -11,7 +11,7 @@ from cato_backend.wire import tasks as wire
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_lsp.backend.answers import Listener, outcome_of
-from cato_lsp.backend.calls import Call, Sender, task_call
+from cato_lsp.backend.calls import Call, ClientIds, task_call
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.decisions.classify import summary_tokens, translated_tokens
 from cato_lsp.settings.settings import Targets
@@ -118,7 +118,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
         return result_of(job, Outcome.FAILED, message=message)
     call = call_for(
         job,
-        session.sender(job.uri),
+        session.client_ids(job.uri),
         session.settings.targets,
         connection.model,
         connection.round_trip_ms,
@@ -134,7 +134,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
 
 
 def call_for(
-    job: Job, sender: Sender, targets: Targets, model: Model, round_trip_ms: float
+    job: Job, client_ids: ClientIds, targets: Targets, model: Model, round_trip_ms: float
 ) -> Call:
     """The call that does the job, with the budget that is left."""
     expected_tokens = _expected_tokens(job, model.chars_per_token)
@@ -151,7 +151,7 @@ def call_for(
     )
     return task_call(
         request,
-        sender,
+        client_ids,
         job.request_id,
         budget_ms=int(target_ms - spent_ms - round_trip_ms),
         expected_tokens=expected_tokens,

@@ -63,7 +63,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class CompletionContext:
     """A question, and what it means."""
 
     question: Question

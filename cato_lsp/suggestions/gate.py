@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from cato_backend.wire.feedback import FeedbackEvent
 from cato_lsp.decisions.likelihood import Acceptance, Signals
-from cato_lsp.session import history
+from cato_lsp.suggestions import history
 
 if TYPE_CHECKING:
-    from cato_lsp.session.questions import Question, Suggestion
     from cato_lsp.session.session import Session
+    from cato_lsp.suggestions.questions import Question, Suggestion
 
 _OUTCOMES = {
     FeedbackEvent.ACCEPTED: True,
@@ -24,7 +24,7 @@ _OUTCOMES = {
 }
 
 
-class Gate:
+class DisplayGate:
     """Decides for one session what is shown of what nobody asked for."""
 
     def __init__(self, session: Session) -> None:
@@ -33,10 +33,7 @@ class Gate:
         """None until somebody wants it."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
-        """Whether it is shown, once it may be. What is on the screen already stays there."""
-        shown = self._session.workbench.feedback.on_screen(question.snapshot.uri)
-        if shown == suggestion.request_id:
-            return True
+        """Whether it is shown. Returns once it may be."""
         if not self._is_likely(signals_of(suggestion, question.snapshot.language_id)):
             return False
         settings, waited_ms = self._session.settings.completion, self._session.editor_delay_ms

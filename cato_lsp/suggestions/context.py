@@ -1,7 +1,7 @@
-"""Gathers what other files have to say, beside everything else; what it found stays for a while.
+"""Collects what other files have to say, beside everything else; what it found stays for a while.
 
 The pieces stand in front of the prompt: were they to change with each key, nothing of the prompt
-would be cached. They are gathered when a document is come to, and again when its window jumps or
+would be cached. They are collected when a document is come to, and again when its window jumps or
 it was left for long.
 """
 
@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from cato_lsp.decisions.imports import candidates, imports_of
 from cato_lsp.decisions.pieces import (
@@ -23,13 +24,16 @@ from cato_lsp.decisions.pieces import (
     within_budget,
     words_around,
 )
-from cato_lsp.session.uris import path_of
 from cato_lsp.syntax.parsing import open_document
 from cato_lsp.text import Snapshot
+from cato_lsp.text.uris import path_of
+
+if TYPE_CHECKING:
+    from cato_lsp.session.session import Session
 
 PATIENCE_S = 0.05
 KEPT_S = 60.0
-"""A document that was left for so long is looked around anew."""
+"""A document that was left for so long is looked around again."""
 LARGEST_FILE = 64 * 1024
 """In bytes. Parsing it takes some 5 ms, during which nobody is answered."""
 MOST_FILES = 6
@@ -37,37 +41,65 @@ _NEIGHBOURS = 4
 """Open documents that are looked through for similar pieces."""
 
 Allowed = Callable[[Path], bool]
+"""Whether a file may be read to a model."""
+Others = Callable[[], Iterable[OtherFile]]
 
 
 @dataclass(slots=True)
-class _Gathered:
+class _Collected:
     window_start: int
     used_s: float
     work: asyncio.Future[tuple[Piece, ...]]
 
 
-class Gatherer:
+class RecentEdits:
+    """Which documents were edited last, and where."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._edited: dict[str, int] = {}
+        """Document to where it was edited last; the latest at the end."""
+
+    def edited(self, uri: str, offset: int) -> None:
+        """A document was edited, at `offset`."""
+        self._edited.pop(uri, None)
+        self._edited[uri] = offset
+
+    def forget(self, uri: str) -> None:
+        """The document is closed."""
+        self._edited.pop(uri, None)
+
+    def files(self) -> Iterator[OtherFile]:
+        """The open documents that may be read, the one edited last first."""
+        documents, latest = self._session.documents, list(reversed(self._edited))
+        for uri in [*latest, *(uri for uri in documents.uris() if uri not in latest)]:
+            snapshot = documents.snapshot(uri)
+            if snapshot is not None and self._session.permissions.allows(uri):
+                name = uri.rpartition("/")[2].partition("#")[0]
+                yield OtherFile(name, snapshot, self._edited.get(uri))
+
+
+class ContextCollector:
     """The pieces for each document that is being edited."""
 
-    def __init__(self, allowed: Allowed) -> None:
+    def __init__(self, allowed: Allowed, others: Others) -> None:
+        """`others`: the open documents that may be read, the one used last first."""
         self._allowed = allowed
-        self._by_uri: dict[str, _Gathered] = {}
+        self._others = others
+        self._by_uri: dict[str, _Collected] = {}
 
-    def look(
-        self, snapshot: Snapshot, offset: int, window_start: int, others: Iterable[OtherFile]
-    ) -> None:
-        """Begins to gather for a cursor at `offset`, unless that was done for this window.
-
-        `others`: the documents that are open, the one used last first.
-        """
+    def look(self, snapshot: Snapshot, offset: int, window_start: int) -> None:
+        """Begins to collect for a cursor at `offset`, unless that was done for this window."""
         now_s = asyncio.get_running_loop().time()
         known = self._by_uri.get(snapshot.uri)
         if known and known.window_start == window_start and now_s - known.used_s < KEPT_S:
             known.used_s = now_s
             return
-        neighbours = [other for other in others if other.snapshot.uri != snapshot.uri]
-        work = asyncio.to_thread(_gather, snapshot, offset, neighbours[:_NEIGHBOURS], self._allowed)
-        self._by_uri[snapshot.uri] = _Gathered(window_start, now_s, asyncio.ensure_future(work))
+        neighbours = [other for other in self._others() if other.snapshot.uri != snapshot.uri]
+        work = asyncio.to_thread(
+            _collect, snapshot, offset, neighbours[:_NEIGHBOURS], self._allowed
+        )
+        self._by_uri[snapshot.uri] = _Collected(window_start, now_s, asyncio.ensure_future(work))
 
     async def pieces(self, uri: str) -> tuple[Piece, ...]:
         """What was found; nothing where it takes too long. What comes late is there next time."""
@@ -86,7 +118,7 @@ class Gatherer:
         self._by_uri.clear()
 
 
-def _gather(
+def _collect(
     snapshot: Snapshot, offset: int, neighbours: list[OtherFile], allowed: Allowed
 ) -> tuple[Piece, ...]:
     imported = _imported(snapshot, neighbours, allowed)

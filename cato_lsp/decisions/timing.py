@@ -1,14 +1,17 @@
-"""How a person types, and how long it is worth to wait before asking.
+"""When to ask, with which budget, and by when to show what came.
 
-The gaps between keys within a burst are log-normal; a burst ends with each key at about the same
-chance. From that follows how likely somebody who has been still for a while stays so until the
-answer is there, and thus when it is worth asking.
+How long to wait before asking follows from how a person types. The gaps between keys within a burst
+are log-normal; a burst ends with each key at about the same chance. From that follows how likely
+somebody who has been still for a while stays so until the answer is there, and thus when it is
+worth asking.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
+
+from cato_backend.wire.headers import Task
 
 LONGEST_GAP_S = 1.0
 """A longer gap is a pause between bursts."""
@@ -25,6 +28,15 @@ PATIENT = 0.8
 """How likely the person must be to wait for the answer where the backend is full."""
 EAGER = 0.2
 """The same where it is idle: an answer that is typed along with is not lost."""
+
+TYPICAL_TTFT_MS = 100.0
+"""Until the backend's own is known."""
+SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
+"""From then on what came so far is shown, as far as its lines are whole; the rest is there when
+the person types on. Ghost text cannot grow: editors take one answer."""
+LOOK_AHEAD_MS = 2000
+"""The budget of what nobody waits for yet: it comes behind what somebody does."""
+MIN_BUDGET_SHARE = 0.5
 
 
 class Rhythm:
@@ -77,3 +89,12 @@ def debounce_ms(
             break
         waited_ms += _STEP_MS
     return min(waited_ms - editor_ms, longest_ms)
+
+
+def budget_ms(target_ms: float, *, spent_ms: float, round_trip_ms: float) -> int:
+    """What is left of a TTFT target once the request is on the wire.
+
+    A wait that was chosen because the backend is busy leaves half of the target at least: less
+    than that no backend could meet.
+    """
+    return int(max(target_ms - spent_ms - round_trip_ms, target_ms * MIN_BUDGET_SHARE))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cato_backend.wire.feedback import Feedback, FeedbackEvent
-from cato_lsp.session.questions import Suggestion
+from cato_lsp.session.counts import SuggestionCounts
+from cato_lsp.suggestions.questions import Suggestion
 from cato_lsp.text import Snapshot, length_of, with_lf
 
 KEPT = ((30.0, FeedbackEvent.KEPT_30S), (300.0, FeedbackEvent.KEPT_5MIN))
@@ -36,7 +37,7 @@ class Shown:
     offset: int
     accepted_chars: int = 0
     stands: bool = True
-    """False once settings have changed: what is left of it is judged anew."""
+    """False once settings have changed: what is left of it is judged again."""
     seen: bool = False
     """False for a further candidate that the person has not turned to, as far as is known."""
 
@@ -44,21 +45,15 @@ class Shown:
 class FeedbackLedger:
     """The suggestions of one session."""
 
-    def __init__(self, find: Find, tell: Tell) -> None:
+    def __init__(self, find: Find, tell: Tell, counts: SuggestionCounts) -> None:
+        """`find` returns a document as it is now."""
         self._find = find
         self._tell = tell
         self._by_request: dict[str, Shown] = {}
         self._on_screen: dict[str, Shown] = {}
         self._timers: set[asyncio.TimerHandle] = set()
         self._tells_what_it_shows = False
-        self._shown = self._taken = 0
-        self.accepted_chars = 0
-        """Characters of suggestions that the person took, and did not have to type."""
-
-    @property
-    def acceptance(self) -> float | None:
-        """Of what was shown, the share that was accepted, in whole or in part; None before."""
-        return min(self._taken / self._shown, 1.0) if self._shown else None
+        self._counts = counts
 
     def on_screen(self, uri: str) -> str | None:
         """The request whose answer is on the screen of this document, as far as is known, and may
@@ -66,7 +61,7 @@ class FeedbackLedger:
         shown = self._on_screen.get(uri)
         return shown.suggestion.request_id if shown is not None and shown.stands else None
 
-    def judge_anew(self) -> None:
+    def judge_again(self) -> None:
         """Settings have changed: nothing stays on a screen for having been there."""
         for shown in (*self._by_request.values(), *self._on_screen.values()):
             shown.stands = False
@@ -144,15 +139,15 @@ class FeedbackLedger:
         self.gone(shown.uri)
         self._on_screen[shown.uri] = shown
         shown.seen = True
-        self._shown += 1
+        self._counts.shown += 1
         self._say(FeedbackEvent.SHOWN, shown, None)
 
     def _take(self, shown: Shown, accepted_chars: int) -> None:
         """What is accepted was shown, if only as a further candidate."""
         if not shown.seen:
             self._show(shown)
-        self._taken += not shown.accepted_chars
-        self.accepted_chars += max(accepted_chars - shown.accepted_chars, 0)
+        self._counts.taken += not shown.accepted_chars
+        self._counts.accepted_chars += max(accepted_chars - shown.accepted_chars, 0)
         shown.accepted_chars = accepted_chars
 
     def _remember(self, shown: Shown) -> None:
