@@ -28,7 +28,7 @@ from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.models import Model
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reuse import Token
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context

@@ -11,7 +11,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.sse import ERROR
 from cato_backend.wire.tasks import TaskEvent
 from cato_lsp.backend.failures import Refused, TimedOut, Unreachable, refused
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reuse import Token
 
 if TYPE_CHECKING:
     from cato_lsp.backend.streams import EventStream

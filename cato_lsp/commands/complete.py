@@ -21,9 +21,14 @@ from cato_lsp.backend.calls import (
 )
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import advice, described
-from cato_lsp.commands import connecting
-from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import FileLocation, read_place
+from cato_lsp.commands.arguments import (
+    CommandFailed,
+    FileLocation,
+    add_backend_arguments,
+    connected,
+    read_place,
+    settings_of,
+)
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.settings.settings import Settings
@@ -67,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="FILE:LINE:COLUMN", help="counted from 1")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
-    connecting.configure(parser)
+    add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -85,9 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> Report:
-    settings = connecting.settings_of(arguments)
+    settings = settings_of(arguments)
     place = read_place(arguments.place, arguments.language, settings.privacy)
-    async with connecting.connected(settings) as connection:
+    async with connected(settings) as connection:
         show = _silent if arguments.json else _terminal()
         return await complete(settings, connection, place, show)
 

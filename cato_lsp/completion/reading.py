@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from cato_lsp.completion.enough import Completeness
-from cato_lsp.completion.tokens import Token, merged
+from cato_lsp.completion.reuse import Token, merged
 from cato_lsp.syntax.nearby import is_word
 
 HOPELESS = 0.25

@@ -11,10 +11,9 @@ A radix tree would find the longest match among thousands of answers; a document
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from cato_lsp.completion.tokens import Token, behind
+from typing import NamedTuple
 
 KEPT = 32
 """Answers per document."""
@@ -154,3 +153,31 @@ def _follows(place: PromptAnchor, text: str, offset: int, typed: str) -> bool:
         if ends and text.startswith(place.suffix, start):
             return True
     return False
+
+
+class Token(NamedTuple):
+    """A piece of an answer."""
+
+    text: str
+    logprob: float | None = None
+    """Of its probability; None where the server does not tell."""
+
+
+def merged(tokens: Sequence[Token]) -> Token:
+    """All of them as one."""
+    told = [token.logprob for token in tokens if token.logprob is not None]
+    return Token("".join(token.text for token in tokens), sum(told) if told else None)
+
+
+def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
+    """The tokens behind so many characters. Whoever typed the beginning of one typed the rest of
+    it in mind, too: what is left of it is taken for certain."""
+    for token in tokens:
+        if offset >= len(token.text):
+            offset -= len(token.text)
+        elif offset:
+            sure = None if token.logprob is None else 0.0
+            yield Token(token.text[offset:], sure)
+            offset = 0
+        else:
+            yield token

@@ -15,8 +15,15 @@ from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.completion.reading import Reading
-from cato_lsp.completion.reuse import Answer, AnswerCache, Hit, PromptAnchor, typed_since
-from cato_lsp.completion.tokens import Token, behind
+from cato_lsp.completion.reuse import (
+    Answer,
+    AnswerCache,
+    Hit,
+    PromptAnchor,
+    Token,
+    behind,
+    typed_since,
+)
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.text import at_lf
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from cato_lsp.logs import report_loop_error
 from cato_lsp.protocol.admission import bearer
 from cato_lsp.server import CatoServer
-from cato_lsp.transports.framing import LARGEST_MESSAGE
+from cato_lsp.transports.byte_stream import LARGEST_MESSAGE
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from cato_backend.wire.sse import Event
 from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.backend.streams import EventStream
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reuse import Token
 from cato_lsp.syntax import open_document
 
 

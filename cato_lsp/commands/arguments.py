@@ -1,15 +1,23 @@
-"""A place in a file, as a person types it: FILE:LINE[:COLUMN], counted from 1."""
+"""What commands are given: a backend, found as an editor does but never started, and a place in a
+file."""
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from cato_lsp.commands.failures import CommandFailed
+from cato_backend.wire.discovery import UntrustedAnnouncement
+from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Target, locate
+from cato_lsp.backend.failures import BackendFailure, Denied
+from cato_lsp.backend.link import NONE_FOUND, Connection
 from cato_lsp.session.privacy import Privacy
-from cato_lsp.settings.settings import PrivacySettings
+from cato_lsp.settings.settings import PrivacySettings, Settings, parse
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Encoding, Position, Snapshot
 
@@ -39,8 +47,53 @@ LANGUAGES = MappingProxyType(
     }
 )
 """Language ids by the file's suffix, as editors assign them."""
-
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that name a backend."""
+    parser.add_argument("--url", help="the backend (else CATO_BACKEND_URL, else your running one)")
+    parser.add_argument("--token", help="its token (else CATO_BACKEND_TOKEN)")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings that the arguments and the environment give. Raises CommandFailed."""
+    given = {"backend": {"url": arguments.url, "token": arguments.token}}
+    settings, complaints = parse(given)
+    if complaints:
+        first = complaints[0]
+        raise CommandFailed(f"{first.setting} must be {first.expected}")
+    return settings
+
+
+def target_of(settings: Settings) -> Target:
+    """The backend to ask. Raises CommandFailed."""
+    try:
+        target = locate(settings.backend)
+    except UntrustedAnnouncement as error:
+        raise CommandFailed(str(error)) from error
+    if target is None:
+        raise CommandFailed(NONE_FOUND)
+    return target
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Connection]:
+    """A connection to the backend. Raises CommandFailed, also for what fails inside."""
+    client = BackendClient(target_of(settings))
+    try:
+        round_trip_ms = await client.health()
+        yield Connection(client, await client.model(), round_trip_ms)
+    except Denied as denied:
+        raise CommandFailed(f"{denied} (set CATO_BACKEND_TOKEN or --token)") from denied
+    except BackendFailure as failure:
+        raise CommandFailed(str(failure)) from failure
+    finally:
+        await client.close()
+
+
+class CommandFailed(Exception):
+    """The text says what is wrong and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
