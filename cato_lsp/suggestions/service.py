@@ -74,7 +74,11 @@ class CompletionService:
             found = [await self._finder.for_menu(asked)]
         else:
             found = await self._finder.invoked(asked)
-        shown = list({one.text: one for one in reversed(found) if one is not None}.values())[::-1]
+        unlike: dict[str, Suggestion] = {}
+        for one in found:
+            if one is not None:
+                unlike.setdefault(one.text, one)
+        shown = list(unlike.values())
         if question.automatic:
             shown = [one for one in shown if await self._wanted(question, one)]
         for one in shown:
