@@ -19,7 +19,7 @@ from cato_lsp.features.status import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
-from cato_lsp.protocol.json_rpc import CatoProtocol, Entry
+from cato_lsp.protocol.json_rpc import CatoProtocol, RequestHandler
 from cato_lsp.session.session import Session
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class CatoServer(LanguageServer):
 
     def _register(self) -> None:
         for method, start in REQUESTS.items():
-            self._answer_by(method, Entry(partial(start, self)))
+            self._answer_by(method, RequestHandler(partial(start, self)))
         for method, handler in NOTIFICATIONS.items():
             self._answer_by(method, partial(handler, self))
         for method, hook in HOOKS.items():

@@ -19,7 +19,7 @@ LONGEST_TASK_S = 300.0
 """After this a task that has not ended is given up, far behind any target."""
 
 
-class Pieces:
+class TokenStream:
     """The tokens of each piece of text, in order, no piece empty. Iterating raises BackendFailure.
 
     A server need not tell tokens: then a piece counts as one.

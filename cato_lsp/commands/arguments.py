@@ -107,7 +107,7 @@ class FileLocation:
 def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:
     """The place that `text` names; without a column, the end of the line without its blanks.
 
-    Raises CommandFailed, also for a file that is not read to a model.
+    Raises CommandFailed, also for a file that is not sent to a model.
     """
     match = _PLACE.fullmatch(text)
     if match is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.answers import Pieces
+from cato_lsp.backend.answers import TokenStream
 from cato_lsp.backend.calls import (
     ClientIds,
     RequestOptions,
@@ -133,7 +133,7 @@ async def complete(
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    pieces = Pieces(stream)
+    pieces = TokenStream(stream)
     times = await _follow(pieces, completeness, show)
     stream.cancel(CancelReason.ENOUGH)
     return Report(
@@ -150,7 +150,7 @@ async def complete(
     )
 
 
-async def _follow(pieces: Pieces, completeness: Completeness, show: Show) -> _Times:
+async def _follow(pieces: TokenStream, completeness: Completeness, show: Show) -> _Times:
     started_s = time.perf_counter()
     ttft_ms: float | None = None
     async for tokens in pieces:

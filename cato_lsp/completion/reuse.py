@@ -60,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class CacheHit:
     """An answer that fits, and what of it was typed since."""
 
     answer: Answer
@@ -106,13 +106,13 @@ class AnswerCache:
         """Drops the others."""
         self._answers = deque(filter(wanted, self._answers), maxlen=KEPT)
 
-    def find(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
+    def find(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
         """The newest answer that fits at `offset` and has something left to say, or tells that
         there is nothing to say. `in_line`: nothing behind the end of the line is wanted."""
         for answer in reversed(self._answers):
             typed = typed_since(answer.place, text, offset, len(answer.text))
             if typed is not None and answer.text.startswith(typed):
-                hit = Hit(answer, typed)
+                hit = CacheHit(answer, typed)
                 if hit.rest.strip() or hit.says_nothing or (in_line and hit.ends_line):
                     return hit
         return None
@@ -170,8 +170,8 @@ def merged(tokens: Sequence[Token]) -> Token:
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """The tokens behind so many characters. Whoever typed the beginning of one typed the rest of
-    it in mind, too: what is left of it is taken for certain."""
+    """The tokens behind so many characters. The rest of a partly typed token is treated as certain
+    (log probability 0)."""
     for token in tokens:
         if offset >= len(token.text):
             offset -= len(token.text)

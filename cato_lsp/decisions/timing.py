@@ -39,7 +39,7 @@ LOOK_AHEAD_MS = 2000
 MIN_BUDGET_SHARE = 0.5
 
 
-class Rhythm:
+class TypingRhythm:
     """The gaps between one person's last keys."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Rhythm:
 
 
 def debounce_ms(
-    rhythm: Rhythm, *, answer_ms: float, load: float, editor_ms: float, longest_ms: float
+    rhythm: TypingRhythm, *, answer_ms: float, load: float, editor_ms: float, longest_ms: float
 ) -> float:
     """How long to wait before asking, counted from when the editor asked.
 

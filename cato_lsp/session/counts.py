@@ -72,7 +72,7 @@ class SuggestionCounts:
 
 
 class AnswerTimes:
-    """How fast the backend answered of late, and how busy it said it was."""
+    """How fast the backend answered lately, and how busy it said it was."""
 
     def __init__(self) -> None:
         self.load: float | None = None

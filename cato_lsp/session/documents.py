@@ -1,4 +1,4 @@
-"""The open documents of one connection, and which of them may be read to a model."""
+"""The open documents of one connection, and which of them may be sent to a model."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Documents:
 
 
 class Permissions:
-    """Which files and documents may be read to a model; what was judged is known for a while."""
+    """Which files and documents may be sent to a model; what was judged is known for a while."""
 
     def __init__(self) -> None:
         self._settings = PrivacySettings()
@@ -137,11 +137,11 @@ class Permissions:
         self._judged.pop(uri, None)
 
     def allows_path(self, path: Path) -> bool:
-        """Whether the file may be read to a model."""
+        """Whether the file may be sent to a model."""
         return self._rules().allows(path)
 
     def allows(self, uri: str) -> bool:
-        """Whether the document may be read to a model."""
+        """Whether the document may be sent to a model."""
         now_s = asyncio.get_running_loop().time()
         allowed, judged_s = self._judged.get(uri, (False, -math.inf))
         if now_s - judged_s > JUDGED_AGAIN_S:

@@ -1,4 +1,4 @@
-"""Which files may be read to a model: no secrets, nothing that the person or git ignores."""
+"""Which files may be sent to a model: no secrets, nothing that the person or git ignores."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Privacy:
         }
 
     def allows(self, path: Path) -> bool:
-        """Whether the file may be read to a model. Looks at links and .gitignore files on the
+        """Whether the file may be sent to a model. Looks at links and .gitignore files on the
         disk."""
         return self.reason(path) is None
 

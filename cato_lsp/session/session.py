@@ -20,7 +20,7 @@ from cato_lsp.backend.calls import ClientIds
 from cato_lsp.backend.link import Link
 from cato_lsp.backend.models import advice
 from cato_lsp.backend.status import State, Status
-from cato_lsp.decisions.timing import Rhythm
+from cato_lsp.decisions.timing import TypingRhythm
 from cato_lsp.session.counts import AnswerTimes, SuggestionCounts, Usage
 from cato_lsp.session.documents import Documents, Permissions
 from cato_lsp.session.requests import Requests
@@ -83,7 +83,7 @@ class Session:
         self.usage = Usage()
         self.counts = SuggestionCounts()
         self.times = AnswerTimes()
-        self.rhythm = Rhythm()
+        self.rhythm = TypingRhythm()
         self.observers: list[SessionObserver] = []
         self.initialization_options: object = None
         self.link = Link(lambda: self.settings.backend, self.status_changed)

@@ -1,7 +1,7 @@
 """The answers about documents, those that stream in and those that are over.
 
-A stream outlives the request that began it: whoever types along with it asks again, and is answered
-from here.
+A stream outlives the request that began it: a person who types along with it asks again, and is
+answered from here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.answers import Pieces
+from cato_lsp.backend.answers import TokenStream
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.completion.reading import Reading
+from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import (
     Answer,
     AnswerCache,
-    Hit,
+    CacheHit,
     PromptAnchor,
     Token,
     behind,
@@ -44,7 +44,7 @@ LONGEST_AHEAD = 64
 
 
 class Generation:
-    """Reads a stream as far as whoever asked last needs it; tells `ended` when it is over."""
+    """Reads a stream as far as the last request needs it; calls `ended` when it is over."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Generation:
         self.place = place
         self.call = call
         self.stream = stream
-        self.pieces = Pieces(stream)
+        self.token_stream = TokenStream(stream)
         self.text = ""
         self.over = False
         self.failure: BackendFailure | None = None
@@ -70,7 +70,7 @@ class Generation:
         self._asked_s = asyncio.get_running_loop().time()
         self._ended = ended
         self._news = asyncio.Event()
-        self._reading: Reading | None = None
+        self._reader: AnswerReader | None = None
         self._typed = ""
         self._fed = 0
         self._leaving: asyncio.TimerHandle | None = None
@@ -88,12 +88,12 @@ class Generation:
         """Whether what it says begins with `typed`, or may yet."""
         return self.text.startswith(typed) or (not self.over and typed.startswith(self.text))
 
-    def follow(self, reading: Reading, typed: str) -> None:
-        """From now on `reading` says when it is enough, of what comes after `typed`."""
+    def follow(self, reader: AnswerReader, typed: str) -> None:
+        """From now on `reader` says when it is enough, of what comes after `typed`."""
         self._stay()
-        self._reading, self._typed, self._fed = reading, typed, len(typed)
+        self._reader, self._typed, self._fed = reader, typed, len(typed)
         if self._take():
-            self.whole = not reading.broken_off
+            self.whole = not reader.broken_off
             self._finish(CancelReason.ENOUGH)
 
     async def more(self) -> None:
@@ -126,14 +126,14 @@ class Generation:
             text=self.text,
             request_id=self.call.request_id,
             whole=self.whole and not self._broke_off,
-            truncated=self.pieces.truncated,
-            ended=self.whole and self.pieces.ended,
+            truncated=self.token_stream.truncated,
+            ended=self.whole and self.token_stream.ended,
             tokens=tuple(self._tokens),
         )
 
     async def _read(self) -> None:
         try:
-            async for tokens in self.pieces:
+            async for tokens in self.token_stream:
                 if self.ttft_ms is None:
                     self.ttft_ms = (asyncio.get_running_loop().time() - self._asked_s) * 1000
                 self._tokens += tokens
@@ -144,22 +144,22 @@ class Generation:
                     break
                 self._news.set()
             else:
-                self._broke_off = not (self.pieces.finished or self.stream.done)
-            self.whole = self._reading is None or not self._reading.broken_off
+                self._broke_off = not (self.token_stream.finished or self.stream.done)
+            self.whole = self._reader is None or not self._reader.broken_off
         except BackendFailure as failure:
             self.failure = failure
         except Exception as error:
-            # Whoever waits for it is told in any case.
+            # A request that waits for it must be told in any case.
             log.exception("completion %s failed", self.call.request_id)
             self.failure = BackendFailure(f"the answer could not be read: {type(error).__name__}")
         return self._finish(CancelReason.ENOUGH)
 
     def _take(self) -> bool:
         """Returns whether it is enough."""
-        if self._reading is None or len(self.text) <= self._fed:
+        if self._reader is None or len(self.text) <= self._fed:
             return False
         fed, self._fed = self._fed, len(self.text)
-        return self._reading.feed(behind(self._tokens, fed))
+        return self._reader.feed(behind(self._tokens, fed))
 
     def _stay(self) -> None:
         if self._leaving is not None:
@@ -186,7 +186,7 @@ class Answers:
         self.cache = AnswerCache()
         self._streaming: list[Generation] = []
 
-    def known(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
+    def known(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
         """A former answer that fits at `offset`. `in_line`: what lies behind the end of the line
         is not wanted."""
         return self.cache.find(*at_lf(text, offset), in_line=in_line)

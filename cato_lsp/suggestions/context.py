@@ -41,7 +41,7 @@ _NEIGHBOURS = 4
 """Open documents that are looked through for similar pieces."""
 
 Allowed = Callable[[Path], bool]
-"""Whether a file may be read to a model."""
+"""Whether a file may be sent to a model."""
 Others = Callable[[], Iterable[OtherFile]]
 
 

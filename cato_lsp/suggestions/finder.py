@@ -25,7 +25,7 @@ from cato_lsp.suggestions.requests import BackendRequests, CompletionRequest
 
 if TYPE_CHECKING:
     from cato_lsp.backend.link import Connection
-    from cato_lsp.completion.reading import Reading
+    from cato_lsp.completion.reader import AnswerReader
     from cato_lsp.decisions.likelihood import LogprobSupport
     from cato_lsp.session.session import Session
     from cato_lsp.suggestions.feedback import FeedbackLedger
@@ -100,7 +100,7 @@ class SuggestionFinder:
         tells = self._tells_confidence(asked, connection)
         options = RequestOptions(LOOK_AHEAD_MS, confidence=tells)
         generation = await self._requests.complete(connection, _request(asked, options))
-        generation.follow(asked.reading(), "")
+        generation.follow(asked.reader(), "")
         generation.leave(SHOWN_S)
 
     def _debounce_ms(self) -> float:
@@ -124,16 +124,16 @@ class SuggestionFinder:
         hit = self._answers.of(snapshot.uri).known(snapshot.text, offset, in_line=in_line)
         if hit is None:
             return False, None
-        reading = asked.reading()
-        reading.feed(hit.tokens)
-        if not (reading.complete or hit.answer.whole):
+        reader = asked.reader()
+        reader.feed(hit.tokens)
+        if not (reader.complete or hit.answer.whole):
             return False, None
         request_id, truncated = hit.answer.request_id, hit.answer.truncated
-        found = asked.suggestion(reading, request_id, Source.CACHE, truncated=truncated)
+        found = asked.suggestion(reader, request_id, Source.CACHE, truncated=truncated)
         # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
         left = self._feedback.left(request_id, snapshot, offset)
         if left.strip() and (found is None or len(found.text) < len(left)):
-            found = asked.showing(left, request_id, Source.CACHE, reading.confidence)
+            found = asked.showing(left, request_id, Source.CACHE, reader.confidence)
         return True, found
 
     async def _streaming(self, asked: CompletionContext) -> Found:
@@ -184,11 +184,11 @@ class SuggestionFinder:
         self, asked: CompletionContext, generation: Generation, typed: str, source: Source
     ) -> Suggestion | None:
         """Waits for what there is to show of what comes after `typed`."""
-        reading = asked.reading()
-        generation.follow(reading, typed)
+        reader = asked.reader()
+        generation.follow(reader, typed)
         try:
             async with asyncio.timeout(self._session.settings.completion.timeout_ms / 1000):
-                await _until_shown(generation, reading, asked)
+                await _until_shown(generation, reader, asked)
         except TimeoutError:
             log.info("completion %s: given up", generation.call.request_id)
             generation.cancel(CancelReason.CLOSED)
@@ -197,14 +197,14 @@ class SuggestionFinder:
             unchanged = is_current(self._session, asked.question)
             generation.leave(UNCHANGED_S if unchanged else TYPING_S)
             raise
-        reading.settle_for(LINES_AHEAD)
+        reader.settle_for(LINES_AHEAD)
         generation.leave(SHOWN_S)
-        broke_off = generation.over and not (generation.whole or reading.complete)
+        broke_off = generation.over and not (generation.whole or reader.complete)
         if broke_off or not generation.text.startswith(typed):
             return None
         self._session.answered(asked.question.spent_ms(), generation.stream.head.load)
-        fragment = not generation.whole or generation.pieces.truncated
-        return asked.suggestion(reading, generation.call.request_id, source, truncated=fragment)
+        fragment = not generation.whole or generation.token_stream.truncated
+        return asked.suggestion(reader, generation.call.request_id, source, truncated=fragment)
 
 
 def is_current(session: Session, question: Question) -> bool:
@@ -218,13 +218,15 @@ def _request(asked: CompletionContext, options: RequestOptions) -> CompletionReq
     return CompletionRequest(question.snapshot, question.offset, asked.assignment, options)
 
 
-async def _until_shown(generation: Generation, reading: Reading, asked: CompletionContext) -> None:
+async def _until_shown(
+    generation: Generation, reader: AnswerReader, asked: CompletionContext
+) -> None:
     """Until all is there, or a whole line and no more patience."""
     patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
     try:
         async with asyncio.timeout(max(patience_s, 0) if asked.question.automatic else None):
-            while not (reading.complete or generation.over):
+            while not (reader.complete or generation.over):
                 await generation.more()
     except TimeoutError:
-        while not (reading.showable or generation.over):
+        while not (reader.showable or generation.over):
             await generation.more()

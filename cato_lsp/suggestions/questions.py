@@ -9,7 +9,7 @@ from functools import partial
 
 from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.reading import Reading
+from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.decisions.classify import Action, Assignment
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
@@ -73,18 +73,18 @@ class CompletionContext:
     least_confidence: float = 0.0
     """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
 
-    def reading(self) -> Reading:
+    def reader(self) -> AnswerReader:
         """Reads an answer to it."""
         most = self.settings.max_lines
         begin = partial(Completeness, self.context, self.assignment, max_lines=most)
-        return Reading(begin, self.least_confidence)
+        return AnswerReader(begin, self.least_confidence)
 
     def suggestion(
-        self, reading: Reading, request_id: str, source: Source, *, truncated: bool
+        self, reader: AnswerReader, request_id: str, source: Source, *, truncated: bool
     ) -> Suggestion | None:
         """What is shown of what was read, if that is anything."""
-        text = reading.text(truncated=truncated and not reading.complete)
-        return self.showing(text, request_id, source, reading.confidence) if text else None
+        text = reader.text(truncated=truncated and not reader.complete)
+        return self.showing(text, request_id, source, reader.confidence) if text else None
 
     def showing(
         self, text: str, request_id: str, source: Source, confidence: float | None

@@ -60,7 +60,7 @@ class BackendRequests:
         self._warm_unsupported_by: BackendClient | None = None
 
     async def complete(self, connection: Connection, request: CompletionRequest) -> Generation:
-        """Asks for a completion. The answer is kept whoever waits for it."""
+        """Asks for a completion. The answer is kept even if nobody waits for it any more."""
         snapshot, offset = request.snapshot, request.offset
         seen = window_for(connection.model, snapshot, offset)
         self.collect_context(snapshot, offset)
@@ -122,7 +122,7 @@ class BackendRequests:
     def _ended(
         self, client: BackendClient, request: CompletionRequest, generation: Generation
     ) -> None:
-        self._session.usage.tell(generation.pieces.usage)
+        self._session.usage.tell(generation.token_stream.usage)
         if generation.ttft_ms is not None:
             self._session.times.began(generation.ttft_ms)
         self._reports.requested()

@@ -170,9 +170,9 @@ class CompletionService:
         return CompletionContext(question, context, assignment, settings.completion, believed)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
-        """Whether it is shown: it stands on the screen already or the gate admits it, and it is
-        still for what stands in the document. Not every editor looks whether an answer is. Whoever
-        typed on will ask again."""
+        """Whether it is shown: it stands on the screen already or the gate admits it, and the
+        document has not changed meanwhile. Not every editor checks that; one whose user typed on
+        asks again."""
         is_shown = self._feedback.on_screen(question.snapshot.uri) == suggestion.request_id
         if not (is_shown or await self._gate.admits(question, suggestion)):
             return False

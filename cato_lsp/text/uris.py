@@ -26,7 +26,7 @@ _NESTED = re.compile(r"::|!/|[?#&\"']|\w=")
 
 
 def named_by(uri: str) -> Iterator[Path]:
-    """Every path that the URI of a document of any scheme may name: what it is called, whoever
+    """Every path that the URI of a document of any scheme may name: what it is called, whatever
     keeps it. Editors name the versions of git, remote files and unsaved ones in their own ways."""
     scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").partition(":")
     for part in _NESTED.split(rest or scheme):

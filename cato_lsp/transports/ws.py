@@ -80,4 +80,4 @@ class _Outbox:
         self._outgoing.put_nowait(data)
 
     def close(self) -> None:
-        """The connection is closed by whoever reads from it."""
+        """Does nothing: the task that reads from the connection closes it."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cato_backend.wire.sse import Event
-from cato_lsp.backend.answers import Pieces
+from cato_lsp.backend.answers import TokenStream
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.backend.streams import EventStream
 from cato_lsp.completion.reuse import Token
@@ -32,19 +32,21 @@ def chunk(text: str, finish_reason: str | None = None) -> dict[str, Any]:
 async def test_an_answer_that_hit_its_limit_is_truncated(
     finish_reason: str, truncated: bool
 ) -> None:
-    pieces = Pieces(stream_of(chunk("a"), chunk(""), chunk("b"), chunk("", finish_reason)))
+    pieces = TokenStream(stream_of(chunk("a"), chunk(""), chunk("b"), chunk("", finish_reason)))
     assert [tokens async for tokens in pieces] == [[Token("a")], [Token("b")]]
     assert pieces.truncated is truncated
 
 
 async def test_an_error_in_the_stream_is_raised() -> None:
-    pieces = Pieces(stream_of(chunk("a"), {"error": {"message": "no", "code": "replica_failed"}}))
+    pieces = TokenStream(
+        stream_of(chunk("a"), {"error": {"message": "no", "code": "replica_failed"}})
+    )
     with pytest.raises(BackendFailure, match="no"):
         [tokens async for tokens in pieces]
 
 
 async def test_an_error_that_is_null_is_none() -> None:
-    pieces = Pieces(stream_of(chunk("a") | {"error": None}))
+    pieces = TokenStream(stream_of(chunk("a") | {"error": None}))
     assert [tokens async for tokens in pieces] == [[Token("a")]]
 
 
@@ -54,7 +56,7 @@ def sure(text: str, *tokens: tuple[str, float | None]) -> dict[str, Any]:
 
 
 async def test_tokens_come_with_their_log_probabilities() -> None:
-    pieces = Pieces(
+    pieces = TokenStream(
         stream_of(
             sure("a b", ("a", -0.5), (" b", None)),
             # A character of two tokens: text comes with the second.
@@ -73,7 +75,7 @@ async def test_tokens_come_with_their_log_probabilities() -> None:
 @pytest.mark.parametrize("logprobs", [None, {}, [], {"tokens": None}, {"tokens": ["a"]}, "x"])
 async def test_a_server_need_not_tell_them(logprobs: object) -> None:
     odd = {"choices": [{"text": "a", "finish_reason": None, "logprobs": logprobs}]}
-    assert [tokens async for tokens in Pieces(stream_of(odd))] == [[Token("a")]]
+    assert [tokens async for tokens in TokenStream(stream_of(odd))] == [[Token("a")]]
 
 
 def test_neovims_name_for_csharp_is_understood() -> None:

@@ -14,7 +14,7 @@ from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.reuse import Token, merged
 from cato_lsp.syntax.nearby import is_word
 
-HOPELESS = 0.25
+MIN_READ_CONFIDENCE = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
 the doubtful place costs less than the rest, which will most likely be of no use."""
 LEAST_SHOWN = 2
@@ -23,7 +23,7 @@ LEAST_SHOWN = 2
 _NEXT_LINE = re.compile(r"[ \t]*\n\s*\S[^\n]*\n")
 
 
-class Reading:
+class AnswerReader:
     """Fed with the tokens of an answer, in order."""
 
     def __init__(self, begin: Callable[[], Completeness], least_confidence: float = 0.0) -> None:
@@ -32,7 +32,7 @@ class Reading:
         self._begin = begin
         self._completeness = begin()
         self._least = math.log(least_confidence) if least_confidence else -math.inf
-        self._hopeless = min(self._least, math.log(HOPELESS))
+        self._least_read = min(self._least, math.log(MIN_READ_CONFIDENCE))
         self._logprob = self._believed = 0.0
         self._told = self._ended = False
         self._read = ""
@@ -47,7 +47,7 @@ class Reading:
     @property
     def broken_off(self) -> bool:
         """Whether it was read no further because of doubt."""
-        return self._least > -math.inf and self._logprob < self._hopeless
+        return self._least > -math.inf and self._logprob < self._least_read
 
     @property
     def showable(self) -> bool:
