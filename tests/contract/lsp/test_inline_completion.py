@@ -10,7 +10,7 @@ import pytest
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator
-from cato_lsp.estimates import LINE_TOKENS
+from cato_lsp.decisions.classify import LINE_TOKENS
 from tests.contract.lsp.editor import DOCUMENT, text_of
 from tests.contract.lsp.launching import Launcher
 
