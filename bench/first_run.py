@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.machine import save
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 ROOT = Path(__file__).parents[1]
 MEGABYTE = 1_000_000

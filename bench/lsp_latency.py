@@ -15,7 +15,6 @@ import asyncio
 import gc
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -24,10 +23,10 @@ from pathlib import Path
 
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
 from bench.machine import save
-from bench.processes import gateway, running
-from cato_backend.commands.outputs import output_file
+from bench.processes import emulator_command, gateway, running
+from cato_backend.commands.arguments import output_file
 from cato_lsp.server import CatoServer
-from cato_lsp.transports.conversation import converse
+from cato_lsp.transports.byte_stream import converse
 
 SIZES = (1_000, 5_000, 20_000)
 IDLE_S = 0.03
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--json", type=output_file, help="write the raw results there")
     arguments = parser.parse_args()
     keystrokes, sizes = arguments.keystrokes, list[dict[str, float]]()
-    engine = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", str(SILENT_MS)]
+    engine = emulator_command("--ttft-ms", str(SILENT_MS))
     with (
         tempfile.TemporaryDirectory() as folder,
         running(engine, Path(folder) / "engine.log") as process,

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from bench.machine import save
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 BARE = """
 from lsprotocol import types
@@ -54,8 +54,8 @@ def main() -> None:
     times: dict[str, list[Start]] = {name: [] for name in SERVERS}
     # The first round, which may have to compile, is not counted.
     for round_number in range(runs + 1):
-        for name, arguments in SERVERS.items():
-            start = measure([sys.executable, *arguments])
+        for name, options in SERVERS.items():
+            start = measure([sys.executable, *options])
             if round_number:
                 times[name].append(start)
     for kind in ("wall_ms", "cpu_ms"):

@@ -9,18 +9,23 @@ import sys
 import time
 
 from cato_backend.wire.headers import Task
-from cato_lsp.backend.calls import Sender, new_request_id
-from cato_lsp.backend.tasks import outcome_of
-from cato_lsp.commands import connecting
-from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import FileLocation, read_place
-from cato_lsp.session.settings import Settings
-from cato_lsp.session.tasks import Job, Outcome, TaskResult, call_for, result_of
-from cato_lsp.target_languages import UnknownLanguage, target_language
-from cato_lsp.units import unit_at
+from cato_lsp.backend.answers import outcome_of
+from cato_lsp.backend.calls import ClientIds, new_request_id
+from cato_lsp.commands.arguments import (
+    CommandFailed,
+    FileLocation,
+    add_backend_arguments,
+    connected,
+    read_place,
+    settings_of,
+)
+from cato_lsp.settings.settings import Settings
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
+from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 SUMMARY = "summarize or translate the function at a place in a file"
-SENDER = Sender("cato-task", "cato-task")
+CLIENT_IDS = ClientIds("cato-task", "cato-task")
 TASKS = {"summarize": Task.SUMMARIZATION, "translate": Task.TRANSLATION}
 
 
@@ -31,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="LANGUAGE", help="translate: to this language, such as go")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
-    connecting.configure(parser)
+    add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _run(arguments: argparse.Namespace) -> TaskResult:
     task = TASKS[arguments.task]
     target = _target(task, arguments.to)
-    settings = connecting.settings_of(arguments)
+    settings = settings_of(arguments)
     place = read_place(arguments.place, arguments.language, settings.privacy)
     return await _work(settings, _job(task, place, target), silent=arguments.json)
 
@@ -85,11 +90,13 @@ def _job(task: Task, place: FileLocation, target: str | None) -> Job:
 
 
 async def _work(settings: Settings, job: Job, *, silent: bool) -> TaskResult:
-    async with connecting.connected(settings) as connection:
+    async with connected(settings) as connection:
         if job.task not in connection.model.tasks:
             url = connection.client.target.url
             raise CommandFailed(f"the backend at {url} offers no {job.task}")
-        call = call_for(job, SENDER, settings.targets, connection.model, connection.round_trip_ms)
+        call = call_for(
+            job, CLIENT_IDS, settings.targets, connection.model, connection.round_trip_ms
+        )
         stream = connection.client.open(call, cancels=connection.model.cancels)
         text = await outcome_of(stream, _Terminal(silent=silent))
         return result_of(job, Outcome.OK, text=text)

@@ -10,14 +10,13 @@ from cattrs.errors import BaseValidationError
 from lsprotocol import types
 
 from cato_backend.wire.headers import Task
-from cato_lsp import methods
-from cato_lsp.features import feedback
-from cato_lsp.features.working import start_task
-from cato_lsp.methods import Token, UnitParams
-from cato_lsp.session.tasks import Outcome, TaskResult
+from cato_lsp.features.tasks import start_task
+from cato_lsp.protocol import methods
+from cato_lsp.protocol.methods import Token, UnitParams
+from cato_lsp.tasks.jobs import Outcome, TaskResult
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
 
 log = logging.getLogger(__name__)
 
@@ -28,21 +27,23 @@ TASKS = {
 
 
 def start(
-    server: CatoServer, message_id: Token, params: types.ExecuteCommandParams
+    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
 ) -> asyncio.Future[Any]:
     """Answers what the command results in; null where it is not ours."""
-    requests = server.session.requests
+    requests = connection.session.requests
     if params.command not in TASKS:
-        return requests.start(message_id, _noted(server, params))
-    unit = _unit_params(server, params)
+        return requests.start(message_id, _noted(connection, params))
+    unit = _unit_params(connection, params)
     if unit is None:
         message = f"{params.command} needs a document, a position and, to translate, a language"
         return requests.start(message_id, _refused(message))
     task = TASKS[params.command]
-    return start_task(server, message_id, task, unit, begins_progress=True)
+    return start_task(connection, message_id, task, unit, begins_progress=True)
 
 
-def _unit_params(server: CatoServer, params: types.ExecuteCommandParams) -> UnitParams | None:
+def _unit_params(
+    connection: ClientConnection, params: types.ExecuteCommandParams
+) -> UnitParams | None:
     names = ["uri", "position"]
     if params.command == methods.COMMAND_TRANSLATE:
         names.append("targetLanguage")
@@ -51,18 +52,19 @@ def _unit_params(server: CatoServer, params: types.ExecuteCommandParams) -> Unit
         return None
     fields = {**given, "textDocument": {"uri": given.pop("uri")}}
     try:
-        return server.converter.structure(fields, UnitParams)
+        return connection.converter.structure(fields, UnitParams)
     except BaseValidationError:
         return None
 
 
-async def _noted(server: CatoServer, params: types.ExecuteCommandParams) -> None:
+async def _noted(connection: ClientConnection, params: types.ExecuteCommandParams) -> None:
     if params.command != methods.COMMAND_ACCEPTED:
         log.warning("there is no command %s", params.command)
         return
     request_id = next(iter(params.arguments or ()), None)
     if isinstance(request_id, str):
-        feedback.accepted(server.session, request_id)
+        log.info("accepted: %s", request_id)
+        connection.completions.accepted(request_id)
 
 
 async def _refused(message: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The client's requests in flight: each one is answered exactly once, whatever becomes of it."""
+"""The client's requests in flight: each one is answered exactly once, however it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from cato_lsp.methods import Token
+from cato_lsp.protocol.methods import Token
 
 log = logging.getLogger(__name__)
 

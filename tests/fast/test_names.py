@@ -12,8 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("backend/cato_backend", "backend/cato_lab", "cato_lsp")
-PLAIN = ("backend/cato_backend", "backend/cato_lab")
-"""Packages that are held to plain words."""
 DOCUMENTS = (
     "*.md",
     "docs/**/*.md",
@@ -66,7 +64,7 @@ def test_a_class_name_has_one_meaning_in_a_package(package: str) -> None:
     assert {name: paths for name, paths in defined.items() if len(paths) > 1} == {}
 
 
-@pytest.mark.parametrize("package", PLAIN)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_class_has_a_fanciful_name(package: str) -> None:
     defined = {
         node.name
@@ -79,7 +77,7 @@ def test_no_class_has_a_fanciful_name(package: str) -> None:
 
 def texts() -> Iterator[tuple[Path, str]]:
     """Code and documents that are read as text; CHANGELOG tells the past."""
-    for package in PLAIN:
+    for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             yield path, path.read_text(encoding="utf-8")
     for pattern in DOCUMENTS:

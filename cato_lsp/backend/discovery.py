@@ -1,0 +1,106 @@
+"""Which backend: the one that the settings name, else the one that this user runs, else a new one.
+
+A backend that is started here outlives this process and serves all the user's editors.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from cato_backend.wire.discovery import discover
+from cato_backend.wire.paths import state_dir
+from cato_lsp.settings.settings import BackendSettings
+
+SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
+CONFIG_VARIABLE = "CATO_CONFIG"
+"""Names the cato.toml of the backend that is started here."""
+LINES_SHOWN = 3
+
+
+class Origin(StrEnum):
+    """How a backend was found."""
+
+    SETTINGS = "settings"
+    DISCOVERED = "discovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a backend listens and what opens it."""
+
+    url: str
+    token: str | None = field(repr=False)
+    origin: Origin
+
+
+def locate(settings: BackendSettings) -> Target | None:
+    """The backend to use, or None where none is known. It need not be alive.
+
+    Raises wire.discovery.UntrustedAnnouncement.
+    """
+    if settings.url:
+        return Target(settings.url, settings.token or None, Origin.SETTINGS)
+    announcement = discover()
+    if announcement is None:
+        return None
+    return Target(announcement.url.rstrip("/"), announcement.token, Origin.DISCOVERED)
+
+
+def can_start_backend() -> bool:
+    """Whether a backend runs on this platform."""
+    return sys.platform == "linux"
+
+
+def backend_log() -> Path:
+    """Where a started backend writes what it has to say."""
+    return state_dir() / "backend.log"
+
+
+class StartedBackend:
+    """A process that was started here. It may exit with 0 because another one holds the lock."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, log_start: int) -> None:
+        self._process = process
+        self._log = log
+        self._log_start = log_start
+
+    def failure(self) -> str | None:
+        """Why it died, in its own last words; None while it runs or where it left on purpose."""
+        status = self._process.poll()
+        if not status:
+            return None
+        return self._last_words() or f"the backend ended with status {status}"
+
+    def _last_words(self) -> str:
+        with self._log.open("rb") as file:
+            file.seek(self._log_start)
+            text = file.read().decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return "\n".join(lines[-LINES_SHOWN:])
+
+
+def _command() -> list[str]:
+    config = os.environ.get(CONFIG_VARIABLE)
+    return [*SERVE, "--config", config] if config else list(SERVE)
+
+
+def start_backend() -> StartedBackend:
+    """Starts a backend in a session of its own. Raises OSError where that cannot be done."""
+    log = backend_log()
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        log_start = file.tell()
+        process = subprocess.Popen(
+            _command(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            cwd=Path.home(),
+        )
+    return StartedBackend(process, log, log_start)

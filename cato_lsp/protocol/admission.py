@@ -1,0 +1,50 @@
+"""Clients of a server that listens must know its token."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+VARIABLE = "CATO_LSP_TOKEN"
+
+
+class UnsafeListener(ValueError):
+    """It would listen where others can connect, without a token."""
+
+
+def listener_token(host: str, token_file: Path | None) -> str | None:
+    """The token that clients must know, or None. Raises UnsafeListener, OSError."""
+    given = token_file.read_text(encoding="utf-8") if token_file else os.environ.get(VARIABLE, "")
+    token = given.strip() or None
+    if token is None and token_file is not None:
+        raise UnsafeListener(f"{token_file} is empty: it must hold a token")
+    if token is None and not _is_loopback(host):
+        raise UnsafeListener(
+            f"others can connect to {host}: give --token-file or {VARIABLE}, or listen on 127.0.0.1"
+        )
+    return token
+
+
+def knows(token: str, message: Mapping[str, Any]) -> bool:
+    """Whether a client's first message is an `initialize` that holds the token, as
+    `initializationOptions.server.token`."""
+    value: object = message if message.get("method") == "initialize" else None
+    for name in ("params", "initializationOptions", "server", "token"):
+        value = cast("Mapping[str, object]", value).get(name) if isinstance(value, dict) else None
+    return isinstance(value, str) and hmac.compare_digest(value.encode(), token.encode())
+
+
+def bearer(token: str, header: str | None) -> bool:
+    """Whether an `Authorization` header holds the token."""
+    return header is not None and hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

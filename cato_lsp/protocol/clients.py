@@ -1,0 +1,109 @@
+"""The client: what it can do, how long it waits after a key, whether its process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from lsprotocol import types
+
+from cato_lsp.protocol.methods import COMMANDS
+
+PROCESS_CHECK_S = 2.0
+_DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, "neovim": 200.0}
+"""VS Code waits as long after a key as its requests take, at most this; Neovim always."""
+
+
+def knows_inline_completion(client: types.ClientCapabilities) -> bool:
+    """Whether the client can show ghost text by itself."""
+    return client.text_document is not None and client.text_document.inline_completion is not None
+
+
+def registers_inline_completion(client: types.ClientCapabilities) -> bool:
+    """Whether the client lets inline completion come and go with the backend."""
+    document = client.text_document
+    inline = document.inline_completion if document is not None else None
+    return inline is not None and bool(inline.dynamic_registration)
+
+
+def answers_configuration(client: types.ClientCapabilities) -> bool:
+    """Whether the client answers `workspace/configuration`."""
+    return client.workspace is not None and bool(client.workspace.configuration)
+
+
+def watches_configuration(client: types.ClientCapabilities) -> bool:
+    """Whether the client tells of changed configuration once it is asked to."""
+    workspace = client.workspace
+    watch = workspace.did_change_configuration if workspace is not None else None
+    return watch is not None and bool(watch.dynamic_registration)
+
+
+def shows_progress(client: types.ClientCapabilities) -> bool:
+    """Whether the client shows progress that the server begins."""
+    return client.window is not None and bool(client.window.work_done_progress)
+
+
+def insert_mode(client: types.ClientCapabilities) -> types.InsertTextMode | None:
+    """How a client that can be told inserts an entry of the menu: as it is, for its lines have the
+    indentation that they need."""
+    document = client.text_document
+    completion = document.completion if document is not None else None
+    item = completion.completion_item if completion is not None else None
+    modes = item.insert_text_mode_support if item is not None else None
+    known = modes is not None and types.InsertTextMode.AsIs in modes.value_set
+    return types.InsertTextMode.AsIs if known else None
+
+
+def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) -> None:
+    """Sets in `server` what depends on the client.
+
+    Inline completion is declared only where it cannot be registered later; the completion menu is
+    used only where there is no ghost text, lest both show the same suggestion.
+    """
+    server.completion_provider = None
+    if not knows_inline_completion(client):
+        server.completion_provider = types.CompletionOptions()
+    elif not registers_inline_completion(client):
+        server.inline_completion_provider = types.InlineCompletionOptions()
+    if isinstance(server.text_document_sync, types.TextDocumentSyncOptions):
+        # What was saved is the whole text: see `Documents.save`.
+        server.text_document_sync.save = types.SaveOptions(include_text=True)
+    server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether there is such a process. False where that cannot be told: a client that runs on
+    another host, or in another container, names a process that is not here."""
+    if sys.platform == "win32" or process_id <= 0:
+        # `os.kill` would end it there; the end of standard input says the same.
+        return False
+    try:
+        os.kill(process_id, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return not _is_zombie(process_id)
+
+
+async def watch_process(process_id: int, gone: asyncio.Event) -> None:
+    """Sets `gone` once the process has ended."""
+    while is_alive(process_id):  # noqa: ASYNC110 - nothing tells when another's child ends
+        await asyncio.sleep(PROCESS_CHECK_S)
+    gone.set()
+
+
+def _is_zombie(process_id: int) -> bool:
+    """Whether it has ended, and its parent has not looked yet; only Linux tells."""
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def editor_delay_ms(name: str) -> float:
+    """How long the editor waits after a key before it asks for ghost text; 0 where unknown."""
+    return next((ms for known, ms in _DELAYS_MS.items() if name.lower().startswith(known)), 0.0)

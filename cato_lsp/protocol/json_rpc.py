@@ -1,0 +1,161 @@
+"""pygls' protocol, where CATO needs it otherwise: what starts when, and what is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, cast
+
+from cattrs.errors import BaseValidationError
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from cato_lsp.protocol import methods
+from cato_lsp.protocol.clients import declare
+from cato_lsp.protocol.lenient import mended, uri_in, usable_initialization, with_params
+
+log = logging.getLogger(__name__)
+
+
+class MessageOwner(Protocol):
+    """What the protocol needs of the server whose messages it reads."""
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the client said `shutdown`, or is gone."""
+        ...
+
+    def cut_short(self, message_id: methods.Token) -> bool:
+        """Cuts a request short. Returns whether there was one."""
+        ...
+
+    def lose_document(self, uri: str) -> None:
+        """A change of the document could not be read."""
+        ...
+
+
+class RequestHandler:
+    """A request's handler that has taken its snapshot when the call returns.
+
+    pygls starts a coroutine only when the loop comes round to it; by then the packet's next
+    didChange may have been applied.
+    """
+
+    def __init__(self, start: Callable[[methods.Token, Any], asyncio.Future[Any]]) -> None:
+        self._start = start
+
+    def __call__(self, message_id: methods.Token, params: Any) -> asyncio.Future[Any]:
+        """The answer, which never holds an exception."""
+        return self._start(message_id, params)
+
+
+class CatoProtocol(LanguageServerProtocol):
+    """One connection's protocol. Its server is a `MessageOwner`."""
+
+    @property
+    def _owner(self) -> MessageOwner:
+        return cast("MessageOwner", self._server)
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """As pygls; but `cato/...` is typed as LSP's methods are, and a request is answered even
+        if its params do not fit."""
+        method = data.get("method", "")
+        own = methods.MESSAGES.get(method)
+        data = with_params(data, own or self.get_message_type(method))
+        if method == types.INITIALIZE:
+            return self._initialization(data)
+        try:
+            return self._structured(data, own)
+        except (JsonRpcException, BaseValidationError):
+            if "method" not in data:
+                raise
+        try:
+            return self._structured(mended(data), own)
+        except (JsonRpcException, BaseValidationError):
+            self._not_read(data)
+            raise
+
+    def _structured(self, data: dict[str, Any], own: type[Any] | None) -> Any:
+        if own is not None:
+            return self._converter.structure(data, own)
+        return super().structure_message(data)
+
+    def _not_read(self, data: dict[str, Any]) -> None:
+        """Answers a request that cannot be read. A change that cannot be read is not lost without a
+        word: from then on the document is not known."""
+        if "id" in data:
+            refusal = JsonRpcInvalidParams().to_response_error()
+            self._send_response(data["id"], error=refusal)
+        elif data["method"] == types.TEXT_DOCUMENT_DID_CHANGE:
+            uri = uri_in(data.get("params"))
+            if uri is not None:
+                self._owner.lose_document(uri)
+
+    def _initialization(self, data: dict[str, Any]) -> Any:
+        """`initialize`, as far as it can be read."""
+        try:
+            return self._converter.structure(data, types.InitializeRequest)
+        except (BaseValidationError, TypeError, ValueError, KeyError, AttributeError):
+            log.warning("parts of what the client said of itself could not be read")
+            params = usable_initialization(self._converter, data.get("params"))
+            return self._converter.structure({**data, "params": params}, types.InitializeRequest)
+
+    def turns_away(self, data: dict[str, Any]) -> bool:
+        """Refuses what does not belong into this part of the connection's life."""
+        method = data.get("method")
+        if method is None or method == types.EXIT:
+            return False
+        initialized = self._workspace is not None
+        is_shut_down = self._owner.is_shut_down
+        if is_shut_down or (method == types.INITIALIZE and initialized):
+            code, message = types.ErrorCodes.InvalidRequest, "the server is shut down"
+            if not is_shut_down:
+                message = "the server is initialized"
+        elif method != types.INITIALIZE and not initialized:
+            code, message = types.ErrorCodes.ServerNotInitialized, "the server is not initialized"
+        else:
+            return False
+        if "id" in data:
+            self._send_response(data["id"], error=types.ResponseError(int(code), message))
+        return True
+
+    def handle_message(self, message: Any) -> None:
+        """As pygls, which tells them apart by `isinstance` of protocol classes: 0.1 ms a key."""
+        plain = getattr(message, "jsonrpc", None) == self.VERSION and hasattr(message, "method")
+        if self._shutdown or not plain:
+            super().handle_message(message)
+            return
+        run = contextvars.copy_context().run
+        if hasattr(message, "id"):
+            run(self._handle_request, message.id, message.method, message.params)
+        else:
+            run(self._handle_notification, message.method, message.params)
+
+    def _execute_handler(
+        self,
+        msg_id: methods.Token,
+        handler: Any,
+        callback: Callable[[Any], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        if isinstance(handler, RequestHandler):
+            handler(msg_id, *(args or ())).add_done_callback(callback)
+        else:
+            super()._execute_handler(msg_id, handler, callback, args, kwargs)
+
+    def _handle_cancel_notification(self, msg_id: methods.Token) -> None:
+        if not self._owner.cut_short(msg_id):
+            super()._handle_cancel_notification(msg_id)
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        """As pygls, then declares what depends on the client."""
+        result = yield from super().lsp_initialize(params)
+        declare(result.capabilities, params.capabilities)
+        return result

@@ -1,0 +1,115 @@
+"""A summary as the documentation of its unit: a docstring, or a comment above it."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cato_lsp.syntax.nearby import indentation_of
+from cato_lsp.syntax.units import Unit
+from cato_lsp.text.snapshot import Snapshot
+
+_WIDTH = 88
+_LEAST_WIDTH = 40
+_TAB_WIDTH = 4
+_KEPT_LINE = re.compile(r"\s*(?:[-*+>#|]|\d+[.)]|```|$)|\s{4}")
+"""Lines of Markdown that are not filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Comment:
+    """How a comment over several lines is written."""
+
+    opening: str
+    line: str
+    closing: str
+
+
+_BLOCK = _Comment("/**", " * ", " */")
+_LINES = MappingProxyType(
+    {
+        "csharp": _Comment("", "/// ", ""),
+        "go": _Comment("", "// ", ""),
+        "lua": _Comment("", "--- ", ""),
+        "ruby": _Comment("", "# ", ""),
+        "rust": _Comment("", "/// ", ""),
+        "shellscript": _Comment("", "# ", ""),
+    }
+)
+_BLOCKS = frozenset(
+    {
+        *("c", "cpp", "dart", "java", "javascript", "javascriptreact", "kotlin", "objective-c"),
+        *("php", "scala", "swift", "typescript", "typescriptreact"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """`text` takes the place of the characters from `start` to `end` of the document."""
+
+    start: int
+    end: int
+    text: str
+
+
+def documentation(snapshot: Snapshot, unit: Unit, summary: str) -> Insertion | None:
+    """Returns the edit that makes `summary` the documentation of the unit, with LF.
+
+    An existing docstring is replaced. None where the language has no usual place for it.
+    """
+    if unit.docstring is not None:
+        return _docstring(snapshot, *unit.docstring, summary)
+    style = _LINES.get(snapshot.language_id)
+    if style is None and snapshot.language_id in _BLOCKS:
+        style = _BLOCK
+    return None if style is None else _above(snapshot, unit.start, summary, style)
+
+
+def _docstring(snapshot: Snapshot, start: int, end: int, summary: str) -> Insertion:
+    indentation = _indentation(snapshot, start)
+    escaped = summary.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    lines = _filled(escaped, indentation, reserved=3)
+    if len(lines) == 1 and not lines[0].endswith('"'):
+        text = f'"""{lines[0]}"""'
+    else:
+        text = f"\n{indentation}".join([f'"""{lines[0]}', *lines[1:], '"""'])
+    if start == end:
+        text += f"\n{indentation}"
+    return Insertion(start, end, _without_trailing_blanks(text, kept=start == end))
+
+
+def _above(snapshot: Snapshot, start: int, summary: str, style: _Comment) -> Insertion:
+    line_start = snapshot.lines.start(snapshot.lines.line_at(start))
+    indentation = _indentation(snapshot, start)
+    lines = _filled(summary.replace("*/", "* /"), indentation, reserved=len(style.line))
+    written = [style.opening, *(f"{style.line}{line}".rstrip() for line in lines), style.closing]
+    text = "".join(f"{indentation}{line}\n" for line in written if line)
+    return Insertion(line_start, line_start, text)
+
+
+def _indentation(snapshot: Snapshot, offset: int) -> str:
+    return indentation_of(snapshot.line(snapshot.lines.line_at(offset)))
+
+
+def _filled(summary: str, indentation: str, reserved: int) -> list[str]:
+    """The lines of `summary`, none longer than fits; lists and code stay as they are."""
+    room = _WIDTH - len(indentation.expandtabs(_TAB_WIDTH)) - reserved
+    width = max(room, _LEAST_WIDTH)
+    return [piece for line in summary.strip().splitlines() for piece in _pieces(line, width)]
+
+
+def _pieces(line: str, width: int) -> list[str]:
+    line = line.rstrip()
+    if _KEPT_LINE.match(line) and not line.lstrip().startswith(("-", "*", "+")):
+        return [line]
+    hanging = " " * (len(line) - len(line.lstrip("-*+ ")))
+    return textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False) or [""]
+
+
+def _without_trailing_blanks(text: str, *, kept: bool) -> str:
+    """`kept`: the last line holds the indentation of what follows."""
+    *lines, last = text.split("\n")
+    return "\n".join([*(line.rstrip() for line in lines), last if kept else last.rstrip()])
