@@ -13,7 +13,7 @@ from cato_backend.extras import remedy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The `cato` command: returns the exit status."""
+    """Return the `cato` command: returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     names = {point.name: point for point in entry_points(group=GROUP)}
     if not argv or argv[0] not in names:

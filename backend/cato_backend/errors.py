@@ -43,7 +43,7 @@ class ConfigError(CatoError):
 
     @classmethod
     def of(cls, field: str, got: object, expected: str) -> ConfigError:
-        """The standard sentence: which field, what stood there, what belongs there."""
+        """Return the standard sentence: which field, what stood there, what belongs there."""
         return cls(f"{field}: got {got!r}, expected {expected}")
 
 
@@ -222,8 +222,10 @@ class TooManyConnections(RequestError):
 
 
 class ShuttingDown(RequestError):
-    """The server takes nothing new, or cuts what is under way. `retry_after_s`: when another one
-    may have taken its place."""
+    """The server takes nothing new, or cuts what is under way.
+
+    `retry_after_s`: when another one may have taken its place.
+    """
 
     status = 503
     type = "service_unavailable_error"

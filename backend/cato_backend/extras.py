@@ -18,7 +18,7 @@ PACKAGES = {
 
 
 def remedy(error: ModuleNotFoundError) -> str | None:
-    """Returns what to install so that the import succeeds; None where no extra brings it."""
+    """Return what to install so that the import succeeds; None where no extra brings it."""
     package = (error.name or "").partition(".")[0]
     for extra, packages in PACKAGES.items():
         if package in packages:
@@ -30,7 +30,7 @@ def remedy(error: ModuleNotFoundError) -> str | None:
 
 
 def _source() -> str:
-    """The checkout or wheel that the distribution was installed from (PEP 610), else its name."""
+    """Return the checkout or wheel that was installed (PEP 610), else the distribution's name."""
     try:
         recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
     except PackageNotFoundError:

@@ -191,5 +191,5 @@ class Metrics:
         return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
 
     def exposition(self) -> bytes:
-        """The text format that Prometheus scrapes."""
+        """Return the text format that Prometheus scrapes."""
         return generate_latest(self.registry)

@@ -16,7 +16,7 @@ beside the time to the first token, which is what is promised."""
 
 
 def prompt_blocks(text: str, adapter: str = "") -> tuple[int, ...]:
-    """A 64-bit hash for each whole block of a rendered prompt, over all text up to its end.
+    """Return a 64-bit hash for each whole block of a rendered prompt, over all text up to its end.
 
     The same in every process, so that a recorded run can be replayed; 1 µs a block. Engines share
     nothing that they computed between a model and its adapters, so that these share no hash either.
@@ -105,5 +105,8 @@ class Request:
         return self.arrival + self.target.budget_s
 
     def expires(self, max_wait_s: float) -> float:
-        """When it leaves the queue unserved: its worth is gone, or it waited `max_wait_s`."""
+        """Return when it leaves the queue unserved.
+
+        Its worth is gone, or it waited `max_wait_s`.
+        """
         return self.arrival + min(self.target.worthless_after_s or max_wait_s, max_wait_s)

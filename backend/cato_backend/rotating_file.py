@@ -17,8 +17,11 @@ class RotatingFile:
     def __init__(
         self, path: Path, limit: int, *, append: bool = False, buffered: bool = False
     ) -> None:
-        """Creates missing folders. `append`: goes on with an existing file, instead of moving it to
-        `.1`. `buffered`: `flush` makes what was written visible. Raises OSError."""
+        """Create missing folders.
+
+        `append`: goes on with an existing file, instead of moving it to `.1`. `buffered`: `flush`
+        makes what was written visible. Raises OSError.
+        """
         self._path = path
         self._limit = limit
         self._buffering = -1 if buffered else 0
@@ -39,27 +42,27 @@ class RotatingFile:
         self.close()
 
     def has_room(self, size: int) -> bool:
-        """Returns whether `size` more bytes stay within the limit."""
+        """Return whether `size` more bytes stay within the limit."""
         return self._file.tell() + size <= self._limit
 
     def rotate(self) -> None:
-        """Moves the file to `.1` and begins an empty one. Raises OSError."""
+        """Move the file to `.1` and begin an empty one. Raises OSError."""
         self._file.close()
         self._path.replace(previous(self._path))
         self._file = self._open()
 
     def write(self, data: bytes) -> None:
-        """Appends; rotates before, if there is no room. Raises OSError."""
+        """Append; rotate before, if there is no room. Raises OSError."""
         if self._file.tell() and not self.has_room(len(data)):
             self.rotate()
         self._file.write(data)
 
     def flush(self) -> None:
-        """Makes what was written visible to readers. Raises OSError."""
+        """Make what was written visible to readers. Raises OSError."""
         self._file.flush()
 
     def close(self) -> None:
-        """Closes the file. Raises OSError."""
+        """Close the file. Raises OSError."""
         self._file.close()
 
     def _open(self) -> BinaryIO:
@@ -68,5 +71,5 @@ class RotatingFile:
 
 
 def previous(path: Path) -> Path:
-    """Returns the path of the file before."""
+    """Return the path of the file before."""
     return path.with_name(f"{path.name}.1")

@@ -210,7 +210,7 @@ def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
 
 
 async def failed_for_good(backend: Backend) -> EngineError:
-    """Returns the error of a replica that was given up, once no other replica is up."""
+    """Return the error of a replica that was given up, once no other replica is up."""
     while True:
         error = await backend.supervisor.wait_failed()
         if not backend.runtime.replicas():
@@ -219,7 +219,7 @@ async def failed_for_good(backend: Backend) -> EngineError:
 
 
 async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> None:
-    """Returns when nobody has asked for anything for `limit_s` seconds; never for 0."""
+    """Return when nobody has asked for anything for `limit_s` seconds; never for 0."""
     if not limit_s:
         await asyncio.Event().wait()
     while True:
@@ -230,7 +230,7 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
 
 
 def _language_server() -> str | None:
-    """The `cato-lsp` of this very installation."""
+    """Return the `cato-lsp` of this very installation."""
     program = Path(sysconfig.get_path("scripts")) / "cato-lsp"
     return str(program) if program.is_file() else None
 

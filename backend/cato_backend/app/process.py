@@ -17,7 +17,7 @@ _STDIN = 0
 
 @contextmanager
 def elected(path: Path | None = None) -> Generator[bool]:
-    """Whether this process is the one, for as long as the block lasts.
+    """Yield whether this process is the one, for as long as the block lasts.
 
     The kernel frees the lock when the process dies, however it dies. Children do not inherit it.
     """
@@ -36,7 +36,7 @@ def elected(path: Path | None = None) -> Generator[bool]:
 
 
 def greeting(url: str, token_file: str, found_by_editors: bool) -> str:
-    """How VS Code, Neovim and curl reach the backend at `url`."""
+    """Return how VS Code, Neovim and curl reach the backend at `url`."""
     bearer = f' -H "Authorization: Bearer $(head -1 {token_file})"' if token_file else ""
     where = "found by itself" if found_by_editors else f"set cato.backend.url to {url}"
     return f"""
@@ -66,7 +66,7 @@ class Signals:
         self._has_terminal = os.isatty(_STDIN)
 
     def listen(self) -> None:
-        """Hears signals from now on."""
+        """Hear signals from now on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._end)

@@ -42,11 +42,11 @@ class Parser(argparse.ArgumentParser):
     def restrict(
         self, text: str, holds: Callable[[argparse.Namespace], bool], *options: str
     ) -> None:
-        """Refuses `options` unless `holds`; `text` is such as `only with --workload typing`."""
+        """Refuse `options` unless `holds`; `text` is such as `only with --workload typing`."""
         self._conditions.append(_Condition(text, holds, frozenset(options)))
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Returns the arguments. Raises SystemExit, after saying what is wrong with them."""
+        """Return the arguments. Raises SystemExit, after saying what is wrong with them."""
         arguments = self.parse_args(argv)
         given = {word.partition("=")[0] for word in argv}
         for condition in self._conditions:
@@ -56,12 +56,12 @@ class Parser(argparse.ArgumentParser):
         return arguments
 
     def error(self, message: str) -> NoReturn:
-        """Says in one line what is wrong, and where the options are listed."""
+        """Say in one line what is wrong, and where the options are listed."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """The type of a whole number, `least` or more."""
+    """Return the type of a whole number, `least` or more."""
 
     def checked(text: str) -> int:
         if (value := _whole(text)) is None or value < least:
@@ -72,28 +72,28 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def port(text: str) -> int:
-    """A TCP port; 0 stands for any free one."""
+    """Return a TCP port; 0 stands for any free one."""
     if (value := _whole(text)) is None or not 0 <= value <= 65_535:
         raise _unexpected(text, "a port from 0 to 65535")
     return value
 
 
 def not_negative(text: str) -> float:
-    """A time or an amount, 0 or more."""
+    """Return a time or an amount, 0 or more."""
     if not 0 <= (value := _number(text)) < inf:
         raise _unexpected(text, "a number, 0 or more")
     return value
 
 
 def above_zero(text: str) -> float:
-    """A number above 0."""
+    """Return a number above 0."""
     if not 0 < (value := _number(text)) < inf:
         raise _unexpected(text, "a number above 0")
     return value
 
 
 def share(text: str) -> float:
-    """A share of a whole."""
+    """Return a share of a whole."""
     if not 0 <= (value := _number(text)) <= 1:
         raise _unexpected(text, "a share from 0 to 1")
     return value
@@ -118,7 +118,7 @@ def _unexpected(text: str, expected: str) -> argparse.ArgumentTypeError:
 
 
 def output_file(text: str) -> Path:
-    """A file to write, in a folder that exists. Nothing that is there is changed.
+    """Return a file to write, in a folder that exists. Nothing that is there is changed.
 
     Raises ArgumentTypeError.
     """
@@ -135,7 +135,7 @@ def output_file(text: str) -> Path:
 
 
 def output_file_of(*suffixes: str) -> Callable[[str], Path]:
-    """The type of a file whose name ends with one of `suffixes`, which names its format."""
+    """Return the type of a file whose name ends with one of `suffixes`, which names its format."""
 
     def checked(text: str) -> Path:
         if Path(text).suffix.lower() not in suffixes:
@@ -147,7 +147,7 @@ def output_file_of(*suffixes: str) -> Callable[[str], Path]:
 
 
 def output_folder(text: str) -> Path:
-    """A folder to write files in; it is made later where there is none.
+    """Return a folder to write files in; it is made later where there is none.
 
     Raises ArgumentTypeError.
     """

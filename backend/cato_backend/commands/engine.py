@@ -32,7 +32,7 @@ WORTH_SHOWING_BYTES = 5 * MEGABYTE
 
 
 def configure(parser: Parser) -> None:
-    """Adds the actions."""
+    """Add the actions."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, action, summary in (
         ("install", _install, "build it, unless it is there"),
@@ -49,7 +49,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the chosen action."""
+    """Run the chosen action."""
     action: Callable[[argparse.Namespace], int] = arguments.action
     return action(arguments)
 
@@ -112,7 +112,7 @@ class ProgressPrinter:
         self._shown_tenth = -1
 
     def show(self, progress: InstallProgress) -> None:
-        """Prints what of `progress` is worth a line."""
+        """Print what of `progress` is worth a line."""
         if progress.begins:
             self._say(progress, progress.what)
         elif (bytes_of := downloaded(progress.what)) is not None:

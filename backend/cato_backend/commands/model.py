@@ -28,7 +28,7 @@ MEGABYTE = 1_000_000
 
 
 def configure(parser: Parser) -> None:
-    """Adds the actions."""
+    """Add the actions."""
     names = ", ".join(model.name for model in known_models())
     default = known_models()[0].name
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -43,13 +43,13 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the chosen action."""
+    """Run the chosen action."""
     action: Callable[[argparse.Namespace], int] = arguments.action
     return action(arguments)
 
 
 def fetch_and_show(model: KnownModel) -> StoredModel:
-    """Fetches the model unless it is there, with progress on stderr. Raises EngineError."""
+    """Fetch the model unless it is there, with progress on stderr. Raises EngineError."""
     found = find_stored(model)
     if found is not None:
         return found
@@ -111,7 +111,7 @@ class FetchPrinter:
         self._tenth = -1
 
     def show(self, progress: FetchProgress) -> None:
-        """Prints what of `progress` is worth a line."""
+        """Print what of `progress` is worth a line."""
         if progress.what:
             self._tenth = -1
             self.say(progress.what, progress.elapsed_s)
@@ -120,7 +120,7 @@ class FetchPrinter:
             self.say(f"  {_amount(progress)}", progress.elapsed_s)
 
     def say(self, text: str, elapsed_s: float = 0.0) -> None:
-        """Prints one line."""
+        """Print one line."""
         sys.stderr.write(f"[{elapsed_s:4.0f} s] {text}\n")
         sys.stderr.flush()
 

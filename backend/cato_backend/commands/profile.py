@@ -37,7 +37,7 @@ _MAX_NUM_BATCHED_TOKENS = 2048
 
 
 def configure(parser: Parser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--url", help="a running vLLM server; nobody else may use it")
     which.add_argument(
@@ -199,7 +199,7 @@ async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
 async def _subject(
     arguments: argparse.Namespace, session: aiohttp.ClientSession
 ) -> AsyncGenerator[Subject]:
-    """The replica to profile: started here and ended at the end, or somebody else's."""
+    """Yield the replica to profile: started here and ended at the end, or somebody else's."""
     from cato_backend.config import server_url
     from cato_backend.profiling.profile import Subject
     from cato_backend.replicas.probe import describe
@@ -280,7 +280,7 @@ def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
 
 
 def _flags(spec: LocalSpec) -> tuple[str, ...]:
-    """The engine's flags, without what says where the model lies and where it is served."""
+    """Return the engine's flags, without what says where the model lies and where it is served."""
     from cato_backend.engines.command import invocation
 
     flags = list(invocation(spec.model, spec.engine, 0, "").argv[3:])
@@ -291,7 +291,7 @@ def _flags(spec: LocalSpec) -> tuple[str, ...]:
 
 
 def _hardware() -> str:
-    """The name of this machine's hardware, as profiles are filed under."""
+    """Return the name of this machine's hardware, as profiles are filed under."""
     from cato_backend.engines.gpus import detect_gpus
     from cato_backend.profile_files.hardware import cpu_hardware, gpu_hardware
 

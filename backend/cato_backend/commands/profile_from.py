@@ -17,7 +17,7 @@ _TIMEOUT_S = 10.0
 
 
 def export(arguments: argparse.Namespace, token: str | None) -> int:
-    """Writes the file and says where. Raises ConfigError naming what stands in the way."""
+    """Write the file and say where. Raises ConfigError naming what stands in the way."""
     from cato_backend.config import server_url
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
 
@@ -68,7 +68,7 @@ async def _json(session: Any, url: str) -> dict[str, Any]:
 
 
 def _said(body: bytes) -> str:
-    """The message of an error object, else the body itself."""
+    """Return the message of an error object, else the body itself."""
     import orjson
 
     try:

@@ -36,7 +36,7 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def configure(parser: Parser) -> None:
-    """The arguments; each overrides the field of cato.toml that it names."""
+    """Add the arguments; each overrides the field of cato.toml that it names."""
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="cato.toml")
     add("--help-config", action="store_true", help="list every field of cato.toml and exit")
@@ -122,7 +122,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until SIGINT, SIGTERM, or until nothing is left to serve with."""
+    """Serve until SIGINT, SIGTERM, or until nothing is left to serve with."""
     if arguments.help_config:
         print("\n".join(describe_config()))
         return 0
@@ -162,7 +162,7 @@ class _Serving:
         self._began = monotonic()
 
     async def until_ended(self) -> int:
-        """Returns the exit status."""
+        """Return the exit status."""
         signals = Signals(self._reload)
         signals.listen()
         async with running_backend(
@@ -177,7 +177,7 @@ class _Serving:
         return 0
 
     async def _wait(self, backend: Backend, stop: asyncio.Event) -> None:
-        """Returns when the server is to end. Raises EngineError."""
+        """Return when the server is to end. Raises EngineError."""
         greet = asyncio.create_task(self._greet(backend))
         stopped = asyncio.create_task(stop.wait())
         failed = asyncio.create_task(failed_for_good(backend))

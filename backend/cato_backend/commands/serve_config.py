@@ -23,7 +23,7 @@ _SERVER = ("host", "port", "token_file", "tls_cert", "tls_key", "insecure", "eve
 
 
 def serve_config(arguments: argparse.Namespace) -> Config:
-    """The configuration, checked before a model is chosen and fetched.
+    """Return the configuration, checked before a model is chosen and fetched.
 
     Raises ConfigError, and EngineError where a model that was named cannot be had.
     """
@@ -44,7 +44,7 @@ def serve_config(arguments: argparse.Namespace) -> Config:
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says, but for the model."""
+    """Return what the command line says, but for the model."""
     overrides: dict[str, Any] = {"server": _given(arguments, *_SERVER)}
     if arguments.colocated:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
@@ -61,7 +61,7 @@ def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def _check(config: Config) -> None:
-    """Raises ConfigError for names that stand for nothing."""
+    """Raise ConfigError for names that stand for nothing."""
     if config.scheduling.policy not in policy_names():
         expected = "one of " + ", ".join(sorted(policy_names()))
         raise ConfigError.of("scheduling.policy", config.scheduling.policy, expected)
@@ -72,7 +72,7 @@ def _check(config: Config) -> None:
 
 
 def _fetch_named(config: Config, fetch: Fetch) -> None:
-    """Fetches those models of the configuration that are named as in the registry."""
+    """Fetch those models of the configuration that are named as in the registry."""
     if config.engine.kind == "emulated":
         return
     for known in filter(None, (find_known(model.path) for model in config.models)):
@@ -80,7 +80,7 @@ def _fetch_named(config: Config, fetch: Fetch) -> None:
 
 
 def _chosen_models(arguments: argparse.Namespace, fetch: Fetch | None) -> dict[str, Any]:
-    """The sections of the configuration that name the models, and their tasks."""
+    """Return the sections of the configuration that name the models, and their tasks."""
     # With a configuration file or a scaled fleet, a second model is chosen in the configuration.
     is_plain = arguments.config is None and arguments.max_replicas is None
     choice = choose(fetch, laws_file() if is_plain else None)
@@ -99,5 +99,8 @@ def _model(path: str) -> dict[str, str]:
 
 
 def _model_name(path: str) -> str:
-    """What clients call it: the embedded model's own name, else the last part of its path."""
+    """Return what clients call it.
+
+    The embedded model's own name, else the last part of its path.
+    """
     return "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]

@@ -18,7 +18,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def server_url(field: str, url: str) -> str:
-    """The server's root, for an argument that is called `field`. Raises ConfigError."""
+    """Return the server's root, for an argument that is called `field`. Raises ConfigError."""
     try:
         return server_root(url)
     except UrlHoldsCredentials as error:
@@ -35,7 +35,10 @@ def _root(url: str) -> str:
 
 
 def _header_value(token: str) -> str:
-    """The token without white space around it. Raises PydanticCustomError for what is no header."""
+    """Return the token without white space around it.
+
+    Raises PydanticCustomError for what is no header.
+    """
     token = token.strip()
     if not token.isascii() or not token.isprintable() or " " in token:
         raise PydanticCustomError(SECRET, "visible ASCII characters without a blank or a line end")

@@ -62,12 +62,12 @@ class Config(Frozen):
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
-    """Reads cato.toml and lays `overrides` (nested, as in the file) over it. Raises ConfigError."""
+    """Read cato.toml and lays `overrides` (nested, as in the file) over it. Raises ConfigError."""
     return parse_config(_merged(_read(path) if path else {}, overrides))
 
 
 def parse_config(values: Mapping[str, Any]) -> Config:
-    """Checks every field. Raises ConfigError naming the first bad one."""
+    """Check every field. Raises ConfigError naming the first bad one."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:

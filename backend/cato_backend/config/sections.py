@@ -217,7 +217,7 @@ class TargetConfig(Frozen):
         return self
 
     def target(self) -> Target:
-        """The same in seconds."""
+        """Return the same in seconds."""
         return Target(
             ttft_s=None if self.ttft_ms is None else self.ttft_ms / 1e3,
             e2e_s=None if self.e2e_ms is None else self.e2e_ms / 1e3,
@@ -238,7 +238,7 @@ class TargetsConfig(Frozen):
     agent: TargetConfig = TargetConfig(e2e_ms=120_000)
 
     def of(self, task: Task) -> Target:
-        """The target of a task."""
+        """Return the target of a task."""
         return self._targets[task]
 
     @cached_property

@@ -17,7 +17,7 @@ CHECKSUMS = "checksums.json"
 
 
 def verified_folder(folder: Path = WEIGHTS) -> Path:
-    """The model folder to hand to an engine, every file of it checked.
+    """Return the model folder to hand to an engine, every file of it checked.
 
     Reads about 10 MB. Raises DamagedModel naming the first file that is missing or differs, what
     was expected and what was found.

@@ -36,7 +36,7 @@ class Engine:
     """
 
     def __init__(self, law: StepLaw, limits: EngineLimits, order: Order = "priority") -> None:
-        """Raises ConfigError where vLLM would refuse to start."""
+        """Raise ConfigError where vLLM would refuse to start."""
         _check(limits)
         self.limits = limits
         self._law = law
@@ -66,22 +66,22 @@ class Engine:
         return 1 - self._memory.pool.free / self._memory.pool.size
 
     def fits(self, job: Job) -> bool:
-        """Whether the KV cache and the model's context can hold it when it is alone."""
+        """Return whether the KV cache and the model's context can hold it when it is alone."""
         tokens = job.prompt_tokens + job.output_tokens
         return tokens <= min(self._memory.tokens, self.limits.max_model_len)
 
     def submit(self, job: Job) -> None:
-        """Queues a job; it can be admitted from the next `begin_step` on. Raises ValueError."""
+        """Queue a job; it can be admitted from the next `begin_step` on. Raises ValueError."""
         if job.prompt_tokens < 1 or job.output_tokens < 1 or not self.fits(job):
             raise ValueError(f"job {job.id!r} cannot run within {self.limits}")
         self._waiting.add(SequenceState(job, next(self._arrivals), job.prompt_tokens))
 
     def waits(self, job_id: str) -> bool:
-        """Whether this job is here and does not run yet, or not any more."""
+        """Return whether this job is here and does not run yet, or not any more."""
         return job_id in self._waiting
 
     def abort(self, job_id: str) -> bool:
-        """Drops a job: at once where it waits, at the end of the step where it runs.
+        """Drop a job: at once where it waits, at the end of the step where it runs.
 
         Whether there was such a job.
         """
@@ -102,23 +102,25 @@ class Engine:
                 yield state.job.id
 
     def emitted(self, job_id: str, ahead: int = 0) -> int:
-        """Tokens that a running job has emitted, `ahead` steps of the step under way counted in."""
+        """Return the tokens that a running job has emitted, with `ahead` further steps."""
         if job_id in self._decoding:
             return self._decoding.emitted(job_id, ahead)
         return next((s.emitted for s in self._prefills if s.job.id == job_id), 0)
 
     def decoding(self, ahead: int = 0) -> Iterator[tuple[str, int]]:
-        """Jobs that decode, in the order in which they began to, each with the tokens that it has
-        emitted, `ahead` steps of the step under way counted in."""
+        """Yield the jobs that decode, oldest first, each with its emitted tokens.
+
+        `ahead` steps of the step under way are counted in.
+        """
         for state in self._decoding:
             yield state.job.id, self._decoding.emitted(state.job.id, ahead)
 
     def can_admit(self) -> bool:
-        """Whether a slot is free. If not, jobs wait until another one ends."""
+        """Return whether a slot is free. If not, jobs wait until another one ends."""
         return self.running < self.limits.max_num_seqs
 
     def begin_step(self, most: int = 1) -> Step | None:
-        """Decides the next step; None if there is nothing to do.
+        """Decide the next step; None if there is nothing to do.
 
         With `most` above 1, up to so many steps at once where each would only decode, until the
         next job ends. `end_step` may then take fewer of them.
@@ -135,7 +137,7 @@ class Engine:
         return self._step
 
     def end_step(self, steps: int | None = None) -> StepEnd:
-        """The step (or `steps` of them) has passed: tokens come out, who is done leaves."""
+        """Advance by a step, or `steps` of them: tokens come out, ended sequences leave."""
         assert self._step is not None
         taken = self._step.steps if steps is None else steps
         if taken > 1:
@@ -160,14 +162,14 @@ class Engine:
         return self.limits.max_num_batched_tokens - len(self._decoding) - self._prefills.tokens
 
     def _longest_chunk(self) -> int:
-        """Tokens of a prompt in the step: a prompt that is alone keeps nobody waiting."""
+        """Return tokens of a prompt in the step: a prompt that is alone keeps nobody waiting."""
         threshold = self.limits.long_prefill_token_threshold
         if threshold and self.running + self.waiting > 1:
             return threshold
         return self.limits.max_num_batched_tokens
 
     def _make_room(self, longest: int) -> tuple[str, ...]:
-        """Preempts the least urgent until what the others need now fits."""
+        """Preempt the least urgent until what the others need now fits."""
         preempted: list[str] = []
         while self._decoding.growth() + self._prefills.missing(self._budget, longest) > (
             self._memory.pool.free
@@ -176,7 +178,7 @@ class Engine:
         return tuple(preempted)
 
     def _preempt(self) -> str:
-        """Its blocks become free; it will compute again what is not cached by then."""
+        """Free the sequence's blocks. It will compute again what is not cached by then."""
         state = max(chain(self._decoding, self._prefills), key=self._expendable)
         self._leave(state.job.id)
         self._memory.release(state)
@@ -190,7 +192,7 @@ class Engine:
         return state.job.priority, state.arrival
 
     def _admit(self, longest: int) -> Iterator[Admission]:
-        """Those who may run from now on, in order; who does not fit holds up the others."""
+        """Yield those who may run from now on, in order; who does not fit holds up the others."""
         while self.can_admit() and (budget := self._budget):
             state = self._waiting.head()
             if state is None:
@@ -205,7 +207,7 @@ class Engine:
             yield Admission(state.job.id, state.computed)
 
     def _steady_steps(self, most: int) -> int:
-        """Steps, at most `most`, until a job ends or the blocks might run out."""
+        """Return the steps, at most `most`, until a job ends or the blocks might run out."""
         steps = min(most, self._decoding.steps_to_next_end())
         free = self._memory.pool.free
         if self._decoding.growth(steps) - self._decoding.growth() <= free:
@@ -243,7 +245,7 @@ class Engine:
         self._aborted.clear()
 
     def _leave(self, job_id: str) -> SequenceState:
-        """Takes a running job out, between two steps."""
+        """Take a running job out, between two steps."""
         return self._decoding.leave(job_id) or self._prefills.leave(job_id)
 
 

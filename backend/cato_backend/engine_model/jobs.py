@@ -70,16 +70,16 @@ class EngineQueue:
         return job_id in self._members
 
     def add(self, state: SequenceState) -> None:
-        """Queues it; one that was preempted takes its old place."""
+        """Queue it; one that was preempted takes its old place."""
         self._members[state.job.id] = state
         heapq.heappush(self._heap, (self._rank(state), state.arrival, state))
 
     def discard(self, job_id: str) -> SequenceState | None:
-        """Takes it out, wherever it stands; None if it does not wait."""
+        """Take it out, wherever it stands; None if it does not wait."""
         return self._members.pop(job_id, None)
 
     def head(self) -> SequenceState | None:
-        """Who is next."""
+        """Return the next sequence, or None."""
         while self._heap:
             state = self._heap[0][2]
             if self._members.get(state.job.id) is state:
@@ -88,7 +88,7 @@ class EngineQueue:
         return None
 
     def pop(self) -> None:
-        """Takes the head out."""
+        """Take the head out."""
         _, _, state = heapq.heappop(self._heap)
         del self._members[state.job.id]
 
@@ -111,7 +111,7 @@ class Step(NamedTuple):
     preempted: tuple[str, ...]
 
     def seconds(self, steps: int = 1) -> float:
-        """How long the first so many of the steps take together."""
+        """Return how long the first so many of the steps take together."""
         law, load = self.law, (self.new_tokens, self.sequences)
         first = law.seconds(*load, self.kv_tokens, self.attention)
         if steps == 1:
@@ -123,7 +123,10 @@ class Step(NamedTuple):
         return flat * first + rising * (lowest + last) / 2
 
     def _flat_steps(self, steps: int) -> int:
-        """How many of the steps are bound by computing (max form): these take equally long."""
+        """Return how many of the steps are bound by computing (max form).
+
+        These take equally long.
+        """
         law = self.law
         per_step = law.per_kv_token * self.sequences
         if law.form == "additive" or not per_step:

@@ -29,7 +29,7 @@ class BlockPool:
         return self._blank + len(self._idle)
 
     def hits(self, hashes: Sequence[int], most: int) -> int:
-        """How many blocks of this prefix are findable, at most `most`."""
+        """Return how many blocks of this prefix are findable, at most `most`."""
         holders = self._holders
         found = 0
         for key in hashes:
@@ -39,7 +39,7 @@ class BlockPool:
         return found
 
     def idle_among(self, hashes: Iterable[int]) -> int:
-        """How many of these findable blocks count as free now, and would not if they were held."""
+        """Return how many of these findable blocks are free now, and would not be if held."""
         idle = self._idle
         return sum(key in idle for key in hashes)
 
@@ -53,7 +53,7 @@ class BlockPool:
             holders[key] = held + 1
 
     def take(self, count: int) -> None:
-        """Takes blocks for private use, evicting as needed; `count` is at most `free`."""
+        """Take blocks for private use, evicting as needed; `count` is at most `free`."""
         self._blank -= count
         while self._blank < 0:
             evicted, _ = self._idle.popitem(last=False)
@@ -68,7 +68,7 @@ class BlockPool:
         return new
 
     def release(self, shared: Sequence[int], private: int) -> None:
-        """Gives blocks back: under their hashes (in the prefix's order), and private ones."""
+        """Give blocks back: under their hashes (in the prefix's order), and private ones."""
         self._blank += private
         holders, idle = self._holders, self._idle
         for key in reversed(shared):  # The end of a prefix is of less use than its head.
@@ -91,11 +91,14 @@ class Memory:
         return self.pool.size * self.block_size
 
     def hits(self, state: SequenceState) -> int:
-        """Blocks of its prompt that are cached; the last token is always computed."""
+        """Return the cached blocks of its prompt; the last token is always computed."""
         return self.pool.hits(state.job.block_hashes, (state.target - 1) // self.block_size)
 
     def has_room_for(self, state: SequenceState, hits: int) -> bool:
-        """Whether the whole of what it must compute fits now; nothing of that is reserved."""
+        """Return whether the whole of what it must compute fits now.
+
+        Nothing of that is reserved.
+        """
         whole, free = self._blocks(state.target), self.pool.free
         if whole <= free:
             return True
@@ -103,22 +106,22 @@ class Memory:
         return whole - hits + revived <= free
 
     def admit(self, state: SequenceState, hits: int) -> None:
-        """Gives it the cached blocks."""
+        """Give it the cached blocks."""
         state.shared = list(state.job.block_hashes[:hits])
         self.pool.hold(state.shared)
         state.hashed, state.computed = hits, hits * self.block_size
 
     def missing(self, state: SequenceState, chunk: int) -> int:
-        """Blocks to take before its next `chunk` tokens can be computed."""
+        """Return the blocks to take before its next `chunk` tokens can be computed."""
         return self._blocks(state.computed + chunk) - self._blocks(state.computed)
 
     def extend(self, state: SequenceState, chunk: int) -> None:
-        """Takes them. The next job, even in the same step, can share the whole ones."""
+        """Take them. The next job, even in the same step, can share the whole ones."""
         self.pool.take(self.missing(state, chunk))
         self._publish(state, state.computed + chunk)
 
     def release(self, state: SequenceState) -> None:
-        """It holds no block any more; those with a hash stay findable."""
+        """Release its blocks; those with a hash stay findable."""
         self._publish(state, state.computed)
         self.pool.release(state.shared, self._blocks(state.computed) - len(state.shared))
         state.shared, state.hashed, state.computed = [], 0, 0

@@ -38,7 +38,7 @@ class Prefills:
         return self._chunks
 
     def missing(self, budget: int, longest: int) -> int:
-        """Blocks that the unfinished ones need for their next chunks; see `resume`."""
+        """Return the blocks that the unfinished ones need for their next chunks; see `resume`."""
         blocks = 0
         for state in self._unfinished:
             chunk = _chunk(state, budget, longest)
@@ -56,14 +56,14 @@ class Prefills:
             self.schedule(state, budget - self.tokens, longest)
 
     def schedule(self, state: SequenceState, budget: int, longest: int) -> None:
-        """A chunk of at most `longest` tokens and of the budget's, with the blocks for it."""
+        """Return a chunk of at most `longest` tokens and of the budget's, with its blocks."""
         chunk = _chunk(state, budget, longest)
         self._memory.extend(state, chunk)
         self._chunks.append((state, chunk))
         self.tokens += chunk
 
     def end(self) -> list[SequenceState]:
-        """The step is over; returns those whose prefill is complete."""
+        """End the step, and return the sequences whose prefill is complete."""
         completed: list[SequenceState] = []
         self._unfinished = []
         for state, chunk in self._chunks:
@@ -73,7 +73,7 @@ class Prefills:
         return completed
 
     def leave(self, job_id: str) -> SequenceState:
-        """Takes an unfinished one out, between two steps. Raises KeyError."""
+        """Take an unfinished one out, between two steps. Raises KeyError."""
         for index, state in enumerate(self._unfinished):
             if state.job.id == job_id:
                 return self._unfinished.pop(index)
@@ -110,7 +110,7 @@ class Decoding:
         return self._offsets + len(self._members) * (self._clock + 1)
 
     def join(self, state: SequenceState) -> None:
-        """It decodes from the next step on."""
+        """Let a sequence decode from the next step on."""
         offset = state.computed - self._clock
         self._members[state.job.id] = state, offset
         self._offsets += offset
@@ -119,7 +119,7 @@ class Decoding:
         heapq.heappush(self._ends, (end, state.order, state))
 
     def leave(self, job_id: str) -> SequenceState | None:
-        """Takes it out, its counters up to date; None if it does not decode."""
+        """Take it out, its counters up to date; None if it does not decode."""
         found = self._members.pop(job_id, None)
         if found is None:
             return None
@@ -130,12 +130,12 @@ class Decoding:
         return state
 
     def emitted(self, job_id: str, ahead: int = 0) -> int:
-        """Tokens it has emitted, `ahead` steps from now."""
+        """Return tokens it has emitted, `ahead` steps from now."""
         state, offset = self._members[job_id]
         return state.emitted + offset + self._clock + ahead - state.computed
 
     def growth(self, steps: int = 1) -> int:
-        """New KV blocks that the next so many steps need."""
+        """Return the new KV blocks that the next so many steps need."""
         size = len(self._phases)
         if steps == 1:
             return self._phases[self._clock % size]
@@ -144,7 +144,7 @@ class Decoding:
         return cycles * len(self._members) + odd
 
     def steps_to_next_end(self) -> int:
-        """Steps until one emits its last token; there must be one."""
+        """Return the steps until one emits its last token; there must be one."""
         while self._stale(self._ends[0]):
             heapq.heappop(self._ends)
         return self._ends[0][0] - self._clock
@@ -154,7 +154,7 @@ class Decoding:
         self._clock += steps
 
     def pop_finished(self) -> Iterable[SequenceState]:
-        """Takes out those that have emitted their last token."""
+        """Take out those that have emitted their last token."""
         while self._ends and self._ends[0][0] <= self._clock:
             entry = heapq.heappop(self._ends)
             if not self._stale(entry):

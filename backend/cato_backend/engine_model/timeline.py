@@ -41,21 +41,21 @@ class Timeline:
         return None if self._step is None else self._began + self._step.seconds(self._steps)
 
     def step_began(self, now: float) -> float | None:
-        """When the step under way began; None while idle."""
+        """Return when the step under way began; None while idle."""
         if self._step is None or self._steps == 1:
             return None if self._step is None else self._began
         ended = bisect_right(range(1, self._steps), now - self._began, key=self._step.seconds)
         return self._began + (self._step.seconds(ended) if ended else 0.0)
 
     def step_ends(self, now: float) -> float | None:
-        """When the step under way ends; None while idle."""
+        """Return when the step under way ends; None while idle."""
         if self._step is None or self._steps == 1:
             return self.next_time
         ended = bisect_right(range(1, self._steps), now - self._began, key=self._step.seconds)
         return self._began + self._step.seconds(ended + 1)
 
     def submit(self, job: Job, now: float) -> None:
-        """A job arrives. It can start at the next step boundary. Raises ValueError."""
+        """Add a job that arrives; it can start at the next step boundary. Raises ValueError."""
         self.engine.submit(job)
         if self._step is None:
             self._begin(now)
@@ -63,7 +63,7 @@ class Timeline:
             self._cut(now)
 
     def abort(self, job_id: str, now: float) -> bool:
-        """Drops a job, at the next step boundary where it runs. Whether there was such a job."""
+        """Drop a job, at the next step boundary where it runs. Whether there was such a job."""
         waited = self.engine.waits(job_id)
         known = self.engine.abort(job_id)
         if known and not waited:
@@ -71,11 +71,11 @@ class Timeline:
         return known
 
     def emitted(self, job_id: str, now: float) -> int:
-        """Tokens that a running job has emitted by now."""
+        """Return tokens that a running job has emitted by now."""
         return self.engine.emitted(job_id, self._ended(now))
 
     def running(self, now: float) -> Iterator[tuple[str, int]]:
-        """Jobs that decode, oldest first, and the tokens that each has emitted by now."""
+        """Yield the jobs that decode, oldest first, and the tokens that each has emitted by now."""
         return self.engine.decoding(self._ended(now))
 
     def advance(self, now: float) -> list[Passed]:
@@ -87,7 +87,7 @@ class Timeline:
         return passed
 
     def _ended(self, now: float) -> int:
-        """Steps of the jump under way that have ended by now."""
+        """Return the steps of the jump under way that have ended by now."""
         if self._step is None or self._steps == 1:
             return 0
         ends = range(1, self._steps + 1)
@@ -105,7 +105,7 @@ class Timeline:
         return Passed(time, steps, step.admitted, step.preempted, end)
 
     def _cut(self, now: float) -> None:
-        """The jump ends at the first boundary that is not before now."""
+        """End the jump at the first boundary that is not before now."""
         if self._step is not None and self._steps > 1:
             ends = range(1, self._steps)
             self._steps = 1 + bisect_left(ends, now - self._began, key=self._step.seconds)

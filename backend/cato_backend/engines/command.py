@@ -92,7 +92,7 @@ class Invocation:
 def invocation(
     model: ModelSpec, engine: EngineSpec | EmulationSpec, port: int, api_key: str
 ) -> Invocation:
-    """The process that serves `model` on loopback, at `port`, to clients with `api_key`."""
+    """Return the process that serves `model` on loopback, at `port`, to clients with `api_key`."""
     if isinstance(engine, EmulationSpec):
         return _emulation(model, engine, port)
     return Invocation(
@@ -109,7 +109,7 @@ def invocation(
 
 
 def _emulation(model: ModelSpec, engine: EmulationSpec, port: int) -> Invocation:
-    """An emulated engine has nothing to protect: it takes no key."""
+    """Return the command of an emulated engine, which needs no key."""
     argv = [sys.executable, "-m", "cato_backend", "emulate", "--host", HOST, "--port", str(port)]
     argv += ["--model", model.name]
     if engine.profile:
@@ -142,7 +142,7 @@ def _kind_arguments(engine: EngineSpec) -> list[str]:
 
 
 def _step_arguments(engine: EngineSpec | EmulationSpec) -> list[str]:
-    """What a step may hold."""
+    """Return what a step may hold."""
     arguments: list[str] = []
     if engine.max_num_seqs is not None:
         arguments += [_MOST_SEQUENCES, str(engine.max_num_seqs)]
@@ -203,7 +203,7 @@ def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:
 
 
 def share_cores(cores: Sequence[int], replicas: int) -> list[tuple[int, ...]]:
-    """Which cores each of `replicas` computes on: their own where there are enough of them.
+    """Return which cores each of `replicas` computes on: their own where there are enough of them.
 
     The last core is left to everything else, unless that would leave none.
     """

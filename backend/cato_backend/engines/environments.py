@@ -27,7 +27,7 @@ MARKER = "cato-engine.json"
 
 @contextmanager
 def exclusive(path: Path, on_wait: Callable[[], None]) -> Generator[int]:
-    """Holds the lock of `path`, whose folder is made; `on_wait` is told where another has it.
+    """Hold the lock of `path`, whose folder is made; `on_wait` is told where another has it.
 
     Yields the descriptor that holds the lock: a process that inherits it holds the lock, too.
     """
@@ -77,7 +77,7 @@ class Pins:
 
 
 def pins_of(kind: EngineKind) -> Pins:
-    """The pins of `kind`, as shipped with this package."""
+    """Return the pins of `kind`, as shipped with this package."""
     text = resources.files("cato_backend.engines").joinpath("pins.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     chosen = table[kind.value]
@@ -130,23 +130,26 @@ class Environment:
 
 
 def python_in(path: Path) -> Path:
-    """The interpreter of the environment at `path`."""
+    """Return the interpreter of the environment at `path`."""
     return path / "bin" / "python"
 
 
 def engines_dir() -> Path:
-    """The folder that holds all of them."""
+    """Return the folder that holds all of them."""
     return cache_dir() / "engines"
 
 
 def environment_path(pins: Pins) -> Path:
-    """Where the environment of these pins belongs, for the running version of Python."""
+    """Return where the environment of these pins belongs, for the running version of Python."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return engines_dir() / f"{pins.kind}-{pins.version}-py{python}"
 
 
 def find_environment(kind: EngineKind) -> Environment:
-    """The whole, current environment of `kind`. Raises EngineError, saying how to get one."""
+    """Return the whole, current environment of `kind`.
+
+    Raises EngineError, saying how to get one.
+    """
     pins = pins_of(kind)
     found = read_environment(environment_path(pins))
     if found is None or found.digest != pins.digest:
@@ -155,7 +158,10 @@ def find_environment(kind: EngineKind) -> Environment:
 
 
 def any_environment() -> Environment:
-    """A whole, current environment of whatever kind. Raises EngineError where there is none."""
+    """Return a whole, current environment of whatever kind.
+
+    Raises EngineError where there is none.
+    """
     for kind in EngineKind:
         pins = pins_of(kind)
         found = read_environment(environment_path(pins))
@@ -165,13 +171,13 @@ def any_environment() -> Environment:
 
 
 def list_environments() -> list[Environment]:
-    """All whole environments, of whatever version."""
+    """Return all whole environments, of whatever version."""
     folders = sorted(engines_dir().glob("[!.]*"))
     return [found for path in folders if (found := read_environment(path)) is not None]
 
 
 def read_environment(path: Path) -> Environment | None:
-    """The environment at `path`, or None where it is absent or was never finished."""
+    """Return the environment at `path`, or None where it is absent or was never finished."""
     try:
         value = json.loads((path / MARKER).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -190,7 +196,7 @@ def read_environment(path: Path) -> Environment | None:
 
 
 def write_marker(environment: Environment, folder: Path) -> None:
-    """Declares the environment in `folder` whole."""
+    """Declare the environment in `folder` whole."""
     value = {
         "kind": environment.kind.value,
         "version": environment.version,
@@ -208,18 +214,18 @@ def packages_to_json(packages: Iterable[Package]) -> str:
 
 
 def packages_from_json(text: str) -> list[Package]:
-    """The packages that `packages_to_json` wrote."""
+    """Return the packages that `packages_to_json` wrote."""
     return [Package(**value) for value in json.loads(text)]
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file that is never seen half written."""
+    """Write a file that is never seen half written."""
     draft = path.with_name(f"{path.name}.tmp")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 
 
 def remove_environment(path: Path) -> None:
-    """Removes it, the marker first, so that what is left of a broken removal is not believed."""
+    """Remove it, the marker first, so that what is left of a broken removal is not believed."""
     (path / MARKER).unlink(missing_ok=True)
     shutil.rmtree(path, ignore_errors=False)

@@ -32,7 +32,7 @@ class Gpu:
 
 
 def detect_gpus() -> tuple[Gpu, ...]:
-    """The GPUs by index; none where there is no driver, no GPU or no permission."""
+    """Return the GPUs by index; none where there is no driver, no GPU or no permission."""
     # Imported by name: it has no types, and exists for Linux alone.
     nvml: Any = import_module("pynvml")
     try:

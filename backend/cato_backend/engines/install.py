@@ -53,7 +53,7 @@ OnProgress = Callable[[InstallProgress], None]
 
 
 def install(pins: Pins, on_progress: OnProgress, clock: Clock = monotonic) -> Environment:
-    """Returns the environment of `pins`, built if it was not there.
+    """Return the environment of `pins`, built if it was not there.
 
     Raises EngineError: with pip's last lines, or with the failed import's.
     """
@@ -94,7 +94,7 @@ class _Build:
         return self._finish(tuple(packages))
 
     def _install_step(self, step: InstallStep) -> list[Package]:
-        """Installs it, or returns what an earlier, broken build noted when it had done so."""
+        """Install it, or return what an earlier, broken build noted when it had done so."""
         self._begin(step.name)
         note = self._draft / f"cato-step-{self._step}.json"
         if note.exists():
@@ -155,7 +155,7 @@ class _Build:
 
 
 def try_imports(environment: Path, modules: tuple[str, ...]) -> None:
-    """Imports `modules` with its own Python. Raises EngineError with the end of the traceback."""
+    """Import `modules` with its own Python. Raises EngineError with the end of the traceback."""
     code = "; ".join(f"import {module}" for module in modules)
     try:
         done = subprocess.run(

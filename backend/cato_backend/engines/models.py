@@ -47,13 +47,15 @@ QWEN_CODERS = (
 
 
 def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
-    """The largest of the family that `memory` bytes of one GPU can serve, or None."""
+    """Return the largest of the family that `memory` bytes of one GPU can serve, or None."""
     return next((model for model in QWEN_CODERS if model.bytes_needed <= memory), None)
 
 
 def choose_hub_model(gpus: Sequence[Gpu], hub_has: Callable[[str], bool]) -> tuple[str | None, str]:
-    """The largest that fits the GPU with the most memory, if a hub has it, else None; and why, for
-    a person."""
+    """Return the largest that fits the GPU with the most memory, if a hub has it, else None.
+
+    And why, for a person.
+    """
     if not gpus:
         return None, "no NVIDIA GPU was found"
     gpu = max(gpus, key=lambda each: each.usable)
@@ -67,7 +69,7 @@ def choose_hub_model(gpus: Sequence[Gpu], hub_has: Callable[[str], bool]) -> tup
 
 
 def hub_has(python: Path, name: str, timeout_s: float = HUB_TIMEOUT_S) -> bool:
-    """Whether the model hub answers and has `name`, asked with the engine's own hub client."""
+    """Return whether the model hub answers and has `name`, by the engine's hub client."""
     code = "import sys; from huggingface_hub import HfApi; HfApi().model_info(sys.argv[1])"
     try:
         done = subprocess.run(
@@ -85,8 +87,11 @@ def hub_has(python: Path, name: str, timeout_s: float = HUB_TIMEOUT_S) -> bool:
 
 
 def check_model(path: str, arguments: Sequence[str] = ()) -> None:
-    """Raises EngineError, naming it, where `path` is meant as a folder and holds no model, or one
-    without a tokenizer. `arguments`: the engine's, which may name the tokenizer."""
+    """Check a folder that `path` may mean.
+
+    Raises EngineError, naming it, where it holds no model, or one without a tokenizer. `arguments`:
+    the engine's, which may name the tokenizer.
+    """
     if not path.startswith(("/", ".", "~")):
         return
     folder = Path(path).expanduser()

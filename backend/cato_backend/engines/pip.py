@@ -21,7 +21,7 @@ _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
 def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[Package]:
-    """Installs one step, over what a broken attempt may have left. Returns what was installed.
+    """Install one step, over what a broken attempt may have left. Returns what was installed.
 
     Raises EngineError with pip's last lines.
     """
@@ -33,7 +33,7 @@ def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[
 
 
 def download_wheel(environment: Path, requirement: str, folder: Path, on_line: OnLine) -> Path:
-    """Downloads one wheel into the empty `folder`, without installing it and without what it needs.
+    """Download one wheel into the empty `folder`, without installing it and without what it needs.
 
     Raises EngineError with pip's last lines.
     """
@@ -44,7 +44,7 @@ def download_wheel(environment: Path, requirement: str, folder: Path, on_line: O
 
 
 def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> None:
-    """Runs `pip ARGUMENTS`. Raises EngineError with its last lines when it fails."""
+    """Run `pip ARGUMENTS`. Raises EngineError with its last lines when it fails."""
     command = [str(python_in(environment)), "-m", "pip", "--disable-pip-version-check", *arguments]
     last: deque[str] = deque(maxlen=KEPT_LINES)
     with subprocess.Popen(
@@ -67,14 +67,14 @@ def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> Non
 
 
 def clean_environment() -> dict[str, str]:
-    """The process's environment without what would let foreign packages in."""
+    """Return the process's environment without what would let foreign packages in."""
     dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def downloaded(line: str) -> tuple[int, int] | None:
-    """Bytes done and bytes in all, where `line` is one of pip's raw progress lines."""
+    """Return bytes done and bytes in all, where `line` is one of pip's raw progress lines."""
     found = _PROGRESS.match(line)
     return (int(found[1]), int(found[2])) if found else None
 

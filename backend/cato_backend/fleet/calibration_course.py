@@ -38,7 +38,10 @@ class ProbeTexts:
         self._salt = salt
 
     def text(self, prompt: int, chars: int) -> str:
-        """The first `chars` characters of prompt number `prompt`: longer ones begin alike."""
+        """Return the first `chars` characters of prompt number `prompt`.
+
+        Longer ones begin alike.
+        """
         dice = random.Random(f"{self._salt} {prompt}")
         pieces: list[str] = []
         length = 0
@@ -64,7 +67,7 @@ class Course:
         self._chars_per_token = CharsPerToken().mean
 
     def bounds(self) -> ProbeBounds:
-        """What bounds the probes."""
+        """Return what bounds the probes."""
         load = self._runtime.replica(self._endpoint.replica_id)
         if load is None:
             raise AttemptBroken("it is gone")
@@ -72,7 +75,7 @@ class Course:
         return ProbeBounds(load.learned.limits, max(1, context // 2), load.max_running)
 
     async def round(self, calibration: Calibration) -> bool:
-        """Sends the next probes, and returns when they have ended; False where there are none.
+        """Send the next probes, and return when they have ended; False where there are none.
 
         Raises AttemptBroken, RequestError.
         """
@@ -161,7 +164,7 @@ class _Outlet:
         self._started = False
 
     def take(self, relayed: Relayed) -> bool:
-        """Tokens came."""
+        """Record tokens that came, and return whether they were those of a probe."""
         if relayed.tokens and not self._started:
             self._started = True
             self._begun.set()

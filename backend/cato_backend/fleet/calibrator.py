@@ -55,7 +55,7 @@ class Calibrator:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
-        """A replica that comes up is calibrated; one that is sent a request no longer."""
+        """Calibrate a replica that comes up, until it is sent a request."""
         del now
         match event:
             case ReplicaUp(replica_id):
@@ -69,7 +69,7 @@ class Calibrator:
                 self._end(decision.replica_id)
 
     async def close(self) -> None:
-        """Breaks all of them off."""
+        """Break all of them off."""
         tasks = list(self._tasks.values())
         for replica_id in list(self._tasks):
             self._end(replica_id)
@@ -111,14 +111,14 @@ class Calibrator:
         self._tell(replica_id, self._runtime.clock() - began)
 
     async def _alone(self, endpoint: Endpoint) -> None:
-        """Returns when the engine runs nothing."""
+        """Return when the engine runs nothing."""
         while True:
             if not await self._others_run(endpoint):
                 return
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _others_run(self, endpoint: Endpoint) -> bool:
-        """Whether the engine says so while nothing of ours runs there, twice."""
+        """Return whether the engine says so while nothing of ours runs there, twice."""
         if not endpoint.speaks_vllm:
             return False
         for _ in range(2):

@@ -53,8 +53,10 @@ class ModelChoice:
 
 
 def choose(fetch: Fetch | None, laws: Path | None = None) -> ModelChoice:
-    """The largest Qwen2.5-Coder that a GPU can serve and a hub has, else the default of the models
-    that can be fetched, else the embedded one.
+    """Choose a model for this machine.
+
+    It is the largest Qwen2.5-Coder that a GPU can serve and a hub has, else the default of the
+    models that can be fetched, else the embedded one.
 
     `fetch` is called where the default model is not there yet; None: nothing is fetched. `laws`:
     the file with what was measured; a default model that proved too slow for completions leaves
@@ -137,8 +139,11 @@ def _gb(size: int) -> str:
 
 
 def completion_s(name: str, laws: Path) -> float | None:
-    """Seconds of a usual completion: the first start of a model measures it, and the file `laws`
-    keeps it. None where that has not been done on this machine."""
+    """Return seconds of a usual completion.
+
+    The first start of a model measures it, and the file `laws` keeps it. None where that has not
+    been done on this machine.
+    """
     place = f"{CPU} {name} "
     found = [
         stored

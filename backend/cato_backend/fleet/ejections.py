@@ -109,7 +109,7 @@ class SyntheticTrials:
                 self._trials[decision.replica_id] = asyncio.create_task(trial)
 
     def close(self) -> None:
-        """Ends all trials."""
+        """End all trials."""
         for replica_id in list(self._trials):
             self._cancel(replica_id)
 
@@ -131,7 +131,7 @@ class SyntheticTrials:
         self._runtime.synthetic_trial_ended(replica_id, seconds if answered else None)
 
     async def _answers(self, endpoint: Endpoint) -> bool:
-        """Whether a token comes. A server may know only one of the two calls."""
+        """Return whether a token comes. A server may know only one of the two calls."""
         return await self._ask(endpoint, ApiKind.COMPLETION) or await self._ask(
             endpoint, ApiKind.CHAT
         )

@@ -25,8 +25,11 @@ _UNKNOWN = EngineLimits(
 
 
 def limits_of(config: Config, model: ModelConfig, known: Profile | None) -> EngineLimits:
-    """The user's own arguments go before the configuration, and that before what is chosen by the
-    law of the profile and the targets."""
+    """Return the limits that a local engine is started with.
+
+    The user's own arguments take precedence over the configuration, and that over what is chosen by
+    the law of the profile and the targets.
+    """
     chosen = _chosen(config, model, known)
     tokens, threshold = model.max_num_batched_tokens, model.long_prefill_token_threshold
     tokens = chosen.max_num_batched_tokens if tokens is None else tokens
@@ -39,8 +42,10 @@ def limits_of(config: Config, model: ModelConfig, known: Profile | None) -> Engi
 
 
 def told_limits(replica: ReplicaConfig, known: Profile | None) -> EngineLimits | None:
-    """Of a server that runs elsewhere: what the configuration says that its engine was started
-    with; None where it says nothing."""
+    """Of a server that runs elsewhere.
+
+    What the configuration says that its engine was started with; None where it says nothing.
+    """
     told = {
         "max_num_batched_tokens": replica.max_num_batched_tokens,
         "long_prefill_token_threshold": replica.long_prefill_token_threshold,
@@ -64,8 +69,10 @@ def _chosen(config: Config, model: ModelConfig, known: Profile | None) -> Engine
 
 
 def step_limits(load: ReplicaLoad, targets: TargetsConfig) -> dict[str, Any]:
-    """`told`: what the engine was started with, null where that is not known; `advised`: null where
-    too little is known of its speed."""
+    """`told`: what the engine was started with, null where that is not known.
+
+    `advised`: null where too little is known of its speed.
+    """
     return {
         "told": None if load.limits is None else _shown(load.limits),
         "advised": _advised(load, targets),

@@ -77,22 +77,22 @@ class Fleet:
         runtime.catalog.on_unknown_name(self.refresh)
 
     def standings(self) -> tuple[ReplicaStatus, ...]:
-        """Returns the state of each replica."""
+        """Return the state of each replica."""
         return self._standings.all()
 
     def expect(self, replica_id: str, expected: Expected) -> None:
-        """Remembers what the configuration says about a replica."""
+        """Remember what the configuration says about a replica."""
         self._expected[replica_id] = expected
 
     def watch(self, target: WatchedServer) -> None:
-        """Begins to watch a replica that runs elsewhere."""
+        """Begin to watch a replica that runs elsewhere."""
         self._runtime.catalog.expect(target.replica_id, target.model)
         self._urls[target.replica_id] = target.url
         self._stand(target.replica_id, ReplicaPhase.STARTING)
         self._watcher.watch(target)
 
     async def close(self) -> None:
-        """Ends all watches."""
+        """End all watches."""
         for timer in self._stuck.values():
             timer.cancel()
         if self._refreshing is not None:
@@ -100,7 +100,7 @@ class Fleet:
         await self._watcher.close()
 
     def on_note(self, replica_id: str, text: str) -> None:
-        """Logs a line about a replica."""
+        """Log a line about a replica."""
         line = f"{replica_id}: {text}"
         log.info("%s", line)
         self._on_news(line)
@@ -108,32 +108,32 @@ class Fleet:
     # -- FleetListener: replicas that are started here ------------------------------------------
 
     def on_progress(self, replica_id: str, text: str) -> None:
-        """Logs how far the start of a replica is."""
+        """Log how far the start of a replica is."""
         self._standings.set(replica_id, ReplicaPhase.STARTING, text)
         self.on_note(replica_id, text)
 
     def on_up(self, replica: Replica) -> None:
-        """Begins to watch a replica that was started here."""
+        """Begin to watch a replica that was started here."""
         self._watcher.watch(WatchedServer(replica.id, replica.url, replica.model, replica.api_key))
 
     def on_down(self, replica_id: str, reason: str) -> None:
-        """Takes a replica out of service whose process has ended."""
+        """Take a replica out of service whose process has ended."""
         self._watcher.unwatch(replica_id)
         self._remove(replica_id)
         self._stand(replica_id, ReplicaPhase.DOWN, reason)
 
     def on_failed(self, replica_id: str, reason: str) -> None:
-        """Marks a replica that was given up."""
+        """Mark a replica that was given up."""
         self._standings.set(replica_id, ReplicaPhase.FAILED, reason.partition("\n")[0])
 
     def on_ended(self, replica_id: str) -> None:
-        """Forgets a replica that was ended on purpose."""
+        """Forget a replica that was ended on purpose."""
         self._standings.forget(replica_id)
 
     # -- WatchListener ---------------------------------------------------------------------------
 
     async def admit(self, replica: Replica) -> None:
-        """Asks a healthy replica what it can do, and takes it into service.
+        """Ask a healthy replica what it can do, and take it into service.
 
         Raises ReplicaUnavailable.
         """
@@ -153,7 +153,7 @@ class Fleet:
         self.first_up.set()
 
     def on_changed(self, replica: Replica) -> None:
-        """Updates a replica that serves the same model with other adapters or another context."""
+        """Update a replica that serves the same model with other adapters or another context."""
         known = self._runtime.members.endpoint(replica.id)
         if known is None:
             return
@@ -165,32 +165,32 @@ class Fleet:
         self._stand(replica.id, ReplicaPhase.UP, _served(Learned(endpoint, facts)))
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
-        """Takes a replica out of service until it is admitted again."""
+        """Take a replica out of service until it is admitted again."""
         self._withdraw(replica_id)
         self._stand(replica_id, ReplicaPhase.DOWN, trouble.reason, trouble.remedy)
 
     # -- Membership: what requests find ----------------------------------------------------------
 
     def lost(self, replica_id: str) -> None:
-        """Takes a replica out of service to which no connection could be opened."""
+        """Take a replica out of service to which no connection could be opened."""
         self._withdraw(replica_id)
         self._watcher.lose(replica_id)
 
     def died(self, replica_id: str) -> None:
-        """Takes a replica out of service at once, with what runs on it."""
+        """Take a replica out of service at once, with what runs on it."""
         self._remove(replica_id)
         self._watcher.lose(replica_id)
 
     def suspect(self, replica_id: str) -> None:
-        """Checks the health of a replica that broke an attempt off."""
+        """Check the health of a replica that broke an attempt off."""
         self._watcher.look(replica_id)
 
     async def confirm(self, replica_id: str) -> bool:
-        """Describes a replica again; returns whether it is up and serves what it served."""
+        """Describe a replica again; return whether it is up and serves what it served."""
         return await self._watcher.confirm(replica_id)
 
     async def refresh(self) -> None:
-        """Describes every replica again, unless that was just done."""
+        """Describe every replica again, unless that was just done."""
         loop = asyncio.get_running_loop()
         if self._refreshing is None or self._refreshing.done():
             if loop.time() - self._refreshed_at < _REFRESH_GAP_S:
@@ -204,7 +204,7 @@ class Fleet:
     def _stand(
         self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> None:
-        """Sets a replica's state, and logs it where it has changed."""
+        """Set a replica's state, and log it where it has changed."""
         standing = self._standings.set(replica_id, state, reason, remedy)
         if standing is None or not reason:
             return
@@ -214,7 +214,7 @@ class Fleet:
         self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
 
     def _withdraw(self, replica_id: str) -> None:
-        """Sends no new requests; running ones may finish as long as they bring tokens."""
+        """Send no new requests; running ones may finish as long as they bring tokens."""
         if self._is_stuck(replica_id):
             self._remove(replica_id)
             return
@@ -243,7 +243,7 @@ class Fleet:
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
-    """Returns the configured policy."""
+    """Return the configured policy."""
     return WatchPolicy(
         interval_s=config.interval_s,
         timeout_s=config.timeout_s,
@@ -259,7 +259,7 @@ def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
 
 
 def _fitting(profile: Profile | None, model: str) -> tuple[Profile | None, str]:
-    """Returns the expected profile, or None and a complaint where it is another model's."""
+    """Return the expected profile, or None and a complaint where it is another model's."""
     if profile is None or model_key(profile.model) == model_key(model):
         return profile, ""
     return None, f"; its profile is of {profile.model}, not {model}: not used"

@@ -46,7 +46,7 @@ class PlannedReplica:
 
 
 def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
-    """The replicas of `[[models]]`, as many as there may ever be at once.
+    """Return the replicas of `[[models]]`, as many as there may ever be at once.
 
     Raises EngineError, ConfigError where one cannot be started.
     """
@@ -62,7 +62,7 @@ def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
 
 
 def _places(config: Config, count: int) -> Iterator[Place]:
-    """A place for each replica: a GPU each in turn, or a share of the cores each."""
+    """Yield a place for each replica: a GPU each in turn, or a share of the cores each."""
     kind = config.engine.kind
     if kind == "emulated":
         yield from ((EmulationSpec(), "emulated") for _ in range(count))
@@ -120,7 +120,10 @@ def _planned(config: Config, model: ModelConfig, place: Place, number: int) -> P
 
 
 def _where(model: ModelConfig, place: Place, limits: EngineLimits) -> str:
-    """What makes a replica as fast as it is, in words: under these its learned law is kept."""
+    """Return what makes a replica as fast as it is, in words.
+
+    Under these its learned law is kept.
+    """
     engine, hardware = place
     cores = len(engine.cores) if isinstance(engine, EngineSpec) else 0
     size = f"{cores} cores, {limits.max_num_seqs} sequences, {limits.max_num_batched_tokens} tokens"
@@ -148,7 +151,7 @@ def _path_of(model: ModelConfig) -> str:
 
 
 def check_families(config: Config) -> None:
-    """Raises ConfigError for a `fim` that is no family."""
+    """Raise ConfigError for a `fim` that is no family."""
     named = [(f"models.{i}.fim", model.fim) for i, model in enumerate(config.models)]
     named += [(f"replicas.{i}.fim", replica.fim) for i, replica in enumerate(config.replicas)]
     for field, family in named:
@@ -167,7 +170,7 @@ def local_launchers(
 
 
 def watch_static(config: Config, fleet: Fleet) -> None:
-    """Lets the fleet watch what runs elsewhere. Raises ConfigError for a bad profile."""
+    """Let the fleet watch what runs elsewhere. Raises ConfigError for a bad profile."""
     for number, replica in enumerate(config.replicas, start=1):
         name = f"static-{number}"
         fleet.expect(name, expected_static(config, replica))
@@ -175,7 +178,7 @@ def watch_static(config: Config, fleet: Fleet) -> None:
 
 
 def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
-    """What the configuration says of one. Raises ConfigError for a bad profile."""
+    """Return what the configuration says of one. Raises ConfigError for a bad profile."""
     profile = static_profile(config, replica)
     max_running = replica.max_running or config.scheduling.max_running_per_replica
     if profile is not None:

@@ -36,8 +36,10 @@ class Learned:
 async def learn(
     session: aiohttp.ClientSession, replica: Replica, family: str, instruct: bool | None = None
 ) -> Learned:
-    """Asks the replica; `family` is the configured fill-in-the-middle family, `instruct` whether
-    its model follows instructions, where that is configured.
+    """Ask a replica what it serves.
+
+    `family` is the configured fill-in-the-middle family, `instruct` whether its model follows
+    instructions, where that is configured.
 
     Raises ReplicaUnavailable.
     """
@@ -66,20 +68,22 @@ async def learn(
 
 
 class ModelSizes:
-    """Parameters by the name of a model: counted from the files of a local one, else as its name
-    says."""
+    """Parameters by the name of a model.
+
+    Counted from the files of a local one, else as its name says.
+    """
 
     def __init__(self, counted: Mapping[str, int]) -> None:
         self._counted = counted
 
     @classmethod
     def of(cls, config: Config) -> ModelSizes:
-        """Reads the `config.json` of each local model; what cannot be read is left out."""
+        """Read the `config.json` of each local model; what cannot be read is left out."""
         found = {model.name: _counted(model.path) for model in config.models}
         return cls({name: count for name, count in found.items() if count is not None})
 
     def of_model(self, name: str) -> int | None:
-        """The number of parameters; None where nothing tells."""
+        """Return the number of parameters; None where nothing tells."""
         return self._counted.get(name) or parameters_named(name)
 
 

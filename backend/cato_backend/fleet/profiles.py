@@ -32,8 +32,11 @@ _UNKNOWN = "unknown"
 
 
 def local_profile(config: Config, model: ModelConfig, hardware: str) -> Profile | None:
-    """Of a replica that is started here: the file that the configuration names, else the best that
-    is known of model and hardware. Raises ConfigError for a bad file, or one of another model."""
+    """Of a replica that is started here.
+
+    The file that the configuration names, else the best that is known of model and hardware. Raises
+    ConfigError for a bad file, or one of another model.
+    """
     name = _EMBEDDED_NAME if model.path == EMBEDDED else model.path
     file = model.profile or config.scheduling.profile
     return _read(file, name) if file else profile_for(name, hardware)
@@ -46,7 +49,7 @@ def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
 
 
 def with_limits(profile: Profile | None, limits: EngineLimits) -> Profile | None:
-    """The profile of an engine that was started with these, whatever it was measured with."""
+    """Return the profile of an engine that was started with these limits."""
     return None if profile is None else replace(profile, limits=limits)
 
 
@@ -78,8 +81,10 @@ def summary(load: ReplicaLoad, now: float) -> dict[str, Any]:
 
 
 def usual_profile(loads: Iterable[ReplicaLoad]) -> Profile | None:
-    """The middle one of these replicas, by the time of a prompt; None where too little was learned
-    of all of them."""
+    """Return the middle one of these replicas, by the time of a prompt.
+
+    None where too little was learned of all of them.
+    """
     learned = [_learned(load.model, load.profile, load.learned) for load in loads]
     found = sorted(filter(None, learned), key=lambda profile: prompt_s(profile.law))
     return found[len(found) // 2] if found else None
@@ -91,7 +96,7 @@ def kept_profile(model: str, known: Profile | None, kept: KeptLaw | None) -> Pro
 
 
 def _learned(model: str, known: Profile | None, learned: LearnedLaw) -> Profile | None:
-    """The profile with the learned law in it."""
+    """Return the profile with the learned law in it."""
     if learned.all_windows < ENOUGH_WINDOWS:
         return None
     law, spread = learned.belief.law, _spread(learned)
@@ -101,7 +106,7 @@ def _learned(model: str, known: Profile | None, learned: LearnedLaw) -> Profile 
 
 
 def profile_file(load: ReplicaLoad, now: float) -> ProfileFile:
-    """The same as a file, whatever was learned."""
+    """Return the same as a file, whatever was learned."""
     learned, known = load.learned, load.profile
     belief = learned.belief
     age_s = learned.age_s(now)

@@ -52,7 +52,7 @@ class Scaler:
         runtime.watch(provisioner.observe)
 
     async def run(self, interval_s: float) -> None:
-        """Looks every `interval_s` seconds, until cancelled."""
+        """Look every `interval_s` seconds, until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(interval_s)
@@ -82,7 +82,7 @@ class Scaler:
         return plan
 
     def _count(self, ready: int, starting: int, now: float) -> None:
-        """What is there, and what it has come to, for `/metrics`."""
+        """Return what is there, and what it has come to, for `/metrics`."""
         counts = {
             "ready": ready,
             "starting": starting,
@@ -97,7 +97,7 @@ class Scaler:
         self._looked_at = now
 
     async def close(self) -> None:
-        """Waits for replicas that are just being stopped."""
+        """Wait for replicas that are just being stopped."""
         await asyncio.gather(*self._stopping.values())
 
     def _own(self) -> list[ReplicaLoad]:
@@ -126,8 +126,10 @@ class Scaler:
     def _give_up(
         self, starting: list[str], ready: list[ReplicaLoad], count: int, now: float
     ) -> None:
-        """Those that have not started yet first, the youngest before the others; then those with
-        the least to do."""
+        """Those that have not started yet first, the youngest before the others.
+
+        Then those with the least to do.
+        """
         for name in starting[::-1][:count]:
             self._stop(name)
         left = max(0, count - len(starting))
@@ -183,7 +185,7 @@ def make_scaler(
 
 
 def record(metrics: Metrics, model: str, plan: Plan, step: int) -> None:
-    """What was decided, and why, for `/metrics`."""
+    """Return what was decided, and why, for `/metrics`."""
     metrics.wanted_replicas.labels(model).set(plan.target)
     direction = "up" if step > 0 else "down" if step < 0 else "stay"
     metrics.scaling_decisions.labels(model, direction).inc()

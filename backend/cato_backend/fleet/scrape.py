@@ -1,5 +1,6 @@
-"""Looks at replicas' `/metrics`, for what the ledger cannot know: what other clients do there, and
-how many requests the engine holds at once.
+"""Looks at replicas' `/metrics`, for what the ledger cannot know.
+
+What other clients do there, and how many requests the engine holds at once.
 
 The ledger is the truth about our own requests; nothing here changes it.
 """
@@ -31,7 +32,9 @@ class Others:
         self._looks: deque[int] = deque([0], maxlen=_LOOKS)
 
     def look(self, there: int | None, ours: int) -> int:
-        """The engine has `there` requests, None where it does not say; at most `ours` are ours.
+        """Record that the engine has `there` requests, None where it does not say.
+
+        At most `ours` are ours.
 
         The fewest of the last looks; none where one of them failed.
         """
@@ -105,7 +108,7 @@ class Scraper:
 
 
 async def engine_load(session: aiohttp.ClientSession, endpoint: Endpoint) -> EngineLoad:
-    """What a replica that speaks as vLLM does says of its own load."""
+    """Return what a replica that speaks as vLLM does says of its own load."""
     headers = {"authorization": f"Bearer {endpoint.token}"} if endpoint.token else {}
     try:
         async with session.get(endpoint.url + _PAGE, headers=headers, timeout=_TIMEOUT) as reply:

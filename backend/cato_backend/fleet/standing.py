@@ -43,18 +43,18 @@ class Standings:
         self._standings: dict[str, ReplicaStatus] = {}
 
     def all(self) -> tuple[ReplicaStatus, ...]:
-        """Returns all states, in the order in which the replicas became known."""
+        """Return all states, in the order in which the replicas became known."""
         return tuple(self._standings.values())
 
     def state(self, replica_id: str) -> ReplicaPhase | None:
-        """Returns one replica's state; None where the replica is not known."""
+        """Return one replica's state; None where the replica is not known."""
         found = self._standings.get(replica_id)
         return None if found is None else found.state
 
     def set(
         self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> ReplicaStatus | None:
-        """Sets a replica's state and returns it; returns None where nothing has changed."""
+        """Set a replica's state and return it; return None where nothing has changed."""
         old = self._standings.get(replica_id)
         if old is not None and (old.state, old.reason) == (state, reason):
             return None
@@ -63,5 +63,5 @@ class Standings:
         return new
 
     def forget(self, replica_id: str) -> None:
-        """Forgets a replica."""
+        """Forget a replica."""
         self._standings.pop(replica_id, None)

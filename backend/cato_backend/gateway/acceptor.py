@@ -38,7 +38,7 @@ class Descriptors:
     limit: int
 
     def clients(self, wanted: int) -> int:
-        """How many client connections there may be, of so many that are wanted."""
+        """Return how many client connections there may be, of so many that are wanted."""
         reserved = min(_RESERVED, self.limit // 3)
         return max(1, min(wanted, (self.limit - reserved) // _PER_CLIENT))
 
@@ -48,7 +48,7 @@ class Descriptors:
 
 
 def raise_limit() -> Descriptors:
-    """Raises the soft limit to the hard one."""
+    """Raise the soft limit to the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = _UNLIMITED if hard == resource.RLIM_INFINITY else hard
     if soft in (limit, resource.RLIM_INFINITY):
@@ -75,8 +75,10 @@ class Acceptor:
         make: Callable[[bool], ClientConnection],
         handshake_s: float,
     ) -> None:
-        """`tls` gives the context for the next connection; `make` is told whether the new
-        connection is one beyond the limit."""
+        """`tls` gives the context for the next connection.
+
+        `make` is told whether the new connection is one beyond the limit.
+        """
         self._listening = listening
         self._tls = tls
         self._connections = connections
@@ -87,11 +89,11 @@ class Acceptor:
         self._is_exhausted = False
 
     def start(self) -> None:
-        """Accepts from now on."""
+        """Accept from now on."""
         asyncio.get_running_loop().add_reader(self._listening, self._accept)
 
     def stop(self) -> None:
-        """Accepts no more, and gives up handshakes."""
+        """Accept no more, and give up handshakes."""
         asyncio.get_running_loop().remove_reader(self._listening)
         if self._retry is not None:
             self._retry.cancel()
@@ -113,7 +115,7 @@ class Acceptor:
             self._open(accepted)
 
     def _pause(self, error: OSError) -> None:
-        """What cannot be accepted waits in the listening socket's backlog."""
+        """Pause; what cannot be accepted waits in the listening socket's backlog."""
         loop = asyncio.get_running_loop()
         if not self._is_exhausted:
             log.warning("no connection can be accepted: %s; the longest idle one is closed", error)
@@ -159,5 +161,5 @@ class _Handshake:
         self.task = asyncio.create_task(connecting)
 
     def abort(self) -> None:
-        """Gives it up; the socket is closed."""
+        """Give it up; the socket is closed."""
         self.task.cancel()

@@ -123,5 +123,5 @@ class CancelBody(OpenBody):
 
 
 def for_engine(value: dict[str, Any]) -> dict[str, Any]:
-    """The body without what only the gateway understands."""
+    """Return the body without what only the gateway understands."""
     return {key: item for key, item in value.items() if key not in _NOT_FOR_THE_ENGINE}

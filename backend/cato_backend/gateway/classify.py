@@ -34,7 +34,7 @@ class Shape:
     cursor: CursorText | None = None
 
     def task_of(self, *, from_agent: bool) -> Task:
-        """The class; `from_agent`: the client named its session as coding agents do."""
+        """Return the class; `from_agent`: the client named its session as coding agents do."""
         return Task.AGENT if from_agent and self.has_tools else self.task
 
 
@@ -42,8 +42,10 @@ PLAIN = Shape(Task.GENERATION)
 
 
 def completion_shape(body: CompletionBody) -> Shape:
-    """Of `/v1/completions`. A batch of prompts and a prompt of token ids are generations: no
-    editor sends them."""
+    """Of `/v1/completions`.
+
+    A batch of prompts and a prompt of token ids are generations: no editor sends them.
+    """
     if not isinstance(body.prompt, str):
         return PLAIN
     cursor = _cursor(body, body.prompt)
@@ -53,8 +55,11 @@ def completion_shape(body: CompletionBody) -> Shape:
 
 
 def chat_shape(body: ChatBody) -> Shape:
-    """Of `/v1/chat/completions`. Tools behind long instructions are an agent's turn; a next edit or
-    a completion that is asked for in a chat is a completion."""
+    """Of `/v1/chat/completions`.
+
+    Tools behind long instructions are an agent's turn; a next edit or a completion that is asked
+    for in a chat is a completion.
+    """
     if body.tools:
         task = Task.AGENT if _is_instructed(body) else Task.GENERATION
         return Shape(task, has_tools=True)
@@ -84,8 +89,10 @@ def _has_one_answer(body: CompletionBody) -> bool:
 
 
 def _is_instructed(body: ChatBody) -> bool:
-    """Whether tools and system messages, which every turn of a conversation begins with, are as
-    long as an agent's."""
+    """Return whether tools and system messages are as long as an agent's.
+
+    Every turn of a conversation begins with them.
+    """
     chars = _instructions(body.messages)
     return chars >= INSTRUCTION_CHARS or (
         chars + len(orjson.dumps(body.tools)) >= INSTRUCTION_CHARS

@@ -44,12 +44,12 @@ class ClientConnection(web.RequestHandler):
         return not self._answered.is_eof()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It can be read from."""
+        """Begin to read."""
         super().connection_made(transport)
         self._connections.opened(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is gone."""
+        """Record that it is gone."""
         self._connections.lost(self)
         super().connection_lost(exc)
 
@@ -61,31 +61,31 @@ class ClientConnection(web.RequestHandler):
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        """The client lags behind."""
+        """Record that the client lags behind."""
         self.has_sent()
         self._connections.blocked(self)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Record that the client has caught up."""
         self._connections.unblocked(self)
         super().resume_writing()
 
     def has_sent(self) -> bool:
-        """Whether some of what was written has left since this was last asked."""
+        """Return whether some of what was written has left since this was last asked."""
         before = self._unsent
         self._unsent = self.transport.get_write_buffer_size() if self.transport else 0
         return self._unsent < before
 
     def begin(self) -> None:
-        """A request's head is whole; its handler runs."""
+        """Record that a request's head is whole; its handler runs."""
         self._handler = asyncio.current_task()
         self._connections.began(self)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Sends the answer; the connection is idle afterwards."""
+        """Send the answer; the connection is idle afterwards."""
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -101,7 +101,7 @@ class ClientConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer to what could not be read as HTTP. Ends the connection."""
+        """Return the answer to what could not be read as HTTP. Ends the connection."""
         if isinstance(exc, ConnectionError):
             raise exc
         # What could not be read may hold a token: only its kind is logged.
@@ -111,7 +111,7 @@ class ClientConnection(web.RequestHandler):
         return response
 
     def cut(self) -> None:
-        """Cancels the handler of the request that is under way."""
+        """Cancel the handler of the request that is under way."""
         if self._handler is not None:
             self._handler.cancel()
 
@@ -122,14 +122,14 @@ class ClientConnection(web.RequestHandler):
         self.force_close()
 
     def abort(self) -> None:
-        """Closes at once, without a word: nothing is under way, or the client takes nothing."""
+        """Close at once, without a word: nothing is under way, or the client takes nothing."""
         if self.transport is not None:
             self.transport.abort()
         self.force_close()
 
 
 def _raw(error: RequestError) -> bytes:
-    """A whole HTTP response, for where aiohttp has no request to answer."""
+    """Return a whole HTTP response, for where aiohttp has no request to answer."""
     body = orjson.dumps(error.body())
     head = (
         f"HTTP/1.1 {error.status} {error.code}\r\nContent-Type: application/json\r\n"

@@ -40,7 +40,7 @@ class Peer(Protocol):
     """What holds a descriptor for a client: a connection, or a handshake before it."""
 
     def abort(self) -> None:
-        """Closes it at once."""
+        """Close it at once."""
         ...
 
 
@@ -58,7 +58,7 @@ class Client(Peer, Protocol):
         ...
 
     def has_sent(self) -> bool:
-        """Whether some of what was written has left since this was last asked."""
+        """Return whether some of what was written has left since this was last asked."""
         ...
 
     def refuse(self, error: RequestError) -> None:
@@ -66,7 +66,7 @@ class Client(Peer, Protocol):
         ...
 
     def cut(self) -> None:
-        """Cancels the handler of the request that is under way."""
+        """Cancel the handler of the request that is under way."""
         ...
 
 
@@ -103,27 +103,29 @@ class Connections:
         return len(self._busy)
 
     async def wait_quiet(self) -> None:
-        """Returns once no request is under way."""
+        """Return once no request is under way."""
         await self._quiet.wait()
 
     def cut(self) -> None:
-        """Cancels the handlers of all requests that are under way."""
+        """Cancel the handlers of all requests that are under way."""
         for connection in self._busy:
             connection.cut()
 
     def make_room(self) -> bool:
-        """Closes what has been idle the longest if there is no room for one more; whether there is
-        room now."""
+        """Close what has been idle the longest if there is no room for one more.
+
+        Whether there is room now.
+        """
         if len(self._idle) >= self._limits.idle:
             self.close_oldest_idle("idle_limit")
         return len(self._open) < self._limits.total or self.close_oldest_idle("connection_limit")
 
     def may_refuse(self) -> bool:
-        """Whether one more beyond the limit may stay for as long as it takes to refuse it."""
+        """Return whether one more may stay, for as long as it takes to refuse it."""
         return len(self._open) < self._limits.total + _REFUSED_AT_ONCE
 
     def close_oldest_idle(self, reason: str) -> bool:
-        """Closes what has been idle the longest; False where nothing is idle."""
+        """Close what has been idle the longest; False where nothing is idle."""
         oldest = next(iter(self._idle), None)
         if oldest is None:
             return False
@@ -131,7 +133,7 @@ class Connections:
         return True
 
     async def watch(self) -> None:
-        """Closes what takes too long, until it is cancelled."""
+        """Close what takes too long, until it is cancelled."""
         shortest = min(self._limits.header_s, self._limits.send_s)
         while True:
             await asyncio.sleep(min(_LONGEST_CHECK_S, shortest / _CHECKS_PER_TIMEOUT))
@@ -162,17 +164,17 @@ class Connections:
     # -- what a connection tells ---------------------------------------------------------------
 
     def accepted(self, peer: Peer) -> None:
-        """It holds a descriptor from now on."""
+        """Count a connection, which holds a descriptor from now on."""
         self._open.add(peer)
         self._idle[peer] = None
 
     def opened(self, connection: Client) -> None:
-        """It can be read from."""
+        """Begin to read."""
         self.accepted(connection)
         self._heads[connection] = self._clock()
 
     def received(self, connection: Client) -> None:
-        """An idle connection has sent something."""
+        """Record that an idle connection has sent something."""
         if connection not in self._idle:
             return
         if connection.unread > self._limits.unread_bytes:
@@ -181,14 +183,14 @@ class Connections:
             self._heads[connection] = self._clock()
 
     def began(self, connection: Client) -> None:
-        """A request is under way on it."""
+        """Record that a request is under way on it."""
         self._idle.pop(connection, None)
         self._heads.pop(connection, None)
         self._busy.add(connection)
         self._quiet.clear()
 
     def answered(self, connection: Client) -> None:
-        """The answer was handed over; what comes next belongs to the next request."""
+        """Record that the answer was handed over; what comes next belongs to the next request."""
         if connection in self._open:
             self._idle[connection] = None
         self._over(connection)
@@ -203,12 +205,12 @@ class Connections:
         self._blocked.pop(connection, None)
 
     def closed(self, peer: Peer) -> None:
-        """It is gone, or will be at once."""
+        """Record that it is gone, or will be at once."""
         self._open.discard(peer)
         self._idle.pop(peer, None)
 
     def lost(self, connection: Client) -> None:
-        """It is gone, and what was known of its request with it."""
+        """Record that it is gone, and what was known of its request with it."""
         self._heads.pop(connection, None)
         self._blocked.pop(connection, None)
         self.closed(connection)
@@ -221,5 +223,5 @@ class Connections:
 
 
 def _older(since: dict[Client, float], moment: float) -> list[Client]:
-    """Those from before the moment; `since` is in the order of its times."""
+    """Return those from before the moment; `since` is in the order of its times."""
     return [connection for connection, _ in takewhile(lambda i: i[1] <= moment, since.items())]

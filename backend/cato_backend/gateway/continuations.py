@@ -37,8 +37,10 @@ _MOST_LINES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Typist:
-    """Whose keystrokes are compared with each other: never those of different tokens, sessions,
-    addresses or models."""
+    """Whose keystrokes are compared with each other.
+
+    Never those of different tokens, sessions, addresses or models.
+    """
 
     tenant: str
     session: str
@@ -81,7 +83,7 @@ class Continuations:
         return len(self._lines)
 
     def begin(self, typist: Typist, text: CursorText) -> Keystroke:
-        """Takes in a request that arrives now. `end` must follow."""
+        """Take in a request that arrives now. `end` must follow."""
         text = CursorText(text.prefix[-_KEPT_PREFIX:], text.suffix[:_KEPT_SUFFIX])
         for document, line in self._near(typist, text):
             if line.text == text:
@@ -99,7 +101,7 @@ class Continuations:
         return Keystroke(document, False, 0)
 
     def end(self, keystroke: Keystroke) -> None:
-        """The request is over."""
+        """Record that the request is over."""
         line = self._lines.get(keystroke.document)
         if line is None or line.number != keystroke.number:
             return
@@ -108,7 +110,7 @@ class Continuations:
             self._drop(keystroke.document)
 
     def _near(self, typist: Typist, text: CursorText) -> list[tuple[str, _Line]]:
-        """Those that may be at the same place, the newest first."""
+        """Return those that may be at the same place, the newest first."""
         found: dict[str, _Line] = {}
         for anchor in _anchors(text.prefix):
             found |= self._by_anchor.get((typist, anchor), {})
@@ -132,8 +134,10 @@ class Continuations:
 
 
 def continues(older: CursorText, newer: CursorText) -> bool:
-    """Whether the newer text is the older one after some keys: characters typed or taken away
-    before the cursor, and nothing else. Equal texts do not continue each other.
+    """Return whether the newer text is the older one after some keys.
+
+    Characters typed or taken away before the cursor, and nothing else. Equal texts do not continue
+    each other.
 
     Either window may have moved along with the cursor.
     """
@@ -150,7 +154,7 @@ def continues(older: CursorText, newer: CursorText) -> bool:
 
 
 def _typed(older: str, newer: str) -> str | None:
-    """What `newer` has behind the end of `older`; None where it is another text."""
+    """Return what `newer` has behind the end of `older`; None where it is another text."""
     if newer.startswith(older):
         return newer[len(older) :]
     head = newer[:_SLID_SHARED]
@@ -161,14 +165,14 @@ def _typed(older: str, newer: str) -> str | None:
 
 
 def _is_keystroke(typed: str) -> bool:
-    """Whether a person may have typed so much between two requests."""
+    """Return whether a person may have typed so much between two requests."""
     visible = len("".join(typed.split()))
     most = MOST_TYPED_WITH_LINE_END if "\n" in typed else MOST_TYPED
     return bool(typed) and visible <= most and len(typed) - visible <= MOST_BLANKS
 
 
 def _same_start(one: str, other: str) -> bool:
-    """Whether both suffixes are the same, but for where a window may have cut them off."""
+    """Return whether both suffixes are the same, but for where a window may have cut them off."""
     if one == other:
         return True
     shorter, longer = sorted((one, other), key=len)
@@ -177,8 +181,11 @@ def _same_start(one: str, other: str) -> bool:
 
 
 def _anchors(prefix: str) -> tuple[str, ...]:
-    """The text before the cursor's line, and before the line above: one of the two is the same
-    for two keystrokes between which at most one line end was typed or taken away."""
+    """Return the text before the cursor's line, and before the line above.
+
+    One of the two is the same for two keystrokes between which at most one line end was typed or
+    taken away.
+    """
     line = prefix.rfind("\n") + 1
     above = prefix.rfind("\n", 0, max(0, line - 1)) + 1
     return tuple(dict.fromkeys(prefix[max(0, at - _ANCHOR_CHARS) : at] for at in (above, line)))

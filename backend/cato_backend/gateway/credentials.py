@@ -58,7 +58,7 @@ class Tokens:
 
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address or name. Unknown names count as no."""
+    """Return whether only this machine can reach an address or name. Unknown names count as no."""
     name = host.strip("[]").lower()
     if name in _LOCAL_NAMES:
         return True
@@ -69,7 +69,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_local(request: web.BaseRequest) -> None:
-    """Refuses what a web page in the user's browser could send here. Raises Forbidden.
+    """Refuse what a web page in the user's browser could send here. Raises Forbidden.
 
     A page can make the browser connect to loopback: its request carries an Origin, or, by DNS
     rebinding, the page's own host name.
@@ -82,7 +82,7 @@ def check_local(request: web.BaseRequest) -> None:
 
 @lru_cache(maxsize=256)
 def _names_loopback(host: str) -> bool:
-    """Whether a `Host` header, with or without a port, names this machine."""
+    """Return whether a `Host` header, with or without a port, names this machine."""
     return is_loopback(host.rpartition(":")[0] if _has_port(host) else host)
 
 
@@ -91,7 +91,7 @@ def _has_port(host: str) -> bool:
 
 
 def _bytes(token: str) -> bytes:
-    """A header may carry bytes that are no UTF-8."""
+    """Return the bytes of a header, which need not be UTF-8."""
     return token.encode(errors="surrogateescape")
 
 
@@ -103,7 +103,7 @@ class Credentials:
     """What is valid now. What cannot be read again does not replace what is valid."""
 
     def __init__(self, config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> None:
-        """Raises ConfigError naming the field."""
+        """Raise ConfigError naming the field."""
         self._config = config
         self._file = Path(config.token_file).expanduser() if config.token_file else None
         self._seen = self._state()
@@ -113,11 +113,11 @@ class Credentials:
         self.on_new_tokens: Callable[[], None] | None = None
 
     def reload(self) -> list[str]:
-        """Reads both again; what became of each, for people."""
+        """Read both again; what became of each, for people."""
         return [self._reload_tokens(), self._reload_certificate()]
 
     async def watch(self, on_news: Callable[[str], None]) -> None:
-        """Reads the file of tokens whenever it has changed, until it is cancelled."""
+        """Read the file of tokens whenever it has changed, until it is cancelled."""
         while self._file is not None:
             await asyncio.sleep(_LOOK_S)
             state = await asyncio.to_thread(self._state)
@@ -125,7 +125,7 @@ class Credentials:
                 on_news(self._reload_tokens())
 
     def _state(self) -> tuple[int, ...] | None:
-        """Differs whenever the file has changed; None where it cannot be looked at."""
+        """Return what differs whenever the file has changed; None where it cannot be read."""
         try:
             found = os.stat(self._file) if self._file else None
         except OSError:
@@ -173,7 +173,7 @@ def read_tokens(path: Path) -> Tokens:
 
 
 def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
-    """The context for servers; None without TLS. Raises ConfigError naming the field."""
+    """Return the context for servers; None without TLS. Raises ConfigError naming the field."""
     if bool(config.tls_cert) != bool(config.tls_key):
         missing = "server.tls_key" if config.tls_cert else "server.tls_cert"
         raise ConfigError.of(missing, "", "a file: certificate and key come together")

@@ -86,7 +86,7 @@ def chat_draft(value: dict[str, Any]) -> Draft:
 
 
 def model_draft(call: ModelCall, model: str) -> Draft:
-    """A whole task's call as if it had come as a body of its own."""
+    """Return a whole task's call as if it had come as a body of its own."""
     body: dict[str, Any] = {"stream": True, "temperature": 0, "max_tokens": call.max_tokens}
     if call.stop:
         body["stop"] = list(call.stop)
@@ -102,7 +102,7 @@ def model_draft(call: ModelCall, model: str) -> Draft:
 
 
 def within_workflow(headers: RequestHeaders, runtime: Runtime, arrival: float) -> RequestHeaders:
-    """The headers with what their workflow has left as the budget."""
+    """Return the headers with what their workflow has left as the budget."""
     tenant, workflow = headers.origin.tenant, headers.workflow
     target = runtime.workflows.target(tenant, workflow, headers.target, arrival)
     return replace(headers, target=target)
@@ -116,8 +116,11 @@ async def make_call(
     reserved_tokens: int = 0,
     least_context: int = 0,
 ) -> Call:
-    """The call, addressed to a model of the catalog. `least_context`: tokens of context that it has
-    proved to need. Raises NotFound, NoReplica, InvalidRequest."""
+    """Return the call, addressed to a model of the catalog.
+
+    `least_context`: tokens of context that it has proved to need. Raises NotFound, NoReplica,
+    InvalidRequest.
+    """
     left_s = headers.target.budget_s - (runtime.clock() - arrival)
     name = await runtime.catalog.resolve(draft.model, headers.task, left_s)
     facts, ratio = runtime.catalog.facts(name), runtime.catalog.ratio(name)
@@ -170,7 +173,7 @@ async def make_call(
 
 
 def _contexts(draft: Draft, prompt_tokens: int, room: int) -> tuple[int, int]:
-    """Tokens of context without which the call cannot be served, and with which it is served whole.
+    """Return the least tokens of context that serve the call, and those that serve it whole.
 
     An infill is cut to what there is, and an answer without a limit takes what room there is.
     """
@@ -182,12 +185,12 @@ def _contexts(draft: Draft, prompt_tokens: int, room: int) -> tuple[int, int]:
 
 
 def _capped(tokens: int, limit: int | None) -> int:
-    """What is more than any context holds is left to the engine to count and to refuse."""
+    """Return the length, at most what any context holds; the engine refuses the rest."""
     return tokens if limit is None else min(tokens, limit)
 
 
 def _infill(body: CompletionBody) -> Infill | None:
-    """The fill-in-the-middle parts, where the client leaves the rendering to us."""
+    """Return the fill-in-the-middle parts, where the client leaves the rendering to us."""
     if body.suffix is None and body.cato is None:
         return None
     if not isinstance(body.prompt, str):

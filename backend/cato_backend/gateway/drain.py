@@ -38,19 +38,19 @@ class Drain:
         return self._ends_at < math.inf
 
     def check(self, path: str) -> None:
-        """Raises ShuttingDown for a new request that comes too late."""
+        """Raise ShuttingDown for a new request that comes too late."""
         if self.is_draining and not path.startswith(_STILL_ALLOWED):
             raise self.refusal("the server is shutting down and takes no new requests")
 
     def refusal(self, message: str = _CUT) -> ShuttingDown:
-        """The error, with the time after which to try again."""
+        """Return the error, with the time after which to try again."""
         left_s = self._ends_at - self._clock()
         return ShuttingDown(message, retry_after_s=min(_LONGEST_RETRY_S, max(1.0, left_s)))
 
     async def run(
         self, within_s: float, hurry: asyncio.Event, on_news: Callable[[str], None]
     ) -> None:
-        """Returns when nothing is under way any more; `hurry` ends the wait for it."""
+        """Return when nothing is under way any more; `hurry` ends the wait for it."""
         self._ends_at = self._clock() + within_s
         if self._connections.busy:
             on_news(
@@ -72,7 +72,7 @@ class Drain:
             task.cancel()
 
     async def _cut(self) -> None:
-        """Calls of a model end with the error; then what waits for anything else."""
+        """Call of a model end with the error; then what waits for anything else."""
         self.is_cutting = True
         self._runtime.end(self.refusal())
         for _ in range(2):

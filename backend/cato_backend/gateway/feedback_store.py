@@ -22,13 +22,13 @@ class FeedbackStore:
         self._limit = limit
 
     def add(self, tenant: str, entry: dict[str, Any]) -> None:
-        """Appends one line. Raises OSError."""
+        """Append one line. Raises OSError."""
         line = orjson.dumps({"tenant": tenant, **entry}) + b"\n"
         with RotatingFile(self._path, self._limit, append=True) as file:
             file.write(line)
 
     def of(self, tenant: str) -> bytes:
-        """The tenant's own lines, without its hash. Raises OSError."""
+        """Return the tenant's own lines, without its hash. Raises OSError."""
         return b"".join(self._own_lines(tenant))
 
     def _own_lines(self, tenant: str) -> Iterator[bytes]:
@@ -42,7 +42,7 @@ class FeedbackStore:
 
 
 def _entry(line: bytes) -> dict[str, Any]:
-    """A line that a crash cut short is nobody's."""
+    """Return the entry of a line; one that a crash cut short belongs to nobody."""
     try:
         value: object = orjson.loads(line)
     except orjson.JSONDecodeError:

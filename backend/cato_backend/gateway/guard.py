@@ -45,7 +45,7 @@ class Guard:
         self._route = route
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The response to a request whose head is whole."""
+        """Return the response to a request whose head is whole."""
         connection = request.protocol
         if isinstance(connection, ClientConnection):
             connection.begin()
@@ -73,14 +73,14 @@ class Guard:
         return response
 
     def _is_cut(self, request: web.BaseRequest) -> bool:
-        """Whether the end of the server cancelled the request, and it can still be answered."""
+        """Return whether the server's end cancelled the request, and it can be answered."""
         task, writer = asyncio.current_task(), request.writer
         if request.transport is None or writer.output_size or not self._gateway.drain.is_cutting:
             return False
         return task is not None and task.uncancel() == 0
 
     def _admit(self, request: web.BaseRequest) -> None:
-        """Raises RequestError. Nothing of the body has been read yet."""
+        """Raise RequestError. Nothing of the body has been read yet."""
         gateway = self._gateway
         if request.version not in _VERSIONS:
             raise InvalidRequest("HTTP version: expected 1.0 or 1.1")
@@ -111,7 +111,7 @@ def _refusal(error: RequestError, request: web.BaseRequest) -> web.Response:
 
 
 def _as_request_error(error: web.HTTPException, request: web.BaseRequest) -> RequestError:
-    """aiohttp's own refusals, in our terms."""
+    """Return one of aiohttp's own refusals, in our terms."""
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return MethodNotAllowed(

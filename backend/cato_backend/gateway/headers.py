@@ -38,12 +38,12 @@ IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def seconds_of(milliseconds: float) -> float:
-    """A budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
+    """Return a budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
     return max(_SHORTEST_BUDGET_S, milliseconds / 1e3)
 
 
 def foreign_session(headers: Mapping[str, str]) -> str | None:
-    """The session of a coding agent; None where no header holds a usable one."""
+    """Return the session of a coding agent; None where no header holds a usable one."""
     for name in AGENT_SESSIONS:
         value = headers.get(name)
         if value is not None and IDENTIFIER.fullmatch(value):
@@ -104,7 +104,7 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """The client's budgets in place of the configured ones.
+        """Return the client's budgets in place of the configured ones.
 
         The time after which the answer is worthless is scaled as the first token's target is. So is
         the TPOT of a client that names none and has more time for the first token than configured:
@@ -147,7 +147,7 @@ class GivenHeaders:
     """Whether it named its session by the header of a coding agent."""
 
     def of_task(self, task: Task, targets: TargetsConfig, *, named: bool = True) -> RequestHeaders:
-        """The same for a request of this class; `named`: the client has told the class."""
+        """Return the same for a request of this class; `named`: the client has told the class."""
         return RequestHeaders(
             request_id=self.request_id,
             task=task,
@@ -162,7 +162,7 @@ class GivenHeaders:
 
 
 def parse_headers(headers: Mapping[str, str], tenant: str) -> GivenHeaders:
-    """Raises InvalidRequest naming the header, for headers of our own."""
+    """Raise InvalidRequest naming the header, for headers of our own."""
     session, document = _identifier(headers, names.SESSION), _identifier(headers, names.DOCUMENT)
     agent_session = foreign_session(headers)
     return GivenHeaders(
@@ -183,7 +183,7 @@ def parse_headers(headers: Mapping[str, str], tenant: str) -> GivenHeaders:
 
 
 def given_request_id(headers: Mapping[str, str]) -> str | None:
-    """The client's own request id, where it is fit to be told back."""
+    """Return the client's own request id, where it is fit to be told back."""
     value = headers.get(names.REQUEST_ID)
     return value if value and IDENTIFIER.fullmatch(value) else None
 

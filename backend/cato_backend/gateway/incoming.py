@@ -30,16 +30,16 @@ class BodyReader:
         self._inflating = ThreadPoolExecutor(1, thread_name_prefix="inflate")
 
     def close(self) -> None:
-        """Ends the thread that inflates."""
+        """End the thread that inflates."""
         self._inflating.shutdown(wait=False, cancel_futures=True)
 
     def check_head(self, request: web.BaseRequest) -> None:
-        """Refuses by its headers what `read` would refuse. Raises RequestError."""
+        """Refuse by its headers what `read` would refuse. Raises RequestError."""
         _encoding(request)
         self._check(request.content_length or 0)
 
     async def read(self, request: web.BaseRequest) -> bytes:
-        """The body without its content encoding. Raises RequestError."""
+        """Return the body without its content encoding. Raises RequestError."""
         encoding = _encoding(request)
         data = await self._received(request)
         if encoding is None or not data:

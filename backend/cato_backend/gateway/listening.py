@@ -24,7 +24,7 @@ class Listener:
 
 
 def listen(config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> Listener:
-    """Binds before anything slow begins. Raises ConfigError naming the field.
+    """Bind before anything slow begins. Raises ConfigError naming the field.
 
     Off loopback a token is needed, and TLS unless `insecure` says that a proxy ends it.
     """

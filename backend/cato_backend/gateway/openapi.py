@@ -40,7 +40,7 @@ _CALL_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def document(routes: Iterable[Route], *, needs_token: bool) -> dict[str, Any]:
-    """The document as JSON. `needs_token`: whether the server has tokens at all."""
+    """Return the document as JSON. `needs_token`: whether the server has tokens at all."""
     routes = tuple(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -106,7 +106,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _answer_schema(media: str) -> dict[str, str]:
-    """An engine's answer is passed on as it comes: its fields are not known here."""
+    """Return the schema of an engine's answer, whose fields are not known here."""
     if media == sse.CONTENT_TYPE:
         return {}
     return {"type": "object" if media == "application/json" else "string"}

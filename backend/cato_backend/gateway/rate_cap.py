@@ -17,7 +17,7 @@ class RateCap:
         """When each bucket will be full again; a key that is absent has a full one."""
 
     def wait_s(self, key: tuple[str, str], now: float) -> float:
-        """Takes one from the key's bucket and returns 0; or, from an empty one, the wait."""
+        """Take one from the key's bucket and return 0; or, from an empty one, the wait."""
         full_at = max(now, self._full_at.get(key, now)) + 1 / self._per_s
         excess_s = full_at - now - self._burst / self._per_s
         if excess_s > 0:

@@ -15,7 +15,7 @@ Remake = Callable[[int], Awaitable[Call]]
 
 
 async def run_call(call: Call, remake: Remake, runtime: Runtime, sink: Sink) -> CancelReason | None:
-    """Serves the call into `sink`; why the client ended it, where it did so by name.
+    """Serve the call into `sink`; why the client ended it, where it did so by name.
 
     Raises RequestError. Requests for the alias follow it to another model, and a prompt that proved
     too long for one replica goes to one with a larger context.

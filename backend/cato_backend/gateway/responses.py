@@ -18,12 +18,12 @@ from cato_backend.wire import sse
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
-    """A JSON response."""
+    """Return a JSON response."""
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
 def error_response(error: RequestError, request_id: str | None = None) -> web.Response:
-    """The error with its status; one that passes says when to come back."""
+    """Return the error with its status; one that passes says when to come back."""
     response = json_response(error.body(), error.status)
     if request_id:
         response.headers[names.REQUEST_ID] = request_id
@@ -40,5 +40,5 @@ def error_response(error: RequestError, request_id: str | None = None) -> web.Re
 
 
 def error_event(error: RequestError, name: str | None = None) -> bytes:
-    """The error as one event of a stream."""
+    """Return the error as one event of a stream."""
     return sse.event(orjson.dumps(error.body()).decode(), name)

@@ -23,7 +23,7 @@ _SHUTDOWN_S = 2.0
 
 
 def make_app(gateway: Gateway) -> web.Application:
-    """The routes; `Guard` stands in front of them."""
+    """Return the routes; `Guard` stands in front of them."""
     app = web.Application()
     app[GATEWAY] = gateway
     app[DOCUMENT] = orjson.dumps(document(ROUTES, needs_token=bool(gateway.credentials.tokens)))

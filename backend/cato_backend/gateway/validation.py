@@ -17,7 +17,7 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
 def parse_json(data: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises InvalidRequest."""
+    """Return the JSON object in a body. Raises InvalidRequest."""
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -32,7 +32,7 @@ def parse_json(data: bytes) -> dict[str, Any]:
 
 
 def validated(kind: type[BodyT], value: dict[str, Any]) -> BodyT:
-    """The checked body. Raises InvalidRequest naming the first bad field."""
+    """Return the checked body. Raises InvalidRequest naming the first bad field."""
     try:
         return kind.model_validate(value)
     except ValidationError as error:
@@ -53,7 +53,10 @@ def field_name(location: tuple[int | str, ...]) -> str:
 
 
 def _may_be_deep(data: bytes) -> bool:
-    """Counting is a hundred times as fast as looking, and enough for most bodies."""
+    """Check the depth of brackets by counting.
+
+    Counting is a hundred times as fast as looking, and enough for most bodies.
+    """
     return data.count(b"[") + data.count(b"{") > _DEEPEST
 
 
@@ -72,7 +75,7 @@ def _containers(parent: object) -> list[object]:
 
 
 def _complaint(error: ErrorDetails) -> str:
-    """What was got and what is expected. A longer text is not shown, for it may be code."""
+    """Return what was got and what is expected. A longer text is not shown, for it may be code."""
     if error["type"] == "missing":
         return "got nothing, expected a value"
     if error["type"] == "extra_forbidden":

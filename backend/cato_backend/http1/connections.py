@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         return self._error is None and transport is not None and not transport.is_closing()
 
     def send(self, request: bytes, silence_s: float) -> None:
-        """Sends a request; its reply must not be silent for longer than that."""
+        """Send a request; its reply must not be silent for longer than that."""
         assert self._transport is not None
         self._reset()
         self._cancel_timer()
@@ -80,13 +80,13 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
     async def headers(self) -> int:
-        """The reply's status. Raises ConnectionError, Silence, another OSError, BadReply."""
+        """Return the reply's status. Raises ConnectionError, Silence, another OSError, BadReply."""
         while not self.status:
             await self._wait()
         return self.status
 
     async def pour(self, take: Take) -> bool:
-        """Hands what comes of the body to `take` until that returns False, or to the body's end.
+        """Hand what comes of the body to `take` until that returns False, or to the body's end.
 
         Returns whether more may come. Raises as `headers`. `take` must not raise: it is called as
         the bytes come, because to wake a task for each token would cost more than to pass it on.
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         return bool(self._chunks) or not self._complete
 
     async def read_all(self) -> bytes:
-        """The whole body. Raises as `headers`."""
+        """Return the whole body. Raises as `headers`."""
         parts: list[bytes] = []
 
         def keep(part: bytes) -> bool:
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         return b"".join(parts)
 
     def keep(self, idle_s: float) -> bool:
-        """The request needs no more; whether another may be sent. Closes the connection if not.
+        """Return whether another request may be sent. Close the connection if not.
 
         A kept connection closes itself after `idle_s` without a request, or sooner where the peer
         announced a shorter limit (`Keep-Alive: timeout=`): a request that is sent when the peer is
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
     # -- asyncio.Protocol ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """Record that it is open."""
         self._transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         if sock is not None:
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed. A body without a length ends with it."""
+        """Record that it is closed. A body without a length ends with it."""
         self._transport = None
         if self.status and not self.head.delimited and not self._complete and exc is None:
             self._complete = True
@@ -213,7 +213,7 @@ class Connection(asyncio.Protocol):
     # -- httptools -----------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """A reply begins. One that was not asked for makes the connection unusable."""
+        """Begin a reply. One that was not asked for makes the connection unusable."""
         if self._complete:
             raise BadReply("bytes after the reply")
 
@@ -222,12 +222,12 @@ class Connection(asyncio.Protocol):
         self.head.add(name, value)
 
     def on_headers_complete(self) -> None:
-        """The status is known."""
+        """Record that the status is known."""
         self.status = self._parser.get_status_code()
         self._wake()
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """Take a part of the body."""
         inflate = self.head.inflate
         data = body if inflate is None else inflate(body)
         if not data:
@@ -238,7 +238,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        """The reply is whole."""
+        """Record that the reply is whole."""
         if self.status >= 200:
             self._complete = True
             self._keeps_alive = self._parser.should_keep_alive()

@@ -24,7 +24,7 @@ class Liveness:
     loop is busy still acknowledge, because their kernel does."""
 
     def apply(self, sock: socket.socket) -> None:
-        """Sets the options on a TCP socket."""
+        """Set the options on a TCP socket."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         options = {
             "TCP_KEEPIDLE": self.keepalive_after_s,
@@ -38,7 +38,7 @@ class Liveness:
                 sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def socket_for(self, address: tuple[Any, ...]) -> socket.socket:
-        """A new socket for an entry of `getaddrinfo`, as aiohttp's `socket_factory` makes one."""
+        """Return a new socket for an entry of `getaddrinfo`, for aiohttp's `socket_factory`."""
         family, kind, protocol, *_ = address
         sock = socket.socket(family, kind, protocol)
         self.apply(sock)

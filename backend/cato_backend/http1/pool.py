@@ -18,13 +18,13 @@ class Pool:
         self._header_s: deque[float] = deque(maxlen=_HEADER_SAMPLES)
 
     def put(self, connection: Connection) -> None:
-        """It can take another request."""
+        """Record that it can take another request."""
         self._idle.append(connection)
         while not self._idle[0].usable:  # The oldest expire first.
             self._idle.popleft().close()
 
     def take(self) -> Connection | None:
-        """The one that was used last, as it is the least likely to be closed by its peer."""
+        """Return the one that was used last, as it is the least likely to be closed by its peer."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable:
@@ -33,16 +33,16 @@ class Pool:
         return None
 
     def close(self) -> None:
-        """Closes all."""
+        """Close all."""
         while self._idle:
             self._idle.pop().close()
 
     def observe_headers(self, delay_s: float) -> None:
-        """A stream's headers came after this time."""
+        """Record that a stream's headers came after this time."""
         self._header_s.append(delay_s)
 
     def header_limit_s(self, least_s: float) -> float:
-        """How long a stream's headers may take before a kept connection counts as dead.
+        """Return how long a stream's headers may take before a kept connection counts as dead.
 
         Servers differ: vLLM sends headers at once, others with the first token.
         """

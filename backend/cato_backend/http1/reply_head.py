@@ -41,7 +41,10 @@ class ReplyHead:
 
 
 def _timeout_s(value: bytes) -> float:
-    """The time-out in a Keep-Alive header, such as `timeout=5, max=100`; infinite without one."""
+    """Return the time-out in a Keep-Alive header, such as `timeout=5, max=100`.
+
+    Infinite without one.
+    """
     for part in value.lower().split(b","):
         name, _, seconds = part.strip().partition(b"=")
         if name == b"timeout" and seconds.isdigit():

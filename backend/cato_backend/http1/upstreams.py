@@ -67,11 +67,11 @@ class Reply:
         return await self._connection.pour(take)
 
     async def read_all(self) -> bytes:
-        """The whole body. Raises as `pour`."""
+        """Return the whole body. Raises as `pour`."""
         return await self._connection.read_all()
 
     def release(self) -> None:
-        """Keeps the connection where the reply was read to its end, else closes it at once."""
+        """Keep the connection where the reply was read to its end, else closes it at once."""
         self._upstreams.take_back(self._server, self._connection)
 
 
@@ -91,7 +91,9 @@ class Upstreams:
         *,
         streams: bool = False,
     ) -> Reply:
-        """The reply to JSON. `silence_s`: how long it may send nothing before it counts as broken.
+        """Return the reply to JSON.
+
+        `silence_s`: how long it may send nothing before it counts as broken.
 
         A request that was sent on a kept connection and of whose reply not a byte came is sent
         once more, on a new connection: most likely the peer had closed the kept one, or is no
@@ -114,7 +116,10 @@ class Upstreams:
         return await self._ask(server, connection, request, silence_s, streams)
 
     async def is_listening(self, url: str) -> bool:
-        """Whether connections are accepted there. Where it cannot be told at once, they may be."""
+        """Return whether connections are accepted there.
+
+        Where it cannot be told at once, they may be.
+        """
         server, _ = _split(url)
         loop = asyncio.get_running_loop()
         try:
@@ -130,19 +135,19 @@ class Upstreams:
         return True
 
     def take_back(self, server: _Server, connection: Connection) -> None:
-        """The connection's request is over."""
+        """Record that the connection's request is over."""
         if connection.keep(self._timeouts.keepalive_s):
             self._pools[server].put(connection)
 
     def close(self) -> None:
-        """Closes what is idle."""
+        """Close what is idle."""
         for pool in self._pools.values():
             pool.close()
 
     async def _ask_kept(
         self, server: _Server, kept: Connection, request: bytes, silence_s: float, streams: bool
     ) -> Reply | None:
-        """The reply; None where the connection turns out to be dead."""
+        """Return the reply; None where the connection turns out to be dead."""
         clock = asyncio.get_running_loop().time
         limit_s, sent_at = silence_s, clock()
         if streams:
@@ -161,7 +166,7 @@ class Upstreams:
         return reply
 
     def _was_dead(self, error: OSError, waited_s: float, hurried: bool) -> bool:
-        """Whether an error before the first byte says that the kept connection was dead already."""
+        """Return whether an error before the first byte means that the connection was dead."""
         if isinstance(error, Silence):
             return hurried
         if isinstance(error, ConnectionError):

@@ -20,7 +20,7 @@ _KEPT_LINES = 15
 
 
 def install_tools(model: KnownModel, environment: Path, folder: Path) -> None:
-    """Installs what the conversion needs beside the engine into `folder`. Raises EngineError."""
+    """Install what the conversion needs beside the engine into `folder`. Raises EngineError."""
     target = ["install", "--no-deps", "--no-input", "--upgrade", "--target", str(folder)]
     run_pip(environment, [*target, model.gguf], lambda _: None)
 
@@ -34,7 +34,7 @@ def convert(
     lock: int,
     on_percent: Callable[[int], None],
 ) -> None:
-    """Fills the empty `folder`. Raises EngineError with the last lines of the conversion.
+    """Fill the empty `folder`. Raises EngineError with the last lines of the conversion.
 
     The process inherits `lock`, the descriptor of a locked file: while it runs, even after the end
     of this process, no other fetch uses the same folder.

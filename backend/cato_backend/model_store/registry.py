@@ -67,18 +67,18 @@ class KnownModel:
 
 @cache
 def known_models() -> tuple[KnownModel, ...]:
-    """All of them; the first one is the default."""
+    """Return all of them; the first one is the default."""
     file = resources.files("cato_backend.model_store").joinpath("models.toml")
     return read_registry(file.read_text(encoding="utf-8"))
 
 
 def find_known(name: str) -> KnownModel | None:
-    """The model of this name, or None. Case does not matter."""
+    """Return the model of this name, or None. Case does not matter."""
     return next((model for model in known_models() if model.name == name.lower()), None)
 
 
 def read_registry(text: str) -> tuple[KnownModel, ...]:
-    """The models of a registry in TOML."""
+    """Return the models of a registry in TOML."""
     table = tomllib.loads(text)
     return tuple(_model(entry, table["gguf"]) for entry in table["models"])
 
@@ -114,34 +114,37 @@ class StoredModel:
 
 
 def models_dir() -> Path:
-    """The folder that holds all of them."""
+    """Return the folder that holds all of them."""
     return cache_dir() / "models"
 
 
 def stored_path(name: str) -> Path:
-    """Where the model of this name belongs."""
+    """Return where the model of this name belongs."""
     return models_dir() / name
 
 
 def find_stored(model: KnownModel) -> StoredModel | None:
-    """The model as it is in the cache; None where it is absent, or was made by another entry."""
+    """Return the model as it is in the cache.
+
+    None where it is absent, or was made by another entry.
+    """
     found = _read(stored_path(model.name))
     return found if found is not None and found.digest == model.digest else None
 
 
 def list_stored() -> list[StoredModel]:
-    """All whole models."""
+    """Return all whole models."""
     folders = sorted(models_dir().glob("[!.]*"))
     return [found for path in folders if (found := _read(path)) is not None]
 
 
 def write_marker(model: StoredModel, folder: Path) -> None:
-    """Describes the model in its folder."""
+    """Describe the model in its folder."""
     (folder / MARKER).write_text(json.dumps(asdict(model), indent=1), encoding="utf-8")
 
 
 def remove_stored(path: Path) -> None:
-    """Removes a folder; the rename first, so that what is left of a broken removal is not used."""
+    """Remove a folder; the rename first, so that what is left of a broken removal is not used."""
     doomed = path.with_name(f".removed-{path.name}")
     if doomed.exists():
         shutil.rmtree(doomed)
@@ -150,7 +153,7 @@ def remove_stored(path: Path) -> None:
 
 
 def leftovers(name: str) -> list[Path]:
-    """What broken downloads, conversions and removals of this model have left."""
+    """Return what broken downloads, conversions and removals of this model have left."""
     # Behind the name of a work folder there is a digest: another model's name may begin alike.
     pattern = re.compile(rf"\.removed-{re.escape(name)}|\.partial-{re.escape(name)}-[0-9a-f]+")
     return sorted(path for path in models_dir().glob(".*") if pattern.fullmatch(path.name))

@@ -26,12 +26,12 @@ class CharsPerToken:
         return self._mean
 
     def observe(self, chars: int, tokens: int) -> None:
-        """The engine counted `tokens` in a prompt of `chars` characters."""
+        """Record that the engine counted `tokens` in a prompt of `chars` characters."""
         if tokens >= _FEWEST_TOKENS and chars > 0:
             self._mean += _SMOOTHING * (chars / tokens - self._mean)
 
     def tokens(self, chars: int) -> int:
-        """The estimated tokens of a text, at least 1."""
+        """Return the estimated tokens of a text, at least 1."""
         return max(1, round(chars / self._mean))
 
 
@@ -55,7 +55,7 @@ class LoadAverages:
         self._looked_at = now
 
     def sent(self, uncached: int, now: float) -> None:
-        """It was sent a prompt, so many tokens of which are to be computed."""
+        """Record that it was sent a prompt, so many tokens of which are to be computed."""
         if self._since is None:
             self._since = now
         self._tokens = self._kept(now) + uncached

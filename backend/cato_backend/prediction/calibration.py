@@ -96,7 +96,7 @@ class Calibration:
         """Times to the first token of prompts that were computed whole, by number."""
 
     def next_round(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
-        """The probes to be sent now, together; none where the calibration is over."""
+        """Return the probes to be sent now, together; none where the calibration is over."""
         while self._rounds and now < self._ends:
             probes = self._probes_of(self._rounds.pop(0), belief)
             if probes and now + self._expected_s(probes, belief) <= self._ends:
@@ -147,7 +147,7 @@ class Calibration:
         return f"probe-{self._probes}"
 
     def _longest_now(self, belief: LawBelief) -> int:
-        """Prompt tokens that are computed within the bound, if the law is as bad as it may be."""
+        """Return the prompt tokens computed within the bound, by the worst likely law."""
         service = ServiceModel(belief.law, self._bounds.limits)
         pessimism = 1 + belief.spread
         low, high = 1, self._bounds.longest_prompt

@@ -59,11 +59,14 @@ class Conformal:
         return self._sorted[max(0, index)]
 
     def bound(self, predicted_s: float) -> float:
-        """Seconds that the event will not exceed, with the probability asked for."""
+        """Return seconds that the event will not exceed, with the probability asked for."""
         return predicted_s * self.factor
 
     def observe(self, predicted_s: float, bound_s: float, observed_s: float) -> None:
-        """The event came after `observed_s`; it had been predicted and bounded so. All above 0."""
+        """Record that the event came after `observed_s`; it had been predicted and bounded so.
+
+        All above 0.
+        """
         held = observed_s <= bound_s
         self._held += held
         self._count += 1

@@ -51,7 +51,7 @@ class KeptLaw(NamedTuple):
 
 
 def is_sound(kept: KeptLaw) -> bool:
-    """Whether a filter can begin from it: right sizes, finite numbers, variances above 0."""
+    """Return whether a filter can begin from it: right sizes, finite numbers, variances above 0."""
     return kept.speaks in (0, 1) and kept.windows >= 0 and all(map(_is_sound, kept.filters))
 
 

@@ -100,7 +100,7 @@ class LawFilter:
         return self._noise
 
     def seconds(self, window: Window) -> float:
-        """The duration of such a window, as estimated."""
+        """Return the duration of such a window, as estimated."""
         return sum(self._parts(window))
 
     def spread(self, window: Window) -> float:
@@ -110,7 +110,7 @@ class LawFilter:
         return math.sqrt(max(0.0, _product(shares, self._along(shares))))
 
     def observe(self, window: Window, elapsed_s: float) -> None:
-        """Learns from a window; `elapsed_s` have passed since the last one."""
+        """Learn from a window; `elapsed_s` have passed since the last one."""
         self._drift(elapsed_s)
         parts = self._parts(window)
         predicted = sum(parts)
@@ -136,11 +136,11 @@ class LawFilter:
             row[:] = [value - each * other for value, other in zip(row, along, strict=True)]
 
     def _along(self, shares: Sequence[float]) -> list[float]:
-        """The covariance times the shares."""
+        """Return the covariance times the shares."""
         return [_product(row, shares) for row in self._covariance]
 
     def _parts(self, window: Window) -> tuple[float, ...]:
-        """Seconds that each term contributes to the window."""
+        """Return seconds that each term contributes to the window."""
         base, weights, kv, new, sequence, attention, overhead = map(math.exp, self._log_terms)
         reading = weights + kv * window.kv_tokens
         prefills = window.prefill_steps
@@ -179,7 +179,7 @@ class LawFilter:
             self._bound_variances()
 
     def _bound_variances(self) -> None:
-        """Scales the terms whose variance is above the limit, correlations unchanged."""
+        """Scale the terms whose variance is above the limit, correlations unchanged."""
         covariance = self._covariance
         excess = [
             math.sqrt(min(1.0, _VARIANCE_MAX / row[number]))
@@ -217,7 +217,10 @@ def _prior_covariance(row: int, column: int, common: float, own: float) -> float
 
 
 def _positive_terms(law: StepLaw, form: Form, overhead_s: float) -> tuple[float, ...]:
-    """The law's terms; one that is zero gets a hundredth of a usual step, so that it can grow."""
+    """Return the law's terms.
+
+    One that is zero gets a hundredth of a usual step, so that it can grow.
+    """
     constant = law.base + law.weights
     hundredth = 0.01 * constant
     base, weights = law.base, law.weights

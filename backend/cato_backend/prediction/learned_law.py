@@ -55,8 +55,11 @@ class LearnedLaw:
         kept: KeptLaw | None = None,
         limits: EngineLimits | None = None,
     ) -> None:
-        """`kept`, what was learned before, takes precedence over the profile's law, and `limits`,
-        if given, over the profile's limits."""
+        """Begin with a profile's law and limits.
+
+        `kept`, what was learned before, takes precedence over the law, and `limits` over the
+        limits.
+        """
         self.limits = limits or (profile.limits if profile is not None else EngineLimits())
         self._filters = _fresh(profile) if kept is None else _restored(kept)
         limits = self.limits
@@ -74,20 +77,20 @@ class LearnedLaw:
         return self._kept_windows + self.windows
 
     def kept(self, now: float) -> KeptLaw:
-        """Its state as values."""
+        """Return its state as values."""
         first, second = (each.kept for each in self._filters)
         return KeptLaw((first, second), self._speaks, self.all_windows, self.age_s(now) or 0.0)
 
     def age_s(self, now: float) -> float | None:
-        """Seconds since a window was last learned from; None before the first."""
+        """Return seconds since a window was last learned from; None before the first."""
         return None if self._observed_at is None else max(0.0, now - self._observed_at)
 
     def dispatched(self, name: str, uncached: int, cached: int, now: float, *, idle: bool) -> None:
-        """A request was sent to the replica, which has nothing else to do where `idle`."""
+        """Record a request that was sent; the replica was `idle` if it had nothing to do."""
         self._windows.dispatched(name, uncached, cached, now, idle=idle)
 
     def tokens(self, name: str, count: int, now: float, decoding: int, kv_tokens: int) -> bool:
-        """Tokens arrived. Returns whether the belief has changed."""
+        """Learn from tokens that arrived, and return whether the belief has changed."""
         window = self._windows.tokens(name, count, now, decoding, kv_tokens)
         if window is None:
             return False
@@ -95,15 +98,15 @@ class LearnedLaw:
         return True
 
     def counted(self, name: str, uncached: int, cached: int) -> None:
-        """The engine has told how much of a prompt it computed, before the first token."""
+        """Record how much of a prompt the engine computed, before the first token."""
         self._windows.counted(name, uncached, cached)
 
     def left(self, name: str) -> None:
-        """A request has left the replica."""
+        """Record that a request has left the replica."""
         self._windows.left(name)
 
     def learn(self, window: Window, now: float) -> None:
-        """A stretch of its work that ended now."""
+        """Record a stretch of its work that ended now."""
         elapsed_s = 0.0 if self._observed_at is None else now - self._observed_at
         for each in self._filters:
             each.observe(window, elapsed_s)

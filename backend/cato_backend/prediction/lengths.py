@@ -38,7 +38,7 @@ class LogNormal:
     cap: float = math.inf
 
     def share_within(self, tokens: float) -> float:
-        """The share of answers of at most so many tokens."""
+        """Return the share of answers of at most so many tokens."""
         if tokens >= self.cap:
             return 1.0
         return 0.5 * math.erfc((self.mu - math.log(tokens)) / (self.sigma * math.sqrt(2)))
@@ -61,7 +61,10 @@ _TRANSLATION_SIGMA = 0.5
 
 
 def ended_shares(task: Task, prompt_tokens: float, edges: Sequence[int]) -> list[float]:
-    """The share of answers of at most so many tokens, for each of the edges; 1 at the last."""
+    """Return the share of answers of at most so many tokens, for each of the edges.
+
+    1 at the last.
+    """
     mixture = _mixture(task, prompt_tokens)
     shares = [sum(part.weight * part.share_within(edge) for part in mixture) for edge in edges]
     return [*shares[:-1], 1.0]
@@ -86,12 +89,12 @@ EDGES = _edges()
 
 
 def band_of(prompt_tokens: int) -> int:
-    """The band of a prompt length."""
+    """Return the band of a prompt length."""
     return min(_LAST_BAND, max(0, (prompt_tokens - 1) // _FIRST_BAND).bit_length())
 
 
 def bin_of(tokens: float) -> int:
-    """The bin that an answer of so many tokens ends in."""
+    """Return the bin that an answer of so many tokens ends in."""
     return min(len(EDGES) - 1, bisect_right(EDGES, max(0.0, tokens - 1)))
 
 
@@ -140,7 +143,7 @@ class Survival:
         return self._shares[number - 1] if number else 1.0
 
     def quantile(self, q: float, emitted: int = 0) -> float:
-        """Tokens that a share `q` of the answers that emitted so many already does not exceed."""
+        """Return the tokens that a share `q` of answers with so many already does not exceed."""
         left = self._longer_than(emitted) * (1 - q)
         number = min(len(EDGES) - 1, bisect_right(self._falling, -left))
         low, high = (EDGES[number - 1] if number else 0), EDGES[number]
@@ -149,7 +152,7 @@ class Survival:
         return max(emitted + 1.0, low + (high - low) * min(1.0, max(0.0, within)))
 
     def _longer_than(self, tokens: int) -> float:
-        """The share of answers longer than this, evenly spread within a bin."""
+        """Return the share of answers longer than this, evenly spread within a bin."""
         if tokens <= 0:
             return 1.0
         number = bin_of(tokens)
@@ -160,7 +163,10 @@ class Survival:
 
 
 def _survival(counts: _Counts, prior: Survival) -> Survival:
-    """The estimate: the prior counts as `_PRIOR_ANSWERS` answers that were seen to their end."""
+    """Return the estimate.
+
+    The prior counts as `_PRIOR_ANSWERS` answers that were seen to their end.
+    """
     shares: list[float] = []
     left, prior_reached = 1.0, _PRIOR_ANSWERS
     for number, after in enumerate(prior.shares):
@@ -184,8 +190,11 @@ class OutputLengths:
     def observe(
         self, task: Task, prompt_tokens: int, max_tokens: int, emitted: int, *, finished: bool
     ) -> None:
-        """An answer is over: `finished` when it came to its own end (or the client had `enough`),
-        False when it was cut off. One that reached max_tokens counts as cut off by it."""
+        """Record that an answer is over.
+
+        `finished` when it came to its own end (or the client had `enough`), False when it was cut
+        off. One that reached max_tokens counts as cut off by it.
+        """
         if emitted < 1 and not finished:
             return
         whole = finished and emitted < max_tokens
@@ -196,15 +205,17 @@ class OutputLengths:
     def quantile(
         self, task: Task, prompt_tokens: int, max_tokens: int, q: float, emitted: int = 0
     ) -> float:
-        """Output tokens, those already emitted included, that a share `q` of such answers does not
-        exceed; at most max_tokens."""
+        """Return the output tokens that a share `q` of such answers does not exceed.
+
+        Those already emitted are included; it is at most max_tokens.
+        """
         survival = self._estimate(task, band_of(prompt_tokens))
         return min(float(max_tokens), survival.quantile(q, emitted))
 
     def remaining(
         self, task: Task, prompt_tokens: int, max_tokens: int, q: float, emitted: int
     ) -> float:
-        """The same without those already emitted; not below 0."""
+        """Return the same without those already emitted; not below 0."""
         return max(0.0, self.quantile(task, prompt_tokens, max_tokens, q, emitted) - emitted)
 
     def _estimate(self, task: Task, band: int) -> Survival:
@@ -217,7 +228,10 @@ class OutputLengths:
         return estimate
 
     def _fresh_estimate(self, task: Task, band: int) -> Survival:
-        """A band leans on its task's answers of all bands, and these on the published shapes."""
+        """Return the estimate of a band.
+
+        It leans on its task's answers of all bands, and these on the published shapes.
+        """
         whole = _survival(self._tasks[task], _prior(task, band))
         counts = self._bands.get((task, band))
         return whole if counts is None else _survival(counts, whole)

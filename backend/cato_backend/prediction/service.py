@@ -64,8 +64,11 @@ class ServiceModel:
         return cls(profile.law, profile.limits)
 
     def ttft_s(self, state: ReplicaState, work: Work) -> float:
-        """From sending the request to its first token: what is left of the step under way, what is
-        ahead, its own prompt, and those that come in meanwhile and share its last step."""
+        """From sending the request to its first token.
+
+        What is left of the step under way, what is ahead, its own prompt, and those that come in
+        meanwhile and share its last step.
+        """
         wait, computed = self._step_under_way(state)
         pending = state.pending_prefill - computed
         riding = int(state.prefill_rate * wait)
@@ -79,8 +82,11 @@ class ServiceModel:
         return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
 
     def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
-        """Returns how many of the `pending` tokens of the `prompts` ahead are computed before a
-        prompt of `uncached` tokens: all, unless an engine with a threshold computes it beside."""
+        """Return the pending tokens that are computed before a prompt of `uncached` tokens.
+
+        They are those of the `prompts` ahead: all, unless an engine with a threshold computes it
+        beside.
+        """
         threshold = self.limits.long_prefill_token_threshold
         if not threshold or pending <= 0:
             return max(0, pending)
@@ -92,7 +98,7 @@ class ServiceModel:
         return min(pending, queued + steps * beside)
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
-        """Seconds that it will go on, and the prompt tokens that it computes."""
+        """Return seconds that it will go on, and the prompt tokens that it computes."""
         if not state.decoding and not state.pending_prefill:
             return 0.0, 0
         prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
@@ -105,9 +111,10 @@ class ServiceModel:
         return max(0.0, step - state.since_step_s), chunk
 
     def token_s(self, sequences: float, kv_tokens: float, prefill_rate: float = 0.0) -> float:
-        """Between two tokens of a stream, where so many sequences decode and prompts of
-        `prefill_rate` tokens a second are computed beside them: at most ten times the undisturbed
-        step.
+        """Return seconds between two tokens of a stream.
+
+        So many sequences decode, and prompts of `prefill_rate` tokens a second are computed beside
+        them. The result is at most ten times the undisturbed step.
 
         Solves t = law(sequences) + prefill_rate * t * (what a prompt token adds to its step).
         """
@@ -116,8 +123,10 @@ class ServiceModel:
         return 10 * alone if share >= 0.9 else alone / (1 - share)
 
     def _prompt_token_s(self, sequences: float, kv_tokens: float) -> float:
-        """What a token of a typical prompt adds. In the max form those that are computed while the
-        weights are read anyway come for free."""
+        """Return what a token of a typical prompt adds.
+
+        In the max form those that are computed while the weights are read anyway come for free.
+        """
         law = self.law
         if law.form == "additive" or not law.per_new_token:
             return law.per_new_token
@@ -125,8 +134,10 @@ class ServiceModel:
         return law.per_new_token * max(0.0, 1 - max(0.0, free) / _TYPICAL_PROMPT)
 
     def decode_s(self, state: ReplicaState, tokens: float) -> float:
-        """For so many further tokens of a sequence that decodes beside the `decoding` others, as
-        many as now at first, and later on as many as usual."""
+        """Return seconds for further tokens of a sequence that decodes beside others.
+
+        There are as many others as now at first, and later on as many as usual.
+        """
         at_once = tokens * self._token_beside_s(state, state.decoding, tokens, 0.0)
         if at_once <= 0.0:
             return 0.0
@@ -141,7 +152,7 @@ class ServiceModel:
     def _token_beside_s(
         self, state: ReplicaState, beside: float, tokens: float, prefill_rate: float
     ) -> float:
-        """The mean step while so many tokens are decoded beside so many sequences."""
+        """Return the mean step while so many tokens are decoded beside so many sequences."""
         sequences = beside + 1
         per_sequence = state.kv_tokens / max(1, state.decoding)
         kv_tokens = per_sequence * max(1.0, beside) + sequences * tokens / 2
@@ -162,11 +173,14 @@ class ServiceModel:
         return self.decode_s(then, max(0.0, work.output - 1))
 
     def prefill_s(self, state: ReplicaState, work: Work) -> float:
-        """All steps in which the prompt is computed, once the step under way has ended."""
+        """Return all steps in which the prompt is computed, once the step under way has ended."""
         return self.prompt_s(state.decoding, state.kv_tokens, work.uncached, work.cached)
 
     def prompt_s(self, decoding: int, kv_tokens: int, uncached: int, cached: int) -> float:
-        """The same from the bare counts: a policy asks it of every replica for every request."""
+        """Return the same from the bare counts.
+
+        A policy asks it of every replica for every request.
+        """
         seconds = self._chunks_s(uncached, self._room(decoding, 1), decoding, kv_tokens)
         if self.law.per_attention:
             seconds += self._attention(uncached, cached, 1)
@@ -177,25 +191,27 @@ class ServiceModel:
         return -(-uncached // self._room(decoding, 1))
 
     def work_s(self, uncached: int, cached: int) -> float:
-        """Seconds of computing that a prompt adds to steps that are taken anyway. In the max form
-        that is hidden where a step reads more than it computes, but it fills the step up."""
+        """Return seconds of computing that a prompt adds to steps that are taken anyway.
+
+        In the max form that is hidden where a step reads more than it computes, but it fills the
+        step up.
+        """
         return self.law.per_new_token * uncached + self._attention(uncached, cached, 1)
 
     def backlog_s(self, decoding: int, kv_tokens: int, uncached: int, prompts: int) -> float:
-        """Seconds to compute this many prompts of `uncached` tokens together."""
+        """Return seconds to compute this many prompts of `uncached` tokens together."""
         attention = self._attention(uncached, 0, max(1, prompts))
         room = self._room(decoding, max(1, prompts))
         return self._chunks_s(uncached, room, decoding, kv_tokens) + attention
 
     def stall_s(self, state: ReplicaState, work: Work) -> float:
-        """How much later every sequence that decodes meanwhile gets its tokens because this prompt
-        is computed."""
+        """Return the seconds by which this prompt delays every sequence that decodes."""
         steps = self.steps(state.decoding, work.uncached)
         plain = self.law.seconds(state.decoding, state.decoding, state.kv_tokens)
         return max(0.0, self.prefill_s(state, work) - steps * plain)
 
     def _room(self, decoding: int, prompts: int | None = None) -> int:
-        """Returns the prefill tokens that fit into one step; of `prompts` prompts, if given."""
+        """Return the prefill tokens that fit into one step; of `prompts` prompts, if given."""
         limits = self.limits
         room = max(1, limits.max_num_batched_tokens - decoding)
         if prompts is None or not limits.long_prefill_token_threshold or decoding + prompts == 1:
@@ -205,8 +221,10 @@ class ServiceModel:
     def _chunks_s(
         self, tokens: int, room: int, decoding: int, kv_tokens: float, riding: int = 0
     ) -> float:
-        """Returns the seconds of all steps that `tokens` prefill tokens take, `room` in a step,
-        without their attention; `riding` further tokens fill up the last step."""
+        """Return the seconds of all steps that `tokens` prefill tokens take, `room` in a step.
+
+        Their attention is not counted; `riding` further tokens fill up the last step.
+        """
         law = self.law
         full, rest = divmod(max(1, tokens) - 1, room)
         last = min(rest + 1 + riding, room)
@@ -216,7 +234,7 @@ class ServiceModel:
         return seconds
 
     def _attention(self, uncached: int, cached: int, prompts: int) -> float:
-        """Returns the seconds of attention of `prompts` prompts that share the tokens evenly."""
+        """Return the seconds of attention of `prompts` prompts that share the tokens evenly."""
         if not self.law.per_attention:
             return 0.0
         return self.law.per_attention * uncached * (cached + uncached / prompts / 2)

@@ -33,7 +33,7 @@ _GRAIN = 64
 def choose_step_limits(
     law: StepLaw, limits: EngineLimits, completion: Target, generation: Target
 ) -> EngineLimits:
-    """The limits with `max_num_batched_tokens` and `long_prefill_token_threshold` chosen.
+    """Return the limits with `max_num_batched_tokens` and `long_prefill_token_threshold` chosen.
 
     The former is never above what it was: vLLM's own default, or what was measured. The latter is 0
     where no prompt can be longer. `max_num_seqs` stays. `bench.long_prompts` is the study of the
@@ -54,9 +54,11 @@ def choose_step_limits(
 def _threshold(
     law: StepLaw, sizes: Sequence[int], longest: int, completion: Target, generation: Target
 ) -> int:
-    """With which the longest prompt of a completion meets its TTFT beside one that is as long as
-    prompts get: it waits for half a step in the mean, then for one of each of its chunks. Steps
-    keep to the TPOT too, where an engine without prompts does."""
+    """Return the threshold with which the longest prompt of a completion meets its TTFT.
+
+    Beside it is a prompt that is as long as prompts get: it waits for half a step in the mean, then
+    for one of each of its chunks. Steps keep to the TPOT too, where an engine without prompts does.
+    """
     ttft_s, tpot_s = completion.budget_s, generation.tpot_s
 
     def computed_in_time(size: int) -> float:
@@ -75,7 +77,7 @@ def _largest(sizes: Sequence[int], step_s: Callable[[int], float], most_s: float
 
 
 def _step_s(law: StepLaw, tokens: int, prompt: int) -> float:
-    """Seconds of a step with `tokens` tokens of a prompt of this length, beside usual decoding."""
+    """Return seconds of a step with `tokens` tokens of a prompt, beside usual decoding."""
     context = prompt / 2
     kv_tokens = _DECODING * _CONTEXT + context
     return law.seconds(tokens + _DECODING, _DECODING + 1, kv_tokens, tokens * context)

@@ -76,8 +76,11 @@ class _Open:
 
 
 class StepWindows:
-    """Of one replica. Calls come in the order of time; `decoding` and `kv_tokens` describe the
-    replica after the event."""
+    """Of one replica.
+
+    Calls come in the order of time; `decoding` and `kv_tokens` describe the replica after the
+    event.
+    """
 
     def __init__(self, step_tokens: int, chunk_tokens: int | None = None) -> None:
         """`chunk_tokens`: of one prompt in one step beside others; None: as many as fit."""
@@ -99,14 +102,14 @@ class StepWindows:
         self._cluster_s = _cluster_s(self._step_s)
 
     def dispatched(self, name: str, uncached: int, cached: int, now: float, *, idle: bool) -> None:
-        """A request was sent to the replica, which has nothing else to do where `idle`."""
+        """Record a request that was sent; the replica was `idle` if it had nothing to do."""
         self._unstarted[name] = _Prompt(now, max(1, uncached), cached)
         self._idle_start = name if idle else self._idle_start
 
     def tokens(
         self, name: str, count: int, now: float, decoding: int, kv_tokens: int
     ) -> Window | None:
-        """Tokens arrived. Returns a window that is complete, which ended before them."""
+        """Record tokens, and return a window that is complete, which ended before them."""
         had = self._decoding.get(name)
         if had is None and name not in self._unstarted:
             return None
@@ -125,13 +128,13 @@ class StepWindows:
         return found
 
     def counted(self, name: str, uncached: int, cached: int) -> None:
-        """The engine has told how much of a prompt it computed, before the first token."""
+        """Record how much of a prompt the engine computed, before the first token."""
         prompt = self._unstarted.get(name)
         if prompt is not None:
             prompt.uncached, prompt.cached = max(1, uncached), cached
 
     def left(self, name: str) -> None:
-        """A request has left the replica."""
+        """Record that a request has left the replica."""
         self._decoding.pop(name, None)
         prompt = self._unstarted.pop(name, None)
         if self._idle_start == name:
@@ -174,7 +177,7 @@ class StepWindows:
         )
 
     def _end_cluster(self) -> Window | None:
-        """A step has ended at `_cluster_at`, and all that it brought has arrived."""
+        """End the step at `_cluster_at`, once all that it brought has arrived."""
         if self._open is None:
             self._begin()
             return None
@@ -186,7 +189,7 @@ class StepWindows:
         return found
 
     def _complete(self, window: _Open) -> Window | None:
-        """The open window, if it may end here."""
+        """Return the open window, if it may end here."""
         steps = self._decoding[window.witness] - window.witness_tokens
         seconds = self._cluster_at - window.began
         if steps < 1 or seconds <= 0:
@@ -229,8 +232,10 @@ class StepWindows:
         )
 
     def _edge(self) -> int:
-        """Tokens of the longest prompt that may be computed in part: it was there when the step
-        that has just ended began, and has no token yet."""
+        """Return tokens of the longest prompt that may be computed in part.
+
+        It was there when the step that has just ended began, and has no token yet.
+        """
         began = self._cluster_at - self._step_s
         waiting = (p.uncached for p in self._unstarted.values() if p.dispatched_at < began)
         return max(waiting, default=0)

@@ -19,7 +19,7 @@ Percent = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _seconds(most: float) -> object:
-    """A duration; above `most` it was surely written in another unit."""
+    """Return a duration; above `most` it was surely written in another unit."""
     return Field(ge=0, le=most, allow_inf_nan=False)
 
 
@@ -152,7 +152,7 @@ class ProfileFile(_Frozen):
     of the shipped profiles where it is not given."""
 
     def profile(self) -> Profile:
-        """What deciding needs of it."""
+        """Return what deciding needs of it."""
         return Profile(
             model=self.model,
             hardware=self.hardware,

@@ -21,13 +21,18 @@ _CPU = "cpu-"
 
 
 def load_profile(path: Path) -> Profile:
-    """The profile in the file. Raises ConfigError naming file, field, what was found and wanted."""
+    """Return the profile in the file.
+
+    Raises ConfigError naming file, field, what was found and wanted.
+    """
     return read_profile_file(path).profile()
 
 
 def read_profile_file(path: Path, model: str | None = None) -> ProfileFile:
-    """The whole file, with where it comes from. Raises ConfigError, also where it is of another
-    model than `model`."""
+    """Return the whole file, with where it comes from.
+
+    Raises ConfigError, also where it is of another model than `model`.
+    """
     file = _checked(path, _json(path))
     if model is not None and model_key(file.model) != model_key(model):
         raise ConfigError.of(f"{path}: model", file.model, f"a profile of {model}")
@@ -35,29 +40,29 @@ def read_profile_file(path: Path, model: str | None = None) -> ProfileFile:
 
 
 def save_profile(file: ProfileFile, path: Path) -> None:
-    """Writes the file, and the folders above it."""
+    """Write the file, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(file.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def path_in(folder: Path, hardware: str, model: str) -> Path:
-    """Where the profile of this hardware and model belongs below `folder`."""
+    """Return where the profile of this hardware and model belongs below `folder`."""
     return folder / hardware / file_name(model)
 
 
 def user_folder() -> Path:
-    """Where the user's own profiles lie; they go before the shipped ones."""
+    """Return where the user's own profiles lie; they go before the shipped ones."""
     return state_dir() / "profiles"
 
 
 def shipped_folder() -> Path:
-    """Where the profiles that come with CATO lie, in an installed package or in a checkout."""
+    """Return the folder of the shipped profiles, in an installed package or a checkout."""
     installed = _PACKAGE / "shipped"
     return installed if installed.is_dir() else _PACKAGE.parents[2] / "profiles"
 
 
 def find_profile_file(hardware: str, model: str) -> Path | None:
-    """The file for this hardware and model, or None. The user's own takes precedence."""
+    """Return the file for this hardware and model, or None. The user's own takes precedence."""
     for folder in (user_folder(), shipped_folder()):
         for path in sorted((folder / hardware).glob("*.json")):
             if model_key(path.stem) == model_key(model):
@@ -66,7 +71,7 @@ def find_profile_file(hardware: str, model: str) -> Path | None:
 
 
 def find_profile(hardware: str, model: str) -> Profile | None:
-    """The profile for this hardware and model, or None where there is no file.
+    """Return the profile for this hardware and model, or None where there is no file.
 
     Raises ConfigError where there is one that cannot be used.
     """
@@ -75,8 +80,11 @@ def find_profile(hardware: str, model: str) -> Profile | None:
 
 
 def profile_for(model: str, hardware: str) -> Profile | None:
-    """The best that is known of a replica: its own hardware's profile, for a CPU else that of any
-    CPU (what is learned online corrects it), else None. Raises ConfigError for a bad file."""
+    """Return the best that is known of a replica.
+
+    Its own hardware's profile, for a CPU else that of any CPU (what is learned online corrects it),
+    else None. Raises ConfigError for a bad file.
+    """
     found = find_profile(hardware, model)
     if found is None and hardware.startswith(_CPU):
         others = (find_profile(other, model) for other in _hardware_names(_CPU))
@@ -85,7 +93,10 @@ def profile_for(model: str, hardware: str) -> Profile | None:
 
 
 def list_profiles() -> Iterator[ProfileFile]:
-    """Every profile of the user's and the shipped folder. Raises ConfigError for a bad file."""
+    """Yield every profile of the user's and the shipped folder.
+
+    Raises ConfigError for a bad file.
+    """
     for folder in (user_folder(), shipped_folder()):
         for path in sorted(folder.glob("*/*.json")):
             yield read_profile_file(path)
@@ -140,7 +151,7 @@ def _named(path: Path, error: ValidationError) -> ConfigError:
 
 
 def _expected(error: ErrorDetails) -> str:
-    """What should have stood there; a number of seconds that is too large has a reason."""
+    """Return what should have stood there; a number of seconds that is too large has a reason."""
     said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if error["type"] == "less_than_equal" and str(error["loc"][-1]).endswith("_s"):
         return f"{said} seconds: is it in another unit?"

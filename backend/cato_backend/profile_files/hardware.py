@@ -17,14 +17,17 @@ _ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "a
 
 
 def model_key(name: str) -> str:
-    """The last part of the name in lower case, without `-Instruct` and its kin: fine-tuning leaves
-    a model's speed as it was. A quantised one keeps its suffix, because it does not."""
+    """Return the last part of the name in lower case, without `-Instruct` and its kin.
+
+    Fine-tuning leaves a model's speed as it was. A quantised one keeps its suffix, because it does
+    not.
+    """
     last = name.rstrip("/").rsplit("/", 1)[-1].lower()
     return _TUNED.sub("", last)
 
 
 def file_name(model: str) -> str:
-    """The name of the model's profile in the folder of a hardware."""
+    """Return the name of the model's profile in the folder of a hardware."""
     return f"{model.rstrip('/').rsplit('/', 1)[-1]}.json"
 
 
@@ -45,13 +48,13 @@ class GpuKind:
 
 @cache
 def gpu_kinds() -> tuple[GpuKind, ...]:
-    """Every GPU of the table."""
+    """Return every GPU of the table."""
     rows = json.loads(_TABLE.read_bytes())["gpus"]
     return tuple(GpuKind(**row) for row in rows)
 
 
 def gpu_kind(hardware: str) -> GpuKind:
-    """The GPU of this name. Raises ConfigError naming those there are."""
+    """Return the GPU of this name. Raises ConfigError naming those there are."""
     for kind in gpu_kinds():
         if kind.name == hardware:
             return kind
@@ -59,7 +62,7 @@ def gpu_kind(hardware: str) -> GpuKind:
 
 
 def gpu_hardware(product: str) -> str:
-    """Returns the name of the profiles for a GPU that NVML calls `product`.
+    """Return the name of the profiles for a GPU that NVML calls `product`.
 
     The table names whole cards. Any other product (a PCIe or laptop variant, a MIG slice) gets a
     name of its own, because it is not as fast as its namesake.
@@ -71,6 +74,6 @@ def gpu_hardware(product: str) -> str:
 
 
 def cpu_hardware(cores: int) -> str:
-    """The name for a machine of so many cores that computes without a GPU."""
+    """Return the name for a machine of so many cores that computes without a GPU."""
     machine = platform.machine().lower()
     return f"cpu-{_ARCHITECTURES.get(machine, machine)}-{cores}core"

@@ -61,7 +61,7 @@ class Efficiency:
 def from_config(
     config_json: Path, hardware: str, model: str, date: str, efficiency: Efficiency | None = None
 ) -> ProfileFile:
-    """The roofline profile of any model on a GPU of the table; `date` as in 2026-11-22.
+    """Return the roofline profile of any model on a GPU of the table; `date` as in 2026-11-22.
 
     Raises ConfigError naming the bad field, the unknown GPU, or that the model does not fit.
     """
@@ -85,7 +85,7 @@ def from_config(
 
 
 def roofline_law(shape: ModelShape, gpu: GpuKind, efficiency: Efficiency) -> StepLaw:
-    """The formulas above."""
+    """Return the formulas above."""
     bandwidth, peak = gpu.gb_per_s * 1e9, gpu.tflops * 1e12 * efficiency.compute_share
     attention_peak = gpu.tflops * 1e12 * efficiency.attention_share
     return StepLaw(
@@ -100,8 +100,11 @@ def roofline_law(shape: ModelShape, gpu: GpuKind, efficiency: Efficiency) -> Ste
 
 
 def limits_of(shape: ModelShape, gpu: GpuKind, model: str) -> EngineLimits:
-    """vLLM's defaults, and what the weights leave for the KV cache. Raises ConfigError where that
-    is less than 4,096 tokens, or than one full context if that is shorter."""
+    """Return vLLM's defaults, and what the weights leave for the KV cache.
+
+    Raises ConfigError where that is less than 4,096 tokens, or than one full context if that is
+    shorter.
+    """
     free = _MEMORY_SHARE * gpu.gb * 1e9 - _RESERVED_BYTES - shape.memory_bytes
     tokens = int(free // (shape.kv_bytes_per_token * _BLOCK_TOKENS)) * _BLOCK_TOKENS
     if tokens < min(4096, shape.max_model_len):
@@ -120,8 +123,10 @@ def limits_of(shape: ModelShape, gpu: GpuKind, model: str) -> EngineLimits:
 
 
 def _defaults(gpu: GpuKind) -> tuple[int, int]:
-    """`max_num_seqs` and `max_num_batched_tokens` of vLLM 0.32's server, by the GPU's memory; it
-    takes the A100 for a small one, because large chunks slow that down."""
+    """`max_num_seqs` and `max_num_batched_tokens` of vLLM 0.32's server, by the GPU's memory.
+
+    It takes the A100 for a small one, because large chunks slow that down.
+    """
     gib = gpu.gb * 1e9 / 2**30
     if gib >= 160:
         return 1024, 16_384

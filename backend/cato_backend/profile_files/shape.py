@@ -59,8 +59,10 @@ class ModelShape:
         return 4 * self.layers * self.kv_heads * self.head_dim
 
     def bytes_read(self, tokens: float) -> float:
-        """Weights that a step of so many tokens reads: of the experts, those that tokens choose
-        independently, 1 - (1 - k/E)^tokens of them."""
+        """Weights that a step of so many tokens reads.
+
+        Of the experts, those that tokens choose independently, 1 - (1 - k/E)^tokens of them.
+        """
         share = 1 - math.pow(1 - self.experts_per_token / max(1, self.experts), tokens)
         layers = self.body_parameters + share * self.expert_parameters
         return layers * self.weight_bytes + _BYTES * self.head_parameters
@@ -73,8 +75,10 @@ class ModelShape:
 
 
 def read_shape(path: Path) -> ModelShape:
-    """The shape of the model in a folder, or of a config.json. Raises ConfigError naming the field
-    that is missing or makes no sense."""
+    """Return the shape of the model in a folder, or of a config.json.
+
+    Raises ConfigError naming the field that is missing or makes no sense.
+    """
     file = path / "config.json" if path.is_dir() else path
     try:
         content = json.loads(file.read_bytes())
@@ -96,7 +100,7 @@ class _Fields:
     values: Mapping[str, Any]
 
     def number(self, *names: str, default: int | None = None) -> int:
-        """The first of the names that is there. Raises ConfigError."""
+        """Return the first of the names that is there. Raises ConfigError."""
         found = next((self.values[n] for n in names if self.values.get(n) is not None), default)
         if isinstance(found, bool) or not isinstance(found, int) or found < 1:
             raise ConfigError.of(f"{self.file}: {names[0]}", found, "a positive integer")
@@ -107,7 +111,7 @@ class _Fields:
 
 
 def _shape(fields: _Fields) -> ModelShape:
-    """Counts the parameters. Raises ConfigError."""
+    """Count the parameters. Raises ConfigError."""
     if fields.has("kv_lora_rank"):
         raise ConfigError(f"{fields.file}: kv_lora_rank: latent attention has no roofline here")
     hidden = fields.number("hidden_size", "n_embd")
@@ -142,7 +146,7 @@ def _mlp(fields: _Fields, hidden: int) -> int:
 
 
 def _experts(fields: _Fields, hidden: int) -> tuple[int, int]:
-    """How many experts a layer has, and the parameters of one."""
+    """Return how many experts a layer has, and the parameters of one."""
     if not any(map(fields.has, ("num_experts", "num_local_experts"))):
         return 0, 0
     inner = fields.number("moe_intermediate_size", "intermediate_size")

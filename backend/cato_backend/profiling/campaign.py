@@ -42,7 +42,7 @@ class Campaign:
 
 
 def save_samples(campaign: Campaign, path: Path) -> None:
-    """Writes what was measured as JSON: a list of cells with their `seconds`."""
+    """Write what was measured as JSON: a list of cells with their `seconds`."""
     rows = [{**asdict(sample.cell), "seconds": sample.seconds} for sample in campaign.samples]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n", encoding="utf-8")
@@ -54,7 +54,7 @@ async def run_campaign(
     plan: CampaignPlan,
     on_progress: Callable[[CampaignProgress], None],
 ) -> Campaign:
-    """Every setup once a round, so that what changes with time hits all alike."""
+    """Return every setup once a round, so that what changes with time hits all alike."""
     began, total = monotonic(), plan.rounds * len(plan.setups)
     readings: dict[CellSetup, list[list[Reading]]] = {setup: [] for setup in plan.setups}
     await measure(client, prompts, plan.setups[0], plan.window)  # The first one warms up.
@@ -80,7 +80,7 @@ def summarised(setups: Sequence[Sequence[Sequence[Reading]]]) -> Campaign:
 
 
 def _sample(readings: Sequence[Reading], step_s: float) -> Sample:
-    """The plain steps that were timed with it are taken out."""
+    """Return the reading of a setting, without the plain steps that were timed with it."""
     first = readings[0]
     seconds = _typical(readings) - first.beside * step_s
     cell = replace(
@@ -99,8 +99,10 @@ def _told(readings: Sequence[Reading]) -> list[float]:
 
 
 def _typical(readings: Sequence[Reading]) -> float:
-    """What a client meets, which is the middle: by the lower quartile an engine on a CPU came out a
-    tenth too fast."""
+    """Return what a client meets, which is the middle.
+
+    By the lower quartile an engine on a CPU came out a tenth too fast.
+    """
     told = _told(readings)
     if not told:
         raise EngineError(

@@ -18,8 +18,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class CellSetup:
-    """So many sequences that decode, each on a prompt of `context` tokens, and what is sent among
-    them, one prompt at a time."""
+    """A setting: sequences that decode, and what is sent among them.
+
+    Each sequence has a prompt of `context` tokens; prompts are sent one at a time.
+    """
 
     batch: int
     context: int
@@ -63,7 +65,7 @@ _QUICK_CHECK = ((2, 8), (0.25,), (64, 512))
 
 
 def plan(limits: EngineLimits, *, quick: bool) -> CampaignPlan:
-    """The grid for a replica: batches, shares of its context, chunks."""
+    """Return the grid for a replica: batches, shares of its context, chunks."""
     batches, shares, chunks, rounds = _QUICK if quick else _FULL
     check_batches, check_shares, check_chunks = _QUICK_CHECK if quick else _FULL_CHECK
     setups = [
@@ -96,7 +98,7 @@ def _setups(
 
 
 def _fits(chunk: Chunk, batch: int, held: int, limits: EngineLimits) -> bool:
-    """Whether the chunk fits into one step beside that batch, and all of it into the cache."""
+    """Return whether the chunk fits into one step beside that batch, and into the cache."""
     prompt = chunk.new + chunk.cached
     return (
         chunk.new <= limits.longest_chunk

@@ -55,7 +55,7 @@ class Fit:
 
 
 def fit(samples: Sequence[Sample]) -> Fit:
-    """Fits both forms to the samples that are not held out. Raises EngineError with too few."""
+    """Fit both forms to the samples that are not held out. Raises EngineError with too few."""
     used = [sample for sample in samples if not sample.cell.held_out]
     checks = [sample for sample in samples if sample.cell.held_out]
     if len(used) < _FEWEST or not checks:
@@ -68,32 +68,32 @@ def fit(samples: Sequence[Sample]) -> Fit:
 
 
 def errors_of(law: StepLaw, samples: Sequence[Sample]) -> Errors:
-    """How far the law is off."""
+    """Return how far the law is off."""
     errors = [100 * abs(predict(law, s.cell) / s.seconds - 1) for s in samples]
     return Errors(len(errors), float(np.mean(errors)), float(np.percentile(errors, 90)))
 
 
 def predict(law: StepLaw, cell: Cell) -> float:
-    """Seconds of a step."""
+    """Return seconds of a step."""
     return law.seconds(cell.new_tokens, cell.sequences, cell.kv_tokens, cell.attention)
 
 
 def fit_additive(samples: Sequence[Sample]) -> StepLaw:
-    """All terms add up."""
+    """Return all terms add up."""
     solved = _solve(_rows(samples, ("one", "new", "sequences", "kv", "attention")), _y(samples))
     base, new, sequences, kv, attention = solved
     return StepLaw("additive", base, 0.0, new, sequences, kv, attention)
 
 
 def fit_max(samples: Sequence[Sample]) -> StepLaw:
-    """Reading or computing, whichever takes longer."""
+    """Return the seconds of reading or computing, whichever takes longer."""
     new_tokens = np.array([sample.cell.new_tokens for sample in samples], dtype=float)
     laws = [_settle(samples, new_tokens <= np.quantile(new_tokens, share)) for share in _STARTS]
     return min(laws, key=lambda law: errors_of(law, samples).mean)
 
 
 def _settle(samples: Sequence[Sample], reads: NDArray[np.bool_]) -> StepLaw:
-    """Solves with each step on its branch, moves those that belong to the other one, repeats."""
+    """Solve with each step on its branch, move those that belong to the other one, repeats."""
     law = _solve_branches(samples, reads)
     for _ in range(_TURNS):
         moved = np.array([_is_reading(law, sample.cell) for sample in samples])

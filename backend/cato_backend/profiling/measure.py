@@ -42,12 +42,12 @@ class Prompts:
         self._rng = random.Random(seed)
 
     def fresh(self, tokens: int) -> list[int]:
-        """A prompt of so many tokens that shares no block with any other."""
+        """Return a prompt of so many tokens that shares no block with any other."""
         return self._rng.choices(self._ids, k=tokens)
 
 
 async def prompts_for(session: aiohttp.ClientSession, replica: Replica, seed: int) -> Prompts:
-    """Prompts of the replica's own tokens. Raises EngineError where it cannot tell them."""
+    """Return prompts of the replica's own tokens. Raises EngineError where it cannot tell them."""
     found = await token_ids(session, replica, [_SAMPLE])
     if found is None or len(set(found[_SAMPLE])) < 16:
         raise EngineError(f"{replica.url} has no /tokenize: only vLLM's own server can be profiled")
@@ -66,7 +66,7 @@ class Reading:
 async def measure(
     client: ReplicaClient, prompts: Prompts, setup: CellSetup, window: int
 ) -> list[Reading]:
-    """Runs one setup once: plain decoding, then every chunk. Raises EngineError."""
+    """Run one setup once: plain decoding, then every chunk. Raises EngineError."""
     readings: list[Reading] = []
     failed: Exception | None = None
     for _ in range(_MOST_STARTS):
@@ -110,7 +110,7 @@ async def _decoding(
 
 
 async def _pass(streams: Sequence[TokenStream], steps: int) -> None:
-    """Waits for so many steps."""
+    """Wait for so many steps."""
     await streams[0].reach(len(streams[0].arrivals) + steps)
 
 

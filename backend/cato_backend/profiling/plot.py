@@ -14,7 +14,7 @@ _KINDS = (("decode", "decoding", "o"), ("prefill", "with a prompt", "s"), ("cach
 
 
 def save_plot(campaign: Campaign, fit: Fit, title: str, path: Path) -> None:
-    """Writes the plot; the file's ending names the format (svg, png, pdf)."""
+    """Write the plot; the file's ending names the format (svg, png, pdf)."""
     # matplotlib's own types are partial.
     figure: Any = Figure(figsize=(6, 6), layout="constrained")
     axes: Any = figure.subplots()

@@ -47,8 +47,10 @@ async def ask_facts(
     budget: int,
     threshold: int = 0,
 ) -> Facts:
-    """Asks `/version` and `/metrics`; the limits of a step are not told there: `max_num_seqs`,
-    `max_num_batched_tokens` and `long_prefill_token_threshold`.
+    """Ask `/version` and `/metrics`.
+
+    The limits of a step are not told there: `max_num_seqs`, `max_num_batched_tokens` and
+    `long_prefill_token_threshold`.
 
     Raises EngineError naming what cannot be read.
     """
@@ -142,8 +144,10 @@ async def run_profile(
     rounds: int | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Measures and fits; `rounds` overrides the plan's. Raises EngineError, ConfigError naming what
-    stands in the way."""
+    """Measure and fit; `rounds` overrides the plan's.
+
+    Raises EngineError, ConfigError naming what stands in the way.
+    """
     replica = subject.replica
     budget, seqs = subject.max_num_batched_tokens, subject.max_num_seqs
     facts = await ask_facts(session, replica, seqs, budget, subject.long_prefill_token_threshold)
@@ -163,7 +167,7 @@ def _clock(subject: Subject) -> Clock:
 
 
 def profile_file(subject: Subject, outcome: Outcome, made: Made) -> ProfileFile:
-    """The file's content."""
+    """Return the file's content."""
     facts, law = outcome.facts, outcome.fit.law
     return ProfileFile(
         schema_version=1,

@@ -29,7 +29,7 @@ _TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=120)
 
 
 def engine_clock(engine_pid: int) -> Clock:
-    """The clock of the engine with this process id, by the thread that has computed most.
+    """Return the clock of the engine with this process id, by the thread that has computed most.
 
     Plain monotonic time where the kernel keeps no such counts.
     """
@@ -46,7 +46,7 @@ def engine_clock(engine_pid: int) -> Clock:
 
 
 def _threads_of(pid: int) -> list[Path]:
-    """Threads of the process and of all that descend from it, with scheduling statistics."""
+    """Return the threads of the process and its descendants, with scheduling statistics."""
     family = [pid]
     for member in family:
         for children in Path(f"/proc/{member}/task").glob("*/children"):
@@ -96,7 +96,7 @@ class TokenStream:
         self._news.set()
 
     async def reach(self, tokens: int) -> None:
-        """Waits until so many tokens have come. Raises EngineError where they never will."""
+        """Wait until so many tokens have come. Raises EngineError where they never will."""
         while len(self.arrivals) < tokens:
             if self._over is not None:
                 raise self._over
@@ -117,17 +117,17 @@ class ReplicaClient:
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
 
     def begin(self, prompt: Sequence[int]) -> TokenStream:
-        """A stream whose request is sent now."""
+        """Return a stream whose request is sent now."""
         return TokenStream(len(prompt), self._clock())
 
     async def complete(self, prompt: Sequence[int], tokens: int) -> TokenStream:
-        """A greedy stream of exactly so many tokens, from its beginning to its end."""
+        """Return a greedy stream of exactly so many tokens, from its beginning to its end."""
         stream = self.begin(prompt)
         await self.follow(stream, prompt, tokens)
         return stream
 
     async def follow(self, stream: TokenStream, prompt: Sequence[int], tokens: int) -> None:
-        """Sends the request and notes what comes until the end of the stream.
+        """Send the request and notes what comes until the end of the stream.
 
         Raises EngineError where the replica refuses, breaks off, or tells no token ids; who waits
         for the stream is told too.

@@ -23,7 +23,7 @@ _UNITS = (
 
 
 def learned_online(samples: Sequence[Sample]) -> tuple[StepLaw, Errors]:
-    """The law after the samples that are not held out, and how far it is off on those that are."""
+    """Return the law after the fitted samples, and how far it is off on the held-out ones."""
     learned = LearnedLaw(None)
     used = [sample for sample in samples if not sample.cell.held_out]
     for number, sample in enumerate(used):

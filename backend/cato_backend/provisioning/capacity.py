@@ -45,7 +45,7 @@ class CapacityCurve:
     """Requests that each share rests on."""
 
     def goals(self, goodput: float) -> Mapping[Task, float]:
-        """What share of each task has to be met for this goodput, for those seen often enough.
+        """Return the share of each task that must be met for this goodput, if seen often enough.
 
         A share of what an idle replica reaches, because more of them cannot help an answer that is
         too long for its target; less the standard error of a share that rests on few requests.
@@ -77,8 +77,10 @@ class CapacityCurve:
 def measure(
     profile: Profile, kinds: Sequence[DemandKind], requests: int = REQUESTS
 ) -> Iterator[CapacityCurve | None]:
-    """Yields None after each slice of some 20 ms, because the server cannot stop for all of
-    them, and the curve last."""
+    """Yield None after each slice of some 20 ms, and the curve last.
+
+    The server cannot stop for all of them.
+    """
     best = _best_rate(profile.law, kinds)
     rates = [share * best for share in LOADS]
     found: list[Mapping[Task, Tally]] = []
@@ -101,7 +103,7 @@ def _falling(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
-    """Requests per second if steps were so full that their fixed time did not count."""
+    """Return the requests per second if the fixed time of steps did not count."""
     tokens = sum(kind.prompt_tokens + kind.output_tokens for kind in kinds)
     decoded = sum(kind.output_tokens for kind in kinds)
     read = sum(k.output_tokens * (k.prompt_tokens + k.output_tokens / 2) for k in kinds)
@@ -113,8 +115,7 @@ def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
 
 
 class Correction:
-    """Grows while goodput is better than predicted at the loads that there were, shrinks while it
-    is worse.
+    """A factor that grows while goodput is better than predicted, and shrinks while worse.
 
     Where both are near 100% nothing is learned; the planned count then falls until something is.
     Both are means over minutes, because answers come later than the requests that they belong to.
@@ -127,12 +128,14 @@ class Correction:
         self._time: float | None = None
 
     def seen(self, met: bool) -> None:
-        """A request is over."""
+        """Record that a request is over."""
         self._seen.add(met, 1.0)
 
     def learn(self, predicted: float, requests: float, now: float) -> None:
-        """So many requests arrived since the last time, at a load for which the curve (with the
-        present factor) predicts this goodput."""
+        """Learn from the requests since the last call.
+
+        At their load the curve, with the present factor, predicts the goodput `predicted`.
+        """
         kept = exp(-(now - self._time) / _CORRECTION_MEMORY_S) if self._time is not None else 1.0
         self._time = now
         self._seen.fade(kept)
@@ -169,8 +172,11 @@ class _Mean:
 def outlook(
     curve: CapacityCurve, forecast: Forecast, capacity: float, errors: float
 ) -> Mapping[Task, float]:
-    """Goodput of each task with `capacity` replicas: over all scenarios, each weighing as much as
-    it has requests, less so many standard errors of its change from minute to minute."""
+    """Return the goodput of each task with `capacity` replicas.
+
+    Over all scenarios, each weighing as much as it has requests, less so many standard errors of
+    its change from minute to minute.
+    """
     minutes = [_minute(curve, block, capacity) for block in forecast.blocks]
     total = sum(requests for requests, _ in minutes)
     if total <= 0:
@@ -184,7 +190,7 @@ def outlook(
 def _minute(
     curve: CapacityCurve, block: Sequence[Scenario], capacity: float
 ) -> tuple[float, Mapping[Task, float]]:
-    """Requests of the minute, and the goodput of each task in it."""
+    """Return the requests of the minute, and the goodput of each task in it."""
     requests = sum(each.rate * each.weight for each in block)
     if requests <= 0:
         return 0.0, dict.fromkeys(curve.goodput, 1.0)

@@ -51,7 +51,7 @@ class Demand:
         self._count = 0
 
     def arrived(self, now: float) -> None:
-        """A request came."""
+        """Record that a request came."""
         self._turn(now)
         self._count += 1
 
@@ -79,7 +79,7 @@ class Demand:
         return Forecast(means[-1], level, _peak(scenarios), rates[-1], blocks)
 
     def _turn(self, now: float) -> None:
-        """Closes the bins that ended before now."""
+        """Close the bins that ended before now."""
         number = int(now // BIN_S)
         if self._number is None:
             self._number = number
@@ -91,8 +91,11 @@ class Demand:
 
 
 def _followed(rates: list[float], means: list[float], lag: int) -> list[Scenario]:
-    """Each bin, weighted by its age and by how near the demand `lag` bins before was to that now;
-    moved by the rest of the difference, so that a rise goes on where it is."""
+    """Return each bin as a scenario, weighted by its age and its likeness to now.
+
+    Likeness is that of the demand `lag` bins before. Each is moved by the rest of the difference,
+    so that a rise goes on where it is.
+    """
     present, found = means[-1], list[Scenario]()
     width = max(0.25 * present, sqrt(max(present, 0.2) / (_NOW_BINS * BIN_S)))
     for place in range(lag, len(rates)):
@@ -104,7 +107,10 @@ def _followed(rates: list[float], means: list[float], lag: int) -> list[Scenario
 
 
 def _trend(rates: list[float], horizon_s: float) -> float:
-    """Where a straight line through the last five minutes leads; 0 if it is not clearly rising."""
+    """Return where a straight line through the last five minutes leads.
+
+    0 if it is not clearly rising.
+    """
     recent = rates[-int(300 / BIN_S) :]
     count = len(recent)
     middle, mean = (count - 1) / 2, sum(recent) / count

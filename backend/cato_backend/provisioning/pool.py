@@ -48,9 +48,11 @@ _SLICE = 200
 
 
 class Measurement:
-    """A few replicas under one load, with arrivals at random, each sent where the fewest prompt
-    tokens wait. What cannot meet its target any more is dropped, as the router puts it behind
-    everything else."""
+    """A few replicas under one load, with arrivals at random.
+
+    Each request is sent where the fewest prompt tokens wait. What cannot meet its target any more
+    is dropped, as the router puts it behind everything else.
+    """
 
     def __init__(self, profile: Profile, kinds: Sequence[DemandKind], requests: int) -> None:
         self._pool = [Timeline(Engine(profile.law, profile.limits)) for _ in range(POOL)]
@@ -101,7 +103,7 @@ class Measurement:
         heappush(self._due, (deadline if kind.left_s is None else now + kind.left_s, job_id))
 
     def _settle(self, now: float) -> None:
-        """Lets time pass until now; judges what is due on the way."""
+        """Let time pass until now; judge what is due on the way."""
         while self._due and self._due[0][0] <= now:
             time, job_id = heappop(self._due)
             self._advance(time)

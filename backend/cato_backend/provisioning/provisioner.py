@@ -30,11 +30,11 @@ class Provisioner:
             self._rule.answered(answer, now)
 
     def learned(self, profile: Profile) -> None:
-        """What the model's replicas were found to be."""
+        """Take what the model's replicas were found to be."""
         self._rule.learned(profile)
 
     def decide(self, fleet: FleetState, now: float) -> Plan:
-        """How many replicas there should be from now on, and why."""
+        """Return how many replicas there should be from now on, and why."""
         wanted = self._rule.wanted(fleet, now)
         target = self._bounds.clip(wanted.count)
         changed = target != self._target

@@ -118,8 +118,11 @@ class DemandWatch:
 
 
 def _met(found: _OpenRequest, now: float, left: bool) -> bool | None:
-    """A client that leaves after a first token in time has met a TTFT target: it had enough, or
-    typed on; which of the two makes no difference to how many replicas there should be."""
+    """Return whether the target was met; None where that is not known.
+
+    A client that leaves after a first token in time has met a TTFT target: it had enough, or typed
+    on.
+    """
     request = found.request
     due = found.first_token if request.target.ttft_s is not None else None if left else now
     if due is None and left and now < request.deadline:
@@ -153,10 +156,10 @@ class Mix:
         )
 
     def shares(self) -> Mapping[Task, float]:
-        """The tasks' shares of what is counted; empty of nothing."""
+        """Return the tasks' shares of what is counted; empty of nothing."""
         tasks = Counter(kind.task for kind in self._kinds if kind.left_s is None)
         return {task: count / tasks.total() for task, count in tasks.items()}
 
     def kinds(self) -> tuple[DemandKind, ...]:
-        """All of them: tasks come in their shares."""
+        """Return all of them: tasks come in their shares."""
         return tuple(self._kinds)

@@ -20,7 +20,7 @@ _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def of_exception(error: Exception) -> ReplicaUnavailable:
-    """Explains what aiohttp raised in place of an answer."""
+    """Explain what aiohttp raised in place of an answer."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _of_certificate(error.certificate_error)
@@ -46,7 +46,7 @@ def of_exception(error: Exception) -> ReplicaUnavailable:
 
 
 def of_status(status: int, path: str, *, has_key: bool, location: str = "") -> ReplicaUnavailable:
-    """Explains an answer with a status other than 200."""
+    """Explain an answer with a status other than 200."""
     said = f"{path} answered HTTP {status}"
     if status in _KEY_REFUSED:
         refused = "its API key was refused" if has_key else "it requires an API key"
@@ -65,7 +65,7 @@ def of_status(status: int, path: str, *, has_key: bool, location: str = "") -> R
 
 
 def of_web_page(path: str) -> ReplicaUnavailable:
-    """Explains HTML in place of JSON."""
+    """Explain HTML in place of JSON."""
     return ReplicaUnavailable(
         f"{path} answered HTML in place of JSON",
         "its url names a web page or a proxy: set it to that of an OpenAI-compatible server",
@@ -73,14 +73,14 @@ def of_web_page(path: str) -> ReplicaUnavailable:
 
 
 def broken_off() -> ReplicaUnavailable:
-    """Explains a connection that ended without an answer."""
+    """Explain a connection that ended without an answer."""
     return ReplicaUnavailable(
         "it closed the connection without an answer", "read its log, and check the port in its url"
     )
 
 
 def speaks_tls() -> ReplicaUnavailable:
-    """Explains a server that was asked in plain HTTP and wants TLS."""
+    """Explain a server that was asked in plain HTTP and wants TLS."""
     return ReplicaUnavailable("it speaks TLS, not plain HTTP", "write https:// in its url")
 
 

@@ -83,7 +83,7 @@ def read_load(page: bytes) -> EngineLoad:
 
 
 def read_cache_config(page: str) -> Mapping[str, str] | None:
-    """Returns the settings of the KV cache; None where the page has none.
+    """Return the settings of the KV cache; None where the page has none.
 
     Raises ValueError where the page is not in Prometheus' text format.
     """

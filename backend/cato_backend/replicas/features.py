@@ -23,7 +23,7 @@ _MOST_BYTES = 1 << 20
 async def token_ids(
     session: aiohttp.ClientSession, replica: Replica, texts: Iterable[str]
 ) -> dict[str, list[int]] | None:
-    """The token ids of each text, without what a tokenizer adds by itself.
+    """Return the token ids of each text, without what a tokenizer adds by itself.
 
     None where the replica cannot tell (it has no `/tokenize`). Raises ReplicaUnavailable.
     """
@@ -38,7 +38,7 @@ async def token_ids(
 
 
 async def has_chat_template(session: aiohttp.ClientSession, replica: Replica) -> bool:
-    """Whether the replica can lay out a chat (asked through `/tokenize`).
+    """Return whether the replica can lay out a chat (asked through `/tokenize`).
 
     Raises ReplicaUnavailable.
     """
@@ -47,7 +47,7 @@ async def has_chat_template(session: aiohttp.ClientSession, replica: Replica) ->
 
 
 async def speaks_vllm(session: aiohttp.ClientSession, replica: Replica) -> bool:
-    """Whether it has `/version`, as vLLM does; then it takes vLLM's own body fields.
+    """Return whether it has `/version`, as vLLM does; then it takes vLLM's own body fields.
 
     Raises ReplicaUnavailable.
     """
@@ -56,7 +56,7 @@ async def speaks_vllm(session: aiohttp.ClientSession, replica: Replica) -> bool:
 
 
 async def takes_priority(session: aiohttp.ClientSession, replica: Replica) -> bool:
-    """Whether it accepts the body field `priority`, found out by a completion of one token.
+    """Return whether it accepts the body field `priority`, found out by a completion of one token.
 
     vLLM refuses it unless it was started with `--scheduling-policy priority`. Raises
     ReplicaUnavailable.
@@ -88,7 +88,7 @@ async def _optional(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> ServerAnswer | None:
-    """Sends a request that a server need not support; None where the status is not 200.
+    """Send a request that a server need not support; None where the status is not 200.
 
     Raises ReplicaUnavailable where the connection fails, which tells nothing about the feature.
     """
@@ -103,7 +103,7 @@ async def _optional(
 
 
 def ends_turns(root: str) -> bool | None:
-    """Whether the token that ends an answer is the one that ends a turn of the chat template.
+    """Return whether answers end with the token that ends a turn of the chat template.
 
     It is for models that were trained on chats; base models carry the template alone. None where
     `root` is no folder here, or its files do not tell.
@@ -137,7 +137,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _text(token: object) -> str:
-    """A token, which older tokenizers describe by an object."""
+    """Return a token, which older tokenizers describe by an object."""
     if isinstance(token, dict):
         token = cast("dict[str, object]", token).get("content")
     return token if isinstance(token, str) else ""

@@ -50,7 +50,7 @@ class LoadReader:
         self._half = b""
 
     def news(self) -> list[str]:
-        """What the log has said since the last call that a person wants to know."""
+        """Return what the log has said since the last call that a person wants to know."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
@@ -62,7 +62,7 @@ class LoadReader:
         return [stage for line in lines if (stage := _stage(line.decode(errors="replace")))]
 
     def last_lines(self) -> str:
-        """The log's last telling lines, indented."""
+        """Return the log's last telling lines, indented."""
         try:
             data = self._path.read_bytes()[-_TAIL_BYTES:]
         except FileNotFoundError:
@@ -80,5 +80,8 @@ def _stage(line: str) -> str | None:
 
 
 def cause_of(log_end: str) -> str:
-    """The cause that the last lines of an engine's log tell; empty where it is not a known one."""
+    """Return the cause that the last lines of an engine's log tell.
+
+    Empty where it is not a known one.
+    """
     return next((cause for words, cause in _CAUSES if re.search(words, log_end)), "")

@@ -67,7 +67,7 @@ class LocalLauncher:
         return self._spec.replica_id
 
     async def launch(self) -> LocalReplica:
-        """Starts the warden, and with it the engine. Raises EngineError when it cannot be run."""
+        """Start the warden, and with it the engine. Raises EngineError when it cannot be run."""
         port, api_key = free_port(), secrets.token_urlsafe(24)
         command = invocation(self._spec.model, self._spec.engine, port, api_key)
         warden = await _start_warden(command, self._spec.log)
@@ -100,7 +100,7 @@ async def _start_warden(command: Invocation, log: Path) -> Process:
 
 
 def free_port() -> int:
-    """A port of loopback that was free a moment ago."""
+    """Return a port of loopback that was free a moment ago."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]
@@ -133,7 +133,7 @@ class LocalReplica:
         return self._life.engine_pid
 
     async def wait_ready(self) -> Replica:
-        """Waits for `/health`, telling what the log says meanwhile.
+        """Wait for `/health`, telling what the log says meanwhile.
 
         Raises EngineError with the log's last lines when the engine dies, or takes too long.
         """
@@ -158,7 +158,7 @@ class LocalReplica:
                 await self._poll_dead()
 
     async def _described(self) -> Replica:
-        """Raises ReplicaUnavailable while it loads."""
+        """Raise ReplicaUnavailable while it loads."""
         life = self._life
         await check_health(self._session, life.url)
         return await describe(
@@ -170,7 +170,7 @@ class LocalReplica:
         )
 
     async def _poll_dead(self) -> None:
-        """Waits a little, and raises EngineError if the engine ends meanwhile."""
+        """Wait a little, and raise EngineError if the engine ends meanwhile."""
         done, _ = await asyncio.wait([self._ended], timeout=POLL_S)
         if done:
             spec, end = self._life.spec, self._log.last_lines()
@@ -181,12 +181,12 @@ class LocalReplica:
             )
 
     async def wait_dead(self) -> str:
-        """Waits for the engine's process to end; what it left behind may live until `stop`."""
+        """Wait for the engine's process to end; what it left behind may live until `stop`."""
         await asyncio.wait([self._ended])
         return f"the engine ended: {self._status()}"
 
     async def stop(self) -> None:
-        """Closes the warden's pipe and waits until engine and warden are gone."""
+        """Close the warden's pipe and wait until engine and warden are gone."""
         warden = self._life.warden
         assert warden.stdin is not None
         warden.stdin.close()

@@ -45,7 +45,7 @@ async def ask(
     timeout: aiohttp.ClientTimeout,
     body: dict[str, Any] | None = None,
 ) -> ServerAnswer:
-    """Sends one request; the response may have any status.
+    """Send one request; the response may have any status.
 
     Raises aiohttp.ClientError, TimeoutError, OSError.
     """
@@ -63,7 +63,7 @@ async def ask(
 
 
 async def explained(error: Exception, url: str) -> ReplicaUnavailable:
-    """Explains an error of `ask`; tries out whether a server that answered no HTTP wants TLS."""
+    """Explain an error of `ask`; tries out whether a server that answered no HTTP wants TLS."""
     is_connected = not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
     if is_connected and await wants_tls(url):
         return connect_errors.speaks_tls()
@@ -71,7 +71,7 @@ async def explained(error: Exception, url: str) -> ReplicaUnavailable:
 
 
 async def wants_tls(url: str) -> bool:
-    """Whether the server of an `http:` URL takes part in a TLS handshake."""
+    """Return whether the server of an `http:` URL takes part in a TLS handshake."""
     if not url.startswith("http:"):
         return False
     context = ssl.create_default_context()
@@ -87,7 +87,7 @@ async def wants_tls(url: str) -> bool:
 
 
 async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    """Reads the body, up to a bound: the rest of a longer one is not read."""
+    """Read the body, up to a bound: the rest of a longer one is not read."""
     try:
         return await response.content.readexactly(_MOST_BYTES)
     except asyncio.IncompleteReadError as end:
@@ -95,7 +95,7 @@ async def read_bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def is_healthy(session: aiohttp.ClientSession, url: str, api_key: str | None = None) -> bool:
-    """Whether `check_health` finds nothing wrong."""
+    """Return whether `check_health` finds nothing wrong."""
     try:
         await check_health(session, url, api_key)
     except ReplicaUnavailable:
@@ -109,7 +109,7 @@ async def check_health(
     api_key: str | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Returns where `GET /health` answers 200. Raises ReplicaUnavailable.
+    """Return where `GET /health` answers 200. Raises ReplicaUnavailable.
 
     A server without `/health` counts as healthy when `/v1/models` answers.
     """
@@ -130,7 +130,9 @@ async def describe(
     api_key: str | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> Replica:
-    """The replica at `url`, asked through `/v1/models`; `model` chooses where it serves several.
+    """Return the replica at `url`, asked through `/v1/models`.
+
+    `model` chooses where it serves several.
 
     Raises ReplicaUnavailable when it cannot be asked, or does not serve `model`.
     """
@@ -160,7 +162,7 @@ def _check_status(answer: ServerAnswer, path: str, api_key: str | None) -> None:
 async def _get(
     session: aiohttp.ClientSession, url: str, api_key: str | None, timeout_s: float
 ) -> ServerAnswer:
-    """Returns the response, whatever its status. Raises ReplicaUnavailable where there is none."""
+    """Return the response, whatever its status. Raises ReplicaUnavailable where there is none."""
     try:
         answer = await ask(session, "GET", url, api_key, aiohttp.ClientTimeout(total=timeout_s))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -30,15 +30,15 @@ class Running(Protocol):
     """One life of one replica."""
 
     async def wait_ready(self) -> Replica:
-        """Waits until it answers. Raises EngineError when it dies first or takes too long."""
+        """Wait until it answers. Raises EngineError when it dies first or takes too long."""
         ...
 
     async def wait_dead(self) -> str:
-        """Waits until it no longer answers, and returns why, for a person."""
+        """Wait until it no longer answers, and return why, for a person."""
         ...
 
     async def stop(self) -> None:
-        """Ends it; returns when nothing of it is left. Does no harm twice."""
+        """End it; return when nothing of it is left. Does no harm twice."""
         ...
 
 
@@ -51,7 +51,7 @@ class Launcher(Protocol):
         ...
 
     async def launch(self) -> Running:
-        """Begins one life. Raises EngineError when that cannot even begin."""
+        """Begin one life. Raises EngineError when that cannot even begin."""
         ...
 
 
@@ -59,11 +59,11 @@ class FleetListener(Protocol):
     """Receives changes of replicas. It is called in the event loop and must not block."""
 
     def on_up(self, replica: Replica) -> None:
-        """It answers: requests may be sent."""
+        """Record that the replica answers: requests may be sent."""
         ...
 
     def on_down(self, replica_id: str, reason: str) -> None:
-        """It no longer answers. Comes only after `on_up`."""
+        """Record that it no longer answers. Comes only after `on_up`."""
         ...
 
     def on_note(self, replica_id: str, text: str) -> None:
@@ -71,9 +71,9 @@ class FleetListener(Protocol):
         ...
 
     def on_failed(self, replica_id: str, reason: str) -> None:
-        """It was given up, and is not started again."""
+        """Record that it was given up, and is not started again."""
         ...
 
     def on_ended(self, replica_id: str) -> None:
-        """It was ended on purpose; nothing of it is left."""
+        """Record that it was ended on purpose; nothing of it is left."""
         ...

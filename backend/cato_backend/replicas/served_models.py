@@ -40,7 +40,7 @@ class ServedModel:
 
 
 def read_listing(data: bytes) -> tuple[ListedModel, ...]:
-    """The entries that name a model, at least one. Raises ReplicaUnavailable."""
+    """Return the entries that name a model, at least one. Raises ReplicaUnavailable."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -57,7 +57,10 @@ def read_listing(data: bytes) -> tuple[ListedModel, ...]:
 
 
 def choose(listed: tuple[ListedModel, ...], wanted: str = "") -> ServedModel:
-    """The model of this name, the first one where none is wanted. Raises ReplicaUnavailable."""
+    """Return the model of this name, the first one where none is wanted.
+
+    Raises ReplicaUnavailable.
+    """
     bases = [entry for entry in listed if entry.parent is None] or list(listed)
     chosen = next((entry for entry in listed if entry.id == wanted), None) if wanted else bases[0]
     if chosen is None:
@@ -90,7 +93,7 @@ def _adapters(
 
 
 def _length_of_parent(chosen: ListedModel, bases: list[ListedModel]) -> int | None:
-    """An adapter's entry does not tell its context: it is that of its base model."""
+    """Return the context of an adapter, which is that of its base model."""
     if chosen.parent is None:
         return None
     named = [entry for entry in bases if chosen.parent in (entry.id, entry.root)]

@@ -45,17 +45,17 @@ class Supervisor:
         self._failures: asyncio.Queue[EngineError] = asyncio.Queue()
 
     def keep(self, launcher: Launcher) -> None:
-        """Starts the replica of `launcher` and keeps it until `close`. Returns at once."""
+        """Start the replica of `launcher` and keep it until `close`. Returns at once."""
         name = launcher.replica_id
         assert name not in self._tasks, f"two replicas are called {name}"
         self._tasks[name] = asyncio.create_task(self._keep(launcher), name=f"keep {name}")
 
     def knows(self, replica_id: str) -> bool:
-        """Whether the replica is kept, or was given up."""
+        """Return whether the replica is kept, or was given up."""
         return replica_id in self._tasks
 
     def keeps(self, replica_id: str) -> bool:
-        """Whether the replica runs, or is being started."""
+        """Return whether the replica runs, or is being started."""
         task = self._tasks.get(replica_id)
         return task is not None and not task.done()
 
@@ -68,7 +68,7 @@ class Supervisor:
         self._listener.on_ended(replica_id)
 
     async def wait_failed(self) -> EngineError:
-        """Waits until a replica was given up, and returns why.
+        """Wait until a replica was given up, and return why.
 
         One that dies in its first load is given up at once: that is a mistake to show, not a
         mishap to repeat.
@@ -76,7 +76,7 @@ class Supervisor:
         return await self._failures.get()
 
     async def close(self) -> None:
-        """Ends all replicas, side by side; returns when nothing of them is left."""
+        """End all replicas, side by side; return when nothing of them is left."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

@@ -40,7 +40,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def descendants(of: int | None = None) -> list[int]:
-    """Every live process below this one, or another. Zombies are no longer anything."""
+    """Return every live process below this one, or another. Zombies are no longer anything."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (parent := _parent_of(int(entry))) is not None:
@@ -73,7 +73,7 @@ def kill(pid: int) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command until it ends or the pipe closes. Returns its exit status."""
+    """Run the command until it ends or the pipe closes. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="warden")
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--grace-s", type=float, default=GRACE_S)
@@ -109,7 +109,7 @@ class Warden:
         self._output = self._engine.stdout.fileno()
 
     def run(self) -> int:
-        """Returns the engine's exit status once nothing of it is left."""
+        """Return the engine's exit status once nothing of it is left."""
         _say(self._engine.pid)
         ended = os.pidfd_open(self._engine.pid)
         for descriptor in (self._output, sys.stdin.fileno(), ended):
@@ -170,7 +170,7 @@ class Warden:
             return
 
     def _reap(self) -> None:
-        """Collects the engine's status and those of the orphans that were adopted."""
+        """Collect the engine's status and those of the orphans that were adopted."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

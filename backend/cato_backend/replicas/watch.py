@@ -1,5 +1,7 @@
-"""Watches one replica for ever: describes it, checks its health, and describes it again after each
-absence."""
+"""Watches one replica for ever.
+
+Describes it, checks its health, and describes it again after each absence.
+"""
 
 from __future__ import annotations
 
@@ -52,15 +54,15 @@ class WatchListener(Protocol):
     """Receives what a watch finds."""
 
     async def admit(self, replica: Replica) -> None:
-        """Takes a replica that is healthy and described into service. Raises ReplicaUnavailable."""
+        """Take a replica that is healthy and described into service. Raises ReplicaUnavailable."""
         ...
 
     def on_changed(self, replica: Replica) -> None:
-        """Handles a replica that serves the same model with other adapters or another context."""
+        """Handle a replica that serves the same model with other adapters or another context."""
         ...
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
-        """Takes a replica out of service until it is admitted again; called after each failure."""
+        """Take a replica out of service until it is admitted again; called after each failure."""
         ...
 
 
@@ -86,23 +88,23 @@ class Watch:
         self._lost = False
 
     def look(self) -> None:
-        """Requests a health check at once."""
+        """Request a health check at once."""
         self._asked.set()
 
     def lose(self) -> None:
-        """Tells that the replica was taken out of service: it must be admitted again."""
+        """Tell that the replica was taken out of service: it must be admitted again."""
         self._lost = True
         self.look()
 
     async def confirm(self) -> bool:
-        """Describes the replica at once; returns whether it is up and serves what it served."""
+        """Describe the replica at once; return whether it is up and serves what it served."""
         found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(found)
         self.look()
         return await found
 
     async def run(self) -> NoReturn:
-        """Watches until cancelled."""
+        """Watch until cancelled."""
         try:
             failures = 0
             while True:
@@ -119,7 +121,7 @@ class Watch:
             self._answer(self._take_waiting(), confirmed=False)
 
     async def _until_admitted(self, failures: int) -> Replica:
-        """Returns the replica once the listener has admitted it; `failures`: in a row until now."""
+        """Return the replica once the listener has admitted it; `failures`: in a row until now."""
         while True:
             if failures:
                 await self._back_off(self._policy.backoff.delay_s(failures, random.random()))
@@ -134,7 +136,7 @@ class Watch:
             failures += 1
 
     async def _until_unavailable(self, replica: Replica) -> ReplicaUnavailable | None:
-        """Returns why the replica cannot serve any longer; None where `lose` was called."""
+        """Return why the replica cannot serve any longer; None where `lose` was called."""
         failures, described_at = 0, self._clock()
         while True:
             await self._wait_for_look()
@@ -167,7 +169,7 @@ class Watch:
         return self._compared(replica, await self._describe()) if describes else replica
 
     async def _guarded(self, look: Awaitable[Replica]) -> Replica:
-        """Awaits a look. Raises ReplicaUnavailable for defects too: they must not end the watch."""
+        """Await a look. Raises ReplicaUnavailable for defects too: they must not end the watch."""
         try:
             return await look
         except ReplicaUnavailable:
@@ -180,7 +182,7 @@ class Watch:
             ) from error
 
     def _compared(self, known: Replica, found: Replica) -> Replica:
-        """Returns `found`. Raises ReplicaUnavailable where its model is another one."""
+        """Return `found`. Raises ReplicaUnavailable where its model is another one."""
         if found.model != known.model:
             raise ReplicaUnavailable(
                 f"it serves {found.model!r} now, no longer {known.model!r}",
@@ -207,14 +209,14 @@ class Watch:
         )
 
     async def _wait_for_look(self) -> None:
-        """Returns when the next health check is due, or one was requested."""
+        """Return when the next health check is due, or one was requested."""
         await asyncio.sleep(min(_LEAST_GAP_S, self._policy.interval_s))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._policy.interval_s):
                 await self._asked.wait()
 
     async def _back_off(self, delay_s: float) -> None:
-        """Waits `delay_s`, or less while requests wait for a replica."""
+        """Wait `delay_s`, or less while requests wait for a replica."""
         ends = self._clock() + delay_s
         while (left_s := ends - self._clock()) > 0:
             await asyncio.sleep(min(left_s, _IN_DEMAND_S))
@@ -222,7 +224,7 @@ class Watch:
                 return
 
     def _begin_look(self) -> list[asyncio.Future[bool]]:
-        """Begins a look; returns the callers of `confirm` that it answers."""
+        """Begin a look; return the callers of `confirm` that it answers."""
         self._asked.clear()
         return self._take_waiting()
 

@@ -27,39 +27,39 @@ class Watcher:
         self._watches: dict[str, tuple[Watch, asyncio.Task[None]]] = {}
 
     def watch(self, target: WatchedServer) -> None:
-        """Begins to watch; returns at once."""
+        """Begin to watch; return at once."""
         name = target.replica_id
         assert name not in self._watches, f"two replicas are called {name}"
         watch = Watch(target, self._policy, self._session, self._listener, self._is_in_demand)
         self._watches[name] = watch, asyncio.create_task(watch.run(), name=f"watch {name}")
 
     def unwatch(self, replica_id: str) -> None:
-        """Ends one watch: the listener is told nothing more about the replica."""
+        """End one watch: the listener is told nothing more about the replica."""
         found = self._watches.pop(replica_id, None)
         if found is not None:
             found[1].cancel()
 
     def look(self, replica_id: str) -> None:
-        """Requests a health check of one replica at once."""
+        """Request a health check at once."""
         if replica_id in self._watches:
             self._watches[replica_id][0].look()
 
     def lose(self, replica_id: str) -> None:
-        """Tells that a replica was taken out of service: it must be admitted again."""
+        """Tell that a replica was taken out of service: it must be admitted again."""
         if replica_id in self._watches:
             self._watches[replica_id][0].lose()
 
     async def confirm(self, replica_id: str) -> bool:
-        """Describes one replica at once; returns whether it is up and serves what it served."""
+        """Describe one replica at once; return whether it is up and serves what it served."""
         found = self._watches.get(replica_id)
         return found is not None and await found[0].confirm()
 
     async def refresh(self) -> None:
-        """Describes every replica at once."""
+        """Describe every replica at once."""
         await asyncio.gather(*(watch.confirm() for watch, _ in self._watches.values()))
 
     async def close(self) -> None:
-        """Ends all watches."""
+        """End all watches."""
         tasks = [task for _, task in self._watches.values()]
         for task in tasks:
             task.cancel()

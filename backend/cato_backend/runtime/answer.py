@@ -104,7 +104,7 @@ class Answer:
         return self._wants_usage and not self._has_usage and not self.done
 
     def resume(self, by_ids: bool) -> None:
-        """A new attempt continues after what was sent, to the last id or to the last text."""
+        """Begin a new attempt that continues after the last id or the last text sent."""
         if not by_ids:
             self.tokens = self.tokens_shown
             del self.token_ids[self.tokens :]
@@ -115,7 +115,7 @@ class Answer:
         self.done = False
 
     def take(self, event: sse.Event) -> Relayed:
-        """Counts one event and returns what the client gets. Raises AttemptBroken."""
+        """Count one event and return what the client gets. Raises AttemptBroken."""
         name, data, _ = event
         if name != sse.MESSAGE or data[:2] != '{"':
             special = self._special(event)
@@ -130,8 +130,10 @@ class Answer:
             raise AttemptBroken("a field of an event is not of OpenAI's type") from error
 
     def _special(self, event: sse.Event) -> Relayed | sse.Event:
-        """Of all but the usual event, a compact JSON object without a name: what the client gets,
-        or the event in the usual form."""
+        """Of all but the usual event, a compact JSON object without a name.
+
+        What the client gets, or the event in the usual form.
+        """
         data = event.data.strip()
         if is_failure(event.name):
             raise error_of_event(data)
@@ -144,7 +146,7 @@ class Answer:
         return sse.Event(event.name, data, raw)
 
     def _end(self) -> Relayed:
-        """The replica's own end of its stream, which it also sends after an error."""
+        """Return the replica's own end of its stream, which it also sends after an error."""
         if not self._ended or not self._begun <= self._ended:
             raise AttemptBroken("its stream ended without a finish reason")
         self.done = True
@@ -174,7 +176,7 @@ class Answer:
         return Relayed(data, tokens, prompt_tokens, None, shows)
 
     def _prompt_of(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> int | None:
-        """Tokens of the prompt, if the chunk tells its ids or an earlier attempt's did."""
+        """Return tokens of the prompt, if the chunk tells its ids or an earlier attempt's did."""
         if not self.prompt_ids:
             ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
             self.prompt_ids = tuple(ids or ())
@@ -182,7 +184,7 @@ class Answer:
         return len(self.prompt_ids) or None
 
     def _count(self, choices: list[dict[str, Any]]) -> tuple[int, bool]:
-        """Adds up the choices: how many tokens they are, and whether they show anything."""
+        """Add up the choices: how many tokens they are, and whether they show anything."""
         tokens, has_text, has_other = 0, False, False
         for choice in choices:
             if choice.get("finish_reason") or "error" in choice:
@@ -208,13 +210,13 @@ class Answer:
         return tokens, has_text or has_other
 
     def _close(self, choice: dict[str, Any]) -> None:
-        """A choice has its finish reason. Raises AttemptBroken where that is a failure."""
+        """Take a choice's finish reason. Raises AttemptBroken where that is a failure."""
         check_choice(choice)
         if choice.get("finish_reason"):
             self._ended.add(choice.get("index") or 0)
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
-        """Makes a continuation's chunk look like the first attempt's; False if it is none."""
+        """Make a continuation's chunk look like the first attempt's; False if it is none."""
         if self._resumed_at is None:
             return False
         chunk |= self._head
@@ -251,7 +253,7 @@ class Answer:
         }
 
     def _learn_prompt_tokens(self, usage: Mapping[str, Any]) -> None:
-        """The prompt's tokens without those that a continuation was given on top."""
+        """Return the prompt's tokens without those that a continuation was given on top."""
         counted = believed_tokens(usage.get("prompt_tokens"))
         if counted is not None:
             given = max(1, counted - (self._resumed_at or 0))

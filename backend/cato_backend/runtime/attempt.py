@@ -65,8 +65,9 @@ class Attempts:
         leg: UpstreamRoute,
         outlet: Outlet,
     ) -> None:
-        """Passes the answer on. Raises AttemptBroken, Misdirected, or RequestError for the client's
-        own.
+        """Pass the answer on.
+
+        Raises AttemptBroken, Misdirected, or RequestError for the client's own.
 
         A prompt that we cut to fit and that is too long nevertheless is cut shorter and sent again.
         """

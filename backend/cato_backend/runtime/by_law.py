@@ -41,7 +41,7 @@ class ProfilePredictor:
         return overhead_s + service.e2e_s(state, Work(uncached, cached, output))
 
     def _state(self, attempt: Attempt) -> ReplicaState:
-        """What is on the replica beside this request, which has just been sent there."""
+        """Return what is on the replica beside this request, which has just been sent there."""
         load, now = self._load, attempt.dispatched_at
         self._usual.decodes(load.decoding, now)
         # The attempt itself is one of the unstarted, unless its answer comes whole.
@@ -69,8 +69,11 @@ class ProfilePredictor:
         )
 
     def _step_began(self, unstarted: list[Attempt]) -> float | None:
-        """When the step under way began: with the last token, or on an idle engine with the first
-        prompt that was sent. None where that is not known."""
+        """Return when the step under way began.
+
+        With the last token, or on an idle engine with the first prompt that was sent. None where
+        that is not known.
+        """
         last = self._load.last_token_at
         if self._load.decoding:
             return last
@@ -78,8 +81,10 @@ class ProfilePredictor:
 
 
 def _unstarted_beside(attempt: Attempt, load: ReplicaLoad) -> list[Attempt]:
-    """The other attempts whose prompt is not computed. Reads fields, because a replica may run
-    hundreds of attempts."""
+    """Return the other attempts whose prompt is not computed.
+
+    Reads fields, because a replica may run hundreds of attempts.
+    """
     return [
         each
         for each in load.attempts.values()
@@ -88,5 +93,5 @@ def _unstarted_beside(attempt: Attempt, load: ReplicaLoad) -> list[Attempt]:
 
 
 def planned(request: Request) -> PlannedCall:
-    """The request as one call of a plan."""
+    """Return the request as one call of a plan."""
     return PlannedCall(request.task, request.prompt_tokens, request.max_tokens)

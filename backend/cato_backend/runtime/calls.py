@@ -98,7 +98,7 @@ class Sink(Protocol):
     """Where an answer goes. `begin` comes once, before the first `write`."""
 
     async def begin(self, started: Started) -> None:
-        """The first token is there."""
+        """Record that the first token is there."""
         ...
 
     async def write(self, data: bytes) -> None:
@@ -106,5 +106,5 @@ class Sink(Protocol):
         ...
 
     def write_now(self, data: bytes) -> bool:
-        """Writes events where that takes no waiting; False where nothing was written."""
+        """Write events where that takes no waiting; False where nothing was written."""
         return False

@@ -63,25 +63,25 @@ class Catalog:
     # -- replicas ------------------------------------------------------------------------------
 
     def expect(self, replica_id: str, model: str = "") -> None:
-        """Adds a replica that was not described yet; it must serve `model`, where one is named."""
+        """Add a replica that was not described yet; it must serve `model`, where one is named."""
         self._members[replica_id] = _Member(self._clock(), model, is_watched=True)
         self._rebuild()
 
     def learn(self, replica_id: str, facts: ModelFacts, adapters: tuple[str, ...] = ()) -> None:
-        """Takes in the description of a replica in service; `facts` tell its own context."""
+        """Take in the description of a replica in service; `facts` tell its own context."""
         member = self._members.setdefault(replica_id, _Member(self._clock()))
         member.facts, member.adapters, member.serves = facts, adapters, True
         self._rebuild()
 
     def lose(self, replica_id: str) -> None:
-        """Marks a replica that is out of service."""
+        """Mark a replica that was given up."""
         member = self._members.get(replica_id)
         if member is not None and member.serves:
             member.serves, member.away_since = False, self._clock()
             self._rebuild()
 
     def on_unknown_name(self, refresh: Refresh) -> None:
-        """Sets what is called before an unknown name is refused."""
+        """Set what is called before an unknown name is refused."""
         self._refresh = refresh
 
     # -- queries -------------------------------------------------------------------------------
@@ -90,41 +90,44 @@ class Catalog:
         return name in self._facts
 
     def facts(self, name: str) -> ModelFacts:
-        """Returns the facts of a model or an adapter, with the largest context of its replicas.
+        """Return the facts of a model or an adapter, with the largest context of its replicas.
 
         Raises KeyError.
         """
         return self._facts[name]
 
     def ratio(self, name: str) -> CharsPerToken:
-        """Returns the learned characters per token of a model, which its adapters share."""
+        """Return the learned characters per token of a model, which its adapters share."""
         facts = self._facts.get(name)
         return self._ratios.setdefault(facts.model if facts else name, CharsPerToken())
 
     def models(self) -> tuple[ModelFacts, ...]:
-        """Returns all models without adapters, in the order of the configuration."""
+        """Return all models without adapters, in the order of the configuration."""
         return tuple(facts for facts in self._facts.values() if not facts.parent)
 
     def adapters(self) -> tuple[ModelFacts, ...]:
-        """Returns all further names of models, such as those of LoRA adapters."""
+        """Return all further names of models, such as those of LoRA adapters."""
         return tuple(facts for facts in self._facts.values() if facts.parent)
 
     def tasks_of(self, name: str) -> tuple[Task, ...]:
-        """The tasks that the alias maps to this name."""
+        """Return the tasks that the alias maps to this name."""
         return tuple(task for task in Task if self.model_for(task) == name)
 
     def model_for(self, task: Task) -> str:
-        """Returns what the alias stands for: the configured model, else the first that is served,
-        else the first that is known; the alias itself where none is."""
+        """Return what the alias stands for.
+
+        The configured model, else the first that is served, else the first that is known; the alias
+        itself where none is.
+        """
         served = (name for name in self._facts if self.is_served(name))
         return self._tasks.get(task) or next(served, next(iter(self._facts), ALIAS))
 
     def is_served(self, name: str) -> bool:
-        """Whether a replica in service serves the model or the adapter."""
+        """Return whether a replica in service serves the model or the adapter."""
         return any(True for _ in self._serving(name))
 
     def served_context(self, name: str) -> int | None:
-        """Returns the largest context among the replicas in service that serve the name.
+        """Return the largest context among the replicas in service that serve the name.
 
         None where there is none, or one of them does not tell its context.
         """
@@ -135,7 +138,7 @@ class Catalog:
     # -- names ---------------------------------------------------------------------------------
 
     async def resolve(self, name: str, task: Task, patience_s: float) -> str:
-        """Returns the known name for a name or an alias; an alias means the model of `task`.
+        """Return the known name for a name or an alias; an alias means the model of `task`.
 
         Waits while a replica that is away may serve it. Raises NotFound, NoReplica.
         """
@@ -175,7 +178,7 @@ class Catalog:
         return self.model_for(task) if name in ALIASES else name
 
     def _may_come(self) -> bool:
-        """Whether a replica that is away may come back with an unknown model."""
+        """Return whether a replica that is away may come back with an unknown model."""
         watched = [member for member in self._members.values() if member.is_watched]
         if not any(member.facts for member in self._members.values()):
             return bool(watched) or not self._facts
@@ -195,7 +198,7 @@ class Catalog:
             self.unresolved -= 1
 
     def _unknown(self, name: str, task: Task) -> NotFound | NoReplica:
-        """The client's mistake, unless a replica that is away may serve the name."""
+        """Return the client's mistake, unless a replica that is away may serve the name."""
         return self._not_served_yet(name) if self._may_come() else self._not_found(name, task)
 
     def _not_found(self, name: str, task: Task) -> NotFound:
@@ -245,8 +248,10 @@ class Catalog:
 
 
 def _merged(known: ModelFacts | None, member: _Member) -> ModelFacts:
-    """Merges the facts of a model from two replicas: the largest context, the rest from a replica
-    in service."""
+    """Merge the facts of a model from two replicas.
+
+    The largest context, the rest from a replica in service.
+    """
     facts = member.facts
     assert facts is not None
     if known is None:

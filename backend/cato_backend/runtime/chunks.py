@@ -16,7 +16,7 @@ class AttemptBroken(Exception):
 
 
 def parse(data: str) -> dict[str, Any]:
-    """The chunk in an event's data. Raises AttemptBroken."""
+    """Return the chunk in an event's data. Raises AttemptBroken."""
     try:
         chunk = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -39,13 +39,19 @@ def _is_chunk(value: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def believed_tokens(counted: object) -> int | None:
-    """A count of prompt tokens, unless it cannot be: a lie would mislead ledger and limits."""
+    """Return a count of prompt tokens, unless it cannot be.
+
+    A lie would mislead ledger and limits.
+    """
     possible = isinstance(counted, int) and 0 < counted <= _LONGEST_PROMPT
     return counted if isinstance(counted, int) and possible else None
 
 
 def cached_tokens(usage: Mapping[str, Any]) -> int | None:
-    """How many of the prompt's tokens the engine found in its cache; None where it does not say."""
+    """Return how many of the prompt's tokens the engine found in its cache.
+
+    None where it does not say.
+    """
     details = usage.get("prompt_tokens_details")
     if not isinstance(details, dict):
         return None
@@ -54,7 +60,7 @@ def cached_tokens(usage: Mapping[str, Any]) -> int | None:
 
 
 def text_of(choice: Mapping[str, Any]) -> str:
-    """The text that a chunk's choice adds, of a completion or of a chat."""
+    """Return the text that a chunk's choice adds, of a completion or of a chat."""
     delta = choice.get("delta")
     text = cast("dict[str, Any]", delta).get("content") if isinstance(delta, dict) else None
     text = text or choice.get("text")
@@ -62,7 +68,10 @@ def text_of(choice: Mapping[str, Any]) -> str:
 
 
 def has_other_delta(choice: Mapping[str, Any]) -> bool:
-    """Whether a chat's choice adds something beside text: reasoning, tool calls, a refusal ..."""
+    """Return whether a chat's choice adds something beside text.
+
+    Reasoning, tool calls, a refusal ...
+    """
     delta = choice.get("delta")
     if not isinstance(delta, dict):
         return False
@@ -71,8 +80,10 @@ def has_other_delta(choice: Mapping[str, Any]) -> bool:
 
 
 def strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
-    """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked; whether
-    anything was there."""
+    """Empty what vLLM adds for `return_token_ids`, as it would have sent it unasked.
+
+    Whether anything was there.
+    """
     changed = False
     for part in (chunk, *choices):
         if part.get("token_ids") is not None:
@@ -83,14 +94,14 @@ def strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
 
 
 def shift(choice: dict[str, Any], characters: int) -> None:
-    """Moves the places of log probabilities behind so many characters that were sent before."""
+    """Move the places of log probabilities behind so many characters that were sent before."""
     logprobs: dict[str, Any] = choice.get("logprobs") or {}
     if logprobs.get("text_offset"):
         logprobs["text_offset"] = [offset + characters for offset in logprobs["text_offset"]]
 
 
 def as_chat(chunk: dict[str, Any]) -> None:
-    """Makes a completion's chunk one of a chat."""
+    """Make a completion's chunk one of a chat."""
     chunk["object"] = "chat.completion.chunk"
     for choice in chunk.get("choices") or ():
         choice["delta"] = {"content": choice.pop("text", "")}

@@ -31,11 +31,11 @@ class Delivery:
         self._attempt = 0
 
     def attempt(self, dispatch: Dispatch) -> None:
-        """What is taken from now on comes of this attempt."""
+        """Take further events as those of this attempt."""
         self._replica_id, self._attempt = dispatch.replica_id, dispatch.attempt
 
     def take(self, relayed: Relayed) -> bool:
-        """Tells the scheduler of progress, and the client of everything from the first token on.
+        """Tell the scheduler of progress, and the client of everything from the first token on.
 
         False where the client cannot be told at once: `settle` is due.
         """
@@ -52,7 +52,7 @@ class Delivery:
         return not (tokens or shows or flight.begun)
 
     async def settle(self) -> None:
-        """Sends what is held, under the headers if they have not left yet."""
+        """Send what is held, under the headers if they have not left yet."""
         flight = self._flight
         data, flight.held = flight.held, b""
         if not data:
@@ -66,7 +66,7 @@ class Delivery:
             flight.waits_for_client = False
 
     async def end(self, reason: CancelReason) -> None:
-        """The client ended its call by name: its stream ends properly, its connection stays."""
+        """End the call that its client ended by name: properly, on a connection that stays."""
         if not self._flight.call.streams:
             raise EndedByClient(f"the client ended it: {reason}")
         if not self._flight.begun:

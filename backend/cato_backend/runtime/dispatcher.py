@@ -45,7 +45,7 @@ class Dispatcher:
         return len(self._flights)
 
     def enter(self, flight: InFlightRequest) -> None:
-        """The flight hears of decisions from now on. Raises InvalidRequest for an id in use."""
+        """Pass decisions to the request from now on. Raises InvalidRequest for an id in use."""
         name = flight.call.request.id
         if name in self._flights:
             shown = flight.call.name
@@ -55,7 +55,7 @@ class Dispatcher:
             self._groups.setdefault(flight.call.group, []).append(flight)
 
     def leave(self, request_id: str) -> None:
-        """The flight has ended."""
+        """Record that the flight has ended."""
         flight = self._flights.pop(request_id)
         if flight.call.group:
             siblings = self._groups[flight.call.group]
@@ -64,17 +64,19 @@ class Dispatcher:
                 del self._groups[flight.call.group]
 
     def flights(self) -> tuple[InFlightRequest, ...]:
-        """Every live flight."""
+        """Return every live flight."""
         return tuple(self._flights.values())
 
     def find(self, request_id: str) -> tuple[InFlightRequest, ...]:
-        """The live flights of this request: one, or those of a whole task's calls."""
+        """Return the live flights of this request: one, or those of a whole task's calls."""
         flight = self._flights.get(request_id)
         return (flight,) if flight is not None else tuple(self._groups.get(request_id, ()))
 
     def watch(self, watcher: Watcher, *, progress: bool = True) -> None:
-        """Tells the watcher each event from now on; where not `progress`, without the tokens on
-        which nothing was decided: most events are such."""
+        """Tell the watcher each event from now on.
+
+        Where not `progress`, without the tokens on which nothing was decided: most events are such.
+        """
         self._watchers.append(watcher)
         if progress:
             self._watchers_of_progress.append(watcher)

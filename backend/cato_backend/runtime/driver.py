@@ -33,19 +33,19 @@ class Membership(Protocol):
     """Receives what requests find out about replicas."""
 
     def lost(self, replica_id: str) -> None:
-        """Handles a replica to which no connection could be opened."""
+        """Handle a replica to which no connection could be opened."""
         ...
 
     def died(self, replica_id: str) -> None:
-        """Handles a replica whose connections broke and that refuses new ones."""
+        """Handle a replica whose connections broke and that refuses new ones."""
         ...
 
     def suspect(self, replica_id: str) -> None:
-        """Handles a replica that broke an attempt off."""
+        """Handle a replica that broke an attempt off."""
         ...
 
     async def confirm(self, replica_id: str) -> bool:
-        """Describes a replica again; returns whether it is up and serves what it served."""
+        """Describe a replica again; return whether it is up and serves what it served."""
         ...
 
 
@@ -72,7 +72,7 @@ class RequestDriver:
         self._membership = membership
 
     async def run(self, flight: InFlightRequest, sink: Sink) -> CancelReason | None:
-        """Returns why the client ended the call, where it did so by name.
+        """Return why the client ended the call, where it did so by name.
 
         Raises RequestError, CallOutdated.
         """
@@ -115,8 +115,11 @@ class RequestDriver:
         return True
 
     async def _run(self, flight: InFlightRequest, leg: UpstreamRoute, delivery: Delivery) -> None:
-        """Raises AttemptBroken, RequestError, and CallOutdated where another replica or another
-        model is to be tried."""
+        """Run one attempt.
+
+        Raises AttemptBroken, RequestError, and CallOutdated where another replica or another model
+        is to be tried.
+        """
         try:
             await self._attempts.run(flight, leg, delivery)
         except PromptTooLong as error:
@@ -144,7 +147,7 @@ class RequestDriver:
         self._dispatcher.tell(failed)
 
     def _report(self, flight: InFlightRequest, replica_id: str, error: AttemptBroken) -> None:
-        """Tells what the failure says about the replica. Raises CallOutdated."""
+        """Tell what the failure says about the replica. Raises CallOutdated."""
         match error:
             case Died():
                 self._membership.died(replica_id)

@@ -25,7 +25,7 @@ class EventLog:
     """
 
     def __init__(self, path: Path, limit: int, policy: str, limits: Limits) -> None:
-        """Raises ConfigError where the file cannot be written."""
+        """Raise ConfigError where the file cannot be written."""
         self._path = path
         self._opening = Opening(run=secrets.token_hex(8), policy=policy, limits=limits, part=1)
         self._pseudonyms = Pseudonyms(secrets.token_bytes(32))
@@ -50,7 +50,7 @@ class EventLog:
             self._file = None
 
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
-        """Appends one event. A `Watcher` of the runtime."""
+        """Append one event. A `Watcher` of the runtime."""
         if self._file is None:
             return
         line = encode(self._pseudonyms.of(event), decisions, now)

@@ -30,7 +30,7 @@ class History:
         self._calls: OrderedDict[tuple[str, str], CompletedCall] = OrderedDict()
 
     def add(self, request_id: str, past: CompletedCall) -> None:
-        """Remembers a call; the oldest is forgotten for it."""
+        """Remember a call; the oldest is forgotten for it."""
         key = (past.tenant, request_id)
         self._calls[key] = past
         self._calls.move_to_end(key)
@@ -38,5 +38,5 @@ class History:
             self._calls.popitem(last=False)
 
     def find(self, tenant: str, request_id: str) -> CompletedCall | None:
-        """The tenant's call, if it is still remembered."""
+        """Return the tenant's call, if it is still remembered."""
         return self._calls.get((tenant, request_id))

@@ -40,12 +40,12 @@ class ErrorInAnswer(AttemptBroken):
 
 
 def error_in(value: Mapping[str, Any]) -> ErrorInAnswer:
-    """The error that an object tells of."""
+    """Return the error that an object tells of."""
     return ErrorInAnswer(_status(value), orjson.dumps(value))
 
 
 def error_of_event(data: str) -> ErrorInAnswer:
-    """The error that an event of that name tells of, whatever its data is."""
+    """Return the error that an event of that name tells of, whatever its data is."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -54,7 +54,7 @@ def error_of_event(data: str) -> ErrorInAnswer:
 
 
 def is_error(value: Mapping[str, Any]) -> bool:
-    """Whether an object that has neither choices nor usage tells of an error."""
+    """Return whether an object that has neither choices nor usage tells of an error."""
     if any(value.get(field) not in (None, False, "") for field in _ERROR_FIELDS):
         return True
     kinds = (value.get(field) for field in _KIND_FIELDS)
@@ -62,7 +62,7 @@ def is_error(value: Mapping[str, Any]) -> bool:
 
 
 def is_failure(word: str) -> bool:
-    """Whether a `finish_reason`, or an event's name, says that the answer was broken off.
+    """Return whether a `finish_reason`, or an event's name, says that the answer was broken off.
 
     vLLM says `abort` when an engine is stopped or put to sleep, DeepSeek
     `insufficient_system_resource`. What only names another way of stopping (`eos_token`,
@@ -72,7 +72,7 @@ def is_failure(word: str) -> bool:
 
 
 def check_choice(choice: Mapping[str, Any]) -> None:
-    """Raises AttemptBroken where a choice was broken off by the server."""
+    """Raise AttemptBroken where a choice was broken off by the server."""
     if choice.get("error"):
         raise error_in({"error": choice["error"]})
     reason = choice.get("finish_reason")

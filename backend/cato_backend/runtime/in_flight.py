@@ -81,27 +81,27 @@ class InFlightRequest:
         return not self.begun or can_resume(self.call, self.answer)
 
     def start_over(self) -> None:
-        """Forgets what an earlier attempt brought and the client has not seen."""
+        """Forget what an earlier attempt brought and the client has not seen."""
         if self._started:
             self.answer = Answer(self.call)
             self.held = b""
         self._started = True
 
     def post(self, verdict: Verdict) -> None:
-        """Tells the flight what comes next."""
+        """Tell the flight what comes next."""
         self._verdicts.put_nowait(verdict)
 
     async def next_verdict(self) -> Verdict:
-        """Waits for what comes next."""
+        """Wait for what comes next."""
         return await self._verdicts.get()
 
     def abort(self, attempt: int) -> None:
-        """Interrupts this attempt, whether it runs or is about to."""
+        """Interrupt this attempt, whether it runs or is about to."""
         self._aborted = attempt
         self._interrupt()
 
     def recall(self, attempt: int) -> None:
-        """Gives this attempt up, if it waits for its replica and another can go on."""
+        """Give this attempt up, if it waits for its replica and another can go on."""
         if self.can_move and not self.waits_for_client:
             self._recalled = attempt
             self._interrupt()
@@ -116,11 +116,11 @@ class InFlightRequest:
         return AttemptScope(self, number)
 
     def enter_scope(self, scope: asyncio.Timeout | None) -> None:
-        """Sets what an interruption ends; None: nothing."""
+        """Set what an interruption ends; None: nothing."""
         self._scope = scope
 
     def is_aborted(self, attempt: int) -> bool:
-        """Whether the scheduler has aborted this attempt."""
+        """Return whether the scheduler has aborted this attempt."""
         return self._aborted >= attempt
 
 
@@ -133,7 +133,7 @@ class AttemptScope:
         self._timeout = asyncio.timeout(None)
 
     async def __aenter__(self) -> None:
-        """Raises Interrupted where the attempt was aborted before it began."""
+        """Raise Interrupted where the attempt was aborted before it began."""
         if self._flight.is_aborted(self._number):
             raise Interrupted
         await self._timeout.__aenter__()
@@ -145,7 +145,7 @@ class AttemptScope:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Raises Interrupted or Recalled where the scheduler has ended the attempt."""
+        """Raise Interrupted or Recalled where the scheduler has ended the attempt."""
         self._flight.enter_scope(None)
         try:
             await self._timeout.__aexit__(kind, error, traceback)

@@ -51,7 +51,7 @@ class LawGauges:
         )
 
     def show(self, loads: Iterable[ReplicaLoad], now: float) -> None:
-        """The state of these replicas, and of no others."""
+        """Keep the state of these replicas, and of no others."""
         for gauge in (self._term, self._spread, self._noise, self._windows, self._age):
             gauge.clear()
         for load in loads:

@@ -40,30 +40,30 @@ class LawKeeper:
         self._unsaved = False
 
     def recall(self, model: str, place: str) -> KeptLaw | None:
-        """What was learned of such a replica before, with its age."""
+        """Return what was learned of such a replica before, with its age."""
         stored = self._laws.get(LawKey(model_key(model), place))
         if stored is None:
             return None
         return stored.law._replace(age_s=max(0.0, self._wall() - stored.learned_at))
 
     def replica_up(self, load: ReplicaLoad, place: str) -> None:
-        """A replica takes requests: what is learned of it is kept from now on."""
+        """Record that a replica takes requests: what is learned of it is kept from now on."""
         self._up[load.replica_id] = _Up(LawKey(model_key(load.model), place), load)
 
     def replica_down(self, replica_id: str) -> None:
-        """It takes no more."""
+        """Take no more."""
         up = self._up.pop(replica_id, None)
         if up is not None:
             self._remember(up)
 
     async def run(self) -> None:
-        """Saves now and then, until cancelled."""
+        """Save now and then, until cancelled."""
         while True:
             await asyncio.sleep(_SAVE_S)
             self.save()
 
     def save(self) -> None:
-        """Writes the file where there is anything new. A disk that is full costs only the file."""
+        """Write the file where there is anything new. A disk that is full costs only the file."""
         for up in self._up.values():
             self._remember(up)
         if self._path is None or not self._unsaved:

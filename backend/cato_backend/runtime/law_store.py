@@ -54,7 +54,7 @@ class _Document(BaseModel):
 
 
 def laws_file() -> Path:
-    """Where they are kept."""
+    """Return where they are kept."""
     return state_dir() / "laws.json"
 
 
@@ -67,7 +67,7 @@ def newest(laws: Mapping[LawKey, StoredLaw]) -> dict[LawKey, StoredLaw]:
 
 
 def read_laws(path: Path) -> dict[LawKey, StoredLaw]:
-    """The laws in the file: none where there is no file, or one that cannot be used."""
+    """Return the laws in the file: none where there is no file, or one that cannot be used."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise ValueError(f"larger than {_MOST_BYTES} bytes")
@@ -85,7 +85,7 @@ def read_laws(path: Path) -> dict[LawKey, StoredLaw]:
 
 
 def write_laws(path: Path, laws: Mapping[LawKey, StoredLaw]) -> None:
-    """Writes the file in one step, readable by its owner only. Raises OSError."""
+    """Write the file in one step, readable by its owner only. Raises OSError."""
     records = tuple(
         _Record(model=key.model, place=key.place, learned_at=stored.learned_at, law=stored.law)
         for key, stored in laws.items()

@@ -55,7 +55,7 @@ class Members:
         place: str = "",
         limits: EngineLimits | None = None,
     ) -> None:
-        """Takes a replica into service, for the first time or after an absence.
+        """Take a replica into service, for the first time or after an absence.
 
         `place` is its hardware and engine flags, where it was started here; its URL by default.
         `limits`: what its engine was started with, where that is told.
@@ -72,7 +72,7 @@ class Members:
         self._recall_outdated()
 
     def change(self, endpoint: Endpoint, facts: ModelFacts) -> None:
-        """Updates a replica's context and adapters."""
+        """Update a replica's context and adapters."""
         replica_id, adapters = endpoint.replica_id, endpoint.adapters
         self._endpoints[replica_id] = endpoint
         self._catalog.learn(replica_id, facts, adapters)
@@ -80,25 +80,25 @@ class Members:
         self._recall_outdated()
 
     def pause(self, replica_id: str) -> None:
-        """Sends a replica no new requests until it is added again; running ones may finish."""
+        """Send a replica no new requests until it is added again; running ones may finish."""
         self._catalog.lose(replica_id)
         self._dispatcher.tell(ReplicaDraining(replica_id))
         self._recall_outdated()
 
     def drain(self, replica_id: str) -> None:
-        """Sends a replica no new requests before it is removed; running ones may finish."""
+        """Send a replica no new requests before it is removed; running ones may finish."""
         self._drained.add(replica_id)
         self._dispatcher.tell(ReplicaDraining(replica_id))
 
     def remove(self, replica_id: str) -> None:
-        """Takes a replica out of service; requests that run on it move."""
+        """Take a replica out of service; requests that run on it move."""
         self._drained.discard(replica_id)
         self._catalog.lose(replica_id)
         self._forget(replica_id)
         self._recall_outdated()
 
     def _goes_on(self, endpoint: Endpoint) -> bool:
-        """Whether requests still run on the replica, and it serves the same model as before."""
+        """Return whether requests still run there, and it serves the same model as before."""
         known = self._endpoints.get(endpoint.replica_id)
         load = self._dispatcher.scheduler.replica(endpoint.replica_id)
         if known is None or load is None or not load.running:
@@ -140,11 +140,11 @@ class Members:
     # -- queries -------------------------------------------------------------------------------
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The endpoints of all replicas in service."""
+        """Return the endpoints of all replicas in service."""
         return tuple(self._endpoints.values())
 
     def endpoint(self, replica_id: str) -> Endpoint | None:
-        """The endpoint of one replica; None where it is not in service."""
+        """Return the endpoint of one replica; None where it is not in service."""
         return self._endpoints.get(replica_id)
 
     @property
@@ -153,7 +153,7 @@ class Members:
         return self._catalog.unresolved > 0 or self._dispatcher.scheduler.starves
 
     def leg(self, call: Call, dispatch: Dispatch) -> UpstreamRoute:
-        """Returns where an attempt goes. Raises NotSent where the replica is gone."""
+        """Return where an attempt goes. Raises NotSent where the replica is gone."""
         request, endpoint = call.request, self._endpoints.get(dispatch.replica_id)
         name = request.adapter or request.model
         if endpoint is None or name not in self._catalog:
@@ -172,7 +172,7 @@ class Members:
     # -- outdated calls ------------------------------------------------------------------------
 
     def _recall_outdated(self) -> None:
-        """Lets queued calls be made once more whose model or context no replica serves now."""
+        """Let queued calls be made once more whose model or context no replica serves now."""
         scheduler = self._dispatcher.scheduler
         for flight in self._dispatcher.flights():
             is_queued = not flight.begun and scheduler.is_waiting(flight.call.request.id)

@@ -27,8 +27,10 @@ class OutcomeRecorder:
         self._history = history
 
     def dispatched(self, flight: InFlightRequest, dispatch: Dispatch) -> None:
-        """It is on its way to a replica: perhaps not the first, perhaps behind all that can still
-        be met."""
+        """Record that it is on its way to a replica.
+
+        Perhaps not the first, perhaps behind all that can still be met.
+        """
         request = flight.call.request
         if flight.begun:
             self._metrics.resumed.labels(request.task).inc()
@@ -36,14 +38,14 @@ class OutcomeRecorder:
             self._metrics.relegated.labels(request.task).inc()
 
     def finished(self, flight: InFlightRequest, now: float) -> None:
-        """The whole answer went out at `now`."""
+        """Record that the whole answer went out at `now`."""
         self._count(flight, "met" if _met(flight, now) else "late", now)
         self._cache_hits(flight)
         if _stands_alone(flight):
             self._whole(flight, now)
 
     def ended(self, flight: InFlightRequest, reason: CancelReason, now: float) -> None:
-        """The client ended it by name."""
+        """Record that the client ended it by name."""
         enough = reason is CancelReason.ENOUGH
         self._count(flight, "enough" if enough else "cancelled", now)
         if not _stands_alone(flight):
@@ -55,23 +57,23 @@ class OutcomeRecorder:
             self._taken_back(flight, now)
 
     def cancelled(self, flight: InFlightRequest, now: float) -> None:
-        """The client closed its connection at `now`."""
+        """Record that the client closed its connection at `now`."""
         self._count(flight, "cancelled")
         if _stands_alone(flight):
             self._taken_back(flight, now)
 
     def refused(self, flight: InFlightRequest, code: str) -> None:
-        """It was answered with an error."""
+        """Record that it was answered with an error."""
         self._count(flight, code)
         if _stands_alone(flight) and code != Superseded.code:
             self._aim(flight.call.request.task, met=False)
 
     def moved(self) -> None:
-        """An answer that had come to a standstill was given up for another replica."""
+        """Record that an answer that had come to a standstill was given up for another replica."""
         self._metrics.attempts_moved.inc()
 
     def broken(self) -> None:
-        """A replica broke an attempt off."""
+        """Record that a replica broke an attempt off."""
         self._metrics.retries.inc()
 
     def _count(self, flight: InFlightRequest, outcome: str, ended_at: float | None = None) -> None:
@@ -92,7 +94,7 @@ class OutcomeRecorder:
         self._history.add(flight.call.name, past)
 
     def task_ended(self, request_id: str, past: CompletedCall) -> None:
-        """A whole task of several calls has ended."""
+        """Record that a whole task of several calls has ended."""
         self._metrics.requests.labels(past.task, past.outcome).inc()
         if past.e2e_s is not None:
             self._metrics.e2e.labels(past.task).observe(past.e2e_s)
@@ -105,7 +107,7 @@ class OutcomeRecorder:
             self._metrics.cached_tokens.labels(_label(flight)).inc(min(cached, prompt))
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
-        """The answer has come to its end, or as far as its client wanted it."""
+        """Record that the answer has come to its end, or as far as its client wanted it."""
         request, first, tokens = flight.call.request, flight.first_token_at, flight.answer.tokens
         self._latencies(flight)
         self._metrics.e2e.labels(request.task).observe(now - request.arrival)
@@ -140,7 +142,7 @@ def _stands_alone(flight: InFlightRequest) -> bool:
 
 
 def _met(flight: InFlightRequest, now: float) -> bool:
-    """Whether a whole answer met its target: TTFT and TPOT, or E2E."""
+    """Return whether a whole answer met its target: TTFT and TPOT, or E2E."""
     target, first = flight.call.request.target, flight.first_token_at
     promised = now if target.ttft_s is None else first
     if promised is None or promised > flight.call.request.deadline:

@@ -24,15 +24,15 @@ class Predictions:
         self._times: defaultdict[str, LearnedTimes] = defaultdict(LearnedTimes)
 
     def replica_up(self, load: ReplicaLoad) -> None:
-        """A replica takes requests; `load` is what the ledger keeps of it."""
+        """Record that a replica takes requests; `load` is what the ledger keeps of it."""
         self._laws[load.replica_id] = ProfilePredictor(load)
 
     def replica_down(self, replica_id: str) -> None:
-        """It takes no more."""
+        """Take no more."""
         self._laws.pop(replica_id, None)
 
     def times(self, model: str) -> LearnedTimes:
-        """How long the model's calls with end-to-end targets take."""
+        """Return how long the model's calls with end-to-end targets take."""
         return self._times[model]
 
     def of(self, request: Request, replica_id: str) -> Predicted | None:
@@ -44,7 +44,7 @@ class Predictions:
         return Predicted(service_s, self._bound(request).bound(service_s))
 
     def observe(self, flight: InFlightRequest, now: float) -> None:
-        """The call's answer is whole."""
+        """Record that the call's answer is whole."""
         request, first = flight.call.request, flight.first_token_at
         if request.warm or flight.dispatched_at is None or first is None:
             return

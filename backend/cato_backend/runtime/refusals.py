@@ -16,7 +16,7 @@ from cato_backend.scheduling import Refusal
 
 
 def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
-    """What the client is told for the scheduler's refusal."""
+    """Return what the client is told for the scheduler's refusal."""
     match refusal:
         case Refusal.OVERLOADED:
             return Overloaded("the queue is full; come back later", retry_after_s=retry_after_s)

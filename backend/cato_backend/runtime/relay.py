@@ -24,16 +24,16 @@ class Outlet(Protocol):
     """Where the pieces of an answer go."""
 
     def take(self, relayed: Relayed) -> bool:
-        """Passes a piece on without waiting; False where `settle` must follow before the next."""
+        """Pass a piece on without waiting; False where `settle` must follow before the next."""
         ...
 
     async def settle(self) -> None:
-        """Does for what was taken what cannot be done at once."""
+        """Do for what was taken what cannot be done at once."""
         ...
 
 
 async def relay_stream(flight: InFlightRequest, reply: Reply, outlet: Outlet) -> None:
-    """Passes on a stream of events. Raises AttemptBroken, MalformedStream, and as `Reply.pour`."""
+    """Pass on a stream of events. Raises AttemptBroken, MalformedStream, and as `Reply.pour`."""
     answer = flight.answer
     try:
         await _Pump(answer, outlet, reply.silence_s).run(reply)
@@ -46,7 +46,7 @@ async def relay_stream(flight: InFlightRequest, reply: Reply, outlet: Outlet) ->
 
 
 async def relay_whole(flight: InFlightRequest, reply: Reply, outlet: Outlet) -> None:
-    """Passes on an answer in one piece. Raises AttemptBroken, and as `Reply.read_all`."""
+    """Pass on an answer in one piece. Raises AttemptBroken, and as `Reply.read_all`."""
     relayed = whole_answer(await reply.read_all(), reply.content_type)
     flight.answer.prompt_tokens = relayed.prompt_tokens
     flight.answer.cached_tokens = relayed.cached_tokens
@@ -72,8 +72,11 @@ class _Pump:
         self._error: Exception | None = None
 
     async def run(self, reply: Reply) -> None:
-        """To the stream's end. Raises AttemptBroken where the answer is not whole then, and
-        TimeoutError where the end is overdue."""
+        """To the stream's end.
+
+        Raises AttemptBroken where the answer is not whole then, and TimeoutError where the end is
+        overdue.
+        """
         answer = self._answer
         more = await self._move(reply, None, lambda: answer.over)
         if not answer.over:
@@ -84,7 +87,7 @@ class _Pump:
             await self._move(reply, _TAIL_S, lambda: False)
 
     async def _move(self, reply: Reply, limit_s: float | None, reached: Callable[[], bool]) -> bool:
-        """Moves events until that is reached, or the reply has ended; whether more may come."""
+        """Move events until that is reached, or the reply has ended; whether more may come."""
         ends_at = None if limit_s is None else self._clock() + limit_s
         more = True
         while more and not reached():
@@ -97,7 +100,7 @@ class _Pump:
         return more
 
     async def _end(self, reply: Reply) -> None:
-        """The reply has ended before its answer was whole, or so it seems."""
+        """Record that the reply has ended before its answer was whole, or so it seems."""
         self._relay(self._reader.end())
         await self._settle()
         if not self._has_events:
@@ -113,7 +116,7 @@ class _Pump:
             raise self._error
 
     def _take(self, data: bytes) -> bool:
-        """Keeps any error for `run` to raise: the caller that has the bytes cannot act on it."""
+        """Keep any error for `run` to raise: the caller that has the bytes cannot act on it."""
         try:
             self._relay(self._reader.feed(data))
         except Exception as error:  # noqa: BLE001
@@ -121,7 +124,7 @@ class _Pump:
         return not (self._unsettled or self._error or self._answer.over)
 
     def _relay(self, events: list[sse.Event]) -> None:
-        """What one read brought in one piece: a gateway that lags catches up by it."""
+        """Take what one read brought in one piece: a gateway that lags catches up by it."""
         if len(events) == 1 and not self._answer.done:
             self._pass_on(self._answer.take(events[0]))
         else:
@@ -153,7 +156,7 @@ class _Pump:
             self._check_stalled()
 
     def _check_stalled(self) -> None:
-        """Comments alone are a keep-alive before the first token, and none after it for ever."""
+        """Check for a standstill: comments keep a stream alive before its first token only."""
         now = self._clock()
         if self._quiet_since is None:
             self._quiet_since = now

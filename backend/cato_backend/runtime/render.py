@@ -35,7 +35,10 @@ class Upstream:
 
 
 def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
-    """How long a prompt may be so that `max_tokens` of output still fit; None where unknown."""
+    """Return how long a prompt may be so that `max_tokens` of output still fit.
+
+    None where unknown.
+    """
     if facts.max_model_len is None:
         return None
     floor = int(facts.max_model_len * (1 - _LARGEST_OUTPUT_SHARE))
@@ -43,7 +46,10 @@ def max_prompt_tokens(facts: ModelFacts, max_tokens: int = 256) -> int | None:
 
 
 def render(call: Call, leg: UpstreamRoute, overflows: int = 0) -> Upstream:
-    """The body of a fresh start. `overflows`: how often this prompt was too long for the engine."""
+    """Return the body of a fresh start.
+
+    `overflows`: how often this prompt was too long for the engine.
+    """
     facts = leg.facts
     body = _addressed(call, leg)
     if call.infill is None:
@@ -61,12 +67,12 @@ def render(call: Call, leg: UpstreamRoute, overflows: int = 0) -> Upstream:
 def rendered_infill(
     infill: Infill, max_tokens: int, facts: ModelFacts, ratio: CharsPerToken
 ) -> RenderedInfill:
-    """Returns the infill in the form of the model that will answer, cut to its context."""
+    """Return the infill in the form of the model that will answer, cut to its context."""
     return _cut_and_rendered(infill, facts, max_prompt_tokens(facts, max_tokens), ratio, 0)
 
 
 def prompt_text(kind: ApiKind, body: Mapping[str, Any]) -> str:
-    """Returns the prompt as the prefix index takes it; empty where it is not one text.
+    """Return the prompt as the prefix index takes it; empty where it is not one text.
 
     A chat's template is not known here, but what it lays around each message is always the same,
     and it puts the tools in front.
@@ -80,7 +86,7 @@ def prompt_text(kind: ApiKind, body: Mapping[str, Any]) -> str:
 
 
 def _addressed(call: Call, leg: UpstreamRoute) -> dict[str, Any]:
-    """The client's body for this server, asking also for what the ledger and a resume need."""
+    """Return the client's body for this server, with what ledger and resume need."""
     name = call.request.adapter or leg.endpoint.upstream_model
     body: dict[str, Any] = {**call.body, "model": name}
     if leg.endpoint.takes_priority:
@@ -96,8 +102,10 @@ def _addressed(call: Call, leg: UpstreamRoute) -> dict[str, Any]:
 
 
 def _steady(ratio: CharsPerToken) -> float:
-    """Characters per token in coarse steps, never above the mean: a cut that moved with each answer
-    that is learned from would empty the prefix cache."""
+    """Characters per token in coarse steps, never above the mean.
+
+    A cut that moved with each answer that is learned from would empty the prefix cache.
+    """
     half = _RATIO_STEP / 2
     return max(half, (ratio.mean + half) // _RATIO_STEP * _RATIO_STEP - half)
 

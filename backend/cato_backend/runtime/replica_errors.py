@@ -41,8 +41,10 @@ class Misdirected(AttemptBroken):
 
 
 class Busy(AttemptBroken):
-    """The replica has no room now. `retry_after_s`: when it wants to be asked again; None where it
-    does not say."""
+    """The replica has no room now.
+
+    `retry_after_s`: when it wants to be asked again; None where it does not say.
+    """
 
     def __init__(self, text: str, retry_after_s: float | None) -> None:
         super().__init__(text)
@@ -52,7 +54,7 @@ class Busy(AttemptBroken):
 def refusal(
     status: int, data: bytes, kind: ApiKind, retry_after: str = ""
 ) -> RequestError | AttemptBroken:
-    """What a replica's error status means: the client's own fault, or the replica's."""
+    """Return what a replica's error status means: the client's own fault, or the replica's."""
     if status in _KEY_REFUSED:
         return Misdirected(AttemptBroken(f"HTTP {status}"))
     if _is_busy(status, data, retry_after):
@@ -79,7 +81,7 @@ def _is_about_length(error: _Error) -> bool:
 
 
 def _is_about_model(error: _Error, status: int) -> bool:
-    """The model's name is the gateway's own: no client can have got it wrong."""
+    """Return whether the error is about the model's name, which is never the client's."""
     if error.param == "model" or error.code == "model_not_found":
         return True
     return status == HTTPStatus.NOT_FOUND and "model" in error.message.lower()
@@ -94,8 +96,11 @@ class _Error:
 
 
 def _is_busy(status: int, data: bytes, retry_after: str) -> bool:
-    """429 says so. 503 says it with Retry-After, or with an API's error object (vLLM's where its
-    queue is full); without either it is a proxy's, before a server that is gone."""
+    """Return whether a replica says that it has no room.
+
+    429 says so, and 503 with Retry-After or an API's error object (vLLM's where its queue is full).
+    Any other 503 is a proxy's, before a server that is gone.
+    """
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return bool(retry_after) or _is_error_object(data)
     return status == HTTPStatus.TOO_MANY_REQUESTS
@@ -123,7 +128,7 @@ def _seconds(retry_after: str) -> float | None:
 
 
 def _error_of(data: bytes) -> _Error:
-    """Its fields in the form of OpenAI, of FastAPI, or of none."""
+    """Return its fields in the form of OpenAI, of FastAPI, or of none."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -44,7 +44,7 @@ _UNRESUMABLE = frozenset(
 
 
 def can_resume(call: Call, answer: Answer) -> bool:
-    """Whether enough is known of what was sent."""
+    """Return whether enough is known of what was sent."""
     if not (call.request.resumable and call.streams and answer.is_in_text):
         return False
     if call.body.get("logprobs") is not None:
@@ -56,7 +56,7 @@ def can_resume(call: Call, answer: Answer) -> bool:
 def render_resumed(
     call: Call, answer: Answer, first: Upstream, max_model_len: int | None
 ) -> Upstream:
-    """The body that continues after what was sent; `first` is that of a new start.
+    """Return the body that continues after what was sent; `first` is that of a new start.
 
     `can_resume` must hold.
     """
@@ -74,7 +74,7 @@ def render_resumed(
 
 
 def _most_tokens(call: Call, answer: Answer, max_model_len: int | None) -> int:
-    """The answer's limit. A chat that names none may fill its context."""
+    """Return the answer's limit. A chat that names none may fill its context."""
     named = call.body.get("max_completion_tokens") or call.body.get("max_tokens")
     if call.kind is ApiKind.COMPLETION or named or max_model_len is None:
         return call.request.max_tokens
@@ -82,7 +82,7 @@ def _most_tokens(call: Call, answer: Answer, max_model_len: int | None) -> int:
 
 
 def is_resumable(body: Mapping[str, Any]) -> bool:
-    """Whether a body asks for nothing that a continuation would visibly change."""
+    """Return whether a body asks for nothing that a continuation would visibly change."""
     single = body.get("n") in (None, 1) and body.get("best_of") in (None, 1)
     plain = isinstance(body.get("prompt", ""), str) or _is_ids(body.get("prompt"))
     if not single or not plain:

@@ -78,47 +78,49 @@ class Runtime:
     # -- replicas ------------------------------------------------------------------------------
 
     def join(self, membership: Membership) -> None:
-        """Sets the receiver of what requests find out about replicas."""
+        """Set the receiver of what requests find out about replicas."""
         self._membership = membership
 
     def lost(self, replica_id: str) -> None:
-        """Handles a replica to which no connection could be opened."""
+        """Handle a replica to which no connection could be opened."""
         if self._membership is None:
             self.members.remove(replica_id)
         else:
             self._membership.lost(replica_id)
 
     def died(self, replica_id: str) -> None:
-        """Handles a replica whose connections broke and that refuses new ones."""
+        """Handle a replica whose connections broke and that refuses new ones."""
         if self._membership is None:
             self.members.remove(replica_id)
         else:
             self._membership.died(replica_id)
 
     def suspect(self, replica_id: str) -> None:
-        """Handles a replica that broke an attempt off."""
+        """Handle a replica that broke an attempt off."""
         if self._membership is not None:
             self._membership.suspect(replica_id)
 
     async def confirm(self, replica_id: str) -> bool:
-        """Describes a replica again; returns whether it is up and serves what it served."""
+        """Describe a replica again; return whether it is up and serves what it served."""
         return self._membership is None or await self._membership.confirm(replica_id)
 
     def watch(self, watcher: Watcher, *, progress: bool = True) -> None:
-        """Tells `watcher` all that the scheduler is told and what it decides; where not `progress`,
-        without the tokens on which nothing was decided."""
+        """Tell `watcher` all that the scheduler is told and what it decides.
+
+        Where not `progress`, without the tokens on which nothing was decided.
+        """
         self._dispatcher.watch(watcher, progress=progress)
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
-        """What each replica owes now."""
+        """Return what each replica owes now."""
         return self._dispatcher.scheduler.replicas
 
     def replica(self, replica_id: str) -> ReplicaLoad | None:
-        """What one replica owes now; None where it is not up."""
+        """Return what one replica owes now; None where it is not up."""
         return self._dispatcher.scheduler.replica(replica_id)
 
     def outlier_record(self, replica_id: str) -> OutlierRecord:
-        """Whether a replica that is up is ejected, and why. Raises KeyError."""
+        """Return whether a replica that is up is ejected, and why. Raises KeyError."""
         return self._dispatcher.scheduler.outlier_record(replica_id)
 
     def probe(self, event: ProbeEvent) -> None:
@@ -126,7 +128,10 @@ class Runtime:
         self._dispatcher.tell(event)
 
     def synthetic_trial_ended(self, replica_id: str, seconds: float | None) -> None:
-        """A synthetic trial of a replica has ended after so long; None: not by a token."""
+        """Record that a synthetic trial of a replica has ended after so long.
+
+        None: not by a token.
+        """
         self._dispatcher.tell(SyntheticTrialEnded(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
@@ -136,7 +141,7 @@ class Runtime:
             self._dispatcher.tell(OthersRunning(replica_id, requests))
 
     def load_reported(self, load: LoadReported) -> None:
-        """A replica's metrics show what its engine has in hand."""
+        """Record that a replica's metrics show what its engine has in hand."""
         self._dispatcher.tell(load)
 
     def load(self, model: str) -> float:
@@ -144,7 +149,7 @@ class Runtime:
         return self._dispatcher.scheduler.load(model)
 
     def waiting(self, model: str) -> int:
-        """Queued requests of the model."""
+        """Return the number of queued requests of the model."""
         return self._dispatcher.scheduler.waiting(model)
 
     @property
@@ -155,14 +160,14 @@ class Runtime:
     # -- calls ---------------------------------------------------------------------------------
 
     def end(self, error: RequestError) -> None:
-        """Ends every call with the error, and each that is still to come."""
+        """End every call with the error, and each that is still to come."""
         self._ended = error
         for flight in self._dispatcher.flights():
             self._dispatcher.tell(Cancelled(flight.call.request.id))
             flight.post(error)
 
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
-        """Serves one call into `sink`; why the client ended it, where it did so by name.
+        """Serve one call into `sink`; why the client ended it, where it did so by name.
 
         Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
         task to end the call.
@@ -189,7 +194,7 @@ class Runtime:
                 self._dispatcher.tell(Cancelled(request.id))
 
     def cancel(self, request_id: str, tenant: str, reason: CancelReason) -> None:
-        """Ends a live call of this tenant at once. Raises NotFound."""
+        """End a live call of this tenant at once. Raises NotFound."""
         flights = self._dispatcher.find(self._namespaces.internal(tenant, request_id))
         if not flights:
             raise NotFound(f"request {request_id!r} is not live", param="id")
@@ -198,7 +203,7 @@ class Runtime:
             flight.post(Ended(reason))
 
     def _private(self, call: Call) -> Call:
-        """The call under an id that no other tenant's has."""
+        """Return the call under an id that no other tenant's has."""
         request, tenant = call.request, call.request.origin.tenant
         if not tenant:
             return call

@@ -13,7 +13,7 @@ from cato_backend.runtime.in_band_errors import check_choice, error_in, is_error
 
 
 def whole_answer(data: bytes, content_type: str) -> Relayed:
-    """The answer with its token counts. Raises AttemptBroken where it is none or was cut."""
+    """Return the answer with its token counts. Raises AttemptBroken where it is none or was cut."""
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError as error:

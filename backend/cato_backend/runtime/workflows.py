@@ -20,7 +20,9 @@ class Workflows:
         self._deadlines: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def target(self, tenant: str, workflow: str | None, own: Target, now: float) -> Target:
-        """The target of a call that arrives `now`: what its workflow has left, at most its own.
+        """Return the target of a call that arrives `now`.
+
+        What its workflow has left, at most its own.
 
         The first call's budget is the workflow's. Calls with a target for their first token, and
         those of no workflow, keep their own.

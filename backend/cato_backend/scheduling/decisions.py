@@ -42,8 +42,10 @@ class Abort(NamedTuple):
 
 
 class Recall(NamedTuple):
-    """Give this attempt up if it has come to a standstill and can be continued elsewhere; then
-    AttemptFailed follows."""
+    """Give this attempt up if it has come to a standstill and can be continued elsewhere.
+
+    Then AttemptFailed follows.
+    """
 
     request_id: str
     attempt: int
@@ -61,8 +63,10 @@ class Reason(StrEnum):
 
 
 class Eject(NamedTuple):
-    """The replica gets no requests for `rest_s`, and then one trial request at a time. The runtime
-    has nothing to do but to tell people."""
+    """The replica gets no requests for `rest_s`, and then one trial request at a time.
+
+    The runtime has nothing to do but to tell people.
+    """
 
     replica_id: str
     reason: Reason
@@ -92,8 +96,11 @@ class WakeAt(NamedTuple):
 
 
 class SyntheticTrial(NamedTuple):
-    """Ask the replica for one token of a short prompt, in place of an earlier trial that has not
-    been answered; SyntheticTrialEnded follows. No client has to wait for a replica that hangs."""
+    """Ask the replica for one token of a short prompt; SyntheticTrialEnded follows.
+
+    It replaces an earlier trial that has not been answered. No client has to wait for a replica
+    that hangs.
+    """
 
     replica_id: str
 

@@ -45,7 +45,7 @@ class EngineCapacity:
     def look(
         self, load: LoadReported, ours: int, decoding: int, kv_tokens: int, now: float
     ) -> None:
-        """Takes in one look at the engine's metrics.
+        """Take in one look at the engine's metrics.
 
         By the ledger, `ours` requests are there, `decoding` of them have had a token, and they have
         `kv_tokens` of context. A load above `ours` shows nothing of slots.
@@ -58,8 +58,11 @@ class EngineCapacity:
             self._look_for_slots(load, decoding, now)
 
     def held(self, kv_tokens: int) -> float:
-        """Returns the tokens in KV blocks; `kv_tokens`: by the ledger, which counts shared blocks
-        once for each prompt. What has come since the last look is counted in full."""
+        """Return the tokens in KV blocks.
+
+        `kv_tokens`: by the ledger, which counts shared blocks once for each prompt. What has come
+        since the last look is counted in full.
+        """
         return max(0.0, kv_tokens + self._uncounted)
 
     def _look_for_slots(self, load: LoadReported, decoding: int, now: float) -> None:
@@ -100,7 +103,7 @@ class Probes:
         return sum(probe.prompt_tokens + probe.emitted for probe in self._probes.values())
 
     def take(self, event: ProbeEvent, decoding: int, kv_tokens: int, now: float) -> None:
-        """An event of one; `decoding` and `kv_tokens` are those of the ledger's requests."""
+        """Record an event of one; `decoding` and `kv_tokens` are those of the ledger's requests."""
         match event:
             case ProbeSent():
                 self._sent(event, now, idle=event.alone and not self._probes and not kv_tokens)

@@ -52,8 +52,7 @@ class Cause(StrEnum):
 
 
 class AttemptFailed(NamedTuple):
-    """An attempt is over without an answer; `resumable`: what was sent can be continued
-    elsewhere."""
+    """Record an attempt that ended without an answer."""
 
     request_id: str
     attempt: int
@@ -96,8 +95,10 @@ class ReplicaChanged(NamedTuple):
 
 
 class ReplicaDraining(NamedTuple):
-    """A replica finishes what runs on it and gets nothing new; ReplicaDown or ReplicaResumed
-    follows."""
+    """A replica finishes what runs on it and gets nothing new.
+
+    ReplicaDown or ReplicaResumed follows.
+    """
 
     replica_id: str
 
@@ -142,8 +143,11 @@ class SyntheticTrialEnded(NamedTuple):
 
 
 class ProbeSent(NamedTuple):
-    """A calibration sent a request to a replica. Probes teach its law; they are not in the ledger,
-    take no slot, and are ended before a request has to wait for them."""
+    """A calibration sent a request to a replica.
+
+    Probes teach its law; they are not in the ledger, take no slot, and are ended before a request
+    has to wait for them.
+    """
 
     replica_id: str
     name: str
@@ -155,8 +159,10 @@ class ProbeSent(NamedTuple):
 
 
 class ProbeProgressed(NamedTuple):
-    """A replica sent `tokens` more output tokens of this probe; the counts of its prompt come with
-    the first."""
+    """A replica sent `tokens` more output tokens of this probe.
+
+    The counts of its prompt come with the first.
+    """
 
     replica_id: str
     name: str

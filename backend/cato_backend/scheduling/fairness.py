@@ -54,13 +54,13 @@ class Fairness:
         """Flows that have more."""
 
     def enter(self, origin: Origin, now: float) -> None:
-        """A request is live: queued, or on a replica."""
+        """Record that a request is live: queued, or on a replica."""
         for key in _keys(origin):
             if self._flows(key).enter(key, now) > self._most_live:
                 self._many.add(key)
 
     def leave(self, origin: Origin, now: float) -> None:
-        """A request is over."""
+        """Record that a request is over."""
         for key in _keys(origin):
             flows = self._flows(key)
             if flows.leave(key, now) <= self._most_live:
@@ -73,11 +73,11 @@ class Fairness:
         self._charge(origin, tokens, now)
 
     def decoded(self, origin: Origin, tokens: int, now: float) -> None:
-        """Charges the output tokens of an attempt that has ended."""
+        """Charge the output tokens of an attempt that has ended."""
         self._charge(origin, _OUTPUT_WEIGHT * tokens, now)
 
     def look(self, slots: int) -> Look:
-        """Returns the flows with many requests, and those that crowd; `slots`: of all replicas."""
+        """Return the flows with many requests, and those that crowd; `slots`: of all replicas."""
         if slots != self._slots:
             self._resize(slots)
         if not self._many:
@@ -87,7 +87,7 @@ class Fairness:
         return Look(self, self._many, frozenset(crowding))
 
     def is_above_share(self, origin: Origin) -> bool:
-        """Whether the token or the session has had more than twice the mean service of others."""
+        """Return whether token or session had more than twice the mean service of others."""
         return any(self._flows(key).is_above_share(key) for key in _keys(origin))
 
     def _resize(self, slots: int) -> None:
@@ -101,7 +101,7 @@ class Fairness:
             self._flows(key).charge(key, tokens, now)
 
     def _flows(self, key: _Key) -> _Flows:
-        """Those that the flow shares something with, and itself."""
+        """Return those that the flow shares something with, and itself."""
         parent = key[:-1]
         found = self._siblings.get(parent)
         if found is None:
@@ -117,7 +117,7 @@ class Look(NamedTuple):
     crowding: Set[_Key]
 
     def others_first(self, queue: Iterable[Waiting]) -> Iterable[Waiting]:
-        """The queue in its order, but what crowds behind all others."""
+        """Return the queue in its order, but what crowds behind all others."""
         return sorted(queue, key=self._crowds) if self.crowding else queue
 
     def open_to(self, waiting: Waiting, candidates: Sequence[ReplicaLoad]) -> Sequence[ReplicaLoad]:
@@ -149,7 +149,7 @@ def _keys(origin: Origin) -> tuple[_Key, _Key]:
 
 
 def _among(keys: Iterable[_Key], key: _Key) -> int:
-    """How many of the keys are siblings of this one, itself included."""
+    """Return how many of the keys are siblings of this one, itself included."""
     return sum(other[:-1] == key[:-1] for other in keys)
 
 
@@ -187,7 +187,7 @@ class _Flows:
         return flow.live
 
     def charge(self, key: _Key, tokens: int, now: float) -> None:
-        """Raises KeyError for a flow that has no live request."""
+        """Raise KeyError for a flow that has no live request."""
         scaled = tokens * self._scale(now)
         self._flows[key].service += scaled
         self._service += scaled
@@ -203,7 +203,7 @@ class _Flows:
         return own * others > _MOST_TIMES * (self._service - own)
 
     def forget_idle(self, now: float) -> Iterator[_Key]:
-        """Forgets those that have not been seen for long, and yields them."""
+        """Forget those that have not been seen for long, and yield them."""
         while self._flows:
             key, flow = next(iter(self._flows.items()))
             if flow.live or flow.seen + _MEMORY_S >= now:

@@ -46,25 +46,26 @@ class FirstTokens:
         """By replica, the seconds that its latest synthetic trial took."""
 
     def observe(self, attempt: Attempt, now: float) -> None:
-        """The attempt's first token has come now."""
+        """Record that the attempt's first token has come now."""
         seconds, replica_id = now - attempt.dispatched_at, attempt.replica_id
         seen = FirstToken(work_of(attempt, attempt.queued_tokens), seconds, now, replica_id)
         self._of_replica.setdefault(replica_id, deque(maxlen=_REMEMBERED)).append(seen)
         self._latest.append(seen)
 
     def tried(self, replica_id: str, seconds: float) -> None:
-        """The replica has answered a synthetic trial after so long."""
+        """Record that a synthetic trial was answered after so long."""
         self._trials[replica_id] = seconds
 
     def forget(self, replica_id: str) -> None:
-        """The replica has gone; one of the same name may be another."""
+        """Record that the replica has gone; one of the same name may be another."""
         self._of_replica.pop(replica_id, None)
         self._trials.pop(replica_id, None)
 
     def expected_s(self, replica_id: str, work: int, law_s: float, *, known: bool) -> float | None:
-        """The longest that so much work should take there: by the replica's own first tokens, else
-        by those of the model's other replicas, and as much slower as the few of its own and its
-        synthetic trial were; None where too few have come.
+        """Return the longest that so much work should take there.
+
+        By the replica's own first tokens, else by those of the model's other replicas, and as much
+        slower as the few of its own and its synthetic trial were; None where too few have come.
 
         `law_s` is what the replica's step law says; it counts beside what was seen elsewhere where
         the law is `known`, and beside anything for work that is larger by far.
@@ -83,7 +84,7 @@ class FirstTokens:
         return max(expected_s, law_s) if known else expected_s
 
     def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
-        """Seconds that first tokens of requests dispatched to other replicas after `since` took."""
+        """Return the seconds of first tokens from other replicas, dispatched after `since`."""
         return [
             seen.seconds
             for seen in self._latest
@@ -92,13 +93,16 @@ class FirstTokens:
 
 
 def work_of(attempt: Attempt, prompt_tokens: int) -> int:
-    """Prompt tokens to be computed before its first sign of life, where `prompt_tokens` are to be
-    computed at all. An answer that is not streamed shows none before its end."""
+    """Return the prompt tokens to be computed before the first sign of life.
+
+    `prompt_tokens` are to be computed at all. An answer that is not streamed shows none before its
+    end.
+    """
     return max(1, prompt_tokens) + _DECODE_WORK * _output_tokens(attempt)
 
 
 def by_law_s(learned: LearnedLaw, attempt: Attempt, prompt_tokens: int) -> float:
-    """Seconds for the same work by what is believed of the replica's step law, be it a guess."""
+    """Return seconds for the same work by the replica's step law, even a guessed one."""
     service = ServiceModel(learned.belief.law, learned.limits)
     seconds = service.prompt_s(0, 0, max(1, prompt_tokens), 0)
     return seconds + _output_tokens(attempt) * service.token_s(1, 0)

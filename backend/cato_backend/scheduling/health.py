@@ -43,35 +43,35 @@ class Health:
     # -- what happens --------------------------------------------------------------------------
 
     def up(self, replica: ReplicaLoad) -> None:
-        """A replica has come."""
+        """Record that a replica has come."""
         self.outliers.add(replica)
 
     def down(self, replica: ReplicaLoad, now: float) -> list[Decision]:
-        """A replica has gone."""
+        """Record that a replica has gone."""
         self._overdue.forget(replica.replica_id)
         return self.outliers.remove(replica.replica_id, now)
 
     def opened(self, attempt: Attempt, now: float, *, trial: bool) -> None:
-        """An attempt is on its way."""
+        """Record that an attempt is on its way."""
         if trial:
             self.outliers.tried(attempt.replica_id, attempt.request.id)
         if self.next_look is None and self._is_looked_at(attempt.request.model):
             self.next_look = now + LOOK_S
 
     def began(self, attempt: Attempt, now: float) -> list[Decision]:
-        """An attempt's first token has come."""
+        """Record an attempt's first token."""
         self._overdue.began(attempt, now)
         return self.outliers.began(attempt.replica_id, attempt.request.id, now)
 
     def finished(self, attempt: Attempt, now: float) -> list[Decision]:
-        """A replica has ended an answer properly."""
+        """Record an answer that ended properly."""
         self._overdue.heard(attempt.replica_id, now)
         return self.outliers.finished(
             attempt.replica_id, attempt.request.id, attempt.dispatched_at, now
         )
 
     def failed(self, attempt: Attempt, event: AttemptFailed, now: float) -> list[Decision]:
-        """An attempt is over without an answer."""
+        """Record an attempt that ended without an answer."""
         replica_id, request_id = attempt.replica_id, attempt.request.id
         match event.cause:
             case Cause.ERROR:
@@ -88,24 +88,24 @@ class Health:
     def synthetic_trial_ended(
         self, replica_id: str, seconds: float | None, now: float
     ) -> list[Decision]:
-        """A synthetic trial has ended after so long; None: not by a token."""
+        """Record the end of a synthetic trial after so long; None: not by a token."""
         if seconds is not None:
             self._overdue.tried(self._ledger.replica(replica_id), seconds)
         return self.outliers.synthetic_trial_ended(replica_id, well=seconds is not None, now=now)
 
     def closed(self, attempt: Attempt) -> None:
-        """An attempt is over, however it ended; what it told has been heard."""
+        """Forget an attempt that is over; its outcome has been recorded."""
         self._recalled.discard(attempt.request.id)
         self.outliers.left(attempt.replica_id, attempt.request.id)
 
     # -- the clock -----------------------------------------------------------------------------
 
     def is_look_due(self, now: float) -> bool:
-        """Whether it is time to look."""
+        """Return whether it is time to look."""
         return self.next_look is not None and self.next_look <= now
 
     def look(self, now: float) -> Looked:
-        """Finds the replicas that are overdue while others are not."""
+        """Find the replicas that are overdue while others are not."""
         late = self.next_look is not None and now - self.next_look > _LATE_S
         self._skipped = late and not self._skipped
         found = Looked([], [], [])

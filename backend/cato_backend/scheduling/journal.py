@@ -44,7 +44,7 @@ class Pseudonyms:
         self._block = lru_cache(_REMEMBERED)(self._hash)
 
     def of(self, event: Event) -> Event:
-        """The same event about a request that nobody knows."""
+        """Return the same event about a request that nobody knows."""
         if not isinstance(event, Submitted):
             return event
         request = event.request
@@ -106,7 +106,7 @@ _OPENING = TypeAdapter(Opening)
 
 
 def encode_opening(opening: Opening) -> bytes:
-    """The first line of a part."""
+    """Return the first line of a part."""
     return orjson.dumps(opening) + b"\n"
 
 
@@ -119,7 +119,7 @@ def encode(event: Event, decisions: Sequence[Decision], now: float) -> bytes:
 
 
 def decode_opening(line: bytes) -> Opening:
-    """Raises ConfigError where the line is none."""
+    """Raise ConfigError where the line is none."""
     try:
         return _OPENING.validate_python(orjson.loads(line))
     except (orjson.JSONDecodeError, ValidationError) as error:
@@ -127,7 +127,10 @@ def decode_opening(line: bytes) -> Opening:
 
 
 def decode(line: bytes, number: int) -> Entry:
-    """The entry of line `number`, counted from 1. Raises ConfigError naming what is wrong."""
+    """Return the entry of line `number`, counted from 1.
+
+    Raises ConfigError naming what is wrong.
+    """
     try:
         value = orjson.loads(line)
         decided = [_DECISIONS[name].validate_python(told) for name, told in value["decided"]]
@@ -170,7 +173,7 @@ class Replayed:
 
 
 def replay(parts: Sequence[Iterable[bytes]]) -> Replayed:
-    """Tells the lines of a log, in all its parts, to a scheduler like the one that wrote them.
+    """Tell the lines of a log, in all its parts, to a scheduler like the one that wrote them.
 
     Raises ConfigError where the log has no beginning, is damaged, or names an unknown policy. A
     last line that a crash cut short is left out.

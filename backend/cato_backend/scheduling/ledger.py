@@ -33,7 +33,7 @@ class Ledger:
         self._models: dict[str, _Model] = {}
 
     def add_replica(self, replica: ReplicaLoad) -> None:
-        """A replica is ready; it must be new."""
+        """Record that a replica is ready; it must be new."""
         model = self._models.setdefault(replica.model, _Model())
         self._replicas[replica.replica_id] = replica
         model.replicas[replica.replica_id] = replica
@@ -43,13 +43,13 @@ class Ledger:
         _compare_contexts(model)
 
     def change_replica(self, replica_id: str, context: int | None, names: tuple[str, ...]) -> None:
-        """The replica has another context, or serves other names."""
+        """Record that the replica has another context, or serves other names."""
         replica = self._replicas[replica_id]
         replica.context, replica.adapters = context, frozenset(names)
         _compare_contexts(self._models[replica.model])
 
     def drain_replica(self, replica_id: str) -> None:
-        """The replica takes nothing new from now on."""
+        """Record that the replica takes nothing new from now on."""
         replica = self._replicas[replica_id]
         if replica.draining:
             return
@@ -58,7 +58,7 @@ class Ledger:
         self._models[replica.model].accepting -= 1
 
     def resume_replica(self, replica_id: str) -> None:
-        """The replica takes requests again."""
+        """Record that the replica takes requests again."""
         replica = self._replicas[replica_id]
         if replica.draining:
             replica.draining = False
@@ -70,11 +70,11 @@ class Ledger:
         self._change(self._replicas[replica_id], lambda replica: replica.set_others(others))
 
     def suspend(self, replica_id: str) -> None:
-        """The replica gets nothing new until `resume`."""
+        """Send the replica nothing new until `resume`."""
         self._change(self._replicas[replica_id], lambda replica: replica.set_suspended(True))
 
     def resume(self, replica_id: str) -> None:
-        """The replica may get requests again."""
+        """Record that the replica may get requests again."""
         self._change(self._replicas[replica_id], lambda replica: replica.set_suspended(False))
 
     def _change(self, replica: ReplicaLoad, change: Callable[[ReplicaLoad], None]) -> None:
@@ -89,7 +89,7 @@ class Ledger:
             self._unlist(replica)
 
     def remove_replica(self, replica_id: str) -> list[Attempt]:
-        """Takes a replica out and returns the attempts that ran on it, oldest first."""
+        """Take a replica out and return the attempts that ran on it, oldest first."""
         replica = self._replicas[replica_id]
         lost = [self.close(request_id) for request_id in list(replica.attempts)]
         self.drain_replica(replica_id)
@@ -100,49 +100,52 @@ class Ledger:
         return lost
 
     def has_replica(self, replica_id: str) -> bool:
-        """Whether the replica is known."""
+        """Return whether the replica is known."""
         return replica_id in self._replicas
 
     def replica(self, replica_id: str) -> ReplicaLoad:
-        """The replica of this id. Raises KeyError."""
+        """Return the replica of this id. Raises KeyError."""
         return self._replicas[replica_id]
 
     def serves(self, model: str) -> bool:
-        """Whether any replica takes requests for the model, now or when it has room again."""
+        """Return whether any replica takes requests for the model, now or later."""
         return self.accepting(model) > 0
 
     def accepting(self, model: str) -> int:
-        """How many replicas of the model are not draining."""
+        """Return how many replicas of the model are not draining."""
         return self._models[model].accepting if model in self._models else 0
 
     def models(self) -> Iterable[str]:
-        """Every model that has or had a replica."""
+        """Return every model that has or had a replica."""
         return self._models.keys()
 
     def serves_request(self, request: Request, emitted: int) -> bool:
-        """Whether any replica takes this request, now or when it has room again."""
+        """Return whether any replica takes this request, now or when it has room again."""
         if self.fits_everywhere(request, emitted):
             return self.serves(request.model)
         replicas = self.of_model(request.model).values()
         return any(not each.draining and each.fits(request, emitted) for each in replicas)
 
     def fits_everywhere(self, request: Request, emitted: int) -> bool:
-        """Whether no replica of its model is unfit for the request; quick where all are alike."""
+        """Return whether no replica of its model is unfit for the request.
+
+        Quick where all are alike.
+        """
         model = self._models.get(request.model)
         least = model.least_context if model is not None else None
         is_small = least is None or needed_context(request, emitted) <= least
         return is_small and not request.adapter
 
     def replicas(self) -> tuple[ReplicaLoad, ...]:
-        """Every replica's load, in the order in which they came up."""
+        """Return every replica's load, in the order in which they came up."""
         return tuple(self._replicas.values())
 
     def of_model(self, model: str) -> dict[str, ReplicaLoad]:
-        """The model's replicas by id, draining ones included."""
+        """Return the model's replicas by id, draining ones included."""
         return self._models[model].replicas if model in self._models else {}
 
     def with_room(self, model: str) -> list[ReplicaLoad]:
-        """The replicas of this model that may take one more, by id; not to be changed."""
+        """Return the replicas of this model that may take one more, by id; not to be changed."""
         return self._models[model].with_room if model in self._models else []
 
     def occupied(self, model: str) -> float:
@@ -153,15 +156,15 @@ class Ledger:
         return min(1.0, group.running / group.slots)
 
     def slots(self, model: str) -> int:
-        """Requests that the model's replicas may run at once, all together."""
+        """Return the requests that the model's replicas may run at once, all together."""
         return self._models[model].slots if model in self._models else 0
 
     def attempt(self, request_id: str) -> Attempt | None:
-        """The attempt that runs for this request."""
+        """Return the attempt that runs for this request."""
         return self._attempts.get(request_id)
 
     def open(self, attempt: Attempt) -> None:
-        """An attempt starts on its replica. Raises ValueError where that has no room."""
+        """Start an attempt on its replica. Raises ValueError where that has no room."""
         replica = self._replicas[attempt.replica_id]
         if not replica.has_room:
             raise ValueError(f"replica {attempt.replica_id!r} takes no more")
@@ -211,7 +214,7 @@ class Ledger:
         replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:
-        """An attempt ends, however it ended."""
+        """End an attempt and return it."""
         attempt = self._attempts.pop(request_id)
         replica = self._replicas[attempt.replica_id]
         had_room = replica.has_room

@@ -44,36 +44,36 @@ class LiveRequests:
         return request_id in self.room or self.ledger.attempt(request_id) is not None
 
     def current(self, request_id: str, number: int) -> Attempt | None:
-        """The attempt of this number, if it is the one that runs."""
+        """Return the attempt of this number, if it is the one that runs."""
         attempt = self.ledger.attempt(request_id)
         return attempt if attempt is not None and attempt.number == number else None
 
     # -- requests ------------------------------------------------------------------------------
 
     def enter(self, request: Request) -> None:
-        """A request has come."""
+        """Record that a request has come."""
         self.documents.add(request)
         self.fairness[request.model].enter(request.origin, self.fleet.now)
 
     def enqueue(self, waiting: Waiting) -> None:
-        """Queues a request, where the policy puts it."""
+        """Queue a request, where the policy puts it."""
         self.room.put(waiting, self.policy.key(waiting, self.fleet))
 
     def drop(self, request_id: str) -> None:
-        """Takes a request out of the queue and ends it; nothing happens if it is not queued."""
+        """Take a request out of the queue and end it; nothing happens if it is not queued."""
         waiting = self.room.take(request_id)
         if waiting is not None:
             self.end(waiting.request)
             self.policy.withdrawn(waiting, self.fleet)
 
     def end(self, request: Request) -> None:
-        """A request that is neither queued nor on a replica is over."""
+        """Forget a request that is neither queued nor on a replica."""
         self.documents.remove(request)
         self.fairness[request.model].leave(request.origin, self.fleet.now)
         self.troubles.forget(request.id)
 
     def open(self, waiting: Waiting, place: Place, *, trial: bool = False) -> Attempt:
-        """Takes a request out of the queue and puts it on a replica, which must have room."""
+        """Take a request out of the queue and put it on a replica, which must have room."""
         request = waiting.request
         self.room.take(request.id)
         matched = self._prefixes.matched(place.replica_id, request.prompt_blocks)
@@ -119,7 +119,7 @@ class LiveRequests:
         return self.policy.progressed(attempt, tokens, self.fleet)
 
     def close(self, request_id: str, ending: Ending) -> Attempt:
-        """Takes a request off its replica."""
+        """Take a request off its replica."""
         attempt = self.ledger.close(request_id)
         self.ledger.replica(attempt.replica_id).learned.left(request_id)
         self.policy.closed(attempt, ending, self.fleet)
@@ -143,7 +143,7 @@ class LiveRequests:
         replica.learned.tokens(name, tokens, self.fleet.now, decoding, kv_tokens)
 
     def load_reported(self, event: LoadReported) -> None:
-        """A replica's metrics show what its engine has in hand."""
+        """Record that a replica's metrics show what its engine has in hand."""
         if self.ledger.has_replica(event.replica_id):
             self.ledger.replica(event.replica_id).reported(event, self.fleet.now)
 
@@ -156,7 +156,7 @@ class LiveRequests:
     # -- replicas ------------------------------------------------------------------------------
 
     def add_replica(self, replica: ReplicaLoad) -> None:
-        """A replica has come. Raises ValueError for an id in use."""
+        """Add a replica. Raises ValueError for an id in use."""
         if self.ledger.has_replica(replica.replica_id):
             raise ValueError(f"replica id {replica.replica_id!r} is in use")
         self.ledger.add_replica(replica)
@@ -166,7 +166,7 @@ class LiveRequests:
         self.health.up(replica)
 
     def remove_replica(self, replica_id: str) -> list[Attempt]:
-        """A replica has gone; the attempts that it leaves behind, closed."""
+        """Remove a replica, and return the attempts that it leaves behind, closed."""
         names = list(self.ledger.replica(replica_id).attempts)
         lost = [self.close(name, Ending.FAILED) for name in names]
         self.ledger.remove_replica(replica_id)
@@ -182,12 +182,12 @@ class DocumentIndex:
         self._live: defaultdict[Origin, dict[str, Request]] = defaultdict(dict)
 
     def add(self, request: Request) -> None:
-        """The request is live from now on."""
+        """Record that the request is live from now on."""
         if request.origin.document:
             self._live[request.origin][request.id] = request
 
     def remove(self, request: Request) -> None:
-        """The request is no longer live."""
+        """Record that the request is no longer live."""
         requests = self._live.get(request.origin)
         if requests is not None:
             requests.pop(request.id, None)
@@ -195,5 +195,5 @@ class DocumentIndex:
                 del self._live[request.origin]
 
     def of_same_document(self, request: Request) -> tuple[Request, ...]:
-        """The live requests of the same token, session and document, oldest first."""
+        """Return the live requests of the same token, session and document, oldest first."""
         return tuple(self._live.get(request.origin, {}).values())

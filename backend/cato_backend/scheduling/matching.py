@@ -27,14 +27,14 @@ class Matching:
         self._alarms = alarms
 
     def has_trial(self, now: float) -> bool:
-        """Whether a queued request may be sent to a replica on trial."""
+        """Return whether a queued request may be sent to a replica on trial."""
         return any(
             queue and self._outliers.awaiting_trial(model, now)
             for model, queue in self._live.room.queues()
         )
 
     def dispatch(self, now: float, out: list[Decision]) -> None:
-        """Sends what can be sent now."""
+        """Send what can be sent now."""
         look_again: list[float] = []
         for model, queue in self._live.room.queues():
             if not queue:
@@ -67,7 +67,7 @@ class Matching:
                 return
 
     def _candidates(self, waiting: Waiting, look: Look) -> Sequence[ReplicaLoad]:
-        """The replicas with room that the policy may choose from for this request."""
+        """Return the replicas with room that the policy may choose from for this request."""
         live, request = self._live, waiting.request
         candidates: Sequence[ReplicaLoad] = live.ledger.with_room(request.model)
         if not live.ledger.fits_everywhere(request, waiting.emitted):
@@ -78,7 +78,7 @@ class Matching:
         return candidates
 
     def _keep(self, waiting: Waiting, hold: Hold, queue: Queue, look_again: list[float]) -> bool:
-        """Leaves it queued; True where the rest is to be kept as well."""
+        """Leave it queued; True where the rest is to be kept as well."""
         request = waiting.request
         if hold.key is not None:
             queue.move(request.id, hold.key)
@@ -103,7 +103,10 @@ class Matching:
     def _for_another_attempt(
         self, waiting: Waiting, candidates: Sequence[ReplicaLoad]
     ) -> Sequence[ReplicaLoad]:
-        """The candidates without those that failed it; for a suspect, one that starts no other."""
+        """Return the candidates without those that failed it.
+
+        For a suspect, one that starts no other.
+        """
         if waiting.avoid:
             candidates = self._without_failed(waiting, candidates)
         if self._troubles.is_suspect(waiting.request.id):
@@ -129,7 +132,7 @@ class Matching:
     # -- trials --------------------------------------------------------------------------------
 
     def _try(self, record: OutlierRecord, queue: Queue, now: float, out: list[Decision]) -> None:
-        """Sends a queued request to a replica on trial, past the policy, which may never do so."""
+        """Send a queued request to a replica on trial, past the policy, which may never do so."""
         waiting = next(self._fit_for_trial(record, queue, now), None)
         if waiting is None:
             return

@@ -76,8 +76,10 @@ class OutlierRecord:
     reinstated_at: float = 0.0
 
     def suits(self, waiting: Waiting, now: float) -> bool:
-        """Whether the request may be the trial: if the replica may hang, one that can spare the
-        time, unless none such comes."""
+        """Return whether the request may be the trial.
+
+        If the replica may hang, one that can spare the time, unless none such comes.
+        """
         if self.reason is Reason.BUSY:
             return True
         request = waiting.request
@@ -85,7 +87,7 @@ class OutlierRecord:
         return not waiting.attempts and (spares or now >= self.until + _NONE_COMES_S)
 
     def state(self, now: float) -> State:
-        """What it gets at `now`."""
+        """Return what it gets at `now`."""
         if self.reason is None:
             return State.IN_SERVICE
         tried = self.until <= now and not self.synthetic
@@ -116,17 +118,22 @@ class Outliers:
         ]
 
     def serves(self, model: str) -> bool:
-        """Whether any replica of the model is in service, though it may be full."""
+        """Return whether any replica of the model is in service, though it may be full."""
         accepting = self._ledger.accepting(model)
         return accepting > 0 and (not self._ejected or accepting > len(self.ejected(model)))
 
     def earliest_trial(self, model: str) -> float:
-        """When the first of the model's ejected replicas may be tried; infinite without one."""
+        """Return when the first of the model's ejected replicas may be tried.
+
+        Infinite without one.
+        """
         return min((record.until for record in self.ejected(model)), default=math.inf)
 
     def next_trial(self, now: float, queued: Callable[[str], int]) -> float | None:
-        """When the next ejected replica is to be tried: with a synthetic request, or with a queued
-        one, if there is any."""
+        """Return when the next ejected replica is to be tried.
+
+        With a synthetic request, or with a queued one, if there is any.
+        """
         times = [
             record.until
             for record in self._ejected.values()
@@ -135,7 +142,7 @@ class Outliers:
         return min(times, default=None)
 
     def awaiting_trial(self, model: str, now: float) -> list[OutlierRecord]:
-        """Those that may be tried now, the one that waits longest first."""
+        """Return those that may be tried now, the one that waits longest first."""
         if not self._ejected:
             return []
         ready = [
@@ -151,17 +158,17 @@ class Outliers:
     # -- what happens --------------------------------------------------------------------------
 
     def add(self, replica: ReplicaLoad) -> None:
-        """A replica is up, and in service."""
+        """Record that a replica is up, and in service."""
         self._records[replica.replica_id] = OutlierRecord(replica)
 
     def remove(self, replica_id: str, now: float) -> list[Decision]:
-        """A replica is gone; others may be needed now."""
+        """Remove a replica. Others may be needed now."""
         record = self._records.pop(replica_id)
         self._ejected.pop(replica_id, None)
         return self.accept_again(record.replica.model, now)
 
     def accept_again(self, model: str, now: float) -> list[Decision]:
-        """Reinstates those that are too many to be ejected in the fleet as it is now."""
+        """Reinstate those that are too many to be ejected in the fleet as it is now."""
         surplus = len(self._outliers(model)) - self._most_ejected(model)
         if surplus <= 0:
             return []
@@ -169,11 +176,11 @@ class Outliers:
         return [self._reinstate(record, now) for record in first[:surplus]]
 
     def tried(self, replica_id: str, request_id: str) -> None:
-        """The request is on its way to a replica that is on trial."""
+        """Record that the request is on its way to a replica that is on trial."""
         self._records[replica_id].trial = request_id
 
     def began(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
-        """The replica has sent a first token."""
+        """Record a first token of the replica."""
         if replica_id not in self._ejected:
             return []
         record = self._ejected[replica_id]
@@ -185,7 +192,7 @@ class Outliers:
     def finished(
         self, replica_id: str, request_id: str, dispatched_at: float, now: float
     ) -> list[Decision]:
-        """The replica has answered a request that was sent to it at `dispatched_at`."""
+        """Record the end of an answer that was dispatched at `dispatched_at`."""
         record = self._records[replica_id]
         if dispatched_at >= record.failing_since:
             record.failures = 0
@@ -196,8 +203,7 @@ class Outliers:
         return []
 
     def synthetic_trials(self, now: float) -> list[Decision]:
-        """Of those that have just been ejected as overdue, and of those whose trial has not been
-        answered in its time."""
+        """Return the trials of replicas that were just ejected or did not answer one in time."""
         decisions: list[Decision] = []
         for record in self._ejected.values():
             if record.synthetic and record.until <= now:
@@ -209,7 +215,7 @@ class Outliers:
         return decisions
 
     def synthetic_trial_ended(self, replica_id: str, *, well: bool, now: float) -> list[Decision]:
-        """A synthetic trial has ended, as it should be or not."""
+        """Record the end of a synthetic trial, as it should be or not."""
         record = self._records[replica_id]
         if not record.synthetic:
             return []
@@ -221,13 +227,16 @@ class Outliers:
         return [self._reinstate(record, now)] if well else []
 
     def left(self, replica_id: str, request_id: str) -> None:
-        """A request is no longer there; if it was a trial, nothing was learned from it."""
+        """Record that a request is no longer there.
+
+        If it was a trial, nothing was learned from it.
+        """
         record = self._ejected.get(replica_id)
         if record is not None and record.trial == request_id:
             record.trial = None
 
     def failed(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
-        """An attempt failed by the replica's fault."""
+        """Return an attempt failed by the replica's fault."""
         record, most = self._records[replica_id], self._settings.consecutive_failures
         if not record.failures:
             record.failing_since = now
@@ -239,7 +248,7 @@ class Outliers:
         return []
 
     def forgive(self, replica_ids: Iterable[str]) -> None:
-        """A request failed wherever it was sent: the fault may be its own."""
+        """Record that a request failed wherever it was sent: the fault may be its own."""
         for replica_id in replica_ids:
             record = self._records.get(replica_id)
             if record is not None and record.failures:
@@ -248,7 +257,7 @@ class Outliers:
     def refused(
         self, replica_id: str, request_id: str, retry_after_s: float | None, now: float
     ) -> list[Decision]:
-        """The replica had no room for the request, and may have named a time to come back."""
+        """Record that the replica had no room, and may have named a time to come back."""
         record = self._records[replica_id]
         if record.reason is None or record.trial == request_id:
             return [self._eject(record, Reason.BUSY, now, retry_after_s)]
@@ -257,7 +266,7 @@ class Outliers:
         return []
 
     def overdue(self, replica_id: str, now: float) -> list[Decision]:
-        """The replica's first tokens are overdue. It may have to stay in service all the same."""
+        """Record that first tokens are overdue. The replica may stay in service all the same."""
         record = self._records[replica_id]
         if record.trial is not None:
             return [self._eject_again(record, Reason.OVERDUE, now)]
@@ -270,7 +279,7 @@ class Outliers:
     # -- changes -------------------------------------------------------------------------------
 
     def _outliers(self, model: str) -> list[OutlierRecord]:
-        """Those that count for the share: a replica that is busy says so itself."""
+        """Return those that count for the share: a replica that is busy says so itself."""
         return [each for each in self.ejected(model) if each.reason is not Reason.BUSY]
 
     def _most_ejected(self, model: str) -> int:
@@ -293,7 +302,7 @@ class Outliers:
         return [self._eject(record, reason, now)] if self._may_be_ejected(record) else []
 
     def _eject_again(self, record: OutlierRecord, reason: Reason, now: float) -> Eject:
-        """Its trial failed, be it for another reason than the one before."""
+        """Return its trial failed, be it for another reason than the one before."""
         if record.reason is Reason.BUSY and not self._may_be_ejected(record):
             reason = Reason.BUSY
         return self._eject(record, reason, now)
@@ -337,7 +346,7 @@ class Outliers:
 
 
 def _stands_in(other: ReplicaLoad, replica: ReplicaLoad) -> bool:
-    """Whether the other is in service and takes every request that the replica takes."""
+    """Return whether the other is in service and takes every request that the replica takes."""
     if other.draining or other.suspended or not replica.adapters <= other.adapters:
         return False
     if other.context is None:

@@ -54,31 +54,31 @@ class Overdue:
         self._first_tokens = defaultdict[tuple[str, bool], FirstTokens](FirstTokens)
 
     def began(self, attempt: Attempt, now: float) -> None:
-        """The attempt's first token has come."""
+        """Record that the attempt's first token has come."""
         self._signs[attempt.replica_id].began_at = now
         self._of(attempt).observe(attempt, now)
 
     def tried(self, replica: ReplicaLoad, seconds: float) -> None:
-        """The replica has answered a synthetic trial after so long."""
+        """Record that a synthetic trial was answered after so long."""
         self._first_tokens[replica.model, True].tried(replica.replica_id, seconds)
 
     def heard(self, replica_id: str, now: float) -> None:
-        """The replica has replied to a request, by an answer's end or by an error."""
+        """Record that the replica has replied to a request, by an answer's end or by an error."""
         self._signs[replica_id].heard_at = now
 
     def forget(self, replica_id: str) -> None:
-        """The replica has gone."""
+        """Record that the replica has gone."""
         self._signs.pop(replica_id, None)
         for first_tokens in self._first_tokens.values():
             first_tokens.forget(replica_id)
 
     def silent_s(self, replica: ReplicaLoad, since: float, now: float) -> float:
-        """Seconds without a sign of life, `since` a time at the earliest."""
+        """Return seconds without a sign of life, `since` a time at the earliest."""
         heard_at = self._signs[replica.replica_id].heard_at
         return now - max(since, heard_at, replica.last_token_at or 0.0)
 
     def is_overdue(self, record: OutlierRecord, now: float) -> bool:
-        """Whether the replica is silent for longer than its work explains."""
+        """Return whether the replica is silent for longer than its work explains."""
         replica = record.replica
         if not replica.attempts:
             return False
@@ -99,8 +99,10 @@ class Overdue:
         return self._is_starved(replica, attempt, longest_s, now)
 
     def _is_plainly_early(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> bool:
-        """Whether the replica is not overdue whatever is expected of it: cheaper than to compute
-        that, and the case at nearly every look."""
+        """Return whether the replica is not overdue whatever is expected of it.
+
+        Cheaper than to compute that, and the case at nearly every look.
+        """
         budget_s = attempt.request.target.budget_s
         if self.silent_s(replica, attempt.dispatched_at, now) > min(_SHORTEST_S, budget_s / 4):
             return False
@@ -108,7 +110,7 @@ class Overdue:
         return now - max(attempt.dispatched_at, began_at) <= _STARVED_S
 
     def stalled(self, replica: ReplicaLoad, now: float) -> bool:
-        """Whether answers on it have begun, and bring nothing though no prompt is in their way."""
+        """Return whether its answers have begun and bring nothing, without a prompt in the way."""
         if (
             not replica.attempts
             or replica.unstarted
@@ -120,7 +122,7 @@ class Overdue:
     def _is_starved(
         self, replica: ReplicaLoad, attempt: Attempt, longest_s: float, now: float
     ) -> bool:
-        """Whether answers go on there, but none begins, while elsewhere they do."""
+        """Return whether answers go on there, but none begins, while elsewhere they do."""
         since = max(attempt.dispatched_at, self._signs[replica.replica_id].began_at)
         if now - since <= max(_STARVED_S, _STARVED_FACTOR * longest_s):
             return False
@@ -128,8 +130,10 @@ class Overdue:
         return any(seconds < (now - since) / 4 for seconds in elsewhere)
 
     def _oldest(self, record: OutlierRecord) -> Attempt | None:
-        """The attempt that is judged: the oldest without a token. What was left behind on a replica
-        that has come back since says nothing."""
+        """Return the attempt that is judged: the oldest without a token.
+
+        What was left behind on a replica that has come back since says nothing.
+        """
         attempts = record.replica.attempts
         if record.trial is not None:
             attempt = attempts.get(record.trial)
@@ -142,7 +146,7 @@ class Overdue:
         return _streamed_first(silent)
 
     def _longest_s(self, replica: ReplicaLoad, attempt: Attempt) -> float:
-        """How long the replica may be silent with this attempt on it."""
+        """Return how long the replica may be silent with this attempt on it."""
         budget_s = attempt.request.target.budget_s
         prompt_tokens = _under_way(replica, attempt)
         law_s = by_law_s(replica.learned, attempt, prompt_tokens)
@@ -162,8 +166,10 @@ class Overdue:
 
 
 def _under_way(replica: ReplicaLoad, attempt: Attempt) -> int:
-    """Prompt tokens that the engine can be at while it shows nothing: the largest prompt, or those
-    that it began together."""
+    """Return the prompt tokens that the engine can be at while it shows nothing.
+
+    The largest prompt, or those that it began together.
+    """
     began_at = max(attempt.dispatched_at, replica.last_token_at or 0.0) + _AT_ONCE_S
     largest = together = 0
     for each in replica.attempts.values():
@@ -174,7 +180,10 @@ def _under_way(replica: ReplicaLoad, attempt: Attempt) -> int:
 
 
 def _streamed_first(attempts: Iterable[Attempt]) -> Attempt | None:
-    """The oldest that is streamed, else the oldest: only its end shows that the others go on."""
+    """Return the oldest that is streamed, else the oldest.
+
+    Only its end shows that the others go on.
+    """
     oldest: Attempt | None = None
     for attempt in attempts:
         if attempt.request.streams:
@@ -184,8 +193,10 @@ def _streamed_first(attempts: Iterable[Attempt]) -> Attempt | None:
 
 
 def _patience_s(longest_s: float, record: OutlierRecord, attempt: Attempt) -> float:
-    """For a trial, more each time: a replica that is only slow has to be found to be so. Its client
-    is left half of the time; the bound of seconds falls after many trials."""
+    """For a trial, more each time: a replica that is only slow has to be found to be so.
+
+    Its client is left half of the time; the bound of seconds falls after many trials.
+    """
     half_s = (attempt.request.deadline - attempt.dispatched_at) / 2
     if record.ejections <= _MANY_TRIALS:
         half_s = min(half_s, _LONGEST_TRIAL_S)

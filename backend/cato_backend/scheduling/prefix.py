@@ -26,7 +26,7 @@ class PrefixIndex:
         self._holders: dict[int, dict[str, None]] = {}
 
     def add_replica(self, replica_id: str, max_blocks: int) -> None:
-        """A replica with an empty cache of so many blocks."""
+        """Add a replica with an empty cache of so many blocks."""
         self._held[replica_id] = OrderedDict()
         self._nominal[replica_id] = self._bounds[replica_id] = max_blocks
 
@@ -37,7 +37,7 @@ class PrefixIndex:
             self._release(replica_id, block)
 
     def record(self, replica_id: str, blocks: Blocks) -> None:
-        """The replica computes, or has found, these blocks."""
+        """Record that the replica computes, or has found, these blocks."""
         held = self._held[replica_id]
         for block in reversed(blocks):
             if block in held:
@@ -48,7 +48,7 @@ class PrefixIndex:
         self._evict(replica_id)
 
     def observe(self, replica_id: str, expected: int, found: int) -> None:
-        """The engine found so many tokens where so many were expected.
+        """Record that the engine found so many tokens where so many were expected.
 
         Where it holds less than its size says, because others use it or its blocks are larger, the
         bound shrinks, and grows again while what is expected is found.
@@ -61,7 +61,7 @@ class PrefixIndex:
             self._bounds[replica_id] = min(nominal, bound * _GROW)
 
     def matched(self, replica_id: str, blocks: Blocks) -> int:
-        """How many blocks from the head the replica holds."""
+        """Return how many blocks from the head the replica holds."""
         held = self._held[replica_id]
         for index, block in enumerate(blocks):
             if block not in held:
@@ -69,7 +69,7 @@ class PrefixIndex:
         return len(blocks)
 
     def holders(self, blocks: Blocks) -> dict[str, int]:
-        """The replicas that hold at least the first block, with the number of blocks they hold."""
+        """Return the replicas that hold at least the first block, with their numbers of blocks."""
         all_ = len(self._holders.get(blocks[0], ())) if blocks else 0
         found: dict[str, int] = {}
         # Tails leave before their heads, so a replica that holds a block holds all before it. From

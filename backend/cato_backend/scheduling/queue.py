@@ -56,17 +56,17 @@ class Queue:
                 yield self._waiting[request_id][1]
 
     def everybody(self) -> Iterable[Waiting]:
-        """Those that are asleep as well, in no order."""
+        """Return those that are asleep as well, in no order."""
         return [waiting for _, waiting in self._waiting.values()]
 
     def put(self, waiting: Waiting, key: Key) -> None:
-        """Queues a request."""
+        """Queue a request."""
         rank = (key, next(self._arrivals))
         self._waiting[waiting.request.id] = (rank, waiting)
         insort(self._ranks, (rank, waiting.request.id))
 
     def move(self, request_id: str, key: Key) -> None:
-        """Gives one that is awake another place; among equals, the one of its coming."""
+        """Give one that is awake another place; among equals, the one of its coming."""
         (old, arrival), waiting = self._waiting[request_id]
         if old == key:
             return
@@ -75,24 +75,24 @@ class Queue:
         insort(self._ranks, ((key, arrival), request_id))
 
     def sleep(self, request_id: str) -> None:
-        """It is not looked at until it is woken."""
+        """Suspend it until it is woken."""
         if request_id not in self._asleep:
             self._unlist(self._waiting[request_id][0], request_id)
             self._asleep.add(request_id)
 
     def wake(self, request_id: str) -> None:
-        """It is looked at again, where it stands; nothing happens if it is awake or has left."""
+        """Consider it again where it stands; nothing happens if it is awake or has left."""
         if request_id in self._asleep:
             self._asleep.discard(request_id)
             insort(self._ranks, (self._waiting[request_id][0], request_id))
 
     def get(self, request_id: str) -> Waiting | None:
-        """The request where it stands; None where it is not queued."""
+        """Return the request where it stands; None where it is not queued."""
         found = self._waiting.get(request_id)
         return None if found is None else found[1]
 
     def take(self, request_id: str) -> Waiting | None:
-        """Takes the request out, from wherever it stands; None where it is not queued."""
+        """Take the request out, from wherever it stands; None where it is not queued."""
         found = self._waiting.pop(request_id, None)
         if found is None:
             return None
@@ -125,11 +125,11 @@ class Alarms:
         self._watch = time
 
     def set(self, time: float, model: str, request_id: str) -> None:
-        """Remembers to look at the request at `time`."""
+        """Remember to look at the request at `time`."""
         heapq.heappush(self._heap, (time, model, request_id))
 
     def due(self, now: float) -> list[tuple[str, str]]:
-        """Takes out what has come due: pairs of model and request id."""
+        """Take out what has come due: pairs of model and request id."""
         found: list[tuple[str, str]] = []
         while self._heap and self._heap[0][0] <= now:
             _, model, request_id = heapq.heappop(self._heap)
@@ -137,17 +137,19 @@ class Alarms:
         return found
 
     def is_due(self, now: float) -> bool:
-        """Whether the time has come for a queued request, or for what a policy keeps."""
+        """Return whether the time has come for a queued request, or for what a policy keeps."""
         alarm = bool(self._heap) and self._heap[0][0] <= now
         return alarm or (self._look_again is not None and self._look_again <= now)
 
     def woke(self) -> None:
-        """The time announced last has come."""
+        """Act at the time that was announced last."""
         self._announced = None
 
     def next_change(self, queued: Container[str]) -> float | None:
-        """The next time at which a request that is still queued must be looked at, if it differs
-        from the one announced last."""
+        """Return the next time at which a queued request must be considered.
+
+        None where it is the one announced last.
+        """
         self._drop_stale(queued)
         times = [self._heap[0][0]] if self._heap else []
         times += [time for time in (self._look_again, self._watch) if time is not None]

@@ -29,7 +29,7 @@ class Recovery:
     def failed(
         self, attempt: Attempt, event: AttemptFailed, now: float, out: list[Decision]
     ) -> None:
-        """An attempt has failed, and is closed."""
+        """Record that an attempt has failed, and is closed."""
         match event.cause:
             case Cause.ERROR | Cause.NOT_SENT:
                 self._troubles.failed(attempt, now)
@@ -43,7 +43,7 @@ class Recovery:
     def replica_died(
         self, replica_id: str, lost: list[Attempt], now: float, out: list[Decision]
     ) -> None:
-        """A replica has gone, and these attempts with it; they are closed."""
+        """Requeue or refuse the requests of a replica that has gone; its attempts are closed."""
         condemned = self._troubles.died(replica_id, lost, now)
         for attempt in lost:
             out.append(Abort(attempt.request.id, attempt.number))
@@ -52,7 +52,7 @@ class Recovery:
             self._refuse_wherever_it_is(request_id, out)
 
     def look(self, now: float, out: list[Decision]) -> None:
-        """Looks for replicas that are overdue, and takes away what they have not begun."""
+        """Look for replicas that are overdue, and take away what they have not begun."""
         looked = self._health.look(now)
         out.extend(looked.decisions)
         for replica in looked.overdue:
@@ -85,7 +85,7 @@ class Recovery:
         resumable: bool = True,
         avoid: bool = True,
     ) -> None:
-        """Queues the request of an attempt that is over, unless there is a reason against it."""
+        """Queue the request of an attempt that is over, unless there is a reason against it."""
         request, limits = attempt.request, self._limits
         seen = attempt.emitted > 0
         refusal = self._troubles.refusal(request.id)
@@ -136,22 +136,25 @@ class QueueTimeouts:
         self._alarms = alarms
 
     def expire(self, now: float, out: list[Decision]) -> None:
-        """Refuses those whose time has come."""
+        """Refuse those whose time has come."""
         for _, request_id in self._alarms.due(now):
             waiting = self._live.room.get(request_id)
             if waiting is not None:
                 self._look_at(waiting, now, out)
 
     def refuse_without_replica(self) -> None:
-        """A replica has gone or takes nothing new. Requests whose deadline passed while their model
-        had a replica have nothing left to wait for if it was the last."""
+        """Refuse what only waited for a replica that has gone or takes nothing new.
+
+        Requests whose deadline passed while their model had a replica have nothing left to wait for
+        if it was the last.
+        """
         for model, queue in self._live.room.queues():
             for waiting in queue.everybody():
                 if not self._live.ledger.serves_request(waiting.request, waiting.emitted):
                     self._alarms.set(waiting.gives_up, model, waiting.request.id)
 
     def refuse_while_busy(self, now: float, out: list[Decision]) -> None:
-        """Refuses those that wait for replicas which will all refuse them until their deadline."""
+        """Refuse those that wait for replicas which will all refuse them until their deadline."""
         for model, queue in self._live.room.queues():
             if not queue or self._outliers.serves(model) or not self._live.ledger.serves(model):
                 continue

@@ -57,8 +57,11 @@ class Attempt:
 
     @property
     def started(self) -> bool:
-        """Whether its prompt is prefilled. An answer that comes whole does not show when it is:
-        counted as pending until the end, one alone would make a replica look busy."""
+        """Whether its prompt is prefilled.
+
+        An answer that comes whole does not show when it is: counted as pending until the end, one
+        alone would make a replica look busy.
+        """
         return self.first_token_at is not None or not self.request.streams
 
     @property
@@ -96,8 +99,10 @@ class ReplicaView(Protocol):
 
     @property
     def max_running(self) -> int:
-        """Requests that may be sent to it at once, those in the engine's own queue included; the
-        fewer, the more others have running there, and 0 while it is ejected."""
+        """Requests that may be sent to it at once, those in the engine's own queue included.
+
+        The fewer, the more others have running there, and 0 while it is ejected.
+        """
         ...
 
     @property
@@ -127,8 +132,10 @@ class ReplicaView(Protocol):
 
     @property
     def unstarted(self) -> int:
-        """Of these, how many have not had their first token, of those that are streamed: queued in
-        the engine or prefilling."""
+        """Of these, how many have not had their first token, of those that are streamed.
+
+        Queued in the engine or prefilling.
+        """
         ...
 
     @property
@@ -214,7 +221,7 @@ class ReplicaLoad:
         self.set_suspended(self.suspended)
 
     def set_suspended(self, suspended: bool) -> None:
-        """A replica that is suspended has no slot to give."""
+        """Record that a replica is suspended, and has no slot to give."""
         self.suspended = suspended
         self.max_running = 0 if suspended else self.slots
 
@@ -229,8 +236,10 @@ class ReplicaLoad:
         return self.running - self.unstarted + self.others
 
     def fits(self, request: Request, emitted: int = 0) -> bool:
-        """Whether the replica serves the requested name, with a context that is large enough for
-        the request and an answer of which `emitted` tokens exist."""
+        """Return whether the replica serves the requested name with a context large enough.
+
+        It must be large enough for the request and an answer of which `emitted` tokens exist.
+        """
         if request.adapter and request.adapter not in self.adapters:
             return False
         return self.context is None or needed_context(request, emitted) <= self.context
@@ -242,5 +251,8 @@ class ReplicaLoad:
 
 
 def needed_context(request: Request, emitted: int) -> int:
-    """Tokens of context; more than the request said where its answer grew beyond what it named."""
+    """Return tokens of context.
+
+    More than the request said where its answer grew beyond what it named.
+    """
     return request.context_tokens + max(0, emitted - request.max_tokens)

@@ -49,7 +49,7 @@ class Scheduler:
         self._timeouts = QueueTimeouts(self._live, self._alarms)
 
     def handle(self, event: Event, now: float) -> list[Decision]:
-        """Takes one event that happened at `now` and returns what is to be done, in order.
+        """Take one event that happened at `now` and return what is to be done, in order.
 
         Events about requests, attempts or replicas that are gone are ignored: a stream's end and a
         cancellation may cross on their way. Raises ValueError for a request or replica id in use.
@@ -87,21 +87,23 @@ class Scheduler:
         return self._live.ledger.replicas()
 
     def replica(self, replica_id: str) -> ReplicaLoad | None:
-        """The same of one replica; None where it is not up."""
+        """Return the same of one replica; None where it is not up."""
         ledger = self._live.ledger
         return ledger.replica(replica_id) if ledger.has_replica(replica_id) else None
 
     def outlier_record(self, replica_id: str) -> OutlierRecord:
-        """Whether a replica that is up gets requests, and if not, why: live, never to be written.
-        Raises KeyError."""
+        """Return whether a replica that is up gets requests, and if not, why.
+
+        Live, never to be written. Raises KeyError.
+        """
         return self._health.outliers.record(replica_id)
 
     def is_waiting(self, request_id: str) -> bool:
-        """Whether the request is queued."""
+        """Return whether the request is queued."""
         return request_id in self._live.room
 
     def waiting(self, model: str) -> int:
-        """How many requests for the model are queued."""
+        """Return how many requests for the model are queued."""
         return self._live.room.waiting(model)
 
     @property

@@ -12,7 +12,7 @@ class SplitMix64:
         self._state = seed & _MASK
 
     def below(self, bound: int) -> int:
-        """A number in [0, bound); bound must be positive."""
+        """Return a number in [0, bound); bound must be positive."""
         self._state = (self._state + 0x9E3779B97F4A7C15) & _MASK
         mixed = self._state
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK

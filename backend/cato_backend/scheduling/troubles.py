@@ -78,28 +78,28 @@ class Troubles:
         return None
 
     def failed_on(self, request_id: str) -> Iterable[str]:
-        """The replicas that failed the request, one entry for each attempt."""
+        """Return the replicas that failed the request, one entry for each attempt."""
         trouble = self._of.get(request_id)
         return () if trouble is None else trouble.failed_on
 
     def may_move(self, request_id: str) -> bool:
-        """Whether an attempt of the request may be given up for another."""
+        """Return whether an attempt of the request may be given up for another."""
         trouble = self._of.get(request_id)
         return trouble is None or trouble.moves < _MOST_MOVES
 
     def is_suspect(self, request_id: str) -> bool:
-        """Whether a replica died while it was starting the request."""
+        """Return whether a replica died while it was starting the request."""
         trouble = self._of.get(request_id)
         return trouble is not None and trouble.deaths > 0
 
     def starts_suspect(self, replica_id: str) -> bool:
-        """Whether the replica is starting a suspect already."""
+        """Return whether the replica is starting a suspect already."""
         return replica_id in self._starting
 
     # -- what happens --------------------------------------------------------------------------
 
     def opened(self, attempt: Attempt) -> None:
-        """The attempt is on its way."""
+        """Record that the attempt is on its way."""
         if self._of and self.is_suspect(attempt.request.id):
             self._starting[attempt.replica_id] = attempt.request.id
 
@@ -111,20 +111,23 @@ class Troubles:
             trouble.deaths = 0
 
     def closed(self, attempt: Attempt) -> None:
-        """The attempt is over."""
+        """Record that the attempt is over."""
         if self._starting.get(attempt.replica_id) == attempt.request.id:
             del self._starting[attempt.replica_id]
 
     def forget(self, request_id: str) -> None:
-        """The request has ended."""
+        """Record that the request has ended."""
         self._of.pop(request_id, None)
 
     def moved(self, request_id: str) -> None:
-        """An attempt was given up for another."""
+        """Record that an attempt was given up for another."""
         self._of[request_id].moves += 1
 
     def failed(self, attempt: Attempt, now: float) -> None:
-        """The attempt failed by its replica's fault; with others, if the engine has died."""
+        """Record that the attempt failed by its replica's fault.
+
+        With others, if the engine has died.
+        """
         replica_id, request_id = attempt.replica_id, attempt.request.id
         trouble = self._of[request_id]
         trouble.failed_on.append(replica_id)
@@ -137,8 +140,11 @@ class Troubles:
             self._excuse(replica_id, together)
 
     def died(self, replica_id: str, lost: Iterable[Attempt], now: float) -> list[str]:
-        """The replica has died with these attempts on it. Returns the ids of requests that failed
-        there shortly before and must not be tried again, wherever they are now."""
+        """Record that a replica has died with these attempts on it.
+
+        Returns the ids of requests that failed there shortly before and must not be tried again,
+        wherever they are now.
+        """
         before = [each for each in self._failures.pop(replica_id, ()) if not each.excused]
         recent = [each for each in before if now - each.at <= _BEFORE_DEATH_S]
         self._excuse(replica_id, recent)
@@ -148,7 +154,7 @@ class Troubles:
         return sorted(name for name in live if self.refusal(name) is not None)
 
     def _excuse(self, replica_id: str, failures: Iterable[_Failure]) -> None:
-        """These attempts did not fail by themselves."""
+        """Leave out attempts that did not fail by themselves."""
         for failure in failures:
             if not failure.excused:
                 failure.excused = True
@@ -157,6 +163,6 @@ class Troubles:
 
 
 def _interrupt(trouble: Trouble, *, starting: bool) -> None:
-    """An attempt of the request has ended with its replica."""
+    """Record that an attempt of the request has ended with its replica."""
     trouble.interruptions += 1
     trouble.deaths += starting

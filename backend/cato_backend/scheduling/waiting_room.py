@@ -14,15 +14,18 @@ _SHORTEST_S, _LONGEST_S = 0.05, 30.0
 
 
 class ServiceRate:
-    """An exponentially weighted mean of the seconds between two requests that leave their replicas
-    while others wait. What leaves an idle fleet tells how often it is asked, not how fast it is."""
+    """The mean of the seconds between two requests that leave their replicas.
+
+    It is exponentially weighted, and taken while others wait: what leaves an idle fleet tells how
+    often it is asked, not how fast it is.
+    """
 
     def __init__(self) -> None:
         self._gap_s: float | None = None
         self._last: float | None = None
 
     def left(self, now: float, waiting: int) -> None:
-        """A request has left its replica, while so many waited."""
+        """Record that a request has left its replica, while so many waited."""
         if waiting and self._last is not None:
             gap = now - self._last
             mean = gap if self._gap_s is None else self._gap_s
@@ -30,11 +33,14 @@ class ServiceRate:
         self._last = now if waiting else None
 
     def empties_in(self, waiting: int) -> float:
-        """Seconds until so many requests will have left the queue; 0 while nothing is known."""
+        """Return seconds until so many requests will have left the queue.
+
+        0 while nothing is known.
+        """
         return (self._gap_s or 0.0) * waiting
 
     def retry_after(self, waiting: int) -> float:
-        """Seconds until half of them will have left; 1 s while nothing is known."""
+        """Return seconds until half of them will have left; 1 s while nothing is known."""
         if self._gap_s is None:
             return 1.0
         return min(_LONGEST_S, max(_SHORTEST_S, self.empties_in(waiting) / 2))
@@ -47,14 +53,14 @@ class Backlog:
         self._tenants = defaultdict[str, _Tenant](_Tenant)
 
     def add(self, request: Request) -> None:
-        """It is queued."""
+        """Record that it is queued."""
         origin = request.origin
         tenant = self._tenants[origin.tenant]
         tenant.waiting += 1
         tenant.sessions[origin.session][request.id] = None
 
     def remove(self, request: Request) -> None:
-        """It is no longer queued."""
+        """Record that it is no longer queued."""
         origin = request.origin
         tenant = self._tenants[origin.tenant]
         tenant.waiting -= 1
@@ -66,13 +72,12 @@ class Backlog:
             del self._tenants[origin.tenant]
 
     def of_session(self, origin: Origin) -> int:
-        """How many requests of the session are queued."""
+        """Return how many requests of the session are queued."""
         tenant = self._tenants.get(origin.tenant)
         return len(tenant.sessions.get(origin.session, ())) if tenant else 0
 
     def longest(self, origin: Origin) -> list[str]:
-        """Requests that may go for one of this origin, the newest first: of the session that has
-        the most of the token that has the most. Empty where the origin itself has as many.
+        """Return the requests that may go for one of this origin, the newest first.
 
         As in the longest queue drop of fair queueing: one who sends much cannot shut others out.
         """
@@ -112,23 +117,23 @@ class WaitingRoom:
         return request_id in self._models
 
     def queues(self) -> ItemsView[str, Queue]:
-        """Models with their queues."""
+        """Return the models with their queues."""
         return self._queues.items()
 
     def waiting(self, model: str) -> int:
-        """How many requests for the model are queued."""
+        """Return how many requests for the model are queued."""
         return len(self._queues[model]) if model in self._queues else 0
 
     def left_replica(self, model: str, now: float) -> None:
-        """A request of the model has left its replica, however it ended."""
+        """Record that a request of the model has left its replica, however it ended."""
         self._paces[model].left(now, self.waiting(model))
 
     def retry_after(self, model: str) -> float:
-        """Seconds after which a request that was refused may find room."""
+        """Return seconds after which a request that was refused may find room."""
         return self._paces[model].retry_after(self.waiting(model))
 
     def one_too_many(self, request: Request) -> str | None:
-        """The id of the request that has to go so that this one may wait: it may be its own.
+        """Return the id of the request that has to go so that this one may wait: it may be its own.
 
         None while there is room. A session is bounded only where it is named.
         """
@@ -145,7 +150,7 @@ class WaitingRoom:
         return request.id
 
     def put(self, waiting: Waiting, key: Key) -> None:
-        """Queues a request, and remembers when its patience ends."""
+        """Queue a request, and remember when its patience ends."""
         request = waiting.request
         self._queues[request.model].put(waiting, key)
         self._models[request.id] = request.model
@@ -154,12 +159,12 @@ class WaitingRoom:
         self._alarms.set(waiting.expires, request.model, request.id)
 
     def get(self, request_id: str) -> Waiting | None:
-        """The request where it stands; None where it is not queued."""
+        """Return the request where it stands; None where it is not queued."""
         model = self._models.get(request_id)
         return None if model is None else self._queues[model].get(request_id)
 
     def take(self, request_id: str) -> Waiting | None:
-        """Takes the request out; None where it is not queued."""
+        """Take the request out; None where it is not queued."""
         model = self._models.pop(request_id, None)
         if model is None:
             return None

@@ -32,17 +32,17 @@ class UntrustedAnnouncement(ValueError):
 
 
 def announcement_path() -> Path:
-    """The discovery file of this user."""
+    """Return the discovery file of this user."""
     return state_dir() / "backend.json"
 
 
 def election_lock_path() -> Path:
-    """The file whose lock the co-located backend holds for as long as it lives."""
+    """Return the file whose lock the co-located backend holds for as long as it lives."""
     return state_dir() / "backend.lock"
 
 
 def announce(announcement: Announcement, path: Path | None = None) -> None:
-    """Writes the file in one step, so that a reader never sees half of it."""
+    """Write the file in one step, so that a reader never sees half of it."""
     path = path or announcement_path()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -53,7 +53,7 @@ def announce(announcement: Announcement, path: Path | None = None) -> None:
 
 
 def withdraw(pid: int, path: Path | None = None) -> None:
-    """Removes the file if it is still that of process `pid`."""
+    """Remove the file if it is still that of process `pid`."""
     path = path or announcement_path()
     found = discover(path)
     if found is not None and found.pid == pid:
@@ -61,7 +61,9 @@ def withdraw(pid: int, path: Path | None = None) -> None:
 
 
 def discover(path: Path | None = None) -> Announcement | None:
-    """The announced backend, or None where there is none. It may have died since: ask /health.
+    """Return the announced backend, or None where there is none.
+
+    It may have died since: ask /health.
 
     Raises UntrustedAnnouncement, naming the file and the reason.
     """

@@ -42,5 +42,5 @@ class Feedback:
     """LSP language identifier."""
 
     def body(self) -> dict[str, Any]:
-        """The JSON body, with what is absent left out."""
+        """Return the JSON body, with what is absent left out."""
         return {name: value for name, value in asdict(self).items() if value is not None}

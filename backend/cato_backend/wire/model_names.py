@@ -9,7 +9,7 @@ _UNITS = {"m": 1e6, "b": 1e9}
 
 
 def parameters_named(name: str) -> int | None:
-    """The number of parameters in a name such as `Qwen2.5-Coder-7B` or `Mixtral-8x7B`.
+    """Return the number of parameters in a name such as `Qwen2.5-Coder-7B` or `Mixtral-8x7B`.
 
     None where it names none.
     """

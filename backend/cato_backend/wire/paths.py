@@ -14,7 +14,7 @@ def state_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """What can be rebuilt: engine environments, tools. `CATO_CACHE_DIR` overrides."""
+    """Return what can be rebuilt: engine environments, tools. `CATO_CACHE_DIR` overrides."""
     return _folder("CATO_CACHE_DIR") or user_cache_path("cato", appauthor=False)
 
 

@@ -13,7 +13,7 @@ class UrlHoldsCredentials(ValueError):
 
 
 def server_root(url: str) -> str:
-    """The server's root: without a slash at the end, and without `/v1` or what follows it.
+    """Return the server's root: without a slash at the end, and without `/v1` or what follows it.
 
     Raises ValueError, with what is expected as its text, for what is no such address.
     """
@@ -33,7 +33,7 @@ def server_root(url: str) -> str:
 
 
 def _is_address(parts: SplitResult) -> bool:
-    """Raises ValueError for a port out of range."""
+    """Raise ValueError for a port out of range."""
     return (
         parts.scheme in ("http", "https")
         and bool(parts.hostname)

@@ -45,7 +45,7 @@ class EventReader:
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Returns the events completed by `chunk`. Raises MalformedStream."""
+        """Return the events completed by `chunk`. Raises MalformedStream."""
         if not self._held and _is_one_line(chunk) and not (self._at_start or self._after_cr):
             return [Event(MESSAGE, _decoded(chunk)[6:-2], chunk)]
         if self._after_cr or _CR in chunk:
@@ -62,7 +62,7 @@ class EventReader:
         return [event for block in blocks if (event := _parse(block + b"\n\n")) is not None]
 
     def end(self) -> list[Event]:
-        """The stream has ended: the last event, where only its closing blank line is missing.
+        """End the stream, and return the last event if only its closing blank line is missing.
 
         Raises MalformedStream.
         """
@@ -82,7 +82,10 @@ class EventReader:
 
 
 def _is_one_line(chunk: bytes) -> bool:
-    """Whether these are one event that is one line of data: nearly every read from a replica."""
+    """Return whether these are one event that is one line of data.
+
+    Nearly every read from a replica.
+    """
     return (
         chunk.startswith(b"data: ")
         and chunk.endswith(b"\n\n")
@@ -125,12 +128,12 @@ def _parse_lines(lines: list[str]) -> Event | None:
 
 
 def json_event(json: bytes) -> bytes:
-    """The bytes of an unnamed event that holds JSON, which has no line ends of its own."""
+    """Return the bytes of an unnamed event that holds JSON, which has no line ends of its own."""
     return b"data: %b\n\n" % json
 
 
 def event(data: str, name: str | None = None) -> bytes:
-    """The bytes of one event; `data` may hold line ends."""
+    """Return the bytes of one event; `data` may hold line ends."""
     head = f"event: {name}\n" if name else ""
     body = "".join(f"data: {line}\n" for line in data.split("\n"))
     return f"{head}{body}\n".encode()

@@ -25,7 +25,7 @@ def random(setup: Setup) -> Policy:
 
 
 def power_of_two(setup: Setup) -> Policy:
-    """The less busy of two replicas that are drawn at random (Ray Serve's default)."""
+    """Return the less busy of two replicas that are drawn at random (Ray Serve's default)."""
     return PowerOfTwoChoices(setup.seed)
 
 
@@ -40,7 +40,7 @@ def saber(setup: Setup) -> Policy:
 
 
 def paper(setup: Setup) -> Policy:
-    """The router of the paper that CATO goes back to."""
+    """Return the router of the paper that CATO goes back to."""
     return PaperSlack()
 
 
@@ -70,5 +70,5 @@ def qoserve(setup: Setup) -> Policy:
 
 
 def per_task(setup: Setup) -> Policy:
-    """A share of the fleet for each class of task."""
+    """Return a share of the fleet for each class of task."""
     return PerTask(setup.split)

@@ -17,7 +17,7 @@ class Random(Policy):
         self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Each with the same probability."""
+        """Return each with the same probability."""
         return Place(candidates[self._dice.below(len(candidates))].replica_id)
 
 
@@ -31,7 +31,7 @@ class PowerOfTwoChoices(Policy):
         self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """The two differ where there are two."""
+        """Place the request on the less busy of two replicas drawn at random."""
         first = self._dice.below(len(candidates))
         other = (first + 1 + self._dice.below(max(1, len(candidates) - 1))) % len(candidates)
         pair = (candidates[first], candidates[other])

@@ -20,7 +20,7 @@ class DynamoCost(Policy):
     """
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Ties go to the smaller id."""
+        """Place the request where it costs least; ties go to the smaller id."""
         cached = fleet.prefix_holders(waiting.request)
         incoming = waiting.request.prompt_tokens
 

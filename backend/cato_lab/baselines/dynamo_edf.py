@@ -62,7 +62,7 @@ class DynamoEdf(Policy):
         """Those whose turn has come."""
 
     def key(self, waiting: Waiting, fleet: FleetView) -> tuple[float, ...]:
-        """The deadline of the first token."""
+        """Return the deadline of the first token."""
         request, due = waiting.request, _due(waiting.request)
         self._waiting[request.id] = request
         heappush(self._queues[request.model].classes[request.task].due, (due, request.id))
@@ -81,7 +81,7 @@ class DynamoEdf(Policy):
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """Where the routing cost is least; asleep until its turn."""
+        """Place the request where the routing cost is least, or hold it until its turn."""
         if waiting.request.id not in self._sent:
             return Hold(asleep=True)
         cached = fleet.prefix_holders(waiting.request)
@@ -95,11 +95,11 @@ class DynamoEdf(Policy):
         return Place(min(candidates, key=cost).replica_id)
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
-        """It has left the queue."""
+        """Record that it has left the queue."""
         self._forget(attempt.request.id)
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
-        """The same."""
+        """Do the same."""
         self._forget(waiting.request.id)
 
     def _forget(self, request_id: str) -> None:
@@ -107,7 +107,7 @@ class DynamoEdf(Policy):
         self._sent.discard(request_id)
 
     def _next(self, queues: _Queues, fleet: FleetView) -> Request | None:
-        """Takes out the request whose turn it is; None where nothing is queued."""
+        """Take out the request whose turn it is; None where nothing is queued."""
         tasks = list(queues.classes)
         if not any(self._head(each) for each in queues.classes.values()):
             return None
@@ -124,7 +124,7 @@ class DynamoEdf(Policy):
             queues.classes[tasks[queues.turn]].deficit += _QUANTA[tasks[queues.turn]]
 
     def _head(self, queue: _Class) -> Request | None:
-        """The earliest that still waits."""
+        """Return the earliest that still waits."""
         while queue.due:
             request = self._waiting.get(queue.due[0][1])
             if request is not None and request.id not in self._sent:
@@ -141,7 +141,7 @@ def _due(request: Request) -> float:
 
 
 def _uncached(request: Request, fleet: FleetView) -> int:
-    """Prompt tokens that have to be computed on the replica that holds most of the prompt."""
+    """Return the tokens left to compute on the replica that holds most of the prompt."""
     most = max(fleet.prefix_holders(request).values(), default=0)
     return max(1, request.prompt_tokens - most)
 

@@ -17,7 +17,7 @@ class EarliestDeadlineFirst(Policy):
     """Queue and engines in the order of deadlines; the replica that owes the fewest tokens."""
 
     def key(self, waiting: Waiting, fleet: FleetView) -> tuple[float, ...]:
-        """The earliest deadline first, whatever it takes to serve it."""
+        """Return the earliest deadline first, whatever it takes to serve it."""
         return (waiting.request.deadline,)
 
     def place(

@@ -22,12 +22,12 @@ MEAN_OUTPUT = {
 
 
 def model_of(replica: ReplicaView) -> ServiceModel:
-    """The replica's law, or the guess."""
+    """Return the replica's law, or the guess."""
     return UNKNOWN if replica.profile is None else ServiceModel.of(replica.profile)
 
 
 def state_of(replica: ReplicaView) -> ReplicaState:
-    """What it has to do now."""
+    """Return what it has to do now."""
     return ReplicaState(
         decoding=replica.decoding,
         kv_tokens=replica.kv_tokens,
@@ -37,13 +37,13 @@ def state_of(replica: ReplicaView) -> ReplicaState:
 
 
 def work_of(request: Request, cached: int = 0) -> Work:
-    """The request with its class's mean length."""
+    """Return the request with its class's mean length."""
     output = min(request.max_tokens, MEAN_OUTPUT[request.task])
     return Work(max(1, request.prompt_tokens - cached), cached, output)
 
 
 def promised_s(request: Request, replica: ReplicaView, cached: int = 0) -> float:
-    """Seconds from sending it there to the event that its target is about."""
+    """Return seconds from sending it there to the event that its target is about."""
     model, state, work = model_of(replica), state_of(replica), work_of(request, cached)
     if request.target.e2e_s is None:
         return model.ttft_s(state, work)

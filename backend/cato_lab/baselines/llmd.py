@@ -23,7 +23,7 @@ class LlmdHeadroom(Policy):
     """
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Packs where the target can be met: others stay free for what needs them."""
+        """Pack where the target can be met: others stay free for what needs them."""
         request = waiting.request
         cached = fleet.prefix_holders(request)
         left = request.deadline - fleet.now

@@ -32,7 +32,7 @@ class LlmdSticky(Policy):
         self._dice = SplitMix64(seed)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Ties fall by chance, as with llm-d's `max-score-picker`."""
+        """Place the request; ties fall by chance, as with llm-d's `max-score-picker`."""
         prompt = waiting.request.prompt_tokens
         cached = fleet.prefix_holders(waiting.request)
         loads = [
@@ -47,7 +47,7 @@ class LlmdSticky(Policy):
 def _admissible(
     candidates: Sequence[ReplicaView], cached: dict[str, int], least: float
 ) -> Sequence[ReplicaView]:
-    """The sticky replicas, or all of them."""
+    """Return the sticky replicas, or all of them."""
     sticky = [r for r in candidates if cached.get(r.replica_id, 0) >= least > 0]
     others = [r for r in candidates if cached.get(r.replica_id, 0) < least]
     if not sticky:

@@ -31,7 +31,7 @@ class PerTask(Policy):
         self._share_out()
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
-        """The same."""
+        """Do the same."""
         self._replicas.remove(replica_id)
         self._share_out()
 

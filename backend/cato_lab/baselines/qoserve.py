@@ -36,8 +36,10 @@ class QoServe(Policy):
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """Held while every engine has enough that has not begun; what cannot be met any more lets
-        the others pass first."""
+        """Held while every engine has enough that has not begun.
+
+        What cannot be met any more lets the others pass first.
+        """
         request, rank = waiting.request, _rank(waiting.request)
         open_ = [r for r in candidates if r.unstarted < _MOST_UNSTARTED]
         if not open_:
@@ -52,11 +54,11 @@ class QoServe(Policy):
         return Place(least.replica_id, round(1000 * rank))
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
-        """It is judged again where the attempt fails."""
+        """Keep it to be judged again where the attempt fails."""
         self._relegated.discard(attempt.request.id)
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
-        """It is gone."""
+        """Record that it is gone."""
         self._relegated.discard(waiting.request.id)
 
 

@@ -41,7 +41,7 @@ class SaberAdmission(Policy):
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """The least loaded replica that keeps every promise with one more."""
+        """Return the least loaded replica that keeps every promise with one more."""
         request = waiting.request
         by_load = sorted(candidates, key=lambda r: (r.running, r.replica_id))
         needed = _needed(_expected(request), _due(waiting), fleet.now)
@@ -63,7 +63,7 @@ class SaberAdmission(Policy):
 
 
 def _speed(replica: ReplicaView, sequences: int) -> float:
-    """Tokens per second of one of so many."""
+    """Return tokens per second of one of so many."""
     return 1 / model_of(replica).token_s(sequences, replica.kv_tokens)
 
 
@@ -80,7 +80,7 @@ def _expected(request: Request) -> int:
 
 
 def _needed(tokens: int, due: float, now: float) -> float:
-    """Tokens per second; a promise that is broken asks for nothing any more."""
+    """Return tokens per second; a promise that is broken asks for nothing any more."""
     return tokens / (due - now) if due > now else 0.0
 
 

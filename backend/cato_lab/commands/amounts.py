@@ -21,7 +21,7 @@ _Add: TypeAlias = Callable[..., argparse.Action]
 
 
 def add_amount_arguments(parser: Parser, title: str, *, several: bool) -> _Add:
-    """Adds how much load there is and for how long; `several`: each amount may be a list.
+    """Add how much load there is and for how long; `several`: each amount may be a list.
 
     Returns what adds more arguments to their group.
     """
@@ -55,7 +55,7 @@ def add_amount_arguments(parser: Parser, title: str, *, several: bool) -> _Add:
 def add_output_arguments(
     parser: Parser, path: Callable[[str], Path], metavar: str, text: str
 ) -> _Add:
-    """Adds where the results go, and progress. Returns what adds more to their group."""
+    """Add where the results go, and progress. Returns what adds more to their group."""
     group = parser.add_argument_group("output")
     group.add_argument("--out", type=path, metavar=metavar, help=text)
     group.add_argument(
@@ -65,13 +65,13 @@ def add_output_arguments(
 
 
 def check_warmup(arguments: argparse.Namespace) -> None:
-    """Raises ConfigError where nothing would be scored."""
+    """Raise ConfigError where nothing would be scored."""
     if not 0 <= arguments.warmup < arguments.duration:
         raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
 
 
 def profile_of(text: str | None) -> Profile:
-    """Returns the profile in a file, or of a `HARDWARE/MODEL`; the reference one for None.
+    """Return the profile in a file, or of a `HARDWARE/MODEL`; the reference one for None.
 
     Raises ConfigError.
     """

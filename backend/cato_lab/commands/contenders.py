@@ -20,7 +20,7 @@ _OURS = "cato"
 
 
 def add_contender_arguments(parser: Parser) -> None:
-    """Adds the arguments that `contenders_of` reads."""
+    """Add the arguments that `contenders_of` reads."""
     group = parser.add_argument_group("policies")
     group.add_argument("--policy", default=_OURS, metavar="NAME,...", help="`all` takes every one")
     group.add_argument(
@@ -46,7 +46,7 @@ def add_contender_arguments(parser: Parser) -> None:
 
 
 def contenders_of(arguments: argparse.Namespace) -> list[Contender]:
-    """What is to be compared, each once. Raises ConfigError naming the argument."""
+    """Return what is to be compared, each once. Raises ConfigError naming the argument."""
     from cato_lab.simulation.study import Contender
 
     found = [Contender(name) for name in _policies(arguments.policy)]
@@ -95,7 +95,7 @@ def _splits(text: str, replicas: int) -> Iterator[tuple[int, ...]]:
 
 
 def every_split(replicas: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Every way to give each part at least one."""
+    """Yield every way to give each part at least one."""
     for cuts in combinations(range(1, replicas), parts - 1):
         ends = (0, *cuts, replicas)
         yield tuple(ends[i + 1] - ends[i] for i in range(parts))

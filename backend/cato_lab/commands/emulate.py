@@ -215,7 +215,7 @@ def _fault(text: str) -> Fault:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves until SIGINT or SIGTERM. Prints its URL first, and last how punctual it was."""
+    """Serve until SIGINT or SIGTERM. Prints its URL first, and last how punctual it was."""
     import asyncio
     import gc
 

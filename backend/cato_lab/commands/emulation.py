@@ -15,7 +15,7 @@ _MILLISECONDS = 1000
 
 
 def emulator_options(arguments: argparse.Namespace) -> EmulatorOptions:
-    """Returns what is emulated. Raises ConfigError."""
+    """Return what is emulated. Raises ConfigError."""
     profile = _profile(arguments)
     behaviour = Behaviour(
         tells_logprobs=arguments.confidence != "none",
@@ -62,7 +62,10 @@ def _text(arguments: argparse.Namespace) -> TextSource:
 
 
 def _profile(arguments: argparse.Namespace) -> Profile:
-    """The file's profile or the law of the arguments; limits and name given here go before both."""
+    """Return the file's profile or the law of the arguments.
+
+    Limits and name given here go before both.
+    """
     if arguments.profile is not None:
         profile = load_profile(arguments.profile)
     else:

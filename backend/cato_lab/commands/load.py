@@ -36,7 +36,7 @@ _EVERY_S = 0.5
 
 
 def configure(parser: Parser) -> None:
-    """Adds its arguments."""
+    """Add its arguments."""
     parser.epilog = _EPILOG
     parser.description = (
         "Requests leave at their own times, however slow the server is (open loop). The score is "
@@ -83,7 +83,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs it; 3 where the client itself was late."""
+    """Run it; 3 where the client itself was late."""
     import uvloop
 
     from cato_backend.config import server_url

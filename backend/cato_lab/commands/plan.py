@@ -31,7 +31,7 @@ _MOST_DEVELOPERS = 120
 
 
 def configure(parser: Parser) -> None:
-    """Adds its arguments."""
+    """Add its arguments."""
     parser.description = (
         "How many replicas keep every class of task at its target. Without --gpu it estimates that "
         "for every GPU with a profile of the model. With --gpu or --profile it simulates the fleet "

@@ -19,7 +19,7 @@ DEFAULT_MODEL = "Qwen2.5-Coder-7B"
 
 
 def profile_file(arguments: argparse.Namespace) -> ProfileFile:
-    """The one that the arguments choose. Raises ConfigError."""
+    """Return the one that the arguments choose. Raises ConfigError."""
     from cato_backend.profile_files.files import find_profile_file, read_profile_file
 
     if arguments.profile is not None:
@@ -36,7 +36,7 @@ def profile_file(arguments: argparse.Namespace) -> ProfileFile:
 
 
 def profile_files(arguments: argparse.Namespace) -> list[ProfileFile]:
-    """Those of every GPU that the model fits on, at least one. Raises ConfigError."""
+    """Return those of every GPU that the model fits on, at least one. Raises ConfigError."""
     if arguments.config is not None:
         return _estimated_everywhere(arguments.config, arguments.model)
     model = arguments.model or DEFAULT_MODEL

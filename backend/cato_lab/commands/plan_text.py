@@ -77,7 +77,7 @@ def print_fleet(
     candidates: Sequence[Candidate],
     chosen: Candidate | None,
 ) -> None:
-    """The fleet, and what stands behind it."""
+    """Return the fleet, and what stands behind it."""
     from cato_lab.scoring.records import text_table
 
     tasks = list(candidates[0].classes)
@@ -136,7 +136,7 @@ def fleet_record(
     candidates: Sequence[Candidate],
     chosen: Candidate | None,
 ) -> dict[str, Any]:
-    """The fleet with every count that was simulated."""
+    """Return the fleet with every count that was simulated."""
     return {
         **estimate_record(file, start, demand),
         "estimated_replicas": start.replicas * demand.parts,

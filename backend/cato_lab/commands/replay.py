@@ -16,7 +16,7 @@ SUMMARY = "replay an event log of `cato serve`, and compare the decisions"
 
 
 def configure(parser: Parser) -> None:
-    """Adds its arguments."""
+    """Add its arguments."""
     parser.description = (
         "Deciding is deterministic: the same events make a scheduler of the same policy decide the "
         "same. Exit status 0 if it does, 1 where a decision differs (another version, or a defect)."
@@ -27,7 +27,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replays and tells."""
+    """Replay and tell."""
     from cato_backend.scheduling.journal import replay
 
     replayed = replay([_lines(path) for path in _parts(arguments.log)])
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _parts(path: Path) -> list[Path]:
-    """The file, and the one before it where it begins in the middle of a run."""
+    """Return the file, and the one before it where it begins in the middle of a run."""
     from cato_backend.scheduling.journal import decode_opening
 
     opening = decode_opening(next(iter(_lines(path)), b""))

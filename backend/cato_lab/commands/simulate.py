@@ -29,7 +29,7 @@ SUMMARY = "run the scheduler over emulated replicas in virtual time, and report"
 
 
 def configure(parser: Parser) -> None:
-    """Adds its arguments."""
+    """Add its arguments."""
     parser.description = (
         "The very scheduler of `cato serve` and the engine model of `cato emulate`, without "
         "waiting. Every policy runs at every load with every seed; the table gives means with 95% "
@@ -64,7 +64,7 @@ def configure(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Runs the study."""
+    """Run the study."""
     from cato_lab.simulation.study import points, run_cells
     from cato_lab.simulation.tables import study_table
 
@@ -93,7 +93,7 @@ def _load_name(arguments: argparse.Namespace) -> str:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a reader must know to repeat the study."""
+    """Return what a reader must know to repeat the study."""
     left_out = {"out", "progress", "jobs", "duration"}
     given = {
         name: str(value) if isinstance(value, Path) else value
@@ -125,7 +125,7 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
 
 
 def _loads(arguments: argparse.Namespace) -> list[float]:
-    """Requests per second, or developers where they type."""
+    """Return the requests per second, or developers where they type."""
     name, text = ("--rates", arguments.rates or "20")
     if arguments.workload == "typing":
         name, text = ("--developers", arguments.developers or "40")

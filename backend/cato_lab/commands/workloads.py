@@ -18,7 +18,7 @@ _DEFAULT_RATE = 20.0
 
 
 def add_workload_arguments(parser: Parser) -> None:
-    """Adds them, in a group of their own."""
+    """Add them, in a group of their own."""
     group = parser.add_argument_group(
         "workload",
         "mix: completion, generation, summarization and translation at once, nobody cancels. "
@@ -109,7 +109,7 @@ def _restrict(parser: Parser) -> None:
 def workload_of(
     arguments: argparse.Namespace, duration_s: float, load: float | None = None
 ) -> Workload:
-    """The workload at this load: requests per second, or developers where they type.
+    """Return the workload at this load: requests per second, or developers where they type.
 
     Raises ConfigError naming the argument.
     """
@@ -220,7 +220,7 @@ def _trace(arguments: argparse.Namespace) -> Path:
 
 
 def positive(name: str, text: str) -> float:
-    """A number above 0. Raises ConfigError naming the argument."""
+    """Return a number above 0. Raises ConfigError naming the argument."""
     try:
         value = float(text)
     except ValueError:

@@ -33,13 +33,16 @@ class SequenceAnswer:
         self._runs = False
 
     def admitted(self, cached_tokens: int) -> None:
-        """It runs. After a preemption most of its own prompt is cached; that is not told."""
+        """Record that it runs.
+
+        After a preemption most of its own prompt is cached; that is not told.
+        """
         if not self._runs:
             self._runs = True
             self._answer.note_admitted(self._index, cached_tokens)
 
     def token(self) -> bool:
-        """Emits the next token. Returns whether another one follows."""
+        """Emit the next token. Returns whether another one follows."""
         if self._answer.struck:
             return True
         delta = next(self._deltas)
@@ -49,7 +52,7 @@ class SequenceAnswer:
         return delta.finish_reason is None
 
     async def ready(self) -> None:
-        """Returns when the client's connection can take a token; never once a fault has struck."""
+        """Return when the client's connection can take a token; never once a fault has struck."""
         await self._answer.ready()
 
 
@@ -80,7 +83,7 @@ class Answer:
         self._ended = asyncio.Event()
 
     async def begin(self, request: web.Request) -> None:
-        """Sends the headers of a stream: they leave at once, as vLLM's do."""
+        """Send the headers of a stream: they leave at once, as vLLM's do."""
         if self._call.stream:
             headers = {"Content-Type": "text/event-stream; charset=utf-8"}
             self._response = web.StreamResponse(headers=headers)
@@ -88,7 +91,7 @@ class Answer:
             self._write = _direct(request)
 
     async def end(self, request: web.Request) -> web.StreamResponse:
-        """Returns the answer once it is complete, or once its fault has struck."""
+        """Return the answer once it is complete, or once its fault has struck."""
         await self._ended.wait()
         fault = self._fault if self.struck else None
         if self._response is None:
@@ -100,7 +103,7 @@ class Answer:
         return self._response
 
     async def ready(self) -> None:
-        """Returns when the client's connection can take a token; never once a fault has struck."""
+        """Return when the client's connection can take a token; never once a fault has struck."""
         if self.struck:
             await asyncio.get_running_loop().create_future()
         if self._writer is not None:
@@ -108,12 +111,12 @@ class Answer:
                 await self._writer.drain()
 
     def account(self) -> None:
-        """Counts how the sequences ended; what did not come to its end was aborted."""
+        """Count how the sequences ended; what did not come to its end was aborted."""
         self._state.finished.update(each.finish_reason or "abort" for each in self.sequences)
         self._state.changed()
 
     def note_admitted(self, index: int, cached_tokens: int) -> None:
-        """A sequence began to run."""
+        """Record that a sequence began to run."""
         prompt = len(self._call.prompts[index // self._call.n])
         self._cached_tokens += cached_tokens
         self._metrics.queued.observe(monotonic() - self._arrived_s)
@@ -123,7 +126,7 @@ class Answer:
         self._strike_if_due()
 
     def add(self, index: int, delta: Delta, emitted: int) -> None:
-        """A sequence has said this; `emitted`: tokens of it so far."""
+        """Record that a sequence has said this; `emitted`: tokens of it so far."""
         self._state.generated_tokens += len(delta.token_ids)
         self._time(index, emitted)
         if self._write is None:
@@ -147,7 +150,7 @@ class Answer:
     async def _broken(
         self, fault: Fault, response: web.StreamResponse, request: web.Request
     ) -> bool:
-        """Ends a stream with its fault. Returns whether [DONE] follows."""
+        """End a stream with its fault. Returns whether [DONE] follows."""
         if not fault.form.is_finish_reason:
             return await break_stream(fault, response, request)
         for index, each in enumerate(self.sequences):
@@ -198,7 +201,7 @@ def _broken_off(fault: Fault) -> Delta:
 
 
 def _direct(request: web.Request) -> Write:
-    """Writes events past aiohttp's coroutine, in its chunked framing.
+    """Write events past aiohttp's coroutine, in its chunked framing.
 
     A step has a token for each stream. Waking each stream's task for its own token costs several
     times what the write does, and would make an emulator of many streams late.

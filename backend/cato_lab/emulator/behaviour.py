@@ -76,7 +76,7 @@ class Behaviour:
         return self.listening and self.accepting
 
     def changed(self, values: Mapping[str, Any]) -> Behaviour:
-        """Returns a copy with some fields replaced, as they come in JSON.
+        """Return a copy with some fields replaced, as they come in JSON.
 
         Raises KeyError, TypeError or ValueError.
         """
@@ -88,7 +88,7 @@ class Behaviour:
         return replace(self, **values)
 
     def next_fault(self) -> tuple[Fault | None, Behaviour]:
-        """Returns the fault of the next request, and the behaviour after that request."""
+        """Return the fault of the next request, and the behaviour after that request."""
         if not self.faults or self.faults[0].times is None:
             return (self.faults[0] if self.faults else None), self
         struck, *others = self.faults

@@ -25,7 +25,7 @@ class Bodies:
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 
     def role_chunk(self, index: int) -> dict[str, Any]:
-        """The chunk that opens each choice of a chat stream."""
+        """Return the chunk that opens each choice of a chat stream."""
         delta = {"role": "assistant", "content": ""}
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
         ids = self._call.prompts[0] if self._call.return_token_ids else None
@@ -41,7 +41,7 @@ class Bodies:
         return self._with_usage(chunk, emitted)
 
     def usage_chunk(self, completion_tokens: int, cached_tokens: int) -> dict[str, Any]:
-        """The last chunk of a stream that was asked for its usage."""
+        """Return the last chunk of a stream that was asked for its usage."""
         usage = self._usage(self._call.prompt_tokens, completion_tokens)
         if self._details:
             created = {"created_cache_tokens": 0} if self._call.chat else {}
@@ -55,7 +55,7 @@ class Bodies:
         }
 
     def whole(self, sequences: Sequence[Delta], cached_tokens: int) -> dict[str, Any]:
-        """The body of an answer that is not streamed."""
+        """Return the body of an answer that is not streamed."""
         make = self._message if self._call.chat else self._whole_text
         completion = sum(len(delta.token_ids) for delta in sequences)
         details = {
@@ -91,7 +91,7 @@ class Bodies:
         return chunk
 
     def _usage(self, prompt: int, completion: int) -> dict[str, Any]:
-        """The token counts, as vLLM orders them."""
+        """Return the token counts, as vLLM orders them."""
         return {
             "prompt_tokens": prompt,
             "total_tokens": prompt + completion,

@@ -54,7 +54,7 @@ def parse_call(
     chat: bool,
     request_id: str,
 ) -> Call:
-    """The call of this body. Raises VllmError."""
+    """Return the call of this body. Raises VllmError."""
     if body.get("logprobs") is not None and not behaviour.takes_logprobs:
         raise errors.VllmError("logprobs are not supported", param="logprobs")
     names = (behaviour.model, *behaviour.aliases, *behaviour.adapters)
@@ -96,7 +96,10 @@ def parse_call(
 
 
 def chat_text(body: Mapping[str, Any], behaviour: Behaviour) -> str:
-    """The messages under ChatML behind the tools, open for the assistant. Raises VllmError."""
+    """Return the messages under ChatML behind the tools, open for the assistant.
+
+    Raises VllmError.
+    """
     if not behaviour.chat_template:
         raise errors.VllmError(_NO_TEMPLATE, param=None)
     match body.get("messages"):

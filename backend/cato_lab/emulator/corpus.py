@@ -42,7 +42,7 @@ class Corpus:
             self._index(number, text)
 
     def place(self, before: str, suffix: str) -> tuple[int, int] | None:
-        """Number of the text and offset in it where `before` ends; the place that fits best."""
+        """Return the text's number and the offset where `before` ends, at the best place."""
         line, tail = _last_line(before)
         ends = [
             (number, start + len(tail))
@@ -56,13 +56,16 @@ class Corpus:
         return next(followed, best[0] if best else None)
 
     def rest(self, place: tuple[int, int], suffix: str) -> str:
-        """What follows there, up to the suffix."""
+        """Return what follows there, up to the suffix."""
         number, offset = place
         end = self._find(place, suffix)
         return self._texts[number][offset : None if end < 0 else end]
 
     def _find(self, place: tuple[int, int], suffix: str) -> int:
-        """Where the suffix begins, after that place; -1 if nowhere. White space tells nothing."""
+        """Return where the suffix begins, after that place; -1 if nowhere.
+
+        White space tells nothing.
+        """
         number, offset = place
         start = suffix[:_SUFFIX_CHARS]
         return self._texts[number].find(start, offset) if start.strip() else -1
@@ -94,7 +97,7 @@ class Errors:
     None: it is equally sure of every token."""
 
     def at(self, place: tuple[int, int]) -> tuple[float, float]:
-        """The chance to err there, and the draw that decides: it errs where that is below.
+        """Return the chance to err there, and the draw that decides: it errs where that is below.
 
         Place and seed decide: a keystroke later the same mistakes are made, as by a model.
         """
@@ -145,7 +148,7 @@ class CorpusText:
 
 
 def read_corpus(path: Path) -> Corpus:
-    """The UTF-8 files of a folder, hidden ones left out, or one file. Raises ConfigError."""
+    """Return the UTF-8 files of a folder, hidden ones left out, or one file. Raises ConfigError."""
     if not path.exists():
         raise ConfigError.of("corpus", str(path), "a file, or a folder of source files")
     files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
@@ -157,7 +160,7 @@ def read_corpus(path: Path) -> Corpus:
 
 
 def split_infill(text: str) -> tuple[str, str]:
-    """The text before the place of generation, and the text after it.
+    """Return the text before the place of generation, and the text after it.
 
     In both orders of a fill-in-the-middle prompt; whatever stands after the middle marker is part
     of the text before the cursor.
@@ -171,7 +174,10 @@ def split_infill(text: str) -> tuple[str, str]:
 
 
 def _last_line(before: str) -> tuple[str, str]:
-    """The last whole line with something in it, and everything from its start; "" where none is."""
+    """Return the last whole line with something in it, and everything from its start.
+
+    "" where none is.
+    """
     end = before.rfind("\n") + 1
     whole = before[:end].rstrip()
     if not whole:

@@ -26,7 +26,7 @@ class Delta:
 
 
 def deltas(tokens: Iterator[Said], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
-    """The steps of a sequence that would say `tokens`; the last one has a finish reason.
+    """Yield the steps of a sequence that would say `tokens`; the last one has a finish reason.
 
     As in vLLM, text that may turn out to be the start of a stop string is held back.
     """
@@ -46,7 +46,7 @@ def deltas(tokens: Iterator[Said], call: Call, tokenizer: Tokenizer) -> Iterator
 def _finish(
     token: int, count: int, text: str, call: Call
 ) -> tuple[str | None, str | int | None, int]:
-    """The finish reason, the stop reason, and where the text ends."""
+    """Return the finish reason, the stop reason, and where the text ends."""
     if count >= call.min_tokens:
         if token == EOS and not call.ignore_eos:
             return "stop", None, len(text)
@@ -68,6 +68,6 @@ def merged(group: list[Delta]) -> Delta:
 
 
 def stamped(steps: Iterator[Delta]) -> Iterator[Delta]:
-    """Replaces each step's text with the monotonic clock, in nanoseconds, when it is taken."""
+    """Replace each step's text with the monotonic clock, in nanoseconds, when it is taken."""
     for step in steps:
         yield replace(step, text=f"{time.monotonic_ns()} ", stop_reason=None)

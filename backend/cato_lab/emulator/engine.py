@@ -55,7 +55,7 @@ class EmulatedEngine:
     """Answers calls as the present behaviour says, at the times of a profile or at fixed ones."""
 
     def __init__(self, options: EmulatorOptions) -> None:
-        """Raises ConfigError where vLLM would refuse to start."""
+        """Raise ConfigError where vLLM would refuse to start."""
         self._options = options
         self.behaviour = _behaviour(options)
         self.state = EmulatorState()
@@ -68,12 +68,12 @@ class EmulatedEngine:
         self._numbers = count()
 
     def take_fault(self) -> Fault | None:
-        """Returns the fault of the next request, which counts as one of its times."""
+        """Return the fault of the next request, which counts as one of its times."""
         fault, self.behaviour = self.behaviour.next_fault()
         return fault
 
     def take_listing(self) -> str | None:
-        """Returns the next body of `/v1/models` that is not the truth, if one is left."""
+        """Return the next body of `/v1/models` that is not the truth, if one is left."""
         if not self.behaviour.listings:
             return None
         listing, *others = self.behaviour.listings
@@ -81,7 +81,7 @@ class EmulatedEngine:
         return listing
 
     def call(self, body: Mapping[str, Any], *, chat: bool, request_id: str) -> Call:
-        """Returns the call of this body. Raises VllmError."""
+        """Return the call of this body. Raises VllmError."""
         return parse_call(body, self.behaviour, self.tokenizer, chat=chat, request_id=request_id)
 
     async def answer(

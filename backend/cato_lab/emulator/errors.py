@@ -24,12 +24,15 @@ class VllmError(CatoError):
 
 
 def invalid(message: str, param: str, value: object) -> VllmError:
-    """A value that vLLM's own checks refuse: it repeats parameter and value in the message."""
+    """Return a value that vLLM's own checks refuse.
+
+    It repeats parameter and value in the message.
+    """
     return VllmError(f"{message} (parameter={param}, value={value})", param=param)
 
 
 def malformed(field: str, expected: str, got: object) -> VllmError:
-    """A body that does not fit the schema."""
+    """Return a body that does not fit the schema."""
     message = (
         f"1 validation error:\n  {{'loc': 'body.{field}', 'msg': '{expected}', 'input': {got!r}}}"
     )
@@ -37,13 +40,13 @@ def malformed(field: str, expected: str, got: object) -> VllmError:
 
 
 def unknown_model(model: object, served: str) -> VllmError:
-    """The model is not served here."""
+    """Return vLLM's error for a model that is not served here."""
     message = f"The model `{model}` does not exist. Valid aliases: {served}."
     return VllmError(message, status=404, type="NotFoundError", param="model")
 
 
 def too_long(tokens: int, limit: int) -> VllmError:
-    """The prompt alone is longer than the model's context."""
+    """Return vLLM's error for a prompt that is longer than the model's context."""
     return invalid(
         f"This model's maximum context length is {limit} tokens. However, your prompt contains "
         f"{tokens} input tokens, which exceeds this limit even without any output tokens. "
@@ -54,6 +57,6 @@ def too_long(tokens: int, limit: int) -> VllmError:
 
 
 def internal(status: int) -> VllmError:
-    """The engine failed."""
+    """Return the engine failed."""
     message = "EngineCore encountered an issue. See stack trace (above) for the root cause."
     return VllmError(message, status=status, type="InternalServerError", param=None)

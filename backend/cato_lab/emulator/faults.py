@@ -91,7 +91,7 @@ class Fault:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Fault:
-        """Returns the fault with these fields, as they come in JSON.
+        """Return the fault with these fields, as they come in JSON.
 
         Raises KeyError, TypeError or ValueError.
         """
@@ -127,7 +127,7 @@ async def fail_whole(fault: Fault, request: web.Request) -> web.Response:
 
 
 async def break_stream(fault: Fault, response: web.StreamResponse, request: web.Request) -> bool:
-    """Does what the fault says in mid-stream. Returns whether the stream still has its [DONE]."""
+    """Do what the fault says in mid-stream. Returns whether the stream still has its [DONE]."""
     match fault.kind:
         case FaultKind.DIE if request.transport is not None:
             request.transport.abort()

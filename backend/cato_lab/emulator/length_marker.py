@@ -14,12 +14,12 @@ _FORM = re.compile(r"<answer of (\d+) tokens>")
 
 
 def length_marker(tokens: int) -> str:
-    """Returns the words that end the prompt of an answer of this length."""
+    """Return the words that end the prompt of an answer of this length."""
     return f"<answer of {tokens} tokens>"
 
 
 def marked_length(text: str) -> tuple[int, int] | None:
-    """Returns the marked length, and the index in the text where a part of the answer may begin.
+    """Return the marked length, and the index in the text where a part of the answer may begin.
 
     Returns None where there is no mark.
     """

@@ -42,17 +42,17 @@ class Listener:
         )
 
     async def start(self, behaviour: Behaviour) -> None:
-        """Starts to listen. Raises ConfigError where the address cannot be bound."""
+        """Start to listen. Raises ConfigError where the address cannot be bound."""
         await self._runner.setup()
         if behaviour.open:
             await self._open()
 
     async def stop(self) -> None:
-        """Ends every connection."""
+        """End every connection."""
         await self._runner.cleanup()
 
     async def follow(self, was: Behaviour, now: Behaviour) -> None:
-        """Opens or closes the address, and ends connections, where the behaviour says so."""
+        """Open or close the address, and end connections, where the behaviour says so."""
         if now.open and self._site is None:
             await self._open()
         elif not now.open and self._site is not None:
@@ -66,7 +66,7 @@ class Listener:
                 (handler.close if handler in self._busy else handler.force_close)()
 
     def exceeds(self, limit: int | None, request: web.Request) -> bool:
-        """Counts the connection's requests, and resets it where it has brought too many."""
+        """Count the connection's requests, and resets it where it has brought too many."""
         transport = request.transport
         if transport is None or limit is None:
             return False

@@ -85,14 +85,14 @@ class EngineMetrics:
     def watch(
         self, state: EmulatorState, kv_usage: Callable[[], float], limits: EngineLimits
     ) -> None:
-        """Shows the engine's state as gauges."""
+        """Show the engine's state as gauges."""
         self._gauge("num_requests_running", lambda: state.running)
         self._gauge("num_requests_waiting", lambda: state.waiting)
         self._gauge("kv_cache_usage_perc", kv_usage)
         self._cache_config(limits)
 
     def exposition(self, replaced: Mapping[str, str]) -> bytes:
-        """Returns the page, with the values of `replaced` in place of the true ones.
+        """Return the page, with the values of `replaced` in place of the true ones.
 
         An empty value leaves the name out.
         """

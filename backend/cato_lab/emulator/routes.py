@@ -24,7 +24,7 @@ class InformationRoutes:
         self._engine = engine
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Adds them."""
+        """Add them."""
         router.add_get("/v1/models", self._models)
         router.add_get("/version", self._version)
         router.add_get("/health", self._health)
@@ -83,12 +83,12 @@ class InformationRoutes:
 
 
 def refusal(error: errors.VllmError) -> web.Response:
-    """Returns the error as an answer."""
+    """Return the error as an answer."""
     return web.json_response(error.body, status=error.status)
 
 
 async def read_json(request: web.Request) -> Mapping[str, Any]:
-    """Returns the body, which must be a JSON object. Raises VllmError."""
+    """Return the body, which must be a JSON object. Raises VllmError."""
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
@@ -99,7 +99,7 @@ async def read_json(request: web.Request) -> Mapping[str, Any]:
 
 
 def _card(name: str, parent: str | None, behaviour: Behaviour) -> dict[str, object]:
-    """An entry of `/v1/models`; vLLM names no context length for an adapter."""
+    """Return an entry of `/v1/models`; vLLM names no context length for an adapter."""
     return {
         "id": name,
         "object": "model",

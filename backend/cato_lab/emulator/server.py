@@ -37,7 +37,7 @@ class Emulator:
     """
 
     def __init__(self, options: EmulatorOptions) -> None:
-        """Raises ConfigError where vLLM would refuse to start."""
+        """Raise ConfigError where vLLM would refuse to start."""
         self._engine = EmulatedEngine(options)
         self._routes = InformationRoutes(self._engine)
         self._listener = Listener(self._app(), options.host, options.port, options.tls)
@@ -85,7 +85,7 @@ class Emulator:
         return self._engine.tokenizer
 
     async def __aenter__(self) -> Self:
-        """Raises ConfigError where the address cannot be bound."""
+        """Raise ConfigError where the address cannot be bound."""
         await self._listener.start(self.behaviour)
         if self._controlled:
             await self._control.start(Behaviour())
@@ -105,18 +105,18 @@ class Emulator:
             await self._task
 
     async def follow(self, behaviour: Behaviour) -> None:
-        """Behaves so from now on. Answers under way keep the behaviour with which they began."""
+        """Behave so from now on. Answers under way keep the behaviour with which they began."""
         was, self._engine.behaviour = self.behaviour, behaviour
         await self._listener.follow(was, behaviour)
 
     async def change(self, **values: Any) -> None:
-        """Replaces some fields of the behaviour. Raises ValueError for unknown ones."""
+        """Replace some fields of the behaviour. Raises ValueError for unknown ones."""
         await self.follow(self.behaviour.changed(values))
 
     async def wait_until(
         self, holds: Callable[[EmulatorState], bool], timeout_s: float = _TIMEOUT_S
     ) -> None:
-        """Returns as soon as `holds(state)`. Raises TimeoutError."""
+        """Return as soon as `holds(state)`. Raises TimeoutError."""
         await self.state.wait_until(holds, timeout_s)
 
     def _app(self) -> web.Application:
@@ -153,7 +153,7 @@ class Emulator:
             self._engine.calls -= 1
 
     async def _note(self, request: web.Request, body: Any) -> None:
-        """Records the request, which may be one that kills the server."""
+        """Record the request, which may be one that kills the server."""
         if self._controlled:
             headers = dict(request.headers)
             self.state.requests.append(RecordedRequest(request.path, headers, body))

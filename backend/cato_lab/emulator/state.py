@@ -39,18 +39,18 @@ class EmulatorState:
         return self.finished["abort"]
 
     def occupied(self, running: int, waiting: int) -> None:
-        """Sets how many sequences run and wait."""
+        """Set how many sequences run and wait."""
         self.running, self.waiting = running, waiting
         self.changed()
 
     def changed(self) -> None:
-        """Wakes those who wait for what holds now."""
+        """Wake those who wait for what holds now."""
         for holds, future in self._waits:
             if not future.done() and holds(self):
                 future.set_result(None)
 
     async def wait_until(self, holds: Callable[[EmulatorState], bool], timeout_s: float) -> None:
-        """Returns as soon as `holds(state)`. Raises TimeoutError."""
+        """Return as soon as `holds(state)`. Raises TimeoutError."""
         if holds(self):
             return
         wait = (holds, asyncio.get_running_loop().create_future())
@@ -62,7 +62,7 @@ class EmulatorState:
             self._waits.remove(wait)
 
     def json(self) -> dict[str, Any]:
-        """Returns the state as it goes over the wire."""
+        """Return the state as it goes over the wire."""
         return {
             "requests": [asdict(request) for request in self.requests],
             "running": self.running,

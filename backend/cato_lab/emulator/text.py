@@ -33,7 +33,7 @@ _WORDS = (
 
 
 def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]:
-    """Tokens that look like code and never end."""
+    """Yield tokens that look like code and never end."""
     tokens = [tokenizer.encode(word)[0] for word in _WORDS]
     spelled = [tokenizer.decode([token]).encode() for token in tokens]
     state = zlib.crc32(text.encode(), seed)
@@ -44,8 +44,11 @@ def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]
 
 
 class PseudoCode:
-    """A text source without end: every answer is as long as `max_tokens` or the stops allow, or as
-    its prompt announces (`cato load --lengths announced`)."""
+    """A text source without end.
+
+    Every answer is as long as `max_tokens` or the stops allow, or as its prompt announces (`cato
+    load --lengths announced`).
+    """
 
     def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
         self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
@@ -77,7 +80,7 @@ class ScriptedReply:
         yield Said(EOS)
 
     def _rest(self, text: str) -> str:
-        """Returns what follows the longest token-aligned start of the reply that ends `text`."""
+        """Return what follows the longest token-aligned start of the reply that ends `text`."""
         starts = [""]
         for token in self._tokenizer.encode(self._reply):
             starts.append(starts[-1] + self._tokenizer.decode([token]))

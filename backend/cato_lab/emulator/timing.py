@@ -29,15 +29,15 @@ class Timing(Protocol):
         ...
 
     def submit(self, job: Job, answer: SequenceAnswer) -> None:
-        """Queues a job; its answer gets tokens until it wants no more, or the job has ended."""
+        """Queue a job; its answer gets tokens until it wants no more, or the job has ended."""
         ...
 
     def abort(self, job_ids: Iterable[str]) -> None:
-        """Drops those of the jobs that have not ended."""
+        """Drop those of the jobs that have not ended."""
         ...
 
     async def run(self) -> None:
-        """Runs until it is cancelled."""
+        """Run until it is cancelled."""
         ...
 
 
@@ -62,21 +62,21 @@ class ProfileTiming:
         return self._engine.kv_usage
 
     def submit(self, job: Job, answer: SequenceAnswer) -> None:
-        """Queues a job; its answer gets tokens until it wants no more, or the job has ended."""
+        """Queue a job; its answer gets tokens until it wants no more, or the job has ended."""
         self._engine.submit(job)
         self._answers[job.id] = answer
         self._work.set()
         self._count()
 
     def abort(self, job_ids: Iterable[str]) -> None:
-        """Drops those of the jobs that have not ended."""
+        """Drop those of the jobs that have not ended."""
         for job_id in job_ids:
             if self._answers.pop(job_id, None) is not None:
                 self._engine.abort(job_id)
         self._count()
 
     async def run(self) -> None:
-        """Runs until it is cancelled."""
+        """Run until it is cancelled."""
         due = monotonic()
         while True:
             step = self._engine.begin_step()
@@ -133,19 +133,19 @@ class FixedTiming:
         self._cached: set[int] = set()
 
     def submit(self, job: Job, answer: SequenceAnswer) -> None:
-        """Queues a job; its answer gets tokens until it wants no more, or the job has ended."""
+        """Queue a job; its answer gets tokens until it wants no more, or the job has ended."""
         task = asyncio.get_running_loop().create_task(self._serve(job, answer))
         self._tasks[job.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
 
     def abort(self, job_ids: Iterable[str]) -> None:
-        """Drops those of the jobs that have not ended."""
+        """Drop those of the jobs that have not ended."""
         for job_id in job_ids:
             if job_id in self._tasks:
                 self._tasks[job_id].cancel()
 
     async def run(self) -> None:
-        """Runs until it is cancelled: every job has a task of its own."""
+        """Run until it is cancelled: every job has a task of its own."""
         await asyncio.get_running_loop().create_future()
 
     async def _serve(self, job: Job, answer: SequenceAnswer) -> None:
@@ -164,7 +164,10 @@ class FixedTiming:
                     return
 
     def _cached_tokens(self, job: Job) -> int:
-        """How many leading tokens are cached. Remembers the prompt. vLLM computes the last one."""
+        """Return how many leading tokens are cached.
+
+        Remembers the prompt. vLLM computes the last one.
+        """
         size, hashes = self.limits.block_size, job.block_hashes
         usable = (job.prompt_tokens - 1) // size
         known = next((i for i, key in enumerate(hashes) if key not in self._cached), len(hashes))
@@ -183,7 +186,7 @@ class FixedTiming:
             self._free(limit)
 
     async def _turn(self, priority: int, limit: int) -> None:
-        """Returns when a slot is held. Cancelling the wait leaves the queue."""
+        """Return when a slot is held. Cancelling the wait leaves the queue."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._queue, (priority, next(self._arrivals), turn))
         self._state.occupied(self._state.running, self._state.waiting + 1)
@@ -197,7 +200,7 @@ class FixedTiming:
             raise
 
     def _free(self, limit: int) -> None:
-        """Gives the slot back, and to the next in the queue if there is room."""
+        """Give the slot back, and to the next in the queue if there is room."""
         running, waiting = self._state.running - 1, self._state.waiting
         while self._queue and running < limit:
             _, _, turn = heapq.heappop(self._queue)
@@ -208,7 +211,7 @@ class FixedTiming:
 
 
 def block_hashes(tokens: Sequence[int], block_size: int) -> list[int]:
-    """Returns a chained hash for each whole block: equal hashes mean an equal start."""
+    """Return a chained hash for each whole block: equal hashes mean an equal start."""
     hashes: list[int] = []
     key = 0
     for start in range(0, len(tokens) - block_size + 1, block_size):

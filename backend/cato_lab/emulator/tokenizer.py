@@ -41,7 +41,10 @@ class Tokenizer:
         self._split = re.compile(f"({marker})") if marker else None
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; special tokens are read as such wherever they stand, as in vLLM."""
+        """Return the ids of `text`.
+
+        Special tokens are read as such wherever they stand, as in vLLM.
+        """
         if self._split is None:
             return _plain(text)
         ids: list[int] = []
@@ -51,7 +54,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
-        """The text that the ids spell."""
+        """Return the text that the ids spell."""
         texts = {} if skip_special_tokens else self._texts
         return "".join(texts.get(i, "") if i < _ASCII else _spelling(i) for i in ids)
 

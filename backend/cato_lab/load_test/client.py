@@ -91,12 +91,14 @@ class Client:
         self._clock, self._run_id = clock, run_id
 
     def prepare(self, arrival: Arrival) -> Prepared:
-        """Writes the request, before it is due."""
+        """Write the request, before it is due."""
         return Prepared(arrival, orjson.dumps(self._body(arrival)), self._headers(arrival))
 
     async def send(self, prepared: Prepared, due: float) -> Outcome:
-        """The whole life of one request that was due to leave at `due`. Never raises for what the
-        server does: that is the outcome."""
+        """Return the whole life of one request that was due to leave at `due`.
+
+        Never raises for what the server does: that is the outcome.
+        """
         arrival, seen = prepared.arrival, _Seen()
         reading = asyncio.ensure_future(self._read(prepared, seen))
         patience = arrival.cancel_after_s
@@ -196,7 +198,7 @@ class Client:
         return headers
 
     async def _cancel(self, arrival: Arrival, reading: asyncio.Future[Ended]) -> None:
-        """Tells `cato serve`, whose stream then ends by itself; elsewhere the connection closes."""
+        """Tell `cato serve`, whose stream then ends by itself; elsewhere the connection closes."""
         if self._server.style is HeaderStyle.CATO:
             url = f"{self._server.url}/v1/requests/{self._id(arrival)}/cancel"
             body = orjson.dumps({"reason": CancelReason.TYPED})
@@ -225,7 +227,7 @@ class _Refused(Exception):
 
 
 def _ending(code: str, otherwise: Ending) -> Ending:
-    """A request that its own client has superseded was taken back, not refused or broken."""
+    """Return how the request ended. One that its client superseded counts as taken back."""
     return Ending.CANCELLED if code == Superseded.code else otherwise
 
 

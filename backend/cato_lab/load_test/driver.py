@@ -58,7 +58,7 @@ async def run_load(
     progress: Callable[[float, int, int], None] = lambda now, sent, open_: None,
     clock: Clock = monotonic,
 ) -> LoadRun:
-    """Puts the workload on the server. `progress`: time, sent so far, still open.
+    """Put the workload on the server. `progress`: time, sent so far, still open.
 
     Raises ConfigError where the server does not answer one small request at all.
     """
@@ -99,7 +99,7 @@ class _Driver:
         return LoadRun(tuple(self._outcomes), lateness, max(self._lateness, default=0.0))
 
     def _prepare_until(self, due: float, ready: deque[Prepared], coming: Iterator[Arrival]) -> None:
-        """Writes further prompts while there is nothing else to do."""
+        """Write further prompts while there is nothing else to do."""
         while len(ready) < _MOST_READY and due - self._clock() > _PREPARING_S:
             more = list(self._prepared(coming, 1))
             if not more:

@@ -27,7 +27,7 @@ _ADVICE = {
 
 
 async def with_model(session: aiohttp.ClientSession, server: Server) -> Server:
-    """The server with a model to ask for: the first that it lists, where none was named.
+    """Return the server with a model to ask for: the first that it lists, where none was named.
 
     Raises ConfigError where it lists none.
     """
@@ -42,7 +42,7 @@ async def with_model(session: aiohttp.ClientSession, server: Server) -> Server:
 
 
 async def words_per_block(session: aiohttp.ClientSession, server: Server, salt: str) -> float:
-    """Asks once for a prompt of known words and reads the engine's own count of its tokens.
+    """Ask once for a prompt of known words and read the engine's own count of its tokens.
 
     Raises ConfigError where no such answer comes.
     """

@@ -26,13 +26,13 @@ class Ended:
 
 
 def has_token(data: bytes) -> bool:
-    """Whether these first bytes of a stream bring output (and not just comments or usage)."""
+    """Return whether these first bytes bring output, not just comments or usage."""
     compact = data.replace(b'": ', b'":')
     return compact.count(_CHOICE) > compact.count(_NO_CHOICE)
 
 
 def read_end(data: bytes) -> Ended:
-    """The end of a whole stream: its usage, or the error that it names."""
+    """Return the end of a whole stream: its usage, or the error that it names."""
     error = _error(data)
     events = sum(b'"choices"' in line for line in data.split(b"\n"))
     usage = _usage(data)
@@ -66,7 +66,7 @@ def _usage(data: bytes) -> dict[str, Any] | None:
 
 
 def _object_at(data: bytes, at: int) -> dict[str, Any] | None:
-    """The JSON object on the `data:` line around this position; None where there is none."""
+    """Return the JSON object on the `data:` line around this position; None where there is none."""
     start = data.rfind(b"\n", 0, at) + 1
     end = data.find(b"\n", at)
     line = data[start : end if end >= 0 else len(data)].strip()

@@ -30,7 +30,7 @@ class PromptText:
         self._block = lru_cache(maxsize=200_000)(self._write_block)
 
     def prompt(self, arrival: Arrival) -> str:
-        """Its blocks one after another, and a rest that is its own."""
+        """Return its blocks one after another, and a rest that is its own."""
         blocks = "".join(map(self._block, arrival.blocks))
         rest = arrival.prompt_tokens - len(arrival.blocks) * BLOCK_TOKENS
         words = round(rest * self._words_per_block / BLOCK_TOKENS)

@@ -50,7 +50,7 @@ def comparisons(points: Sequence[Point]) -> Iterator[Comparison]:
 
 
 def comparison_section(points: Sequence[Point], load_name: str) -> str:
-    """The table; empty where there is nothing to compare."""
+    """Return the table; empty where there is nothing to compare."""
     found = list(comparisons(points))
     if not found:
         return ""

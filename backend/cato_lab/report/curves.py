@@ -33,7 +33,7 @@ class Curves:
         return self._looks.handles()
 
     def occurs(self, task: Task) -> bool:
-        """Whether any run had a request of this class."""
+        """Return whether any run had a request of this class."""
         return any(task in result.score.classes for p in self._points for result in p.results)
 
     def over_load(self, axes: Axes, value: Of) -> None:

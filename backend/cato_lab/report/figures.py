@@ -54,7 +54,7 @@ class Figures:
         )
 
     def latencies(self, load: float) -> str:
-        """The distribution of what each class is promised, at one load."""
+        """Return the distribution of what each class is promised, at one load."""
         return self._four(
             lambda axes, task: self._curves.distributions(
                 axes, task, load, _ttft if _METRIC[task] == "TTFT" else _e2e, _due_s(task)
@@ -120,7 +120,7 @@ class Figures:
 
 
 def _due_s(task: Task) -> float | None:
-    """The target, where it is the same for all requests of the task."""
+    """Return the target, where it is the same for all requests of the task."""
     return None if task is Task.TRANSLATION else TargetsConfig().of(task).budget_s
 
 

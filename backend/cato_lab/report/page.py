@@ -37,7 +37,7 @@ dt { color: var(--soft) } dd { margin: 0; overflow-wrap: anywhere }
 def write_page(
     path: Path, points: Sequence[Point], settings: Mapping[str, Any], load_name: str
 ) -> None:
-    """Writes the report of a study to `path`."""
+    """Write the report of a study to `path`."""
     figures = Figures(points, load_name)
     shown = _telling_load(points)
     at = f"At {shown:g} {load_name}"
@@ -117,7 +117,7 @@ def _figure(title: str, text: str, svg: str) -> Iterable[str]:
 
 
 def _telling_load(points: Sequence[Point]) -> float:
-    """The load at which the policies differ most: there the details are worth a look."""
+    """Return the load at which the policies differ most: there the details are worth a look."""
     loads = sorted({point.load for point in points})
 
     def spread(load: float) -> float:
@@ -161,7 +161,7 @@ def _row(point: Point, best: float) -> str:
 
 
 def promised_p95(point: Point) -> Iterable[float]:
-    """Yields the P95 latency of each class, of the kind that its target is about."""
+    """Yield the P95 latency of each class, of the kind that its target is about."""
     for task in (Task.COMPLETION, Task.GENERATION):
         yield point.of_class(task, lambda score: score.ttft.at(95)).mean
     for task in (Task.SUMMARIZATION, Task.TRANSLATION):

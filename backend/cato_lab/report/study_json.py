@@ -13,7 +13,7 @@ from cato_lab.simulation.study import CellResult, Point, points
 
 
 def study_record(results: Sequence[CellResult], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings, means with their intervals, and every single run."""
+    """Return settings, means with their intervals, and every single run."""
     return {
         "tier": "virtual time",
         "version": version("cato-lsp"),

@@ -66,7 +66,7 @@ class Drawing:
         self.figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
     def close(self) -> None:
-        """Renders it."""
+        """Render it."""
         text = io.StringIO()
         self.figure.savefig(text, format="svg", metadata={"Date": None})
         self.svg = text.getvalue()[text.getvalue().index("<svg") :]
@@ -74,7 +74,7 @@ class Drawing:
 
 @contextmanager
 def drawing(height: float) -> Generator[Drawing]:
-    """A figure in the report's style, rendered at the end."""
+    """Yield a figure in the report's style, rendered at the end."""
     with _MATPLOTLIB.rc_context(_SETTINGS):
         drawn = Drawing(height)
         yield drawn
@@ -110,7 +110,7 @@ class Palette:
 
 
 def fate_colours(kinds: Sequence[str]) -> dict[str, str]:
-    """A colour for what became of requests; that of the met ones is fixed."""
+    """Return a colour for what became of requests; that of the met ones is fixed."""
     return {"met": _MET} | dict(zip(kinds, cycle(_FATES), strict=False))
 
 
@@ -120,13 +120,13 @@ def fate_handles(colours: dict[str, str]) -> list[Patch]:
 
 
 def as_share(axes: Axes) -> None:
-    """The vertical axis in percent, all of it."""
+    """Show the vertical axis in percent, all of it."""
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(percent_label)
 
 
 def in_seconds(axes: Axes) -> None:
-    """The horizontal axis logarithmic, in seconds, with names for whole powers of ten only."""
+    """Make the horizontal axis logarithmic, in seconds, with names for powers of ten."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(number_label)
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -134,10 +134,10 @@ def in_seconds(axes: Axes) -> None:
 
 
 def percent_label(value: float, _position: int) -> str:
-    """A tick."""
+    """Return a tick."""
     return f"{value:.0%}"
 
 
 def number_label(value: float, _position: int) -> str:
-    """A tick."""
+    """Return a tick."""
     return f"{value:g}"

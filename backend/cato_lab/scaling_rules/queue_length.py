@@ -35,7 +35,7 @@ class QueueLength(IgnoresTraffic):
         self._direction = 0
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
-        """Moves only after the wish for more, or for fewer, has lasted."""
+        """Move only after the wish for more, or for fewer, has lasted."""
         settings = self._settings
         self._ongoing.add(fleet.waiting + fleet.running, now)
         ongoing = self._ongoing.mean()

@@ -34,7 +34,7 @@ class RayTtft(Profileless):
         """Nothing: only answers count."""
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
-        """Notes TTFT over its target; one that never came counts with how long was waited."""
+        """Add TTFT over its target; one that never came counts with how long was waited."""
         target_s = answer.request.target.ttft_s
         if target_s is not None and answer.met is not None:
             waited_s = answer.ended_s if answer.ttft_s is None else answer.ttft_s

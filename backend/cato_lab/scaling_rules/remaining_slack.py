@@ -31,9 +31,11 @@ class RemainingSlackSettings:
 
 
 class RemainingSlack(Profileless):
-    """alloc = SLA * weight - buffer; slack = alloc - base * (1 + variation); the tightest task
-    decides. Up by a factor where the slack is negative or the mean is above alloc, else by the
-    queue, else by the load."""
+    """alloc = SLA * weight - buffer.
+
+    Slack = alloc - base * (1 + variation); the tightest task decides. Up by a factor where the
+    slack is negative or the mean is above alloc, else by the queue, else by the load.
+    """
 
     def __init__(self, settings: RemainingSlackSettings | None = None) -> None:
         self._settings = settings or RemainingSlackSettings()
@@ -43,7 +45,7 @@ class RemainingSlack(Profileless):
         self._moved: float | None = None
 
     def arrived(self, request: Request, now: float) -> None:
-        """Learns the SLA of the task."""
+        """Learn the SLA of the task."""
         self._slas[request.task] = request.target.budget_s
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
@@ -56,7 +58,7 @@ class RemainingSlack(Profileless):
         self._bases[answer.task] = taken_s if best is None else _slowly_down(best, taken_s)
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
-        """The rule's steps in its order."""
+        """Return the rule's steps in its order."""
         settings = self._settings
         slack, share, late = self._tightest(now)
         load = (fleet.running + fleet.waiting) / (settings.slots * max(1, fleet.ready))
@@ -93,5 +95,5 @@ class RemainingSlack(Profileless):
 
 
 def _slowly_down(best: float, taken_s: float) -> float:
-    """The 10th percentile, followed by small steps."""
+    """Return the 10th percentile, followed by small steps."""
     return best * (1 - 0.09 * 0.5) if taken_s < best else best * (1 + 0.01 * 0.5)

@@ -7,7 +7,9 @@ from cato_lab.workloads.arrival import Arrival
 
 
 def work_s(arrival: Arrival, profile: Profile) -> float:
-    """Seconds of a full engine that the request takes: its share of steps filled to the limits.
+    """Return seconds of a full engine that the request takes.
+
+    Its share of steps filled to the limits.
 
     Neither the prefix cache nor how full the steps really were enters, so that good routing shows
     as more work done and not as less work to do; with many cache hits the sum may pass 100%.
@@ -17,7 +19,7 @@ def work_s(arrival: Arrival, profile: Profile) -> float:
 
 
 def _prefill_s(tokens: int, profile: Profile) -> float:
-    """The prompt's share of steps that only prefill prompts like it."""
+    """Return the prompt's share of steps that only prefill prompts like it."""
     chunk = profile.limits.max_num_batched_tokens
     together = chunk / tokens
     full_s = profile.law.seconds(chunk, max(1.0, together), chunk, chunk * min(tokens, chunk) / 2)

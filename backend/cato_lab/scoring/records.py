@@ -17,8 +17,10 @@ _HEADINGS = (
 
 
 def score_record(score: Score) -> dict[str, Any]:
-    """JSON's types only: seconds and shares; an answer that never came is `"never"`, what is not
-    known is null."""
+    """JSON's types only.
+
+    Seconds and shares; an answer that never came is `"never"`, what is not known is null.
+    """
     return {
         "duration_s": score.duration_s,
         "goodput_per_s": plain(score.goodput_rate),
@@ -98,7 +100,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A number as JSON knows it, times to a tenth of a millisecond."""
+    """Return a number as JSON knows it, times to a tenth of a millisecond."""
     if isinstance(value, float) and not isfinite(value):
         return "never" if isinf(value) else None
     return round(value, 4) if isinstance(value, float) else value

@@ -30,7 +30,7 @@ class Latencies:
         return cls(tuple(percentile(ascending, share / 100) for share in shares))
 
     def at(self, percent: int) -> float:
-        """The percentile; NaN where there is nothing to tell."""
+        """Return the percentile; NaN where there is nothing to tell."""
         return self.curve[percent] if self.curve else nan
 
 
@@ -99,7 +99,7 @@ def score(
     capacity: Capacity | None = None,
     warmup_s: float = 0.0,
 ) -> Score:
-    """Scores the requests that arrived at or after `warmup_s`."""
+    """Score the requests that arrived at or after `warmup_s`."""
     judged = [o for o in outcomes if o.arrival.time >= warmup_s]
     by_task: dict[Task, list[Outcome]] = {}
     for outcome in judged:
@@ -142,7 +142,7 @@ def _or_never(seconds: float | None) -> float:
 
 
 def _left_midway(outcome: Outcome) -> bool:
-    """The client went before the end: how long the whole would have taken is not known."""
+    """Return whether the client left before the end, so that the whole time is not known."""
     return outcome.ending in (Ending.CANCELLED, Ending.ENOUGH)
 
 

@@ -25,7 +25,7 @@ class Interval:
 
 
 def percentile(ascending: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile (share in 0..1), NaN of nothing.
+    """Return the nearest-rank percentile (share in 0..1), NaN of nothing.
 
     Nearest rank, because a request that was never answered counts as infinitely late: between a
     number and infinity nothing can be interpolated.

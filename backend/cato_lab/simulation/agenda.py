@@ -22,7 +22,7 @@ class Agenda:
         heapq.heappush(self._heap, (time, next(self._order), action, argument))
 
     def run(self, until: float) -> bool:
-        """Calls everything due before `until`; False if nothing is left."""
+        """Call everything due before `until`; False if nothing is left."""
         heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] < until:
             time, _, action, argument = pop(heap)

@@ -52,7 +52,10 @@ class Calibrations:
         self._courses: dict[str, _Course] = {}
 
     def begin(self, replica: SimulatedReplica, now: float) -> None:
-        """The replica has come up; nothing happens where it was sent a request at once."""
+        """Record that the replica has come up.
+
+        Nothing happens where it was sent a request at once.
+        """
         load = self._scheduler.replica(replica.id)
         if load is None or load.running:
             return
@@ -63,7 +66,7 @@ class Calibrations:
         self._next_round(self._courses[replica.id], now)
 
     def stop(self, replica_id: str, now: float) -> None:
-        """The replica was sent a request, or is gone."""
+        """Record that the replica was sent a request, or is gone."""
         course = self._courses.pop(replica_id, None)
         if course is None:
             return
@@ -72,7 +75,7 @@ class Calibrations:
             self._agenda.put(now + self._network_s, self._abort, (course.replica, job_id))
 
     def hear(self, replica: SimulatedReplica, passed: Passed, now: float) -> None:
-        """What a step of the replica brought has come over the network."""
+        """Pass on what a step of the replica brought over the network."""
         course = self._courses.get(replica.id)
         if course is None or course.replica is not replica:
             return

@@ -31,7 +31,7 @@ class Waiting:
         return job_id(self.arrival.id, self.attempt)
 
     def dispatch(self, decision: Dispatch, now: float) -> None:
-        """It is on its way to a replica."""
+        """Record that it is on its way to a replica."""
         self.attempt, self.replica_id = decision.attempt, decision.replica_id
         self.dispatched = now
         self.resumed = self.told
@@ -40,7 +40,7 @@ class Waiting:
 
 
 def job_id(request_id: str, attempt: int) -> str:
-    """An engine may still hold an earlier attempt of the same request, hence the number."""
+    """Return a name for an attempt; an engine may still hold an earlier one of the request."""
     return request_id if attempt == 1 else f"{request_id}#{attempt}"
 
 
@@ -55,15 +55,15 @@ class Clients:
         return len(self._waiting)
 
     def ask(self, arrival: Arrival) -> None:
-        """A request has been sent."""
+        """Record that a request has been sent."""
         self._waiting[arrival.id] = Waiting(arrival)
 
     def get(self, request_id: str) -> Waiting | None:
-        """The request, if its client still waits."""
+        """Return the request, if its client still waits."""
         return self._waiting.get(request_id)
 
     def end(self, request_id: str, ending: Ending, now: float, reason: str = "") -> None:
-        """The request is over for its client; nothing happens if it was before."""
+        """Record that the request is over for its client; nothing happens if it was before."""
         waiting = self._waiting.pop(request_id, None)
         if waiting is None:
             return
@@ -84,6 +84,6 @@ class Clients:
         )
 
     def give_up(self, now: float) -> None:
-        """The run ends: who still waits has not been served."""
+        """End the run: requests that still wait have not been served."""
         for request_id in list(self._waiting):
             self.end(request_id, Ending.FAILED, now, "unfinished")

@@ -36,7 +36,7 @@ class SimulatedReplica:
         return self._real(self._timeline.next_time)
 
     def submit(self, job: Job, now: float) -> None:
-        """A job arrives."""
+        """Record that a job arrives."""
         self._timeline.submit(job, self._engine(now))
         if self._busy_since is None:
             self._busy_since = now
@@ -47,7 +47,7 @@ class SimulatedReplica:
         self._note_idle(now)
 
     def advance(self, now: float) -> list[Passed]:
-        """What has happened until now; at `next_time` that is at least one thing."""
+        """Return what has happened until now; at `next_time` that is at least one thing."""
         due = now == self.next_time
         time = self._timeline.next_time
         passed = self._timeline.advance(time if due and time else self._engine(now))
@@ -55,11 +55,11 @@ class SimulatedReplica:
         return passed
 
     def running(self, now: float) -> Iterator[tuple[str, int]]:
-        """Jobs that decode, oldest first, and the tokens that each has emitted by now."""
+        """Yield the jobs that decode, oldest first, and the tokens that each has emitted by now."""
         return self._timeline.running(self._engine(now))
 
     def oldest(self, now: float) -> tuple[str, int] | None:
-        """The first of these; None where none decodes."""
+        """Return the first of these; None where none decodes."""
         return next(self.running(now), None)
 
     @property
@@ -68,20 +68,20 @@ class SimulatedReplica:
         return self._timeline.engine
 
     def step_began(self, now: float) -> float | None:
-        """When the engine's step under way began; None while idle."""
+        """Return when the engine's step under way began; None while idle."""
         return self._real(self._timeline.step_began(self._engine(now)))
 
     def step_ends(self, now: float) -> float | None:
-        """When the engine's step under way ends; None while idle."""
+        """Return when the engine's step under way ends; None while idle."""
         return self._real(self._timeline.step_ends(self._engine(now)))
 
     def busy_s(self, now: float) -> float:
-        """Seconds until now in which a step was under way."""
+        """Return seconds until now in which a step was under way."""
         running = 0.0 if self._busy_since is None else now - self._busy_since
         return self._busy_s + running
 
     def stop(self, now: float) -> None:
-        """It is gone: no further step."""
+        """End it: it takes no further step."""
         self._busy_s = self.busy_s(now)
         self._busy_since = None
 

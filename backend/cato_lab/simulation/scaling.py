@@ -36,8 +36,10 @@ class ScaledRun:
 
 
 class ScaledSimulator(Simulator):
-    """Starts with the fleet's `replicas`, all ready; each further one takes its profile's
-    start-up time, each one given up is drained first."""
+    """Starts with the fleet's `replicas`, all ready.
+
+    Each further one takes its profile's start-up time, each one given up is drained first.
+    """
 
     def __init__(self, policy: Policy, fleet: Fleet, provisioner: Provisioner) -> None:
         super().__init__(policy, fleet)

@@ -211,7 +211,7 @@ class Simulator:
             self._look_at(replica)
 
     def _look_at(self, replica: SimulatedReplica) -> None:
-        """Has the agenda come back when something will have happened there."""
+        """Have the agenda come back when something will have happened there."""
         time = replica.next_time
         if time is not None and time != replica.looked_for:
             self._agenda.put(time, self._advance, (replica, time))
@@ -226,12 +226,12 @@ class Simulator:
             self._look_at(replica)
 
     def _heard_at(self, replica: SimulatedReplica, now: float) -> float:
-        """When what happens there now is sent; a frozen replica sends nothing."""
+        """Return when what happens there now is sent; a frozen replica sends nothing."""
         start, end = self._freezes.get(replica.id, (0.0, 0.0))
         return end if start <= now < end else now
 
     def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
-        """What a step brought has come over the network."""
+        """Pass on what a step brought over the network."""
         replica, passed, oldest = heard
         self._calibrations.hear(replica, passed, now)
         if oldest is not None:
@@ -288,7 +288,7 @@ class Simulator:
         self._report_later(replica, now)
 
     def _count(self, job: str, emitted: int, now: float) -> None:
-        """The scheduler hears how many tokens this attempt has emitted, after its first."""
+        """Tell the scheduler how many tokens this attempt has emitted, after its first."""
         waiting = self._jobs.get(job)
         if waiting is None or waiting.told == waiting.resumed:
             return
@@ -311,7 +311,7 @@ class Simulator:
         self._agenda.put(now + self._fleet.scrape_s, self._scrape, replica)
 
     def _scrape(self, replica: SimulatedReplica, now: float) -> None:
-        """The scheduler hears what the replica's metrics show."""
+        """Tell the scheduler what the replica's metrics show."""
         if self._replicas.get(replica.id) is replica:
             engine = replica.engine
             load = LoadReported(

@@ -55,7 +55,7 @@ class Candidate:
 def estimate(
     workload: Workload, profile: Profile, goodput: float, requests: int = _MEASURED
 ) -> Estimate:
-    """The smallest count whose single replicas would keep every class at its goal."""
+    """Return the smallest count whose single replicas would keep every class at its goal."""
     sample = _sample(workload)
     rate = len(sample) / max(1e-9, sample[-1].time - sample[0].time)
     curve = _whole(measure(profile, list(kinds_of(sample)), requests))
@@ -67,8 +67,10 @@ def estimate(
 
 
 def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[DemandKind]:
-    """What each leaves to be computed where the last prompt of its document, or of its task, is
-    still in the prefix cache."""
+    """Yield what each leaves to be computed with a warm prefix cache.
+
+    The last prompt of its document, or of its task, is still in it.
+    """
     last: dict[str, tuple[int, ...]] = {}
     for arrival in arrivals:
         key = arrival.document or arrival.task.value
@@ -86,8 +88,11 @@ def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[DemandKind]:
 def search(
     cell: Cell, start: Estimate, seeds: int, jobs: int, say: Callable[[str], None]
 ) -> list[Candidate]:
-    """Simulates counts from the estimate on, up or down, until the smallest that is enough and the
-    next smaller one are known; ascending. `cell` tells policy, workload and fleet."""
+    """Find the smallest number of replicas that is enough, from the estimate on.
+
+    Returns all counts that were tried, ascending, with the next smaller one. `cell` gives policy,
+    workload and fleet.
+    """
     found: dict[int, Candidate] = {}
     count = start.replicas
     while 1 <= count <= MOST_REPLICAS and count not in found and len(found) < _MOST_CANDIDATES:
@@ -98,7 +103,7 @@ def search(
 
 
 def smallest(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The smallest fleet that is enough."""
+    """Return the smallest fleet that is enough."""
     return next((each for each in candidates if each.enough), None)
 
 
@@ -125,7 +130,7 @@ def _judged(
 
 
 def _reached(task: Task, goal: float, results: Sequence[CellResult]) -> bool:
-    """Whether the runs together do not lie a standard error below the goal."""
+    """Return whether the runs together do not lie a standard error below the goal."""
     scores = [r.score.classes[task] for r in results if task in r.score.classes]
     counted, met = sum(s.counted for s in scores), sum(s.met for s in scores)
     if counted < _FEWEST_COUNTED:
@@ -150,6 +155,6 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 def slice_of(developers: int, most: int) -> tuple[int, int]:
-    """A team too large to simulate is cut into equal parts: people in one, and how many parts."""
+    """Return the people in one slice of a large team, and the number of slices."""
     parts = max(1, ceil(developers / most))
     return ceil(developers / parts), parts

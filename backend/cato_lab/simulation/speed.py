@@ -31,7 +31,7 @@ class Speed:
     seed: int = 0
 
     def pace(self, until_s: float) -> Pace:
-        """The map between both clocks; from `until_s` on the replica keeps to its law."""
+        """Return the map between both clocks; from `until_s` on the replica keeps to its law."""
         real, shared = _slowed(self.slowdowns)
         if not self.noise:
             return Pace(real, shared)
@@ -56,15 +56,15 @@ class Pace:
     """
 
     def __init__(self, real: Sequence[float], engine: Sequence[float]) -> None:
-        """Knots of the map, both ascending, beginning at 0."""
+        """Take the knots of the map, both ascending, beginning at 0."""
         self._real, self._engine = real, engine
 
     def engine_time(self, real_time: float) -> float:
-        """The engine's own time at this moment."""
+        """Return the engine's own time at this moment."""
         return _mapped(real_time, self._real, self._engine)
 
     def real_time(self, engine_time: float) -> float:
-        """When the engine's own clock shows this time."""
+        """Return when the engine's own clock shows this time."""
         return _mapped(engine_time, self._engine, self._real)
 
 
@@ -80,7 +80,7 @@ def _mapped(value: float, source: Sequence[float], image: Sequence[float]) -> fl
 
 
 def _slowed(slowdowns: Sequence[Slowdown]) -> tuple[list[float], list[float]]:
-    """Knots of real time, and of the computing done by then."""
+    """Return the knots of real time, and of the computing done by then."""
     real, computed = [0.0], [0.0]
     for each in slowdowns:
         for until, speed in ((each.start_s, 1.0), (each.end_s, each.speed)):

@@ -70,7 +70,7 @@ class CellResult:
 
 
 def run_cell(cell: Cell) -> CellResult:
-    """Makes one run."""
+    """Make one run."""
     began = perf_counter()
     contender, workload = cell.contender, cell.workload
     truth = None
@@ -95,8 +95,10 @@ def run_cell(cell: Cell) -> CellResult:
 
 @contextmanager
 def _without_collector() -> Generator[None]:
-    """A run keeps millions of outcomes, makes no cycles, and would be searched for them again and
-    again."""
+    """Switch the garbage collector off for a run.
+
+    A run keeps millions of outcomes and makes no cycles; each collection would search all of them.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -109,7 +111,7 @@ def _without_collector() -> Generator[None]:
 def run_cells(
     cells: Sequence[Cell], jobs: int, progress: Callable[[int, int], None]
 ) -> list[CellResult]:
-    """Makes all runs, `jobs` at a time, and returns them in the order of `cells`.
+    """Make all runs, `jobs` at a time, and return them in the order of `cells`.
 
     `progress`: how many are done, of how many.
     """
@@ -148,7 +150,7 @@ class Point:
         return interval([value(result.score) for result in self.results])
 
     def of_class(self, task: Task, value: Callable[[ClassScore], float]) -> Interval:
-        """The same of one class; NaN where it does not occur."""
+        """Return the same of one class; NaN where it does not occur."""
         found = (result.score.classes.get(task) for result in self.results)
         return interval([nan if score is None else value(score) for score in found])
 
@@ -162,15 +164,18 @@ def points(results: Sequence[CellResult]) -> list[Point]:
 
 
 def difference(ours: Point, theirs: Point, value: Callable[[Score], float]) -> Interval:
-    """Ours less theirs, seed by seed: both had the same requests, so what the seeds have in common
-    cancels out, and the interval is far narrower than those of the two means."""
+    """Our less theirs, seed by seed.
+
+    Both had the same requests, so what the seeds have in common cancels out, and the interval is
+    far narrower than those of the two means.
+    """
     of_theirs = {result.seed: value(result.score) for result in theirs.results}
     pairs = [(value(result.score), of_theirs.get(result.seed)) for result in ours.results]
     return interval([mine - other for mine, other in pairs if other is not None])
 
 
 def knee(of_policy: Sequence[Point], goodput: float = 0.95) -> float:
-    """The highest load with this goodput, interpolated between the loads tried.
+    """Return the highest load with this goodput, interpolated between the loads tried.
 
     NaN where not even the lowest load has it; the highest load where all have it.
     """

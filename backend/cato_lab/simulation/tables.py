@@ -16,8 +16,10 @@ _LATENCIES = (
 
 
 def study_table(points: Sequence[Point], load_name: str) -> str:
-    """A line for each policy at each load: goodput in %, latencies in milliseconds. `load_name`
-    says what the load is counted in."""
+    """Return a line for each policy at each load: goodput in %, latencies in milliseconds.
+
+    `load_name` says what the load is counted in.
+    """
     headings = ["policy", load_name, "goodput %", *(f"{task} %" for task in Task), "usable %"]
     headings += [*_LATENCIES, "util. %", "cached %"]
     return text_table(headings, [_row(point) for point in points])

@@ -47,12 +47,15 @@ class Arrival(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether its client still wants it at its deadline; a matter of the workload alone, so
-        that every policy is measured over the same requests (docs/workloads.md)."""
+        """Whether its client still wants it at its deadline.
+
+        A matter of the workload alone, so that every policy is measured over the same requests
+        (docs/workloads.md).
+        """
         return self.cancel_after_s is None or self.cancel_after_s >= self.target.budget_s
 
     def request(self, model: str, now: float) -> Request:
-        """The same as the scheduler is told it, submitted at `now`."""
+        """Return the same as the scheduler is told it, submitted at `now`."""
         step = _BLOCKS_PER_INDEX_BLOCK
         task, target = self.taken_for or (self.task, self.target)
         return Request(

@@ -32,8 +32,10 @@ _LONGEST_PROMPT = 7437
 
 @dataclass(frozen=True, slots=True)
 class DeveloperWorkload:
-    """So many developers, each with an editor that asks `debounce_s` after a key when no other
-    came, and takes the question back at the next key.
+    """Developers, each with an editor that asks while they type.
+
+    It asks `debounce_s` after a key when no other came, and takes the question back at the next
+    key.
 
     Keys do not wait for answers, so the same questions are asked however slow the fleet is.
     """
@@ -63,7 +65,7 @@ class _Developer:
         self._other_blocks = SessionBlocks(2 * index + 1)
 
     def streams(self) -> tuple[Iterator[Arrival], Iterator[Arrival]]:
-        """What the typing asks, and what the person commands."""
+        """Return what the typing asks, and what the person commands."""
         active = list(_active(self._workload, self._rngs[0]))
         return self._completions(active), self._commands(active)
 
@@ -138,7 +140,7 @@ class _Developer:
 
 
 def _active(workload: DeveloperWorkload, rng: Generator) -> Iterator[tuple[float, float]]:
-    """The spans in which the person works, from a random moment of their life."""
+    """Yield the spans in which the person works, from a random moment of their life."""
     if not workload.sessions:
         yield 0.0, workload.duration_s
         return
@@ -157,7 +159,7 @@ def _active(workload: DeveloperWorkload, rng: Generator) -> Iterator[tuple[float
 
 
 def _keystrokes(start: float, end: float, rng: Generator) -> Iterator[tuple[float, float]]:
-    """Times of keys and the gap behind each; the last gap of a burst is the pause."""
+    """Yield times of keys and the gap behind each; the last gap of a burst is the pause."""
     time = start + rng.random() * _pause(rng)
     while time < end:
         gaps = rng.lognormal(log(_KEY_MEDIAN_S), _KEY_SIGMA, rng.geometric(1 / _KEYS_PER_BURST))

@@ -47,8 +47,11 @@ class Size:
 
 
 def draw_size(task: Task, context: Context, rng: Generator, *, whole_files: bool = True) -> Size:
-    """Lengths of one request of the task. Without `whole_files`, summaries and translations are of
-    single functions only, as the calls of a task that was split into its units."""
+    """Draw the lengths of one request of the task.
+
+    Without `whole_files`, summaries and translations are of single functions only, as the calls of
+    a task that was split into its units.
+    """
     match task:
         case Task.COMPLETION:
             return _completion(completion_prompt(context, rng), rng)
@@ -65,7 +68,7 @@ def draw_size(task: Task, context: Context, rng: Generator, *, whole_files: bool
 
 
 def completion_prompt(context: Context, rng: Generator) -> int:
-    """Tokens of a completion's prompt."""
+    """Return tokens of a completion's prompt."""
     if context is Context.LEAN:
         return _clipped(rng.lognormal(5.3, 0.7), 16, 1024)
     return _clipped(2020 * rng.weibull(0.97), 16, 7437)
@@ -79,7 +82,7 @@ def _completion(prompt: int, rng: Generator) -> Size:
 
 
 def resized_completion(prompt_tokens: int, rng: Generator) -> Size:
-    """A completion whose prompt is given."""
+    """Return a completion whose prompt is given."""
     return _completion(prompt_tokens, rng)
 
 
@@ -115,5 +118,5 @@ def _clipped(value: float, least: int, most: int) -> int:
 
 
 def lognormal_of_median(median: float, sigma: float, rng: Generator) -> float:
-    """A log-normal draw given by its median."""
+    """Return a log-normal draw given by its median."""
     return float(rng.lognormal(log(median), sigma))

@@ -53,8 +53,10 @@ class MixWorkload:
     name: str = "mix"
 
     def arrivals(self, seed: int) -> Iterator[Arrival]:
-        """One stream of random numbers for the times, one for what is asked: the same requests
-        come in the same order whatever the rate."""
+        """One stream of random numbers for the times, one for what is asked.
+
+        The same requests come in the same order whatever the rate.
+        """
         when, what = (np.random.default_rng([seed, part]) for part in (0, 1))
         people = [_Person(self, index) for index in range(self.sessions)]
         tasks, weights = list(self.shares), np.array(list(self.shares.values()))

@@ -46,5 +46,5 @@ class OracleLengths:
         return cls({arrival.id: arrival.output_tokens for arrival in workload.arrivals(seed)})
 
     def output_tokens(self, request_id: str) -> int:
-        """The answer's true length. Raises KeyError."""
+        """Return the answer's true length. Raises KeyError."""
         return self.lengths[request_id]

@@ -57,7 +57,7 @@ class Gamma:
     cv: float
 
     def times(self, duration_s: float, rng: Generator) -> Iterator[float]:
-        """Gaps of shape 1/cv² and mean 1/rate."""
+        """Yield arrivals with gamma gaps of shape 1/cv² and mean 1/rate."""
         shape = self.cv**-2
         now = rng.gamma(shape, 1 / (self.rate * shape))
         while now < duration_s:
@@ -107,7 +107,7 @@ class TraceTimes:
     rate: float
 
     def times(self, duration_s: float, rng: Generator) -> Iterator[float]:
-        """The trace from its start; it ends early where the trace is shorter than the run."""
+        """Yield the trace from its start; it ends early where the trace is shorter than the run."""
         first = self.recorded[0]
         span = self.recorded[-1] - first
         stretch = (len(self.recorded) - 1) / (self.rate * span) if span else 0.0

@@ -24,16 +24,16 @@ class SessionBlocks:
         self._ids: Iterator[int] = count((session + 1) << _SESSION_BITS)
 
     def fresh(self, tokens: int) -> tuple[int, ...]:
-        """The blocks of a prompt that nobody has sent before."""
+        """Return the blocks of a prompt that nobody has sent before."""
         return tuple(islice(self._ids, tokens // BLOCK_TOKENS))
 
     def edited(self, blocks: tuple[int, ...], kept_tokens: int, tokens: int) -> tuple[int, ...]:
-        """The prompt changed behind its first `kept_tokens` and is now `tokens` long."""
+        """Return the blocks of a prompt that changed behind its first `kept_tokens` tokens."""
         kept = blocks[: kept_tokens // BLOCK_TOKENS]
         return kept + self.fresh((tokens // BLOCK_TOKENS - len(kept)) * BLOCK_TOKENS)
 
     def instructed(self, task: Task, tokens: int) -> tuple[int, ...]:
-        """A new text behind the task's own instruction."""
+        """Return a new text behind the task's own instruction."""
         instruction = _INSTRUCTIONS.get(task, ())
         return instruction + self.fresh(tokens - len(instruction) * BLOCK_TOKENS)
 

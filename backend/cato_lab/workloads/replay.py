@@ -42,7 +42,7 @@ class TraceWorkload:
     name: str = "trace"
 
     def arrivals(self, seed: int) -> Iterator[Arrival]:
-        """The seed decides tasks and sessions; times and lengths are the trace's."""
+        """Yield the trace's requests. The seed decides tasks and sessions."""
         rng = np.random.default_rng(seed)
         blocks = [SessionBlocks(index) for index in range(self.sessions)]
         times = TraceTimes(tuple(row.time for row in self.rows), self.rate)

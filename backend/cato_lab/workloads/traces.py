@@ -35,7 +35,7 @@ class TraceRow:
 
 
 def load_trace(path: Path) -> tuple[TraceRow, ...]:
-    """Every row of a trace, `.jsonl` as Mooncake's, anything else as Azure's CSV.
+    """Return every row of a trace, `.jsonl` as Mooncake's, anything else as Azure's CSV.
 
     Raises TraceError where a column is missing, a value is none, negative or NaN, or the rows are
     not in the order of time.

@@ -47,7 +47,7 @@ _INT8_SCHEME: dict[str, Any] = {
 
 
 def main() -> None:
-    """Writes the folder."""
+    """Write the folder."""
     parser = argparse.ArgumentParser()
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _dequantized(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The configuration and the tensors in bfloat16, both named as on the hub."""
+    """Return the configuration and the tensors in bfloat16, both named as on the hub."""
     torch: Any = import_module("torch")
     transformers: Any = import_module("transformers")
     reading: Any = import_module("transformers.modeling_gguf_pytorch_utils")
@@ -87,8 +87,10 @@ def _dequantized(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _eight_bit(tensors: dict[str, Any]) -> dict[str, Any]:
-    """The matrices of the linear layers and of the output head in eight bits; embeddings and norms
-    stay as they are."""
+    """Return the matrices of the linear layers and of the output head in eight bits.
+
+    Embeddings and norms stay as they are.
+    """
     torch: Any = import_module("torch")
     result = dict[str, Any]()
     for name, tensor in tensors.items():
@@ -103,7 +105,7 @@ def _eight_bit(tensors: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_tokenizer(file: Path, folder: Path, end_tokens: list[str]) -> list[int]:
-    """The tokenizer's files; returns the ids of the tokens that end an answer."""
+    """Return the tokenizer's files; returns the ids of the tokens that end an answer."""
     transformers: Any = import_module("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     tokenizer.save_pretrained(folder)

@@ -37,7 +37,10 @@ _SHIPPED: Mapping[str, RuleKind] = {
 
 
 def rule_names() -> list[str]:
-    """The names that `make_rule` takes: first the shipped rules, then the registered ones."""
+    """Return the names that `make_rule` takes.
+
+    First the shipped rules, then the registered ones.
+    """
     registered = {point.name for point in entry_points(group=GROUP)}
     return [*_SHIPPED, *sorted(registered - _SHIPPED.keys())]
 
@@ -45,8 +48,11 @@ def rule_names() -> list[str]:
 def make_rule(
     name: str, profile: Profile, settings: Mapping[str, float] | None = None
 ) -> ScalingRule:
-    """The rule of this name for replicas of this profile; its own defaults where `settings` says
-    nothing. Raises ConfigError for a name, a setting or a value that it does not have."""
+    """Return the rule of this name for replicas of this profile.
+
+    Its own defaults where `settings` says nothing. Raises ConfigError for a name, a setting or a
+    value that it does not have.
+    """
     kind = _SHIPPED.get(name) or _registered(name)
     known = [field.name for field in fields(kind.settings)]
     for key, value in (settings or {}).items():

@@ -46,7 +46,7 @@ class Bounds:
             raise ConfigError.of("max-replicas", self.most, f"at least {self.least}")
 
     def clip(self, count: int) -> int:
-        """The nearest count that is allowed."""
+        """Return the nearest count that is allowed."""
         return min(self.most, max(self.least, count))
 
 
@@ -75,19 +75,19 @@ class ScalingRule(Protocol):
     """One model's rule. Times in seconds on the scheduler's clock."""
 
     def arrived(self, request: Request, now: float) -> None:
-        """A request was submitted."""
+        """Record that a request was submitted."""
         ...
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
-        """A request is over."""
+        """Record that a request is over."""
         ...
 
     def learned(self, profile: Profile) -> None:
-        """The measured profile; it takes precedence over the one that the rule was made with."""
+        """Take the measured profile, which precedes the one that the rule was made with."""
         ...
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
-        """How many replicas it wants; bounds are applied by the caller."""
+        """Return how many replicas it wants; bounds are applied by the caller."""
         ...
 
 
@@ -116,12 +116,12 @@ class Recent:
         self._pairs: deque[tuple[float, float]] = deque()
 
     def add(self, value: float, now: float) -> None:
-        """Notes a value."""
+        """Add a value."""
         self._pairs.append((now, value))
         self.forget(now)
 
     def forget(self, now: float) -> None:
-        """Drops what is too old."""
+        """Drop what is too old."""
         while self._pairs and self._pairs[0][0] <= now - self._span_s:
             self._pairs.popleft()
 
@@ -132,5 +132,5 @@ class Recent:
         return len(self._pairs)
 
     def mean(self) -> float:
-        """The mean; 0 of nothing."""
+        """Return the mean; 0 of nothing."""
         return sum(self) / len(self) if self._pairs else 0.0

@@ -69,11 +69,11 @@ class Planned:
         self._count = 1
 
     def arrived(self, request: Request, now: float) -> None:
-        """Counts."""
+        """Count a request."""
         self._demand.arrived(now)
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
-        """Learns the mix, and how well the fleet does."""
+        """Learn the mix, and how well the fleet does."""
         self._mix.add(answer)
         if answer.met is not None:
             self._correction.seen(answer.met)
@@ -84,7 +84,7 @@ class Planned:
         self._capacity.learned(profile)
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
-        """A new plan every few seconds, the last one in between."""
+        """Return a new plan every few seconds, the last one in between."""
         self._capacity.look(self._mix, now)
         if now - self._planned_at >= self._settings.every_s:
             self._planned_at = now
@@ -111,7 +111,10 @@ class Planned:
         self._correction.learn(predicted, forecast.last * BIN_S, now)
 
     def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
-        """Searched from the last count on: demand moves slowly, and each look costs 2 ms."""
+        """Search from the last count on.
+
+        Demand moves slowly, and each look costs 2 ms.
+        """
         looks = _Looks(curve, forecast, self._correction.factor, self._settings)
         count = self._count
         while not looks.enough(count) and count < _MOST_REPLICAS:
@@ -152,12 +155,12 @@ class _Looks:
         self._seen: dict[int, Mapping[Task, float]] = {}
 
     def enough(self, count: int) -> bool:
-        """Whether every class reaches its goal."""
+        """Return whether every class reaches its goal."""
         goodput = self._goodput(count)
         return all(goodput[task] >= goal for task, goal in self._goals.items())
 
     def tightest(self, count: int) -> str:
-        """The class that is nearest to its goal or farthest below it, with its goodput."""
+        """Return the class that is nearest to its goal or farthest below it, with its goodput."""
         goodput = self._goodput(count)
         task = min(self._goals, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
         return f"{task} at {max(0.0, goodput[task]):.0%}"
@@ -170,9 +173,11 @@ class _Looks:
 
 
 class _Capacity:
-    """The curve of the present mix, measured bit by bit: again every two minutes, at first
-    whenever twice as many answers are known, because short ones come first, and when replicas turn
-    out to be faster or slower."""
+    """The curve of the present mix, measured bit by bit.
+
+    Again every two minutes, at first whenever twice as many answers are known, because short ones
+    come first, and when replicas turn out to be faster or slower.
+    """
 
     def __init__(self, profile: Profile) -> None:
         self.curve: CapacityCurve | None = None
@@ -182,11 +187,11 @@ class _Capacity:
         self._known = 0
 
     def learned(self, profile: Profile) -> None:
-        """What replicas were found to be; the next measurement is of it."""
+        """Take what replicas were found to be; the next measurement is of it."""
         self._profile = profile
 
     def look(self, mix: Mix, now: float) -> None:
-        """Some 20 ms of work where a measurement is due or under way."""
+        """Do some 20 ms of work where a measurement is due or under way."""
         if self._measuring is None:
             stale = now - self._begun >= _REMEASURE_S or len(mix) >= 2 * self._known
             if now - self._begun >= _RELEARN_S:
@@ -202,7 +207,10 @@ class _Capacity:
 
 
 def _alike(one: StepLaw, other: StepLaw) -> bool:
-    """Whether steps take about as long by both: of some decodes, and with a prompt among them."""
+    """Return whether steps take about as long by both.
+
+    Of some decodes, and with a prompt among them.
+    """
     return all(
         abs(log(one.seconds(*step) / other.seconds(*step))) < _ALIKE
         for step in ((8, 8, 8_000), (508, 9, 8_500, 125_000))

@@ -22,5 +22,5 @@ class StaticPeak(IgnoresTraffic):
         self._count = count
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
-        """The same, whatever happens."""
+        """Return the same, whatever happens."""
         return Wanted(self._count, "fixed replica count")

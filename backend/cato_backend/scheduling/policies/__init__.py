@@ -64,7 +64,7 @@ class Setup:
 
 
 def _cato(setup: Setup) -> Policy:
-    """Raises ConfigError for a mechanism that there is not."""
+    """Raise ConfigError for a mechanism that there is not."""
     options = CatoOptions()
     for mechanism in setup.without:
         options = options.without(mechanism)
@@ -86,13 +86,16 @@ _SHIPPED: dict[str, PolicyFactory] = {
 
 
 def policy_names() -> list[str]:
-    """The names that `make_policy` takes: first the shipped policies, then the registered ones."""
+    """Return the names that `make_policy` takes.
+
+    First the shipped policies, then the registered ones.
+    """
     registered = {point.name for point in entry_points(group=GROUP)}
     return [*_SHIPPED, *sorted(registered - _SHIPPED.keys())]
 
 
 def make_policy(name: str, setup: Setup | None = None) -> Policy:
-    """Returns a new policy of this name. Raises KeyError."""
+    """Return a new policy of this name. Raises KeyError."""
     factory = _SHIPPED.get(name) or _registered(name)
     return factory(setup or Setup())
 

@@ -84,7 +84,7 @@ class PrefixAffinityWithPriorities(PrefixAffinity):
         return (STATIC_PRIORITY[waiting.request.task], waiting.request.arrival)
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """The engine's own queue gets the class too."""
+        """Place the request, with its class as the engine's priority."""
         place = super().place(waiting, candidates, fleet)
         return Place(place.replica_id, STATIC_PRIORITY[waiting.request.task])
 
@@ -115,7 +115,7 @@ class ConsistentHash(Policy):
         self._ring = [point for point in self._ring if point[1] != replica_id]
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """The first candidate on the ring within the bound; there is always one."""
+        """Return the first candidate on the ring within the bound; there is always one."""
         request = waiting.request
         running = {replica.replica_id: replica.running for replica in candidates}
         mean = (sum(running.values()) + 1) / len(running)
@@ -126,7 +126,7 @@ class ConsistentHash(Policy):
         raise AssertionError("no replica is below the mean load")
 
     def _clockwise(self, key: str) -> Iterator[str]:
-        """Owners of the points behind the key, the owner of the key first."""
+        """Yield the owners of the points behind the key, the key's own first."""
         start = bisect(self._ring, (_hash(key), ""))
         for offset in range(len(self._ring)):
             yield self._ring[(start + offset) % len(self._ring)][1]

@@ -23,20 +23,20 @@ class FleetView:
         """Seconds on the scheduler's clock."""
 
     def replica(self, replica_id: str) -> ReplicaView:
-        """The replica of this id. Raises KeyError."""
+        """Return the replica of this id. Raises KeyError."""
         return self._ledger.replica(replica_id)
 
     def replicas(self, model: str) -> Mapping[str, ReplicaView]:
-        """The model's replicas by id, full and draining ones included."""
+        """Return the model's replicas by id, full and draining ones included."""
         return self._ledger.of_model(model)
 
     def cached_tokens(self, request: Request, replica_id: str) -> int:
-        """Prompt tokens that the replica is expected to find in its prefix cache."""
+        """Return the prompt tokens that the replica is expected to find in its prefix cache."""
         matched = self._prefixes.matched(replica_id, request.prompt_blocks)
         return cached_tokens(request, matched)
 
     def prefix_holders(self, request: Request) -> dict[str, int]:
-        """Expected cached prompt tokens by replica, for replicas that hold any of the prompt.
+        """Return the expected cached prompt tokens of the replicas that hold any of the prompt.
 
         Draining and full replicas are among them.
         """
@@ -45,7 +45,7 @@ class FleetView:
 
 
 def cached_tokens(request: Request, matched_blocks: int) -> int:
-    """Tokens in so many blocks of the prompt's head.
+    """Return tokens in so many blocks of the prompt's head.
 
     The prompt ends half a block, on average, behind its last whole one.
     """
@@ -54,8 +54,11 @@ def cached_tokens(request: Request, matched_blocks: int) -> int:
 
 
 class Place(NamedTuple):
-    """Send it there now. `priority` is for the engine's own queue: lower first. `relegated`: the
-    request goes behind all that can still meet their targets."""
+    """Send it there now.
+
+    `priority` is for the engine's own queue: lower first. `relegated`: the request goes behind all
+    that can still meet their targets.
+    """
 
     replica_id: str
     priority: int = 0
@@ -82,12 +85,14 @@ class Observer:
     """What a policy is told of what happened; most need none of it."""
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
-        """The model's queue is about to be looked at, from its head; returns those of its requests
-        that are to be woken before."""
+        """Begin a scheduling round of the model's queue.
+
+        Returns those of its requests that are to be woken before.
+        """
         return ()
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
-        """The attempt is on its way to its replica."""
+        """Record that the attempt is on its way to its replica."""
 
     def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
         """`tokens` more have come; True: what is held deserves another look. Keep it cheap.
@@ -97,30 +102,33 @@ class Observer:
         return attempt.emitted - tokens <= attempt.resumed
 
     def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
-        """The attempt is over."""
+        """Record that the attempt is over."""
 
     def withdrawn(self, waiting: Waiting, fleet: FleetView) -> None:
-        """A queued request has left without a replica: cancelled, superseded, expired."""
+        """Record that a queued request has left without a replica.
+
+        Cancelled, superseded, expired.
+        """
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
-        """A replica has come."""
+        """Record that a replica has come."""
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
-        """A replica has gone; its attempts are closed already."""
+        """Record that a replica has gone; its attempts are closed already."""
 
 
 class Policy(Observer, ABC):
     """In which order requests are served, and which replica takes one, and when: deterministic."""
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
-        """The request's place in the queue: the order of arrival, unless said otherwise."""
+        """Return the request's place in the queue: the order of arrival, unless said otherwise."""
         return (waiting.request.arrival,)
 
     @abstractmethod
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """Sends the request to one of the candidates, or keeps it.
+        """Send the request to one of the candidates, or keep it.
 
         There is at least one candidate, in the order of ids; every one may take one more. A policy
         that always places is one that leaves queueing to the engines.

@@ -14,7 +14,7 @@ class LeastRequests(Policy):
     """First come, first served; the replica with the fewest requests."""
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Ties go to the smaller id, so that a run can be repeated."""
+        """Place the request; ties go to the smaller id, so that runs can be repeated."""
         return Place(min(candidates, key=lambda r: (r.running, r.replica_id)).replica_id)
 
 
@@ -22,7 +22,7 @@ class LeastOutstandingTokens(Policy):
     """First come, first served; the replica that owes the fewest tokens."""
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """Ties go to the smaller id, so that a run can be repeated."""
+        """Place the request; ties go to the smaller id, so that runs can be repeated."""
         least = min(candidates, key=lambda r: (r.outstanding_tokens, r.running, r.replica_id))
         return Place(least.replica_id)
 
@@ -34,7 +34,7 @@ class RoundRobin(Policy):
         self._last = ""
 
     def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
-        """The next in the order of ids after the one chosen last."""
+        """Return the next in the order of ids after the one chosen last."""
         index = bisect_right(candidates, self._last, key=lambda r: r.replica_id)
         self._last = candidates[index % len(candidates)].replica_id
         return Place(self._last)

@@ -23,8 +23,10 @@ _FEW = 4
 def until_idle(
     waiting: Waiting, models: Sequence[ReplicaModel], pool: ReplicaPool, order: Order, now: float
 ) -> Hold | None:
-    """Keeps what need not run now, unless one of the replicas has time for it. Behind what is
-    relegated stands only more of it."""
+    """Keep what need not run now, unless one of the replicas has time for it.
+
+    Behind what is relegated stands only more of it.
+    """
     until = _waits_until(waiting.request, pool)
     if until > now:
         if any(pool.is_idle(model, now) for model in models):

@@ -26,8 +26,11 @@ class CachedHold(NamedTuple):
     """Prefill that others ahead of it in the queue will bring to the same replica."""
 
     def holds(self, pool: ReplicaPool, now: float) -> bool:
-        """Whether to judge again would come to the same. Meanwhile only time has passed, and that
-        speaks against every replica but the one that it waits for."""
+        """Return whether to judge again would come to the same.
+
+        Meanwhile only time has passed, and that speaks against every replica but the one that it
+        waits for.
+        """
         return (
             now < self.until
             and pool.kept_s(self.best.model) == self.ahead_s

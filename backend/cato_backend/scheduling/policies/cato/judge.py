@@ -52,7 +52,7 @@ class Judge:
         self._lengths = lengths
 
     def best(self, choices: Iterable[Choice], now: float) -> Choice | None:
-        """The best after the loss in flight, which is worked out only where it can matter."""
+        """Return the best after the loss in flight, computed only where it can matter."""
         best: Choice | None = None
         for choice in sorted(choices, key=_SCORE, reverse=True):
             if best is not None and best.score >= choice.score:
@@ -71,8 +71,10 @@ class Judge:
         fleet: Pace,
         now: float,
     ) -> Choice:
-        """The request on this replica, behind `kept_s` of prefill that waits for it already; the
-        score without the loss in flight. `fleet`: the mean pace of all replicas."""
+        """Return the request on this replica, behind `kept_s` of prefill that waits for it already.
+
+        The score without the loss in flight. `fleet`: the mean pace of all replicas.
+        """
         request = waiting.request
         uncached = request.prompt_tokens + waiting.emitted - cached
         prefill_s = model.prefill_s(uncached, cached)
@@ -91,7 +93,7 @@ class Judge:
     def _chance(
         self, waiting: Waiting, model: ReplicaModel, first_s: float, fleet: Pace, now: float
     ) -> float:
-        """The probability that every part of the target is met."""
+        """Return the probability that every part of the target is met."""
         request = waiting.request
         left_s = request.deadline - now - first_s
         if request.target.e2e_s is None:
@@ -109,8 +111,11 @@ class Judge:
     def _chance_of_pace(
         self, request: Request, model: ReplicaModel, fleet: Pace, now: float
     ) -> float:
-        """The probability that TPOT is met, or, where no replica could, that the request is served
-        about as fast as alone: what nobody can keep must not hold a request back."""
+        """Return the probability that TPOT is met.
+
+        Where no replica can meet it: that the request is served about as fast as alone, because
+        what no replica can keep must not hold a request back.
+        """
         if request.target.tpot_s is None:
             return 1.0
         attainable = ATTAINABLE if request.names_pace else _ATTAINABLE_ASSUMED
@@ -123,8 +128,11 @@ class Judge:
 
 
 def _lasting_token_s(own_s: float, fleet_s: float, lasts_s: float) -> float:
-    """The mean time between tokens over the next `lasts_s`: a replica that is busier than others
-    now does not remain so. The difference decays with `_TURNOVER_S`."""
+    """Return the mean time between tokens over the next `lasts_s`.
+
+    A replica that is busier than others now does not remain so. The difference decays with
+    `_TURNOVER_S`.
+    """
     share = lasts_s / _TURNOVER_S
     lasting = -math.expm1(-share) / share if share > 1e-6 else 1.0
     return fleet_s + (own_s - fleet_s) * lasting

@@ -38,7 +38,7 @@ class TrueLengths(Protocol):
     """What a simulation knows and nobody else can: for the reference bound."""
 
     def output_tokens(self, request_id: str) -> int:
-        """The answer's true length."""
+        """Return the answer's true length."""
         ...
 
 
@@ -50,12 +50,15 @@ class _Estimates:
         self._variance = _FIRST_ERROR**2
 
     def belief(self, estimated: int) -> Length:
-        """The length of an answer that its client expects to have `estimated` tokens."""
+        """Return the length of an answer that its client expects to have `estimated` tokens."""
         spread = max(_LEAST_SPREAD, math.sqrt(self._variance))
         return Length(math.log(estimated) + self._bias, spread)
 
     def observe(self, estimated: int, tokens: int, *, finished: bool) -> None:
-        """An answer is over. One that was cut off tells only that it was longer than it is."""
+        """Record that an answer is over.
+
+        One that was cut off tells only that it was longer than it is.
+        """
         error = math.log(max(1, tokens) / estimated) - self._bias
         if not finished and error < 0:
             return
@@ -73,18 +76,18 @@ class Lengths:
         self._beliefs: dict[str, Length] = {}
 
     def of(self, request: Request) -> Length:
-        """The belief about a live request; one for its whole life."""
+        """Return the belief about a live request; one for its whole life."""
         belief = self._beliefs.get(request.id)
         if belief is None:
             belief = self._beliefs[request.id] = self._believe(request)
         return belief
 
     def forget(self, request: Request) -> None:
-        """The request is over."""
+        """Record that the request is over."""
         self._beliefs.pop(request.id, None)
 
     def observe(self, attempt: Attempt, ending: Ending) -> None:
-        """An attempt is over; one that failed says nothing."""
+        """Learn from an attempt that is over. One that failed says nothing."""
         request = attempt.request
         if ending is Ending.FAILED:
             return
@@ -118,5 +121,5 @@ class Lengths:
 
 
 def normal(x: float) -> float:
-    """The standard normal distribution function."""
+    """Return the standard normal distribution function."""
     return 0.5 * math.erfc(-x / math.sqrt(2))

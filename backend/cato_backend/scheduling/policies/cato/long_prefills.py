@@ -42,7 +42,7 @@ class LongPrefills:
         return len(self._prefills)
 
     def believe(self, service: ServiceModel) -> None:
-        """The step law is this one now."""
+        """Record that the step law is this one now."""
         self._service = service
         token_s = service.prompt_s(0, 0, _SAMPLE, 0) / _SAMPLE
         self.bound = int(self._longer_than_s / token_s) if token_s else _SAMPLE
@@ -54,7 +54,7 @@ class LongPrefills:
     def add(
         self, request_id: str, tokens: int, cached: int, begins_at: float, seconds: float
     ) -> bool:
-        """A prompt is sent to the replica. Returns whether it is computed beside others."""
+        """Add a prompt that is sent, and return whether it is computed beside others."""
         if tokens <= self._listed:
             return False
         is_long = tokens > self.bound
@@ -88,13 +88,13 @@ class LongPrefills:
         return self.long > 0 and not self._threshold
 
     def blocking_s(self, now: float) -> float:
-        """Seconds until the engine computes something else."""
+        """Return seconds until the engine computes something else."""
         if self._threshold:
             return 0.0
         return sum(_left_s(prefill, now) for prefill in self._prefills.values())
 
     def added_s(self, decoding: int, kv_tokens: int) -> float:
-        """Seconds by which their chunks make each step longer that is shared with others."""
+        """Return seconds by which their chunks make each step longer that is shared with others."""
         count, law = self.beside, self._service.law
         if not count:
             return 0.0

@@ -48,7 +48,7 @@ class LongPrompts:
         pool: ReplicaPool,
         now: float,
     ) -> Sequence[ReplicaModel]:
-        """Returns the replicas that may take the request; `cached`: its tokens in each cache."""
+        """Return the replicas that may take the request; `cached`: its tokens in each cache."""
         is_agent = request.task is Task.AGENT
         is_long = any(request.prompt_tokens > model.long.bound for model in models)
         if not is_agent and not is_long:
@@ -79,7 +79,7 @@ class LongPrompts:
         ]
 
     def patient_until(self, request: Request) -> float:
-        """When every replica is open to it."""
+        """Return when every replica is open to it."""
         return request.arrival + self._limits.patience_s
 
     def _near(
@@ -89,7 +89,7 @@ class LongPrompts:
         cached: Mapping[str, int],
         pool: ReplicaPool,
     ) -> Sequence[ReplicaModel]:
-        """Where the prompt is not long, or no longer than elsewhere and one more is computed.
+        """Return the replicas where the prompt is not long, or one more long one is computed.
 
         To wait for the replica that holds a prompt costs less, also for all others, than to compute
         it again.
@@ -113,7 +113,7 @@ class LongPrompts:
         ]
 
     def _leaves_no_share(self, request: Request, model: ReplicaModel) -> bool:
-        """Whether agents would have too much of the replica with this request."""
+        """Return whether agents would have too much of the replica with this request."""
         share, view = self._limits.agent_share, model.view
         agents = view.running_by_task[Task.AGENT]
         if not agents:

@@ -30,7 +30,7 @@ class Needs:
         """The shortest of the classes' means."""
 
     def observe(self, request: Request, length: Length) -> None:
-        """A request has come; its answer will have about this length."""
+        """Record that a request has come; its answer will have about this length."""
         target, task = request.target, request.task
         token_s = target.tpot_s
         if target.e2e_s is not None:
@@ -42,7 +42,10 @@ class Needs:
         self._token_s = min(self._by_task.values())
 
     def keeps_pace(self, model: ReplicaModel, now: float) -> bool:
-        """Whether the replica keeps the needed pace with one more request. An idle one does."""
+        """Return whether the replica keeps the needed pace with one more request.
+
+        An idle one does.
+        """
         if not model.view.running:
             return True
         return model.token_s(now) <= max(self._share * self._token_s, ATTAINABLE * model.unit_s)

@@ -30,19 +30,21 @@ class ObservedSlots:
         self._began_at = 0.0
 
     def began(self, decoding: int, now: float) -> None:
-        """An answer has begun; `decoding` answers go on, this one included."""
+        """Record that an answer has begun; `decoding` answers go on, this one included."""
         self._began_at = now
         if decoding > self._most:
             self._most, self._agreed = decoding, 0
         self._judge(now)
 
     def may_show(self, decoding: int) -> bool:
-        """Whether an end tells something while `decoding` answers go on, that one included."""
+        """Return whether an end tells something while `decoding` answers go on, itself included."""
         return decoding == self._most
 
     def ended(self, waits_since: float, prompt_s: float, now: float) -> None:
-        """An answer has ended, with the most going on; another request waits there since
-        `waits_since`, and its prompt takes `prompt_s` seconds."""
+        """Record that an answer has ended, with the most going on.
+
+        Another request waits there since `waits_since`, and its prompt takes `prompt_s` seconds.
+        """
         if now - max(waits_since, self._began_at) > _PATIENCE * prompt_s:
             self._agreed += 1
             self._confirmed_at = now

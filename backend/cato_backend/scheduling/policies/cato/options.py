@@ -53,7 +53,10 @@ class CatoOptions:
     fairness: bool = True
 
     def without(self, mechanism: str) -> CatoOptions:
-        """The same with one mechanism off. Raises ConfigError where there is none of this name."""
+        """Return the same with one mechanism off.
+
+        Raises ConfigError where there is none of this name.
+        """
         if mechanism not in MECHANISMS:
             raise ConfigError.of("ablate", mechanism, "one of " + ", ".join(MECHANISMS))
         return replace(self, **{mechanism.replace("-", "_"): False})

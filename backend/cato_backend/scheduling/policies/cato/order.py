@@ -47,18 +47,18 @@ class Order:
         self._live: Counter[tuple[str, str, Task]] = Counter()
 
     def enter(self, request: Request) -> None:
-        """A request is live."""
+        """Record that a request is live."""
         self._live[_whose(request.origin, request.task)] += 1
 
     def leave(self, request: Request) -> None:
-        """A request is over."""
+        """Record that a request is over."""
         whose = _whose(request.origin, request.task)
         self._live[whose] -= 1
         if self._live[whose] <= 0:
             del self._live[whose]
 
     def key(self, waiting: Waiting, pace: Pace) -> Key:
-        """The place of a request that has just come."""
+        """Return the place of a request that has just come."""
         request = waiting.request
         if request.warm:
             return (_WARM, request.arrival)
@@ -68,11 +68,11 @@ class Order:
         return (_URGENT, place + self._standing_back(request))
 
     def relegated(self, request: Request) -> Key:
-        """The place of a request that can hardly be met any more."""
+        """Return the place of a request that can hardly be met any more."""
         return (_RELEGATED, request.arrival)
 
     def is_relegated(self, request: Request, chance: float, now: float) -> bool:
-        """Whether the request goes behind all that can still be met."""
+        """Return whether the request goes behind all that can still be met."""
         late = request.deadline <= now or chance < self._options.least_chance
         return self._options.relegation and late
 
@@ -84,8 +84,10 @@ class Order:
         return latest + (RELEGATED_PRIORITY if relegated or request.warm else 0)
 
     def deferred_until(self, waiting: Waiting, pace: Pace) -> float:
-        """Until then an agent's turn, for which no person waits, loses nothing by waiting: there is
-        time for several times its service. It also waits no longer than it may be queued."""
+        """Until then an agent's turn, for which no person waits, loses nothing by waiting.
+
+        There is time for several times its service. It also waits no longer than it may be queued.
+        """
         request = waiting.request
         if request.task is not Task.AGENT:
             return -math.inf
@@ -110,7 +112,7 @@ class Order:
 
 
 def is_typed(request: Request) -> bool:
-    """Whether the next key will probably take it back."""
+    """Return whether the next key will probably take it back."""
     return request.supersede and request.task is Task.COMPLETION
 
 

@@ -50,19 +50,19 @@ class Cato(Policy):
     # -- what happens --------------------------------------------------------------------------
 
     def replica_up(self, replica: ReplicaView, fleet: FleetView) -> None:
-        """Starts tracking the replica."""
+        """Start tracking the replica."""
         self._holds.clear()
         self._pools[replica.model].add(ReplicaModel(replica, self._limits))
 
     def replica_down(self, replica_id: str, fleet: FleetView) -> None:
-        """Stops tracking the replica."""
+        """Stop tracking the replica."""
         self._holds.clear()
         for pool in self._pools.values():
             if replica_id in pool:
                 pool.remove(replica_id)
 
     def opened(self, attempt: Attempt, fleet: FleetView) -> None:
-        """The replica has more to do."""
+        """Record that the replica has more to do."""
         self._order.enter(attempt.request)
         pool, model = self._book(attempt)
         model.opened(attempt, fleet.now)
@@ -70,7 +70,7 @@ class Cato(Policy):
         pool.relegated.loaded(model)
 
     def progressed(self, attempt: Attempt, tokens: int, fleet: FleetView) -> bool:
-        """The replica has a prompt less to compute."""
+        """Record that the replica has one prompt less to compute."""
         if not super().progressed(attempt, tokens, fleet):
             return False
         pool, model = self._book(attempt)
@@ -80,7 +80,7 @@ class Cato(Policy):
         return True
 
     def closed(self, attempt: Attempt, ending: Ending, fleet: FleetView) -> None:
-        """The replica has less to do; the length is learned from."""
+        """Record that the replica has less to do; the length is learned from."""
         self._order.leave(attempt.request)
         pool, model = self._book(attempt)
         model.closed(attempt, fleet.now)
@@ -105,7 +105,7 @@ class Cato(Policy):
     # -- the queue -----------------------------------------------------------------------------
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
-        """Its place among those that can be met."""
+        """Return its place among those that can be met."""
         pool = self._pools[waiting.request.model]
         pool.slots.enter(waiting.request.task)
         self._order.enter(waiting.request)
@@ -123,7 +123,7 @@ class Cato(Policy):
     def place(
         self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView
     ) -> Verdict:
-        """The best replica, if it is ready for more; else the request waits for it."""
+        """Return the best replica, if it is ready for more; else the request waits for it."""
         pool = self._pools[waiting.request.model]
         enough = self._kept >= _MOST_KEPT
         if enough or self._binds_late(waiting.request):
@@ -182,8 +182,10 @@ class Cato(Policy):
     def _takes_any_empty(
         self, request: Request, best: Choice, pool: ReplicaPool, now: float
     ) -> bool:
-        """Not to wait beside a replica with nothing to do. What is typed rather waits for the one
-        that holds its document: the next key comes before."""
+        """Not to wait beside a replica with nothing to do.
+
+        What is typed rather waits for the one that holds its document: the next key comes before.
+        """
         if request.id not in pool.relegated or is_typed(request):
             return False
         return self._order.is_relegated(request, best.chance, now)
@@ -236,7 +238,7 @@ class Cato(Policy):
         return Hold(until=now + _NEXT_LOOK_S, key=key)
 
     def _gone(self, request: Request) -> None:
-        """It is no longer queued."""
+        """Record that it is no longer queued."""
         self._order.leave(request)
         self._holds.pop(request.id, None)
         pool = self._pools[request.model]

@@ -50,13 +50,13 @@ class RelegatedQueue:
         return request_id in self._parked
 
     def add(self, request_id: str) -> None:
-        """It can hardly be met any more, and has not been looked at as such."""
+        """Return whether the request can hardly be met and has not been considered as such."""
         self._parked[request_id] = None
 
     def park(
         self, request_id: str, best: ReplicaModel, looked_at: Sequence[ReplicaModel], now: float
     ) -> float:
-        """It was looked at in vain: `best` is the replica that it would take.
+        """Suspend a request for which `best` is the replica that it would take.
 
         Returns when it wakes at the latest.
         """
@@ -69,13 +69,13 @@ class RelegatedQueue:
         return until
 
     def discard(self, request_id: str) -> None:
-        """It is no longer queued."""
+        """Record that it is no longer queued."""
         if request_id in self._parked:
             self._forget(request_id)
             del self._parked[request_id]
 
     def take_woken(self, now: float) -> Iterable[str]:
-        """Those that have slept long enough, or for which something has come to speak."""
+        """Return those that have slept long enough, or for which something has come to speak."""
         for request_id, _ in list(takewhile(lambda sleep: sleep[1] <= now, self._until.items())):
             del self._until[request_id]
             self._woken[request_id] = None
@@ -85,11 +85,11 @@ class RelegatedQueue:
         return woken
 
     def loaded(self, model: ReplicaModel) -> None:
-        """The replica has more to do than before."""
+        """Record that the replica has more to do than before."""
         self._idle.discard(model.view.replica_id)
 
     def freed(self, model: ReplicaModel, *, idle: bool) -> None:
-        """The replica has less to do than before."""
+        """Record that the replica has less to do than before."""
         replica_id = model.view.replica_id
         if idle:
             if replica_id not in self._idle:
@@ -102,7 +102,7 @@ class RelegatedQueue:
                 self._woken[request_id] = None
 
     def wake_all(self) -> None:
-        """The fleet is another one."""
+        """Record that the fleet is another one."""
         self._woken |= dict.fromkeys(self._parked)
 
     def _forget(self, request_id: str) -> None:
@@ -116,7 +116,7 @@ class RelegatedQueue:
 
 
 def _remove(of_replicas: dict[str, dict[str, None]], model: ReplicaModel, request_id: str) -> None:
-    """Leaves nothing of a replica that nobody is interested in: it may have gone for good."""
+    """Leave nothing of a replica that nobody is interested in: it may have gone for good."""
     replica_id = model.view.replica_id
     of_replica = of_replicas[replica_id]
     del of_replica[request_id]

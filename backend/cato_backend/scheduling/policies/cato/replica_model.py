@@ -72,7 +72,7 @@ class ReplicaModel:
         return self._rate * math.exp((self._rate_at - now) / _RATE_MEMORY_S)
 
     def prefill_s(self, uncached: int, cached: int) -> float:
-        """Seconds to compute a prompt, once its turn has come."""
+        """Return seconds to compute a prompt, once its turn has come."""
         view, uncached = self.view, max(1, uncached)
         seconds = self.service.prompt_s(view.decoding, view.kv_tokens, uncached, cached)
         if self.long.beside:
@@ -81,20 +81,20 @@ class ReplicaModel:
         return seconds
 
     def work_s(self, uncached: int, cached: int) -> float:
-        """Seconds of computing that a prompt adds, wherever it shares its steps."""
+        """Return seconds of computing that a prompt adds, wherever it shares its steps."""
         return self.service.work_s(uncached, cached)
 
     def token_s(self, now: float) -> float:
-        """Seconds between two tokens of a stream, with one more sequence and recent prefills."""
+        """Return seconds between two tokens, with one more sequence and recent prefills."""
         return self.service.token_s(self.view.running + 1, self.view.kv_tokens, self.rate(now))
 
     def pace(self, now: float) -> Pace:
-        """What a request costs here."""
+        """Return what a request costs here."""
         prompt_token_s = self.prefill_s(_USUAL_PROMPT, 0) / _USUAL_PROMPT
         return Pace(prompt_token_s, self.token_s(now), self.unit_s)
 
     def step_s(self) -> float:
-        """Seconds of a step that only decodes, and computes chunks of long prompts."""
+        """Return seconds of a step that only decodes, and computes chunks of long prompts."""
         decoding, kv_tokens = max(1, self.view.decoding), self.view.kv_tokens
         step_s = self.service.law.seconds(decoding, decoding, kv_tokens)
         return step_s + self.long.added_s(decoding, kv_tokens) if self.long.beside else step_s
@@ -105,15 +105,17 @@ class ReplicaModel:
         return self.view.unstarted - self.long.beside
 
     def starts_at(self, now: float) -> float:
-        """When a prompt sent now would begin to be computed: behind the step under way."""
+        """Return when a prompt sent now would begin to be computed: behind the step under way."""
         if not self.queued:
             return now + (self.step_s() / 2 if self.view.running else 0.0)
         overdue_s = max(0.0, now - self.free_at)
         return max(self.free_at, now + _OVERDUE_SHARE * overdue_s)
 
     def is_overdue(self, now: float) -> bool:
-        """Whether a first token is later than any error of the law explains: what is known of the
-        replica no longer says when it will be free."""
+        """Return whether a first token is later than any error of the law explains.
+
+        What is known of the replica no longer says when it will be free.
+        """
         late_s = now - self.free_at
         return self.queued > 0 and late_s > _OVERDUE_STEPS * self.unit_s
 
@@ -125,7 +127,7 @@ class ReplicaModel:
     # -- what happens --------------------------------------------------------------------------
 
     def opened(self, attempt: Attempt, now: float) -> None:
-        """It was sent a request; the ledger has counted it."""
+        """Record that it was sent a request; the ledger has counted it."""
         if attempt.request.task is Task.AGENT:
             self.agent_tokens += attempt.request.prompt_tokens
         begins = max(self.free_at, now)
@@ -140,13 +142,16 @@ class ReplicaModel:
         self._weighed_at = -math.inf
 
     def begun(self, attempt: Attempt, now: float) -> None:
-        """The first token of an attempt has arrived: a step has ended."""
+        """Record that the first token of an attempt has arrived: a step has ended."""
         self._rate, self._rate_at = self.rate(now) + self._rate_of(attempt), now
         self._observed.began(self.view.decoding, now)
         self._ended(attempt, now)
 
     def _rate_of(self, attempt: Attempt) -> float:
-        """What its prompt adds to the mean rate; what was computed longer ago counts for less."""
+        """Return what its prompt adds to the mean rate.
+
+        What was computed longer ago counts for less.
+        """
         computed, cached = attempt.uncached_tokens, attempt.cached_tokens
         if computed <= self.long.bound:
             return computed / _RATE_MEMORY_S
@@ -154,7 +159,7 @@ class ReplicaModel:
         return computed / took_s * -math.expm1(-took_s / _RATE_MEMORY_S)
 
     def closed(self, attempt: Attempt, now: float) -> None:
-        """An attempt is over."""
+        """Record that an attempt is over."""
         if attempt.request.task is Task.AGENT:
             self.agent_tokens -= attempt.request.prompt_tokens
         if not attempt.silent:
@@ -162,7 +167,7 @@ class ReplicaModel:
         self._ended(attempt, now)
 
     def _look_for_slots(self, now: float) -> None:
-        """Records the end of an answer, for which another request may have waited."""
+        """Record the end of an answer, for which another request may have waited."""
         view = self.view
         if not view.unstarted or not self._observed.may_show(view.decoding + 1):
             return
@@ -171,7 +176,7 @@ class ReplicaModel:
         self._observed.ended(waits.dispatched_at, prompt_s, now)
 
     def _ended(self, attempt: Attempt, now: float) -> None:
-        """The prompt is no longer pending: what is pending starts from now."""
+        """Record that the prompt is no longer pending: what is pending starts from now."""
         self._typed.pop(attempt.request.id, None)
         self.long.remove(attempt.request.id)
         self._weighed_at = -math.inf
@@ -188,7 +193,7 @@ class ReplicaModel:
     # -- what is in flight ---------------------------------------------------------------------
 
     def harm(self, delay_s: float, now: float, lengths: Lengths) -> float:
-        """Expected number of targets in flight that are missed because of so much delay."""
+        """Return the expected number of targets in flight that such a delay would miss."""
         if now - self._weighed_at > _STALE_S:
             self._weigh(now, lengths)
         delay = delay_s / self.unit_s
@@ -198,7 +203,7 @@ class ReplicaModel:
         return before + (after - before) * min(1.0, (delay - low) / (high - low))
 
     def _weigh(self, now: float, lengths: Lengths) -> None:
-        """The loss for some delays; what lies between is interpolated."""
+        """Return the loss for some delays; what lies between is interpolated."""
         token_s, unit_s = self.token_s(now), self.unit_s
         pairs = [
             self._margin(attempt, token_s, now, lengths)
@@ -217,7 +222,7 @@ class ReplicaModel:
     def _margin(
         self, attempt: Attempt, token_s: float, now: float, lengths: Lengths
     ) -> tuple[float, float]:
-        """Seconds to spare of an answer in flight, and their standard deviation."""
+        """Return seconds to spare of an answer in flight, and their standard deviation."""
         request = attempt.request
         length = lengths.of(request)
         begins, emitted = max(self.free_at, now), 0.0
@@ -237,7 +242,7 @@ class ReplicaModel:
 
 
 def _is_paced(request: Request) -> bool:
-    """Whether delays after its first token can make the request miss its target."""
+    """Return whether delays after its first token can make the request miss its target."""
     return request.target.e2e_s is not None or request.target.tpot_s is not None
 
 

@@ -52,19 +52,19 @@ class ReplicaPool:
         return replica_id in self._models
 
     def add(self, model: ReplicaModel) -> None:
-        """A replica has come."""
+        """Record that a replica has come."""
         if not self._models:
             self.pace = model.pace(0.0)
         self._models[model.view.replica_id] = model
         self._arrange()
 
     def remove(self, replica_id: str) -> None:
-        """A replica has gone."""
+        """Record that a replica has gone."""
         self.relegated.loaded(self._models.pop(replica_id))
         self._arrange()
 
     def model(self, replica_id: str) -> ReplicaModel:
-        """Raises KeyError."""
+        """Raise KeyError."""
         return self._models[replica_id]
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class ReplicaPool:
         return sum(model.long.is_blocking for model in self._models.values())
 
     def learn_pace(self, model: ReplicaModel, now: float) -> None:
-        """A replica has shown how fast it is."""
+        """Record that a replica has shown how fast it is."""
         old, new = self.pace, model.pace(now)
         self.pace = Pace(
             old.prompt_token_s + _PACE_RATE * (new.prompt_token_s - old.prompt_token_s),
@@ -85,7 +85,7 @@ class ReplicaPool:
         )
 
     def changed(self, model: ReplicaModel) -> None:
-        """The replica has more or less to do than before."""
+        """Record that the replica has more or less to do than before."""
         self._first = None
         self.changes += 1
         model.changed = self.changes
@@ -95,13 +95,17 @@ class ReplicaPool:
         self._lone_token_s[place] = model.unit_s
 
     def spare_s(self, model: ReplicaModel) -> float:
-        """Seconds of prefill that may be ahead of one more request there: what is typed does not
-        count."""
+        """Return seconds of prefill that may be ahead of one more request there.
+
+        What is typed does not count.
+        """
         return model.typed_s + self._options.outstanding_steps * model.unit_s
 
     def is_idle(self, model: ReplicaModel, now: float) -> bool:
-        """Whether the replica has time for work that need not run now: it has nothing to prefill,
-        slots to spare, and keeps the pace that the next requests need."""
+        """Return whether the replica has time for work that need not run now.
+
+        It has nothing to prefill, slots to spare, and keeps the pace that the next requests need.
+        """
         has_spare = not model.queued and self.slots.has_spare(model)
         return has_spare and self.needs.keeps_pace(model, now)
 
@@ -124,8 +128,11 @@ class ReplicaPool:
         return self._kept.get(model.view.replica_id, 0.0)
 
     def first_free(self) -> float:
-        """When some replica may be sent more: with what waits for it, and without what is typed,
-        behind which other requests do not wait; it may have no slot then."""
+        """Return when some replica may be sent more.
+
+        With what waits for it, and without what is typed, behind which other requests do not wait;
+        it may have no slot then.
+        """
         if self._first is None:
             free_at = self._promised() - self._spare
             place = int(free_at.argmin())
@@ -135,8 +142,11 @@ class ReplicaPool:
     def candidates(
         self, open_to: Sequence[ReplicaView], held: dict[str, int]
     ) -> list[ReplicaModel]:
-        """Of those that may take one more: all of a small fleet; else those that hold the most of
-        the prompt, and those that are free first."""
+        """Of those that may take one more.
+
+        All of a small fleet; else those that hold the most of the prompt, and those that are free
+        first.
+        """
         if len(open_to) <= _ALL:
             return [self._models[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
@@ -148,14 +158,13 @@ class ReplicaPool:
         return found or [self._first_free_of(open_to)]
 
     def _first_free_of(self, open_to: Sequence[ReplicaView]) -> ReplicaModel:
-        """Where the least busy of the fleet are not open to a request, the least busy of those that
-        are."""
+        """Return the least busy of those that are open, where those of the fleet are not."""
         promised, places = self._promised(), self._places
         view = min(open_to, key=lambda view: float(promised[places[view.replica_id]]))
         return self._models[view.replica_id]
 
     def _promised(self) -> NDArray[np.float64]:
-        """When each is free, with what waits for it."""
+        """Return when each is free, with what waits for it."""
         if not self._kept:
             return self._busy
         promised = self._busy.copy()
@@ -174,6 +183,6 @@ class ReplicaPool:
 
 
 def _is_among(view: ReplicaView, open_to: Sequence[ReplicaView]) -> bool:
-    """Candidates come ordered by id."""
+    """Return whether the candidates, which are ordered by id, include the replica."""
     place = bisect_left(open_to, view.replica_id, key=lambda other: other.replica_id)
     return place < len(open_to) and open_to[place] is view

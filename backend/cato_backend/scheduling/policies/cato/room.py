@@ -32,8 +32,10 @@ class Room:
         return slots
 
     def holds(self, request: Request, reserved: float) -> bool:
-        """Whether the KV cache holds the prompt too, but for the `reserved` share; a request that
-        finds none would wait in the engine. Where the size is not known, it does."""
+        """Return whether the KV cache holds the prompt too, but for the `reserved` share.
+
+        A request that finds none would wait in the engine. Where the size is not known, it does.
+        """
         size = self.kv_size
         if size is None or self._view.running < _ALWAYS_FIT:
             return True
@@ -41,8 +43,10 @@ class Room:
         return used <= (1 - reserved) * size or self.is_roomy_for(request, size)
 
     def is_roomy_for(self, request: Request, size: int) -> bool:
-        """Whether by the engine's own count its cache stays roomy with the prompt, however many
-        tokens the ledger counts: prompts share blocks."""
+        """Return whether the cache stays roomy with the prompt, by the engine's own count.
+
+        The ledger may count more tokens, because prompts share blocks.
+        """
         held = self._view.capacity.held(self._view.kv_tokens)
         return held + request.prompt_tokens <= _ROOMY * size
 

@@ -40,8 +40,10 @@ class Slots:
         self._missing.clear()
 
     def has_free(self, model: ReplicaModel, request: Request) -> bool:
-        """Whether the replica has one for this request, and room in its KV cache: the last slots,
-        and the last share of the cache, are for completions only."""
+        """Return whether the replica has one for this request, and room in its KV cache.
+
+        The last slots, and the last share of the cache, are for completions only.
+        """
         reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
         slots = model.room.slots
         kept = int(reserved * slots)
@@ -52,11 +54,11 @@ class Slots:
         return model.room.holds(request, reserved)
 
     def has_spare(self, model: ReplicaModel) -> bool:
-        """Whether the replica has slots to spare."""
+        """Return whether the replica has slots to spare."""
         return model.view.running < self._spare * model.room.slots
 
     def is_missing(self, task: Task) -> bool:
-        """Whether no replica had one for this class in this look."""
+        """Return whether no replica had one for this class in this look."""
         return task in self._missing
 
     def note_missing(self, task: Task) -> None:
