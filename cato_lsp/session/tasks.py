@@ -144,7 +144,7 @@ def call_for(
         target_ms = targets.translation_ms(expected_tokens)
     spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     request = TaskRequest(
-        task=job.task,
+        task=wire.TaskKind(job.task),
         language=job.language_id,
         units=(wire.Unit(job.unit.name, job.unit.kind, with_lf(job.unit.text)),),
         target_language=job.target_language,
