@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from inspect import cleandoc
 from types import MappingProxyType
 
 from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
@@ -58,8 +59,13 @@ _CONVENTIONS = MappingProxyType(
 )
 _DEFAULT = "one sentence on what it does, then what it takes and returns"
 _LEAST_PART = 200
-_DOC_BLOCK = re.compile(r'"""(.*?)(?:"""|\Z)|\'\'\'(.*?)(?:\'\'\'|\Z)|/\*\*+(.*?)(?:\*/|\Z)', re.S)
-_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|##?|---?)[ \t]?")
+_DOC_BLOCK = re.compile(
+    r'"""(?P<double>.*?)(?:"""|\Z)'
+    r"|\'\'\'(?P<single>.*?)(?:\'\'\'|\Z)"
+    r"|/\*\*+(?P<comment>.*?)(?:\*/|\Z)",
+    re.DOTALL,
+)
+_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|##|---?)(?:[ \t]|$)")
 _PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s| is| are))\b[^\n]*:\s*\n+")
 
 
@@ -104,17 +110,14 @@ def clean_documentation(text: str) -> str:
     inner = _PREAMBLE.sub("", without_fences(_PREAMBLE.sub("", text.strip())).strip())
     found = _DOC_BLOCK.search(inner)
     if found is not None:
-        inner = next((part for part in found.groups() if part), "")
-        return _dedented(without_comment_marks(f"/**{inner}*/"))
-    lines = inner.splitlines()
-    if lines and _LINE_MARK.match(lines[0]) and not lines[0].startswith("# "):
-        marked = [line for line in lines if _LINE_MARK.match(line)]
-        inner = "\n".join(_LINE_MARK.sub("", line) for line in marked)
-    return _dedented(inner.strip().strip('"').strip())
-
-
-def _dedented(text: str) -> str:
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+        comment = found["comment"]
+        if comment is None:
+            return cleandoc(found["double"] or found["single"] or "")
+        return without_comment_marks(f"/**{comment}*/")
+    marked = [mark for line in inner.splitlines() if (mark := _LINE_MARK.match(line))]
+    if marked and marked[0].string == inner.splitlines()[0]:
+        inner = "\n".join(mark.string[mark.end() :] for mark in marked)
+    return cleandoc(inner.strip().strip('"').strip())
 
 
 def _call(request: TaskRequest, unit: Unit, text: str, notes: str, model: Abilities) -> ModelCall:
