@@ -21,18 +21,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.target import Origin, Target
-from cato_lsp.classify import Action, classify
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.tokens import Token
+from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.session.asking import window_for
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.targets import Targets
 
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)

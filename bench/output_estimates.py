@@ -27,10 +27,10 @@ from pathlib import Path
 from bench.machine import about, commit
 from cato_backend.commands.outputs import output_file
 from cato_backend.wire.lengths import translation_tokens
-from cato_lsp.classify import Action, classify
 from cato_lsp.completion import Completeness
+from cato_lsp.decisions.classify import Action, classify
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.targets import Targets
 
 CHARS_PER_TOKEN = 3.3
 _PIECE = 3

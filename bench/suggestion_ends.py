@@ -32,11 +32,11 @@ from pathlib import Path
 
 from bench.machine import about
 from cato_backend.commands.outputs import output_file
-from cato_lsp.classify import Action, classify
 from cato_lsp.commands.places import LANGUAGES
 from cato_lsp.completion import Completeness
+from cato_lsp.decisions.classify import Action, classify
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.targets import Targets
 
 SUFFIXES = {**LANGUAGES, ".sh": "shellscript", ".bash": "shellscript"}
 SUFFIXES = {

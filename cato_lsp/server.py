@@ -12,14 +12,15 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.protocol.json_rpc import RPCMessage
 
-from cato_lsp import __version__, logs, methods
+from cato_lsp import __version__, logs
+from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
 from cato_lsp.features.registration import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
-from cato_lsp.protocol import CatoProtocol, Entry
+from cato_lsp.protocol import methods
+from cato_lsp.protocol.admission import knows
+from cato_lsp.protocol.json_rpc import CatoProtocol, Entry
 from cato_lsp.session.session import Session
-from cato_lsp.session.status import Status
-from cato_lsp.transports.admission import knows
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,19 @@ class CatoServer(LanguageServer):
         self.exit_status: int | None = None
         """Set once the client said `exit`: 0 if it said `shutdown` before."""
         self._register()
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the client said `shutdown`, or is gone."""
+        return self.session.closed
+
+    def cut_short(self, message_id: methods.Token) -> bool:
+        """Cuts a request short. Returns whether there was one."""
+        return self.session.requests.cancel(message_id)
+
+    def lose_document(self, uri: str) -> None:
+        """A change of the document could not be read."""
+        self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:
         """Handles one message, whatever it is."""

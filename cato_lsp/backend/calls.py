@@ -15,9 +15,9 @@ from cato_lsp.backend.models import Model
 from cato_lsp.text import with_lf
 
 if TYPE_CHECKING:
-    from cato_lsp.classify import Assignment
-    from cato_lsp.surroundings.pieces import Piece
-    from cato_lsp.window import Window
+    from cato_lsp.decisions.classify import Assignment
+    from cato_lsp.decisions.pieces import Piece
+    from cato_lsp.decisions.window import Window
 
 
 @dataclass(frozen=True, slots=True)

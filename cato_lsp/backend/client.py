@@ -11,14 +11,12 @@ import aiohttp
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
-from cato_lsp.backend.connect_failures import unreachable
-from cato_lsp.backend.failures import Refused
+from cato_lsp.backend.discovery import Target
+from cato_lsp.backend.failures import Refused, refusal
+from cato_lsp.backend.http import requested, unreachable
 from cato_lsp.backend.models import Model, choose
-from cato_lsp.backend.redirects import requested
-from cato_lsp.backend.refusals import refusal
 from cato_lsp.backend.replicas import ReplicaReport, read_replicas
 from cato_lsp.backend.streams import DRAIN_S, EventStream
-from cato_lsp.backend.target import Target
 
 CONNECT_S = 3.0
 PROBE_S = 5.0

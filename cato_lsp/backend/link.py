@@ -10,12 +10,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.discovery import UntrustedAnnouncement
-from cato_lsp.backend import autostart
+from cato_lsp.backend.discovery import (
+    Origin,
+    StartedBackend,
+    Target,
+    can_start_backend,
+    locate,
+    start_backend,
+)
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.target import Origin, Target, locate
-from cato_lsp.session.settings import BackendSettings
-from cato_lsp.session.status import State
+from cato_lsp.backend.status import BackendStatus, State
+from cato_lsp.settings.settings import BackendSettings
 
 if TYPE_CHECKING:
     from cato_lsp.backend.client import BackendClient
@@ -39,27 +45,18 @@ class Connection:
     round_trip_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand with the backend."""
-
-    state: State
-    message: str
-    url: str | None = None
-
-
 class Link:
     """Looks for the backend of `settings()`, again and again; tells of every change."""
 
     def __init__(
         self, settings: Callable[[], BackendSettings], changed: Callable[[], None]
     ) -> None:
-        self.standing = Standing(State.STARTING, "looking for a backend")
+        self.status = BackendStatus(State.STARTING, "looking for a backend")
         self.connection: Connection | None = None
         self._settings = settings
         self._changed = changed
         self._client: BackendClient | None = None
-        self._started: autostart.StartedBackend | None = None
+        self._started: StartedBackend | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._looked = asyncio.Event()
@@ -84,7 +81,7 @@ class Link:
             return
         if isinstance(failure, Refused):
             self._refused, self.connection = True, None
-            self._stand(Standing(_state_after(failure), str(failure), client.target.url))
+            self._set_status(BackendStatus(_state_after(failure), str(failure), client.target.url))
         self.look_again()
 
     def answered(self, client: BackendClient, status: int) -> None:
@@ -96,7 +93,7 @@ class Link:
         """Forgets what was found and looks again, starting a backend where that is allowed."""
         self._started = None
         self.connection = None
-        self._stand(Standing(State.STARTING, "looking for a backend"))
+        self._set_status(BackendStatus(State.STARTING, "looking for a backend"))
         self.look_again()
 
     async def looked(self) -> None:
@@ -120,19 +117,21 @@ class Link:
         make_client = await asyncio.to_thread(_client_class)
         while True:
             self._wake.clear()
-            self._stand(await self._looked_safely(make_client))
+            self._set_status(await self._looked_safely(make_client))
             self._looked.set()
             self._ever_looked.set()
             await self._rest()
 
-    async def _looked_safely(self, make_client: type[BackendClient]) -> Standing:
+    async def _looked_safely(self, make_client: type[BackendClient]) -> BackendStatus:
         try:
             return await self._look(make_client)
         except Exception as error:
             # The search goes on, whatever went wrong.
             log.exception("a look for the backend failed")
             self.connection = None
-            return Standing(State.UNREACHABLE, f"the look failed: {type(error).__name__}, see log")
+            return BackendStatus(
+                State.UNREACHABLE, f"the look failed: {type(error).__name__}, see log"
+            )
 
     async def _rest(self) -> None:
         timer = asyncio.get_running_loop().call_later(self._next_pause_s(), self._wake.set)
@@ -140,29 +139,29 @@ class Link:
         timer.cancel()
 
     def _next_pause_s(self) -> float:
-        if self.standing.state is State.READY:
+        if self.status.state is State.READY:
             self._pause_s = FIRST_PAUSE_S
             return HEALTH_EVERY_S
-        if self.standing.state is State.STARTING:
+        if self.status.state is State.STARTING:
             return WHILE_STARTING_S
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
         return self._pause_s
 
-    async def _look(self, make_client: type[BackendClient]) -> Standing:
+    async def _look(self, make_client: type[BackendClient]) -> BackendStatus:
         settings = self._settings()
         if settings.fault:
-            return await self._lost(Standing(State.UNREACHABLE, settings.fault))
+            return await self._lost(BackendStatus(State.UNREACHABLE, settings.fault))
         try:
             target = locate(settings)
         except UntrustedAnnouncement as error:
-            return await self._lost(Standing(State.UNREACHABLE, str(error)))
+            return await self._lost(BackendStatus(State.UNREACHABLE, str(error)))
         if target is None:
             return await self._lost(await self._none_found())
         if self._client is None or self._client.target != target:
             await self._use(make_client(target))
         return await self._ask(target)
 
-    async def _ask(self, target: Target) -> Standing:
+    async def _ask(self, target: Target) -> BackendStatus:
         try:
             await self._connect()
         except BackendFailure as failure:
@@ -170,9 +169,9 @@ class Link:
             if isinstance(failure, Unreachable) and target.origin is Origin.DISCOVERED:
                 # The announcement outlived its process: as good as none.
                 return await self._none_found()
-            return Standing(_state_after(failure), str(failure), target.url)
+            return BackendStatus(_state_after(failure), str(failure), target.url)
         self._started = None
-        return Standing(State.READY, "ready", target.url)
+        return BackendStatus(State.READY, "ready", target.url)
 
     async def _connect(self) -> None:
         client = self._client
@@ -186,22 +185,24 @@ class Link:
             self._refused = False
         self.connection = Connection(client, model, round_trip_ms)
 
-    async def _none_found(self) -> Standing:
+    async def _none_found(self) -> BackendStatus:
         if self._started is None:
-            if not (self._settings().autostart and autostart.can_start()):
-                return Standing(State.UNREACHABLE, NONE_FOUND)
+            if not (self._settings().autostart and can_start_backend()):
+                return BackendStatus(State.UNREACHABLE, NONE_FOUND)
             try:
-                self._started = await asyncio.to_thread(autostart.start)
+                self._started = await asyncio.to_thread(start_backend)
             except OSError as error:
-                return Standing(State.UNREACHABLE, f"no backend could be started: {error.strerror}")
+                return BackendStatus(
+                    State.UNREACHABLE, f"no backend could be started: {error.strerror}"
+                )
         failure = self._started.failure()
         if failure is not None:
-            return Standing(State.UNREACHABLE, f"the backend did not start: {failure}")
-        return Standing(State.STARTING, "starting a backend on this machine")
+            return BackendStatus(State.UNREACHABLE, f"the backend did not start: {failure}")
+        return BackendStatus(State.STARTING, "starting a backend on this machine")
 
-    async def _lost(self, standing: Standing) -> Standing:
+    async def _lost(self, status: BackendStatus) -> BackendStatus:
         await self._use(None)
-        return standing
+        return status
 
     async def _use(self, client: BackendClient | None) -> None:
         self.connection, self._refused = None, False
@@ -209,10 +210,10 @@ class Link:
         if former is not None:
             await former.close()
 
-    def _stand(self, standing: Standing) -> None:
-        if standing != self.standing:
-            log.info("backend: %s: %s", standing.state, standing.message)
-            self.standing = standing
+    def _set_status(self, status: BackendStatus) -> None:
+        if status != self.status:
+            log.info("backend: %s: %s", status.state, status.message)
+            self.status = status
             self._changed()
 
 

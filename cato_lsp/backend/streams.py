@@ -15,8 +15,7 @@ from multidict import CIMultiDictProxy
 from cato_backend.wire import headers
 from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.sse import DONE, MESSAGE, Event, EventReader
-from cato_lsp.backend.failures import BackendFailure, Unreachable
-from cato_lsp.backend.refusals import refusal
+from cato_lsp.backend.failures import BackendFailure, Unreachable, refusal
 
 PAGE = "text/html"
 WHOLE = "application/json"

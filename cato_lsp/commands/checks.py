@@ -10,8 +10,8 @@ import time
 from cato_backend.wire.discovery import UntrustedAnnouncement, announcement_path, discover
 from cato_backend.wire.paths import cache_dir
 from cato_lsp.commands.findings import Finding, broken, note, ok
-from cato_lsp.session.lookup import Complaint
-from cato_lsp.session.settings import Settings
+from cato_lsp.settings.lookup import Complaint
+from cato_lsp.settings.settings import Settings
 
 SERVER_START_S = 30.0
 

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
-from cato_lsp.backend.completions import Pieces
-from cato_lsp.backend.describing import advice, described
 from cato_lsp.backend.link import Connection
-from cato_lsp.classify import Action, classify
+from cato_lsp.backend.models import advice, described
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
 from cato_lsp.completion import Completeness
+from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.session.asking import says_anything, window_for
-from cato_lsp.session.settings import Settings
+from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax import syntax_context
 
 SUMMARY = "complete a place in a file, and say how long it took"

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 from cato_backend.wire.discovery import UntrustedAnnouncement
 from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Target, locate
 from cato_lsp.backend.failures import BackendFailure, Denied
 from cato_lsp.backend.link import NONE_FOUND, Connection
-from cato_lsp.backend.target import Target, locate
 from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.session.settings import Settings, parse
+from cato_lsp.settings.settings import Settings, parse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from http import HTTPStatus
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.describing import advice, described
+from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
 from cato_lsp.backend.link import Connection
-from cato_lsp.backend.models import Model
+from cato_lsp.backend.models import Model, advice, described
 from cato_lsp.backend.replicas import DOWN, FAILED, STARTING, UP, ReplicaReport, ReplicaSpeed
-from cato_lsp.backend.target import Origin, Target
 from cato_lsp.commands import checks, connecting
 from cato_lsp.commands.complete import complete
 from cato_lsp.commands.failures import CommandFailed
@@ -23,7 +22,7 @@ from cato_lsp.commands.stats import stats_of
 from cato_lsp.commands.step_limits import check_step_limits
 from cato_lsp.commands.token_check import check_token
 from cato_lsp.session.history import events
-from cato_lsp.session.settings import Settings, parse
+from cato_lsp.settings.settings import Settings, parse
 from cato_lsp.syntax import open_document
 
 SUMMARY = "check each hop from the editor to the model, and say what to do"

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.session.privacy import Privacy
-from cato_lsp.session.settings import PrivacySettings
+from cato_lsp.settings.settings import PrivacySettings
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Encoding, Position, Snapshot
 

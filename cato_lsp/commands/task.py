@@ -9,15 +9,15 @@ import sys
 import time
 
 from cato_backend.wire.headers import Task
+from cato_lsp.backend.answers import outcome_of
 from cato_lsp.backend.calls import Sender, new_request_id
-from cato_lsp.backend.tasks import outcome_of
 from cato_lsp.commands import connecting
 from cato_lsp.commands.failures import CommandFailed
 from cato_lsp.commands.places import FileLocation, read_place
-from cato_lsp.session.settings import Settings
-from cato_lsp.session.tasks import Job, Outcome, TaskResult, call_for, result_of
-from cato_lsp.target_languages import UnknownLanguage, target_language
-from cato_lsp.units import unit_at
+from cato_lsp.settings.settings import Settings
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
+from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 SUMMARY = "summarize or translate the function at a place in a file"
 SENDER = Sender("cato-task", "cato-task")

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.target import Origin, Target
 from cato_lsp.commands.findings import Finding, note, ok
-from cato_lsp.session.settings import BackendSettings
+from cato_lsp.settings.settings import BackendSettings
 
 _UNSET = "unset CATO_BACKEND_TOKEN (or backend.token)"
 

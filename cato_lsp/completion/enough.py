@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from cato_lsp.classify import Assignment, Extent
 from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
 from cato_lsp.completion.indentation import reindented, rejoined, unit_of
@@ -17,6 +16,7 @@ from cato_lsp.completion.shown import (
     without_overlap,
     without_repeats,
 )
+from cato_lsp.decisions.classify import Assignment, Extent
 from cato_lsp.syntax.context import SyntaxContext
 from cato_lsp.syntax.lexicon import lexicon_of
 from cato_lsp.syntax.lexing import Bracket, Lexed, lex

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cato_lsp.capabilities import insert_mode
-from cato_lsp.classify import Action
+from cato_lsp.decisions.classify import Action
 from cato_lsp.features.inline_completion import accepted_command, ask, cursor
-from cato_lsp.methods import Token
+from cato_lsp.protocol.clients import insert_mode
+from cato_lsp.protocol.methods import Token
 from cato_lsp.session.completing import suggestions
 from cato_lsp.session.questions import Question, Suggestion
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cato_lsp.capabilities import answers_configuration, watches_configuration
+from cato_lsp.protocol.clients import answers_configuration, watches_configuration
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

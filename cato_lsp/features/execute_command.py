@@ -10,11 +10,11 @@ from cattrs.errors import BaseValidationError
 from lsprotocol import types
 
 from cato_backend.wire.headers import Task
-from cato_lsp import methods
 from cato_lsp.features import feedback
-from cato_lsp.features.working import start_task
-from cato_lsp.methods import Token, UnitParams
-from cato_lsp.session.tasks import Outcome, TaskResult
+from cato_lsp.features.tasks import start_task
+from cato_lsp.protocol import methods
+from cato_lsp.protocol.methods import Token, UnitParams
+from cato_lsp.tasks.jobs import Outcome, TaskResult
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

@@ -11,7 +11,7 @@ from cato_lsp.text import length_of
 if TYPE_CHECKING:
     from lsprotocol import types
 
-    from cato_lsp.methods import DidFocusParams, DidPartiallyAcceptParams, DidShowParams
+    from cato_lsp.protocol.methods import DidFocusParams, DidPartiallyAcceptParams, DidShowParams
     from cato_lsp.server import CatoServer
     from cato_lsp.session.session import Session
 

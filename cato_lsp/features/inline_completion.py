@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cato_lsp.classify import Action
-from cato_lsp.methods import COMMAND_ACCEPTED, Token
+from cato_lsp.decisions.classify import Action
+from cato_lsp.protocol.methods import COMMAND_ACCEPTED, Token
 from cato_lsp.session.completing import suggestions
 from cato_lsp.session.documents import position_of
 from cato_lsp.session.questions import Question, Suggestion

@@ -11,19 +11,23 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from cato_lsp.methods import Token
+from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
 
-LATE = ("inline_completion", "completion", "execute_command", "summarize", "translate")
+LATE = ("inline_completion", "completion", "execute_command", "tasks")
 
 
-def late(name: str) -> Callable[[CatoServer, Token, Any], asyncio.Future[Any]]:
-    """The `start` of a feature's module, which is imported at the latest when it is called."""
+def late(
+    module: str, name: str = "start"
+) -> Callable[[CatoServer, Token, Any], asyncio.Future[Any]]:
+    """The function `name` of a feature's module, which is imported at the latest when it is
+    called."""
 
     def start(server: CatoServer, message_id: Token, params: Any) -> asyncio.Future[Any]:
-        answer: asyncio.Future[Any] = _module(name).start(server, message_id, params)
+        function = getattr(_module(module), name)
+        answer: asyncio.Future[Any] = function(server, message_id, params)
         return answer
 
     return start
@@ -31,8 +35,8 @@ def late(name: str) -> Callable[[CatoServer, Token, Any], asyncio.Future[Any]]:
 
 def load() -> None:
     """Imports all of them; meant for a thread."""
-    for name in LATE:
-        _module(name)
+    for module in LATE:
+        _module(module)
     # As in `__main__`: what was imported is there to stay.
     gc.freeze()
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cato_lsp.features import configuration, late
-from cato_lsp.session import clients
-from cato_lsp.session.editors import editor_delay_ms
+from cato_lsp.protocol.clients import editor_delay_ms, is_alive, watch_process
 from cato_lsp.session.uris import root_of
 from cato_lsp.text import Encoding
 
@@ -33,8 +32,8 @@ def initialize(server: CatoServer, params: types.InitializeParams) -> None:
         server.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
     server.session.roots = _roots(params)
     asyncio.get_running_loop().call_later(UNANNOUNCED_S, begin, server)
-    if isinstance(params.process_id, int) and clients.is_alive(params.process_id):
-        server.session.keep_running(clients.watch(params.process_id, server.client_gone))
+    if isinstance(params.process_id, int) and is_alive(params.process_id):
+        server.session.keep_running(watch_process(params.process_id, server.client_gone))
 
 
 def _roots(params: types.InitializeParams) -> tuple[Path, ...]:

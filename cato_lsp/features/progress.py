@@ -9,10 +9,10 @@ from uuid import uuid4
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cato_lsp.capabilities import shows_progress
+from cato_lsp.protocol.clients import shows_progress
 
 if TYPE_CHECKING:
-    from cato_lsp.methods import Token
+    from cato_lsp.protocol.methods import Token
     from cato_lsp.server import CatoServer
 
 ANSWER_S = 1.0

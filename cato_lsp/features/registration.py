@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cato_lsp.capabilities import registers_inline_completion
-from cato_lsp.session.status import State
+from cato_lsp.backend.status import State
+from cato_lsp.protocol.clients import registers_inline_completion
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

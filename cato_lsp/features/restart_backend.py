@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from cato_lsp.methods import Token
+from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer

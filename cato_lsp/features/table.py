@@ -8,7 +8,6 @@ from typing import Any
 
 from lsprotocol import types
 
-from cato_lsp import methods
 from cato_lsp.features import (
     configuration,
     feedback,
@@ -19,6 +18,7 @@ from cato_lsp.features import (
     synchronization,
 )
 from cato_lsp.features.late import late
+from cato_lsp.protocol import methods
 
 Start = Callable[..., asyncio.Future[Any]]
 """(server, message id, params) to the answer; what must be read at once is read in the call."""
@@ -27,8 +27,8 @@ REQUESTS: dict[str, Start] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: late("inline_completion"),
     types.TEXT_DOCUMENT_COMPLETION: late("completion"),
     types.WORKSPACE_EXECUTE_COMMAND: late("execute_command"),
-    methods.SUMMARIZE: late("summarize"),
-    methods.TRANSLATE: late("translate"),
+    methods.SUMMARIZE: late("tasks", "summarize"),
+    methods.TRANSLATE: late("tasks", "translate"),
     methods.STATUS: status.start,
     methods.RESTART_BACKEND: restart_backend.start,
 }

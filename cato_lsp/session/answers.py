@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.completion.reuse import AnswerCache, Hit
 from cato_lsp.session.generation import Generation
-from cato_lsp.session.settings import CompletionSettings
+from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.text import at_lf
 
 

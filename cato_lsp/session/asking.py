@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from cato_lsp.backend.calls import Wishes, completion_call
 from cato_lsp.backend.failures import outdates_the_connection
 from cato_lsp.completion.reuse import PromptAnchor
+from cato_lsp.decisions.window import Window, prompt_window
 from cato_lsp.session.generation import Generation
 from cato_lsp.text import with_lf
-from cato_lsp.window import Window, prompt_window
 
 if TYPE_CHECKING:
     from cato_lsp.backend.link import Connection
     from cato_lsp.backend.models import Model
-    from cato_lsp.classify import Assignment
+    from cato_lsp.decisions.classify import Assignment
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
 

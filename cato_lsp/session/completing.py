@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from cato_backend.wire.headers import CancelReason, Task
 from cato_lsp.backend.calls import Wishes
 from cato_lsp.backend.link import Connection
-from cato_lsp.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.completion.reading import Reading
+from cato_lsp.decisions.classify import Action, Assignment, classify, worth_asking
 from cato_lsp.session.asking import Inquiry, begin, says_anything
 from cato_lsp.session.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
 from cato_lsp.session.questions import Question, Source, Suggestion, Understood
@@ -25,7 +25,7 @@ from cato_lsp.text import Snapshot
 
 if TYPE_CHECKING:
     from cato_lsp.session.session import Session
-    from cato_lsp.session.settings import CompletionSettings
+    from cato_lsp.settings.settings import CompletionSettings
 
 log = logging.getLogger(__name__)
 

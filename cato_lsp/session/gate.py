@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cato_backend.wire.feedback import FeedbackEvent
-from cato_lsp.acceptance import Acceptance, Signals
+from cato_lsp.decisions.likelihood import Acceptance, Signals
 from cato_lsp.session import history
 
 if TYPE_CHECKING:

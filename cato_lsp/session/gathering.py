@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cato_lsp.session.uris import path_of
-from cato_lsp.surroundings.imports import candidates, imports_of
-from cato_lsp.surroundings.pieces import (
+from cato_lsp.decisions.imports import candidates, imports_of
+from cato_lsp.decisions.pieces import (
     OtherFile,
     Piece,
     declared,
     edited,
     similar,
     within_budget,
+    words_around,
 )
-from cato_lsp.surroundings.similar import words_around
+from cato_lsp.session.uris import path_of
 from cato_lsp.syntax.parsing import open_document
 from cato_lsp.text import Snapshot
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.reuse import Answer, PromptAnchor, typed_since

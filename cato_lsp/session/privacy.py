@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from cato_lsp.session.ignoring import Ignore, spec_of
-from cato_lsp.session.settings import PrivacySettings
 from cato_lsp.session.uris import named_by, path_of
+from cato_lsp.settings.patterns import Ignore, spec_of
+from cato_lsp.settings.settings import PrivacySettings
 
 SECRETS = GitIgnoreSpec.from_lines(
     """\

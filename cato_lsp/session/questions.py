@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import partial
 
 from cato_backend.wire.headers import Task
-from cato_lsp.classify import Action, Assignment
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
-from cato_lsp.session.settings import CompletionSettings
+from cato_lsp.decisions.classify import Action, Assignment
+from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from cato_lsp.methods import Token
+from cato_lsp.protocol.methods import Token
 
 log = logging.getLogger(__name__)
 

@@ -17,14 +17,14 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Sender
-from cato_lsp.backend.describing import advice
 from cato_lsp.backend.link import Link
-from cato_lsp.rhythm import Rhythm, debounce_ms
+from cato_lsp.backend.models import advice
+from cato_lsp.backend.status import State, Status
+from cato_lsp.decisions.debounce import Rhythm, debounce_ms
 from cato_lsp.session.documents import Documents
-from cato_lsp.session.lookup import Complaint
 from cato_lsp.session.requests import Requests
-from cato_lsp.session.settings import Settings, parse
-from cato_lsp.session.status import State, Status
+from cato_lsp.settings.lookup import Complaint
+from cato_lsp.settings.settings import Settings, parse
 from cato_lsp.text import Position, Snapshot
 
 if TYPE_CHECKING:
@@ -234,8 +234,8 @@ class Session:
 
     def status(self) -> Status:
         """How things stand now."""
-        standing = self.link.standing
-        state, message = standing.state, standing.message
+        backend = self.link.status
+        state, message = backend.state, backend.message
         if state is State.READY and (self._load or 0) >= BUSY_LOAD:
             state, message = State.BUSY, "the backend is busy: suggestions may be late"
         if not self.settings.completion.enabled:
@@ -246,7 +246,7 @@ class Session:
         return Status(
             state=state,
             message=message,
-            backend_url=standing.url,
+            backend_url=backend.url,
             latency_ms=None if latency_ms is None else round(latency_ms, 1),
             load=self._load if connection else None,
             log_path=self._log_path,

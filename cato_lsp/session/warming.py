@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import warm_call
+from cato_lsp.decisions.window import Window
 from cato_lsp.session.asking import window_for
-from cato_lsp.window import Window
 
 if TYPE_CHECKING:
     from cato_lsp.backend.client import BackendClient

@@ -12,6 +12,7 @@ from lsprotocol import types
 
 from cato_backend.wire.feedback import FEEDBACK_PATH, Feedback
 from cato_backend.wire.headers import CancelReason
+from cato_lsp.decisions.pieces import OtherFile
 from cato_lsp.session import history
 from cato_lsp.session.answers import Answers
 from cato_lsp.session.asking import window_for
@@ -21,12 +22,11 @@ from cato_lsp.session.gate import Gate
 from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.usage import Usage
 from cato_lsp.session.warming import Warmer
-from cato_lsp.surroundings.pieces import OtherFile
 
 if TYPE_CHECKING:
     from cato_lsp.session.generation import Generation
     from cato_lsp.session.session import Session
-    from cato_lsp.session.settings import Settings
+    from cato_lsp.settings.settings import Settings
     from cato_lsp.text import Snapshot
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from websockets.asyncio.server import serve as listen
 from websockets.exceptions import ConnectionClosed
 
 from cato_lsp.logs import report_loop_error
+from cato_lsp.protocol.admission import bearer
 from cato_lsp.server import CatoServer
-from cato_lsp.transports.admission import bearer
 from cato_lsp.transports.framing import LARGEST_MESSAGE
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cato_lsp.session.settings import parse
+from cato_lsp.settings.settings import parse
 
 MANIFEST = Path(__file__).parents[2] / "vscode-extension/package.json"
 # Which program to run is the extension's own business.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from cato_lsp.estimates import LINE_TOKENS
+from cato_lsp.decisions.classify import LINE_TOKENS
 from tests.contract.lsp.editor import DOCUMENT, text_of
 from tests.contract.lsp.launching import Launcher
 from tests.fakes.vllm import FakeVllm

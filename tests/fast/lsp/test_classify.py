@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.wire.headers import TASKS_OF_PEOPLE
-from cato_lsp.classify import Action, Assignment, Extent, Targets, classify, worth_asking
+from cato_lsp.decisions.classify import Action, Assignment, Extent, Targets, classify, worth_asking
 from tests.fast.lsp.marked import context_at
 
 AUTOMATIC, INVOKED = Action.AUTOMATIC_COMPLETION, Action.INVOKED_COMPLETION

@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from cato_lsp.docstrings import documentation
-from cato_lsp.units import unit_at
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.docstrings import documentation
 from tests.fast.lsp.marked import place
 
 LONG = "Adds two numbers. " + "It says so at some length, and then again. " * 3

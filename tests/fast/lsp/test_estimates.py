@@ -10,19 +10,20 @@ from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
 from cato_lsp.backend.calls import Sender, Wishes, completion_call
 from cato_lsp.backend.models import Model
-from cato_lsp.classify import Action, classify
-from cato_lsp.estimates import (
+from cato_lsp.decisions.classify import (
     BLOCK_TOKENS,
     BODY_TOKENS,
     LINE_TOKENS,
     OPENED_BLOCK_TOKENS,
+    Action,
+    classify,
     summary_tokens,
     translated_tokens,
 )
-from cato_lsp.session.tasks import Job, call_for
-from cato_lsp.targets import Targets
-from cato_lsp.units import Unit
-from cato_lsp.window import Window
+from cato_lsp.decisions.window import Window
+from cato_lsp.settings.settings import Targets
+from cato_lsp.syntax.units import Unit
+from cato_lsp.tasks.jobs import Job, call_for
 from tests.fast.lsp.marked import context_at
 
 SENDER = Sender("session", "document")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.wire.model_names import parameters_named
-from cato_lsp.backend.describing import advice, described, size_of
-from cato_lsp.backend.models import Model, choose
+from cato_lsp.backend.models import Model, advice, choose, described, size_of
 
 PLAIN = {"id": "org/model", "object": "model"}
 SAID = {

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cato_backend.wire.sse import Event
-from cato_lsp.backend.completions import Pieces
+from cato_lsp.backend.answers import Pieces
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.backend.streams import EventStream
 from cato_lsp.completion.tokens import Token

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cato_lsp.decisions.pieces import Piece
 from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.privacy import Privacy
-from cato_lsp.session.settings import PrivacySettings, parse
-from cato_lsp.surroundings.pieces import Piece
+from cato_lsp.settings.settings import PrivacySettings, parse
 from cato_lsp.syntax import open_document
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.classify import Action, classify
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.reading import Reading
 from cato_lsp.completion.tokens import Token, behind
+from cato_lsp.decisions.classify import Action, classify
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.targets import Targets
 
 LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "
 

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.rhythm import Rhythm, debounce_ms
+from cato_lsp.decisions.debounce import Rhythm, debounce_ms
 
 
 def typist(gap_s: float, keys: int = 100) -> Rhythm:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cato_lsp.session.settings import Settings, Trace, parse
+from cato_lsp.settings.settings import Settings, Trace, parse
 
 
 def check(

@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from bench.suggestion_ends import SUFFIXES, case_of, is_whole, lines_of
-from cato_lsp.classify import Action, Targets, classify, worth_asking
 from cato_lsp.completion import Completeness
-from cato_lsp.docstrings import documentation
-from cato_lsp.surroundings.declarations import declarations
-from cato_lsp.surroundings.imports import imports_of
+from cato_lsp.decisions.classify import Action, Targets, classify, worth_asking
+from cato_lsp.decisions.imports import declarations, imports_of
 from cato_lsp.syntax import open_document, syntax_context
 from cato_lsp.syntax.languages import language as grammar_of
-from cato_lsp.units import unit_at
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.docstrings import documentation
 
 PLACES = int(os.environ.get("CATO_FUZZ_PLACES", "1000"))
 SEED = int(os.environ.get("CATO_FUZZ_SEED", "2"))

@@ -6,10 +6,16 @@ from pathlib import PurePath
 
 import pytest
 
-from cato_lsp.surroundings.declarations import declarations
-from cato_lsp.surroundings.imports import Import, candidates, imports_of
-from cato_lsp.surroundings.pieces import BUDGET, OtherFile, Piece, edited, similar, within_budget
-from cato_lsp.surroundings.similar import words
+from cato_lsp.decisions.imports import Import, candidates, declarations, imports_of
+from cato_lsp.decisions.pieces import (
+    BUDGET,
+    OtherFile,
+    Piece,
+    edited,
+    similar,
+    within_budget,
+    words,
+)
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Snapshot
 

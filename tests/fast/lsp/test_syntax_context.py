@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.classify import Action, Targets, classify
 from cato_lsp.completion import Completeness
+from cato_lsp.decisions.classify import Action, Targets, classify
+from cato_lsp.decisions.window import window
 from cato_lsp.syntax import Rest, open_document, syntax_context
 from cato_lsp.syntax.parsing import REST, settled
+from cato_lsp.syntax.units import unit_at
 from cato_lsp.text import Change, Encoding, Position, Range
-from cato_lsp.units import unit_at
-from cato_lsp.window import window
 from tests.fast.lsp.document_model import PIECES
 from tests.fast.lsp.marked import context_at
 

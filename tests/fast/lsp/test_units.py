@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_lsp.syntax import open_document
-from cato_lsp.units import unit_at
+from cato_lsp.syntax.units import unit_at
 from tests.fast.lsp.marked import place
 
 CASES = [

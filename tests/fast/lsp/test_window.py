@@ -7,9 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cato_lsp.decisions.window import Window, window
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Change, Encoding, Position, Range, Snapshot
-from cato_lsp.window import Window, window
 
 LONG = "".join(f"line number {n} of a long file\n" for n in range(2_000))
 

@@ -1,21 +1,57 @@
-"""Starting a co-located backend: it outlives this process and serves all the user's editors."""
+"""Which backend: the one that the settings name, else the one that this user runs, else a new one.
+
+A backend that is started here outlives this process and serves all the user's editors.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
+from cato_backend.wire.discovery import discover
 from cato_backend.wire.paths import state_dir
+from cato_lsp.settings.settings import BackendSettings
 
-COMMAND = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
-CONFIG = "CATO_CONFIG"
+SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
+CONFIG_VARIABLE = "CATO_CONFIG"
 """Names the cato.toml of the backend that is started here."""
 LINES_SHOWN = 3
 
 
-def can_start() -> bool:
+class Origin(StrEnum):
+    """How a backend was found."""
+
+    SETTINGS = "settings"
+    DISCOVERED = "discovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a backend listens and what opens it."""
+
+    url: str
+    token: str | None = field(repr=False)
+    origin: Origin
+
+
+def locate(settings: BackendSettings) -> Target | None:
+    """The backend to use, or None where none is known. It need not be alive.
+
+    Raises wire.discovery.UntrustedAnnouncement.
+    """
+    if settings.url:
+        return Target(settings.url, settings.token or None, Origin.SETTINGS)
+    announcement = discover()
+    if announcement is None:
+        return None
+    return Target(announcement.url.rstrip("/"), announcement.token, Origin.DISCOVERED)
+
+
+def can_start_backend() -> bool:
     """Whether a backend runs on this platform."""
     return sys.platform == "linux"
 
@@ -49,11 +85,11 @@ class StartedBackend:
 
 
 def _command() -> list[str]:
-    config = os.environ.get(CONFIG)
-    return [*COMMAND, "--config", config] if config else list(COMMAND)
+    config = os.environ.get(CONFIG_VARIABLE)
+    return [*SERVE, "--config", config] if config else list(SERVE)
 
 
-def start() -> StartedBackend:
+def start_backend() -> StartedBackend:
     """Starts a backend in a session of its own. Raises OSError where that cannot be done."""
     log = backend_log()
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

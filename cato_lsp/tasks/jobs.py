@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from cato_backend.wire import tasks as wire
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
+from cato_lsp.backend.answers import Listener, outcome_of
 from cato_lsp.backend.calls import Call, Sender, task_call
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
-from cato_lsp.backend.tasks import Listener, outcome_of
-from cato_lsp.estimates import summary_tokens, translated_tokens
-from cato_lsp.targets import Targets
+from cato_lsp.decisions.classify import summary_tokens, translated_tokens
+from cato_lsp.settings.settings import Targets
+from cato_lsp.syntax.units import Unit
 from cato_lsp.text import Position, with_lf
-from cato_lsp.units import Unit
 
 if TYPE_CHECKING:
     from cato_lsp.backend.models import Model
@@ -112,7 +112,7 @@ async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult
     await session.link.ever_looked()
     connection = session.link.connection
     if connection is None:
-        return result_of(job, Outcome.FAILED, message=session.link.standing.message)
+        return result_of(job, Outcome.FAILED, message=session.link.status.message)
     if job.task not in connection.model.tasks:
         message = f"the backend at {connection.client.target.url} offers no {job.task}"
         return result_of(job, Outcome.FAILED, message=message)

@@ -6,21 +6,35 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from cattrs.errors import BaseValidationError
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from cato_lsp import methods
-from cato_lsp.capabilities import declare
-from cato_lsp.lenient import mended, uri_in, usable_initialization, with_params
-
-if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+from cato_lsp.protocol import methods
+from cato_lsp.protocol.clients import declare
+from cato_lsp.protocol.lenient import mended, uri_in, usable_initialization, with_params
 
 log = logging.getLogger(__name__)
+
+
+class MessageOwner(Protocol):
+    """What the protocol needs of the server whose messages it reads."""
+
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the client said `shutdown`, or is gone."""
+        ...
+
+    def cut_short(self, message_id: methods.Token) -> bool:
+        """Cuts a request short. Returns whether there was one."""
+        ...
+
+    def lose_document(self, uri: str) -> None:
+        """A change of the document could not be read."""
+        ...
 
 
 class Entry:
@@ -39,7 +53,11 @@ class Entry:
 
 
 class CatoProtocol(LanguageServerProtocol):
-    """One connection's protocol."""
+    """One connection's protocol. Its server is a `MessageOwner`."""
+
+    @property
+    def _owner(self) -> MessageOwner:
+        return cast("MessageOwner", self._server)
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """As pygls; but `cato/...` is typed as LSP's methods are, and a request is answered even
@@ -74,7 +92,7 @@ class CatoProtocol(LanguageServerProtocol):
         elif data["method"] == types.TEXT_DOCUMENT_DID_CHANGE:
             uri = uri_in(data.get("params"))
             if uri is not None:
-                cast("CatoServer", self._server).session.lose_document(uri)
+                self._owner.lose_document(uri)
 
     def _initialization(self, data: dict[str, Any]) -> Any:
         """`initialize`, as far as it can be read."""
@@ -88,13 +106,13 @@ class CatoProtocol(LanguageServerProtocol):
     def turns_away(self, data: dict[str, Any]) -> bool:
         """Refuses what does not belong into this part of the connection's life."""
         method = data.get("method")
-        server = cast("CatoServer", self._server)
         if method is None or method == types.EXIT:
             return False
         initialized = self._workspace is not None
-        if server.session.closed or (method == types.INITIALIZE and initialized):
+        is_shut_down = self._owner.is_shut_down
+        if is_shut_down or (method == types.INITIALIZE and initialized):
             code, message = types.ErrorCodes.InvalidRequest, "the server is shut down"
-            if not server.session.closed:
+            if not is_shut_down:
                 message = "the server is initialized"
         elif method != types.INITIALIZE and not initialized:
             code, message = types.ErrorCodes.ServerNotInitialized, "the server is not initialized"
@@ -130,8 +148,7 @@ class CatoProtocol(LanguageServerProtocol):
             super()._execute_handler(msg_id, handler, callback, args, kwargs)
 
     def _handle_cancel_notification(self, msg_id: methods.Token) -> None:
-        server = cast("CatoServer", self._server)
-        if not server.session.requests.cancel(msg_id):
+        if not self._owner.cut_short(msg_id):
             super()._handle_cancel_notification(msg_id)
 
     @lsp_method(types.INITIALIZE)

@@ -1,4 +1,4 @@
-"""What the person is told of the backend."""
+"""How things stand with the backend, and what the person is told of it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ class State(StrEnum):
     UNREACHABLE = "unreachable"
     DISABLED = "disabled"
     UNAUTHORIZED = "unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """How things stand with the backend."""
+
+    state: State
+    message: str
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from cato_lsp.syntax.nearby import indentation_of
+from cato_lsp.syntax.units import Unit
 from cato_lsp.text.snapshot import Snapshot
-from cato_lsp.units import Unit
 
 _WIDTH = 88
 _LEAST_WIDTH = 40

@@ -1,4 +1,11 @@
-"""From an action and the syntax around the cursor to a task, its target and its limits."""
+"""From an action and the syntax around the cursor to a task, its target and its limits.
+
+The backend is told how many tokens an answer probably has, so that it does not have to read a
+length out of a deadline. The figures for completions are medians of real Python code, cut at random
+places and read as far as the language server would (`python -m bench.output_estimates`); what is
+asked for tells much more of the length than the sizes of other functions in the same file, which
+were tried.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +13,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cato_backend.wire.headers import Task
-from cato_lsp.estimates import BLOCK_TOKENS, BODY_TOKENS, LINE_TOKENS, OPENED_BLOCK_TOKENS
+from cato_backend.wire.lengths import translation_tokens
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
-from cato_lsp.targets import Targets
+
+LINE_TOKENS = 6
+"""The rest of a statement, and the one or two tokens that tell its end."""
+OPENED_BLOCK_TOKENS = 26
+"""Behind the header of a loop or a condition."""
+BLOCK_TOKENS = 50
+"""The rest of a block that is being written."""
+BODY_TOKENS = 52
+"""A function's body, or what a comment asks for."""
+
+_SUMMARY_BASE, _SUMMARY_SHARE, _SUMMARY_MOST = 40, 1 / 20, 160
+"""Some sentences, more of them for a longer source."""
+_TRANSLATION_MOST = 2048
 
 
 class Action(StrEnum):
@@ -123,3 +143,17 @@ def _begins_block(context: SyntaxContext) -> bool:
     """Whether the blank line of the cursor is indented by more than the line above."""
     above = context.around.before.rstrip().rpartition("\n")[2]
     return bool(above) and width_of(above) < width_of(context.line_before)
+
+
+def summary_tokens(source_chars: int, chars_per_token: float) -> int:
+    """How many tokens a summary of one unit probably has."""
+    source_tokens = source_chars / max(chars_per_token, 0.1)
+    return min(_SUMMARY_MOST, round(_SUMMARY_BASE + _SUMMARY_SHARE * source_tokens))
+
+
+def translated_tokens(
+    source_chars: int, chars_per_token: float, language: str, target_language: str
+) -> int:
+    """How many tokens a unit has in another language, as far as a backend generates it."""
+    expected = translation_tokens(source_chars, chars_per_token, language, target_language)
+    return min(_TRANSLATION_MOST, expected)

@@ -1,10 +1,19 @@
-"""What the server declares to this client."""
+"""The client: what it can do, how long it waits after a key, whether its process lives."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+from pathlib import Path
+
 from lsprotocol import types
 
-from cato_lsp.methods import COMMANDS
+from cato_lsp.protocol.methods import COMMANDS
+
+PROCESS_CHECK_S = 2.0
+_DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, "neovim": 200.0}
+"""VS Code waits as long after a key as its requests take, at most this; Neovim always."""
 
 
 def knows_inline_completion(client: types.ClientCapabilities) -> bool:
@@ -62,3 +71,39 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
         # What was saved is the whole text: see `Documents.save`.
         server.text_document_sync.save = types.SaveOptions(include_text=True)
     server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))
+
+
+def is_alive(process_id: int) -> bool:
+    """Whether there is such a process. False where that cannot be told: a client that runs on
+    another host, or in another container, names a process that is not here."""
+    if sys.platform == "win32" or process_id <= 0:
+        # `os.kill` would end it there; the end of standard input says the same.
+        return False
+    try:
+        os.kill(process_id, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return not _is_zombie(process_id)
+
+
+async def watch_process(process_id: int, gone: asyncio.Event) -> None:
+    """Sets `gone` once the process has ended."""
+    while is_alive(process_id):  # noqa: ASYNC110 - nothing tells when another's child ends
+        await asyncio.sleep(PROCESS_CHECK_S)
+    gone.set()
+
+
+def _is_zombie(process_id: int) -> bool:
+    """Whether it has ended, and its parent has not looked yet; only Linux tells."""
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def editor_delay_ms(name: str) -> float:
+    """How long the editor waits after a key before it asks for ghost text; 0 where unknown."""
+    return next((ms for known, ms in _DELAYS_MS.items() if name.lower().startswith(known)), 0.0)

@@ -1,4 +1,4 @@
-"""What `cato/summarize`, `cato/translate` and their commands share."""
+"""`cato/summarize` and `cato/translate`, as requests and as commands."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from cato_backend.wire.headers import Task
 from cato_lsp.backend.calls import new_request_id
-from cato_lsp.docstrings import documentation
 from cato_lsp.features.progress import Progress, server_token
-from cato_lsp.methods import Token, UnitParams
+from cato_lsp.protocol.methods import Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
-from cato_lsp.session.tasks import DocumentEdit, Job, Outcome, TaskResult, result_of, run_task
-from cato_lsp.target_languages import UnknownLanguage, target_language
-from cato_lsp.units import unit_at
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.docstrings import documentation
+from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
@@ -24,6 +24,18 @@ if TYPE_CHECKING:
 NOT_OPEN = "the document is not open"
 KEPT_PRIVATE = "this file is not read to a model: see the settings under privacy"
 NO_UNIT = "there is no function or class under the cursor"
+
+
+def summarize(server: CatoServer, message_id: Token, params: UnitParams) -> asyncio.Future[Any]:
+    """Answers what the unit under the cursor does, in a few sentences."""
+    return start_task(server, message_id, Task.SUMMARIZATION, params)
+
+
+def translate(
+    server: CatoServer, message_id: Token, params: TranslateParams
+) -> asyncio.Future[Any]:
+    """Answers the unit under the cursor in another language."""
+    return start_task(server, message_id, Task.TRANSLATION, params)
 
 
 def start_task(

@@ -10,7 +10,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from lsprotocol import types
 from pygls.protocol import default_converter
 
-from cato_lsp.lenient import reads_as_sent
+from cato_lsp.protocol.lenient import reads_as_sent
 
 SUMMARIZE = "cato/summarize"
 TRANSLATE = "cato/translate"

@@ -1,0 +1,1 @@
+"""LSP as clients speak it: pygls' protocol where CATO differs, and CATO's own methods."""

@@ -1,0 +1,1 @@
+"""What can be set: each setting once, with its default and its validation."""

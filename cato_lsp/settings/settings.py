@@ -1,0 +1,223 @@
+"""The settings of one connection: declared once, parsed once into frozen values.
+
+Each setting is looked up in configuration, initializationOptions, environment; the first that
+holds a usable value wins, else the default. What cannot be used is collected as a `Complaint`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from cato_lsp.settings.lookup import (
+    Complaint,
+    Lookup,
+    Unusable,
+    flag,
+    integer,
+    share,
+    string,
+    strings,
+    switches,
+    token,
+    url,
+)
+
+TRANSLATION_BASE_MS, TRANSLATION_TOKEN_MS = 2000, 30
+QUIET_LANGUAGES = frozenset({"markdown", "plaintext", "json", "jsonc"})
+"""Nothing is suggested there unasked, unless the language or `*` is switched on."""
+
+_DECLARED = "setting"
+_target = integer(1, 600_000)
+
+
+class Trace(StrEnum):
+    """How much of what happens goes to the log; never code."""
+
+    OFF = "off"
+    MESSAGES = "messages"
+    VERBOSE = "verbose"
+
+
+@dataclass(frozen=True, slots=True)
+class _Declaration:
+    """How a setting is read: its dotted name, its reader, its environment variable if any."""
+
+    name: str
+    read: Callable[[object], object]
+    variable: str = ""
+
+
+def _setting(
+    name: str, read: Callable[[object], object], variable: str = ""
+) -> dict[str, _Declaration]:
+    """The metadata of a field that holds the setting `name`; the field has its default."""
+    return {_DECLARED: _Declaration(name, read, variable)}
+
+
+def _trace(value: object) -> Trace:
+    try:
+        return Trace(string(value))
+    except ValueError as error:
+        raise Unusable("one of " + ", ".join(Trace)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSettings:
+    """Which backend to use; an empty `url` means: find or start one."""
+
+    url: str = field(default="", metadata=_setting("backend.url", url, "CATO_BACKEND_URL"))
+    token: str = field(
+        default="", repr=False, metadata=_setting("backend.token", token, "CATO_BACKEND_TOKEN")
+    )
+    autostart: bool = field(
+        default=True, metadata=_setting("backend.autostart", flag, "CATO_BACKEND_AUTOSTART")
+    )
+    fault: str = ""
+    """What is wrong with the address or the token that was given, where no other one was."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionSettings:
+    """Inline completion."""
+
+    enabled: bool = field(default=True, metadata=_setting("completion.enabled", flag))
+    debounce_ms: int = field(
+        default=350, metadata=_setting("completion.debounceMs", integer(0, 2000))
+    )
+    """The longest wait; the very wait where it is not adaptive."""
+    adaptive_debounce: bool = field(
+        default=True, metadata=_setting("completion.adaptiveDebounce", flag)
+    )
+    max_lines: int = field(default=40, metadata=_setting("completion.maxLines", integer(1, 200)))
+    timeout_ms: int = field(
+        default=10_000, metadata=_setting("completion.timeoutMs", integer(100, 60_000))
+    )
+    min_confidence: float | None = field(
+        default=None, metadata=_setting("completion.minConfidence", share)
+    )
+    """A suggestion ends before it is less likely right than this, by the engine's own word; None:
+    what suits the model."""
+    min_accept_probability: float = field(
+        default=0.0, metadata=_setting("completion.minAcceptProbability", share)
+    )
+    """What the person is less likely to accept is not shown; 0: that is not looked at."""
+    min_show_delay_ms: int = field(
+        default=0, metadata=_setting("completion.minShowDelayMs", integer(0, 2000))
+    )
+    """Nothing new is shown sooner after a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """SLO targets in milliseconds, counted from the keystroke or command."""
+
+    completion_ttft_ms: int = field(
+        default=250, metadata=_setting("tasks.completion.ttftMs", _target)
+    )
+    generation_ttft_ms: int = field(
+        default=1000, metadata=_setting("tasks.generation.ttftMs", _target)
+    )
+    summarization_e2e_ms: int = field(
+        default=3000, metadata=_setting("tasks.summarization.e2eMs", _target)
+    )
+    translation_e2e_ms: int = field(
+        default=15_000, metadata=_setting("tasks.translation.e2eMs", _target)
+    )
+    """At most: a short translation is due sooner."""
+
+    def translation_ms(self, expected_tokens: int) -> int:
+        """When a translation of so many tokens is due."""
+        own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
+        return min(self.translation_e2e_ms, own)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """What the person keeps to themselves."""
+
+    ignore: tuple[str, ...] = field(default=(), metadata=_setting("privacy.ignore", strings))
+    """Globs as in .gitignore, relative to any folder of the workspace."""
+    gitignore: bool = field(default=True, metadata=_setting("privacy.gitignore", flag))
+    """Whether what git ignores is kept, too."""
+    folders: Mapping[str, bool] = field(
+        default_factory=dict[str, bool], metadata=_setting("privacy.folders", switches("folder"))
+    )
+    """Folder (absolute, of the home folder, or of the workspace) to whether it is enabled; the
+    innermost one decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackSettings:
+    """What becomes of suggestions; never a character of them."""
+
+    store: bool = field(default=True, metadata=_setting("feedback.store", flag))
+    """On this machine, for `cato stats`."""
+    send: bool = field(default=False, metadata=_setting("feedback.send", flag))
+    """To the backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one connection."""
+
+    backend: BackendSettings = field(default_factory=BackendSettings)
+    completion: CompletionSettings = field(default_factory=CompletionSettings)
+    targets: Targets = field(default_factory=Targets)
+    languages: Mapping[str, bool] = field(
+        default_factory=dict[str, bool], metadata=_setting("languages", switches("language id"))
+    )
+    """Language id to whether it is enabled; `*` stands for the others."""
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
+    feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
+    trace: Trace = field(default=Trace.OFF, metadata=_setting("trace", _trace))
+
+    def enabled_for(self, language_id: str, *, automatic: bool) -> bool:
+        """Whether completions are wanted in this language.
+
+        Automatic ones are off by default in `QUIET_LANGUAGES`.
+        """
+        others = self.languages.get("*", not (automatic and language_id in QUIET_LANGUAGES))
+        return self.completion.enabled and self.languages.get(language_id, others)
+
+
+def parse(
+    configuration: object = None,
+    initialization_options: object = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Settings, tuple[Complaint, ...]]:
+    """The settings, and what was wrong with the values given."""
+    environment = os.environ if environment is None else environment
+    lookup = Lookup((configuration, initialization_options), environment)
+    settings = Settings(**_read(Settings, lookup))
+    fault = lookup.fault("backend.url", "backend.token")
+    settings = replace(settings, backend=replace(settings.backend, fault=fault))
+    return settings, (*lookup.complaints, *_vain_patterns(settings.privacy.ignore))
+
+
+def _read(section: type[Any], lookup: Lookup) -> dict[str, Any]:
+    """The values of the declared fields, and of those that are sections themselves."""
+    values: dict[str, Any] = {}
+    for one in fields(section):
+        declared: _Declaration | None = one.metadata.get(_DECLARED)
+        make: Any = one.default_factory
+        if declared is not None:
+            default = one.default if make is MISSING else make()
+            values[one.name] = lookup.find(declared.name, declared.read, default, declared.variable)
+        elif make is not MISSING:
+            values[one.name] = make(**_read(make, lookup))
+    return values
+
+
+def _vain_patterns(patterns: tuple[str, ...]) -> Iterator[Complaint]:
+    """Those that can never match."""
+    if patterns:
+        # What reads patterns takes a while to import, and most people have none.
+        from cato_lsp.settings.patterns import problem
+
+        for pattern in patterns:
+            if (why := problem(pattern)) is not None:
+                yield Complaint("privacy.ignore", f"patterns that can match: {pattern!r}, {why}")

@@ -1,1 +1,0 @@
-"""What other files have to say about the place that is being edited; pure, and budgeted."""

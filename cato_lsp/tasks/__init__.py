@@ -1,0 +1,1 @@
+"""Summaries and translations of one function or class: the unit, the call, the result."""
