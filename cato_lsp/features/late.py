@@ -16,7 +16,7 @@ from cato_lsp.protocol.methods import Token
 if TYPE_CHECKING:
     from cato_lsp.server import CatoServer
 
-LATE = ("inline_completion", "completion", "execute_command", "tasks")
+LATE = ("inline_completion", "completion", "execute_command", "tasks", "code_actions")
 
 
 def late(

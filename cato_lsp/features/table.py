@@ -26,6 +26,7 @@ Start = Callable[..., asyncio.Future[Any]]
 REQUESTS: dict[str, Start] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: late("inline_completion"),
     types.TEXT_DOCUMENT_COMPLETION: late("completion"),
+    types.TEXT_DOCUMENT_CODE_ACTION: late("code_actions"),
     types.WORKSPACE_EXECUTE_COMMAND: late("execute_command"),
     methods.SUMMARIZE: late("tasks", "summarize"),
     methods.TRANSLATE: late("tasks", "translate"),
