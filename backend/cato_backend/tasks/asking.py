@@ -12,6 +12,8 @@ FRAME_CHARS = 200
 """What a question holds beside the source: names, fences and the chat template's own tokens."""
 _CHARS_PER_TOKEN_AT_LEAST = 2.0
 """How short tokens may get: an answer's limit is counted with it, so that it is not cut off."""
+_MARGIN = 0.85
+"""For texts that have shorter tokens than usual."""
 _LEAST_CODE_TOKENS, _MOST_CODE_TOKENS = 128, 2048
 
 
@@ -46,10 +48,24 @@ def code_tokens(text: str, factor: float = 1.0) -> int:
     return min(_MOST_CODE_TOKENS, max(_LEAST_CODE_TOKENS, expected))
 
 
-def room_for_text(model: Abilities, max_tokens: int, *others: str) -> int | None:
-    """Returns the characters that are left for a unit beside the other texts; None: no limit."""
+def room_for_text(model: Abilities, max_tokens: int, *others: str, text: str = "") -> int | None:
+    """Returns the characters that are left for a unit beside the other texts; None: no limit.
+
+    `text`: the unit's, where it may have more tokens than the model's usual text.
+    """
     room = model.room_chars(max_tokens)
-    return None if room is None else room - sum(map(len, others)) - FRAME_CHARS
+    if room is None:
+        return None
+    left = room - sum(map(len, others)) - FRAME_CHARS
+    return int(left * _lightness(text, model.chars_per_token)) if text else left
+
+
+def _lightness(text: str, chars_per_token: float) -> float:
+    """The text's characters per token, at least, as a share of the usual ones: each digit is a
+    token of its own for many tokenizers."""
+    digits = sum(map(text.count, "0123456789"))
+    tokens = digits + (len(text) - digits) / chars_per_token
+    return _MARGIN * min(1.0, len(text) / tokens / chars_per_token)
 
 
 def refuse_too_long(text: str, model: Abilities, field: str) -> InvalidRequest:

@@ -77,7 +77,7 @@ def add_documentation(
     Of a unit that is too long, the model reads the head and the summaries of its parts.
     """
     unit = request.units[index]
-    room = _room(request, model)
+    room = _room(request, unit, model)
     if room is None or len(unit.text) <= room:
         return builder.known(0, _call(request, unit, unit.text, "", model), index)
     head, *rest = pieces(unit.text, max(_LEAST_PART, room // 2), unit.breaks)
@@ -147,7 +147,8 @@ def _max_tokens(request: TaskRequest) -> int:
     return request.limits.get("max_tokens", _MAX_TOKENS)
 
 
-def _room(request: TaskRequest, model: Abilities) -> int | None:
+def _room(request: TaskRequest, unit: Unit, model: Abilities) -> int | None:
     longest = max(map(len, _CONVENTIONS.values()))
-    room = room_for_text(model, _max_tokens(request), _SYSTEM, request.context)
+    max_tokens = _max_tokens(request)
+    room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
     return None if room is None else max(2 * _LEAST_PART, room - longest)

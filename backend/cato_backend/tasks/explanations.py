@@ -27,7 +27,7 @@ def add_explanation(
 ) -> list[int]:
     """Adds a step for each part of the unit that fits the model; returns their numbers."""
     unit = request.units[index]
-    room = room_for_text(model, _max_tokens(request), _SYSTEM, request.context)
+    room = room_for_text(model, _max_tokens(request), _SYSTEM, request.context, text=unit.text)
     parts: tuple[str, ...] = (unit.text,)
     if room is not None and len(unit.text) > room:
         parts = pieces(unit.text, max(_LEAST_PART, room), unit.breaks)

@@ -95,7 +95,7 @@ def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ..
 
 def _parts(request: TaskRequest, unit: Unit, model: Abilities) -> tuple[str, ...]:
     max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
-    room = room_for_text(model, max_tokens, _SYSTEM, request.context)
+    room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
     if room is None or not model.follows_instructions or len(unit.text) <= room:
         return (unit.text,)
     return pieces(unit.text, max(_LEAST_PART, room), unit.breaks)

@@ -107,10 +107,11 @@ def _step(
 def _parts(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> tuple[str, ...]:
     """Raises InvalidRequest: a translation of half a statement is none."""
     limit = request.limits.get("max_tokens")
-    room = room_for_text(model, limit or code_tokens(unit.text), _SYSTEM, request.context)
+    others = (_SYSTEM, request.context)
+    room = room_for_text(model, limit or code_tokens(unit.text), *others, text=unit.text)
     if room is None or len(unit.text) <= room:
         return (unit.text,)
-    whole = room_for_text(model, limit or 0, _SYSTEM, request.context) or 0
+    whole = room_for_text(model, limit or 0, *others, text=unit.text) or 0
     # Source and translation share the context.
     most = int(whole / (1 if limit else 1 + _GROWTH))
     parts = pieces(unit.text, max(_LEAST_PART, most), unit.breaks)
