@@ -179,3 +179,40 @@ def test_without_the_language_server_a_command_says_so(home: Home, source: Path)
     with headless(home, documented.plugin(), source.with_suffix(".txt")) as editor:
         editor.command("CatoSummarize")
         assert ":checkhealth cato" in editor.messages
+
+
+def test_a_docstring_is_previewed_brought_in_and_undone(
+    home: Home, source: Path, tmp_path: Path
+) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        before = editor.lines
+        editor.command("1CatoDocument")
+        wait_for("the documentation", lambda: "i brings it into the code" in editor.label)
+        assert "documentation of add" in editor.label
+        prose = editor.text.strip()
+        editor.type("iq")
+        wait_for("the docstring", lambda: f'    """{prose}"""' in editor.lines)
+        editor.type("u")
+        wait_for("the text as it was", lambda: editor.lines == before)
+
+
+def test_a_code_action_shows_its_result(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.command("normal! gg")
+        choose = (
+            "vim.lsp.buf.code_action({ apply = true, filter = function(action) "
+            "return action.title == 'CATO: Write tests for add' end })"
+        )
+        editor.lua(choose)
+        wait_for("the result", lambda: "tests for add" in editor.label)
+        assert editor.lua("return vim.bo.filetype") == "python"
+
+
+def test_without_a_diagnostic_there_is_nothing_to_fix(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.command("CatoFix")
+        messages = "return vim.fn.execute('messages')"
+        wait_for("the message", lambda: "no diagnostic here" in str(editor.lua(messages)))
