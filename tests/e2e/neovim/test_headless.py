@@ -214,5 +214,4 @@ def test_without_a_diagnostic_there_is_nothing_to_fix(home: Home, source: Path) 
     with headless(home, documented.plugin(), source) as editor:
         editor.wait_ready()
         editor.command("CatoFix")
-        messages = "return vim.fn.execute('messages')"
-        wait_for("the message", lambda: "no diagnostic here" in str(editor.lua(messages)))
+        wait_for("the message", lambda: "no diagnostic here" in editor.messages)

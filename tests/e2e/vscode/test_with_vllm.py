@@ -11,13 +11,13 @@ from tests.e2e.idioms import IDIOMS_BEGUN, Begun
 from tests.e2e.real import RealBackend
 from tests.e2e.vscode.conftest import SOURCE, Configure, OpenEditor
 from tests.e2e.vscode.editor import Editor
-from tests.e2e.vscode.files import save, solid
+from tests.e2e.vscode.files import save
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(600)]
 
 BEGINNINGS = ("def add(a, b):", "\n    ", "total = ", "sum(")
 SUGGESTION_TIMEOUT_MS = 8_000
-SUMMARY_TIMEOUT_MS = 60_000
+NOTICE_TIMEOUT_MS = 60_000
 GENERATED = "vllm:generation_tokens_total"
 
 
