@@ -206,7 +206,7 @@ def test_a_code_action_shows_its_result(home: Home, source: Path) -> None:
             "return action.title == 'CATO: Write tests for add' end })"
         )
         editor.lua(choose)
-        wait_for("the result", lambda: "tests for add" in editor.label)
+        wait_for("the result", lambda: "tests for add (" in editor.label)
         assert editor.lua("return vim.bo.filetype") == "python"
 
 
