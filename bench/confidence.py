@@ -21,22 +21,21 @@ from itertools import pairwise
 from pathlib import Path
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.answers import Pieces
-from cato_lsp.backend.calls import Sender, Wishes, completion_call
+from cato_lsp.backend.answers import TokenStream
+from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call, window_for
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.models import Model
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.reading import Reading
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reader import AnswerReader
+from cato_lsp.completion.reuse import Token
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.session.asking import window_for
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)
 BINS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
-SENDER = Sender("bench", "confidence")
+CLIENT_IDS = ClientIds("bench", "confidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +46,12 @@ class Place:
     rest: str
     after: str
 
-    def reading(self, least: float) -> Reading:
+    def reading(self, least: float) -> AnswerReader:
         """Reads an answer as the language server does for an automatic completion."""
         snapshot = open_document("file:///a.py", "python", 1, self.before + self.after).snapshot()
         context = syntax_context(snapshot, len(self.before))
         assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
-        return Reading(partial(Completeness, context, assignment, max_lines=1), least)
+        return AnswerReader(partial(Completeness, context, assignment, max_lines=1), least)
 
     def is_right(self, text: str) -> bool:
         """Whether all of it stands there."""
@@ -99,10 +98,10 @@ async def _answer(client: BackendClient, model: Model, place: Place) -> list[Tok
     context = syntax_context(snapshot, len(place.before))
     assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
     seen = window_for(model, snapshot, len(place.before))
-    wishes = Wishes(10_000, confidence=True)
-    call = completion_call(assignment, seen, (), model, SENDER, wishes)
+    options = RequestOptions(10_000, confidence=True)
+    call = completion_call(assignment, seen, (), model, CLIENT_IDS, options)
     stream, said = client.open(call, cancels=model.cancels), list[Token]()
-    async for tokens in Pieces(stream):
+    async for tokens in TokenStream(stream):
         said += tokens
         if "\n" in "".join(token.text for token in said).lstrip("\n"):
             break

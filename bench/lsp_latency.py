@@ -25,7 +25,7 @@ from pathlib import Path
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
 from bench.processes import gateway, running
 from cato_lsp.server import CatoServer
-from cato_lsp.transports.conversation import converse
+from cato_lsp.transports.byte_stream import converse
 
 SIZES = (1_000, 5_000, 20_000)
 IDLE_S = 0.03

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from bench.machine import about
 from cato_backend.commands.outputs import output_file
-from cato_lsp.commands.places import LANGUAGES
+from cato_lsp.commands.arguments import LANGUAGES
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.settings.settings import Targets

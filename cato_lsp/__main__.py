@@ -38,18 +38,18 @@ def _serve(arguments: argparse.Namespace, log_path: str | None) -> int:
         token = listener_token(arguments.host, arguments.token_file)
     if arguments.tcp:
         with _uncollected():
-            from cato_lsp.transports import tcp
+            from cato_lsp.transports.byte_stream import serve_tcp
 
-        return tcp.serve(arguments.host, arguments.port, log_path, token)
+        return serve_tcp(arguments.host, arguments.port, log_path, token)
     if arguments.ws:
         with _uncollected():
             from cato_lsp.transports import ws
 
         return ws.serve(arguments.host, arguments.port, log_path, token)
     with _uncollected():
-        from cato_lsp.transports import stdio
+        from cato_lsp.transports.byte_stream import serve_stdio
 
-    return stdio.serve(log_path)
+    return serve_stdio(log_path)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -15,12 +15,15 @@ from pygls.protocol.json_rpc import RPCMessage
 from cato_lsp import __version__, logs
 from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
-from cato_lsp.features.registration import InlineRegistration
+from cato_lsp.features.status import InlineRegistration
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
-from cato_lsp.protocol.json_rpc import CatoProtocol, Entry
+from cato_lsp.protocol.json_rpc import CatoProtocol, RequestHandler
 from cato_lsp.session.session import Session
+
+if TYPE_CHECKING:
+    from cato_lsp.suggestions.service import CompletionService
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +47,27 @@ class CatoServer(LanguageServer):
         self.session = Session(self._tell_status, log_path, self.warn)
         self._log_level = logs.level()
         self.registration = InlineRegistration(self)
-        self.begun = False
-        """Whether configuration and backend have been asked for."""
         self.client_gone = asyncio.Event()
         """Set once the client's process has ended."""
         self.exit_status: int | None = None
         """Set once the client said `exit`: 0 if it said `shutdown` before."""
+        self._completions: CompletionService | None = None
         self._register()
+
+    @property
+    def completions(self) -> CompletionService:
+        """The completion service; it is made when it is first needed."""
+        if self._completions is None:
+            # It brings syntax along, whose import `initialize` need not wait for.
+            from cato_lsp.suggestions.service import completion_service
+
+            self._completions = completion_service(self.session)
+        return self._completions
+
+    @property
+    def position_encoding(self) -> str | None:
+        """What positions are counted in, as agreed in `initialize`."""
+        return self.workspace.position_encoding
 
     @property
     def is_shut_down(self) -> bool:
@@ -110,7 +127,7 @@ class CatoServer(LanguageServer):
 
     def _register(self) -> None:
         for method, start in REQUESTS.items():
-            self._answer_by(method, Entry(partial(start, self)))
+            self._answer_by(method, RequestHandler(partial(start, self)))
         for method, handler in NOTIFICATIONS.items():
             self._answer_by(method, partial(handler, self))
         for method, hook in HOOKS.items():

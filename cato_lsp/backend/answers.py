@@ -12,7 +12,7 @@ from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.sse import ERROR
 from cato_backend.wire.tasks import TaskEvent
 from cato_lsp.backend.failures import Refused, TimedOut, Unreachable, refused
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reuse import Token
 
 if TYPE_CHECKING:
     from cato_lsp.backend.streams import EventStream
@@ -20,7 +20,7 @@ LONGEST_TASK_S = 300.0
 """After this a task that has not ended is given up, far behind any target."""
 
 
-class Pieces:
+class TokenStream:
     """The tokens of each piece of text, in order, no piece empty. Iterating raises BackendFailure.
 
     A server need not tell tokens: then a piece counts as one.

@@ -1,4 +1,4 @@
-"""Calls as the wire contract spells them: bodies and headers."""
+"""Calls as the wire contract spells them: prompts, bodies and headers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
 from cato_backend.wire.warm import WARM_PATH
 from cato_lsp.backend.models import Model
-from cato_lsp.text import with_lf
+from cato_lsp.decisions.window import Window, prompt_window
+from cato_lsp.text import Snapshot, with_lf
 
 if TYPE_CHECKING:
     from cato_lsp.decisions.classify import Assignment
     from cato_lsp.decisions.pieces import Piece
-    from cato_lsp.decisions.window import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who asks, in opaque names: the backend never learns a path."""
+class ClientIds:
+    """The session and the document that ask, in opaque names: the backend never learns a path."""
 
     session: str
     document: str
@@ -44,8 +44,8 @@ def new_request_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """How a completion is wanted."""
+class RequestOptions:
+    """How a completion is asked for."""
 
     budget_ms: int
     """What is left of its TTFT target when it is sent."""
@@ -56,42 +56,54 @@ class Wishes:
     """Whether the engine is to say how sure it is of each token."""
 
 
+def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:
+    """What this model sees of the document."""
+    room, suffix_first = model.prompt_characters, model.suffix_first
+    return prompt_window(snapshot, offset, room, suffix_first=suffix_first)
+
+
+def has_prompt(model: Model, snapshot: Snapshot, offset: int) -> bool:
+    """Whether there is any text to complete: servers refuse an empty prompt."""
+    seen = window_for(model, snapshot, offset)
+    return bool(seen.prefix or (model.fills_in_the_middle and seen.suffix.strip()))
+
+
 def completion_call(
     assignment: Assignment,
     window: Window,
     pieces: Sequence[Piece],
     model: Model,
-    sender: Sender,
-    wishes: Wishes,
+    ids: ClientIds,
+    options: RequestOptions,
 ) -> Call:
     """A completion."""
     body: dict[str, Any] = {
         **prompt_body(window, pieces, model),
         "max_tokens": assignment.limits.max_tokens,
-        "temperature": wishes.temperature,
+        "temperature": options.temperature,
         "stream": True,
     }
     if assignment.limits.stop:
         body["stop"] = list(assignment.limits.stop)
-    if wishes.confidence:
+    if options.confidence:
         body["logprobs"] = 0
     if model.cancels:
         body["stream_options"] = {"include_usage": True}
     request_id = new_request_id()
-    named = _headers(assignment.task, sender, request_id)
-    named[headers.DOCUMENT] = sender.document
-    named[headers.SLO_TTFT_MS] = str(max(wishes.budget_ms, 1))
+    named = _headers(assignment.task, ids, request_id)
+    named[headers.DOCUMENT] = ids.document
+    named[headers.SLO_TTFT_MS] = str(max(options.budget_ms, 1))
     if assignment.limits.expected_tokens is not None:
         named[headers.OUTPUT_TOKENS] = str(assignment.limits.expected_tokens)
-    if wishes.supersede:
+    if options.supersede:
         named[headers.SUPERSEDE] = "1"
     return Call("/v1/completions", request_id, named, body)
 
 
-def warm_call(window: Window, pieces: Sequence[Piece], model: Model, sender: Sender) -> Call:
+def warm_call(window: Window, pieces: Sequence[Piece], model: Model, ids: ClientIds) -> Call:
     """Asks to have a prompt computed before anybody needs it."""
     request_id = new_request_id()
-    named = _headers(Task.COMPLETION, sender, request_id)
+    named = _headers(Task.COMPLETION, ids, request_id)
     return Call(WARM_PATH, request_id, named, prompt_body(window, pieces, model))
 
 
@@ -108,7 +120,7 @@ def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[s
 
 def task_call(
     request: TaskRequest,
-    sender: Sender,
+    ids: ClientIds,
     request_id: str,
     *,
     budget_ms: int,
@@ -119,15 +131,15 @@ def task_call(
 
     It names no document: the next completion of its document would take its place.
     """
-    named = _headers(request.task.slo_class, sender, request_id)
+    named = _headers(request.task.slo_class, ids, request_id)
     named[headers.SLO_E2E_MS] = str(max(budget_ms, 1))
     named[headers.OUTPUT_TOKENS] = str(expected_tokens)
     return Call("/v1/tasks", request_id, named, request.body())
 
 
-def _headers(task: Task, sender: Sender, request_id: str) -> dict[str, str]:
+def _headers(task: Task, ids: ClientIds, request_id: str) -> dict[str, str]:
     return {
         headers.TASK: task.value,
-        headers.SESSION: sender.session,
+        headers.SESSION: ids.session,
         headers.REQUEST_ID: request_id,
     }

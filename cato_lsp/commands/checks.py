@@ -1,4 +1,4 @@
-"""The checks of `cato doctor` that need no backend: settings, discovery, engine, cato-lsp."""
+"""The single checks of `cato doctor`, and how what they find is printed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from cato_backend.wire.discovery import UntrustedAnnouncement, announcement_path, discover
 from cato_backend.wire.paths import cache_dir
-from cato_lsp.commands.findings import Finding, broken, note, ok
+from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Origin, Target
+from cato_lsp.backend.failures import BackendFailure
+from cato_lsp.backend.replicas import StepLimits, StepReport
 from cato_lsp.settings.lookup import Complaint
-from cato_lsp.settings.settings import Settings
+from cato_lsp.settings.settings import BackendSettings, Settings
 
 SERVER_START_S = 30.0
+_USUAL_LIMITS = StepLimits(step_tokens=2048, prompt_tokens=512)
+"""Where too little is known of a replica."""
+_TOLERATED_FACTOR = 2
+"""Times the advised threshold: less off than this is as good."""
+_UNSET_TOKEN = "unset CATO_BACKEND_TOKEN (or backend.token)"
 
 
 def check_settings(settings: Settings, complaints: tuple[Complaint, ...]) -> Finding:
@@ -80,3 +92,118 @@ def _initialize() -> bytes:
         command, input=framed, capture_output=True, timeout=SERVER_START_S, check=False
     )
     return done.stdout
+
+
+class Verdict(StrEnum):
+    """How a hop is."""
+
+    OK = "ok"
+    NOTE = "note"
+    """Works, but the person should know."""
+    LOADING = "loading"
+    """Does not work yet, and will without anything being done."""
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One hop's verdict; `remedy` says what to do where there is something to do."""
+
+    hop: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{_MARKS[self.verdict]:6} {self.hop}: {self.text}"
+        return f"{line}\n         -> {self.remedy}" if self.remedy else line
+
+
+_MARKS = {
+    Verdict.OK: "ok",
+    Verdict.NOTE: "note",
+    Verdict.LOADING: "wait",
+    Verdict.BROKEN: "BROKEN",
+}
+
+
+def ok(hop: str, text: str) -> Finding:
+    """A hop that is as it should be."""
+    return Finding(hop, Verdict.OK, text)
+
+
+def note(hop: str, text: str, remedy: str = "") -> Finding:
+    """A hop that works, with something to know."""
+    return Finding(hop, Verdict.NOTE, text, remedy)
+
+
+def loading(hop: str, text: str, remedy: str = "") -> Finding:
+    """A hop that only needs time."""
+    return Finding(hop, Verdict.LOADING, text, remedy)
+
+
+def broken(hop: str, text: str, remedy: str) -> Finding:
+    """A hop that does not work."""
+    return Finding(hop, Verdict.BROKEN, text, remedy)
+
+
+def check_step_limits(hop: str, steps: StepReport) -> Finding:
+    """What the replica's engine was started with, against what its speed calls for."""
+    told, advised = steps.told, steps.advised or _USUAL_LIMITS
+    start = f"start its engine with {advised.flags}"
+    if told is None:
+        text = "whether a long prompt holds up others is not known: engines do not tell their flags"
+        return note(hop, text, f"{start}, and say so in its [[replicas]] (docs/deploy.md)")
+    if not advised.prompt_tokens:
+        return ok(hop, "its context is too short for prompts that hold up others")
+    if not told.prompt_tokens:
+        return note(hop, "a long prompt holds up all others until it is computed", start)
+    share = f"{told.prompt_tokens:,} of {told.step_tokens:,} tokens of a step"
+    if told.prompt_tokens > _TOLERATED_FACTOR * advised.prompt_tokens:
+        text = f"a long prompt takes {share}, for longer than a completion can wait"
+        return note(hop, text, start)
+    if told.prompt_tokens * _TOLERATED_FACTOR < advised.prompt_tokens:
+        return note(hop, f"prompts are computed slowly, by {share}", start)
+    return ok(hop, f"a long prompt takes at most {share}")
+
+
+async def check_token(target: Target, settings: BackendSettings) -> Finding | None:
+    """What is to be said of the token with which the backend was asked; None where nothing is."""
+    if target.origin is Origin.DISCOVERED:
+        if not settings.token:
+            return None
+        text = "yours is not used: the backend that you run has a token of its own"
+        return note(
+            "token", text, f"{_UNSET_TOKEN}, or name the backend that it is for in backend.url"
+        )
+    if not target.token:
+        return None
+    if await _answers(replace(target, token=None)):
+        return note(
+            "token", "the backend needs none, and yours is sent with each request", _UNSET_TOKEN
+        )
+    if _travels_openly(target.url):
+        text = "accepted; it is sent unencrypted over the network"
+        return note("token", text, "serve with TLS, and write https:// in backend.url")
+    return ok("token", "accepted")
+
+
+async def _answers(target: Target) -> bool:
+    client = BackendClient(target)
+    try:
+        await client.model()
+    except BackendFailure:
+        return False
+    finally:
+        await client.close()
+    return True
+
+
+def _travels_openly(url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        is_local = ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    return parts.scheme == "http" and not is_local

@@ -11,21 +11,31 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.backend.answers import Pieces
-from cato_lsp.backend.calls import Sender, Wishes, completion_call
+from cato_lsp.backend.answers import TokenStream
+from cato_lsp.backend.calls import (
+    ClientIds,
+    RequestOptions,
+    completion_call,
+    has_prompt,
+    window_for,
+)
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import advice, described
-from cato_lsp.commands import connecting
-from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import FileLocation, read_place
+from cato_lsp.commands.arguments import (
+    CommandFailed,
+    FileLocation,
+    add_backend_arguments,
+    connected,
+    read_place,
+    settings_of,
+)
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.session.asking import says_anything, window_for
 from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax import syntax_context
 
 SUMMARY = "complete a place in a file, and say how long it took"
-SENDER = Sender("cato-complete", "cato-complete")
+CLIENT_IDS = ClientIds("cato-complete", "cato-complete")
 
 
 Show = Callable[[str], None]
@@ -62,7 +72,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="FILE:LINE:COLUMN", help="counted from 1")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
-    connecting.configure(parser)
+    add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,9 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace) -> Report:
-    settings = connecting.settings_of(arguments)
+    settings = settings_of(arguments)
     place = read_place(arguments.place, arguments.language, settings.privacy)
-    async with connecting.connected(settings) as connection:
+    async with connected(settings) as connection:
         show = _silent if arguments.json else _terminal()
         return await complete(settings, connection, place, show)
 
@@ -109,7 +119,7 @@ async def complete(
     settings: Settings, connection: Connection, place: FileLocation, show: Show
 ) -> Report:
     """One completion, as an editor would get it. Raises BackendFailure."""
-    if not says_anything(connection.model, place.snapshot, place.offset):
+    if not has_prompt(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
     assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
@@ -118,12 +128,12 @@ async def complete(
         window_for(connection.model, place.snapshot, place.offset),
         (),
         connection.model,
-        SENDER,
-        Wishes(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
+        CLIENT_IDS,
+        RequestOptions(budget_ms=int((assignment.ttft_ms or 0) - connection.round_trip_ms)),
     )
     completeness = Completeness(context, assignment, max_lines=settings.completion.max_lines)
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    pieces = Pieces(stream)
+    pieces = TokenStream(stream)
     times = await _follow(pieces, completeness, show)
     stream.cancel(CancelReason.ENOUGH)
     return Report(
@@ -140,7 +150,7 @@ async def complete(
     )
 
 
-async def _follow(pieces: Pieces, completeness: Completeness, show: Show) -> _Times:
+async def _follow(pieces: TokenStream, completeness: Completeness, show: Show) -> _Times:
     started_s = time.perf_counter()
     ttft_ms: float | None = None
     async for tokens in pieces:

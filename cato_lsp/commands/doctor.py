@@ -13,16 +13,27 @@ from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachab
 from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model, advice, described
 from cato_lsp.backend.replicas import DOWN, FAILED, STARTING, UP, ReplicaReport, ReplicaSpeed
-from cato_lsp.commands import checks, connecting
+from cato_lsp.commands import checks
+from cato_lsp.commands.arguments import (
+    CommandFailed,
+    FileLocation,
+    add_backend_arguments,
+    target_of,
+)
+from cato_lsp.commands.checks import (
+    Finding,
+    Verdict,
+    broken,
+    check_step_limits,
+    check_token,
+    loading,
+    note,
+    ok,
+)
 from cato_lsp.commands.complete import complete
-from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.findings import Finding, Verdict, broken, loading, note, ok
-from cato_lsp.commands.places import FileLocation
 from cato_lsp.commands.stats import stats_of
-from cato_lsp.commands.step_limits import check_step_limits
-from cato_lsp.commands.token_check import check_token
-from cato_lsp.session.history import events
 from cato_lsp.settings.settings import Settings, parse
+from cato_lsp.suggestions.history import events
 from cato_lsp.syntax import open_document
 
 SUMMARY = "check each hop from the editor to the model, and say what to do"
@@ -31,7 +42,7 @@ SAMPLE = "def add(a, b):\n    return "
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    connecting.configure(parser)
+    add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,7 +88,7 @@ def check_history() -> Finding:
 async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
     """The hops behind the network, as far as they can be reached."""
     try:
-        target = connecting.target_of(settings)
+        target = target_of(settings)
     except CommandFailed as failure:
         remedy = "start one with `cato serve`, or name one in CATO_BACKEND_URL"
         yield broken("backend", str(failure), remedy)

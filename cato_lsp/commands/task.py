@@ -12,10 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.calls import Sender, new_request_id
-from cato_lsp.commands import connecting
-from cato_lsp.commands.failures import CommandFailed
-from cato_lsp.commands.places import FileRange, read_range
+from cato_lsp.backend.calls import ClientIds, new_request_id
+from cato_lsp.commands.arguments import (
+    CommandFailed,
+    FileRange,
+    add_backend_arguments,
+    connected,
+    read_range,
+    settings_of,
+)
 from cato_lsp.commands.task_progress import Terminal
 from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax.parts import syntax_errors
@@ -29,7 +34,7 @@ from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 from cato_lsp.text import Encoding
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
-SENDER = Sender("cato-task", "cato-task")
+CLIENT_IDS = ClientIds("cato-task", "cato-task")
 EPILOG = """\
 FILE is the whole file, FILE:LINE the function or class there, FILE:FIRST-LAST these lines.
 Exit status: 0 done, 1 no result, 3 a result of which a part is missing (named on stderr).
@@ -64,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="document, fix, generate: change the file; test: write a new file beside it",
     )
-    connecting.configure(parser)
+    add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -84,7 +89,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     target = _target(kind, arguments.to)
     if arguments.write and kind not in (*_EDITS, TaskKind.TESTS):
         raise CommandFailed(f"--write: the result of {arguments.task} has no place in a file")
-    settings = connecting.settings_of(arguments)
+    settings = settings_of(arguments)
     place = read_range(arguments.place, arguments.language, settings.privacy)
     job = _job(kind, place, target, arguments)
     shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
@@ -137,8 +142,8 @@ def _diagnostic(text: str, line: int) -> Diagnostic:
 
 
 async def _work(settings: Settings, job: Job, terminal: Terminal) -> TaskResult:
-    async with connecting.connected(settings) as connection, terminal.ticking():
-        return await run_job(job, connection, SENDER, settings.targets, terminal)
+    async with connected(settings) as connection, terminal.ticking():
+        return await run_job(job, connection, CLIENT_IDS, settings.targets, terminal)
 
 
 def _texts(result: TaskResult) -> list[str]:

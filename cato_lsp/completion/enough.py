@@ -9,17 +9,18 @@ from types import MappingProxyType
 
 from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, block_end, statement_end
-from cato_lsp.completion.indentation import reindented, rejoined, unit_of
-from cato_lsp.completion.shown import (
+from cato_lsp.completion.fitting import (
     before_word,
+    reindented,
+    rejoined,
+    unit_of,
     unrepeated,
     without_overlap,
     without_repeats,
 )
 from cato_lsp.decisions.classify import Assignment, Extent
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicon import lexicon_of
-from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]

@@ -11,10 +11,9 @@ A radix tree would find the longest match among thousands of answers; a document
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from cato_lsp.completion.tokens import Token, behind
+from typing import NamedTuple
 
 KEPT = 32
 """Answers per document."""
@@ -61,7 +60,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class CacheHit:
     """An answer that fits, and what of it was typed since."""
 
     answer: Answer
@@ -107,13 +106,13 @@ class AnswerCache:
         """Drops the others."""
         self._answers = deque(filter(wanted, self._answers), maxlen=KEPT)
 
-    def find(self, text: str, offset: int, *, in_line: bool = False) -> Hit | None:
+    def find(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
         """The newest answer that fits at `offset` and has something left to say, or tells that
         there is nothing to say. `in_line`: nothing behind the end of the line is wanted."""
         for answer in reversed(self._answers):
             typed = typed_since(answer.place, text, offset, len(answer.text))
             if typed is not None and answer.text.startswith(typed):
-                hit = Hit(answer, typed)
+                hit = CacheHit(answer, typed)
                 if hit.rest.strip() or hit.says_nothing or (in_line and hit.ends_line):
                     return hit
         return None
@@ -154,3 +153,31 @@ def _follows(place: PromptAnchor, text: str, offset: int, typed: str) -> bool:
         if ends and text.startswith(place.suffix, start):
             return True
     return False
+
+
+class Token(NamedTuple):
+    """A piece of an answer."""
+
+    text: str
+    logprob: float | None = None
+    """Of its probability; None where the server does not tell."""
+
+
+def merged(tokens: Sequence[Token]) -> Token:
+    """All of them as one."""
+    told = [token.logprob for token in tokens if token.logprob is not None]
+    return Token("".join(token.text for token in tokens), sum(told) if told else None)
+
+
+def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
+    """The tokens behind so many characters. The rest of a partly typed token is treated as certain
+    (log probability 0)."""
+    for token in tokens:
+        if offset >= len(token.text):
+            offset -= len(token.text)
+        elif offset:
+            sure = None if token.logprob is None else 0.0
+            yield Token(token.text[offset:], sure)
+            offset = 0
+        else:
+            yield token

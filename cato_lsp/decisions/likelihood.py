@@ -1,8 +1,8 @@
-"""How likely a suggestion is to be accepted, as far as the person's own history tells.
+"""How likely a suggestion is to be right by the engine, and to be accepted by the person's history.
 
-A naive Bayes estimate over a few signals, each drawn towards saying nothing until it was seen
-often. It orders suggestions better than it estimates chances, for signals go together: long ones
-are also less sure.
+Acceptance is a naive Bayes estimate over a few signals, each drawn towards saying nothing until it
+was seen often. It orders suggestions better than it estimates chances, for signals go together:
+long ones are also less sure.
 """
 
 from __future__ import annotations
@@ -83,3 +83,33 @@ class Acceptance:
 
 def _step(value: float, limits: tuple[float, ...]) -> int:
     return sum(value > limit for limit in limits)
+
+
+class LogprobSupport:
+    """Whether the backend's engine tells log probabilities, as far as its answers have shown.
+
+    Servers may refuse the question, or ignore it and answer without log probabilities. A new
+    backend is asked from the start.
+    """
+
+    def __init__(self) -> None:
+        self._backend: object = None
+        self._tells = False
+
+    def may_tell(self, backend: object) -> bool:
+        """Whether it is worth asking: this backend has not shown that it does not tell."""
+        return backend is not self._backend or self._tells
+
+    def tells(self, backend: object) -> bool:
+        """Whether this backend has told them."""
+        return backend is self._backend and self._tells
+
+    def observe(self, backend: object, *, told: bool) -> None:
+        """Learns from an answer that was asked to tell them."""
+        self._backend, self._tells = backend, told
+
+
+def least_confidence(setting: float | None, of_model: float) -> float:
+    """What a suggestion must at least be likely right by: what the setting says, else what suits
+    the model."""
+    return of_model if setting is None else setting

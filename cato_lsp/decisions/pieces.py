@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cato_lsp.decisions.imports import declarations
-from cato_lsp.text.line_ends import with_lf
+from cato_lsp.text.positions import with_lf
 from cato_lsp.text.snapshot import Snapshot
 
 BUDGET = 2_400

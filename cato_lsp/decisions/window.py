@@ -16,8 +16,8 @@ STEPS = 4
 MOST_CHARACTERS = 6_000
 """The largest window. Most of a larger one would be cached, but each jump pays for all of it."""
 MOST_AFTER = {False: 800, True: 2_000}
-"""The longest suffix, by whether it comes first in the prompt. If not, it is computed anew for each
-request, because what was typed moves it; if it does, it stays cached like everything before it."""
+"""The longest suffix, by whether it comes first in the prompt. If not, each request computes it
+again, because what was typed moves it; if it does, it stays cached like everything before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from cato_lsp.tasks.running import refusal
 from cato_lsp.tasks.selection import NothingSelected, Range, select
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.text import Snapshot
 
 _TITLES = {
@@ -32,25 +32,29 @@ _SOURCE = types.CodeActionKind.Source
 
 
 def start(
-    server: CatoServer, message_id: Token, params: types.CodeActionParams
+    connection: ClientConnection, message_id: Token, params: types.CodeActionParams
 ) -> asyncio.Future[Any]:
     """Answers the actions; none where no backend is reached or its model can do none of them."""
-    return server.session.requests.start(message_id, _answer(server, params))
+    return connection.session.requests.start(message_id, _answer(connection, params))
 
 
 async def _answer(
-    server: CatoServer, params: types.CodeActionParams
+    connection: ClientConnection, params: types.CodeActionParams
 ) -> list[types.CodeAction] | None:
-    snapshot = server.session.documents.snapshot(params.text_document.uri)
-    connection = server.session.link.connection
-    if snapshot is None or connection is None or not server.session.allows(snapshot.uri):
+    snapshot = connection.session.documents.snapshot(params.text_document.uri)
+    backend = connection.session.link.connection
+    if (
+        snapshot is None
+        or backend is None
+        or not connection.session.permissions.allows(snapshot.uri)
+    ):
         return None
-    url = connection.client.target.url
-    can = {kind for kind in TaskKind if not refusal(kind, connection.model, url)}
+    url = backend.client.target.url
+    can = {kind for kind in TaskKind if not refusal(kind, backend.model, url)}
     found = [
         *_fixes(params),
-        *_of_unit(server, snapshot, params),
-        *_generation(server, snapshot, params),
+        *_of_unit(connection, snapshot, params),
+        *_generation(connection, snapshot, params),
         *_of_file(params),
     ]
     only = params.context.only
@@ -77,9 +81,9 @@ def _fixes(params: types.CodeActionParams) -> Iterator[tuple[TaskKind, types.Cod
 
 
 def _of_unit(
-    server: CatoServer, snapshot: Snapshot, params: types.CodeActionParams
+    connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
-    offset = snapshot.offset(position_of(params.range.start), server.session.documents.encoding)
+    offset = snapshot.offset(position_of(params.range.start), connection.session.documents.encoding)
     unit = unit_at(snapshot, offset)
     if unit is None:
         return
@@ -89,10 +93,10 @@ def _of_unit(
 
 
 def _generation(
-    server: CatoServer, snapshot: Snapshot, params: types.CodeActionParams
+    connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
     """Where the cursor stands on a comment."""
-    offset = snapshot.offset(position_of(params.range.end), server.session.documents.encoding)
+    offset = snapshot.offset(position_of(params.range.end), connection.session.documents.encoding)
     try:
         select(snapshot, TaskKind.GENERATION, Range(offset, offset))
     except NothingSelected:

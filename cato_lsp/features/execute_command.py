@@ -8,30 +8,31 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cato_lsp.features import feedback, tasks
+from cato_lsp.features import tasks
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
 
 log = logging.getLogger(__name__)
 
 
 def start(
-    server: CatoServer, message_id: Token, params: types.ExecuteCommandParams
+    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
 ) -> asyncio.Future[Any]:
     """Answers what the command results in; null where it is not ours."""
-    requests = server.session.requests
+    requests = connection.session.requests
     if params.command in methods.TASK_COMMANDS:
-        return tasks.command(server, message_id, params)
-    return requests.start(message_id, _noted(server, params))
+        return tasks.command(connection, message_id, params)
+    return requests.start(message_id, _noted(connection, params))
 
 
-async def _noted(server: CatoServer, params: types.ExecuteCommandParams) -> None:
+async def _noted(connection: ClientConnection, params: types.ExecuteCommandParams) -> None:
     if params.command != methods.COMMAND_ACCEPTED:
         log.warning("there is no command %s", params.command)
         return
     request_id = next(iter(params.arguments or ()), None)
     if isinstance(request_id, str):
-        feedback.accepted(server.session, request_id)
+        log.info("accepted: %s", request_id)
+        connection.completions.accepted(request_id)

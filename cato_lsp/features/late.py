@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING, Any
 from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
 
-LATE = ("inline_completion", "completion", "execute_command", "tasks", "code_actions")
+LATE = ("completions", "execute_command", "tasks", "code_actions")
 
 
-def late(
-    module: str, name: str = "start"
-) -> Callable[[CatoServer, Token, Any], asyncio.Future[Any]]:
+def late(module: str, name: str) -> Callable[[ClientConnection, Token, Any], asyncio.Future[Any]]:
     """The function `name` of a feature's module, which is imported at the latest when it is
     called."""
 
-    def start(server: CatoServer, message_id: Token, params: Any) -> asyncio.Future[Any]:
+    def start(connection: ClientConnection, message_id: Token, params: Any) -> asyncio.Future[Any]:
         function = getattr(_module(module), name)
-        answer: asyncio.Future[Any] = function(server, message_id, params)
+        answer: asyncio.Future[Any] = function(connection, message_id, params)
         return answer
 
     return start

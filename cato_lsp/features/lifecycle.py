@@ -11,29 +11,27 @@ from lsprotocol import types
 
 from cato_lsp.features import configuration, late
 from cato_lsp.protocol.clients import editor_delay_ms, is_alive, watch_process
-from cato_lsp.session.uris import root_of
 from cato_lsp.text import Encoding
+from cato_lsp.text.uris import root_of
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
 
 UNANNOUNCED_S = 5.0
 """A client that has not said `initialized` by then will not say it."""
 
 
-def initialize(server: CatoServer, params: types.InitializeParams) -> None:
+def initialize(connection: ClientConnection, params: types.InitializeParams) -> None:
     """Before the capabilities are answered: what the client said about itself."""
-    server.session.documents.encoding = Encoding(
-        server.workspace.position_encoding or Encoding.UTF16
-    )
-    server.session.initialization_options = params.initialization_options
+    connection.session.documents.encoding = Encoding(connection.position_encoding or Encoding.UTF16)
+    connection.session.initialization_options = params.initialization_options
     if params.client_info is not None:
-        server.session.editor = params.client_info.name
-        server.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
-    server.session.roots = _roots(params)
-    asyncio.get_running_loop().call_later(UNANNOUNCED_S, begin, server)
+        connection.session.editor = params.client_info.name
+        connection.session.editor_delay_ms = editor_delay_ms(params.client_info.name)
+    connection.session.move_to(_roots(params))
+    asyncio.get_running_loop().call_later(UNANNOUNCED_S, begin, connection)
     if isinstance(params.process_id, int) and is_alive(params.process_id):
-        server.session.keep_running(watch_process(params.process_id, server.client_gone))
+        connection.session.keep_running(watch_process(params.process_id, connection.client_gone))
 
 
 def _roots(params: types.InitializeParams) -> tuple[Path, ...]:
@@ -48,41 +46,43 @@ def _paths(uris: Iterable[str]) -> tuple[Path, ...]:
     return tuple(path for uri in uris if (path := root_of(uri)) is not None)
 
 
-def folders_changed(server: CatoServer, params: types.DidChangeWorkspaceFoldersParams) -> None:
+def folders_changed(
+    connection: ClientConnection, params: types.DidChangeWorkspaceFoldersParams
+) -> None:
     """`workspace/didChangeWorkspaceFolders`: what is kept may be relative to them."""
     gone = _paths(folder.uri for folder in params.event.removed)
     new = _paths(folder.uri for folder in params.event.added)
-    kept = tuple(root for root in server.session.roots if root not in gone)
-    server.session.move_to(kept + tuple(root for root in new if root not in kept))
+    kept = tuple(root for root in connection.session.roots if root not in gone)
+    connection.session.move_to(kept + tuple(root for root in new if root not in kept))
 
 
-def initialized(server: CatoServer, _params: object = None) -> None:
+def initialized(connection: ClientConnection, _params: object = None) -> None:
     """The client listens."""
-    begin(server)
+    begin(connection)
 
 
-def begin(server: CatoServer) -> None:
+def begin(connection: ClientConnection) -> None:
     """Asks the client for its configuration, then looks for a backend; once."""
-    if not (server.begun or server.session.closed):
-        server.begun = True
-        server.session.background(_begin(server))
+    if not (connection.session.begun or connection.session.closed):
+        connection.session.begun = True
+        connection.session.background(_begin(connection))
 
 
-async def _begin(server: CatoServer) -> None:
-    server.session.background(asyncio.to_thread(late.load))
-    configuration.watch(server)
-    await configuration.read(server, None)
-    if not server.session.closed:
-        server.session.link.start()
+async def _begin(connection: ClientConnection) -> None:
+    connection.session.background(asyncio.to_thread(late.load))
+    configuration.watch(connection)
+    await configuration.read(connection, None)
+    if not connection.session.closed:
+        connection.session.link.start()
 
 
-def shutdown(server: CatoServer, _params: None = None) -> Generator[Any, Any, None]:
+def shutdown(connection: ClientConnection, _params: None = None) -> Generator[Any, Any, None]:
     """Answers what is in flight and lets go of the backend."""
     # At once: `exit` may stand in the same packet.
-    server.session.closed = True
-    yield server.session.close, (), None
+    connection.session.closed = True
+    yield connection.session.close, (), None
 
 
-def leave(server: CatoServer, _params: None = None) -> None:
+def leave(connection: ClientConnection, _params: None = None) -> None:
     """Ends this connection; whether that ends the process is the transport's to say."""
-    server.leave()
+    connection.leave()

@@ -13,8 +13,8 @@ from cato_lsp.protocol.clients import shows_progress
 
 if TYPE_CHECKING:
     from cato_lsp.backend.answers import TaskProgress
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.protocol.methods import Token
-    from cato_lsp.server import CatoServer
 
 ANSWER_S = 1.0
 
@@ -25,8 +25,10 @@ class Progress:
     pygls' own progress keeps every token it ever saw.
     """
 
-    def __init__(self, server: CatoServer, work_done: Token | None, partial: Token | None) -> None:
-        self._server = server
+    def __init__(
+        self, connection: ClientConnection, work_done: Token | None, partial: Token | None
+    ) -> None:
+        self._connection = connection
         self._work_done = work_done
         self._partial = partial
 
@@ -52,17 +54,17 @@ class Progress:
 
     def _send(self, token: Token | None, value: object) -> None:
         if token is not None:
-            self._server.progress(types.ProgressParams(token, value))
+            self._connection.progress(types.ProgressParams(token, value))
 
 
-async def server_token(server: CatoServer) -> Token | None:
+async def server_token(connection: ClientConnection) -> Token | None:
     """A token for progress that the server begins, where the client shows such and answers soon."""
-    if not shows_progress(server.client_capabilities):
+    if not shows_progress(connection.client_capabilities):
         return None
     token = uuid4().hex
     try:
         async with asyncio.timeout(ANSWER_S):
-            await server.window_work_done_progress_create_async(
+            await connection.window_work_done_progress_create_async(
                 types.WorkDoneProgressCreateParams(token)
             )
     except (TimeoutError, JsonRpcException):
@@ -70,6 +72,6 @@ async def server_token(server: CatoServer) -> Token | None:
     return token
 
 
-def cancel(server: CatoServer, params: types.WorkDoneProgressCancelParams) -> None:
+def cancel(connection: ClientConnection, params: types.WorkDoneProgressCancelParams) -> None:
     """`window/workDoneProgress/cancel`: the person pressed the progress's cancel button."""
-    server.session.requests.cancel_progress(params.token)
+    connection.session.requests.cancel_progress(params.token)

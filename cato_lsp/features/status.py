@@ -1,21 +1,69 @@
-"""`cato/status`."""
+"""`cato/status` and `cato/restartBackend`; inline completion comes and goes with the status."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from lsprotocol import types
+
+from cato_lsp.backend.status import State
+from cato_lsp.protocol.clients import registers_inline_completion
 from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
 
+REGISTRATION_ID = "cato-inline-completion"
 
-def start(server: CatoServer, message_id: Token, _params: object) -> asyncio.Future[Any]:
+
+def status(connection: ClientConnection, message_id: Token, _params: object) -> asyncio.Future[Any]:
     """Answers the status as it is now."""
-    return server.session.requests.start(message_id, _answer(server.session))
+    return connection.session.requests.start(message_id, _status(connection.session))
 
 
-async def _answer(session: Session) -> dict[str, Any]:
+def restart_backend(
+    connection: ClientConnection, message_id: Token, _params: object
+) -> asyncio.Future[Any]:
+    """Forgets the backend that was found, looks again, and answers the status after that."""
+    return connection.session.requests.start(message_id, _restarted(connection.session))
+
+
+class InlineRegistration:
+    """Whether the client asks for inline completions at all, where it lets that be registered."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._registered = False
+
+    def follow(self, state: State) -> None:
+        """Registers while suggestions can be had, unregisters when they cannot."""
+        wanted = state in {State.READY, State.BUSY}
+        if wanted != self._registered and registers_inline_completion(
+            self._connection.client_capabilities
+        ):
+            self._registered = wanted
+            (self._register if wanted else self._unregister)()
+
+    def _register(self) -> None:
+        method, options = (
+            types.TEXT_DOCUMENT_INLINE_COMPLETION,
+            types.InlineCompletionRegistrationOptions(),
+        )
+        registration = types.Registration(REGISTRATION_ID, method, options)
+        self._connection.client_register_capability(types.RegistrationParams([registration]))
+
+    def _unregister(self) -> None:
+        gone = types.Unregistration(REGISTRATION_ID, types.TEXT_DOCUMENT_INLINE_COMPLETION)
+        self._connection.client_unregister_capability(types.UnregistrationParams([gone]))
+
+
+async def _status(session: Session) -> dict[str, Any]:
+    return session.status().body()
+
+
+async def _restarted(session: Session) -> dict[str, Any]:
+    session.link.restart()
+    await session.link.looked()
     return session.status().body()

@@ -10,38 +10,36 @@ from lsprotocol import types
 
 from cato_lsp.features import (
     configuration,
-    feedback,
+    documents,
     lifecycle,
     progress,
-    restart_backend,
     status,
-    synchronization,
 )
 from cato_lsp.features.late import late
 from cato_lsp.protocol import methods
 
 Start = Callable[..., asyncio.Future[Any]]
-"""(server, message id, params) to the answer; what must be read at once is read in the call."""
+"""(connection, message id, params) to the answer; what must be read at once is read in the call."""
 
 REQUESTS: dict[str, Start] = {
-    types.TEXT_DOCUMENT_INLINE_COMPLETION: late("inline_completion"),
-    types.TEXT_DOCUMENT_COMPLETION: late("completion"),
-    types.TEXT_DOCUMENT_CODE_ACTION: late("code_actions"),
-    types.WORKSPACE_EXECUTE_COMMAND: late("execute_command"),
+    types.TEXT_DOCUMENT_INLINE_COMPLETION: late("completions", "inline_completion"),
+    types.TEXT_DOCUMENT_COMPLETION: late("completions", "completion"),
+    types.TEXT_DOCUMENT_CODE_ACTION: late("code_actions", "start"),
+    types.WORKSPACE_EXECUTE_COMMAND: late("execute_command", "start"),
     methods.SUMMARIZE: late("tasks", "summarize"),
     methods.TRANSLATE: late("tasks", "translate"),
-    methods.STATUS: status.start,
-    methods.RESTART_BACKEND: restart_backend.start,
+    methods.STATUS: status.status,
+    methods.RESTART_BACKEND: status.restart_backend,
 }
 
 NOTIFICATIONS: dict[str, Callable[..., None]] = {
-    types.TEXT_DOCUMENT_DID_OPEN: synchronization.did_open,
-    types.TEXT_DOCUMENT_DID_CHANGE: synchronization.did_change,
-    types.TEXT_DOCUMENT_DID_CLOSE: synchronization.did_close,
-    types.TEXT_DOCUMENT_DID_SAVE: synchronization.did_save,
-    methods.DID_SHOW: feedback.did_show,
-    methods.DID_PARTIALLY_ACCEPT: feedback.did_partially_accept,
-    methods.DID_FOCUS: feedback.did_focus,
+    types.TEXT_DOCUMENT_DID_OPEN: documents.did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: documents.did_change,
+    types.TEXT_DOCUMENT_DID_CLOSE: documents.did_close,
+    types.TEXT_DOCUMENT_DID_SAVE: documents.did_save,
+    methods.DID_SHOW: documents.did_show,
+    methods.DID_PARTIALLY_ACCEPT: documents.did_partially_accept,
+    methods.DID_FOCUS: documents.did_focus,
     types.EXIT: lifecycle.leave,
 }
 """In place of pygls' own, whose workspace would copy every text a second time."""

@@ -15,7 +15,7 @@ from cato_lsp.tasks.edits import Outdated, edits_of
 from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
 
@@ -41,16 +41,16 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
     return replace(result, documentation=told[0] if len(told) == len(job.units) == 1 else None)
 
 
-async def apply_edits(server: CatoServer, job: Job, result: TaskResult) -> bool:
+async def apply_edits(connection: ClientConnection, job: Job, result: TaskResult) -> bool:
     """Asks the client to apply the edits, after the person has seen them where it can show them;
     whether it did. All of them are undone in one step."""
-    client = server.client_capabilities
+    client = connection.client_capabilities
     if not applies_edits(client):
         return False
     label = f"CATO: {result.title}"
     edit = _workspace_edit(job.uri, result, label, confirm=confirms_edits(client))
     try:
-        answer = await server.workspace_apply_edit_async(
+        answer = await connection.workspace_apply_edit_async(
             types.ApplyWorkspaceEditParams(edit, label=label)
         )
     except JsonRpcException:

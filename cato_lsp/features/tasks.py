@@ -25,7 +25,7 @@ from cato_lsp.tasks.selection import NothingSelected, Range, select
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
-    from cato_lsp.server import CatoServer
+    from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
 
@@ -48,19 +48,21 @@ class TaskParams:
     work_done_token: Token | None = None
     partial_result_token: Token | None = None
     by_command: bool = False
-    """Whether the client sees only what the server does: its progress, its edits."""
+    """Whether the client sees only what the connection does: its progress, its edits."""
 
 
-def summarize(server: CatoServer, message_id: Token, params: UnitParams) -> asyncio.Future[Any]:
+def summarize(
+    connection: ClientConnection, message_id: Token, params: UnitParams
+) -> asyncio.Future[Any]:
     """Answers what the unit under the cursor does, in a few sentences."""
-    return start_task(server, message_id, _of_unit(TaskKind.SUMMARIZATION, params))
+    return start_task(connection, message_id, _of_unit(TaskKind.SUMMARIZATION, params))
 
 
 def translate(
-    server: CatoServer, message_id: Token, params: TranslateParams
+    connection: ClientConnection, message_id: Token, params: TranslateParams
 ) -> asyncio.Future[Any]:
     """Answers the unit under the cursor in another language."""
-    return start_task(server, message_id, _of_unit(TaskKind.TRANSLATION, params))
+    return start_task(connection, message_id, _of_unit(TaskKind.TRANSLATION, params))
 
 
 def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
@@ -75,23 +77,23 @@ def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
 
 
 def command(
-    server: CatoServer, message_id: Token, params: types.ExecuteCommandParams
+    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
 ) -> asyncio.Future[Any]:
     """Runs one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`. What belongs into
     the document is brought there."""
     kind = VERBS[TASK_COMMANDS[params.command]].kind
     given = list(params.arguments or ())
     try:
-        task = _of_command(server, kind, given, params.work_done_token)
+        task = _of_command(connection, kind, given, params.work_done_token)
     except (BaseValidationError, ValueError, TypeError):
         extra = f" and {_EXTRA[kind]}" if kind in _EXTRA else ""
         message = f"{params.command} needs a document, a position or a range{extra}"
-        return server.session.requests.start(message_id, _known(_failure(message)))
-    return start_task(server, message_id, task)
+        return connection.session.requests.start(message_id, _known(_failure(message)))
+    return start_task(connection, message_id, task)
 
 
 def _of_command(
-    server: CatoServer, kind: TaskKind, given: list[Any], token: Token | None
+    connection: ClientConnection, kind: TaskKind, given: list[Any], token: Token | None
 ) -> TaskParams:
     """Raises BaseValidationError, ValueError, TypeError for arguments of another form."""
     uri, place, *more = given
@@ -100,13 +102,13 @@ def _of_command(
     chosen: types.Position | types.Range | None = None
     if place is not None:
         form: Any = types.Range if "start" in place else types.Position
-        chosen = server.converter.structure(place, form)
+        chosen = connection.converter.structure(place, form)
     extra = more[0] if more else None
     if kind in _EXTRA and not isinstance(extra, str):
         raise TypeError
     diagnostics: tuple[types.Diagnostic, ...] = ()
     if kind is TaskKind.FIX and extra is not None:
-        diagnostics = tuple(server.converter.structure(extra, list[types.Diagnostic]))
+        diagnostics = tuple(connection.converter.structure(extra, list[types.Diagnostic]))
     return TaskParams(
         kind,
         uri,
@@ -119,14 +121,16 @@ def _of_command(
     )
 
 
-def start_task(server: CatoServer, message_id: Token, params: TaskParams) -> asyncio.Future[Any]:
+def start_task(
+    connection: ClientConnection, message_id: Token, params: TaskParams
+) -> asyncio.Future[Any]:
     """Answers a TaskResult, always. The units are those of this moment."""
-    job = _job(server.session, params)
+    job = _job(connection.session, params)
     if isinstance(job, TaskResult):
-        return server.session.requests.start(message_id, _known(job))
-    work = _work(server, message_id, job, params)
+        return connection.session.requests.start(message_id, _known(job))
+    work = _work(connection, message_id, job, params)
     cut_short = result_of(job, Outcome.CANCELLED).body()
-    return server.session.requests.start(message_id, work, if_cut_short=cut_short)
+    return connection.session.requests.start(message_id, work, if_cut_short=cut_short)
 
 
 def _job(session: Session, params: TaskParams) -> Job | TaskResult:
@@ -137,7 +141,7 @@ def _job(session: Session, params: TaskParams) -> Job | TaskResult:
     snapshot = session.documents.snapshot(params.uri)
     if snapshot is None:
         return _failure(NOT_OPEN)
-    if not session.allows(snapshot.uri):
+    if not session.permissions.allows(snapshot.uri):
         return _failure(KEPT_PRIVATE)
     chosen = _characters(session, snapshot, params.chosen)
     try:
@@ -176,35 +180,35 @@ async def _known(result: TaskResult) -> dict[str, Any]:
 
 
 async def _work(
-    server: CatoServer, message_id: Token, job: Job, params: TaskParams
+    connection: ClientConnection, message_id: Token, job: Job, params: TaskParams
 ) -> dict[str, Any]:
     token = params.work_done_token
     if token is None and params.by_command:
-        token = await server_token(server)
+        token = await server_token(connection)
     if token is not None:
-        server.session.requests.show_progress(message_id, token)
-    progress = Progress(server, token, params.partial_result_token)
+        connection.session.requests.show_progress(message_id, token)
+    progress = Progress(connection, token, params.partial_result_token)
     progress.begin(job.title)
     try:
-        result = with_edits(server.session, job, await _done(server.session, job, progress))
+        result = with_edits(connection.session, job, await _done(connection.session, job, progress))
     finally:
         progress.end()
     if params.by_command and result.edits:
-        result = replace(result, applied=await apply_edits(server, job, result))
+        result = replace(result, applied=await apply_edits(connection, job, result))
     return result.body()
 
 
 async def _done(session: Session, job: Job, progress: Progress) -> TaskResult:
     """Never raises for the backend: the result's message says what was wrong."""
     await session.link.ever_looked()
-    connection = session.link.connection
-    if connection is None:
+    backend = session.link.connection
+    if backend is None:
         return result_of(job, Outcome.FAILED, message=session.link.status.message)
     try:
         return await run_job(
-            job, connection, session.sender(job.uri), session.settings.targets, progress
+            job, backend, session.client_ids(job.uri), session.settings.targets, progress
         )
     except BackendFailure as failure:
         if outdates_the_connection(failure):
-            session.link.failed(connection.client, failure)
+            session.link.failed(backend.client, failure)
         return result_of(job, Outcome.FAILED, message=str(failure))

@@ -1,4 +1,4 @@
-"""Who may use a server that listens: whoever knows its token."""
+"""Clients of a server that listens must know its token."""
 
 from __future__ import annotations
 

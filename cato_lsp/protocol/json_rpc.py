@@ -37,7 +37,7 @@ class MessageOwner(Protocol):
         ...
 
 
-class Entry:
+class RequestHandler:
     """A request's handler that has taken its snapshot when the call returns.
 
     pygls starts a coroutine only when the loop comes round to it; by then the packet's next
@@ -142,7 +142,7 @@ class CatoProtocol(LanguageServerProtocol):
         args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
     ) -> None:
-        if isinstance(handler, Entry):
+        if isinstance(handler, RequestHandler):
             handler(msg_id, *(args or ())).add_done_callback(callback)
         else:
             super()._execute_handler(msg_id, handler, callback, args, kwargs)

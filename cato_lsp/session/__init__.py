@@ -1,1 +1,1 @@
-"""What one connection holds: settings, documents, requests in flight, status."""
+"""The state of one connection: documents, requests in flight, privacy, counts, status."""

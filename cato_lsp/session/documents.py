@@ -1,15 +1,26 @@
-"""The open documents of one connection, whatever the client sends about them."""
+"""The open documents of one connection, and which of them may be sent to a model."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from cato_lsp.settings.settings import PrivacySettings
 from cato_lsp.text import Change, Document, Encoding, Position, Range, Snapshot
 
+if TYPE_CHECKING:
+    from cato_lsp.session.privacy import Privacy
+
 log = logging.getLogger(__name__)
+
+JUDGED_AGAIN_S = 30.0
+"""A .gitignore may have changed meanwhile."""
 
 
 class Documents:
@@ -105,6 +116,46 @@ class Documents:
         if uri not in self._complained:
             self._complained.add(uri)
             log.warning("%s (%s)", what, uri)
+
+
+class Permissions:
+    """Which files and documents may be sent to a model; what was judged is known for a while."""
+
+    def __init__(self) -> None:
+        self._settings = PrivacySettings()
+        self._roots: tuple[Path, ...] = ()
+        self._privacy: Privacy | None = None
+        self._judged: dict[str, tuple[bool, float]] = {}
+
+    def change(self, settings: PrivacySettings, roots: tuple[Path, ...]) -> None:
+        """Judges by other settings, or folders of the workspace, from now on."""
+        self._settings, self._roots, self._privacy = settings, roots, None
+        self._judged.clear()
+
+    def forget(self, uri: str) -> None:
+        """Judges the document once more."""
+        self._judged.pop(uri, None)
+
+    def allows_path(self, path: Path) -> bool:
+        """Whether the file may be sent to a model."""
+        return self._rules().allows(path)
+
+    def allows(self, uri: str) -> bool:
+        """Whether the document may be sent to a model."""
+        now_s = asyncio.get_running_loop().time()
+        allowed, judged_s = self._judged.get(uri, (False, -math.inf))
+        if now_s - judged_s > JUDGED_AGAIN_S:
+            allowed = self._rules().allows_document(uri)
+            self._judged[uri] = allowed, now_s
+        return allowed
+
+    def _rules(self) -> Privacy:
+        if self._privacy is None:
+            # What reads patterns takes a while to import, and `initialize` need not wait for it.
+            from cato_lsp.session.privacy import Privacy
+
+            self._privacy = Privacy(self._settings, self._roots)
+        return self._privacy
 
 
 def position_of(position: types.Position) -> Position:

@@ -1,4 +1,4 @@
-"""Which files may be read to a model: no secrets, nothing that the person or git ignores."""
+"""Which files may be sent to a model: no secrets, nothing that the person or git ignores."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from cato_lsp.session.uris import named_by, path_of
 from cato_lsp.settings.patterns import Ignore, spec_of
 from cato_lsp.settings.settings import PrivacySettings
+from cato_lsp.text.uris import named_by, path_of
 
 SECRETS = GitIgnoreSpec.from_lines(
     """\
@@ -94,7 +94,7 @@ class Privacy:
         }
 
     def allows(self, path: Path) -> bool:
-        """Whether the file may be read to a model. Looks at links and .gitignore files on the
+        """Whether the file may be sent to a model. Looks at links and .gitignore files on the
         disk."""
         return self.reason(path) is None
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cato_lsp.syntax.lexicon import Lexicon
-from cato_lsp.syntax.lexing import PARTNER, Bracket, lex
+from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexicon, lex
 from cato_lsp.syntax.nearby import Nearby, width_of
 
 _NO_CALL = re.compile(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
 
 from tree_sitter import Language, Parser, Tree
 
-from cato_lsp.syntax.languages import canonical, language
 from cato_lsp.text.document import Document, Parse, Parsed
 from cato_lsp.text.lines import LineIndex
 from cato_lsp.text.snapshot import Snapshot
@@ -33,6 +36,25 @@ REST = 10
 """Keys, or pauses, without another attempt after one that was given up; twice as many after each
 further one, for where one takes too long, so do the next ones."""
 LONGEST_REST = 160
+_GRAMMARS = MappingProxyType(
+    {
+        "python": ("tree_sitter_python", "language"),
+        "javascript": ("tree_sitter_javascript", "language"),
+        "javascriptreact": ("tree_sitter_javascript", "language"),
+        "typescript": ("tree_sitter_typescript", "language_typescript"),
+        "typescriptreact": ("tree_sitter_typescript", "language_tsx"),
+        "java": ("tree_sitter_java", "language"),
+        "go": ("tree_sitter_go", "language"),
+        "rust": ("tree_sitter_rust", "language"),
+        "c": ("tree_sitter_c", "language"),
+        "cpp": ("tree_sitter_cpp", "language"),
+        "csharp": ("tree_sitter_c_sharp", "language"),
+        "ruby": ("tree_sitter_ruby", "language"),
+        "php": ("tree_sitter_php", "language_php"),
+    }
+)
+_OTHER_NAMES = MappingProxyType({"cs": "csharp", "c_sharp": "csharp"})
+"""What editors say that name a file type where the protocol wants its own id (Neovim: `cs`)."""
 
 
 def open_document(uri: str, language_id: str, version: int, text: str) -> Document:
@@ -133,3 +155,19 @@ def _unparsable(text: str) -> str | None:
     if "\0" in text:
         return "binary: it holds a NUL character"
     return None
+
+
+def canonical(language_id: str) -> str:
+    """The protocol's id of a language."""
+    return _OTHER_NAMES.get(language_id, language_id)
+
+
+@cache
+def language(language_id: str) -> Language | None:
+    """The grammar of an LSP language id, or None where CATO has none."""
+    found = _GRAMMARS.get(language_id)
+    if found is None:
+        return None
+    module, function = found
+    pointer: Callable[[], object] = getattr(import_module(module), function)
+    return Language(pointer())

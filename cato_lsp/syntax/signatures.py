@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from cato_lsp.syntax.lexicon import Lexicon
+from cato_lsp.syntax.lexing import Lexicon
 from cato_lsp.syntax.nearby import Nearby, width_of
 
 _PARENTHESES = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"

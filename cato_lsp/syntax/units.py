@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
-from cato_lsp.syntax.lexicon import lexicon_of
-from cato_lsp.syntax.lexing import lex
+from cato_lsp.syntax.lexing import lex, lexicon_of
 from cato_lsp.syntax.nearby import nearby, width_of
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.scopes import Scope, definitions_at, scope_of

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cato_backend.wire import tasks as wire
 from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest
 from cato_lsp.backend.answers import UnitAnswer
-from cato_lsp.backend.calls import Call, Sender, task_call
+from cato_lsp.backend.calls import Call, ClientIds, task_call
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.parts import signature_of, statement_lines, uses_of
 from cato_lsp.syntax.units import Unit
@@ -149,7 +149,7 @@ def result_of(job: Job, outcome: Outcome, *, message: str = "") -> TaskResult:
 
 
 def call_for(
-    job: Job, sender: Sender, targets: Targets, model: Model, round_trip_ms: float
+    job: Job, client_ids: ClientIds, targets: Targets, model: Model, round_trip_ms: float
 ) -> Call:
     """The call that does the job, with the budget that is left."""
     ratio, target = model.chars_per_token, job.target_language
@@ -160,7 +160,7 @@ def call_for(
     spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     return task_call(
         request_for(job),
-        sender,
+        client_ids,
         job.request_id,
         budget_ms=int(_target_ms(job, targets, tokens) - spent_ms - round_trip_ms),
         expected_tokens=tokens,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.answers import Listener, TaskAnswer, TaskProgress, outcome_of
-from cato_lsp.backend.calls import Call, Sender, new_request_id
+from cato_lsp.backend.calls import Call, ClientIds, new_request_id
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
@@ -37,18 +37,18 @@ def refusal(kind: TaskKind, model: Model, url: str) -> str:
 
 
 async def run_job(
-    job: Job, connection: Connection, sender: Sender, targets: Targets, listener: Listener
+    job: Job, connection: Connection, client_ids: ClientIds, targets: Targets, listener: Listener
 ) -> TaskResult:
     """Does the job. Raises BackendFailure."""
     model = connection.model
     reason = refusal(job.kind, model, connection.client.target.url)
     if reason:
         return result_of(job, Outcome.FAILED, message=reason)
-    call = call_for(job, sender, targets, model, connection.round_trip_ms)
+    call = call_for(job, client_ids, targets, model, connection.round_trip_ms)
     answer = await _asked(connection, call, listener)
     text, message = _completed(job, answer), ""
     if job.kind is TaskKind.TRANSLATION:
-        text, message = await _readable(job, text, connection, sender, targets, listener)
+        text, message = await _readable(job, text, connection, client_ids, targets, listener)
     result = result_of(job, Outcome.OK, message=message)
     return replace(result, text=text, units=answer.units, met=answer.met)
 
@@ -69,7 +69,7 @@ async def _readable(
     job: Job,
     text: str,
     connection: Connection,
-    sender: Sender,
+    client_ids: ClientIds,
     targets: Targets,
     listener: Listener,
 ) -> tuple[str, str]:
@@ -80,7 +80,7 @@ async def _readable(
         return text, ""
     if TaskKind.FIX in connection.model.whole_tasks:
         listener.report(TaskProgress("repairing"))
-        call = call_for(repair, sender, targets, connection.model, connection.round_trip_ms)
+        call = call_for(repair, client_ids, targets, connection.model, connection.round_trip_ms)
         fixed = ""
         # What was translated is worth having without its repair.
         with contextlib.suppress(BackendFailure):

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
-from cato_lsp.syntax.lexicon import lexicon_of
+from cato_lsp.syntax.lexing import lexicon_of
 from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
 from cato_lsp.syntax.units import Unit, unit_at
 from cato_lsp.text.snapshot import Snapshot

@@ -1,8 +1,7 @@
 """Documents as the client sees them: text, versions, positions in UTF-8, 16 and 32."""
 
 from cato_lsp.text.document import Change, Document, Range
-from cato_lsp.text.line_ends import at_lf, length_of, with_lf
-from cato_lsp.text.position import Encoding, Position
+from cato_lsp.text.positions import Encoding, Position, at_lf, length_of, with_lf
 from cato_lsp.text.snapshot import Snapshot
 
 __all__ = [

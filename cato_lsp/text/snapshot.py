@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tree_sitter import Tree
 
 from cato_lsp.text.lines import LineIndex
-from cato_lsp.text.position import Encoding, Position, column_of, units_of
+from cato_lsp.text.positions import Encoding, Position, column_of, units_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pytest
 
 from cato_lsp.backend.replicas import read_replicas
 from cato_lsp.commands.doctor import check_history, check_replicas
-from cato_lsp.session import history
-from cato_lsp.session.usage import Usage
+from cato_lsp.session.counts import Usage
+from cato_lsp.suggestions import history
 
 
 def test_the_prefix_hit_rate_is_told_of_all_sessions_and_the_last(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.shown import without_repeats
+from cato_lsp.completion.fitting import without_repeats
 from cato_lsp.decisions.classify import Action, Targets, classify
 from tests.fast.lsp.marked import context_at
 

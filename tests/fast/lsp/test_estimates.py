@@ -8,7 +8,7 @@ import pytest
 
 from cato_backend.wire import headers
 from cato_backend.wire.headers import Task
-from cato_lsp.backend.calls import Sender, Wishes, completion_call
+from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call
 from cato_lsp.backend.models import Model
 from cato_lsp.decisions.classify import (
     BLOCK_TOKENS,
@@ -26,7 +26,7 @@ from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.jobs import Job, call_for
 from tests.fast.lsp.marked import context_at
 
-SENDER = Sender("session", "document")
+CLIENT_IDS = ClientIds("session", "document")
 MODEL = Model("cato", chars_per_token=4.0)
 SOURCE = "def area(width, height):\n    return width * height\n" * 8
 """400 characters: 100 tokens."""
@@ -61,7 +61,12 @@ def test_a_completion_tells_its_expected_length() -> None:
     context = context_at("python", "for a in b:|\n")
     assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
     call = completion_call(
-        assignment, Window("for a in b:", "\n"), (), MODEL, SENDER, Wishes(budget_ms=200)
+        assignment,
+        Window("for a in b:", "\n"),
+        (),
+        MODEL,
+        CLIENT_IDS,
+        RequestOptions(budget_ms=200),
     )
     assert call.headers[headers.OUTPUT_TOKENS] == str(OPENED_BLOCK_TOKENS)
 
@@ -113,7 +118,7 @@ def job(task: Task, target_language: str | None = None) -> Job:
 
 def told(job: Job, targets: Targets | None = None) -> tuple[int, int]:
     """Expected tokens and budget in milliseconds, as the backend is told them."""
-    call = call_for(job, SENDER, targets or Targets(), MODEL, round_trip_ms=0.0)
+    call = call_for(job, CLIENT_IDS, targets or Targets(), MODEL, round_trip_ms=0.0)
     return int(call.headers[headers.OUTPUT_TOKENS]), int(call.headers[headers.SLO_E2E_MS])
 
 

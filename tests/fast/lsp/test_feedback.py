@@ -10,10 +10,10 @@ import pytest
 from cato_backend.wire.feedback import Feedback, FeedbackEvent
 from cato_backend.wire.headers import Task
 from cato_lsp.commands.stats import stats_of
-from cato_lsp.session import feedback, history
-from cato_lsp.session.feedback import FeedbackLedger
-from cato_lsp.session.questions import Source, Suggestion
-from cato_lsp.session.usage import Usage
+from cato_lsp.session.counts import SuggestionCounts, Usage
+from cato_lsp.suggestions import feedback, history
+from cato_lsp.suggestions.feedback import FeedbackLedger
+from cato_lsp.suggestions.questions import Source, Suggestion
 from cato_lsp.syntax import open_document
 
 URI = "file:///a.py"
@@ -26,7 +26,8 @@ class Person:
         self.snapshot = open_document(URI, "python", 1, text).snapshot()
         self.told: list[tuple[str, str]] = []
         self.events: list[dict[str, Any]] = []
-        self.ledger = FeedbackLedger(lambda _uri: self.snapshot, self._tell)
+        self.counts = SuggestionCounts()
+        self.ledger = FeedbackLedger(lambda _uri: self.snapshot, self._tell, self.counts)
 
     def types(self, text: str) -> None:
         self.snapshot = open_document(URI, "python", 2, self.snapshot.text + text).snapshot()
@@ -105,14 +106,14 @@ async def test_a_further_candidate_counts_once_it_is_accepted() -> None:
 
 async def test_the_acceptance_counts_a_suggestion_once() -> None:
     person = Person()
-    assert person.ledger.acceptance is None
+    assert person.counts.acceptance is None
     person.is_answered("one two", "a")
     person.ledger.partially_accepted("a", 3)
     person.ledger.accepted("a")
     person.types("y")
     person.is_answered("2", "b")
     person.ledger.close()
-    assert person.ledger.acceptance == 0.5
+    assert person.counts.acceptance == 0.5
 
 
 @pytest.mark.parametrize(

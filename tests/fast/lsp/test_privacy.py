@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cato_lsp.decisions.pieces import Piece
-from cato_lsp.session.gathering import Gatherer
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, parse
+from cato_lsp.suggestions.context import ContextCollector
 from cato_lsp.syntax import open_document
 
 
@@ -176,9 +176,9 @@ async def test_imports_bring_nothing_along_that_is_switched_off(
 
     async def found(folders: dict[str, bool]) -> tuple[Piece, ...]:
         privacy = Privacy(PrivacySettings(folders=folders), [project])
-        gatherer = Gatherer(privacy.allows)
-        gatherer.look(snapshot, len(text), 0, [])
-        return await gatherer.pieces(uri)
+        collector = ContextCollector(privacy.allows, list)
+        collector.look(snapshot, len(text), 0)
+        return await collector.pieces(uri)
 
     assert "secret_of_acme" in str(await found({}))
     assert not await found({str(tmp_path / "clients"): False})

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.reading import Reading
-from cato_lsp.completion.tokens import Token, behind
+from cato_lsp.completion.reader import AnswerReader
+from cato_lsp.completion.reuse import Token, behind
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
@@ -19,11 +19,11 @@ from cato_lsp.syntax import open_document, syntax_context
 LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "
 
 
-def reading(before: str = LINE, least: float = 0.7) -> Reading:
+def reading(before: str = LINE, least: float = 0.7) -> AnswerReader:
     snapshot = open_document("file:///a.py", "python", 1, before).snapshot()
     context = syntax_context(snapshot, len(before))
     assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
-    return Reading(partial(Completeness, context, assignment), least)
+    return AnswerReader(partial(Completeness, context, assignment), least)
 
 
 def tokens(*said: tuple[str, float]) -> list[Token]:

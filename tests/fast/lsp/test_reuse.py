@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.completion.reuse import KEPT, Answer, AnswerCache, PromptAnchor, typed_since
-from cato_lsp.completion.tokens import Token
+from cato_lsp.completion.reuse import KEPT, Answer, AnswerCache, PromptAnchor, Token, typed_since
 
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\nprint(add(1, 2))\n"
 

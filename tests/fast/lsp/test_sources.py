@@ -16,7 +16,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, Targets, classify, worth_asking
 from cato_lsp.decisions.imports import declarations, imports_of
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.syntax.languages import language as grammar_of
+from cato_lsp.syntax.parsing import language as grammar_of
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.docstrings import documentation
 

@@ -6,7 +6,7 @@ import pytest
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.answers import TaskProgress
-from cato_lsp.backend.calls import Sender
+from cato_lsp.backend.calls import ClientIds
 from cato_lsp.backend.models import Model
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
@@ -19,7 +19,7 @@ TEXT = (
     "import os\n\n\ndef f():\n    return g()\n\n\ndef g():\n    return 1\n\n\n# add two\nx = f()\n"
 )
 EVERYTHING = Range(0, len(TEXT))
-SENDER = Sender("s", "d")
+CLIENT_IDS = ClientIds("s", "d")
 
 
 def snapshot_of(text: str = TEXT, language: str = "python") -> Snapshot:
@@ -120,7 +120,7 @@ def test_the_target_follows_the_answer_s_length(
     kind: TaskKind, place: Range | None, budget_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cato_lsp.tasks.jobs.time.perf_counter", lambda: 0.0)
-    call = call_for(job(kind, place), SENDER, Targets(), Model("m"), 0.0)
+    call = call_for(job(kind, place), CLIENT_IDS, Targets(), Model("m"), 0.0)
     assert call.headers["x-slo-e2e-ms"] == str(budget_ms)
 
 

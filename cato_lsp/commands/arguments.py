@@ -1,0 +1,186 @@
+"""What commands are given: a backend, found as an editor does but never started, and a place or a
+part of a file."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from cato_backend.wire.discovery import UntrustedAnnouncement
+from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Target, locate
+from cato_lsp.backend.failures import BackendFailure, Denied
+from cato_lsp.backend.link import NONE_FOUND, Connection
+from cato_lsp.session.privacy import Privacy
+from cato_lsp.settings.settings import PrivacySettings, Settings, parse
+from cato_lsp.syntax import open_document
+from cato_lsp.tasks.selection import Range
+from cato_lsp.text import Encoding, Position, Snapshot
+
+LANGUAGES = MappingProxyType(
+    {
+        ".py": "python",
+        ".pyi": "python",
+        ".js": "javascript",
+        ".mjs": "javascript",
+        ".cjs": "javascript",
+        ".jsx": "javascriptreact",
+        ".ts": "typescript",
+        ".mts": "typescript",
+        ".tsx": "typescriptreact",
+        ".java": "java",
+        ".go": "go",
+        ".rs": "rust",
+        ".c": "c",
+        ".h": "c",
+        ".cc": "cpp",
+        ".cpp": "cpp",
+        ".cxx": "cpp",
+        ".hpp": "cpp",
+        ".cs": "csharp",
+        ".rb": "ruby",
+        ".php": "php",
+    }
+)
+"""Language ids by the file's suffix, as editors assign them."""
+
+_RANGE = re.compile(r"(?P<file>.+?):(?P<first>\d+)(?:-(?P<last>\d+)|:(?P<column>\d+))?")
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
+
+
+def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that name a backend."""
+    parser.add_argument("--url", help="the backend (else CATO_BACKEND_URL, else your running one)")
+    parser.add_argument("--token", help="its token (else CATO_BACKEND_TOKEN)")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings that the arguments and the environment give. Raises CommandFailed."""
+    given = {"backend": {"url": arguments.url, "token": arguments.token}}
+    settings, complaints = parse(given)
+    if complaints:
+        first = complaints[0]
+        raise CommandFailed(f"{first.setting} must be {first.expected}")
+    return settings
+
+
+def target_of(settings: Settings) -> Target:
+    """The backend to ask. Raises CommandFailed."""
+    try:
+        target = locate(settings.backend)
+    except UntrustedAnnouncement as error:
+        raise CommandFailed(str(error)) from error
+    if target is None:
+        raise CommandFailed(NONE_FOUND)
+    return target
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Connection]:
+    """A connection to the backend. Raises CommandFailed, also for what fails inside."""
+    client = BackendClient(target_of(settings))
+    try:
+        round_trip_ms = await client.health()
+        yield Connection(client, await client.model(), round_trip_ms)
+    except Denied as denied:
+        raise CommandFailed(f"{denied} (set CATO_BACKEND_TOKEN or --token)") from denied
+    except BackendFailure as failure:
+        raise CommandFailed(str(failure)) from failure
+    finally:
+        await client.close()
+
+
+class CommandFailed(Exception):
+    """The text says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLocation:
+    """A file, read, and an offset in it."""
+
+    snapshot: Snapshot
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRange:
+    """A file, read, and a part of it; None: all of it."""
+
+    snapshot: Snapshot
+    chosen: Range | None
+    path: Path
+
+
+def read_range(text: str, language: str | None, settings: PrivacySettings) -> FileRange:
+    """The file and the part of it that `text` names: FILE, FILE:LINE or FILE:FIRST-LAST.
+
+    Raises CommandFailed, also for a file that is not read to a model.
+    """
+    match = _RANGE.fullmatch(text)
+    # A file may be called as a range is.
+    if match is None or Path(text).is_file():
+        return FileRange(_snapshot(Path(text), language, settings), None, Path(text))
+    path = Path(match["file"])
+    snapshot = _snapshot(path, language, settings)
+    first = int(match["first"]) - 1
+    _check_line(path, snapshot, first)
+    if match["last"] is None:
+        column = int(match["column"]) - 1 if match["column"] else _end_of(snapshot, first)
+        at = snapshot.offset(Position(first, column), Encoding.UTF32)
+        return FileRange(snapshot, Range(at, at), path)
+    last = int(match["last"]) - 1
+    _check_line(path, snapshot, last)
+    if last < first:
+        raise CommandFailed(f"{text!r} is no range: line {last + 1} is before line {first + 1}")
+    start = snapshot.lines.start(first)
+    return FileRange(snapshot, Range(start, snapshot.lines.end(last, snapshot.text)), path)
+
+
+def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:
+    """The place that `text` names; without a column, the end of the line without its blanks.
+
+    Raises CommandFailed, also for a file that is not sent to a model.
+    """
+    match = _PLACE.fullmatch(text)
+    if match is None:
+        raise CommandFailed(f"{text!r} is no place: expected FILE:LINE:COLUMN, counted from 1")
+    path = Path(match["file"])
+    snapshot = _snapshot(path, language, settings)
+    line = int(match["line"]) - 1
+    _check_line(path, snapshot, line)
+    column = int(match["column"]) - 1 if match["column"] else _end_of(snapshot, line)
+    return FileLocation(snapshot, snapshot.offset(Position(line, column), Encoding.UTF32))
+
+
+def _snapshot(path: Path, language: str | None, settings: PrivacySettings) -> Snapshot:
+    reason = Privacy(settings, [Path.cwd()]).reason(path)
+    if reason is not None:
+        raise CommandFailed(f"{path} is not read to a model: {reason}")
+    language_id = language or LANGUAGES.get(path.suffix.lower(), "plaintext")
+    return open_document(path.resolve().as_uri(), language_id, 1, _read(path)).snapshot()
+
+
+def _check_line(path: Path, snapshot: Snapshot, line: int) -> None:
+    if not 0 <= line < snapshot.lines.count:
+        raise CommandFailed(f"{path} has {snapshot.lines.count} lines, there is no line {line + 1}")
+
+
+def _end_of(snapshot: Snapshot, line: int) -> int:
+    """The column behind the line's last character that is not blank."""
+    return len(snapshot.line(line).rstrip())
+
+
+def _read(path: Path) -> str:
+    try:
+        # Line ends are kept: offsets must be those of the file.
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{path} is not UTF-8 (byte {error.start})") from error
+    except OSError as error:
+        raise CommandFailed(f"{path}: {error.strerror}") from error

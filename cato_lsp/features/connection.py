@@ -1,0 +1,93 @@
+"""What a feature may ask of the connection to its client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cattrs import Converter
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from cato_lsp.session.session import Session
+    from cato_lsp.suggestions.service import CompletionService
+
+
+class ClientConnection(Protocol):
+    """One connection: its state, its services, and what can be sent to the client.
+
+    The methods are those of pygls' server, as far as features need them.
+    """
+
+    @property
+    def session(self) -> Session:
+        """The state of the connection."""
+        ...
+
+    @property
+    def completions(self) -> CompletionService:
+        """The completion service; it is made when it is first needed."""
+        ...
+
+    @property
+    def converter(self) -> Converter:
+        """Reads the params of CATO's own methods."""
+        ...
+
+    @property
+    def client_capabilities(self) -> types.ClientCapabilities:
+        """What the client said in `initialize` that it can do."""
+        ...
+
+    @property
+    def position_encoding(self) -> str | None:
+        """What positions are counted in, as agreed in `initialize`."""
+        ...
+
+    @property
+    def client_gone(self) -> asyncio.Event:
+        """Set once the client's process has ended."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Shows the person what went wrong, and logs it."""
+        ...
+
+    def trace(self) -> None:
+        """Logs as much as the settings want."""
+        ...
+
+    def leave(self) -> None:
+        """Ends the connection after the message that is being handled."""
+        ...
+
+    def progress(self, params: types.ProgressParams) -> None:
+        """Sends `$/progress`."""
+        ...
+
+    def client_register_capability(self, params: types.RegistrationParams) -> object:
+        """Sends `client/registerCapability`."""
+        ...
+
+    def client_unregister_capability(self, params: types.UnregistrationParams) -> object:
+        """Sends `client/unregisterCapability`."""
+        ...
+
+    async def workspace_configuration_async(
+        self, params: types.ConfigurationParams
+    ) -> Sequence[Any | None]:
+        """Asks for `workspace/configuration`. Raises JsonRpcException."""
+        ...
+
+    async def workspace_apply_edit_async(
+        self, params: types.ApplyWorkspaceEditParams
+    ) -> types.ApplyWorkspaceEditResult:
+        """Asks for `workspace/applyEdit`. Raises JsonRpcException."""
+        ...
+
+    async def window_work_done_progress_create_async(
+        self, params: types.WorkDoneProgressCreateParams
+    ) -> None:
+        """Asks for `window/workDoneProgress/create`. Raises JsonRpcException."""
+        ...

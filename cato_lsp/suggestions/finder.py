@@ -1,0 +1,232 @@
+"""Finds what there is to show for one question.
+
+What is known already is shown at once; what is being said already is waited for; only then is the
+backend asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.calls import RequestOptions, has_prompt
+from cato_lsp.decisions.timing import (
+    LOOK_AHEAD_MS,
+    SHOW_BY_MS,
+    TYPICAL_TTFT_MS,
+    budget_ms,
+    debounce_ms,
+)
+from cato_lsp.suggestions.answers import SHOWN_S, TYPING_S, UNCHANGED_S, AnswerStore, Generation
+from cato_lsp.suggestions.questions import CompletionContext, Question, Source, Suggestion
+from cato_lsp.suggestions.requests import BackendRequests, CompletionRequest
+
+if TYPE_CHECKING:
+    from cato_lsp.backend.link import Connection
+    from cato_lsp.completion.reader import AnswerReader
+    from cato_lsp.decisions.likelihood import LogprobSupport
+    from cato_lsp.session.session import Session
+    from cato_lsp.suggestions.feedback import FeedbackLedger
+
+log = logging.getLogger(__name__)
+
+LINES_AHEAD = 1
+"""How far a stream goes on behind what is shown of it."""
+ALTERNATIVES = 2
+TEMPERATURE = 0.8
+"""Of further candidates, so that they are others."""
+
+Found = tuple[bool, Suggestion | None]
+"""Whether it is known what there is to show, and what that is."""
+
+
+class SuggestionFinder:
+    """Looks in the answers of the document, then asks the backend."""
+
+    def __init__(
+        self,
+        session: Session,
+        answers: AnswerStore,
+        requests: BackendRequests,
+        feedback: FeedbackLedger,
+        logprobs: LogprobSupport,
+    ) -> None:
+        self._session = session
+        self._answers = answers
+        self._requests = requests
+        self._feedback = feedback
+        self._logprobs = logprobs
+
+    async def automatic(self, asked: CompletionContext) -> Suggestion | None:
+        """For somebody who types: after the debounce, unless it is known or on its way."""
+        found, suggestion = self._known(asked)
+        if found:
+            self._session.usage.from_cache += 1
+            return suggestion
+        found, suggestion = await self._streaming(asked)
+        if found:
+            self._session.usage.from_stream += 1
+            return suggestion
+        self._requests.collect_context(asked.question.snapshot, asked.question.offset)
+        await asyncio.sleep(self._debounce_ms() / 1000)
+        return await self._ask(asked)
+
+    async def for_menu(self, asked: CompletionContext) -> Suggestion | None:
+        """One entry; what is known or on its way is not asked for once more."""
+        found, suggestion = self._known(asked)
+        if not found:
+            found, suggestion = await self._streaming(asked)
+        return suggestion if found else await self._ask(asked)
+
+    async def invoked(self, asked: CompletionContext) -> list[Suggestion | None]:
+        """For somebody who asks: several where one is known already."""
+        self._answers.of(asked.question.snapshot.uri).close(CancelReason.TYPED)
+        found, known = self._known(asked)
+        if not found or known is None:
+            return [await self._ask(asked)]
+        others = (self._ask(asked, TEMPERATURE) for _ in range(ALTERNATIVES))
+        return [known, *await asyncio.gather(*others)]
+
+    def is_known(self, question: Question) -> bool:
+        """Whether there is an answer already, or one is on its way."""
+        answers = self._answers.of(question.snapshot.uri)
+        text, offset = question.snapshot.text, question.offset
+        return bool(answers.known(text, offset) or answers.streaming(text, offset))
+
+    async def look_ahead(self, asked: CompletionContext, connection: Connection) -> None:
+        """Has an answer ready for when it is asked for, in nobody's way."""
+        tells = self._tells_confidence(asked, connection)
+        options = RequestOptions(LOOK_AHEAD_MS, confidence=tells)
+        generation = await self._requests.complete(connection, _request(asked, options))
+        generation.follow(asked.reader(), "")
+        generation.leave(SHOWN_S)
+
+    def _debounce_ms(self) -> float:
+        """How long to wait, from now, before the backend is asked."""
+        completion, times = self._session.settings.completion, self._session.times
+        if not completion.adaptive_debounce:
+            return completion.debounce_ms
+        return debounce_ms(
+            self._session.rhythm,
+            # Not how long the person waited: that holds the debounce itself.
+            answer_ms=times.ttft_ms or TYPICAL_TTFT_MS,
+            load=times.load or 0.0,
+            editor_ms=self._session.editor_delay_ms,
+            longest_ms=completion.debounce_ms,
+        )
+
+    def _known(self, asked: CompletionContext) -> Found:
+        """What former answers say here."""
+        snapshot, offset = asked.question.snapshot, asked.question.offset
+        in_line = bool(asked.assignment.limits.stop)
+        hit = self._answers.of(snapshot.uri).known(snapshot.text, offset, in_line=in_line)
+        if hit is None:
+            return False, None
+        reader = asked.reader()
+        reader.feed(hit.tokens)
+        if not (reader.complete or hit.answer.whole):
+            return False, None
+        request_id, truncated = hit.answer.request_id, hit.answer.truncated
+        found = asked.suggestion(reader, request_id, Source.CACHE, truncated=truncated)
+        # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
+        left = self._feedback.left(request_id, snapshot, offset)
+        if left.strip() and (found is None or len(found.text) < len(left)):
+            found = asked.showing(left, request_id, Source.CACHE, reader.confidence)
+        return True, found
+
+    async def _streaming(self, asked: CompletionContext) -> Found:
+        """As `_known`, of an answer that is on its way."""
+        snapshot, offset = asked.question.snapshot, asked.question.offset
+        found = self._answers.of(snapshot.uri).streaming(snapshot.text, offset)
+        if found is None:
+            return False, None
+        generation, typed = found
+        suggestion = await self._shown(asked, generation, typed, Source.STREAM)
+        # It may have gone on to say something else than what had been typed ahead of it.
+        return generation.agrees(typed), suggestion
+
+    async def _ask(self, asked: CompletionContext, temperature: float = 0.0) -> Suggestion | None:
+        """Asks the backend; once more, without log probabilities, where it refuses to tell them."""
+        question, connection = asked.question, self._session.link.connection
+        if connection is None or not has_prompt(
+            connection.model, question.snapshot, question.offset
+        ):
+            return None
+        tells = self._tells_confidence(asked, connection)
+        found = await self._answered(asked, connection, temperature)
+        if found is None and tells and not self._tells_confidence(asked, connection):
+            return await self._answered(asked, connection, temperature)
+        return found
+
+    async def _answered(
+        self, asked: CompletionContext, connection: Connection, temperature: float
+    ) -> Suggestion | None:
+        options = RequestOptions(
+            budget_ms=budget_ms(
+                asked.assignment.ttft_ms or 0,
+                spent_ms=asked.question.spent_ms(),
+                round_trip_ms=connection.round_trip_ms,
+            ),
+            supersede=asked.question.automatic,
+            temperature=temperature,
+            confidence=self._tells_confidence(asked, connection),
+        )
+        generation = await self._requests.complete(connection, _request(asked, options))
+        return await self._shown(asked, generation, "", Source.ASKED)
+
+    def _tells_confidence(self, asked: CompletionContext, connection: Connection) -> bool:
+        """Whether the engine is to tell how sure it is: it matters here, and it has not refused."""
+        return asked.least_confidence > 0 and self._logprobs.may_tell(connection.client)
+
+    async def _shown(
+        self, asked: CompletionContext, generation: Generation, typed: str, source: Source
+    ) -> Suggestion | None:
+        """Waits for what there is to show of what comes after `typed`."""
+        reader = asked.reader()
+        generation.follow(reader, typed)
+        try:
+            async with asyncio.timeout(self._session.settings.completion.timeout_ms / 1000):
+                await _until_shown(generation, reader, asked)
+        except TimeoutError:
+            log.info("completion %s: given up", generation.call.request_id)
+            generation.cancel(CancelReason.CLOSED)
+            return None
+        except asyncio.CancelledError:
+            unchanged = is_current(self._session, asked.question)
+            generation.leave(UNCHANGED_S if unchanged else TYPING_S)
+            raise
+        reader.settle_for(LINES_AHEAD)
+        generation.leave(SHOWN_S)
+        broke_off = generation.over and not (generation.whole or reader.complete)
+        if broke_off or not generation.text.startswith(typed):
+            return None
+        self._session.answered(asked.question.spent_ms(), generation.stream.head.load)
+        fragment = not generation.whole or generation.token_stream.truncated
+        return asked.suggestion(reader, generation.call.request_id, source, truncated=fragment)
+
+
+def is_current(session: Session, question: Question) -> bool:
+    """Whether the text is as it was. Its version does not tell: some clients never change it."""
+    now = session.documents.snapshot(question.snapshot.uri)
+    return now is not None and now.text == question.snapshot.text
+
+
+def _request(asked: CompletionContext, options: RequestOptions) -> CompletionRequest:
+    question = asked.question
+    return CompletionRequest(question.snapshot, question.offset, asked.assignment, options)
+
+
+async def _until_shown(
+    generation: Generation, reader: AnswerReader, asked: CompletionContext
+) -> None:
+    """Until all is there, or a whole line and no more patience."""
+    patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
+    try:
+        async with asyncio.timeout(max(patience_s, 0) if asked.question.automatic else None):
+            while not (reader.complete or generation.over):
+                await generation.more()
+    except TimeoutError:
+        while not (reader.showable or generation.over):
+            await generation.more()
