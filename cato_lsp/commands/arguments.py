@@ -19,7 +19,7 @@ from cato_lsp.backend.link import NONE_FOUND, Connection
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, Settings, parse
 from cato_lsp.syntax import open_document
-from cato_lsp.tasks.selection import Range
+from cato_lsp.tasks.selection import TextRange
 from cato_lsp.text import Encoding, Position, Snapshot
 
 LANGUAGES = MappingProxyType(
@@ -112,7 +112,7 @@ class FileRange:
     """A file, read, and a part of it; None: all of it."""
 
     snapshot: Snapshot
-    chosen: Range | None
+    chosen: TextRange | None
     path: Path
 
 
@@ -132,13 +132,13 @@ def read_range(text: str, language: str | None, settings: PrivacySettings) -> Fi
     if match["last"] is None:
         column = int(match["column"]) - 1 if match["column"] else _end_of(snapshot, first)
         at = snapshot.offset(Position(first, column), Encoding.UTF32)
-        return FileRange(snapshot, Range(at, at), path)
+        return FileRange(snapshot, TextRange(at, at), path)
     last = int(match["last"]) - 1
     _check_line(path, snapshot, last)
     if last < first:
         raise CommandFailed(f"{text!r} is no range: line {last + 1} is before line {first + 1}")
     start = snapshot.lines.start(first)
-    return FileRange(snapshot, Range(start, snapshot.lines.end(last, snapshot.text)), path)
+    return FileRange(snapshot, TextRange(start, snapshot.lines.end(last, snapshot.text)), path)
 
 
 def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:

@@ -14,7 +14,7 @@ from cato_lsp.session.documents import position_of
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.kinds import BY_KIND
 from cato_lsp.tasks.running import refusal
-from cato_lsp.tasks.selection import NothingSelected, Range, select
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
@@ -98,7 +98,7 @@ def _generation(
     """Where the cursor stands on a comment."""
     offset = snapshot.offset(position_of(params.range.end), connection.session.documents.encoding)
     try:
-        select(snapshot, TaskKind.GENERATION, Range(offset, offset))
+        select(snapshot, TaskKind.GENERATION, TextRange(offset, offset))
     except NothingSelected:
         return
     title = "CATO: Generate what the comment says"

@@ -21,7 +21,7 @@ from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
 from cato_lsp.tasks.kinds import VERBS
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import NothingSelected, Range, select
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
@@ -163,12 +163,12 @@ def _job(session: Session, params: TaskParams) -> Job | TaskResult:
 
 def _characters(
     session: Session, snapshot: Snapshot, chosen: types.Position | types.Range | None
-) -> Range | None:
+) -> TextRange | None:
     if chosen is None:
         return None
     ends = (chosen.start, chosen.end) if isinstance(chosen, types.Range) else (chosen, chosen)
     encoding = session.documents.encoding
-    return Range(*(snapshot.offset(position_of(end), encoding) for end in ends))
+    return TextRange(*(snapshot.offset(position_of(end), encoding) for end in ends))
 
 
 def _failure(message: str) -> TaskResult:

@@ -28,7 +28,7 @@ class NothingSelected(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class TextRange:
     """A part of a document, in characters; an empty one is a place."""
 
     start: int
@@ -46,7 +46,7 @@ class Selection:
 
 
 def select(
-    snapshot: Snapshot, kind: TaskKind, chosen: Range | None, instruction: str = ""
+    snapshot: Snapshot, kind: TaskKind, chosen: TextRange | None, instruction: str = ""
 ) -> Selection:
     """Returns the units of the range, of the definition at a place, or, for None, of the file.
 
@@ -70,7 +70,7 @@ def _definition(snapshot: Snapshot, offset: int) -> Selection:
     return Selection((unit,), unit.name or unit.kind)
 
 
-def _range(snapshot: Snapshot, kind: TaskKind, chosen: Range) -> Selection:
+def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
     """The definitions that begin in the range, for tasks about those; the very text for others,
     and the definition around it where it is to be fixed."""
     text = snapshot.text[chosen.start : chosen.end]
@@ -110,7 +110,7 @@ def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
     return Selection(joined(snapshot, parts.units), name, parts.imports[:_CONTEXT_CHARS])
 
 
-def _before(snapshot: Snapshot, chosen: Range | None, instruction: str) -> Selection:
+def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> Selection:
     """What stands before the place, and what is wanted there: `instruction`, else the comment."""
     at = len(snapshot.text) if chosen is None else chosen.end
     line = snapshot.lines.line_at(at)

@@ -12,7 +12,7 @@ from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.clean import without_comment_marks, without_fences
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, Step, joined
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
 from cato_backend.tasks.splitting import pieces
 from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
 from cato_backend.tasks.summaries import summary_call
@@ -90,7 +90,7 @@ def add_documentation(
         notes = neutralized(joined(answers, numbers, "\n\n"))[: room // 2]
         return _call(request, unit, head, notes, model)
 
-    return builder.add(1, Step(ask, room, _max_tokens(request), index))
+    return builder.add(1, TaskStep(ask, room, _max_tokens(request), index))
 
 
 def compose_documentation(

@@ -8,7 +8,7 @@ from cato_backend.tasks.asking import chat, room_for_text
 from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, PlanBuilder, Step
+from cato_backend.tasks.plans import Answers, PlanBuilder, TaskStep
 from cato_backend.tasks.summaries import compose_summaries, named_summaries
 from cato_backend.wire.tasks import TaskRequest
 
@@ -35,7 +35,7 @@ def add_overview(
     def ask(answers: Answers) -> ModelCall:
         return _overview_call(request, answers, numbers, model)
 
-    step = Step(ask, _SUMMARY_CHARS * len(numbers), OVERVIEW_TOKENS, unit=None)
+    step = TaskStep(ask, _SUMMARY_CHARS * len(numbers), OVERVIEW_TOKENS, unit=None)
     return builder.add(2, step)
 
 

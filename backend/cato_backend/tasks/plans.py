@@ -15,7 +15,7 @@ Answers = Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TaskStep:
     """One call of the plan. It is made of earlier answers, so only its size is known beforehand."""
 
     ask: Callable[[Answers], ModelCall]
@@ -37,10 +37,10 @@ class Composed:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TaskPlan:
     """`steps` stand in the order of the result, `stages` hold their numbers in order of time."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[TaskStep, ...]
     stages: tuple[tuple[int, ...], ...]
     compose: Callable[[Answers], Composed]
 
@@ -54,10 +54,10 @@ class Plan:
 class PlanBuilder:
     """Collects steps. Numbers are given in the order of `add`, which must be that of the result."""
 
-    _steps: list[Step] = field(default_factory=list[Step])
+    _steps: list[TaskStep] = field(default_factory=list[TaskStep])
     _stages: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
 
-    def add(self, stage: int, step: Step) -> int:
+    def add(self, stage: int, step: TaskStep) -> int:
         """Adds a step to the stage; returns its number."""
         number = len(self._steps)
         self._steps.append(step)
@@ -66,13 +66,13 @@ class PlanBuilder:
 
     def known(self, stage: int, call: ModelCall, unit: int, *, is_shown: bool = True) -> int:
         """Adds a step whose call needs no earlier answer."""
-        step = Step(lambda _: call, call.prompt_chars, call.max_tokens, unit, is_shown)
+        step = TaskStep(lambda _: call, call.prompt_chars, call.max_tokens, unit, is_shown)
         return self.add(stage, step)
 
-    def plan(self, compose: Callable[[Answers], Composed]) -> Plan:
+    def plan(self, compose: Callable[[Answers], Composed]) -> TaskPlan:
         """Returns what was collected."""
         stages = tuple(tuple(self._stages[stage]) for stage in sorted(self._stages))
-        return Plan(tuple(self._steps), stages, compose)
+        return TaskPlan(tuple(self._steps), stages, compose)
 
 
 def joined(answers: Answers, numbers: Sequence[int], between: str) -> str:

@@ -11,7 +11,7 @@ from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.clean import without_comment_marks, without_fences
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, Step, joined
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
 from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -48,7 +48,7 @@ def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: A
 
 def merging_step(
     request: TaskRequest, index: int, numbers: Sequence[int], model: Abilities
-) -> Step:
+) -> TaskStep:
     """Returns the step that makes one summary of those of the unit's parts."""
     unit, max_tokens = request.units[index], request.limits.get("max_tokens", MAX_TOKENS)
     title = language_of(request.language).title
@@ -59,7 +59,7 @@ def merging_step(
         question = f"Summarize {about(unit)} ({title}) from these notes:\n\n{notes[:room]}"
         return chat(_MERGING, question, max_tokens)
 
-    return Step(ask, MAX_TOKENS * 4 * len(numbers), max_tokens, index)
+    return TaskStep(ask, MAX_TOKENS * 4 * len(numbers), max_tokens, index)
 
 
 def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCall:

@@ -20,7 +20,7 @@ from cato_backend.tasks.clean import cut_at, without_fences
 from cato_backend.tasks.dependencies import levels
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, Step
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep
 from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -69,7 +69,7 @@ def clean_translation(text: str, language: str, target_language: str) -> str:
 
 def _steps(
     request: TaskRequest, index: int, model: Abilities, numbers: list[list[int]]
-) -> list[Step]:
+) -> list[TaskStep]:
     unit = request.units[index]
     parts = _parts(request, unit, model, f"units[{index}].text")
     limit = request.limits.get("max_tokens")
@@ -86,7 +86,7 @@ def _step(
     model: Abilities,
     max_tokens: int,
     numbers: list[list[int]],
-) -> Step:
+) -> TaskStep:
     """`numbers`: by unit, filled while the plan is made."""
     source, target = language_of(request.language), language_of(request.target_language or "")
     text = neutralized(unit.text.strip("\n"))
@@ -101,7 +101,7 @@ def _step(
         question = f"{known}{what}\n\n{fenced(source, text)}"
         return chat(_SYSTEM, with_context(request.context, question), max_tokens, one_block=True)
 
-    return Step(ask, len(text) + len(_SYSTEM) + len(request.context), max_tokens, index)
+    return TaskStep(ask, len(text) + len(_SYSTEM) + len(request.context), max_tokens, index)
 
 
 def _parts(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> tuple[str, ...]:

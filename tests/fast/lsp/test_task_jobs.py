@@ -12,13 +12,13 @@ from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.jobs import Job, call_for, request_for
 from cato_lsp.tasks.running import refusal
-from cato_lsp.tasks.selection import MOST_UNITS, NothingSelected, Range, Selection, select
+from cato_lsp.tasks.selection import MOST_UNITS, NothingSelected, Selection, TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 
 TEXT = (
     "import os\n\n\ndef f():\n    return g()\n\n\ndef g():\n    return 1\n\n\n# add two\nx = f()\n"
 )
-EVERYTHING = Range(0, len(TEXT))
+EVERYTHING = TextRange(0, len(TEXT))
 CLIENT_IDS = ClientIds("s", "d")
 
 
@@ -26,7 +26,7 @@ def snapshot_of(text: str = TEXT, language: str = "python") -> Snapshot:
     return open_document("file:///src/demo.py", language, 1, text).snapshot()
 
 
-def chosen(kind: TaskKind, place: Range | None, text: str = TEXT) -> Selection:
+def chosen(kind: TaskKind, place: TextRange | None, text: str = TEXT) -> Selection:
     return select(snapshot_of(text), kind, place)
 
 
@@ -37,19 +37,19 @@ def names(selection: Selection) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "place", "expected", "called"),
     [
-        (TaskKind.SUMMARIZATION, Range(20, 20), ["f"], "f"),
+        (TaskKind.SUMMARIZATION, TextRange(20, 20), ["f"], "f"),
         (TaskKind.SUMMARIZATION, None, ["f", "g", "statements"], "demo.py"),
         (TaskKind.TRANSLATION, None, ["f", "g", "statements"], "demo.py"),
         (TaskKind.DOCUMENTATION, None, ["f", "g"], "demo.py"),
         (TaskKind.TESTS, EVERYTHING, ["f", "g"], "f to g"),
-        (TaskKind.EXPLANATION, Range(0, 9), ["selection"], "line 1"),
+        (TaskKind.EXPLANATION, TextRange(0, 9), ["selection"], "line 1"),
         (TaskKind.EXPLANATION, EVERYTHING, ["selection"], "lines 1 to 13"),
         (TaskKind.FIX, None, ["file"], "demo.py"),
-        (TaskKind.FIX, Range(24, 30), ["f"], "f"),
+        (TaskKind.FIX, TextRange(24, 30), ["f"], "f"),
     ],
 )
 def test_units_by_place(
-    kind: TaskKind, place: Range | None, expected: list[str], called: str
+    kind: TaskKind, place: TextRange | None, expected: list[str], called: str
 ) -> None:
     selection = chosen(kind, place)
     assert names(selection) == expected
@@ -58,7 +58,7 @@ def test_units_by_place(
 
 def test_a_comment_says_what_to_generate() -> None:
     at = TEXT.index("# add") + 3
-    selection = chosen(TaskKind.GENERATION, Range(at, at))
+    selection = chosen(TaskKind.GENERATION, TextRange(at, at))
     assert selection.instruction == "add two"
     assert selection.units[0].text == TEXT[: TEXT.index("\nx = f")]
 
@@ -81,7 +81,7 @@ def test_a_file_of_many_functions_is_taken_whole_in_fewer_units() -> None:
         chosen(TaskKind.DOCUMENTATION, None, text)
 
 
-def job(kind: TaskKind, place: Range | None, text: str = TEXT, *said: Diagnostic) -> Job:
+def job(kind: TaskKind, place: TextRange | None, text: str = TEXT, *said: Diagnostic) -> Job:
     snapshot = snapshot_of(text)
     target = "go" if kind is TaskKind.TRANSLATION else None
     return Job(kind, select(snapshot, kind, place), snapshot, target, "id", 0.0, said)
@@ -96,28 +96,28 @@ def test_a_file_s_translation_tells_what_uses_what() -> None:
 
 def test_line_ends_are_lf_and_a_long_unit_says_where_it_may_be_split() -> None:
     body = "".join(f"    x{number} = {number}\r\n" for number in range(500))
-    request = request_for(job(TaskKind.SUMMARIZATION, Range(6, 6), f"def f():\r\n{body}"))
+    request = request_for(job(TaskKind.SUMMARIZATION, TextRange(6, 6), f"def f():\r\n{body}"))
     assert "\r" not in request.units[0].text
     assert request.units[0].breaks == tuple(range(1, 501))
 
 
 def test_diagnostics_count_from_the_unit_s_first_line() -> None:
     complaints = (Diagnostic(5, "no g"), Diagnostic(12, "elsewhere"))
-    request = request_for(job(TaskKind.FIX, Range(20, 20), TEXT, *complaints))
+    request = request_for(job(TaskKind.FIX, TextRange(20, 20), TEXT, *complaints))
     assert request.units[0].diagnostics == (Diagnostic(2, "no g"),)
 
 
 @pytest.mark.parametrize(
     ("kind", "place", "budget_ms"),
     [
-        (TaskKind.SUMMARIZATION, Range(20, 20), 3000),
+        (TaskKind.SUMMARIZATION, TextRange(20, 20), 3000),
         (TaskKind.SUMMARIZATION, None, 8000),
-        (TaskKind.DOCUMENTATION, Range(20, 20), 4400),
-        (TaskKind.EXPLANATION, Range(20, 20), 9500),
+        (TaskKind.DOCUMENTATION, TextRange(20, 20), 4400),
+        (TaskKind.EXPLANATION, TextRange(20, 20), 9500),
     ],
 )
 def test_the_target_follows_the_answer_s_length(
-    kind: TaskKind, place: Range | None, budget_ms: int, monkeypatch: pytest.MonkeyPatch
+    kind: TaskKind, place: TextRange | None, budget_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cato_lsp.tasks.jobs.time.perf_counter", lambda: 0.0)
     call = call_for(job(kind, place), CLIENT_IDS, Targets(), Model("m"), 0.0)

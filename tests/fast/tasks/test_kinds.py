@@ -9,7 +9,7 @@ from cato_backend.model_store.registry import known_models
 from cato_backend.tasks.calls import Abilities
 from cato_backend.tasks.documentation import clean_documentation
 from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
-from cato_backend.tasks.plans import Plan
+from cato_backend.tasks.plans import TaskPlan
 from cato_backend.tasks.usefulness import NEEDED, useful_kinds
 from cato_backend.tasks.whole import plan
 from cato_backend.wire.headers import Task
@@ -26,7 +26,7 @@ def request(kind: TaskKind, *units: Unit, language: str = "python") -> TaskReque
     return TaskRequest(kind, language, units, target_language="go", instruction="add two numbers")
 
 
-def questions(found: Plan) -> list[str]:
+def questions(found: TaskPlan) -> list[str]:
     return [call.messages[-1].content for call in found.calls]
 
 

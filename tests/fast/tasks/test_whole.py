@@ -7,7 +7,7 @@ import pytest
 from cato_backend.errors import InvalidRequest
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
-from cato_backend.tasks.plans import Plan
+from cato_backend.tasks.plans import TaskPlan
 from cato_backend.tasks.whole import plan
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
@@ -28,7 +28,7 @@ def translation(text: str, source: str = "python", target: str = "go") -> TaskRe
     return TaskRequest(TaskKind.TRANSLATION, source, (unit,), target_language=target)
 
 
-def only(plan: Plan) -> ModelCall:
+def only(plan: TaskPlan) -> ModelCall:
     (call,) = plan.calls
     return call
 
