@@ -19,7 +19,8 @@ from cato_lsp.decisions.timing import (
     budget_ms,
     debounce_ms,
 )
-from cato_lsp.suggestions.answers import SHOWN_S, TYPING_S, UNCHANGED_S, AnswerStore, Generation
+from cato_lsp.suggestions.answers import AnswerStore
+from cato_lsp.suggestions.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
 from cato_lsp.suggestions.questions import CompletionContext, Question, Source, Suggestion
 from cato_lsp.suggestions.requests import BackendRequests, CompletionRequest
 

@@ -10,7 +10,8 @@ from cato_lsp.backend.calls import RequestOptions, completion_call, warm_call, w
 from cato_lsp.backend.failures import Refused, outdates_the_connection
 from cato_lsp.completion.reuse import PromptAnchor
 from cato_lsp.decisions.window import Window
-from cato_lsp.suggestions.answers import AnswerStore, Generation
+from cato_lsp.suggestions.answers import AnswerStore
+from cato_lsp.suggestions.generation import Generation
 from cato_lsp.text import with_lf
 
 if TYPE_CHECKING:

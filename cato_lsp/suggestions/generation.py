@@ -1,0 +1,174 @@
+"""One answer that streams in.
+
+It outlives the request that began it: a person who types along with it asks again, and is answered
+from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cato_backend.wire.headers import CancelReason
+from cato_lsp.backend.answers import TokenStream
+from cato_lsp.backend.failures import BackendFailure
+from cato_lsp.completion.reader import AnswerReader
+from cato_lsp.completion.reuse import (
+    Answer,
+    PromptAnchor,
+    Token,
+    behind,
+    typed_since,
+)
+
+if TYPE_CHECKING:
+    from cato_lsp.backend.calls import Call
+    from cato_lsp.backend.streams import EventStream
+
+log = logging.getLogger(__name__)
+
+UNCHANGED_S = 0.1
+"""An editor may take its request back before it tells of the key that made it do so."""
+TYPING_S = 1.0
+"""How long a stream is kept whose text is being typed, until the editor asks again."""
+SHOWN_S = 5.0
+"""How long one goes on whose beginning is shown already."""
+LONGEST_AHEAD = 64
+"""How many characters somebody may type ahead of a stream that has not said anything yet."""
+
+
+class Generation:
+    """Reads a stream as far as the last request needs it; calls `ended` when it is over."""
+
+    def __init__(
+        self,
+        place: PromptAnchor,
+        call: Call,
+        stream: EventStream,
+        ended: Callable[[Generation], None],
+    ) -> None:
+        self.place = place
+        self.call = call
+        self.stream = stream
+        self.token_stream = TokenStream(stream)
+        self.text = ""
+        self.over = False
+        self.failure: BackendFailure | None = None
+        self.whole = False
+        """Whether it was read to where it is enough, or its own end."""
+        self.ttft_ms: float | None = None
+        """From the asking to the first piece."""
+        self._broke_off = False
+        """Whether it ended without a word of its end: what came is shown, and asked for again."""
+        self._tokens: list[Token] = []
+        self._asked_s = asyncio.get_running_loop().time()
+        self._ended = ended
+        self._news = asyncio.Event()
+        self._reader: AnswerReader | None = None
+        self._typed = ""
+        self._fed = 0
+        self._leaving: asyncio.TimerHandle | None = None
+        self._task = asyncio.create_task(self._read())
+
+    def fits(self, text: str, offset: int) -> str | None:
+        """What was typed since it was asked for, where what it said so far begins with that, or
+        may yet; else None."""
+        typed = typed_since(self.place, text, offset, max(len(self.text), LONGEST_AHEAD))
+        if typed is None:
+            return None
+        return typed if self.agrees(typed) else None
+
+    def agrees(self, typed: str) -> bool:
+        """Whether what it says begins with `typed`, or may yet."""
+        return self.text.startswith(typed) or (not self.over and typed.startswith(self.text))
+
+    def follow(self, reader: AnswerReader, typed: str) -> None:
+        """From now on `reader` says when it is enough, of what comes after `typed`."""
+        self._stay()
+        self._reader, self._typed, self._fed = reader, typed, len(typed)
+        if self._take():
+            self.whole = not reader.broken_off
+            self._finish(CancelReason.ENOUGH)
+
+    async def more(self) -> None:
+        """Returns when there is more text, or it is over."""
+        if not self.over:
+            self._news.clear()
+            await self._news.wait()
+
+    def leave(self, within_s: float) -> None:
+        """Nobody waits for it any more; it may go on so long, in case somebody will."""
+        self._stay()
+        if not self.over:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(within_s, self.cancel, CancelReason.TYPED)
+
+    def typed_along(self) -> None:
+        """What it says is being typed: who left will be back."""
+        if self._leaving is not None:
+            self.leave(TYPING_S)
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Ends it now, up to the engine. Returns at once."""
+        if not self.over:
+            self._finish(reason)
+
+    def answer(self) -> Answer:
+        """What was said so far, to be kept."""
+        return Answer(
+            place=self.place,
+            text=self.text,
+            request_id=self.call.request_id,
+            whole=self.whole and not self._broke_off,
+            truncated=self.token_stream.truncated,
+            ended=self.whole and self.token_stream.ended,
+            tokens=tuple(self._tokens),
+        )
+
+    async def _read(self) -> None:
+        try:
+            async for tokens in self.token_stream:
+                if self.ttft_ms is None:
+                    self.ttft_ms = (asyncio.get_running_loop().time() - self._asked_s) * 1000
+                self._tokens += tokens
+                self.text += "".join(token.text for token in tokens)
+                if not self.agrees(self._typed):
+                    return self._finish(CancelReason.TYPED)
+                if self._take():
+                    break
+                self._news.set()
+            else:
+                self._broke_off = not (self.token_stream.finished or self.stream.done)
+            self.whole = self._reader is None or not self._reader.broken_off
+        except BackendFailure as failure:
+            self.failure = failure
+        except Exception as error:
+            # A request that waits for it must be told in any case.
+            log.exception("completion %s failed", self.call.request_id)
+            self.failure = BackendFailure(f"the answer could not be read: {type(error).__name__}")
+        return self._finish(CancelReason.ENOUGH)
+
+    def _take(self) -> bool:
+        """Returns whether it is enough."""
+        if self._reader is None or len(self.text) <= self._fed:
+            return False
+        fed, self._fed = self._fed, len(self.text)
+        return self._reader.feed(behind(self._tokens, fed))
+
+    def _stay(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+
+    def _finish(self, reason: CancelReason) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._stay()
+        self.stream.cancel(reason)
+        if asyncio.current_task() is not self._task:
+            self._task.cancel()
+        self._news.set()
+        self._ended(self)
