@@ -151,7 +151,7 @@ def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit 
         return imports, None
     stop = start + len(text.rstrip())
     whole = not imports and start == 0 and end == len(snapshot.text)
-    kind = "file" if whole else "statements"
+    kind = "file" if whole else "code"
     return imports, Unit("", kind, snapshot.text[start:stop], start, stop)
 
 

@@ -68,7 +68,7 @@ def _lightness(text: str, chars_per_token: float) -> float:
     return _MARGIN * min(1.0, len(text) / tokens / chars_per_token)
 
 
-def refuse_too_long(text: str, model: Abilities, field: str) -> InvalidRequest:
+def too_long(text: str, model: Abilities, field: str) -> InvalidRequest:
     """Returns the refusal of a unit that fits the model's context neither whole nor in parts."""
     return InvalidRequest(
         f"{field}: {len(text)} characters and the answer do not fit the model's context of "

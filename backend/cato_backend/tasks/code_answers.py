@@ -10,8 +10,8 @@ from cato_backend.tasks.asking import (
     chat,
     code_tokens,
     fenced,
-    refuse_too_long,
     room_for_text,
+    too_long,
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
@@ -76,7 +76,7 @@ def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
     question = with_context(request.context, _QUESTIONS[request.task](request, unit))
     room = room_for_text(model, max_tokens, system)
     if room is not None and len(question) > room:
-        raise refuse_too_long(unit.text, model, f"units[{index}].text")
+        raise too_long(unit.text, model, f"units[{index}].text")
     return chat(system, question, max_tokens, one_block=True)
 
 

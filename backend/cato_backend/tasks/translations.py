@@ -10,8 +10,8 @@ from cato_backend.tasks.asking import (
     chat,
     code_tokens,
     fenced,
-    refuse_too_long,
     room_for_text,
+    too_long,
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
@@ -116,7 +116,7 @@ def _parts(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> tu
     most = int(whole / (1 if limit else 1 + _GROWTH))
     parts = pieces(unit.text, max(_LEAST_PART, most), unit.breaks)
     if max(map(len, parts)) > max(_LEAST_PART, most) or not model.follows_instructions:
-        raise refuse_too_long(unit.text, model, field)
+        raise too_long(unit.text, model, field)
     return parts
 
 

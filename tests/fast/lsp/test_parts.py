@@ -48,10 +48,10 @@ def snapshot_of(text: str, language: str = "python") -> Snapshot:
 def test_a_file_is_its_imports_its_definitions_and_the_rest() -> None:
     parts = parts_of(snapshot_of(PYTHON))
     assert [(unit.name, unit.kind) for unit in parts.units] == [
-        ("", "statements"),
+        ("", "code"),
         ("area", "function"),
         ("Circle", "class"),
-        ("", "statements"),
+        ("", "code"),
     ]
     assert parts.units[1].text.startswith("@cache\ndef area")
     kept = parts.imports + "".join(unit.text for unit in parts.units)

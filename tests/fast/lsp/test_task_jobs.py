@@ -38,8 +38,8 @@ def names(selection: Selection) -> list[str]:
     ("kind", "place", "expected", "called"),
     [
         (TaskKind.SUMMARIZATION, TextRange(20, 20), ["f"], "f"),
-        (TaskKind.SUMMARIZATION, None, ["f", "g", "statements"], "demo.py"),
-        (TaskKind.TRANSLATION, None, ["f", "g", "statements"], "demo.py"),
+        (TaskKind.SUMMARIZATION, None, ["f", "g", "code"], "demo.py"),
+        (TaskKind.TRANSLATION, None, ["f", "g", "code"], "demo.py"),
         (TaskKind.DOCUMENTATION, None, ["f", "g"], "demo.py"),
         (TaskKind.TESTS, EVERYTHING, ["f", "g"], "f to g"),
         (TaskKind.EXPLANATION, TextRange(0, 9), ["selection"], "line 1"),

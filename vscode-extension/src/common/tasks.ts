@@ -185,7 +185,7 @@ export class Tasks {
     if (result.outcome === 'ok') {
       this.walkthrough.tick('taskDone');
       if (result.message) this.complain(result.message);
-      if (!result.edits.length) await this.results.show(result, about);
+      if (!result.edits?.length) await this.results.show(result, about);
     }
     if (result.outcome === 'failed') this.complain(result.message);
   }
