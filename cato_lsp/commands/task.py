@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import difflib
-import json
 import sys
 import time
 from dataclasses import replace
@@ -21,17 +19,17 @@ from cato_lsp.commands.arguments import (
     read_range,
     settings_of,
 )
+from cato_lsp.commands.changes import read_changes
+from cato_lsp.commands.task_output import show_result, write_result
 from cato_lsp.commands.task_progress import Terminal
 from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax.parts import syntax_errors
-from cato_lsp.tasks.docstrings import Insertion
-from cato_lsp.tasks.edits import applied, edits_of, test_file_name
-from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
+from cato_lsp.tasks.edits import edits_of
+from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
 from cato_lsp.tasks.kinds import VERBS
 from cato_lsp.tasks.running import run_job
 from cato_lsp.tasks.selection import NothingSelected, select
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
-from cato_lsp.text import Encoding
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
 CLIENT_IDS = ClientIds("cato-task", "cato-task")
@@ -41,6 +39,7 @@ Exit status: 0 done, 1 no result, 3 a result of which a part is missing (named o
 """
 _EDITS = (TaskKind.DOCUMENTATION, TaskKind.FIX, TaskKind.GENERATION)
 """Results that belong into the file: shown as a diff, written with --write."""
+_OF_CHANGES = (TaskKind.SUMMARIZATION, TaskKind.EXPLANATION)
 INCOMPLETE = 3
 """The exit status where a unit failed and the rest is there."""
 
@@ -50,7 +49,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("task", choices=sorted(VERBS))
-    parser.add_argument("place", metavar="FILE[:RANGE]", help="lines are counted from 1")
+    parser.add_argument("place", metavar="FILE[:RANGE]", nargs="?", help="lines are counted from 1")
+    parser.add_argument(
+        "--changes",
+        action="store_true",
+        help="summarize, explain: the uncommitted changes, of FILE or of the repository",
+    )
     parser.add_argument("--to", metavar="LANGUAGE", help="translate: to this language, such as go")
     parser.add_argument(
         "--instruction", metavar="TEXT", help="generate: what is wanted (else the comment there)"
@@ -90,16 +94,20 @@ async def _run(arguments: argparse.Namespace) -> int:
     if arguments.write and kind not in (*_EDITS, TaskKind.TESTS):
         raise CommandFailed(f"--write: the result of {arguments.task} has no place in a file")
     settings = settings_of(arguments)
-    place = read_range(arguments.place, arguments.language, settings.privacy)
-    job = _job(kind, place, target, arguments)
+    place = None if arguments.changes else _place(arguments, settings)
+    job = (
+        _job_of_changes(kind, arguments, settings)
+        if place is None
+        else _job(kind, place, target, arguments)
+    )
     shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
     result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
     if result.outcome is not Outcome.OK:
         raise CommandFailed(result.message)
     edits = edits_of(kind, job.units, _texts(result), job.snapshot) if kind in _EDITS else ()
-    if arguments.write:
-        _write(job, place, result, edits)
-    _show(arguments, job, result, edits, shown=shows)
+    if arguments.write and place is not None:
+        write_result(job, place, result, edits)
+    show_result(arguments, job, result, edits, shown=shows)
     return INCOMPLETE if result.failed else 0
 
 
@@ -115,6 +123,20 @@ def _target(kind: TaskKind, name: str | None) -> str | None:
         return target_language(name)
     except UnknownLanguage as error:
         raise CommandFailed(f"--to: {error}") from error
+
+
+def _place(arguments: argparse.Namespace, settings: Settings) -> FileRange:
+    if arguments.place is None:
+        raise CommandFailed("name a FILE, FILE:LINE or FILE:FIRST-LAST, or use --changes")
+    return read_range(arguments.place, arguments.language, settings.privacy)
+
+
+def _job_of_changes(kind: TaskKind, arguments: argparse.Namespace, settings: Settings) -> Job:
+    if kind not in _OF_CHANGES:
+        raise CommandFailed(f"--changes: only to summarize and explain, not to {arguments.task}")
+    path = None if arguments.place is None else Path(arguments.place)
+    snapshot, selection = read_changes(path, settings.privacy)
+    return Job(kind, selection, snapshot, None, new_request_id(), time.perf_counter())
 
 
 def _job(
@@ -148,79 +170,3 @@ async def _work(settings: Settings, job: Job, terminal: Terminal) -> TaskResult:
 
 def _texts(result: TaskResult) -> list[str]:
     return [unit.text for unit in result.units]
-
-
-def _write(job: Job, place: FileRange, result: TaskResult, edits: tuple[Insertion, ...]) -> None:
-    if job.kind is TaskKind.TESTS:
-        path = place.path.with_name(test_file_name(place.path.name, job.language_id))
-        _create(path, result.text.rstrip() + "\n")
-        return
-    with place.path.open(encoding="utf-8", newline="") as file:
-        if file.read() != job.snapshot.text:
-            raise CommandFailed(f"{place.path} was changed meanwhile: nothing was written")
-    _replace(place.path, applied(job.snapshot.text, edits))
-
-
-def _create(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise CommandFailed(f"{path} exists already: nothing was written") from error
-    sys.stderr.write(f"[written to {path}]\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    beside = path.with_name(f".{path.name}.cato")
-    with beside.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    beside.chmod(path.stat().st_mode)
-    beside.replace(path)
-    sys.stderr.write(f"[written to {path}]\n")
-
-
-def _show(
-    arguments: argparse.Namespace,
-    job: Job,
-    result: TaskResult,
-    edits: tuple[Insertion, ...],
-    *,
-    shown: bool,
-) -> None:
-    if arguments.json:
-        print(json.dumps(replace(result, edits=_told(job, edits)).body()))
-    elif edits and not arguments.write:
-        sys.stdout.write(_diff(job, edits))
-    elif not (shown or edits):
-        print(result.text)
-    for unit in result.failed:
-        sys.stderr.write(f"cato task: {unit.name}: {unit.problem}\n")
-    if result.message:
-        sys.stderr.write(f"cato task: {result.message}\n")
-    if not arguments.json:
-        late = "" if result.met else ", later than its target"
-        sys.stderr.write(f"[{result.title}: {result.elapsed_ms} ms{late}]\n")
-
-
-def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:
-    snapshot = job.snapshot
-    return tuple(
-        DocumentEdit(
-            snapshot.version,
-            snapshot.position(edit.start, Encoding.UTF16),
-            snapshot.position(edit.end, Encoding.UTF16),
-            edit.text,
-        )
-        for edit in edits
-    )
-
-
-def _diff(job: Job, edits: tuple[Insertion, ...]) -> str:
-    before = job.snapshot.text
-    old, new = (text.splitlines(keepends=True) for text in (before, applied(before, edits)))
-    name = Path(job.uri).name
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-        for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
-    )

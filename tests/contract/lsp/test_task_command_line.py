@@ -262,3 +262,23 @@ async def test_an_interrupted_task_ends_upstream(
     assert process.returncode == 130
     assert "cancelled" in err.decode()
     await fake.wait_until(lambda state: state.aborted >= 1)
+
+
+async def test_uncommitted_changes_are_summarized_without_secrets(
+    fake: FakeVllm, tmp_path: Path, sample: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+    (tmp_path / ".env").write_text("KEY=1\n")
+    for arguments in (("init", "-q"), ("add", "-f", ".env", "sample.py"), ("commit", "-qm", "x")):
+        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
+    sample.write_text(SAMPLE.replace("a + c", "a + b"))
+    (tmp_path / ".env").write_text("KEY=s3cret\n")
+    monkeypatch.chdir(tmp_path)
+    done = await task(tmp_path, url, "summarize", "--changes")
+    assert (done.status, done.out) == (0, f"{PROSE}\n")
+    asked = str(fake.requests[-1].body)
+    assert "+    return a + b" in asked
+    assert "s3cret" not in asked
+    refused = await task(tmp_path, url, "test", "--changes")
+    assert refused.status == 1
+    assert "--changes: only to summarize and explain" in refused.err
