@@ -358,3 +358,22 @@ async def test_what_is_unlikely_to_be_right_at_all_is_shown_to_who_asks_for_it(
     editor.backend.answer(1).says("number", "\n", logprob=UNSURE)
     assert await editor.is_suggested() == []
     assert await editor.is_suggested(Action.INVOKED_COMPLETION) == ["number"]
+
+
+# -- the display gate ------------------------------------------------------------------------------
+
+
+async def test_what_the_person_is_unlikely_to_accept_is_hidden(editor: Editor) -> None:
+    for number in range(100):
+        event = {"event": "rejected", "request_id": str(number), "shown_chars": 6, "lines": 1}
+        history.append({**event, "language": "python", "begins_line": False})
+    editor.configure({"completion": {**SETTINGS["completion"], "minAcceptProbability": 0.5}})
+    editor.opens("x = ")
+    editor.backend.answer(0).says("number", "\n")
+    editor.backend.answer(1).says("number", "\n")
+    # The first one is shown while the history is read.
+    assert await editor.is_suggested() == ["number"]
+    await editor.rests()
+    editor.types("other\ny = ")
+    assert await editor.is_suggested() == []
+    assert len(editor.backend.calls) == 2
