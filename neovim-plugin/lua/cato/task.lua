@@ -36,6 +36,9 @@ local started = 0
 local function show(task, outcome)
   if outcome.outcome == 'ok' then
     task.view:replace(outcome.text)
+    if (outcome.message or '') ~= '' then
+      vim.notify('cato: ' .. outcome.message, vim.log.levels.WARN)
+    end
     task.view:render(require('cato.languages').filetype(outcome.languageId))
     local hints = require('cato.result').offer(task, outcome)
     local seconds = outcome.elapsedMs / 1000

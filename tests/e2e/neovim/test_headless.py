@@ -118,10 +118,11 @@ def test_a_summary_is_inserted_copied_and_saved(home: Home, source: Path, tmp_pa
         assert editor.lua("return vim.bo.filetype") == "markdown"
         summary = editor.text
         answer = "local name = ...; vim.ui.input = function(_, done) done(name) end"
-        editor.lua(answer, str(tmp_path / "summary.md"))
+        saved = tmp_path / "summary.md"
+        editor.lua(answer, str(saved))
         editor.type("S")
-        wait_for("the file", (tmp_path / "summary.md").exists)
-        assert (tmp_path / "summary.md").read_text().strip() == summary
+        # It exists for a moment before it is written.
+        wait_for("the file", lambda: saved.exists() and saved.read_text().strip() == summary)
         editor.type("Y")
         wait_for("the copy", lambda: editor.lua("return vim.fn.getreg('\"')") == summary)
         editor.type("iq")

@@ -140,31 +140,41 @@ export class Tasks {
     send: SendCommand,
   ): Promise<void> {
     const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+    let answer: Promise<TaskResult> | undefined;
     try {
-      const result = await vscode.window.withProgress(options, (progress, token) =>
-        this.withReports(client, progress, (tokens) => send(tokens, token)),
+      await vscode.window.withProgress(options, (progress, token) =>
+        this.withReports(client, progress, (tokens) => {
+          answer = send(tokens, token);
+          return answer;
+        }),
       );
-      await this.finish(result, about);
+      if (answer) await this.finish(await answer, about);
     } catch (error) {
       if (!(error instanceof vscode.CancellationError)) this.complain(String(error));
     }
   }
 
-  /** Runs `send` with the two tokens under which the server reports, and shows the reports. */
+  /**
+   * Runs `send` with the two tokens under which the server reports, and shows the reports, until
+   * the work is over: its answer may wait for a person who looks at the edits.
+   */
   private async withReports(
     client: LanguageClient,
     progress: vscode.Progress<{ message: string }>,
-    send: (tokens: Tokens) => Promise<TaskResult>,
-  ): Promise<TaskResult> {
+    send: (tokens: Tokens) => Promise<unknown>,
+  ): Promise<void> {
     this.count += 1;
     const workDoneToken = `cato-work-${this.count}`;
     const partialResultToken = `cato-partial-${this.count}`;
     let text = '';
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
     const handlers = vscode.Disposable.from(
       client.onProgress(WorkDoneProgress.type, workDoneToken, (report) => {
         const message =
           report.kind === 'begin' ? report.title : 'message' in report && report.message;
         if (message) progress.report({ message });
+        if (report.kind === 'end') end();
       }),
       client.onProgress(TaskProgress, partialResultToken, ({ delta }) => {
         text += delta;
@@ -172,7 +182,7 @@ export class Tasks {
       }),
     );
     try {
-      return await send({ workDoneToken, partialResultToken });
+      await Promise.race([send({ workDoneToken, partialResultToken }), ended]);
     } finally {
       handlers.dispose();
     }
