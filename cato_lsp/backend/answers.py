@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from cato_backend.wire.headers import CancelReason
@@ -111,10 +112,58 @@ def json_object(data: str) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task is. `estimate_ms`: when its end is expected, counted from its beginning, and
+    `target_ms` when it is due; None where the backend does not say."""
+
+    state: str
+    done: int = 0
+    total: int = 0
+    estimate_ms: int | None = None
+    target_ms: int | None = None
+
+    @property
+    def percentage(self) -> int | None:
+        """Calls that are done, of all; None where that is not known."""
+        return min(100 * self.done // self.total, 100) if self.total > 0 else None
+
+    @property
+    def text(self) -> str:
+        """For people, such as `waiting, about 4 s (its target is 3 s)`."""
+        parts = [self.state]
+        if self.total > 1:
+            parts.append(f"{self.done} of {self.total}")
+        if self.estimate_ms is not None and self.target_ms is not None:
+            late = self.estimate_ms > self.target_ms
+            target = f" (its target is {_seconds(self.target_ms)})" if late else ""
+            parts.append(f"about {_seconds(self.estimate_ms)}{target}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitAnswer:
+    """The part of one unit; `problem`: why it, or a part of it, failed, empty where it did not."""
+
+    name: str
+    text: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAnswer:
+    """The result of a task."""
+
+    text: str
+    units: tuple[UnitAnswer, ...] = ()
+    met: bool = True
+    """Whether it came within its target."""
+
+
 class Listener(Protocol):
     """Who is told how a task gets on: an editor's progress, a terminal."""
 
-    def report(self, message: str, percentage: int | None) -> None:
+    def report(self, progress: TaskProgress) -> None:
         """The work goes on."""
         ...
 
@@ -127,8 +176,8 @@ class Listener(Protocol):
         ...
 
 
-async def outcome_of(stream: EventStream, listener: Listener) -> str:
-    """The text of the result. Ends the stream in any case. Raises BackendFailure."""
+async def outcome_of(stream: EventStream, listener: Listener) -> TaskAnswer:
+    """The result. Ends the stream in any case. Raises BackendFailure."""
     try:
         async with asyncio.timeout(LONGEST_TASK_S):
             return await _result(stream, listener)
@@ -138,11 +187,11 @@ async def outcome_of(stream: EventStream, listener: Listener) -> str:
         stream.cancel(CancelReason.CLOSED)
 
 
-async def _result(stream: EventStream, listener: Listener) -> str:
+async def _result(stream: EventStream, listener: Listener) -> TaskAnswer:
     async for event in stream:
         data = json_object(event.data)
         if event.name == TaskEvent.RESULT:
-            return str(data.get("text", ""))
+            return _answer(data)
         if event.name == TaskEvent.ERROR or data.get("error"):
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
@@ -150,12 +199,42 @@ async def _result(stream: EventStream, listener: Listener) -> str:
         elif event.name == TaskEvent.RESTART:
             listener.restart(str(data.get("text", "")))
         elif event.name == TaskEvent.PROGRESS:
-            listener.report(str(data.get("state", "")), _percentage(data))
+            listener.report(_progress(data))
     raise Refused("the task ended without a result", status=200)
 
 
-def _percentage(progress: dict[str, Any]) -> int | None:
-    done, total = progress.get("done"), progress.get("total")
-    if not isinstance(done, int) or not isinstance(total, int) or total <= 0:
-        return None
-    return min(100 * done // total, 100)
+def _answer(data: dict[str, Any]) -> TaskAnswer:
+    listed = data.get("units")
+    units = cast("list[object]", listed) if isinstance(listed, list) else []
+    return TaskAnswer(
+        str(data.get("text", "")),
+        tuple(_unit(cast("dict[str, Any]", unit)) for unit in units if isinstance(unit, dict)),
+        data.get("met") is not False,
+    )
+
+
+def _unit(data: dict[str, Any]) -> UnitAnswer:
+    problem = data.get("problem")
+    said = cast("dict[str, Any]", problem) if isinstance(problem, dict) else {}
+    return UnitAnswer(
+        str(data.get("name", "")), str(data.get("text", "")), str(said.get("message") or "")
+    )
+
+
+def _progress(data: dict[str, Any]) -> TaskProgress:
+    return TaskProgress(
+        str(data.get("state", "")),
+        _count(data, "done") or 0,
+        _count(data, "total") or 0,
+        _count(data, "estimate_ms"),
+        _count(data, "target_ms"),
+    )
+
+
+def _count(data: dict[str, Any], name: str) -> int | None:
+    value = data.get(name)
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 10_000 else f"{milliseconds // 1000} s"

@@ -131,7 +131,7 @@ def task_call(
 
     It names no document: the next completion of its document would take its place.
     """
-    named = _headers(request.task, ids, request_id)
+    named = _headers(request.task.slo_class, ids, request_id)
     named[headers.SLO_E2E_MS] = str(max(budget_ms, 1))
     named[headers.OUTPUT_TOKENS] = str(expected_tokens)
     return Call("/v1/tasks", request_id, named, request.body())

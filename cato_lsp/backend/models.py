@@ -43,6 +43,10 @@ class Model:
     """Whether whole tasks ask it in a chat."""
     instruct_note: str = ""
     """Why that is believed; empty where the backend does not say."""
+    whole_tasks: frozenset[str] = frozenset()
+    """What `/v1/tasks` does usefully with it."""
+    whole_tasks_note: str = ""
+    """What is needed for the others."""
     own_name: str = ""
     """Where `name` is an alias."""
     parameters: int | None = None
@@ -99,6 +103,14 @@ def _described(plain: Model, said: Mapping[str, Any]) -> Model:
         cancels=True,
         follows_instructions=said.get("follows_instructions") is True,
         instruct_note=str(said.get("instruct_note") or ""),
+        whole_tasks=_names(said.get("whole_tasks")),
+        whole_tasks_note=str(said.get("whole_tasks_note") or ""),
+    )
+
+
+def _names(value: object) -> frozenset[str]:
+    return (
+        frozenset(map(str, cast("list[object]", value))) if isinstance(value, list) else frozenset()
     )
 
 

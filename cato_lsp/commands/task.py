@@ -1,70 +1,121 @@
-"""`cato task summarize|translate FILE:LINE`: a whole task, without an editor."""
+"""`cato task VERB FILE[:RANGE]`: a whole task, without an editor."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
-from cato_backend.wire.headers import Task
-from cato_lsp.backend.answers import outcome_of
+from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import ClientIds, new_request_id
 from cato_lsp.commands.arguments import (
     CommandFailed,
-    FileLocation,
+    FileRange,
     add_backend_arguments,
     connected,
-    read_place,
+    read_range,
     settings_of,
 )
+from cato_lsp.commands.changes import read_changes
+from cato_lsp.commands.task_output import show_result, write_result
+from cato_lsp.commands.task_progress import Terminal
 from cato_lsp.settings.settings import Settings
-from cato_lsp.syntax.units import unit_at
-from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
+from cato_lsp.syntax.parts import syntax_errors
+from cato_lsp.tasks.edits import edits_of
+from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
+from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.running import run_job
+from cato_lsp.tasks.selection import NothingSelected, select
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
-SUMMARY = "summarize or translate the function at a place in a file"
+SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
 CLIENT_IDS = ClientIds("cato-task", "cato-task")
-TASKS = {"summarize": Task.SUMMARIZATION, "translate": Task.TRANSLATION}
+EPILOG = """\
+FILE is the whole file, FILE:LINE the function or class there, FILE:FIRST-LAST these lines.
+Exit status: 0 done, 1 no result, 3 a result of which a part is missing (named on stderr).
+"""
+_EDITS = (TaskKind.DOCUMENTATION, TaskKind.FIX, TaskKind.GENERATION)
+"""Results that belong into the file: shown as a diff, written with --write."""
+_OF_CHANGES = (TaskKind.SUMMARIZATION, TaskKind.EXPLANATION)
+INCOMPLETE = 3
+"""The exit status where a unit failed and the rest is there."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    parser.add_argument("task", choices=sorted(TASKS))
-    parser.add_argument("place", metavar="FILE:LINE", help="counted from 1")
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("task", choices=sorted(VERBS))
+    parser.add_argument("place", metavar="FILE[:RANGE]", nargs="?", help="lines are counted from 1")
+    parser.add_argument(
+        "--changes",
+        action="store_true",
+        help="summarize, explain: the uncommitted changes, of FILE or of the repository",
+    )
     parser.add_argument("--to", metavar="LANGUAGE", help="translate: to this language, such as go")
+    parser.add_argument(
+        "--instruction", metavar="TEXT", help="generate: what is wanted (else the comment there)"
+    )
+    parser.add_argument(
+        "--diagnostic",
+        metavar="[LINE:]TEXT",
+        action="append",
+        default=[],
+        help="fix: what is wrong (else the syntax errors); may be given several times",
+    )
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="document, fix, generate: change the file; test: write a new file beside it",
+    )
     add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the result as it comes, then a line of times; returns the exit status."""
+    """Does the task and shows its result; returns the exit status."""
     try:
-        result = asyncio.run(_run(arguments))
-    except CommandFailed as failure:
+        return asyncio.run(_run(arguments))
+    except (CommandFailed, NothingSelected) as failure:
         sys.stderr.write(f"cato task: {failure}\n")
         return 1
-    if arguments.json:
-        print(json.dumps(result.body()))
-    else:
-        sys.stderr.write(f"\n[{result.title}: {result.elapsed_ms} ms]\n")
-    return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("cato task: cancelled\n")
+        return 130
 
 
-async def _run(arguments: argparse.Namespace) -> TaskResult:
-    task = TASKS[arguments.task]
-    target = _target(task, arguments.to)
+async def _run(arguments: argparse.Namespace) -> int:
+    kind = VERBS[arguments.task].kind
+    target = _target(kind, arguments.to)
+    if arguments.write and kind not in (*_EDITS, TaskKind.TESTS):
+        raise CommandFailed(f"--write: the result of {arguments.task} has no place in a file")
     settings = settings_of(arguments)
-    place = read_place(arguments.place, arguments.language, settings.privacy)
-    return await _work(settings, _job(task, place, target), silent=arguments.json)
+    place = None if arguments.changes else _place(arguments, settings)
+    job = (
+        _job_of_changes(kind, arguments, settings)
+        if place is None
+        else _job(kind, place, target, arguments)
+    )
+    shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
+    result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
+    if result.outcome is not Outcome.OK:
+        raise CommandFailed(result.message)
+    edits = edits_of(kind, job.units, _texts(result), job.snapshot) if kind in _EDITS else ()
+    if arguments.write and place is not None:
+        write_result(job, place, result, edits)
+    show_result(arguments, job, result, edits, shown=shows)
+    return INCOMPLETE if result.failed else 0
 
 
-def _target(task: Task, name: str | None) -> str | None:
-    if task is Task.SUMMARIZATION:
+def _target(kind: TaskKind, name: str | None) -> str | None:
+    if kind is not TaskKind.TRANSLATION:
         if name:
-            raise CommandFailed("--to: only to translate; a summary is in English")
+            what = "; a summary is in English" if kind is TaskKind.SUMMARIZATION else ""
+            raise CommandFailed(f"--to: only to translate{what}")
         return None
     if not name:
         raise CommandFailed("--to LANGUAGE is needed to translate, for instance --to go")
@@ -74,53 +125,48 @@ def _target(task: Task, name: str | None) -> str | None:
         raise CommandFailed(f"--to: {error}") from error
 
 
-def _job(task: Task, place: FileLocation, target: str | None) -> Job:
-    unit = unit_at(place.snapshot, place.offset)
-    if unit is None:
-        raise CommandFailed("there is no function or class at this place")
-    return Job(
-        task=task,
-        unit=unit,
-        uri=place.snapshot.uri,
-        language_id=place.snapshot.language_id,
-        target_language=target,
-        request_id=new_request_id(),
-        asked_at_s=time.perf_counter(),
-    )
+def _place(arguments: argparse.Namespace, settings: Settings) -> FileRange:
+    if arguments.place is None:
+        raise CommandFailed("name a FILE, FILE:LINE or FILE:FIRST-LAST, or use --changes")
+    return read_range(arguments.place, arguments.language, settings.privacy)
 
 
-async def _work(settings: Settings, job: Job, *, silent: bool) -> TaskResult:
-    async with connected(settings) as connection:
-        if job.task not in connection.model.tasks:
-            url = connection.client.target.url
-            raise CommandFailed(f"the backend at {url} offers no {job.task}")
-        call = call_for(
-            job, CLIENT_IDS, settings.targets, connection.model, connection.round_trip_ms
+def _job_of_changes(kind: TaskKind, arguments: argparse.Namespace, settings: Settings) -> Job:
+    if kind not in _OF_CHANGES:
+        raise CommandFailed(f"--changes: only to summarize and explain, not to {arguments.task}")
+    path = None if arguments.place is None else Path(arguments.place)
+    snapshot, selection = read_changes(path, settings.privacy)
+    return Job(kind, selection, snapshot, None, new_request_id(), time.perf_counter())
+
+
+def _job(
+    kind: TaskKind, place: FileRange, target: str | None, arguments: argparse.Namespace
+) -> Job:
+    selection = select(place.snapshot, kind, place.chosen, arguments.instruction or "")
+    job = Job(kind, selection, place.snapshot, target, new_request_id(), time.perf_counter())
+    if kind is not TaskKind.FIX:
+        return job
+    first = place.snapshot.lines.line_at(place.chosen.start if place.chosen else 0) + 1
+    given = [_diagnostic(text, first) for text in arguments.diagnostic]
+    found = [Diagnostic(row + 1, what) for row, what in syntax_errors(place.snapshot)]
+    if not (given or found):
+        raise CommandFailed(
+            "there is no syntax error here: say what is wrong with --diagnostic [LINE:]TEXT"
         )
-        stream = connection.client.open(call, cancels=connection.model.cancels)
-        text = await outcome_of(stream, _Terminal(silent=silent))
-        return result_of(job, Outcome.OK, text=text)
+    return replace(job, diagnostics=tuple(given or found))
 
 
-class _Terminal:
-    """Shows the pieces as they come; progress goes to stderr."""
+def _diagnostic(text: str, line: int) -> Diagnostic:
+    number, colon, message = text.partition(":")
+    if colon and number.strip().isdecimal():
+        return Diagnostic(int(number), message.strip())
+    return Diagnostic(line, text.strip())
 
-    def __init__(self, *, silent: bool) -> None:
-        self._silent = silent
 
-    def report(self, message: str, percentage: int | None) -> None:
-        """The work goes on."""
-        if not self._silent and percentage is not None:
-            sys.stderr.write(f"[{message}, {percentage}%]\n")
+async def _work(settings: Settings, job: Job, terminal: Terminal) -> TaskResult:
+    async with connected(settings) as connection, terminal.ticking():
+        return await run_job(job, connection, CLIENT_IDS, settings.targets, terminal)
 
-    def delta(self, text: str) -> None:
-        """A piece of the result."""
-        if not self._silent:
-            sys.stdout.write(text)
-            sys.stdout.flush()
 
-    def restart(self, text: str) -> None:
-        """The pieces so far are void."""
-        if not self._silent:
-            sys.stderr.write("\n[the answer cannot be used: once more]\n")
-        self.delta(text)
+def _texts(result: TaskResult) -> list[str]:
+    return [unit.text for unit in result.units]

@@ -80,6 +80,12 @@ class ClientConnection(Protocol):
         """Asks for `workspace/configuration`. Raises JsonRpcException."""
         ...
 
+    async def workspace_apply_edit_async(
+        self, params: types.ApplyWorkspaceEditParams
+    ) -> types.ApplyWorkspaceEditResult:
+        """Asks for `workspace/applyEdit`. Raises JsonRpcException."""
+        ...
+
     async def window_work_done_progress_create_async(
         self, params: types.WorkDoneProgressCreateParams
     ) -> None:

@@ -6,24 +6,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from cattrs.errors import BaseValidationError
 from lsprotocol import types
 
-from cato_backend.wire.headers import Task
-from cato_lsp.features.tasks import start_task
+from cato_lsp.features import tasks
 from cato_lsp.protocol import methods
-from cato_lsp.protocol.methods import Token, UnitParams
-from cato_lsp.tasks.jobs import Outcome, TaskResult
+from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
 
 log = logging.getLogger(__name__)
-
-TASKS = {
-    methods.COMMAND_SUMMARIZE: Task.SUMMARIZATION,
-    methods.COMMAND_TRANSLATE: Task.TRANSLATION,
-}
 
 
 def start(
@@ -31,30 +23,9 @@ def start(
 ) -> asyncio.Future[Any]:
     """Answers what the command results in; null where it is not ours."""
     requests = connection.session.requests
-    if params.command not in TASKS:
-        return requests.start(message_id, _noted(connection, params))
-    unit = _unit_params(connection, params)
-    if unit is None:
-        message = f"{params.command} needs a document, a position and, to translate, a language"
-        return requests.start(message_id, _refused(message))
-    task = TASKS[params.command]
-    return start_task(connection, message_id, task, unit, begins_progress=True)
-
-
-def _unit_params(
-    connection: ClientConnection, params: types.ExecuteCommandParams
-) -> UnitParams | None:
-    names = ["uri", "position"]
-    if params.command == methods.COMMAND_TRANSLATE:
-        names.append("targetLanguage")
-    given = dict(zip(names, params.arguments or (), strict=False))
-    if len(given) < len(names):
-        return None
-    fields = {**given, "textDocument": {"uri": given.pop("uri")}}
-    try:
-        return connection.converter.structure(fields, UnitParams)
-    except BaseValidationError:
-        return None
+    if params.command in methods.TASK_COMMANDS:
+        return tasks.command(connection, message_id, params)
+    return requests.start(message_id, _noted(connection, params))
 
 
 async def _noted(connection: ClientConnection, params: types.ExecuteCommandParams) -> None:
@@ -65,7 +36,3 @@ async def _noted(connection: ClientConnection, params: types.ExecuteCommandParam
     if isinstance(request_id, str):
         log.info("accepted: %s", request_id)
         connection.completions.accepted(request_id)
-
-
-async def _refused(message: str) -> dict[str, Any]:
-    return TaskResult(Outcome.FAILED, message=message).body()

@@ -16,7 +16,7 @@ from cato_lsp.protocol.methods import Token
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
 
-LATE = ("completions", "execute_command", "tasks")
+LATE = ("completions", "execute_command", "tasks", "code_actions")
 
 
 def late(module: str, name: str) -> Callable[[ClientConnection, Token, Any], asyncio.Future[Any]]:

@@ -12,6 +12,7 @@ from pygls.exceptions import JsonRpcException
 from cato_lsp.protocol.clients import shows_progress
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.answers import TaskProgress
     from cato_lsp.features.connection import ClientConnection
     from cato_lsp.protocol.methods import Token
 
@@ -35,9 +36,9 @@ class Progress:
         """The work begins."""
         self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
 
-    def report(self, message: str, percentage: int | None) -> None:
+    def report(self, progress: TaskProgress) -> None:
         """The work goes on."""
-        value = types.WorkDoneProgressReport(message=message, percentage=percentage)
+        value = types.WorkDoneProgressReport(message=progress.text, percentage=progress.percentage)
         self._send(self._work_done, value)
 
     def delta(self, text: str) -> None:

@@ -24,6 +24,7 @@ Start = Callable[..., asyncio.Future[Any]]
 REQUESTS: dict[str, Start] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: late("completions", "inline_completion"),
     types.TEXT_DOCUMENT_COMPLETION: late("completions", "completion"),
+    types.TEXT_DOCUMENT_CODE_ACTION: late("code_actions", "start"),
     types.WORKSPACE_EXECUTE_COMMAND: late("execute_command", "start"),
     methods.SUMMARIZE: late("tasks", "summarize"),
     methods.TRANSLATE: late("tasks", "translate"),

@@ -1,88 +1,178 @@
-"""`cato/summarize` and `cato/translate`, as requests and as commands."""
+"""Whole tasks, as requests (`cato/summarize`, `cato/translate`) and as commands (all of them)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.wire.headers import Task
+from cattrs.errors import BaseValidationError
+from lsprotocol import types
+
+from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import new_request_id
+from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.features.progress import Progress, server_token
-from cato_lsp.protocol.methods import Token, TranslateParams, UnitParams
+from cato_lsp.features.task_edits import apply_edits, with_edits
+from cato_lsp.protocol.methods import TASK_COMMANDS, Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
-from cato_lsp.syntax.units import unit_at
-from cato_lsp.tasks.docstrings import documentation
-from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult, result_of, run_task
+from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
+from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.running import run_job
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
 from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
+    from cato_lsp.text import Snapshot
 
 NOT_OPEN = "the document is not open"
 KEPT_PRIVATE = "this file is not sent to a model: see the settings under privacy"
-NO_UNIT = "there is no function or class under the cursor"
+_EXTRA = MappingProxyType({TaskKind.TRANSLATION: "a language"})
+"""What a command needs besides the document and the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParams:
+    """What is asked: a task about a place or range of a document, or about all of it (None)."""
+
+    kind: TaskKind
+    uri: str
+    chosen: types.Position | types.Range | None
+    target_language: str | None = None
+    instruction: str = ""
+    diagnostics: tuple[types.Diagnostic, ...] = ()
+    work_done_token: Token | None = None
+    partial_result_token: Token | None = None
+    by_command: bool = False
+    """Whether the client sees only what the connection does: its progress, its edits."""
 
 
 def summarize(
     connection: ClientConnection, message_id: Token, params: UnitParams
 ) -> asyncio.Future[Any]:
     """Answers what the unit under the cursor does, in a few sentences."""
-    return start_task(connection, message_id, Task.SUMMARIZATION, params)
+    return start_task(connection, message_id, _of_unit(TaskKind.SUMMARIZATION, params))
 
 
 def translate(
     connection: ClientConnection, message_id: Token, params: TranslateParams
 ) -> asyncio.Future[Any]:
     """Answers the unit under the cursor in another language."""
-    return start_task(connection, message_id, Task.TRANSLATION, params)
+    return start_task(connection, message_id, _of_unit(TaskKind.TRANSLATION, params))
+
+
+def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
+    return TaskParams(
+        kind,
+        params.text_document.uri,
+        params.position,
+        params.target_language,
+        work_done_token=params.work_done_token,
+        partial_result_token=params.partial_result_token,
+    )
+
+
+def command(
+    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
+) -> asyncio.Future[Any]:
+    """Runs one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`. What belongs into
+    the document is brought there."""
+    kind = VERBS[TASK_COMMANDS[params.command]].kind
+    given = list(params.arguments or ())
+    try:
+        task = _of_command(connection, kind, given, params.work_done_token)
+    except (BaseValidationError, ValueError, TypeError):
+        extra = f" and {_EXTRA[kind]}" if kind in _EXTRA else ""
+        message = f"{params.command} needs a document, a position or a range{extra}"
+        return connection.session.requests.start(message_id, _known(_failure(message)))
+    return start_task(connection, message_id, task)
+
+
+def _of_command(
+    connection: ClientConnection, kind: TaskKind, given: list[Any], token: Token | None
+) -> TaskParams:
+    """Raises BaseValidationError, ValueError, TypeError for arguments of another form."""
+    uri, place, *more = given
+    if not isinstance(uri, str) or (place is not None and not isinstance(place, dict)):
+        raise TypeError
+    chosen: types.Position | types.Range | None = None
+    if place is not None:
+        form: Any = types.Range if "start" in place else types.Position
+        chosen = connection.converter.structure(place, form)
+    extra = more[0] if more else None
+    if kind in _EXTRA and not isinstance(extra, str):
+        raise TypeError
+    diagnostics: tuple[types.Diagnostic, ...] = ()
+    if kind is TaskKind.FIX and extra is not None:
+        diagnostics = tuple(connection.converter.structure(extra, list[types.Diagnostic]))
+    return TaskParams(
+        kind,
+        uri,
+        chosen,
+        target_language=extra if kind is TaskKind.TRANSLATION else None,
+        instruction=str(extra or "") if kind is TaskKind.GENERATION else "",
+        diagnostics=diagnostics,
+        work_done_token=token,
+        by_command=True,
+    )
 
 
 def start_task(
-    connection: ClientConnection,
-    message_id: Token,
-    task: Task,
-    params: UnitParams,
-    *,
-    begins_progress: bool = False,
+    connection: ClientConnection, message_id: Token, params: TaskParams
 ) -> asyncio.Future[Any]:
-    """Answers a TaskResult, always. The unit is the one of this moment.
-
-    `begins_progress`: show the client progress although it gave no token for it.
-    """
-    job = _job(connection.session, task, params)
+    """Answers a TaskResult, always. The units are those of this moment."""
+    job = _job(connection.session, params)
     if isinstance(job, TaskResult):
         return connection.session.requests.start(message_id, _known(job))
-    work = _work(connection, message_id, job, params, begins_progress=begins_progress)
+    work = _work(connection, message_id, job, params)
     cut_short = result_of(job, Outcome.CANCELLED).body()
     return connection.session.requests.start(message_id, work, if_cut_short=cut_short)
 
 
-def _job(session: Session, task: Task, params: UnitParams) -> Job | TaskResult:
+def _job(session: Session, params: TaskParams) -> Job | TaskResult:
     try:
         target = params.target_language and target_language(params.target_language)
     except UnknownLanguage as error:
-        return TaskResult(Outcome.FAILED, message=str(error))
-    snapshot = session.documents.snapshot(params.text_document.uri)
+        return _failure(str(error))
+    snapshot = session.documents.snapshot(params.uri)
     if snapshot is None:
-        return TaskResult(Outcome.FAILED, message=NOT_OPEN)
+        return _failure(NOT_OPEN)
     if not session.permissions.allows(snapshot.uri):
-        return TaskResult(Outcome.FAILED, message=KEPT_PRIVATE)
-    offset = snapshot.offset(position_of(params.position), session.documents.encoding)
-    unit = unit_at(snapshot, offset)
-    if unit is None:
-        return TaskResult(Outcome.FAILED, message=NO_UNIT)
+        return _failure(KEPT_PRIVATE)
+    chosen = _characters(session, snapshot, params.chosen)
+    try:
+        selection = select(snapshot, params.kind, chosen, params.instruction)
+    except NothingSelected as error:
+        return _failure(str(error))
     return Job(
-        task=task,
-        unit=unit,
-        uri=snapshot.uri,
-        language_id=snapshot.language_id,
+        kind=params.kind,
+        selection=selection,
+        snapshot=snapshot,
         target_language=target,
         request_id=new_request_id(),
         asked_at_s=time.perf_counter(),
+        diagnostics=tuple(
+            Diagnostic(said.range.start.line + 1, said.message) for said in params.diagnostics
+        ),
     )
+
+
+def _characters(
+    session: Session, snapshot: Snapshot, chosen: types.Position | types.Range | None
+) -> TextRange | None:
+    if chosen is None:
+        return None
+    ends = (chosen.start, chosen.end) if isinstance(chosen, types.Range) else (chosen, chosen)
+    encoding = session.documents.encoding
+    return TextRange(*(snapshot.offset(position_of(end), encoding) for end in ends))
+
+
+def _failure(message: str) -> TaskResult:
+    return TaskResult(Outcome.FAILED, message=message)
 
 
 async def _known(result: TaskResult) -> dict[str, Any]:
@@ -90,37 +180,35 @@ async def _known(result: TaskResult) -> dict[str, Any]:
 
 
 async def _work(
-    connection: ClientConnection,
-    message_id: Token,
-    job: Job,
-    params: UnitParams,
-    *,
-    begins_progress: bool,
+    connection: ClientConnection, message_id: Token, job: Job, params: TaskParams
 ) -> dict[str, Any]:
     token = params.work_done_token
-    if token is None and begins_progress:
+    if token is None and params.by_command:
         token = await server_token(connection)
     if token is not None:
         connection.session.requests.show_progress(message_id, token)
     progress = Progress(connection, token, params.partial_result_token)
     progress.begin(job.title)
     try:
-        result = await run_task(connection.session, job, progress)
-        return replace(result, documentation=_documentation(connection.session, job, result)).body()
+        result = with_edits(connection.session, job, await _done(connection.session, job, progress))
     finally:
         progress.end()
+    if params.by_command and result.edits:
+        result = replace(result, applied=await apply_edits(connection, job, result))
+    return result.body()
 
 
-def _documentation(session: Session, job: Job, result: TaskResult) -> DocumentEdit | None:
-    """How a summary is inserted into the document; None where that has changed, or is not usual."""
-    snapshot = session.documents.snapshot(job.uri)
-    if job.task is not Task.SUMMARIZATION or not result.text or snapshot is None:
-        return None
-    if snapshot.text[job.unit.start : job.unit.end] != job.unit.text:
-        return None
-    insertion = documentation(snapshot, job.unit, result.text)
-    if insertion is None:
-        return None
-    encoding = session.documents.encoding
-    start, end = (snapshot.position(at, encoding) for at in (insertion.start, insertion.end))
-    return DocumentEdit(snapshot.version, start, end, insertion.text)
+async def _done(session: Session, job: Job, progress: Progress) -> TaskResult:
+    """Never raises for the backend: the result's message says what was wrong."""
+    await session.link.ever_looked()
+    backend = session.link.connection
+    if backend is None:
+        return result_of(job, Outcome.FAILED, message=session.link.status.message)
+    try:
+        return await run_job(
+            job, backend, session.client_ids(job.uri), session.settings.targets, progress
+        )
+    except BackendFailure as failure:
+        if outdates_the_connection(failure):
+            session.link.failed(backend.client, failure)
+        return result_of(job, Outcome.FAILED, message=str(failure))

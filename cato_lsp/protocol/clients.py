@@ -45,6 +45,21 @@ def shows_progress(client: types.ClientCapabilities) -> bool:
     return client.window is not None and bool(client.window.work_done_progress)
 
 
+def applies_edits(client: types.ClientCapabilities) -> bool:
+    """Whether the server may ask the client to edit one version of a document."""
+    workspace = client.workspace
+    edit = workspace.workspace_edit if workspace is not None else None
+    versioned = edit is not None and bool(edit.document_changes)
+    return workspace is not None and bool(workspace.apply_edit) and versioned
+
+
+def confirms_edits(client: types.ClientCapabilities) -> bool:
+    """Whether the client can show edits before it applies them."""
+    workspace = client.workspace
+    edit = workspace.workspace_edit if workspace is not None else None
+    return edit is not None and edit.change_annotation_support is not None
+
+
 def insert_mode(client: types.ClientCapabilities) -> types.InsertTextMode | None:
     """How a client that can be told inserts an entry of the menu: as it is, for its lines have the
     indentation that they need."""
@@ -70,6 +85,13 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
     if isinstance(server.text_document_sync, types.TextDocumentSyncOptions):
         # What was saved is the whole text: see `Documents.save`.
         server.text_document_sync.save = types.SaveOptions(include_text=True)
+    server.code_action_provider = types.CodeActionOptions(
+        code_action_kinds=[
+            types.CodeActionKind.QuickFix,
+            types.CodeActionKind.RefactorRewrite,
+            types.CodeActionKind.Source,
+        ]
+    )
     server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))
 
 

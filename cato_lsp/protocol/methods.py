@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, cast
 
 import attrs
@@ -24,9 +25,14 @@ DID_FOCUS = "textDocument/didFocus"
 """These three are named as in GitHub Copilot's language server."""
 
 COMMAND_ACCEPTED = "cato.server.accepted"
-COMMAND_SUMMARIZE = "cato.server.summarize"
-COMMAND_TRANSLATE = "cato.server.translate"
-COMMANDS = (COMMAND_ACCEPTED, COMMAND_SUMMARIZE, COMMAND_TRANSLATE)
+TASK_COMMANDS = MappingProxyType(
+    {
+        f"cato.server.{verb}": verb
+        for verb in ("summarize", "translate", "document", "explain", "test", "fix", "generate")
+    }
+)
+"""The commands of whole tasks, and their verbs."""
+COMMANDS = (COMMAND_ACCEPTED, *TASK_COMMANDS)
 
 Token = int | str
 

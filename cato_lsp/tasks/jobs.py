@@ -1,26 +1,31 @@
-"""One whole task, a summary or a translation, from the unit to its result."""
+"""One whole task that a person asked for: what it is about, its request, its result."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from cato_backend.wire import tasks as wire
-from cato_backend.wire.headers import Task
-from cato_backend.wire.tasks import TaskRequest
-from cato_lsp.backend.answers import Listener, outcome_of
+from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest
+from cato_lsp.backend.answers import UnitAnswer
 from cato_lsp.backend.calls import Call, ClientIds, task_call
-from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
-from cato_lsp.decisions.classify import summary_tokens, translated_tokens
 from cato_lsp.settings.settings import Targets
+from cato_lsp.syntax.parts import signature_of, statement_lines, uses_of
 from cato_lsp.syntax.units import Unit
-from cato_lsp.text import Position, with_lf
+from cato_lsp.tasks.kinds import BY_KIND, expected_tokens
+from cato_lsp.tasks.selection import Selection
+from cato_lsp.text import Position, Snapshot, with_lf
 
 if TYPE_CHECKING:
     from cato_lsp.backend.models import Model
-    from cato_lsp.session.session import Session
+
+FILE_E2E_MS = 8000
+"""The target of a summary of several units, unless that of one is longer."""
+_LONG_CHARS = 6000
+"""Of a unit that may have to be split."""
 
 
 class Outcome(StrEnum):
@@ -33,27 +38,43 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A task that a person asked for, about one unit of one document."""
+    """A task that a person asked for, about units of one version of a document."""
 
-    task: Task
-    unit: Unit
-    uri: str
-    language_id: str
+    kind: TaskKind
+    selection: Selection
+    snapshot: Snapshot
     target_language: str | None
     request_id: str
     asked_at_s: float
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """What is to be fixed, by lines of the document, counted from 1."""
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What it is about."""
+        return self.selection.units
+
+    @property
+    def uri(self) -> str:
+        """The document's."""
+        return self.snapshot.uri
+
+    @property
+    def language_id(self) -> str:
+        """The document's."""
+        return self.snapshot.language_id
 
     @property
     def title(self) -> str:
         """What the result is called."""
-        if self.task is Task.SUMMARIZATION:
-            return f"summary of {self.unit.name}"
-        return f"{self.unit.name} in {self.target_language}"
+        verb = BY_KIND[self.kind]
+        return verb.title.format(name=self.selection.name, target=self.target_language)
 
     @property
     def result_language(self) -> str:
         """The language id of the result."""
-        return self.target_language or "markdown"
+        own = self.language_id if BY_KIND[self.kind].is_code else "markdown"
+        return self.target_language or own
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +94,7 @@ class DocumentEdit:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What `cato/summarize` and `cato/translate` answer."""
+    """What a task's request answers."""
 
     outcome: Outcome
     request_id: str = ""
@@ -84,6 +105,12 @@ class TaskResult:
     elapsed_ms: int = 0
     documentation: DocumentEdit | None = None
     """Of a summary: how it becomes the documentation of its unit, where that is usual."""
+    units: tuple[UnitAnswer, ...] = ()
+    met: bool = True
+    edits: tuple[DocumentEdit, ...] = ()
+    """How the result comes into the document, where it belongs there; all of one version."""
+    applied: bool = False
+    """Whether the client was asked to apply the edits, and did."""
 
     def body(self) -> dict[str, Any]:
         """As the protocol spells it."""
@@ -96,70 +123,91 @@ class TaskResult:
             "message": self.message,
             "elapsedMs": self.elapsed_ms,
             "documentation": None if self.documentation is None else self.documentation.body(),
+            "units": [asdict(unit) for unit in self.units],
+            "met": self.met,
+            "edits": [edit.body() for edit in self.edits],
+            "applied": self.applied,
         }
 
+    @property
+    def failed(self) -> tuple[UnitAnswer, ...]:
+        """The units of which something is missing."""
+        return tuple(unit for unit in self.units if unit.problem)
 
-def result_of(job: Job, outcome: Outcome, *, text: str = "", message: str = "") -> TaskResult:
+
+def result_of(job: Job, outcome: Outcome, *, message: str = "") -> TaskResult:
     """How `job` ended, as of now."""
     elapsed_ms = int((time.perf_counter() - job.asked_at_s) * 1000)
     return TaskResult(
-        outcome, job.request_id, job.title, job.result_language, text, message, elapsed_ms
+        outcome,
+        job.request_id,
+        job.title,
+        job.result_language,
+        message=message,
+        elapsed_ms=elapsed_ms,
     )
-
-
-async def run_task(session: Session, job: Job, listener: Listener) -> TaskResult:
-    """Does the job. Never raises for the backend: the result's message says what was wrong."""
-    await session.link.ever_looked()
-    connection = session.link.connection
-    if connection is None:
-        return result_of(job, Outcome.FAILED, message=session.link.status.message)
-    if job.task not in connection.model.tasks:
-        message = f"the backend at {connection.client.target.url} offers no {job.task}"
-        return result_of(job, Outcome.FAILED, message=message)
-    call = call_for(
-        job,
-        session.client_ids(job.uri),
-        session.settings.targets,
-        connection.model,
-        connection.round_trip_ms,
-    )
-    try:
-        stream = connection.client.open(call, cancels=connection.model.cancels)
-        text = await outcome_of(stream, listener)
-    except BackendFailure as failure:
-        if outdates_the_connection(failure):
-            session.link.failed(connection.client, failure)
-        return result_of(job, Outcome.FAILED, message=str(failure))
-    return result_of(job, Outcome.OK, text=text)
 
 
 def call_for(
     job: Job, client_ids: ClientIds, targets: Targets, model: Model, round_trip_ms: float
 ) -> Call:
     """The call that does the job, with the budget that is left."""
-    expected_tokens = _expected_tokens(job, model.chars_per_token)
-    if job.task is Task.SUMMARIZATION:
-        target_ms = targets.summarization_e2e_ms
-    else:
-        target_ms = targets.translation_ms(expected_tokens)
-    spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
-    request = TaskRequest(
-        task=job.task,
-        language=job.language_id,
-        units=(wire.Unit(job.unit.name, job.unit.kind, with_lf(job.unit.text)),),
-        target_language=job.target_language,
+    ratio, target = model.chars_per_token, job.target_language
+    tokens = sum(
+        expected_tokens(job.kind, len(unit.text), ratio, job.language_id, target)
+        for unit in job.units
     )
+    spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     return task_call(
-        request,
+        request_for(job),
         client_ids,
         job.request_id,
-        budget_ms=int(target_ms - spent_ms - round_trip_ms),
-        expected_tokens=expected_tokens,
+        budget_ms=int(_target_ms(job, targets, tokens) - spent_ms - round_trip_ms),
+        expected_tokens=tokens,
     )
 
 
-def _expected_tokens(job: Job, chars_per_token: float) -> int:
-    chars = len(job.unit.text)
-    if job.target_language is None:
-        return summary_tokens(chars, chars_per_token)
-    return translated_tokens(chars, chars_per_token, job.language_id, job.target_language)
+def request_for(job: Job) -> TaskRequest:
+    """The request's body."""
+    uses = uses_of(job.units) if job.kind is TaskKind.TRANSLATION else ((),) * len(job.units)
+    units = [_unit(job, unit, used) for unit, used in zip(job.units, uses, strict=True)]
+    return TaskRequest(
+        task=job.kind,
+        language=job.language_id,
+        units=tuple(units),
+        target_language=job.target_language,
+        context=with_lf(job.selection.context),
+        instruction=job.selection.instruction,
+    )
+
+
+def _unit(job: Job, unit: Unit, uses: Sequence[int]) -> wire.Unit:
+    is_long = len(unit.text) > _LONG_CHARS
+    is_used = job.kind is TaskKind.TRANSLATION and len(job.units) > 1
+    return wire.Unit(
+        unit.name[:200],
+        unit.kind,
+        with_lf(unit.text),
+        signature=signature_of(job.snapshot, unit) if is_used else "",
+        uses=tuple(uses),
+        breaks=statement_lines(job.snapshot, unit) if is_long else (),
+        diagnostics=_diagnostics(job, unit),
+    )
+
+
+def _diagnostics(job: Job, unit: Unit) -> tuple[Diagnostic, ...]:
+    """Those of the unit, by its own lines."""
+    lines = job.snapshot.lines
+    first, last = lines.line_at(unit.start), lines.line_at(unit.end)
+    return tuple(
+        Diagnostic(said.line - first, said.message[:2000])
+        for said in job.diagnostics
+        if first < said.line <= last + 1
+    )
+
+
+def _target_ms(job: Job, targets: Targets, tokens: int) -> int:
+    if job.kind is not TaskKind.SUMMARIZATION:
+        return targets.translation_ms(tokens)
+    own = targets.summarization_e2e_ms
+    return own if len(job.units) == 1 else max(own, FILE_E2E_MS)

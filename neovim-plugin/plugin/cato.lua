@@ -20,7 +20,28 @@ command('CatoTranslate', 'translate', {
     return require('cato.languages').matching(typed)
   end,
 })
-command('CatoCancel', 'cancel', { desc = 'Cancel the summary or translation that is running' })
+command('CatoDocument', 'document', {
+  desc = 'Document the function under the cursor, or those in the range',
+  range = true,
+})
+command('CatoExplain', 'explain', {
+  desc = 'Explain the function under the cursor, or the lines of the range',
+  range = true,
+})
+command('CatoTest', 'test', {
+  desc = 'Write tests for the function under the cursor, or those in the range',
+  range = true,
+})
+command('CatoFix', 'fix', {
+  desc = 'Fix what the diagnostics of the line, or of the range, say',
+  range = true,
+})
+command('CatoGenerate', 'generate', {
+  desc = 'Generate the code that the text, or the comment under the cursor, asks for',
+  range = true,
+  nargs = '*',
+})
+command('CatoCancel', 'cancel', { desc = 'Cancel the task that is running' })
 command('CatoStatus', 'status', { desc = 'Show the state of the backend' })
 command('CatoRestart', 'restart', {
   desc = 'Look for the backend again; with !, restart the language server too',

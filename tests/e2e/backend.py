@@ -111,9 +111,12 @@ def serve(
     token_file.write_text(f"{token}\n")
     with fake_vllm(reply, itl_ms) as replica:
         port = free_port()
+        config = folder / "cato.toml"
+        # Its name is that of a base model, which editors would ask for no whole task.
+        config.write_text(f'[[replicas]]\nurl = "{replica.url}"\ninstruct = true\n')
         command = [
             *(sys.executable, "-m", "cato_backend", "serve", "--host", "127.0.0.1"),
-            *("--port", str(port), "--replica", replica.url),
+            *("--port", str(port), "--config", str(config)),
             *(("--token-file", str(token_file)) if token else ()),
         ]
         environment = {**os.environ, "CATO_STATE_DIR": str(folder / "backend-state")}

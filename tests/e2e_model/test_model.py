@@ -5,10 +5,12 @@ Not part of `make test`: it downloads half a gigabyte once, into the user's cach
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +111,50 @@ def test_it_translates_to_javascript_that_runs(backend: RealBackend, file: Path)
         ["node", "-e", f"{code}\nconsole.log(gcd(48, 36))"], capture_output=True, text=True
     )
     assert ran.stdout == "12\n", (code, ran.stderr)
+
+
+def test_it_inserts_a_docstring(backend: RealBackend, file: Path) -> None:
+    """The code stays what it was, but for the docstring."""
+    path = file.with_name("documented.py")
+    path.write_text(CODE.removesuffix("    "))
+    cato(backend, "task", "document", f"{path}:{line_of('def gcd')}", "--write")
+    before, after = (ast.parse(text) for text in (CODE, path.read_text()))
+    (gcd,) = (n for n in after.body if isinstance(n, ast.FunctionDef) and n.name == "gcd")
+    docstring = ast.get_docstring(gcd)
+    assert docstring is not None
+    assert "divisor" in docstring.lower()
+    assert "```" not in docstring
+    del gcd.body[0]
+    assert ast.dump(before) == ast.dump(after)
+
+
+def test_it_writes_a_test_that_runs(backend: RealBackend, file: Path) -> None:
+    """Whether its figures are right is the model's affair; that they are compared is ours."""
+    path = file.with_name("maths.py")
+    path.write_text("def double(value):\n    return 2 * value\n")
+    cato(backend, "task", "test", f"{path}:1", "--write")
+    written = path.with_name("test_maths.py")
+    assert "double(" in written.read_text()
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", written.name],
+        cwd=path.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode in (0, 1), (written.read_text(), ran.stdout)
+    assert "passed" in ran.stdout
+
+
+def test_it_fixes_what_a_linter_says(backend: RealBackend, file: Path) -> None:
+    path = file.with_name("broken.py")
+    path.write_text("def add(first, second):\n    return first + secnd\n")
+    complaint = "2: undefined name 'secnd'"
+    cato(backend, "task", "fix", f"{path}:1", "--diagnostic", complaint, "--write")
+    scope: dict[str, object] = {}
+    exec(path.read_text(), scope)
+    add = scope["add"]
+    assert callable(add)
+    assert add(2, 3) == 5
 
 
 def test_the_doctor_says_that_it_follows_instructions(backend: RealBackend) -> None:

@@ -21,12 +21,12 @@ from cato_backend.gateway.drafts import (
     within_workflow,
 )
 from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
-from cato_backend.gateway.remaking import Remake, run_call
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
+from cato_backend.runtime.remaking import Remake, run_call
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import TASK_ALIASES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,10 +18,14 @@ from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
 from cato_backend.gateway.validation import parse_json, validated
+from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
+from cato_backend.runtime.task_terms import abilities_of
 from cato_backend.scheduling import ReplicaLoad
+from cato_backend.tasks.usefulness import NEEDED, useful_kinds
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
+from cato_backend.wire.tasks import TaskKind
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -150,6 +155,8 @@ def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
     asked = catalog.model_for(task or Task.SUMMARIZATION)
     if asked in catalog:
         entry["cato"] |= _instruct(catalog.facts(asked))
+    kinds = [kind for kind in TaskKind if _is_useful(catalog, kind, task)]
+    entry["cato"] |= _whole_tasks(kinds)
     return entry
 
 
@@ -171,6 +178,7 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "parameters": gateway.sizes.of_model(facts.model),
             "note": facts.fim.reason,
             **_instruct(facts),
+            **_whole_tasks(useful_kinds(abilities_of(catalog, facts.name))),
         },
     }
 
@@ -181,6 +189,18 @@ def _instruct(facts: ModelFacts) -> dict[str, Any]:
         "follows_instructions": facts.instruct.follows,
         "instruct_note": facts.instruct.reason,
     }
+
+
+def _is_useful(catalog: Catalog, kind: TaskKind, task: Task | None) -> bool:
+    """Whether the alias, that of `task` or the general one, does this usefully."""
+    name = catalog.model_for(task or kind.slo_class)
+    return name in catalog and kind in useful_kinds(abilities_of(catalog, name))
+
+
+def _whole_tasks(kinds: Sequence[TaskKind]) -> dict[str, Any]:
+    """What `/v1/tasks` does usefully with the model, and what is needed for the rest."""
+    note = "" if len(kinds) == len(TaskKind) else NEEDED
+    return {"whole_tasks": list(kinds), "whole_tasks_note": note}
 
 
 def _fim_order(facts: ModelFacts) -> str | None:

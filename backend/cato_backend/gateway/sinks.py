@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from aiohttp import HttpVersion11, web
 
@@ -62,7 +62,11 @@ class StreamSink(Sink):
 
     async def begin(self, started: Started) -> None:
         """Makes the headers; they leave with the first events, in one piece."""
-        self._response = _Response(headers=_STREAM_HEADERS | started_headers(started))
+        await self.begin_with(started_headers(started))
+
+    async def begin_with(self, headers: Mapping[str, str]) -> None:
+        """Begins with these headers besides those of every stream."""
+        self._response = _Response(headers={**_STREAM_HEADERS, **headers})
         if self._chunked:
             self._response.enable_chunked_encoding()
         await self._response.prepare(self._request)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.drafts import within_workflow
+from cato_backend.gateway.drafts import make_call, model_draft, within_workflow
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import error_response
-from cato_backend.gateway.sinks import StreamSink
+from cato_backend.gateway.sinks import StreamSink, started_headers
 from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.gateway.task_bodies import TaskBody
-from cato_backend.gateway.task_run import EndedByClient, TaskRun, outcome_of
 from cato_backend.gateway.validation import parse_json, validated
+from cato_backend.requests import Target
+from cato_backend.runtime.calls import Call, Started
 from cato_backend.runtime.history import CompletedCall
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.wire.tasks import TaskEvent, TaskRequest
+from cato_backend.runtime.task_run import TaskRun
+from cato_backend.runtime.task_terms import EndedByClient, TaskTerms, outcome_of
+from cato_backend.tasks.calls import ModelCall
+from cato_backend.wire import headers as names
+from cato_backend.wire import sse
+from cato_backend.wire.tasks import TaskEvent
+
+_LEAST_BUDGET_S = 0.001
 
 
 async def tasks(request: web.Request) -> web.StreamResponse:
@@ -25,11 +37,10 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     arrival = runtime.clock()
     given = parse_headers(request.headers, request[TENANT])
     body = validated(TaskBody, parse_json(await gateway.bodies.read(request)))
-    task = body.request()
-    headers = given.of_task(task.task, gateway.config.targets)
+    headers = given.of_task(body.task.slo_class, gateway.config.targets)
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
-    work = _serve(runtime, headers, task, arrival, body.model, sink)
+    work = _serve(runtime, headers, body, arrival, _Events(sink, headers))
     try:
         return await sink.serve(work, TaskEvent.ERROR)
     except RequestError as error:
@@ -37,22 +48,20 @@ async def tasks(request: web.Request) -> web.StreamResponse:
 
 
 async def _serve(
-    runtime: Runtime,
-    headers: RequestHeaders,
-    task: TaskRequest,
-    arrival: float,
-    model: str,
-    sink: StreamSink,
+    runtime: Runtime, headers: RequestHeaders, body: TaskBody, arrival: float, sink: _Events
 ) -> None:
     """The task's events into `sink`, and its outcome, once, into the metrics. Raises RequestError.
 
     The outcome of a task of one call is that call's.
     """
-    name = await runtime.catalog.resolve(model, task.task, headers.target.budget_s)
-    run = TaskRun(runtime, headers, task, arrival, model, name)
+    budget_s = headers.target.budget_s
+    name = await runtime.catalog.resolve(body.model, headers.task, budget_s)
+    terms = TaskTerms(body.request(), arrival, budget_s, name, headers.expected_tokens)
+    run = TaskRun(runtime, terms)
+    calls = _Calls(runtime, headers, body.model, run.is_several)
     outcome = "cancelled"
     try:
-        outcome = "met" if await run.stream(sink) else "late"
+        outcome = "met" if await run.stream(sink, calls) else "late"
     except EndedByClient as ended:
         outcome = outcome_of(ended)
     except RequestError as error:
@@ -61,5 +70,61 @@ async def _serve(
     finally:
         if run.is_several:
             e2e_s = runtime.clock() - arrival if outcome in ("met", "late") else None
-            past = CompletedCall(headers.origin.tenant, task.task, name, outcome, None, e2e_s)
+            past = CompletedCall(headers.origin.tenant, headers.task, name, outcome, None, e2e_s)
             runtime.scores.task_ended(headers.request_id, past)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """Makes the task's calls as if each had come with the task's headers."""
+
+    runtime: Runtime
+    headers: RequestHeaders
+    model: str
+    """As the client names it."""
+    is_several: bool
+
+    async def __call__(
+        self, planned: ModelCall, number: int, due: float, least_context: int
+    ) -> Call:
+        now = self.runtime.clock()
+        name = self.headers.request_id
+        headers = replace(
+            self.headers,
+            request_id=f"{name}.{number}" if self.is_several else name,
+            target=Target(e2e_s=max(_LEAST_BUDGET_S, due - now)),
+            expected_tokens=planned.expected_tokens,
+            workflow=self.headers.workflow or name,
+            # Only the first makes older work obsolete: its siblings are of the same document.
+            supersede=self.headers.supersede and number == 0,
+        )
+        draft = model_draft(planned, self.model)
+        made = await make_call(draft, headers, self.runtime, now, 0, least_context)
+        return replace(made, group=name) if self.is_several else made
+
+
+class _Events:
+    """Writes the task's events as server-sent ones."""
+
+    def __init__(self, sink: StreamSink, headers: RequestHeaders) -> None:
+        self._sink = sink
+        self._headers = headers
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the response has."""
+        return self._sink.response is not None
+
+    async def begin(self, started: Started | None) -> None:
+        """Begins the response; its headers name no replica where no call has a token yet."""
+        own = {names.REQUEST_ID: self._headers.request_id, names.TASK: str(self._headers.task)}
+        known = {} if started is None else started_headers(started)
+        await self._sink.begin_with(known | own)
+
+    async def send(self, event: TaskEvent, value: dict[str, Any]) -> None:
+        """Sends one event."""
+        await self._sink.write(sse.event(orjson.dumps(value).decode(), event))
+
+    async def end(self) -> None:
+        """Ends the stream."""
+        await self._sink.write(sse.event(sse.DONE))

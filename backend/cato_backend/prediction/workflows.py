@@ -86,6 +86,11 @@ def stage_budget_s(stages: Sequence[Stage], remaining_s: float, times: CallTimes
     return remaining_s * first / _path_s(stages, level, times)
 
 
+def expected_s(stages: Sequence[Stage], times: CallTimes) -> float:
+    """Seconds that all the stages together take in half of all cases."""
+    return _path_s(stages, _LOW, times)
+
+
 def _common_level(stages: Sequence[Stage], remaining_s: float, times: CallTimes) -> float:
     """The level at which all stages together take what is left."""
     return _bisected(lambda level: _path_s(stages, level, times) <= remaining_s)

@@ -1,16 +1,20 @@
-"""The second stage of summarizing a file: what its units' summaries say together."""
+"""The last stage of summarizing a file: what its units' summaries say together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
+from cato_backend.tasks.asking import chat, room_for_text
+from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.wire.headers import Task
+from cato_backend.tasks.plans import Answers, PlanBuilder, TaskStep
+from cato_backend.tasks.summaries import compose_summaries, named_summaries
 from cato_backend.wire.tasks import TaskRequest
 
 OVERVIEW_TOKENS = 160
+_SUMMARY_CHARS = 320
+"""Of one unit, in the prompt of an overview."""
 _FEWEST_UNITS = 3
 """Fewer summaries speak for themselves."""
 _SYSTEM = (
@@ -20,19 +24,28 @@ _SYSTEM = (
 )
 
 
-def has_overview(request: TaskRequest, model: Abilities) -> bool:
-    """Whether the summaries of the units are followed by one of the whole."""
-    wanted = request.task is Task.SUMMARIZATION and len(request.units) >= _FEWEST_UNITS
-    return wanted and model.follows_instructions
+def add_overview(
+    builder: PlanBuilder, request: TaskRequest, numbers: Sequence[int], model: Abilities
+) -> int | None:
+    """Adds the step that answers the overview of the units, whose summaries have these numbers;
+    None where the model or so few units give none."""
+    if len(numbers) < _FEWEST_UNITS or not model.follows_instructions:
+        return None
+
+    def ask(answers: Answers) -> ModelCall:
+        return _overview_call(request, answers, numbers, model)
+
+    step = TaskStep(ask, _SUMMARY_CHARS * len(numbers), OVERVIEW_TOKENS, unit=None)
+    return builder.add(2, step)
 
 
-def overview_call(request: TaskRequest, summaries: Sequence[str], model: Abilities) -> ModelCall:
-    """The call whose answer is the overview; of summaries that are too long, the tail is cut."""
-    room = model.room_chars(OVERVIEW_TOKENS)
-    text = neutralized("\n".join(summaries))
-    if room is not None:
-        text = text[: max(200, room - len(_SYSTEM) - 200)]
+def _overview_call(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int], model: Abilities
+) -> ModelCall:
+    """Of summaries that are too long together, the tail is cut."""
+    texts = compose_summaries(request, answers, numbers).units
+    room = room_for_text(model, OVERVIEW_TOKENS, _SYSTEM)
+    text = neutralized("\n".join(named_summaries(request, texts)))[:room]
     title = language_of(request.language).title
     question = f"The units of a {title} file and what they do:\n\n{text}"
-    messages = (Message("system", _SYSTEM), Message("user", question))
-    return ModelCall(CallKind.CHAT, OVERVIEW_TOKENS, messages=messages)
+    return chat(_SYSTEM, question, OVERVIEW_TOKENS)

@@ -3,24 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
-from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
+from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
+from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.clean import without_comment_marks, without_fences
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
+from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
-_MAX_TOKENS = 160
+_LEAST_PART = 200
+"""Characters of a part, however small the model's context is."""
+_NO_SUMMARY = "*the model gave no usable summary*"
+MAX_TOKENS = 160
 _SYSTEM = (
     "You explain source code to programmers. Answer with a summary in Markdown: first one sentence "
     "on what the code does, then, only where they matter, what it takes, what it returns, what it "
     "changes and how it fails. Five sentences at most. No code, no heading, no preamble."
 )
+_MERGING = (
+    "You explain source code to programmers. You get notes on the parts of one piece of code, in "
+    "their order. Answer with one summary of the whole, in Markdown: five sentences at most. No "
+    "code, no heading, no list of the parts, no preamble."
+)
+
+
+def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
+    """Adds the steps whose last one, whose number is returned, answers the unit's summary.
+
+    A unit that is too long for the model is summarized in parts, then the summaries of these. A
+    model that is not asked in a chat reads its head alone.
+    """
+    unit = request.units[index]
+    parts = _parts(request, unit, model)
+    if len(parts) == 1:
+        return builder.known(0, summary_call(request, unit, model), index)
+    calls = [summary_call(request, replace(unit, text=part), model) for part in parts]
+    numbers = [builder.known(0, call, index, is_shown=False) for call in calls]
+    return builder.add(1, merging_step(request, index, numbers, model))
+
+
+def merging_step(
+    request: TaskRequest, index: int, numbers: Sequence[int], model: Abilities
+) -> TaskStep:
+    """Returns the step that makes one summary of those of the unit's parts."""
+    unit, max_tokens = request.units[index], request.limits.get("max_tokens", MAX_TOKENS)
+    title = language_of(request.language).title
+
+    def ask(answers: Answers) -> ModelCall:
+        notes = neutralized(joined(answers, numbers, "\n\n"))
+        room = room_for_text(model, max_tokens, _MERGING)
+        question = f"Summarize {about(unit)} ({title}) from these notes:\n\n{notes[:room]}"
+        return chat(_MERGING, question, max_tokens)
+
+    return TaskStep(ask, MAX_TOKENS * 4 * len(numbers), max_tokens, index)
 
 
 def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCall:
     """The call whose answer is the unit's summary. A text too long for the model loses its tail."""
-    max_tokens = request.limits.get("max_tokens", _MAX_TOKENS)
+    max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
     language = language_of(request.language)
     text = _head(neutralized(unit.text.rstrip()), model.room_chars(max_tokens), request.context)
     if model.follows_instructions:
@@ -28,6 +72,33 @@ def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCal
     if model.fim is None:
         return _continuation(unit, language, text, max_tokens)
     return _docstring(language, text, max_tokens)
+
+
+def compose_summaries(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int], overview: int | None = None
+) -> Composed:
+    """Returns the summaries of the units under their names, then the overview."""
+    texts = tuple(clean_summary(answers.get(number, "")) for number in numbers)
+    if len(texts) == 1:
+        return Composed(texts[0], texts)
+    shown = named_summaries(request, texts)
+    if overview is not None and (whole := clean_summary(answers.get(overview, ""))):
+        shown = (*shown, whole)
+    return Composed("\n\n".join(shown), texts)
+
+
+def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
+    """Returns each unit's summary behind its name, or that there is none."""
+    pairs = zip(request.units, texts, strict=True)
+    return tuple(f"**{unit.name or unit.kind}**: {text or _NO_SUMMARY}" for unit, text in pairs)
+
+
+def _parts(request: TaskRequest, unit: Unit, model: Abilities) -> tuple[str, ...]:
+    max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
+    room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
+    if room is None or not model.follows_instructions or len(unit.text) <= room:
+        return (unit.text,)
+    return pieces(unit.text, max(_LEAST_PART, room), unit.breaks)
 
 
 def clean_summary(text: str) -> str:
@@ -38,12 +109,8 @@ def clean_summary(text: str) -> str:
 def _chat(
     request: TaskRequest, unit: Unit, language: Language, text: str, max_tokens: int
 ) -> ModelCall:
-    name = neutralized(unit.name)
-    about = f"the {unit.kind} `{name}`" if name else f"this {unit.kind}"
-    context = f"Context:\n{neutralized(request.context)}\n\n" if request.context else ""
-    question = f"{context}Summarize {about} ({language.title}):\n\n```{language.id}\n{text}\n```"
-    messages = (Message("system", _SYSTEM), Message("user", question))
-    return ModelCall(CallKind.CHAT, max_tokens, messages=messages)
+    question = f"Summarize {about(unit)} ({language.title}):\n\n{fenced(language, text)}"
+    return chat(_SYSTEM, with_context(request.context, question), max_tokens)
 
 
 def _docstring(language: Language, text: str, max_tokens: int) -> ModelCall:

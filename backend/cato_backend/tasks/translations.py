@@ -1,43 +1,64 @@
-"""Translating one unit to another language: how to ask for it, and what of the answer is code."""
+"""Translating units to another language: how to ask for it, and what of the answers is code."""
 
 from __future__ import annotations
 
-from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cato_backend.tasks.asking import (
+    about,
+    chat,
+    code_tokens,
+    fenced,
+    room_for_text,
+    too_long,
+    with_context,
+)
+from cato_backend.tasks.assembling import assembled
+from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.clean import cut_at, without_fences
+from cato_backend.tasks.dependencies import levels
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep
+from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _SYSTEM = (
     "You translate source code between programming languages. Answer with the translated code "
-    "alone, in one fenced code block."
+    "alone, in one fenced code block. Keep the names. Write only what you are asked to translate."
 )
-_LEAST_TOKENS = 128
-_MOST_TOKENS = 2048
-_CHARS_PER_TOKEN_AT_LEAST = 2.0
-"""How short tokens may get: the answer's limit is counted with it, so that it is not cut off."""
+_MOST_SIGNATURES_CHARS = 2000
+_LEAST_PART = 400
+"""Characters of a part that is translated by itself."""
+_GROWTH = 2.0
+"""How much longer, in characters, a translation may be than its source."""
 
 
-def translation_call(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> ModelCall:
-    """The call whose answer is the unit in the target language.
+def add_translations(
+    builder: PlanBuilder, request: TaskRequest, model: Abilities
+) -> list[list[int]]:
+    """Adds the steps that translate the units; returns their numbers by unit.
 
-    Raises InvalidRequest naming `field` where unit and answer do not fit the model's context: a
-    translation of half a function is none.
+    A unit comes after those that it uses, and is told how these look in the target language. One
+    that is too long is translated in parts. Raises InvalidRequest naming a unit whose parts do not
+    fit the model's context either.
     """
-    source, target = language_of(request.language), language_of(request.target_language or "")
-    text = neutralized(unit.text.strip("\n"))
-    max_tokens = request.limits.get("max_tokens") or _output_limit(text)
-    room = model.room_chars(max_tokens)
-    if room is not None and len(text) + len(_SYSTEM) > room:
-        raise InvalidRequest(
-            f"{field}: {len(text)} characters and their translation do not fit the model's context "
-            f"of {model.max_model_len} tokens",
-            param=field,
-        )
-    if model.follows_instructions:
-        return _chat(request, unit, source, target, text, max_tokens)
-    return _continuation(source, target, text, max_tokens)
+    order = levels([unit.uses for unit in request.units])
+    stage_of = {index: stage for stage, indexes in enumerate(order) for index in indexes}
+    numbers: list[list[int]] = []
+    for index in range(len(request.units)):
+        steps = _steps(request, index, model, numbers)
+        numbers.append([builder.add(stage_of[index], step) for step in steps])
+    return numbers
+
+
+def compose_translations(
+    request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]]
+) -> Composed:
+    """Returns the translated units in the order of the source, with their imports first."""
+    units = tuple(_translated(request, answers, own) for own in numbers)
+    return Composed(assembled(units, request.target_language or ""), units)
 
 
 def clean_translation(text: str, language: str, target_language: str) -> str:
@@ -46,21 +67,96 @@ def clean_translation(text: str, language: str, target_language: str) -> str:
     return cut_at(without_fences(text), tuple(f"\n{header}" for header in headers)).strip("\n")
 
 
-def _output_limit(text: str) -> int:
-    expected = int(len(text) / _CHARS_PER_TOKEN_AT_LEAST) + 64
-    return min(_MOST_TOKENS, max(_LEAST_TOKENS, expected))
+def _steps(
+    request: TaskRequest, index: int, model: Abilities, numbers: list[list[int]]
+) -> list[TaskStep]:
+    unit = request.units[index]
+    parts = _parts(request, unit, model, f"units[{index}].text")
+    limit = request.limits.get("max_tokens")
+    return [
+        _step(request, replace(unit, text=part), index, model, limit or code_tokens(part), numbers)
+        for part in parts
+    ]
 
 
-def _chat(
-    request: TaskRequest, unit: Unit, source: Language, target: Language, text: str, max_tokens: int
-) -> ModelCall:
-    context = f"Context:\n{neutralized(request.context)}\n\n" if request.context else ""
-    question = (
-        f"{context}Translate this {unit.kind} from {source.title} to {target.title}:\n\n"
-        f"```{source.id}\n{text}\n```"
-    )
-    messages = (Message("system", _SYSTEM), Message("user", question))
-    return ModelCall(CallKind.CHAT, max_tokens, messages=messages, one_block=True)
+def _step(
+    request: TaskRequest,
+    unit: Unit,
+    index: int,
+    model: Abilities,
+    max_tokens: int,
+    numbers: list[list[int]],
+) -> TaskStep:
+    """`numbers`: by unit, filled while the plan is made."""
+    source, target = language_of(request.language), language_of(request.target_language or "")
+    text = neutralized(unit.text.strip("\n"))
+
+    def ask(answers: Answers) -> ModelCall:
+        if not model.follows_instructions:
+            return _continuation(source, target, text, max_tokens)
+        known = _signatures(request, unit, answers, numbers, target)
+        room = room_for_text(model, max_tokens, _SYSTEM, text, request.context)
+        known = known[: max(0, room)] if room is not None else known
+        what = f"Translate {about(unit)} from {source.title} to {target.title}:"
+        question = f"{known}{what}\n\n{fenced(source, text)}"
+        return chat(_SYSTEM, with_context(request.context, question), max_tokens, one_block=True)
+
+    return TaskStep(ask, len(text) + len(_SYSTEM) + len(request.context), max_tokens, index)
+
+
+def _parts(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> tuple[str, ...]:
+    """Raises InvalidRequest: a translation of half a statement is none."""
+    limit = request.limits.get("max_tokens")
+    others = (_SYSTEM, request.context)
+    room = room_for_text(model, limit or code_tokens(unit.text), *others, text=unit.text)
+    if room is None or len(unit.text) <= room:
+        return (unit.text,)
+    whole = room_for_text(model, limit or 0, *others, text=unit.text) or 0
+    # Source and translation share the context.
+    most = int(whole / (1 if limit else 1 + _GROWTH))
+    parts = pieces(unit.text, max(_LEAST_PART, most), unit.breaks)
+    if max(map(len, parts)) > max(_LEAST_PART, most) or not model.follows_instructions:
+        raise too_long(unit.text, model, field)
+    return parts
+
+
+def _signatures(
+    request: TaskRequest,
+    unit: Unit,
+    answers: Answers,
+    numbers: Sequence[Sequence[int]],
+    target: Language,
+) -> str:
+    """What the unit uses, as it was translated, else as it stands in the source."""
+    known: list[str] = []
+    for used in unit.uses:
+        translated = _translated(request, answers, numbers[used])
+        known.append(_head_of(translated) if translated else _signature(request.units[used]))
+    text = neutralized("\n".join(known))[:_MOST_SIGNATURES_CHARS]
+    return f"It uses these, which are there already:\n{fenced(target, text)}\n\n" if text else ""
+
+
+def _translated(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> str:
+    target = request.target_language or ""
+    parts = [clean_translation(answers.get(n, ""), request.language, target) for n in numbers]
+    return "\n".join(part for part in parts if part)
+
+
+def _signature(unit: Unit) -> str:
+    lines = (line for line in unit.text.splitlines() if line.strip())
+    return unit.signature or next(lines, "").strip()
+
+
+def _head_of(code: str) -> str:
+    """A short unit whole; of a longer one what stands before its body."""
+    if len(code) <= _MOST_SIGNATURES_CHARS // 4:
+        return code
+    lines: list[str] = []
+    for line in code.splitlines()[:12]:
+        lines.append(line)
+        if line.rstrip().endswith(("{", ":", "=>")):
+            break
+    return "\n".join(lines)
 
 
 def _continuation(source: Language, target: Language, text: str, max_tokens: int) -> ModelCall:

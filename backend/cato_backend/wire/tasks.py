@@ -1,9 +1,11 @@
 """`POST /v1/tasks`: its body and the events of its stream.
 
-    event: progress   {"state": "running", "done": 0, "total": 1}    units done, of all
-    event: delta      {"text": "..."}                       more of the result, in order
+    event: progress   {"state": "waiting", "done": 0, "total": 3, "estimate_ms": 2100,
+                       "target_ms": 8000}
+    event: delta      {"text": "...", "unit": 0}            more of the result, in order
     event: restart    {"text": "..."}                       what came so far is void, but for this
-    event: result     {"text": "...", "finish_reason": "stop", "elapsed_ms": 812, "met": true}
+    event: result     {"text": "...", "units": [...], "finish_reason": "stop", "elapsed_ms": 812,
+                       "met": true}
     event: error      {"error": {message, type, param, code}}
 
 `result` or `error` comes exactly once, last, and then `data: [DONE]`.
@@ -11,8 +13,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from cato_backend.wire.headers import Task
@@ -28,6 +31,48 @@ class TaskEvent(StrEnum):
     ERROR = "error"
 
 
+class TaskKind(StrEnum):
+    """What is done with the units."""
+
+    SUMMARIZATION = "summarization"
+    TRANSLATION = "translation"
+    DOCUMENTATION = "documentation"
+    """Answers each unit's documentation, without comment marks."""
+    EXPLANATION = "explanation"
+    TESTS = "tests"
+    FIX = "fix"
+    """Answers each unit without what its diagnostics complain of."""
+    GENERATION = "generation"
+    """Answers code for an instruction."""
+
+    @property
+    def slo_class(self) -> Task:
+        """The SLA class whose target and model it has."""
+        return _CLASSES[self]
+
+
+_CLASSES = MappingProxyType(
+    {
+        TaskKind.SUMMARIZATION: Task.SUMMARIZATION,
+        TaskKind.DOCUMENTATION: Task.SUMMARIZATION,
+        TaskKind.EXPLANATION: Task.SUMMARIZATION,
+        TaskKind.TRANSLATION: Task.TRANSLATION,
+        TaskKind.TESTS: Task.TRANSLATION,
+        TaskKind.FIX: Task.TRANSLATION,
+        TaskKind.GENERATION: Task.TRANSLATION,
+    }
+)
+"""Prose is as short as a summary, code as long as a translation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """What a compiler or linter says of one line of a unit, counted from 1."""
+
+    line: int
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One piece of source that the task is about: a function, a class, a file."""
@@ -37,12 +82,27 @@ class Unit:
     text: str
     output_tokens: int | None = None
     """The client's own estimate of how many tokens the unit's part of the result will have."""
+    signature: str = ""
+    """What others need to know of it to use it; empty: its first line."""
+    uses: tuple[int, ...] = ()
+    """The indexes of the units that it uses."""
+    breaks: tuple[int, ...] = ()
+    """Lines of the text, counted from 0, at which a statement begins: where it may be split."""
+    diagnostics: tuple[Diagnostic, ...] = ()
 
     def body(self) -> dict[str, Any]:
         """As it stands in `units`, with what is absent left out."""
         body: dict[str, Any] = {"name": self.name, "kind": self.kind, "text": self.text}
         if self.output_tokens is not None:
             body["output_tokens"] = self.output_tokens
+        if self.signature:
+            body["signature"] = self.signature
+        if self.uses:
+            body["uses"] = list(self.uses)
+        if self.breaks:
+            body["breaks"] = list(self.breaks)
+        if self.diagnostics:
+            body["diagnostics"] = [asdict(diagnostic) for diagnostic in self.diagnostics]
         return body
 
 
@@ -50,13 +110,15 @@ class Unit:
 class TaskRequest:
     """A whole task. Languages are LSP language identifiers (`python`, `typescriptreact`)."""
 
-    task: Task
+    task: TaskKind
     language: str
     units: tuple[Unit, ...]
     target_language: str | None = None
     context: str = ""
     limits: dict[str, int] = field(default_factory=dict[str, int])
     """Optional `max_tokens`."""
+    instruction: str = ""
+    """What to generate."""
 
     def body(self) -> dict[str, Any]:
         """The JSON body, with what is absent left out."""
@@ -70,4 +132,6 @@ class TaskRequest:
             body["target_language"] = self.target_language
         if self.context:
             body["context"] = self.context
+        if self.instruction:
+            body["instruction"] = self.instruction
         return body

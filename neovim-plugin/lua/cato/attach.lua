@@ -13,6 +13,17 @@ local function tell_focus(client, buffer)
   end
 end
 
+---Shows what the tasks of code actions answer, as the user commands do.
+---@param client vim.lsp.Client
+local function run_code_actions(client)
+  for _, verb in ipairs({ 'document', 'explain', 'test', 'fix', 'generate' }) do
+    local name = 'cato.server.' .. verb
+    client.commands[name] = function(command)
+      require('cato.task').run(client, name, command.arguments, command.title)
+    end
+  end
+end
+
 ---@param client vim.lsp.Client
 ---@param buffer integer
 function M.attach(client, buffer)
@@ -20,6 +31,7 @@ function M.attach(client, buffer)
   if not watched[client.id] then
     watched[client.id] = true
     suggestion.watch(client)
+    run_code_actions(client)
   end
   vim.lsp.inline_completion.enable(true, { bufnr = buffer })
   local group = vim.api.nvim_create_augroup('cato.buffer.' .. buffer, {})

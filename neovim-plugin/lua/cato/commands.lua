@@ -41,6 +41,65 @@ function M.translate(call)
   end)
 end
 
+---The place that a command is about: the lines of its range, else the cursor.
+---@param call table of the user command
+---@param client vim.lsp.Client
+local function place_of(call, client)
+  if call.range and call.range > 0 then
+    local last = vim.api.nvim_buf_get_lines(0, call.line2 - 1, call.line2, false)[1] or ''
+    local encoding = client.offset_encoding
+    return {
+      start = { line = call.line1 - 1, character = 0 },
+      ['end'] = { line = call.line2 - 1, character = vim.str_utfindex(last, encoding) },
+    }
+  end
+  return vim.lsp.util.make_position_params(0, client.offset_encoding).position
+end
+
+---@param verb string
+---@param label string
+---@param call table of the user command
+---@param extra? any what the command takes besides its place
+local function run_command(verb, label, call, extra)
+  local attached = client.attached(0)
+  if not attached then
+    client.missing()
+    return
+  end
+  local arguments = { vim.uri_from_bufnr(0), place_of(call, attached), extra }
+  require('cato.task').run(attached, 'cato.server.' .. verb, arguments, label)
+end
+
+function M.document(call)
+  run_command('document', 'documentation', call)
+end
+
+function M.explain(call)
+  run_command('explain', 'explanation', call)
+end
+
+function M.test(call)
+  run_command('test', 'tests', call)
+end
+
+function M.generate(call)
+  run_command('generate', 'code', call, call.args)
+end
+
+---Fixes what the diagnostics on the lines of the range, or of the cursor, say.
+function M.fix(call)
+  local first = call.range > 0 and call.line1 or vim.fn.line('.')
+  local last = call.range > 0 and call.line2 or first
+  local found = vim.tbl_filter(function(each)
+    return each.lnum + 1 >= first and each.lnum + 1 <= last
+  end, vim.diagnostic.get(0))
+  if #found == 0 then
+    vim.notify('cato: there is no diagnostic here')
+    return
+  end
+  run_command('fix', 'fix', call, vim.tbl_map(require('cato.diagnostics').to_lsp, found))
+end
+
 function M.cancel()
   if require('cato.task').cancel() == 0 then
     vim.notify('cato: nothing is running')

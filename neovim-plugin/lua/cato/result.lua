@@ -2,15 +2,17 @@
 local M = {}
 
 ---@param task cato.Task
----@param edit cato.DocumentEdit
-local function insert(task, edit)
+---@param edits cato.DocumentEdit[] all of one version; undone in one step
+local function insert(task, edits)
   if not vim.api.nvim_buf_is_loaded(task.buffer) then
     vim.notify('cato: the document is closed', vim.log.levels.WARN)
-  elseif vim.lsp.util.buf_versions[task.buffer] ~= edit.version then
-    vim.notify('cato: the code has changed since: :CatoSummarize again', vim.log.levels.WARN)
+  elseif vim.lsp.util.buf_versions[task.buffer] ~= edits[1].version then
+    vim.notify('cato: the code has changed since: ask again', vim.log.levels.WARN)
   else
-    local plain = { range = edit.range, newText = edit.newText }
-    vim.lsp.util.apply_text_edits({ plain }, task.buffer, task.client.offset_encoding)
+    local plain = vim.tbl_map(function(edit)
+      return { range = edit.range, newText = edit.newText }
+    end, edits)
+    vim.lsp.util.apply_text_edits(plain, task.buffer, task.client.offset_encoding)
     vim.notify('cato: inserted')
   end
 end
@@ -39,12 +41,15 @@ end
 ---@return string hints what the keys are
 function M.offer(task, outcome)
   local hints = {}
-  local edit = outcome.documentation
-  if edit and edit ~= vim.NIL then
+  local edits, hint = outcome.edits or {}, 'i brings it into the code'
+  if outcome.documentation and outcome.documentation ~= vim.NIL then
+    edits, hint = { outcome.documentation }, 'i inserts it as documentation'
+  end
+  if #edits > 0 and not outcome.applied then
     task.view:map('i', function()
-      insert(task, edit)
-    end, 'Insert as documentation')
-    hints[1] = 'i inserts it as documentation'
+      insert(task, edits)
+    end, 'Bring it into the code')
+    hints[1] = hint
   end
   task.view:map('Y', function()
     copy(outcome.text)

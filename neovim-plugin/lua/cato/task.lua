@@ -1,4 +1,4 @@
--- A summary or a translation: from the request, over its pieces, to its result in a split.
+-- A whole task: from the request, over its pieces, to its result in a split.
 local view = require('cato.view')
 
 local M = {}
@@ -11,6 +11,8 @@ local M = {}
 ---@field message string
 ---@field elapsedMs number
 ---@field documentation? cato.DocumentEdit how a summary becomes the documentation of its function
+---@field edits? cato.DocumentEdit[] how the result comes into the document
+---@field applied? boolean whether the edits were applied by the server's request
 
 ---@class cato.DocumentEdit
 ---@field range lsp.Range
@@ -34,6 +36,9 @@ local started = 0
 local function show(task, outcome)
   if outcome.outcome == 'ok' then
     task.view:replace(outcome.text)
+    if (outcome.message or '') ~= '' then
+      vim.notify('cato: ' .. outcome.message, vim.log.levels.WARN)
+    end
     task.view:render(require('cato.languages').filetype(outcome.languageId))
     local hints = require('cato.result').offer(task, outcome)
     local seconds = outcome.elapsedMs / 1000
@@ -72,20 +77,16 @@ local function cancel(token)
   end
 end
 
----Sends `method` for the place under the cursor and shows the result in a split.
 ---@param client vim.lsp.Client
 ---@param method string
 ---@param label string
----@param extra? table further parameters
-function M.start(client, method, label, extra)
+---@param params_of fun(token: string): table
+local function send(client, method, label, params_of)
   started = started + 1
   local token = 'cato-' .. started
   local buffer = vim.api.nvim_get_current_buf()
-  local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  local params = vim.tbl_extend('error', place, extra or {}, {
-    partialResultToken = token,
-    workDoneToken = token .. '-progress',
-  })
+  local params = params_of(token)
+  params.workDoneToken = token .. '-progress'
   local task = { client = client, label = label, buffer = buffer }
   task.view = view.open(label .. ' ... q cancels', function()
     cancel(token)
@@ -98,6 +99,29 @@ function M.start(client, method, label, extra)
   if not sent then
     finish(token, failed('The language server is gone: :CatoRestart!'))
   end
+end
+
+---Sends `method` for the place under the cursor and shows the result in a split.
+---@param client vim.lsp.Client
+---@param method string
+---@param label string
+---@param extra? table further parameters
+function M.start(client, method, label, extra)
+  local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  send(client, method, label, function(token)
+    return vim.tbl_extend('error', place, extra or {}, { partialResultToken = token })
+  end)
+end
+
+---Runs a command of the language server and shows its result in a split.
+---@param client vim.lsp.Client
+---@param command string such as `cato.server.document`
+---@param arguments any[] its document, its place, and what else it takes
+---@param label string
+function M.run(client, command, arguments, label)
+  send(client, 'workspace/executeCommand', label, function()
+    return { command = command, arguments = arguments }
+  end)
 end
 
 ---@param params lsp.ProgressParams

@@ -37,11 +37,18 @@ async def test_progress_then_deltas_then_one_result(single: Site, task: dict[str
     assert answer.headers["x-request-id"] == "task-1"
     assert answer.headers["content-type"].startswith("text/event-stream")
     (first, progress), *deltas, (last, result) = events(answer)
-    assert (first, progress) == ("progress", {"state": "running", "done": 0, "total": 1})
+    target_ms = 3000 if task is SUMMARY else 15_000
+    assert progress.pop("estimate_ms") > 0
+    assert (first, progress) == (
+        "progress",
+        {"state": "running", "done": 0, "total": 1, "target_ms": target_ms},
+    )
     assert {name for name, _ in deltas} == {"delta"}
     assert "".join(value["text"] for _, value in deltas) == "Adds two numbers"
     assert last == "result"
     assert result["text"] == "Adds two numbers"
+    assert result["units"] == [{"name": "add", "text": "Adds two numbers", "problem": None}]
+    assert {value["unit"] for _, value in deltas} == {0}
     assert result["finish_reason"] == "stop"
     assert result["met"] is True
     assert result["elapsed_ms"] > 0
@@ -68,6 +75,8 @@ async def test_units_are_served_in_order_and_joined(single: Site) -> None:
     [
         ({"task": "completion"}, "task"),
         ({"task": None}, "task"),
+        ({"task": "tests"}, "task"),
+        ({"task": "generation"}, "instruction"),
         ({"language": ""}, "language"),
         ({"language": 7}, "language"),
         ({"units": []}, "units"),
@@ -88,24 +97,46 @@ async def test_a_bad_task_is_refused_by_field(
 
 
 async def test_a_task_that_fails_before_its_beginning_is_a_status(single: Site) -> None:
-    await single.fake.change(faults=[Fault(FaultKind.ERROR)])
+    await single.fake.change(faults=[Fault(FaultKind.ERROR, status=400)])
     answer = await single.post(SUMMARY, TASKS)
-    assert answer.status == 502
-    assert answer.error["code"] == "replica_failed"
+    assert answer.status == 400
 
 
-async def test_a_task_that_fails_later_is_an_error_event(narrow: Site) -> None:
-    """The second unit's call fails: there is no result."""
+async def test_a_task_that_fails_later_is_an_error_event(single: Site) -> None:
+    """Attempts and pauses between them outlast the time in which a failure is a status."""
+    await single.fake.change(faults=[Fault(FaultKind.ERROR)])
+    found = events(await single.post({**SUMMARY, "units": [UNIT, UNIT]}, TASKS))
+    assert found[-1][0] == "error"
+    assert found[-1][1]["error"]["code"] == "replica_failed"
+    assert "result" not in [name for name, _ in found]
+
+
+async def test_an_estimate_comes_before_the_first_token(single: Site) -> None:
+    await single.fake.change(ttft_ms=60_000)
+    async with single.opened(SUMMARY, TASKS, x_request_id="task-5", x_slo_e2e_ms=50) as response:
+        first = await response.content.readuntil(b"\n\n")
+        assert response.headers["x-request-id"] == "task-5"
+        assert "x-cato-replica" not in response.headers
+        await single.cancel("task-5")
+        (_, progress), *_ = events(Answer(200, {}, first + await response.read()))
+    assert progress["state"] == "waiting"
+    assert progress["estimate_ms"] > progress["target_ms"] == 50
+
+
+async def test_a_unit_that_fails_is_named_and_the_rest_kept(narrow: Site) -> None:
+    """The second unit's call fails, twice."""
     single = narrow
     await single.fake.change(itl_ms=10)
-    task = {**SUMMARY, "units": [UNIT, UNIT], "max_tokens": 20}
+    units = [{**UNIT, "name": name} for name in ("one", "two")]
+    task = {**SUMMARY, "units": units, "max_tokens": 20}
     asking = asyncio.create_task(single.post(task, TASKS))
     await single.fake.wait_until(lambda state: len(state.requests) == 1)
     await single.fake.change(faults=[Fault(FaultKind.ERROR)])
     found = events(await asking)
-    assert found[-1][0] == "error"
-    assert found[-1][1]["error"]["code"] == "replica_failed"
-    assert "result" not in [name for name, _ in found]
+    assert found[-1][0] == "result"
+    one, two = found[-1][1]["units"]
+    assert (one["problem"], two["problem"]["code"]) == (None, "replica_failed")
+    assert found[-1][1]["text"].startswith(f"**one**: {one['text']}\n\n**two**: *the model")
 
 
 async def test_units_are_served_side_by_side_and_shown_in_order(single: Site) -> None:

@@ -15,6 +15,8 @@ from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.launching import environment
 
+MODEL = "coder-instruct"
+"""A model that follows instructions."""
 SAMPLE = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
 
 
@@ -63,7 +65,7 @@ async def test_a_completion_is_streamed_and_timed(
 async def test_a_task_is_done_for_the_function_at_a_line(
     fake: Emulator, tmp_path: Path, sample: Path
 ) -> None:
-    await fake.change(reply="Adds two numbers.")
+    await fake.change(reply="Adds two numbers.", model=MODEL)
     async with gateway(fake, tmp_path) as url:
         done = await cato(tmp_path, "task", "summarize", f"{sample}:2", "--url", url)
     assert done.status == 0

@@ -22,7 +22,7 @@ SUMMARY = "Adds two numbers and returns the sum."
 @pytest.fixture
 async def editor(launch: Launcher, fake: Emulator, tmp_path: Path) -> AsyncIterator[Editor]:
     """An editor with a document, a gateway and a model that summarizes."""
-    await fake.change(reply=SUMMARY)
+    await fake.change(reply=SUMMARY, model="coder-instruct")
     async with gateway(fake, tmp_path) as url:
         connected = await launch.editor(settings={"backend": {"url": url}})
         connected.open(SAMPLE)

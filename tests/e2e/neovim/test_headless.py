@@ -118,10 +118,11 @@ def test_a_summary_is_inserted_copied_and_saved(home: Home, source: Path, tmp_pa
         assert editor.lua("return vim.bo.filetype") == "markdown"
         summary = editor.text
         answer = "local name = ...; vim.ui.input = function(_, done) done(name) end"
-        editor.lua(answer, str(tmp_path / "summary.md"))
+        saved = tmp_path / "summary.md"
+        editor.lua(answer, str(saved))
         editor.type("S")
-        wait_for("the file", (tmp_path / "summary.md").exists)
-        assert (tmp_path / "summary.md").read_text().strip() == summary
+        # It exists for a moment before it is written.
+        wait_for("the file", lambda: saved.exists() and saved.read_text().strip() == summary)
         editor.type("Y")
         wait_for("the copy", lambda: editor.lua("return vim.fn.getreg('\"')") == summary)
         editor.type("iq")
@@ -179,3 +180,39 @@ def test_without_the_language_server_a_command_says_so(home: Home, source: Path)
     with headless(home, documented.plugin(), source.with_suffix(".txt")) as editor:
         editor.command("CatoSummarize")
         assert ":checkhealth cato" in editor.messages
+
+
+def test_a_docstring_is_previewed_brought_in_and_undone(
+    home: Home, source: Path, tmp_path: Path
+) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        before = editor.lines
+        editor.command("1CatoDocument")
+        wait_for("the documentation", lambda: "i brings it into the code" in editor.label)
+        assert "documentation of add" in editor.label
+        prose = editor.text.strip()
+        editor.type("iq")
+        wait_for("the docstring", lambda: f'    """{prose}"""' in editor.lines)
+        editor.type("u")
+        wait_for("the text as it was", lambda: editor.lines == before)
+
+
+def test_a_code_action_shows_its_result(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.command("normal! gg")
+        choose = (
+            "vim.lsp.buf.code_action({ apply = true, filter = function(action) "
+            "return action.title == 'CATO: Write tests for add' end })"
+        )
+        editor.lua(choose)
+        wait_for("the result", lambda: "tests for add (" in editor.label)
+        assert editor.lua("return vim.bo.filetype") == "python"
+
+
+def test_without_a_diagnostic_there_is_nothing_to_fix(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        editor.command("CatoFix")
+        wait_for("the message", lambda: "no diagnostic here" in editor.messages)

@@ -9,8 +9,7 @@ import pytest
 from cato_backend.errors import InvalidRequest
 from cato_backend.gateway.task_bodies import MAX_UNITS, TaskBody
 from cato_backend.gateway.validation import validated
-from cato_backend.wire.headers import Task
-from cato_backend.wire.tasks import TaskRequest, Unit
+from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest, Unit
 
 UNIT = {"name": "f", "kind": "function", "text": "def f(): pass"}
 SUMMARY: dict[str, Any] = {"task": "summarization", "language": "python", "units": [UNIT]}
@@ -19,12 +18,16 @@ TRANSLATION = {**SUMMARY, "task": "translation", "target_language": "go"}
 
 def test_what_the_client_sends_comes_back_whole() -> None:
     request = TaskRequest(
-        task=Task.TRANSLATION,
+        task=TaskKind.TRANSLATION,
         language="python",
-        units=(Unit("f", "function", "def f(): pass"), Unit("", "class", "class A: pass")),
+        units=(
+            Unit("f", "function", "def f(): pass", signature="def f()", uses=(1,), breaks=(0,)),
+            Unit("", "class", "class A: pass", diagnostics=(Diagnostic(1, "unused"),)),
+        ),
         target_language="typescript",
         context="import os",
         limits={"max_tokens": 99},
+        instruction="keep it short",
     )
     assert parsed(request.body()) == request
 
@@ -61,6 +64,17 @@ BAD = [
     ({**SUMMARY, "units": [{**UNIT, "name": 1}]}, "units[0].name"),
     ({**SUMMARY, "units": [{**UNIT, "kind": ""}]}, "units[0].kind"),
     ({**SUMMARY, "context": {}}, "context"),
+    ({**SUMMARY, "units": [{**UNIT, "uses": [1]}]}, "units"),
+    ({**SUMMARY, "units": [{**UNIT, "uses": [-1]}]}, "units[0].uses[0]"),
+    ({**SUMMARY, "units": [{**UNIT, "breaks": ["1"]}]}, "units[0].breaks[0]"),
+    ({**SUMMARY, "units": [{**UNIT, "signature": 1}]}, "units[0].signature"),
+    (
+        {**SUMMARY, "units": [{**UNIT, "diagnostics": [{"line": 0, "message": "x"}]}]},
+        "units[0].diagnostics[0].line",
+    ),
+    ({**SUMMARY, "task": "generation"}, "instruction"),
+    ({**SUMMARY, "task": "generation", "instruction": " "}, "instruction"),
+    ({**SUMMARY, "instruction": 1}, "instruction"),
     ({**SUMMARY, "max_tokens": 0}, "max_tokens"),
     ({**SUMMARY, "max_tokens": True}, "max_tokens"),
     ({**SUMMARY, "max_tokens": 1.5}, "max_tokens"),

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from cato_backend.wire import headers
-from cato_backend.wire.headers import Task
+from cato_backend.wire.tasks import TaskKind
 from cato_lsp.backend.calls import ClientIds, RequestOptions, completion_call
 from cato_lsp.backend.models import Model
 from cato_lsp.decisions.classify import (
@@ -22,8 +22,10 @@ from cato_lsp.decisions.classify import (
 )
 from cato_lsp.decisions.window import Window
 from cato_lsp.settings.settings import Targets
+from cato_lsp.syntax import open_document
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.jobs import Job, call_for
+from cato_lsp.tasks.selection import Selection
 from tests.fast.lsp.marked import context_at
 
 CLIENT_IDS = ClientIds("session", "document")
@@ -104,12 +106,12 @@ def test_there_is_always_something_to_expect(chars: int) -> None:
     assert summary_tokens(chars, 3.0) >= 1
 
 
-def job(task: Task, target_language: str | None = None) -> Job:
+def job(kind: TaskKind, target_language: str | None = None) -> Job:
+    unit = Unit("area", "function", SOURCE[:400], 0, 400)
     return Job(
-        task=task,
-        unit=Unit("area", "function", SOURCE[:400], 0, 400),
-        uri="file:///a.py",
-        language_id="python",
+        kind=kind,
+        selection=Selection((unit,), "area"),
+        snapshot=open_document("file:///a.py", "python", 1, SOURCE).snapshot(),
         target_language=target_language,
         request_id="id",
         asked_at_s=time.perf_counter(),
@@ -124,15 +126,15 @@ def told(job: Job, targets: Targets | None = None) -> tuple[int, int]:
 
 def test_a_translation_is_due_when_its_length_allows() -> None:
     """min(15 s, 2 s + 30 ms a token), less the moment since it was asked for."""
-    tokens, budget_ms = told(job(Task.TRANSLATION, "java"))
+    tokens, budget_ms = told(job(TaskKind.TRANSLATION, "java"))
     assert tokens == 183
     assert 2000 + 30 * tokens - 500 < budget_ms <= 2000 + 30 * tokens
-    _, longest_ms = told(job(Task.TRANSLATION, "java"), Targets(translation_e2e_ms=4000))
+    _, longest_ms = told(job(TaskKind.TRANSLATION, "java"), Targets(translation_e2e_ms=4000))
     assert 3500 < longest_ms <= 4000
     assert Targets().translation_ms(10_000) == 15_000
 
 
 def test_a_summary_keeps_its_target_and_tells_its_length() -> None:
-    tokens, budget_ms = told(job(Task.SUMMARIZATION))
+    tokens, budget_ms = told(job(TaskKind.SUMMARIZATION))
     assert tokens == 45
     assert 2500 < budget_ms <= 3000

@@ -7,25 +7,20 @@ import pytest
 from cato_backend.errors import InvalidRequest
 from cato_backend.gateway.task_bodies import TaskBody
 from cato_backend.gateway.validation import validated
-from cato_backend.tasks.calls import CallKind, ModelCall
-from cato_backend.tasks.expected import with_expected
-from cato_backend.wire.headers import Task
-from cato_backend.wire.tasks import TaskRequest, Unit
-
-CALL = ModelCall(CallKind.COMPLETION, 512, prefix="x")
+from cato_backend.tasks.expected import expected_tokens
+from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 
 def expected(
-    task: Task, lengths: list[int], own: list[int | None], whole: int | None = None
+    task: TaskKind, lengths: list[int], own: list[int | None], whole: int | None = None
 ) -> list[int | None]:
     units = tuple(
         Unit("f", "function", "x" * length, tokens)
         for length, tokens in zip(lengths, own, strict=True)
     )
-    target = "java" if task is Task.TRANSLATION else None
+    target = "java" if task is TaskKind.TRANSLATION else None
     request = TaskRequest(task, "python", units, target_language=target)
-    calls = with_expected([CALL] * len(units), request, whole, chars_per_token=4.0)
-    return [call.expected_tokens for call in calls]
+    return list(expected_tokens(request, whole, chars_per_token=4.0))
 
 
 @pytest.mark.parametrize(
@@ -44,17 +39,19 @@ def expected(
 def test_a_translation(
     lengths: list[int], own: list[int | None], whole: int | None, tokens: list[int]
 ) -> None:
-    assert expected(Task.TRANSLATION, lengths, own, whole) == tokens
+    assert expected(TaskKind.TRANSLATION, lengths, own, whole) == tokens
 
 
 def test_a_summary_s_length_is_known_only_if_the_client_tells_it() -> None:
-    assert expected(Task.SUMMARIZATION, [400, 800], [None, 60]) == [None, 60]
-    assert expected(Task.SUMMARIZATION, [400, 400], [None, None], 100) == [50, 50]
+    assert expected(TaskKind.SUMMARIZATION, [400, 800], [None, 60]) == [None, 60]
+    assert expected(TaskKind.SUMMARIZATION, [400, 400], [None, None], 100) == [50, 50]
 
 
 def test_a_unit_s_estimate_travels() -> None:
     unit = Unit("f", "function", "def f(): ...", 12)
-    request = TaskRequest(Task.SUMMARIZATION, "python", (unit, Unit("g", "function", "def g(): 1")))
+    request = TaskRequest(
+        TaskKind.SUMMARIZATION, "python", (unit, Unit("g", "function", "def g(): 1"))
+    )
     assert validated(TaskBody, request.body()).request() == request
 
 

@@ -7,9 +7,9 @@ import pytest
 from cato_backend.errors import InvalidRequest
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
-from cato_backend.tasks.whole import finish, plan
-from cato_backend.wire.headers import Task
-from cato_backend.wire.tasks import TaskRequest, Unit
+from cato_backend.tasks.plans import TaskPlan
+from cato_backend.tasks.whole import plan
+from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 CHAT = Abilities(QWEN_CODER, follows_instructions=True)
 BASE = Abilities(EMBEDDED)
@@ -20,17 +20,22 @@ GO = "func Add(a, b int) int {\n\treturn a + b\n}"
 
 def summary(language: str, *texts: str) -> TaskRequest:
     units = tuple(Unit(f"unit{index}", "function", text) for index, text in enumerate(texts))
-    return TaskRequest(Task.SUMMARIZATION, language, units)
+    return TaskRequest(TaskKind.SUMMARIZATION, language, units)
 
 
 def translation(text: str, source: str = "python", target: str = "go") -> TaskRequest:
     unit = Unit("add", "function", text)
-    return TaskRequest(Task.TRANSLATION, source, (unit,), target_language=target)
+    return TaskRequest(TaskKind.TRANSLATION, source, (unit,), target_language=target)
 
 
-def only(calls: tuple[ModelCall, ...]) -> ModelCall:
-    (call,) = calls
+def only(plan: TaskPlan) -> ModelCall:
+    (call,) = plan.calls
     return call
+
+
+def finish(request: TaskRequest, answers: list[str]) -> str:
+    """The result where the steps of the plan have these answers."""
+    return plan(request, CHAT).compose(dict(enumerate(answers))).text
 
 
 def test_a_base_model_writes_the_docstring_at_its_place() -> None:
@@ -84,20 +89,20 @@ def test_the_answer_may_be_as_long_as_its_source_needs() -> None:
     assert short.max_tokens == 128
     assert long.max_tokens == 1064
     limited = TaskRequest(
-        Task.SUMMARIZATION, "python", (Unit("", "f", "x"),), limits={"max_tokens": 7}
+        TaskKind.SUMMARIZATION, "python", (Unit("", "f", "x"),), limits={"max_tokens": 7}
     )
     assert only(plan(limited, CHAT)).max_tokens == 7
 
 
 def test_one_call_for_each_unit_joined_in_order() -> None:
     request = summary("python", "a = 1", "b = 2")
-    assert len(plan(request, CHAT)) == 2
+    assert len(plan(request, CHAT).calls) == 2
     assert finish(request, ["Sets a.", "Sets b."]) == "**unit0**: Sets a.\n\n**unit1**: Sets b."
 
 
 def test_half_a_function_is_not_translated() -> None:
     small = Abilities(follows_instructions=True, max_model_len=1024)
-    request = translation("x = 1\n" * 1000)
+    request = translation(f"x = [{'1, ' * 2000}]")
     with pytest.raises(InvalidRequest) as refused:
         plan(request, small)
     assert refused.value.param == "units[0].text"
@@ -105,8 +110,8 @@ def test_half_a_function_is_not_translated() -> None:
 
 def test_a_summary_reads_as_much_as_fits() -> None:
     small = Abilities(follows_instructions=True, max_model_len=1024)
-    call = only(plan(summary("python", "value = 1\n" * 1000), small))
-    assert sum(len(message.content) for message in call.messages) < 1024 * 3
+    for call in plan(summary("python", "value = 1\n" * 1000), small).calls:
+        assert sum(len(message.content) for message in call.messages) < 1024 * 3
 
 
 def test_no_special_token_gets_through() -> None:

@@ -29,6 +29,11 @@ export function registerCommands(parts: Parts): vscode.Disposable {
   const handlers: Record<string, (id?: number) => Promise<void> | void> = {
     'cato.summarizeFunction': () => tasks.summarize(),
     'cato.translateFunction': () => tasks.translate(),
+    'cato.documentFunction': () => tasks.perform('document'),
+    'cato.explainCode': () => tasks.perform('explain'),
+    'cato.writeTests': () => tasks.perform('test'),
+    'cato.fixProblem': () => tasks.fix(),
+    'cato.generateCode': () => tasks.generate(),
     'cato.toggleCompletions': () =>
       settings.update('completion.enabled', !settings.completionsEnabled),
     'cato.togglePause': () => {

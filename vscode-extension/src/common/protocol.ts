@@ -55,6 +55,10 @@ export interface TaskResult {
   elapsedMs: number;
   /** Of a summary: how it becomes the documentation of its function, where that is usual. */
   documentation: DocumentEdit | null;
+  /** How the result comes into the document, where it belongs there; older servers say neither. */
+  edits?: DocumentEdit[];
+  /** Whether the server had the edits applied. */
+  applied?: boolean;
 }
 
 /** An edit that is for this version of the document only. */

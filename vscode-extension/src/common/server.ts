@@ -44,6 +44,8 @@ export class Server implements vscode.Disposable {
   /** The backend whose refusal of the token was told last. */
   private refusedBy: string | null | undefined;
   private readonly answered = new vscode.EventEmitter<Answered>();
+  /** Runs a command of the language server in place of its client, where it knows it. */
+  runCommand: ((command: string, given: unknown[]) => Promise<void> | undefined) | undefined;
   /** VS Code was given suggestions to show. */
   readonly onDidAnswer = this.answered.event;
 
@@ -189,6 +191,8 @@ export class Server implements vscode.Disposable {
       initializationFailedHandler: () => false,
       errorHandler: new QuietErrorHandler(),
       middleware: {
+        executeCommand: (command, given: unknown[], next): unknown =>
+          this.runCommand?.(command, given) ?? next(command, given),
         provideInlineCompletionItems: async (document, position, context, token, next) => {
           const asked = document.version;
           const answer = await next(document, position, context, token);

@@ -1,4 +1,4 @@
-"""One call of a whole task: its stream as part of the task, and once more if it cannot be used."""
+"""One step of a whole task: its stream as part of the task, and once more if it cannot be used."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 import orjson
 
-from cato_backend.gateway.task_stream import TaskStream
 from cato_backend.runtime.calls import Sink, Started
 from cato_backend.runtime.chunks import text_of
+from cato_backend.runtime.task_events import TaskEvents
 from cato_backend.tasks.reading import AnswerProblem, AnswerReader
 from cato_backend.wire import sse
 from cato_backend.wire.headers import CancelReason
 
-Ask = Callable[["UnitSink", bool], Awaitable[CancelReason | None]]
+Ask = Callable[["StepSink", bool], Awaitable[CancelReason | None]]
 """Makes the call into the sink, the second time with a penalty on repetition; returns why it was
 ended by name, where it was."""
 
 
-class UnitSink(Sink):
+class StepSink(Sink):
     """The text of one call. `on_enough` is called when nothing that still comes is wanted."""
 
-    def __init__(self, stream: TaskStream, index: int, *, one_block: bool) -> None:
-        self._stream = stream
-        self._index = index
+    def __init__(self, events: TaskEvents, number: int, *, one_block: bool) -> None:
+        self._events = events
+        self._number = number
         self._one_block = one_block
-        self._events = sse.EventReader()
+        self._chunks = sse.EventReader()
         self._reader = AnswerReader(one_block=one_block)
         self._is_ended = False
         self.on_enough: Callable[[], None] | None = None
@@ -37,6 +37,11 @@ class UnitSink(Sink):
         """What it said, as far as that is part of the result."""
         return self._reader.text
 
+    @property
+    def problem(self) -> AnswerProblem | None:
+        """Why the answer cannot be used, once it has ended."""
+        return self._reader.problem
+
     async def run(
         self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
     ) -> CancelReason | None:
@@ -44,7 +49,7 @@ class UnitSink(Sink):
         did so by name. What is wrong in the end is `problem`."""
         for again in (False, True):
             if again:
-                await self._begin_again()
+                await self.begin_again()
             reason = await ask(self, again)
             if reason is not None and not self._is_ended:
                 return reason
@@ -55,26 +60,22 @@ class UnitSink(Sink):
             on_problem(problem)
         return None
 
-    @property
-    def problem(self) -> AnswerProblem | None:
-        """Why the answer cannot be used, once it has ended."""
-        return self._reader.problem
-
     async def begin(self, started: Started) -> None:
         """Its first token is there."""
-        await self._stream.begin(started)
+        await self._events.begin(started)
 
     async def write(self, data: bytes) -> None:
         """Passes the text on."""
-        for event in self._events.feed(data):
+        for event in self._chunks.feed(data):
             if event.data != sse.DONE:
                 await self._take(orjson.loads(event.data))
 
-    async def _begin_again(self) -> None:
-        self._events = sse.EventReader()
+    async def begin_again(self) -> None:
+        """Forgets what was said."""
+        self._chunks = sse.EventReader()
         self._reader = AnswerReader(one_block=self._one_block)
         self._is_ended, self.finish_reason = False, ""
-        await self._stream.restart(self._index)
+        await self._events.restart(self._number)
 
     async def _take(self, chunk: dict[str, Any]) -> None:
         for choice in chunk["choices"]:
@@ -87,4 +88,4 @@ class UnitSink(Sink):
 
     async def _pass_on(self, text: str) -> None:
         if text:
-            await self._stream.delta(self._index, text)
+            await self._events.delta(self._number, text)

@@ -1,0 +1,239 @@
+"""A whole task on its way: calls side by side, stage after stage, under one end-to-end budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from functools import partial
+
+from cato_backend.errors import (
+    InternalError,
+    NotFound,
+    RequestCancelled,
+    RequestError,
+    ShuttingDown,
+    Superseded,
+    UpstreamFailed,
+)
+from cato_backend.prediction.workflows import PlannedCall, expected_s, stage_budget_s
+from cato_backend.runtime.calls import Call
+from cato_backend.runtime.remaking import Remake, run_call
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.task_events import Estimate, EventSink, TaskEvents
+from cato_backend.runtime.task_step import Ask, StepSink
+from cato_backend.runtime.task_terms import (
+    EndedByClient,
+    MakeCall,
+    TaskTerms,
+    abilities_of,
+    unit_results,
+    unusable,
+)
+from cato_backend.tasks.calls import ModelCall
+from cato_backend.tasks.expected import expected_tokens
+from cato_backend.tasks.reading import AnswerProblem
+from cato_backend.tasks.whole import plan
+from cato_backend.wire.headers import CancelReason
+
+_SIDE_BY_SIDE = 16
+"""Calls of one task at once: enough to keep a fleet busy, too few to fill everybody's queue."""
+_LEAST_BUDGET_S = 0.001
+_PENALTY = 1.0
+"""OpenAI's presence penalty, for an answer that is asked for once more."""
+_SILENT_S = 0.3
+"""After this the estimate is sent though no call has a token yet. Until then a failure is told by
+the response's status."""
+_OF_THE_WHOLE = (RequestCancelled, Superseded, ShuttingDown, InternalError)
+"""Failures of one call that end the task: its other calls would fail, or nobody wants them."""
+
+
+class TaskRun:
+    """One task, from its plan to its result."""
+
+    def __init__(self, runtime: Runtime, terms: TaskTerms) -> None:
+        """Raises InvalidRequest for what the model cannot do."""
+        self._runtime = runtime
+        self._terms = terms
+        self._model = runtime.catalog.facts(terms.model).model
+        self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
+        abilities = abilities_of(runtime.catalog, terms.model)
+        self._plan = plan(terms.task, abilities)
+        self._expected = expected_tokens(
+            terms.task, terms.expected_tokens, abilities.chars_per_token
+        )
+        self._sinks: dict[int, StepSink] = {}
+        self._problems: dict[int, RequestError] = {}
+
+    @property
+    def is_several(self) -> bool:
+        """Whether it takes more than one call."""
+        return len(self._plan.steps) > 1
+
+    async def stream(self, sink: EventSink, make: MakeCall) -> bool:
+        """Sends the task's events; whether the result came in time.
+
+        Raises RequestError, and EndedByClient after the stream's proper end.
+        """
+        steps = self._plan.steps
+        events = TaskEvents(
+            sink, [step.unit for step in steps], [step.is_shown for step in steps], self._estimate()
+        )
+        announcing = asyncio.create_task(_announce(events))
+        try:
+            for stage in range(len(self._plan.stages)):
+                await self._stage(stage, events, make)
+        except EndedByClient:
+            await events.end()
+            raise
+        finally:
+            announcing.cancel()
+            # The client's absence is told by the calls, too.
+            with contextlib.suppress(asyncio.CancelledError, RequestCancelled):
+                await announcing
+        return await self._finish(events)
+
+    async def _stage(self, stage: int, events: TaskEvents, make: MakeCall) -> None:
+        """Runs the stage's calls side by side, all due when the stage is."""
+        numbers = self._plan.stages[stage]
+        due = self._runtime.clock() + self._stage_budget_s(stage)
+        answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
+        calls = {number: self._call(number, answers) for number in numbers}
+        made = {number: await make(call, number, due, 0) for number, call in calls.items()}
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, call in calls.items():
+                    sink = StepSink(events, number, one_block=call.one_block)
+                    self._sinks[number] = sink
+                    asking = self._asking(call, number, due, made[number], make)
+                    group.create_task(self._run(sink, asking, events, number))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
+
+    async def _run(self, sink: StepSink, ask: Ask, events: TaskEvents, number: int) -> None:
+        async with self._gate:
+            reason = await self._kept(sink, ask, number)
+        if reason is not None:
+            raise EndedByClient(reason)
+        await events.done(number)
+
+    async def _kept(self, sink: StepSink, ask: Ask, number: int) -> CancelReason | None:
+        """Runs the step. A failure that is its own is remembered, where the task has others."""
+        try:
+            reason = await self._tried(sink, ask)
+            if reason is None and sink.problem is not None:
+                raise unusable(sink.problem)
+        except _OF_THE_WHOLE:
+            raise
+        except RequestError as error:
+            if not self.is_several:
+                raise
+            self._problems[number] = error
+            return None
+        return reason
+
+    async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
+        """Asks once more where the replica failed, if the task has others."""
+        try:
+            return await sink.run(ask, self._note)
+        except UpstreamFailed:
+            if not self.is_several:
+                raise
+        await sink.begin_again()
+        return await sink.run(ask, self._note)
+
+    def _asking(
+        self, planned: ModelCall, number: int, due: float, first: Call, make: MakeCall
+    ) -> Ask:
+        """Makes the call, the second time with a penalty on what the answer has said already."""
+        asked = 0
+
+        async def ask(sink: StepSink, again: bool) -> CancelReason | None:
+            nonlocal asked
+            asked += 1
+            other = replace(planned, presence_penalty=_PENALTY) if again else planned
+            remake: Remake = partial(make, other, number, due)
+            call = first
+            if asked > 1:
+                made = await remake(0)
+                # What it superseded is gone; what has come since then is newer.
+                call = replace(made, request=replace(made.request, supersede=False))
+            request = call.request
+            sink.on_enough = partial(self._end, request.id, request.origin.tenant)
+            return await run_call(call, remake, self._runtime, sink)
+
+        return ask
+
+    def _call(self, number: int, answers: dict[int, str]) -> ModelCall:
+        step = self._plan.steps[number]
+        tokens = None if step.unit is None else self._expected[step.unit]
+        if tokens is not None:
+            parts = sum(other.unit == step.unit and other.is_shown for other in self._plan.steps)
+            tokens = max(1, tokens // max(1, parts))
+        return replace(step.ask(answers), expected_tokens=tokens if step.is_shown else None)
+
+    def _end(self, request_id: str, tenant: str) -> None:
+        # It may have come to its own end at the same moment.
+        with contextlib.suppress(NotFound):
+            self._runtime.cancel(request_id, tenant, CancelReason.ENOUGH)
+
+    def _note(self, problem: AnswerProblem) -> None:
+        kind = self._terms.task.task.slo_class
+        self._runtime.metrics.unusable_answers.labels(kind, problem).inc()
+
+    def _stage_budget_s(self, stage: int) -> float:
+        spent_s = self._runtime.clock() - self._terms.arrival
+        left_s = max(_LEAST_BUDGET_S, self._terms.budget_s - spent_s)
+        stages = self._planned()[stage:]
+        return stage_budget_s(stages, left_s, self._runtime.predictions.times(self._model))
+
+    def _estimate(self) -> Estimate:
+        times = self._runtime.predictions.times(self._model)
+        spent_s = self._runtime.clock() - self._terms.arrival
+        return Estimate(spent_s + expected_s(self._planned(), times), self._terms.budget_s)
+
+    def _planned(self) -> list[list[PlannedCall]]:
+        """The calls of each stage, as far as they are known beforehand."""
+        kind, ratio = self._terms.task.task.slo_class, self._runtime.catalog.ratio(self._model)
+        steps = self._plan.steps
+        return [
+            [
+                PlannedCall(kind, ratio.tokens(steps[n].prompt_chars), steps[n].max_tokens)
+                for n in numbers
+            ]
+            for numbers in self._plan.stages
+        ]
+
+    async def _finish(self, events: TaskEvents) -> bool:
+        answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
+        composed = self._plan.compose(answers)
+        if not composed.text.strip() or not any(text.strip() for text in composed.units):
+            first = next(iter(self._problems.values()), None)
+            raise first or unusable(AnswerProblem.EMPTY)
+        elapsed_s = self._runtime.clock() - self._terms.arrival
+        met = elapsed_s <= self._terms.budget_s
+        last = self._sinks[self._plan.stages[-1][-1]]
+        await events.result(
+            {
+                "text": composed.text,
+                "units": unit_results(self._terms.task, composed.units, self._failed_units()),
+                "finish_reason": last.finish_reason,
+                "elapsed_ms": round(elapsed_s * 1e3, 1),
+                "met": met,
+            }
+        )
+        return met
+
+    def _failed_units(self) -> dict[int, RequestError]:
+        """The first failure of each unit that has one."""
+        failed: dict[int, RequestError] = {}
+        for number, problem in sorted(self._problems.items()):
+            unit = self._plan.steps[number].unit
+            if unit is not None:
+                failed.setdefault(unit, problem)
+        return failed
+
+
+async def _announce(events: TaskEvents) -> None:
+    await asyncio.sleep(_SILENT_S)
+    await events.announce()

@@ -1,0 +1,74 @@
+"""Putting the translations of units together into one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from types import MappingProxyType
+
+_IMPORTS = MappingProxyType(
+    {
+        "c": re.compile(r"#include\b.*"),
+        "cpp": re.compile(r"(?:#include\b.*|using namespace\b.*)"),
+        "csharp": re.compile(r"using [\w.= ]+;.*"),
+        "go": re.compile(r"(?:package \w+|import (?:\w+ )?\"[^\"]+\").*"),
+        "java": re.compile(r"(?:package|import) [\w.* ]+;.*"),
+        "javascript": re.compile(
+            r"(?:import\b.*|(?:const|let|var) [\w{}, :]+ = require\([^)]*\);?"
+            r"|[\"']use strict[\"'];?)"
+        ),
+        "kotlin": re.compile(r"(?:package|import) [\w.*]+.*"),
+        "php": re.compile(r"(?:<\?php|use [\w\\, {}]+;|require(?:_once)?\b.*;|declare\(.*\);).*"),
+        "python": re.compile(r"(?:import [\w., ]+|from [\w.]+ import [\w*, ]+)"),
+        "ruby": re.compile(r"require(?:_relative)?\b.*"),
+        "rust": re.compile(r"use [\w:*{}, ]+;.*"),
+        "scala": re.compile(r"(?:package|import) [\w.*{}, ]+.*"),
+        "swift": re.compile(r"import \w+.*"),
+    }
+)
+"""Whole lines that belong to the top of a file, each once."""
+_LIKE = MappingProxyType(
+    {
+        "javascriptreact": "javascript",
+        "typescript": "javascript",
+        "typescriptreact": "javascript",
+    }
+)
+_GO_GROUP = re.compile(r"(?m)^import \(\n((?:[ \t]*(?:\w+ )?\"[^\"]+\"[ \t]*\n)*)\)[ \t]*\n?")
+_FIRST = ("<?php", "package ", '"use strict"', "'use strict'")
+"""What stands before all imports."""
+
+
+def assembled(units: Sequence[str], language: str) -> str:
+    """Returns the units one after another. What they import stands at the top, each line once,
+    where there are several units."""
+    present = [unit for unit in units if unit.strip()]
+    if len(present) < 2:
+        return "".join(present)
+    pattern = _IMPORTS.get(_LIKE.get(language, language))
+    if pattern is None:
+        return "\n\n".join(present)
+    imports: dict[str, None] = {}
+    bodies = [_without_imports(_ungrouped(unit), pattern, imports) for unit in present]
+    head = sorted(imports, key=lambda line: not line.startswith(_FIRST))
+    return "\n\n".join(part for part in ("\n".join(head), *bodies) if part)
+
+
+def _without_imports(unit: str, pattern: re.Pattern[str], imports: dict[str, None]) -> str:
+    """The unit without the imports that are not indented, which are added to `imports`."""
+    kept: list[str] = []
+    for line in unit.splitlines():
+        if pattern.fullmatch(line.rstrip()):
+            imports[line.rstrip()] = None
+        else:
+            kept.append(line)
+    return "\n".join(kept).strip("\n")
+
+
+def _ungrouped(unit: str) -> str:
+    """Go's grouped imports as single ones."""
+
+    def single(group: re.Match[str]) -> str:
+        return "".join(f"import {line.strip()}\n" for line in group[1].splitlines())
+
+    return _GO_GROUP.sub(single, unit)

@@ -1,0 +1,142 @@
+"""Tests for a unit, a fixed unit, and code for an instruction: answers of one code block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from cato_backend.tasks.asking import (
+    about,
+    chat,
+    code_tokens,
+    fenced,
+    room_for_text,
+    too_long,
+    with_context,
+)
+from cato_backend.tasks.assembling import assembled
+from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.clean import without_fences
+from cato_backend.tasks.languages import language_of
+from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder
+from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
+
+_FENCE = "Answer with the code alone, in one fenced code block."
+_SYSTEMS = MappingProxyType(
+    {
+        TaskKind.TESTS: (
+            "You write unit tests. Test the usual case, the edge cases and the errors of the code "
+            f"that you are given, with values that you have computed. {_FENCE}"
+        ),
+        TaskKind.FIX: (
+            "You fix source code. Change as little as possible: keep names, comments and "
+            f"formatting of all that is not wrong. Answer with all of the code, fixed. {_FENCE}"
+        ),
+        TaskKind.GENERATION: (
+            "You write source code that fits into the file that you are shown. Do not repeat what "
+            f"is there. {_FENCE}"
+        ),
+    }
+)
+_JS_TESTS = "`node:test` and `node:assert/strict`"
+_FRAMEWORKS = MappingProxyType(
+    {
+        "python": "pytest, as plain functions with `assert`",
+        "javascript": _JS_TESTS,
+        "javascriptreact": _JS_TESTS,
+        "typescript": _JS_TESTS,
+        "typescriptreact": _JS_TESTS,
+        "java": "JUnit 5",
+        "kotlin": "JUnit 5",
+        "go": "the package `testing`, with a table of cases",
+        "rust": "a module `tests` under `#[cfg(test)]`",
+        "c": "`assert.h` and a `main` function",
+        "cpp": "GoogleTest",
+        "csharp": "xUnit",
+        "ruby": "Minitest",
+        "php": "PHPUnit",
+        "swift": "XCTest",
+    }
+)
+_DEFAULT_FRAMEWORK = "the usual framework of the language"
+_TEST_FACTOR, _FIX_FACTOR = 2.0, 1.2
+"""How much longer than the unit the answer may be."""
+_TEST_TOKENS, _GENERATED_TOKENS = 512, 768
+"""An answer to even a short unit or instruction."""
+
+
+def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
+    """Returns the call whose answer is the code for the unit.
+
+    Raises InvalidRequest naming a unit that does not fit the model's context with its answer.
+    """
+    unit, system = request.units[index], _SYSTEMS[request.task]
+    max_tokens = request.limits.get("max_tokens") or _limit(request.task, unit.text)
+    question = with_context(request.context, _QUESTIONS[request.task](request, unit))
+    room = room_for_text(model, max_tokens, system)
+    if room is not None and len(question) > room:
+        raise too_long(unit.text, model, f"units[{index}].text")
+    return chat(system, question, max_tokens, one_block=True)
+
+
+def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
+    """Adds the step that answers the code for the unit; returns its number.
+
+    Raises InvalidRequest.
+    """
+    return builder.known(0, code_call(request, index, model), index)
+
+
+def compose_code(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> Composed:
+    """Returns the code of each unit; of several, what they import stands at the top."""
+    texts = tuple(without_fences(answers.get(number, "")).strip("\n") for number in numbers)
+    return Composed(assembled(texts, request.language), texts)
+
+
+def _limit(kind: TaskKind, text: str) -> int:
+    if kind is TaskKind.GENERATION:
+        return _GENERATED_TOKENS
+    if kind is TaskKind.TESTS:
+        return max(_TEST_TOKENS, code_tokens(text, _TEST_FACTOR))
+    return code_tokens(text, _FIX_FACTOR)
+
+
+def _tests_question(request: TaskRequest, unit: Unit) -> str:
+    language = language_of(request.language)
+    framework = _FRAMEWORKS.get(language.id, _DEFAULT_FRAMEWORK)
+    source = fenced(language, neutralized(unit.text.strip("\n")))
+    return f"Write tests for {about(unit)} ({language.title}) with {framework}:\n\n{source}"
+
+
+def _fix_question(request: TaskRequest, unit: Unit) -> str:
+    language = language_of(request.language)
+    text = neutralized(unit.text.strip("\n"))
+    # Lines count from the unit's first one: blank lines before it are not shown.
+    skipped = len(unit.text) - len(unit.text.lstrip("\n"))
+    complaints = [
+        f"- line {said.line - skipped}: {neutralized(said.message)}" for said in unit.diagnostics
+    ]
+    wrong = "\n".join(complaints) or "- it cannot be parsed"
+    shown = fenced(language, text)
+    return f"Fix {about(unit)} ({language.title}):\n\n{shown}\n\nWhat is wrong:\n{wrong}"
+
+
+def _generation_question(request: TaskRequest, unit: Unit) -> str:
+    language = language_of(request.language)
+    text = neutralized(unit.text.strip("\n"))
+    instruction = neutralized(request.instruction.strip())
+    return (
+        f"This is the end of what stands in the file ({language.title}):\n\n"
+        f"{fenced(language, text)}\n\nWrite the {language.title} code that comes next, at the same "
+        f"indentation as the last line: {instruction}"
+    )
+
+
+_QUESTIONS = MappingProxyType(
+    {
+        TaskKind.TESTS: _tests_question,
+        TaskKind.FIX: _fix_question,
+        TaskKind.GENERATION: _generation_question,
+    }
+)

@@ -1,0 +1,154 @@
+"""Documenting units: what the language's convention asks for, and the prose in the answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from inspect import cleandoc
+from types import MappingProxyType
+
+from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
+from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.clean import without_comment_marks, without_fences
+from cato_backend.tasks.languages import Language, language_of
+from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
+from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
+from cato_backend.tasks.summaries import summary_call
+from cato_backend.wire.tasks import TaskRequest, Unit
+
+_MAX_TOKENS = 256
+_SYSTEM = (
+    "You write the documentation of source code. Answer with the text of the documentation alone: "
+    "no code, no fences, no comment marks, no quotes, no preamble. Say what the code does, not "
+    "how. Never invent parameters or errors."
+)
+_JSDOC = (
+    "one sentence, an empty line, then `@param name description` for each parameter and "
+    "`@returns description`, as JSDoc has them"
+)
+_DOXYGEN = "one sentence, an empty line, then `@param name description`, `@return description`"
+_CONVENTIONS = MappingProxyType(
+    {
+        "python": (
+            "a docstring: one sentence in the imperative that ends with a period; then, only where "
+            "they are needed, an empty line and the sections `Args:`, `Returns:` and `Raises:`"
+        ),
+        "javascript": _JSDOC,
+        "javascriptreact": _JSDOC,
+        "typescript": f"{_JSDOC}, without types",
+        "typescriptreact": f"{_JSDOC}, without types",
+        "java": (
+            "one sentence in the third person, an empty line, then `@param name description`, "
+            "`@return description` and `@throws Type description`, as Javadoc has them"
+        ),
+        "php": "one sentence, an empty line, then `@param type $name`, `@return type` as PHPDoc",
+        "go": "one or two sentences, the first of which begins with the name of the declaration",
+        "rust": (
+            "one sentence in the third person, then, only where it can fail, an empty line and the "
+            "section `# Errors` or `# Panics`"
+        ),
+        "c": _DOXYGEN,
+        "cpp": _DOXYGEN,
+        "csharp": (
+            'the XML elements `<summary>`, `<param name="...">` and `<returns>`, one a line'
+        ),
+        "ruby": "one sentence, an empty line, then `@param name [Type]`, `@return [Type]` as YARD",
+    }
+)
+_DEFAULT = "one sentence on what it does, then what it takes and returns"
+_LEAST_PART = 200
+_DOC_BLOCK = re.compile(
+    r'"""(?P<double>.*?)(?:"""|\Z)'
+    r"|\'\'\'(?P<single>.*?)(?:\'\'\'|\Z)"
+    r"|/\*\*+(?P<comment>.*?)(?:\*/|\Z)",
+    re.DOTALL,
+)
+_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|##|---?)(?:[ \t]|$)")
+_PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s| is| are))\b[^\n]*:\s*\n+")
+
+
+def add_documentation(
+    builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities
+) -> int:
+    """Adds the steps whose last one, whose number is returned, answers the documentation.
+
+    Of a unit that is too long, the model reads the head and the summaries of its parts.
+    """
+    unit = request.units[index]
+    room = _room(request, unit, model)
+    if room is None or len(unit.text) <= room:
+        return builder.known(0, _call(request, unit, unit.text, "", model), index)
+    head, *rest = pieces(unit.text, max(_LEAST_PART, room // 2), unit.breaks)
+    numbers = [
+        builder.known(0, _part_call(request, unit, part, model), index, is_shown=False)
+        for part in rest
+    ]
+
+    def ask(answers: Answers) -> ModelCall:
+        notes = neutralized(joined(answers, numbers, "\n\n"))[: room // 2]
+        return _call(request, unit, head, notes, model)
+
+    return builder.add(1, TaskStep(ask, room, _max_tokens(request), index))
+
+
+def compose_documentation(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int]
+) -> Composed:
+    """Returns the documentation of each unit; several stand under their names."""
+    texts = tuple(clean_documentation(answers.get(number, "")) for number in numbers)
+    if len(texts) == 1:
+        return Composed(texts[0], texts)
+    pairs = zip(request.units, texts, strict=True)
+    shown = (f"**{unit.name or unit.kind}**\n\n{text}" for unit, text in pairs if text)
+    return Composed("\n\n".join(shown), texts)
+
+
+def clean_documentation(text: str) -> str:
+    """Returns the prose alone, also of an answer that repeats the code with its documentation."""
+    inner = _PREAMBLE.sub("", without_fences(_PREAMBLE.sub("", text.strip())).strip())
+    found = _DOC_BLOCK.search(inner)
+    if found is not None:
+        comment = found["comment"]
+        if comment is None:
+            return cleandoc(found["double"] or found["single"] or "")
+        return without_comment_marks(f"/**{comment}*/")
+    marked = [mark for line in inner.splitlines() if (mark := _LINE_MARK.match(line))]
+    if marked and marked[0].string == inner.splitlines()[0]:
+        inner = "\n".join(mark.string[mark.end() :] for mark in marked)
+    return cleandoc(inner.strip().strip('"').strip())
+
+
+def _call(request: TaskRequest, unit: Unit, text: str, notes: str, model: Abilities) -> ModelCall:
+    language = language_of(request.language)
+    source = neutralized(text.strip("\n"))
+    rest = f"\n\nWhat the rest of it does:\n{notes}" if notes else ""
+    question = (
+        f"Write the documentation of {about(unit)} ({language.title}). Its form: "
+        f"{_convention(language)}.\n\n{fenced(language, source)}{rest}"
+    )
+    return chat(_SYSTEM, with_context(request.context, question), _max_tokens(request))
+
+
+def _part_call(request: TaskRequest, unit: Unit, part: str, model: Abilities) -> ModelCall:
+    own = Unit(unit.name, unit.kind, part)
+    asked = TaskRequest(
+        request.task, request.language, (own,), limits={"max_tokens": _SUMMARY_TOKENS}
+    )
+    return summary_call(asked, own, model)
+
+
+def _convention(language: Language) -> str:
+    return _CONVENTIONS.get(language.id, _DEFAULT)
+
+
+def _max_tokens(request: TaskRequest) -> int:
+    return request.limits.get("max_tokens", _MAX_TOKENS)
+
+
+def _room(request: TaskRequest, unit: Unit, model: Abilities) -> int | None:
+    longest = max(map(len, _CONVENTIONS.values()))
+    max_tokens = _max_tokens(request)
+    room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
+    return None if room is None else max(2 * _LEAST_PART, room - longest)

@@ -1,0 +1,80 @@
+"""What a whole task consists of: calls of a model, stage after stage, and what their answers make.
+
+A stage's calls do not need each other's answers; a later stage may need those of all before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cato_backend.tasks.calls import ModelCall
+
+Answers = Mapping[int, str]
+"""By the number of its step, what the model answered; a step that failed is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStep:
+    """One call of the plan. It is made of earlier answers, so only its size is known beforehand."""
+
+    ask: Callable[[Answers], ModelCall]
+    prompt_chars: int
+    max_tokens: int
+    unit: int | None
+    """The index of the unit that it is about; None where it is about all."""
+    is_shown: bool = True
+    """Whether its answer is a part of the result, and streamed as such."""
+    expected_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The result: the whole text, and the part of each unit, empty where it failed."""
+
+    text: str
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """`steps` stand in the order of the result, `stages` hold their numbers in order of time."""
+
+    steps: tuple[TaskStep, ...]
+    stages: tuple[tuple[int, ...], ...]
+    compose: Callable[[Answers], Composed]
+
+    @property
+    def calls(self) -> tuple[ModelCall, ...]:
+        """The calls of the first stage."""
+        return tuple(self.steps[number].ask({}) for number in self.stages[0])
+
+
+@dataclass(slots=True)
+class PlanBuilder:
+    """Collects steps. Numbers are given in the order of `add`, which must be that of the result."""
+
+    _steps: list[TaskStep] = field(default_factory=list[TaskStep])
+    _stages: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+
+    def add(self, stage: int, step: TaskStep) -> int:
+        """Adds a step to the stage; returns its number."""
+        number = len(self._steps)
+        self._steps.append(step)
+        self._stages.setdefault(stage, []).append(number)
+        return number
+
+    def known(self, stage: int, call: ModelCall, unit: int, *, is_shown: bool = True) -> int:
+        """Adds a step whose call needs no earlier answer."""
+        step = TaskStep(lambda _: call, call.prompt_chars, call.max_tokens, unit, is_shown)
+        return self.add(stage, step)
+
+    def plan(self, compose: Callable[[Answers], Composed]) -> TaskPlan:
+        """Returns what was collected."""
+        stages = tuple(tuple(self._stages[stage]) for stage in sorted(self._stages))
+        return TaskPlan(tuple(self._steps), stages, compose)
+
+
+def joined(answers: Answers, numbers: Sequence[int], between: str) -> str:
+    """Returns the answers of these steps one after another, without those that failed."""
+    return between.join(text for number in numbers if (text := answers.get(number, "")).strip())

@@ -1,0 +1,131 @@
+"""`textDocument/codeAction`: the whole tasks that the model can do at this place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from cato_backend.wire.tasks import TaskKind
+from cato_lsp.protocol.methods import TASK_COMMANDS, Token
+from cato_lsp.session.documents import position_of
+from cato_lsp.syntax.units import unit_at
+from cato_lsp.tasks.kinds import BY_KIND
+from cato_lsp.tasks.running import refusal
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
+
+if TYPE_CHECKING:
+    from cato_lsp.features.connection import ClientConnection
+    from cato_lsp.text import Snapshot
+
+_TITLES = {
+    TaskKind.DOCUMENTATION: "Document",
+    TaskKind.TESTS: "Write tests for",
+    TaskKind.EXPLANATION: "Explain",
+}
+_COMMAND_OF = {verb: command for command, verb in TASK_COMMANDS.items()}
+_LONGEST_MESSAGE = 60
+_REWRITE, _QUICK_FIX = types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix
+_SOURCE = types.CodeActionKind.Source
+
+
+def start(
+    connection: ClientConnection, message_id: Token, params: types.CodeActionParams
+) -> asyncio.Future[Any]:
+    """Answers the actions; none where no backend is reached or its model can do none of them."""
+    return connection.session.requests.start(message_id, _answer(connection, params))
+
+
+async def _answer(
+    connection: ClientConnection, params: types.CodeActionParams
+) -> list[types.CodeAction] | None:
+    snapshot = connection.session.documents.snapshot(params.text_document.uri)
+    backend = connection.session.link.connection
+    if (
+        snapshot is None
+        or backend is None
+        or not connection.session.permissions.allows(snapshot.uri)
+    ):
+        return None
+    url = backend.client.target.url
+    can = {kind for kind in TaskKind if not refusal(kind, backend.model, url)}
+    found = [
+        *_fixes(params),
+        *_of_unit(connection, snapshot, params),
+        *_generation(connection, snapshot, params),
+        *_of_file(params),
+    ]
+    only = params.context.only
+    return [
+        action for kind, action in found if kind in can and (not only or _is_within(action, only))
+    ]
+
+
+def _is_within(action: types.CodeAction, only: Sequence[types.CodeActionKind | str]) -> bool:
+    kind = str(getattr(action.kind, "value", action.kind))
+    wanted = [str(getattr(each, "value", each)) for each in only]
+    return any(kind == each or kind.startswith(f"{each}.") for each in wanted)
+
+
+def _fixes(params: types.CodeActionParams) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    for diagnostic in params.context.diagnostics:
+        first = diagnostic.message.splitlines()[0] if diagnostic.message else "this"
+        short = first if len(first) <= _LONGEST_MESSAGE else f"{first[:_LONGEST_MESSAGE]}..."
+        action = _action(
+            params, TaskKind.FIX, f"CATO: Fix: {short}", _QUICK_FIX, diagnostic.range, [diagnostic]
+        )
+        action.diagnostics = [diagnostic]
+        yield TaskKind.FIX, action
+
+
+def _of_unit(
+    connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
+) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    offset = snapshot.offset(position_of(params.range.start), connection.session.documents.encoding)
+    unit = unit_at(snapshot, offset)
+    if unit is None:
+        return
+    for kind, title in _TITLES.items():
+        name = unit.name or unit.kind
+        yield kind, _action(params, kind, f"CATO: {title} {name}", _REWRITE, params.range.start)
+
+
+def _generation(
+    connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
+) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    """Where the cursor stands on a comment."""
+    offset = snapshot.offset(position_of(params.range.end), connection.session.documents.encoding)
+    try:
+        select(snapshot, TaskKind.GENERATION, TextRange(offset, offset))
+    except NothingSelected:
+        return
+    title = "CATO: Generate what the comment says"
+    yield (
+        TaskKind.GENERATION,
+        _action(params, TaskKind.GENERATION, title, _REWRITE, params.range.end),
+    )
+
+
+def _of_file(params: types.CodeActionParams) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    title = "CATO: Document all functions and classes"
+    kind = TaskKind.DOCUMENTATION
+    yield kind, _action(params, kind, title, _SOURCE, None)
+
+
+def _action(
+    params: types.CodeActionParams,
+    task: TaskKind,
+    title: str,
+    kind: types.CodeActionKind,
+    place: types.Position | types.Range | None,
+    extra: object = None,
+) -> types.CodeAction:
+    arguments: list[Any] = [params.text_document.uri, place]
+    if extra is not None:
+        arguments.append(extra)
+    command = _COMMAND_OF[BY_KIND[task].word]
+    return types.CodeAction(
+        title, kind=kind, command=types.Command(title, command, arguments=arguments)
+    )

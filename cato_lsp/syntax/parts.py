@@ -1,0 +1,200 @@
+"""The parts of a whole file: definitions, what lies between them, where statements begin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tree_sitter import Node
+
+from cato_lsp.syntax.parsing import settled
+from cato_lsp.syntax.shapes import Shape, shape_of
+from cato_lsp.syntax.units import Unit, unit_at
+from cato_lsp.text.snapshot import Snapshot
+
+_DEEPEST = 5
+"""Levels of namespaces and wrappers above a definition."""
+_MOST_NAMED = 12
+_IMPORT = re.compile(
+    r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|use\b|using\b|package\b|namespace\b.*;"
+    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b.*\brequire\(|<\?php|extern\s+crate\b)"
+)
+_SIGNATURE_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class FileParts:
+    """`imports`: the lines that bring in other files; `units`: all else, in its order."""
+
+    imports: str
+    units: tuple[Unit, ...]
+
+
+def definitions_in(snapshot: Snapshot, start: int, end: int, *, nested: bool) -> tuple[Unit, ...]:
+    """Returns the definitions that begin between the two offsets, in their order; none without a
+    tree. `nested`: also the methods of classes."""
+    found: dict[int, Unit] = {}
+    snapshot = settled(snapshot)
+    if snapshot.tree is None:
+        return ()
+    for offset in _places(snapshot, nested=nested):
+        unit = unit_at(snapshot, offset) if start <= offset < end else None
+        if unit is not None:
+            found.setdefault(unit.start, unit)
+    return tuple(found[at] for at in sorted(found))
+
+
+def parts_of(snapshot: Snapshot) -> FileParts:
+    """Returns the whole file in parts. Without a tree it is one unit."""
+    definitions = definitions_in(snapshot, 0, len(snapshot.text), nested=False)
+    units: list[Unit] = []
+    imports: list[str] = []
+    at = 0
+    for definition in (*definitions, None):
+        end = len(snapshot.text) if definition is None else definition.start
+        lines, rest = _between(snapshot, at, end)
+        imports += lines
+        units += [unit for unit in (rest, definition) if unit is not None]
+        at = end if definition is None else definition.end
+    return FileParts("\n".join(imports), tuple(units))
+
+
+def uses_of(units: Sequence[Unit]) -> tuple[tuple[int, ...], ...]:
+    """Returns for each unit the indexes of the others that its text names."""
+    names = [_last_name(unit) for unit in units]
+    words = [set(re.findall(r"\w+", unit.text)) for unit in units]
+    return tuple(
+        tuple(
+            other
+            for other, name in enumerate(names)
+            if other != index and name and name in words[index] and name != names[index]
+        )
+        for index in range(len(units))
+    )
+
+
+def signature_of(snapshot: Snapshot, unit: Unit) -> str:
+    """Returns the unit's first line of code up to its body, and of a class its methods'."""
+    inner = definitions_in(snapshot, unit.start, unit.end, nested=True)
+    methods = [member for member in inner if member.start != unit.start][:_MOST_NAMED]
+    return "\n".join([_header(unit), *(f"    {_header(member)}" for member in methods)])
+
+
+def statement_lines(snapshot: Snapshot, unit: Unit) -> tuple[int, ...]:
+    """Returns the lines of the unit, counted from 0, at which a statement or member begins; none
+    without a tree."""
+    tree = settled(snapshot).tree
+    if tree is None:
+        return ()
+    first = snapshot.lines.line_at(unit.start)
+    last = snapshot.lines.line_at(unit.end)
+    rows = {row - first for row in _statement_rows(tree.root_node, first, last)}
+    return tuple(sorted(row for row in rows if row > 0))
+
+
+def syntax_errors(snapshot: Snapshot, most: int = 5) -> tuple[tuple[int, str], ...]:
+    """Returns the lines, counted from 0, that the grammar cannot read, and what is wrong there."""
+    tree = settled(snapshot).tree
+    if tree is None or not tree.root_node.has_error:
+        return ()
+    found: dict[int, str] = {}
+    for node in _erroneous(tree.root_node):
+        what = f"{node.type} is missing" if node.is_missing else "syntax error"
+        found.setdefault(node.start_point.row, what)
+        if len(found) == most:
+            break
+    return tuple(sorted(found.items()))
+
+
+def _places(snapshot: Snapshot, *, nested: bool) -> Iterator[int]:
+    """An offset in the first word of each definition, behind what may be another's end."""
+    if snapshot.tree is None:
+        return
+    shape = shape_of(snapshot.language_id)
+    for node in _definitions(snapshot.tree.root_node, shape, nested, 0):
+        yield snapshot.lines.offset_at(node.start_byte, snapshot.text) + 1
+
+
+def _definitions(node: Node, shape: Shape, nested: bool, depth: int) -> Iterator[Node]:
+    for child in node.named_children:
+        if child.type in shape.classes:
+            yield child
+            if nested:
+                yield from _definitions(child, shape, nested, depth + 1)
+        elif child.type in shape.functions | shape.methods:
+            yield child
+        elif depth < _DEEPEST and (nested or _may_hold(child, shape)):
+            yield from _definitions(child, shape, nested, depth + 1)
+
+
+def _may_hold(node: Node, shape: Shape) -> bool:
+    """Whether definitions inside are those of the file: wrappers and namespaces, not statements."""
+    kind = node.type
+    return kind in shape.wrappers or any(
+        word in kind for word in ("namespace", "module", "mod_item", "declaration_list", "linkage")
+    )
+
+
+def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit | None]:
+    """The imports at the beginning of what lies between two definitions, and the rest."""
+    text = snapshot.text[start:end]
+    imports: list[str] = []
+    while text:
+        line, rest = _first_line(text)
+        if line.strip() and _IMPORT.match(line) is None:
+            break
+        imports += [line.strip()] if line.strip() else []
+        start += len(text) - len(rest)
+        text = rest
+    if not text.strip():
+        return imports, None
+    stop = start + len(text.rstrip())
+    whole = not imports and start == 0 and end == len(snapshot.text)
+    kind = "file" if whole else "code"
+    return imports, Unit("", kind, snapshot.text[start:stop], start, stop)
+
+
+def _first_line(text: str) -> tuple[str, str]:
+    end = text.find("\n")
+    return (text, "") if end < 0 else (text[: end + 1], text[end + 1 :])
+
+
+def _last_name(unit: Unit) -> str:
+    """`A::m` and `p.A` are called by their last part."""
+    return re.split(r"\W+", unit.name)[-1] if unit.name else ""
+
+
+def _header(unit: Unit) -> str:
+    lines = [line.strip() for line in unit.text.splitlines()]
+    code = [line for line in lines if line and not line.startswith(("#", "//", "/*", "*", "@"))]
+    name = _last_name(unit)
+    found = next((line for line in code if name and name in line), next(iter(code), ""))
+    return found.rstrip("{ ")[:_SIGNATURE_CHARS]
+
+
+def _statement_rows(node: Node, first: int, last: int) -> Iterator[int]:
+    waiting = [node]
+    while waiting:
+        inner = waiting.pop()
+        if inner.end_point.row < first or inner.start_point.row > last:
+            continue
+        if _holds_statements(inner):
+            yield from (child.start_point.row for child in inner.named_children)
+        waiting += inner.named_children
+
+
+def _holds_statements(node: Node) -> bool:
+    return node.parent is None or any(
+        word in node.type for word in ("block", "body", "module", "program", "declaration_list")
+    )
+
+
+def _erroneous(node: Node) -> Iterator[Node]:
+    waiting = [node]
+    while waiting:
+        inner = waiting.pop()
+        if inner.is_error or inner.is_missing:
+            yield inner
+        elif inner.has_error:
+            waiting += reversed(inner.children)

@@ -1,0 +1,193 @@
+"""From a place in a document to the units that a task is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from cato_backend.wire.tasks import TaskKind
+from cato_lsp.decisions.imports import declarations
+from cato_lsp.syntax.lexing import lexicon_of
+from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
+from cato_lsp.syntax.units import Unit, unit_at
+from cato_lsp.text.snapshot import Snapshot
+
+MOST_UNITS = 48
+"""Of one task: the backend takes 64. Units of a larger file are joined."""
+_BEFORE_CHARS = 3000
+"""Of the file before the place where code is generated."""
+_CONTEXT_CHARS = 2000
+_OF_DEFINITIONS = (TaskKind.DOCUMENTATION, TaskKind.TESTS)
+"""Tasks that are about definitions alone: what lies between them is left out."""
+
+
+class NothingSelected(ValueError):
+    """There is nothing at the place for the task. The text says what is expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRange:
+    """A part of a document, in characters; an empty one is a place."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`units` of a document in its order, what is called `name`, and what helps to read them."""
+
+    units: tuple[Unit, ...]
+    name: str
+    context: str = ""
+    instruction: str = ""
+
+
+def select(
+    snapshot: Snapshot, kind: TaskKind, chosen: TextRange | None, instruction: str = ""
+) -> Selection:
+    """Returns the units of the range, of the definition at a place, or, for None, of the file.
+
+    Raises NothingSelected.
+    """
+    if not snapshot.text.strip():
+        raise NothingSelected("the file is empty")
+    if kind is TaskKind.GENERATION:
+        return _before(snapshot, chosen, instruction)
+    if chosen is None:
+        return _file(snapshot, kind)
+    if chosen.start == chosen.end:
+        return _definition(snapshot, chosen.start)
+    return _range(snapshot, kind, chosen)
+
+
+def _definition(snapshot: Snapshot, offset: int) -> Selection:
+    unit = unit_at(snapshot, offset)
+    if unit is None:
+        raise NothingSelected("there is no function or class at this place")
+    return Selection((unit,), unit.name or unit.kind)
+
+
+def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
+    """The definitions that begin in the range, for tasks about those; the very text for others,
+    and the definition around it where it is to be fixed."""
+    text = snapshot.text[chosen.start : chosen.end]
+    if not text.strip():
+        raise NothingSelected("the selection is empty")
+    if kind in _OF_DEFINITIONS:
+        units = definitions_in(snapshot, chosen.start, chosen.end, nested=False)
+        return (
+            Selection(_few(units), _names(units)) if units else _definition(snapshot, chosen.start)
+        )
+    if kind is TaskKind.FIX:
+        around = unit_at(snapshot, chosen.start)
+        if around is not None and around.end >= chosen.start + len(text.rstrip()):
+            return Selection((around,), around.name or around.kind)
+    lines = snapshot.lines
+    start, end = (lines.line_at(at) + 1 for at in (chosen.start, max(chosen.start, chosen.end - 1)))
+    unit = Unit("", "selection", text, chosen.start, chosen.end)
+    name = f"line {start}" if start == end else f"lines {start} to {end}"
+    return Selection((unit,), name, _context(snapshot))
+
+
+def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
+    name = file_name(snapshot.uri)
+    if kind is TaskKind.FIX:
+        whole = Unit("", "file", snapshot.text, 0, len(snapshot.text))
+        return Selection((whole,), name)
+    if kind in _OF_DEFINITIONS:
+        units = definitions_in(
+            snapshot, 0, len(snapshot.text), nested=kind is TaskKind.DOCUMENTATION
+        )
+        if not units:
+            raise NothingSelected("there is no function or class in this file")
+        return Selection(_few(units), name)
+    parts: FileParts = parts_of(snapshot)
+    if not parts.units:
+        raise NothingSelected("there is nothing but imports in this file")
+    return Selection(joined(snapshot, parts.units), name, parts.imports[:_CONTEXT_CHARS])
+
+
+def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> Selection:
+    """What stands before the place, and what is wanted there: `instruction`, else the comment."""
+    at = len(snapshot.text) if chosen is None else chosen.end
+    line = snapshot.lines.line_at(at)
+    end = snapshot.lines.end(line, snapshot.text)
+    wanted = instruction.strip() or _comment_at(snapshot, line)
+    if not wanted:
+        raise NothingSelected("there is no comment at this place that says what to generate")
+    start = snapshot.lines.start(snapshot.lines.line_at(max(0, end - _BEFORE_CHARS)))
+    text = snapshot.text[start:end]
+    if not text.strip():
+        raise NothingSelected("there is no code before this place to fit in with")
+    unit = Unit("", "code", text, start, end)
+    return Selection((unit,), f'"{_short(wanted)}"', _context(snapshot), wanted)
+
+
+def _comment_at(snapshot: Snapshot, line: int) -> str:
+    """The text of the line comments that end with this line."""
+    lexicon = lexicon_of(snapshot.language_id)
+    lines: list[str] = []
+    while line >= 0 and (found := lexicon.line_comment.fullmatch(snapshot.line(line))):
+        lines.insert(0, found[1].strip())
+        line -= 1
+    return "\n".join(lines).strip()
+
+
+def joined(snapshot: Snapshot, units: Sequence[Unit], most: int = MOST_UNITS) -> tuple[Unit, ...]:
+    """Returns at most `most` units: neighbours are joined where there are more."""
+    if len(units) <= most:
+        return tuple(units)
+    size = -(-len(units) // most)
+    groups = [units[at : at + size] for at in range(0, len(units), size)]
+    return tuple(_group(snapshot, group) for group in groups)
+
+
+def _group(snapshot: Snapshot, group: Sequence[Unit]) -> Unit:
+    start, end = group[0].start, group[-1].end
+    return Unit(_names(group), "part", snapshot.text[start:end], start, end)
+
+
+def _few(units: Sequence[Unit]) -> tuple[Unit, ...]:
+    if len(units) > MOST_UNITS:
+        raise NothingSelected(
+            f"these are {len(units)} functions and classes, more than {MOST_UNITS}: select fewer"
+        )
+    return tuple(units)
+
+
+def _names(units: Sequence[Unit]) -> str:
+    names = [unit.name for unit in units if unit.name] or [units[0].kind]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _context(snapshot: Snapshot) -> str:
+    return declarations(snapshot, frozenset())[:_CONTEXT_CHARS]
+
+
+def file_name(uri: str) -> str:
+    """Returns the last part of the document's path."""
+    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"
+
+
+def _short(text: str) -> str:
+    first = text.splitlines()[0]
+    return first if len(first) <= 40 else f"{first[:37]}..."
+
+
+def relocated(unit: Unit, snapshot: Snapshot) -> Unit | None:
+    """Returns the unit where it stands now, unchanged; None where it was edited, or is not alone.
+
+    `snapshot`: of a later version of the document.
+    """
+    text = snapshot.text
+    if text[unit.start : unit.end] == unit.text:
+        return unit
+    start = text.find(unit.text)
+    if start < 0 or text.find(unit.text, start + 1) >= 0:
+        return None
+    moved = start - unit.start
+    docstring = unit.docstring and (unit.docstring[0] + moved, unit.docstring[1] + moved)
+    return replace(unit, start=start, end=unit.end + moved, docstring=docstring)
