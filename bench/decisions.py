@@ -4,6 +4,9 @@
 one comes, and streams go on; every call of `Scheduler.handle` is timed. The scheduler being
 deterministic, the same story is told several times, and each event counts with its shortest time:
 what it took longer in another telling was something else on the machine.
+
+`--sessions 100000` lets as many editors ask in turns before anything is timed, and tells how much
+memory the process has at the end.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from cato_backend.commands.outputs import output_file
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.commands.arguments import output_file
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Origin, Request, Target
 from cato_backend.scheduling import (
     Abort,
@@ -44,7 +47,7 @@ from cato_backend.wire.headers import Task
 PROFILE = Profile("m", "emulated", StepLaw("additive", base=0.020, per_new_token=0.0001))
 TARGETS = {
     Task.COMPLETION: Target(ttft_s=0.25, worthless_after_s=0.5),
-    Task.GENERATION: Target(ttft_s=1.0),
+    Task.GENERATION: Target(ttft_s=1.0, tpot_s=0.04),
     Task.SUMMARIZATION: Target(e2e_s=3.0),
     Task.TRANSLATION: Target(e2e_s=8.0),
 }
@@ -96,9 +99,9 @@ class Clocked:
             self.names.pop()
 
 
-def request(number: int, now: float, rng: random.Random) -> Request:
-    """One of four tasks, from one of 2,000 people, most of them back at the file of before."""
-    person, task = rng.randrange(2000), TASKS[rng.choices(range(4), (0.55, 0.15, 0.2, 0.1))[0]]
+def request(number: int, now: float, rng: random.Random, person: int) -> Request:
+    """One of four tasks, from one person, who asks about the same file each time."""
+    task = TASKS[rng.choices(range(4), (0.55, 0.15, 0.2, 0.1))[0]]
     length = rng.randrange(4, 30)
     blocks = tuple(hash((person, place)) for place in range(length))
     return Request(
@@ -114,8 +117,11 @@ def request(number: int, now: float, rng: random.Random) -> Request:
     )
 
 
-def measure(policy: str, replicas: int, in_flight: int, turns: int, seed: int) -> Clocked:
-    """Fills the fleet, forgets what that cost, and then measures `turns` turns."""
+def measure(
+    policy: str, replicas: int, in_flight: int, turns: int, sessions: int, seed: int
+) -> Clocked:
+    """Fills the fleet, lets every session ask, forgets what that cost, and then measures `turns`
+    turns."""
     rng = random.Random(seed)
     scheduler = Scheduler(
         make_policy(policy), Limits(max_waiting=100_000, max_waiting_per_session=10_000)
@@ -126,15 +132,17 @@ def measure(policy: str, replicas: int, in_flight: int, turns: int, seed: int) -
     number = 0
     while len(clocked.running) < in_flight and number < 3 * in_flight:
         number, now = number + 1, now + 1 / WORK_PER_S
-        clocked.tell(Submitted(request(number, now, rng)), now)
+        clocked.tell(Submitted(request(number, now, rng, number % sessions)), now)
         if clocked.running:
             go_on(clocked, now, rng)
-    clocked.took.clear()
-    for _ in range(turns):
+    for turn in range(max(0, sessions - number) + turns):
+        if turn == max(0, sessions - number):
+            clocked.took.clear()
         number, now = number + 1, now + 1 / WORK_PER_S
         go_on(clocked, now, rng)
         end_one(clocked, now, rng)
-        clocked.tell(Submitted(request(number, now, rng)), now)
+        person = number if number < sessions else rng.randrange(sessions)
+        clocked.tell(Submitted(request(number, now, rng, person)), now)
     return clocked
 
 
@@ -180,7 +188,14 @@ def row(tellings: list[Clocked]) -> dict[str, float]:
         found[f"{kind} p99"] = percentile([t for k, t in took if k == kind], 0.99)
     found["in flight"] = float(len(tellings[0].running))
     found["waiting"] = float(tellings[0].scheduler.waiting("m"))
+    found["process MiB"] = resident_mib()
     return found
+
+
+def resident_mib() -> float:
+    """Memory of this process. Linux only."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def main() -> int:
@@ -192,6 +207,7 @@ def main() -> int:
     parser.add_argument("--replicas", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=1500)
+    parser.add_argument("--sessions", type=int, default=2000, help="editors that ask in turns")
     parser.add_argument("--tellings", type=int, default=3, help="of the same story")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=output_file, help="a JSON file")
@@ -200,8 +216,8 @@ def main() -> int:
     rows: dict[str, dict[str, float]] = {}
     for policy in arguments.policies.split(","):
         print(f"{policy} ...", file=sys.stderr, flush=True)
-        about = (policy, arguments.replicas, arguments.in_flight, arguments.turns)
-        tellings = [measure(*about, seed=arguments.seed) for _ in range(arguments.tellings)]
+        about = (arguments.replicas, arguments.in_flight, arguments.turns, arguments.sessions)
+        tellings = [measure(policy, *about, arguments.seed) for _ in range(arguments.tellings)]
         rows[policy] = row(tellings)
         gc.collect()
         print(f"{policy:28s} " + "  ".join(f"{k} {v:.0f}" for k, v in rows[policy].items()))
@@ -212,6 +228,7 @@ def main() -> int:
             "replicas": arguments.replicas,
             "in_flight": arguments.in_flight,
             "turns": arguments.turns,
+            "sessions": arguments.sessions,
             "seed": arguments.seed,
             "tellings": arguments.tellings,
             "unit": "microseconds a call of Scheduler.handle",

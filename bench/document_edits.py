@@ -19,8 +19,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from cato_lsp.decisions.classify import Action, Targets, classify
+from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.decisions.window import window
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 from cato_lsp.text import Change, Document, Encoding, Position, Range
 

@@ -19,11 +19,10 @@ from socket import socket
 
 import aiohttp
 
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.command import EngineSpec, ModelSpec, invocation
-from cato_backend.engines.environments import find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, find_environment
 
 MODEL = "cato-embedded"
 START_TIMEOUT_S = 600.0

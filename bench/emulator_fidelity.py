@@ -22,10 +22,9 @@ import aiohttp
 
 from bench.embedded_serving import FIRST_PLAIN_ID, KEY, MODEL, VOCABULARY, engine, wait_ready
 from bench.processes import running
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.environments import find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, find_environment
 
 AIM = 0.10
 METRICS = ("ttft p50", "ttft p95", "e2e p50", "e2e p95")

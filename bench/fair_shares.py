@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bench.machine import about
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.scheduling import make_policy, policy_names
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Outcome
@@ -66,8 +66,8 @@ def measure(group: Group, flood: str, policy: str, seeds: int, duration_s: float
         for outcome in Simulator(make_policy(policy), fleet).run(workload, seed).outcomes:
             (own if outcome.arrival.tenant == FLOOD else beside).append(outcome)
     scores = [score(each, duration_s).overall for each in (alone, beside, own)]
-    goodput = [round(100 * each.goodput, 1) for each in scores]
-    return Row(group, flood, *goodput, requests=scores[0].counted)
+    of_alone, of_beside, of_flood = (round(100 * each.goodput, 1) for each in scores)
+    return Row(group, flood, of_alone, of_beside, of_flood, scores[0].counted)
 
 
 def table(rows: list[Row]) -> Iterator[str]:

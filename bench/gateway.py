@@ -18,7 +18,7 @@ import uvloop
 from bench.machine import about
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import Timing, concurrent
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 MODEL = "cato-embedded"
 TOKENS_PER_S = 30.0

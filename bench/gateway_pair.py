@@ -27,9 +27,9 @@ import uvloop
 
 from bench.gateway import MODEL, TOKENS_PER_S
 from bench.machine import about
-from bench.processes import fake_engine, gateway
+from bench.processes import Measured, fake_engine, gateway
 from bench.streams import concurrent
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 HERE = Path(__file__).parents[1]
 
@@ -56,19 +56,14 @@ class Side:
 
     checkout: Path
     url: str
-    pid: int
+    process: Measured
 
     async def cpu_ms(self, burst: Burst) -> float:
         """For each request of the burst."""
-        before = _cpu_ms(self.pid)
+        before = self.process.cpu_s()
         for _ in range(burst.times):
             await concurrent(self.url, MODEL, burst.streams, burst.tokens, spread_s=burst.spread_s)
-        return (_cpu_ms(self.pid) - before) / (burst.streams * burst.times)
-
-
-def _cpu_ms(pid: int) -> float:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e6
+        return (self.process.cpu_s() - before) * 1e3 / (burst.streams * burst.times)
 
 
 @contextmanager
@@ -81,7 +76,7 @@ def _serving(checkout: Path, folder: Path) -> Iterator[Side]:
             engine, _ = stack.enter_context(fake_engine(1000 / TOKENS_PER_S, log))
         with _within(checkout):
             url, process = stack.enter_context(gateway(engine, log))
-        yield Side(checkout, url, process.pid)
+        yield Side(checkout, url, process)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from bench.peers.routers import ROUTERS, Router, started
 from bench.peers.tables import markdown
 from bench.processes import Measured, fake_engine, gateway
 from bench.streams import concurrent
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 MODEL = "cato-emulated"
 TOKENS_PER_S = 30.0

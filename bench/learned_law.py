@@ -25,12 +25,11 @@ import numpy as np
 from bench.arena.hardware import draw_replica
 from bench.machine import about, commit
 from bench.prediction import TOLD, Compared, Watched, percentiles, share, told_of
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.prediction.calibration import LONGEST_S
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_lab.simulation.fleet import Fleet, Member
 from cato_lab.simulation.speed import Speed
 from cato_lab.workloads import Arrival, MixWorkload, Poisson

@@ -19,7 +19,7 @@ from statistics import fmean
 
 from bench.agents import Agents, AgentStudy
 from bench.machine import about, commit
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.config import TargetsConfig
 from cato_backend.prediction.step_limits import choose_step_limits
 from cato_backend.profile_files.files import load_profile, shipped_folder

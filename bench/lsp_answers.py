@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import DEVNULL, PIPE
-from typing import Any, BinaryIO
+from typing import Any
 
-from bench.lsp_memory import read_messages, send, wait_for
+from bench.lsp_memory import read_messages, send, wait_for, wait_for_answer
 from bench.lsp_typing import LINE, asked, code, initialize, opened, typed
+from bench.processes import emulator_command
 
 SIZES = (1_000, 5_000)
 NEVER_MS = 3_600_000
@@ -32,7 +33,7 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
-        self._stdin: BinaryIO = process.stdin
+        self._stdin = process.stdin
         self._messages = read_messages(process.stdout)
 
     def open(self, url: str, text: str) -> None:
@@ -48,9 +49,8 @@ class Server:
         """Sends these, and waits for the answer to one of them."""
         started_s = time.perf_counter()
         send(self._stdin, *messages)
-        found: list[Any] = []
-        wait_for(self._messages, lambda m: m.get("id") == message_id and (found.append(m) or True))
-        return (time.perf_counter() - started_s) * 1000, found[0].get("result")
+        found = wait_for_answer(self._messages, message_id)
+        return (time.perf_counter() - started_s) * 1000, found.get("result")
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def report(name: str, taken: list[float]) -> None:
 @contextmanager
 def served(*fake: str) -> Iterator[tuple[Server, str]]:
     """A server, and the URL of a fake vLLM for it."""
-    engine = [sys.executable, "-m", "tests.fakes.vllm", *fake]
+    engine = emulator_command(*fake)
     command = [sys.executable, "-m", "cato_lsp", "--stdio"]
     with (
         subprocess.Popen(engine, stdout=PIPE, stderr=DEVNULL, text=True) as backend,

@@ -15,7 +15,6 @@ import asyncio
 import gc
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
-from bench.processes import gateway, running
+from bench.processes import emulator_command, gateway, running
 from cato_lsp.server import CatoServer
 from cato_lsp.transports.byte_stream import converse
 
@@ -46,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=300)
     keystrokes = parser.parse_args().keystrokes
-    engine = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", str(SILENT_MS)]
+    engine = emulator_command("--ttft-ms", str(SILENT_MS))
     with (
         tempfile.TemporaryDirectory() as folder,
         running(engine, Path(folder) / "engine.log") as process,

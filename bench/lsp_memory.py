@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from bench.lsp_typing import LINE, asked, code, framed, initialize, opened, typed
+from bench.processes import emulator_command
 
 Message = dict[str, Any]
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keystrokes", type=int, default=9_000)
     keystrokes = parser.parse_args().keystrokes
-    fake = [sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "5", "--reply", "a + b\n"]
+    fake = emulator_command("--ttft-ms", "5", "--reply", "a + b\n")
     server = [sys.executable, "-m", "cato_lsp", "--stdio"]
     with (
         subprocess.Popen(fake, stdout=PIPE, stderr=DEVNULL, text=True) as backend,
@@ -72,7 +73,7 @@ def replay(lsp: subprocess.Popen[bytes], url: str, keystrokes: int) -> tuple[lis
         is_tenth = (number + 1) % (keystrokes // 10) == 0
         if number % 3 == 0 or is_tenth:
             # Now and then the person pauses long enough to see the suggestion.
-            wait_for(answers, lambda message, wanted=number: message.get("id") == wanted)
+            wait_for_answer(answers, number)
         if is_tenth:
             sizes.append(resident_mb(lsp.pid))
             print(f"{number + 1} keystrokes: {sizes[-1]:.0f} MB", file=sys.stderr, flush=True)
@@ -84,13 +85,13 @@ def uri(number: int) -> str:
     return f"file:///bench/module{number}.py"
 
 
-def send(stdin: BinaryIO, *messages: dict[str, object]) -> None:
+def send(stdin: IO[bytes], *messages: dict[str, object]) -> None:
     """Writes messages in one packet."""
     stdin.write(b"".join(map(framed, messages)))
     stdin.flush()
 
 
-def read_messages(stdout: BinaryIO) -> Iterator[Message]:
+def read_messages(stdout: IO[bytes]) -> Iterator[Message]:
     """Everything that the server says."""
     while header := stdout.readline():
         if header.startswith(b"Content-Length"):
@@ -103,6 +104,11 @@ def read_messages(stdout: BinaryIO) -> Iterator[Message]:
 def wait_for(messages: Iterator[Message], holds: Callable[[Message], bool]) -> None:
     """Reads up to the message for which `holds`."""
     next(itertools.dropwhile(lambda message: not holds(message), messages))
+
+
+def wait_for_answer(messages: Iterator[Message], request_id: object) -> Message:
+    """Reads up to the answer to this request, and returns it."""
+    return next(message for message in messages if message.get("id") == request_id)
 
 
 def resident_mb(pid: int) -> float:

@@ -25,7 +25,7 @@ from itertools import permutations
 from pathlib import Path
 
 from bench.machine import about, commit
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.wire.lengths import translation_tokens
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify

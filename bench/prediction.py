@@ -20,11 +20,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.machine import about, commit
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.files import load_profile
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Request
 from cato_backend.runtime.calls import ApiKind, Call
 from cato_backend.runtime.in_flight import InFlightRequest

@@ -27,10 +27,9 @@ from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
 from bench.machine import about, commit
 from bench.processes import free_port, running
 from cato_backend.clock import monotonic
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.environments import find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 

@@ -11,13 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 
-from cato_backend.replicas.process_tree import descendants
+from cato_backend.replicas.warden import descendants
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _START_TIMEOUT_S = 30.0
 _SLOW_START_TIMEOUT_S = 90.0
 # No policy that holds requests back: what is measured is what passing them on costs.
@@ -48,8 +47,8 @@ class Measured:
         return self._process.poll()
 
     def cpu_s(self) -> float:
-        """User and system time so far, its live descendants included, in seconds; resolution 10 ms
-        a process."""
+        """User and system time so far, in seconds, by the kernel's scheduler: of the live threads
+        of the process and of its live descendants."""
         return sum(_cpu_s(pid) for pid in (self.pid, *descendants(self.pid)))
 
     def starved_s(self) -> float:
@@ -102,11 +101,12 @@ class Measured:
 
 
 def _cpu_s(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    nanoseconds = 0
+    # A process or a thread may end meanwhile.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def set_real_time(pid: int, rank: int) -> None:
@@ -142,13 +142,21 @@ def running(command: list[str], log: Path, real_time: int = 0) -> Iterator[Measu
             process.wait()
 
 
+def emulator_command(*arguments: str) -> list[str]:
+    """Returns the command of an emulated replica, at fixed times: all at once, unless given."""
+    return [
+        *(sys.executable, "-m", "cato_backend", "emulate", "--port", "0", "--ttft-ms", "0"),
+        *("--model", "cato-embedded", "--max-model-len", "4096", *arguments),
+    ]
+
+
 @contextmanager
 def fake_engine(
     itl_ms: float, log: Path, model: str = "cato-embedded"
 ) -> Iterator[tuple[str, Measured]]:
     """The emulated replica: its URL and its process. Each token's text is its time of sending."""
-    command = [sys.executable, "-m", "tests.fakes.vllm", "--stamped", "--itl-ms", str(itl_ms)]
-    with running([*command, "--model", model, "--max-num-seqs", "4096"], log) as process:
+    command = emulator_command("--itl-ms", str(itl_ms), "--stamped", "--model", model)
+    with running([*command, "--max-num-seqs", "4096"], log) as process:
         yield process.first_line(), process
 
 

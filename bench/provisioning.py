@@ -19,7 +19,7 @@ from typing import Any
 
 from bench.clairvoyant import Clairvoyant, Foresight
 from bench.provisioning_report import tables
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings

@@ -23,7 +23,7 @@ import uvloop
 
 from bench.peers.emulators import write_profile
 from bench.processes import free_port, running
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
 from cato_lab.scoring.records import percent, text_table
 from cato_lab.scoring.scores import Score, score

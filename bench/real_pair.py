@@ -17,8 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.machine import about
 from bench.processes import Measured, free_port, running
-from cato_backend.commands.outputs import output_file
-from cato_backend.replicas.process_tree import descendants, kill
+from cato_backend.commands.arguments import output_file
+from cato_backend.replicas.warden import descendants, kill
 
 _CONFIG = """\
 [engine]

@@ -31,7 +31,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench.machine import about
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_lsp.commands.arguments import LANGUAGES
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify

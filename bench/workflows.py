@@ -18,9 +18,8 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.observed_clients import ObservedClients
-from cato_backend.commands.outputs import output_file
-from cato_backend.prediction.call_times import LearnedTimes
-from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
+from cato_backend.commands.arguments import output_file
+from cato_backend.prediction.workflows import LearnedTimes, PlannedCall, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
 from cato_backend.wire.headers import Task

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from cato_backend.commands.arguments import Parser
 from cato_backend.commands.overview import GROUP, Command, overview, unavailable
-from cato_backend.commands.parser import Parser
 from cato_backend.errors import CatoError
 from cato_backend.extras import remedy
 

@@ -94,6 +94,8 @@ class Request:
     declared: bool = True
     """Whether the client named its class or its target; else both are assumed from the request's
     shape, and the client may have expected something else."""
+    names_pace: bool = True
+    """Whether the client named its target's `tpot_s`; else it is assumed of its class."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
 

@@ -13,7 +13,7 @@ from bench.arena.play import Match, play, play_all
 from bench.arena.records import read_known, record
 from bench.arena.report import tables, world_table
 from bench.machine import about, commit
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 from cato_backend.scheduling import policy_names
 
 POLICY = "cato"

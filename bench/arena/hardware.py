@@ -10,8 +10,7 @@ from math import exp, log
 from numpy.random import Generator
 
 from cato_backend.profile_files.files import load_profile, shipped_folder
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_lab.simulation.fleet import Member
 from cato_lab.simulation.reference import REFERENCE
 from cato_lab.simulation.speed import Slowdown, Speed

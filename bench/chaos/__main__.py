@@ -19,7 +19,7 @@ from bench.chaos.load import End, Seen, steady
 from bench.chaos.report import write_table
 from bench.chaos.systems import Running, Start, systems
 from bench.machine import about
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 REPLICAS, RATE = 3, 12.0
 CALM_S, FAULT_S, AFTER_S = 2.0, 5.0, 6.0

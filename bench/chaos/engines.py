@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,13 +12,13 @@ from typing import Any
 
 import aiohttp
 
-from bench.processes import free_port
+from bench.processes import emulator_command, free_port
 
 MODEL = "cato-embedded"
 REPLY = " ".join(f"word{number}" for number in range(40))
 TTFT_MS, ITL_MS = 20, 10
-CALM: dict[str, Any] = {"fault": None, "accepting": True, "listings": [], "deadly": ""}
-"""Fields of the fake's script that faults change, without a fault."""
+CALM: dict[str, Any] = {"faults": [], "accepting": True, "listings": [], "deadly": ""}
+"""Fields of `cato_lab.emulator.Behaviour` that faults change, without a fault."""
 _TOKENS = re.compile(r"^vllm:generation_tokens_total\{.*\} (\S+)$", re.MULTILINE)
 _ENDS_WITHIN_S = 5.0
 
@@ -40,7 +39,7 @@ class Engine:
 
     async def start(self) -> None:
         """Starts the process, and returns once it listens."""
-        command = (sys.executable, "-m", "tests.fakes.vllm", "--port", str(self.port))
+        command = emulator_command("--port", str(self.port), "--max-num-seqs", "256", "--control")
         speed = ("--ttft-ms", str(TTFT_MS), "--itl-ms", str(ITL_MS), "--reply", REPLY)
         process = await asyncio.create_subprocess_exec(
             *command, *speed, stdout=PIPE, stderr=DEVNULL
@@ -66,18 +65,18 @@ class Engine:
         if self._process is None:
             await self.start()
         self.signal(signal.SIGCONT)
-        await self.script(**CALM)
+        await self.behave(**CALM)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the process, if it lives."""
         if self._process is not None:
             self._process.send_signal(number)
 
-    async def script(self, **values: Any) -> None:
-        """Changes fields of its script. Raises aiohttp.ClientError where it does not answer."""
+    async def behave(self, **values: Any) -> None:
+        """Changes fields of its behaviour. Raises aiohttp.ClientError where it does not answer."""
         async with (
             aiohttp.ClientSession() as http,
-            http.post(f"{self._control}/fake/script", json=values) as response,
+            http.post(f"{self._control}/behaviour", json=values) as response,
         ):
             response.raise_for_status()
 

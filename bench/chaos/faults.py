@@ -53,7 +53,7 @@ def scripted(name: str, **values: Any) -> Kind:
 
     @asynccontextmanager
     async def fault(place: Place) -> AsyncGenerator[None]:
-        await place.engines[0].script(**values)
+        await place.engines[0].behave(**values)
         yield
 
     return Kind(name, fault)
@@ -102,7 +102,7 @@ async def _flapping(place: Place) -> AsyncGenerator[None]:
 async def _poisoned(place: Place) -> AsyncGenerator[None]:
     """A request that kills whichever replica starts it; each is restarted a second later."""
     for engine in place.engines:
-        await engine.script(deadly=POISON)
+        await engine.behave(deadly=POISON)
 
     async def poison() -> None:
         body = {"model": MODEL, "prompt": POISON, "max_tokens": 4}
@@ -112,12 +112,12 @@ async def _poisoned(place: Place) -> AsyncGenerator[None]:
                     await response.read()
         await asyncio.sleep(_REVIVED_AFTER_S)
         for engine in place.engines:
-            await engine.script(listening=True, deadly="")
+            await engine.behave(listening=True, deadly="")
 
     async with _beside(poison()):
         yield
     for engine in place.engines:
-        await engine.script(listening=True)
+        await engine.behave(listening=True)
 
 
 @asynccontextmanager
@@ -203,7 +203,7 @@ async def healed(place: Place) -> None:
 
 
 def _error(**values: Any) -> dict[str, Any]:
-    return {"fault": values}
+    return {"faults": [values]}
 
 
 KINDS = (

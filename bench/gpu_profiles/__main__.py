@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.gpu_profiles.make import MODELS, make
-from cato_backend.commands.outputs import output_folder
+from cato_backend.commands.arguments import output_folder
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import save_profile
-from cato_backend.profile_files.hardware import gpu_kinds
-from cato_backend.profile_files.names import file_name
+from cato_backend.profile_files.hardware import file_name, gpu_kinds
 
 ROOT = Path(__file__).parents[2]
 

@@ -39,8 +39,7 @@ from bench.gpu_profiles.measured import (
 )
 from bench.gpu_profiles.steps import step_seconds
 from bench.gpu_profiles.tables import Floats
-from cato_backend.profile_files.hardware import gpu_kind
-from cato_backend.profile_files.names import file_name
+from cato_backend.profile_files.hardware import file_name, gpu_kind
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.profile_files.roofline import Efficiency, roofline_law
 from cato_backend.profile_files.shape import read_shape

@@ -9,8 +9,7 @@ import numpy as np
 
 from cato_backend.engine_model.engine import Engine
 from cato_backend.engine_model.jobs import Job
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 RUN_STEPS = 4096
 

@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 from bench.gpu_profiles.steps import Step
 from bench.gpu_profiles.tables import Floats
-from cato_backend.profile_files.law import Form, StepLaw
+from cato_backend.profile_files.profile import Form, StepLaw
 
 HELD_OUT = 0.3
 FORMS: tuple[Form, ...] = ("max", "additive")

@@ -19,8 +19,8 @@ from bench.gpu_profiles.measured import (
 from bench.gpu_profiles.tables import Floats
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import Check, EngineData, LawData, Made, ProfileFile
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.names import file_name
+from cato_backend.profile_files.hardware import file_name
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profile_files.roofline import from_config
 
 MODELS = (

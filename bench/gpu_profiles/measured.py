@@ -13,8 +13,7 @@ import numpy as np
 from bench.gpu_profiles.closed_loop import Cell, closed_loop
 from bench.gpu_profiles.shapes import Shape, shape_of
 from bench.gpu_profiles.steps import Machine, Overheads, Step, step_seconds
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 CONFIGS = Path(__file__).parent / "configs"
 ROUNDS = 6

@@ -16,7 +16,7 @@ from bench.peers.measure import Run, Setting, measure
 from bench.peers.routers import ROUTERS, Router
 from bench.peers.series import Series
 from bench.peers.tables import report
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import Parser, output_file
 from cato_backend.errors import ConfigError
 from cato_lab.commands.workloads import add_workload_arguments, workload_of
 from cato_lab.scoring.records import percent
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
+    parser = Parser(prog="python -m bench.peers", description=__doc__)
     parser.add_argument(
         "--loads", type=float, nargs="+", default=[20, 26, 32], help="requests/s, or developers"
     )
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
         help="begin no further run after so many seconds; asked again, it goes on (status 4)",
     )
     add_workload_arguments(parser)
-    return parser.parse_args()
+    return parser.parse(sys.argv[1:])
 
 
 def _kept(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import AsyncIterator
 
 import aiohttp
 import ray
@@ -18,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 
-@ray.remote(num_cpus=0)
 class Urls:
     """Gives each replica a server of its own."""
 
@@ -29,7 +29,6 @@ class Urls:
         return self._free.pop(0)
 
 
-@serve.deployment
 class Proxy:
     """One server behind one replica of Ray Serve."""
 
@@ -48,7 +47,7 @@ class Proxy:
             request.method, self._url + request.url.path, data=body, headers=headers
         )
 
-        async def pieces():
+        async def pieces() -> AsyncIterator[bytes]:
             try:
                 async for piece in upstream.content.iter_any():
                     yield piece
@@ -66,11 +65,15 @@ def main() -> None:
     serve.start(
         http_options={"host": "127.0.0.1", "port": int(port)}, logging_config={"log_level": "ERROR"}
     )
-    app = Proxy.options(
-        num_replicas=len(urls),
-        max_ongoing_requests=int(max_ongoing),
-        ray_actor_options={"num_cpus": 0},
-    ).bind(Urls.remote(urls))
+    app = (
+        serve.deployment(Proxy)
+        .options(
+            num_replicas=len(urls),
+            max_ongoing_requests=int(max_ongoing),
+            ray_actor_options={"num_cpus": 0},
+        )
+        .bind(ray.remote(num_cpus=0)(Urls).remote(urls))
+    )
     serve.run(app, name="peers", route_prefix="/")
     print("ready", flush=True)
     while True:

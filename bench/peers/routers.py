@@ -33,11 +33,14 @@ class Router:
     headers: str = "none"
 
 
-def _cato(policy: str) -> Command:
+def _cato(policy: str, *, told: bool = True) -> Command:
+    """`told`: the replicas' own step law as their profile; else it has to learn it."""
+
     def command(port: int, replicas: Sequence[str], folder: Path) -> list[str]:
         urls = [part for url in replicas for part in ("--replica", url)]
         serve = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
-        return [*serve, "--policy", policy, "--profile", str(folder / PROFILE), *urls]
+        profile = ["--profile", str(folder / PROFILE)] if told else []
+        return [*serve, "--policy", policy, *profile, *urls]
 
     return command
 
@@ -87,6 +90,7 @@ def _litellm(port: int, replicas: Sequence[str], folder: Path) -> list[str]:
 
 ROUTERS = [
     Router("cato", _cato("cato"), headers="cato"),
+    Router("cato without profile", _cato("cato", told=False), headers="cato"),
     Router("cato round-robin", _cato("round-robin"), headers="cato"),
     Router("ray-serve", _ray),
     Router("vllm-router round_robin", _rust("vllm-router", "round_robin")),

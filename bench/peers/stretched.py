@@ -42,7 +42,12 @@ def _stretched(target: Target, factor: float) -> Target:
     def longer(seconds: float | None) -> float | None:
         return None if seconds is None else seconds * factor
 
-    return Target(longer(target.ttft_s), longer(target.e2e_s), longer(target.worthless_after_s))
+    return Target(
+        ttft_s=longer(target.ttft_s),
+        e2e_s=longer(target.e2e_s),
+        worthless_after_s=longer(target.worthless_after_s),
+        tpot_s=longer(target.tpot_s),
+    )
 
 
 def compressed(outcome: Outcome, factor: float) -> Outcome:

@@ -32,7 +32,7 @@ from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
 from bench.typing.screen import LOOKS_S, Screen, Seen
 from bench.typing.scripts import Key, Script, script, sources
-from cato_backend.commands.outputs import output_file
+from cato_backend.commands.arguments import output_file
 
 EDITORS: dict[str, Habits] = {"vscode": VSCODE, "neovim": NEOVIM}
 CLIENTS = [*EDITORS, *PLUGINS]

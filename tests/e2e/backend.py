@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.waiting import PATIENCE_S, wait_for
+from tests.fakes import fake_vllm_command
 
 START_S = 30
 STOP_S = 15
@@ -29,16 +30,16 @@ class Replica:
     url: str
     control: str
 
-    def change(self, **script: Any) -> None:
-        """It behaves so from the next request on: fields of `tests.fakes.vllm.Script`."""
-        body = json.dumps(script).encode()
-        request = urllib.request.Request(f"{self.control}/fake/script", data=body)
+    def change(self, **behaviour: Any) -> None:
+        """It behaves so from the next request on: fields of `cato_lab.emulator.Behaviour`."""
+        body = json.dumps(behaviour).encode()
+        request = urllib.request.Request(f"{self.control}/behaviour", data=body)
         urllib.request.urlopen(request, timeout=REQUEST_S).close()
 
     @property
     def state(self) -> dict[str, Any]:
-        """What it saw so far and does now: `tests.fakes.vllm.State`."""
-        with urllib.request.urlopen(f"{self.control}/fake/state", timeout=REQUEST_S) as answer:
+        """What it saw so far and does now: `cato_lab.emulator.EmulatorState`."""
+        with urllib.request.urlopen(f"{self.control}/state", timeout=REQUEST_S) as answer:
             state: dict[str, Any] = json.load(answer)
         return state
 
@@ -131,10 +132,7 @@ def serve(
 @contextmanager
 def fake_vllm(reply: str, itl_ms: int) -> Generator[Replica, None, None]:
     """A fake vLLM of its own."""
-    command = [
-        *(sys.executable, "-m", "tests.fakes.vllm", "--ttft-ms", "20"),
-        *("--itl-ms", str(itl_ms), "--reply", reply),
-    ]
+    command = fake_vllm_command(20, itl_ms, "--reply", reply)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

@@ -11,8 +11,7 @@ import pytest
 from xdist.remote import Producer
 
 from cato_backend import __version__
-from cato_backend.engines.environments import Environment, find_environment
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind, Environment, find_environment
 from tests.e2e.real import CATO, RealBackend, serve
 from tests.e2e.sharing import ByGroup, built_once, in_order
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import fake_vllm_command
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +54,7 @@ def serving(installed: Path, environment: dict[str, str], fake_url: str) -> Iter
 @pytest.fixture
 def fake_url() -> Iterator[str]:
     """A fake replica as a process of its own."""
-    command = [sys.executable, "-m", "tests.fakes.vllm", "--reply", "a + b"]
+    command = fake_vllm_command(0, 0, "--reply", "a + b")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip()

@@ -10,10 +10,18 @@ from pathlib import Path
 import pytest
 
 from cato_backend.__main__ import main
-from cato_backend.commands.numbers import above_zero, at_least, not_negative, port, share
-from cato_backend.commands.outputs import output_file, output_file_of, output_folder
+from cato_backend.commands.arguments import (
+    Parser,
+    above_zero,
+    at_least,
+    not_negative,
+    output_file,
+    output_file_of,
+    output_folder,
+    port,
+    share,
+)
 from cato_backend.commands.overview import GROUP
-from cato_backend.commands.parser import Parser
 
 _NOWHERE = "http://127.0.0.1:9"
 _LOAD = ("load", "--url", _NOWHERE)
@@ -88,6 +96,8 @@ def test_outputs_are_checked_without_a_trace(tmp_path: Path) -> None:
         ((*_LOAD, "--replicas", "2"), "--replicas: only with --profile"),
         (("emulate", "--profile", "x", "--step-ms", "20"), "--step-ms: not with --profile"),
         (("emulate", "--error-rate", "0.1"), "--error-rate: only with --corpus"),
+        (("emulate", "--profile", "x", "--itl-ms", "5"), "--itl-ms: not with --profile"),
+        (("emulate", "--corpus", "x", "--reply", "y"), "--reply: not with --corpus"),
         ((*_EXPORT, "--rounds", "2", "--quick"), "--quick, --rounds: not with --from-backend"),
         ((*_PROFILE, "--replica", "a"), "--replica: only with --from-backend"),
         (("profile", "--model", "x", "--engine-pid", "1"), "--engine-pid: only with --url"),
@@ -110,6 +120,7 @@ def test_options_that_would_have_no_effect_are_refused(
         (("serve", "--port", "-1"), "--port: got -1, expected a port"),
         (("emulate", "--speed", "fast"), "--speed: got fast, expected a number above 0"),
         (("emulate", "--step-ms", "nan"), "--step-ms: got nan, expected a number, 0 or more"),
+        (("emulate", "--fault", "die:soon"), "--fault: got die:soon, expected KIND or KIND:TOKENS"),
         ((*_PROFILE, "--rounds", "0"), "--rounds: got 0, expected a whole number, 1 or more"),
         ((*_LOAD, "--drain", "-1"), "--drain: got -1, expected a number, 0 or more"),
         ((*_LOAD, "--profile", "x", "--replicas", "0"), "--replicas: got 0"),

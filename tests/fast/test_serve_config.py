@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from cato_backend.commands import serve, serve_config
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.config import Config
 from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fleet.choice import Fetch, ModelChoice
-from cato_backend.model_store.registry import KnownModel, known_models
-from cato_backend.model_store.stored import StoredModel
+from cato_backend.model_store.registry import KnownModel, StoredModel, known_models
 
 DEFAULT = known_models()[0].name
 

@@ -15,7 +15,7 @@ from tests.contract.gateway.malformed import check, mutated
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site
 from tests.contract.gateway.sockets import raw
-from tests.fakes.vllm import FakeVllm
+from tests.fakes import fake_vllm
 
 REQUESTS = 10_000
 EXAMPLES = 250
@@ -34,7 +34,7 @@ warm_per_minute = 1000000
 @pytest.mark.timeout(3600)
 async def test_no_request_makes_the_server_fail_or_hang(tmp_path: Path) -> None:
     async with (
-        FakeVllm() as fake,
+        fake_vllm() as fake,
         serving(tmp_path, config=CONFIG, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):

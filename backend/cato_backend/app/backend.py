@@ -18,16 +18,14 @@ from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
 from cato_backend.fleet.calibrator import Calibrator
-from cato_backend.fleet.ejections import Ejections
+from cato_backend.fleet.ejections import Ejections, SyntheticTrials
 from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.launch import local_launchers, watch_static
-from cato_backend.fleet.model_sizes import ModelSizes
-from cato_backend.fleet.places import PlannedReplica
+from cato_backend.fleet.launch import PlannedReplica, local_launchers, watch_static
+from cato_backend.fleet.learning import ModelSizes
 from cato_backend.fleet.scaler import make_scaler
 from cato_backend.fleet.scrape import Scraper
-from cato_backend.fleet.synthetic_trials import SyntheticTrials
+from cato_backend.gateway.acceptor import Descriptors, raise_limit
 from cato_backend.gateway.connections import ConnectionLimits, Connections
-from cato_backend.gateway.descriptors import Descriptors, raise_limit
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader

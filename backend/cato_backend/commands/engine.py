@@ -6,17 +6,18 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.engines.environments import (
+    EngineKind,
     Environment,
     Package,
     find_environment,
     list_environments,
+    pins_of,
     remove_environment,
 )
 from cato_backend.engines.gpus import detect_gpus
 from cato_backend.engines.install import InstallProgress, install
-from cato_backend.engines.pins import EngineKind, pins_of
 from cato_backend.engines.pip import downloaded
 from cato_backend.errors import EngineError
 

@@ -7,14 +7,16 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.engines.environments import any_environment
 from cato_backend.errors import EngineError
 from cato_backend.model_store.fetching import FetchProgress, fetch
-from cato_backend.model_store.registry import KnownModel, find_known, known_models
-from cato_backend.model_store.stored import (
+from cato_backend.model_store.registry import (
+    KnownModel,
     StoredModel,
+    find_known,
     find_stored,
+    known_models,
     leftovers,
     list_stored,
     remove_stored,

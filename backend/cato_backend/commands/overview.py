@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint
 from typing import Protocol
 
 from cato_backend import __version__
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.extras import remedy
 
 GROUP = "cato.commands"

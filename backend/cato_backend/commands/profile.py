@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.numbers import at_least, not_negative
-from cato_backend.commands.outputs import output_file, output_file_of
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import (
+    Parser,
+    at_least,
+    not_negative,
+    output_file,
+    output_file_of,
+)
 from cato_backend.commands.profile_from import export
 from cato_backend.errors import ConfigError, ReplicaUnavailable
 
@@ -258,7 +262,7 @@ async def _launched(
 def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
     """As `cato serve` would start it, with the limits that the profile states."""
     from cato_backend.config import EMBEDDED, parse_config
-    from cato_backend.fleet.places import plan_local
+    from cato_backend.fleet.launch import plan_local
 
     name = "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]
     model = {

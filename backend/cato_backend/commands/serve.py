@@ -20,16 +20,13 @@ from cato_backend.app.backend import (
     idle,
     running_backend,
 )
-from cato_backend.app.election import elected
-from cato_backend.app.greeting import greeting
-from cato_backend.app.signals import Signals
+from cato_backend.app.process import Signals, elected, greeting
 from cato_backend.clock import monotonic
-from cato_backend.commands.numbers import port
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, port
 from cato_backend.commands.serve_config import serve_config
 from cato_backend.config import Config, describe_config
-from cato_backend.fleet.places import PlannedReplica, plan_local
-from cato_backend.gateway.auth import is_loopback
+from cato_backend.fleet.launch import PlannedReplica, plan_local
+from cato_backend.gateway.credentials import is_loopback
 from cato_backend.gateway.listening import Listener, listen
 from cato_backend.scheduling import policy_names
 

@@ -27,10 +27,8 @@ each whole block of `limits.block_size` tokens, chained: equal hashes mean an eq
 """
 
 from cato_backend.engine_model.engine import Engine
-from cato_backend.engine_model.jobs import Admission, Job
-from cato_backend.engine_model.steps import Step, StepEnd
+from cato_backend.engine_model.jobs import Admission, Job, Order, Step, StepEnd
 from cato_backend.engine_model.timeline import Passed, Timeline
-from cato_backend.engine_model.waiting import Order
 
 __all__ = [
     "Admission",

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, count
 
-from cato_backend.engine_model.decoding import Decoding
-from cato_backend.engine_model.jobs import Admission, Job, SequenceState
+from cato_backend.engine_model.jobs import (
+    Admission,
+    EngineQueue,
+    Job,
+    Order,
+    SequenceState,
+    Step,
+    StepEnd,
+)
 from cato_backend.engine_model.memory import Memory
-from cato_backend.engine_model.prefills import Prefills
-from cato_backend.engine_model.steps import Step, StepEnd
-from cato_backend.engine_model.waiting import EngineQueue, Order
+from cato_backend.engine_model.running import Decoding, Prefills
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 
 class Engine:

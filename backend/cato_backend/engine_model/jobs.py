@@ -1,10 +1,15 @@
-"""What an engine is asked to do, and how far it is."""
+"""What an engine is asked to do: jobs, the queue in which they wait, and its steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from cato_backend.profile_files.profile import StepLaw
+
+Order = Literal["priority", "fcfs"]
 
 
 class Job(NamedTuple):
@@ -46,3 +51,95 @@ class Admission(NamedTuple):
 
     id: str
     cached_tokens: int
+
+
+class EngineQueue:
+    """Sequences that wait, by (priority, arrival) or by arrival alone."""
+
+    def __init__(self, order: Order) -> None:
+        self._heap: list[tuple[int, int, SequenceState]] = []
+        self._members: dict[str, SequenceState] = {}
+        self._rank: Callable[[SequenceState], int] = (
+            (lambda state: state.job.priority) if order == "priority" else (lambda state: 0)
+        )
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._members
+
+    def add(self, state: SequenceState) -> None:
+        """Queues it; one that was preempted takes its old place."""
+        self._members[state.job.id] = state
+        heapq.heappush(self._heap, (self._rank(state), state.arrival, state))
+
+    def discard(self, job_id: str) -> SequenceState | None:
+        """Takes it out, wherever it stands; None if it does not wait."""
+        return self._members.pop(job_id, None)
+
+    def head(self) -> SequenceState | None:
+        """Who is next."""
+        while self._heap:
+            state = self._heap[0][2]
+            if self._members.get(state.job.id) is state:
+                return state
+            heapq.heappop(self._heap)  # It was taken out earlier.
+        return None
+
+    def pop(self) -> None:
+        """Takes the head out."""
+        _, _, state = heapq.heappop(self._heap)
+        del self._members[state.job.id]
+
+
+class Step(NamedTuple):
+    """What the engine does next: `steps` steps; more than one only where all of them just decode.
+
+    The load is that of the first step, in the terms of `StepLaw`: `kv_tokens` counts every
+    sequence's context with the step's new tokens in it, `attention` sums chunk x mean context over
+    the prefill chunks. Each further step reads `sequences` KV tokens more.
+    """
+
+    law: StepLaw
+    steps: int
+    new_tokens: int
+    sequences: int
+    kv_tokens: int
+    attention: float
+    admitted: tuple[Admission, ...]
+    preempted: tuple[str, ...]
+
+    def seconds(self, steps: int = 1) -> float:
+        """How long the first so many of the steps take together."""
+        law, load = self.law, (self.new_tokens, self.sequences)
+        first = law.seconds(*load, self.kv_tokens, self.attention)
+        if steps == 1:
+            return first
+        flat = self._flat_steps(steps)
+        last = law.seconds(*load, self.kv_tokens + (steps - 1) * self.sequences)
+        rising = steps - flat
+        lowest = law.seconds(*load, self.kv_tokens + flat * self.sequences)
+        return flat * first + rising * (lowest + last) / 2
+
+    def _flat_steps(self, steps: int) -> int:
+        """How many of the steps are bound by computing (max form): these take equally long."""
+        law = self.law
+        per_step = law.per_kv_token * self.sequences
+        if law.form == "additive" or not per_step:
+            return 0
+        spare = (
+            law.per_new_token * self.new_tokens - law.weights - law.per_kv_token * self.kv_tokens
+        )
+        return 0 if spare < 0 else min(steps, int(spare / per_step) + 1)
+
+
+class StepEnd(NamedTuple):
+    """What a step (or a run of them) brought."""
+
+    tokens: int
+    """Output tokens of all sequences together."""
+    prefilled: tuple[str, ...]
+    """Emitted a token because their prefill is complete: the first, or after a preemption."""
+    finished: tuple[str, ...]
+    """Emitted their last token, and have left the engine."""

@@ -1,9 +1,81 @@
-"""Which sequence holds which blocks of the KV cache."""
+"""The KV cache: blocks of tokens, shared by prefix, and which sequence holds which of them.
+
+As vLLM's block pool with prefix caching: the longest unused is evicted first, and a block is known
+by the chained hash of all tokens up to its end; one that nobody holds stays findable until its
+space is needed. Difference: of two blocks with the same content (a prompt's last block is computed
+again even where it is cached) only one is findable.
+"""
 
 from __future__ import annotations
 
-from cato_backend.engine_model.blocks import BlockPool
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
 from cato_backend.engine_model.jobs import SequenceState
+
+
+class BlockPool:
+    """`size` blocks, each of them blank, held privately, held under its hash, or idle under it."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._blank = size
+        self._holders: dict[int, int] = {}
+        self._idle: OrderedDict[int, None] = OrderedDict()
+
+    @property
+    def free(self) -> int:
+        """Blocks that can be taken: blank ones, and idle ones by eviction."""
+        return self._blank + len(self._idle)
+
+    def hits(self, hashes: Sequence[int], most: int) -> int:
+        """How many blocks of this prefix are findable, at most `most`."""
+        holders = self._holders
+        found = 0
+        for key in hashes:
+            if found == most or key not in holders:
+                break
+            found += 1
+        return found
+
+    def idle_among(self, hashes: Iterable[int]) -> int:
+        """How many of these findable blocks count as free now, and would not if they were held."""
+        idle = self._idle
+        return sum(key in idle for key in hashes)
+
+    def hold(self, hashes: Iterable[int]) -> None:
+        """One more holder for each of these findable blocks."""
+        holders, idle = self._holders, self._idle
+        for key in hashes:
+            held = holders[key]
+            if not held:
+                del idle[key]
+            holders[key] = held + 1
+
+    def take(self, count: int) -> None:
+        """Takes blocks for private use, evicting as needed; `count` is at most `free`."""
+        self._blank -= count
+        while self._blank < 0:
+            evicted, _ = self._idle.popitem(last=False)
+            del self._holders[evicted]
+            self._blank += 1
+
+    def publish(self, hashes: Iterable[int]) -> list[int]:
+        """Private blocks become findable under these hashes; returns those that are new."""
+        new = [key for key in hashes if key not in self._holders]
+        for key in new:
+            self._holders[key] = 1
+        return new
+
+    def release(self, shared: Sequence[int], private: int) -> None:
+        """Gives blocks back: under their hashes (in the prefix's order), and private ones."""
+        self._blank += private
+        holders, idle = self._holders, self._idle
+        for key in reversed(shared):  # The end of a prefix is of less use than its head.
+            left = holders[key] - 1
+            holders[key] = left
+            if not left:
+                idle[key] = None
 
 
 class Memory:

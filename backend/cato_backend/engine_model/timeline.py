@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cato_backend.engine_model.engine import Engine
-from cato_backend.engine_model.jobs import Admission, Job
-from cato_backend.engine_model.steps import Step, StepEnd
+from cato_backend.engine_model.jobs import Admission, Job, Step, StepEnd
 
 FOREVER = 1 << 40
 """Steps: more than any job takes."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind
 
 HOST = "127.0.0.1"
 _MOST_SEQUENCES = "--max-num-seqs"

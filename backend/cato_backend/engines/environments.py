@@ -1,22 +1,102 @@
-"""The engine environments of this user: where they are, which are whole, how to remove one.
+"""The engine environments of this user: their pinned contents, where they are, which are whole.
 
 An environment is whole when its marker file is there; the marker is written last.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from cato_backend.engines.pins import EngineKind, Pins, pins_of
 from cato_backend.errors import EngineError
 from cato_backend.wire.paths import cache_dir
 
 MARKER = "cato-engine.json"
+
+
+@contextmanager
+def exclusive(path: Path, on_wait: Callable[[], None]) -> Generator[int]:
+    """Holds the lock of `path`, whose folder is made; `on_wait` is told where another has it.
+
+    Yields the descriptor that holds the lock: a process that inherits it holds the lock, too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+class EngineKind(StrEnum):
+    """Which build of vLLM."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallStep:
+    """One call of pip."""
+
+    name: str
+    requirements: tuple[str, ...]
+    dependencies: bool
+    extra_index: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What an environment is made of."""
+
+    kind: EngineKind
+    version: str
+    pip: str
+    steps: tuple[InstallStep, ...]
+    imports: tuple[str, ...]
+    """Modules whose import proves that the environment works."""
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything of the above does."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def pins_of(kind: EngineKind) -> Pins:
+    """The pins of `kind`, as shipped with this package."""
+    text = resources.files("cato_backend.engines").joinpath("pins.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    chosen = table[kind.value]
+    return Pins(
+        kind=kind,
+        version=chosen["version"],
+        pip=table["pip"],
+        steps=tuple(_step(step) for step in chosen["steps"]),
+        imports=tuple(chosen["import"]),
+    )
+
+
+def _step(table: dict[str, Any]) -> InstallStep:
+    return InstallStep(
+        name=table["name"],
+        requirements=tuple(table["requirements"]),
+        dependencies=table["dependencies"],
+        extra_index=table.get("extra_index"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.clock import Clock, monotonic
-from cato_backend.engines.building import exclusive
 from cato_backend.engines.environments import (
     Environment,
+    InstallStep,
     Package,
+    Pins,
     engines_dir,
     environment_path,
+    exclusive,
     packages_from_json,
     packages_to_json,
     python_in,
@@ -28,7 +30,6 @@ from cato_backend.engines.environments import (
     write_marker,
     write_whole,
 )
-from cato_backend.engines.pins import InstallStep, Pins
 from cato_backend.engines.pip import clean_environment, install_step, run_pip
 from cato_backend.errors import EngineError
 

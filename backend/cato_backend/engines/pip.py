@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cato_backend.engines.environments import Package, python_in
-from cato_backend.engines.pins import InstallStep
+from cato_backend.engines.environments import InstallStep, Package, python_in
 from cato_backend.errors import EngineError
 
 OnLine = Callable[[str], None]

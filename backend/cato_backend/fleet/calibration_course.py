@@ -1,13 +1,14 @@
-"""The probes of one calibration: sent to the replica, and told to the scheduler."""
+"""The probes of one calibration: their prompts, sent to the replica, and told to the scheduler."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
+from itertools import islice
 
-from cato_backend.fleet.probe_text import ProbeTexts
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
-from cato_backend.prediction.ratio import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
@@ -20,8 +21,32 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ProbeEnded, ProbeProgressed, ProbeSent
 from cato_backend.wire.headers import Task
 
+_WORDS = (
+    "value", "index", "count", "name", "list", "data", "item", "result", "total", "size", "key",
+    "node", "path", "file", "line", "text", "table", "field", "state", "event", "time", "user",
+    "group", "order", "level", "point", "start", "end", "left", "right", "first", "last",
+)  # fmt: skip
+_WORDS_A_LINE = 8
 _UNKNOWN_CONTEXT = 2048
 """Tokens, where a server does not tell its context."""
+
+
+class ProbeTexts:
+    """Of one calibration. `salt` makes them unlike those of any other."""
+
+    def __init__(self, salt: str) -> None:
+        self._salt = salt
+
+    def text(self, prompt: int, chars: int) -> str:
+        """The first `chars` characters of prompt number `prompt`: longer ones begin alike."""
+        dice = random.Random(f"{self._salt} {prompt}")
+        pieces: list[str] = []
+        length = 0
+        while length < chars:
+            words = islice(iter(lambda: dice.choice(_WORDS), None), _WORDS_A_LINE)
+            pieces.append(" ".join(words) + "\n")
+            length += len(pieces[-1])
+        return "".join(pieces)[:chars]
 
 
 class Course:

@@ -14,7 +14,7 @@ import aiohttp
 
 from cato_backend.errors import RequestError
 from cato_backend.fleet.calibration_course import Course
-from cato_backend.fleet.learned_profiles import prompt_s, token_s
+from cato_backend.fleet.profiles import prompt_s, token_s
 from cato_backend.fleet.scrape import engine_load
 from cato_backend.prediction.calibration import LONGEST_S, Calibration
 from cato_backend.runtime.attempt import Attempts

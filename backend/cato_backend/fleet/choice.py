@@ -1,4 +1,4 @@
-"""Which model to serve where the user leaves it to us, and what is said about it."""
+"""Which model to serve where the user leaves it to us, by how long its completions take here."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.config import EMBEDDED
-from cato_backend.engines.environments import find_environment
+from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.engines.gpus import Gpu, detect_gpus
 from cato_backend.engines.models import choose_hub_model, hub_has
-from cato_backend.engines.pins import EngineKind
 from cato_backend.errors import EngineError
-from cato_backend.fleet.completion_speed import USABLE_S, completion_s
-from cato_backend.model_store.registry import KnownModel, known_models
-from cato_backend.model_store.stored import StoredModel, find_stored
+from cato_backend.fleet.profiles import CPU, token_s
+from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models
+from cato_backend.prediction.learned_law import LearnedLaw
+from cato_backend.profile_files.hardware import model_key
+from cato_backend.runtime.law_store import read_laws
 
 _EMBEDDED_BYTES = 2_500_000_000
 """What an engine with the embedded model takes: nearly all of it is the engine itself."""
 
 Fetch = Callable[[KnownModel], StoredModel]
 """Fetches a model unless it is there. Raises EngineError."""
+USABLE_S = 1.5
+"""A completion that takes longer comes when the next key was pressed long ago."""
+_NEW_TOKENS = 64
+"""Of a prompt whose head is in the prefix cache, as it is while a person types."""
+_CONTEXT = 500
+_OUTPUT_TOKENS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +134,19 @@ def _otherwise() -> str:
 
 def _gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
+
+
+def completion_s(name: str, laws: Path) -> float | None:
+    """Seconds of a usual completion: the first start of a model measures it, and the file `laws`
+    keeps it. None where that has not been done on this machine."""
+    place = f"{CPU} {name} "
+    found = [
+        stored
+        for key, stored in read_laws(laws).items()
+        if key.model == model_key(name) and key.place.startswith(place)
+    ]
+    if not found:
+        return None
+    newest = max(found, key=lambda stored: stored.learned_at)
+    law = LearnedLaw(None, newest.law).belief.law
+    return law.seconds(_NEW_TOKENS, 1, _CONTEXT) + _OUTPUT_TOKENS * token_s(law)

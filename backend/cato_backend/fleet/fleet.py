@@ -14,7 +14,7 @@ from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.fleet.learning import Learned, learn
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
-from cato_backend.profile_files.names import model_key
+from cato_backend.profile_files.hardware import model_key
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica

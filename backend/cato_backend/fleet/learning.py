@@ -1,21 +1,28 @@
-"""Asks a replica that comes up what it and its model can do."""
+"""What a replica that comes up and its model can do, and how large the models are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
+from cato_backend.config import EMBEDDED, Config
+from cato_backend.embedded_model import WEIGHTS
+from cato_backend.errors import ConfigError
+from cato_backend.profile_files.shape import read_shape
 from cato_backend.replicas.features import (
+    ends_turns,
     has_chat_template,
     speaks_vllm,
     takes_priority,
     token_ids,
 )
-from cato_backend.replicas.model_files import ends_turns
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.tasks.detection import detect, probe_texts
+from cato_backend.wire.model_names import parameters_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +63,32 @@ async def learn(
         takes_priority=is_vllm and await takes_priority(session, replica),
     )
     return Learned(endpoint, facts)
+
+
+class ModelSizes:
+    """Parameters by the name of a model: counted from the files of a local one, else as its name
+    says."""
+
+    def __init__(self, counted: Mapping[str, int]) -> None:
+        self._counted = counted
+
+    @classmethod
+    def of(cls, config: Config) -> ModelSizes:
+        """Reads the `config.json` of each local model; what cannot be read is left out."""
+        found = {model.name: _counted(model.path) for model in config.models}
+        return cls({name: count for name, count in found.items() if count is not None})
+
+    def of_model(self, name: str) -> int | None:
+        """The number of parameters; None where nothing tells."""
+        return self._counted.get(name) or parameters_named(name)
+
+
+def _counted(path: str) -> int | None:
+    folder = WEIGHTS if path == EMBEDDED else Path(path).expanduser()
+    if not folder.is_dir():
+        return parameters_named(path)
+    try:
+        return read_shape(folder).parameters
+    except ConfigError:
+        # Some architectures have parts that are not counted; their names may still tell.
+        return parameters_named(path)

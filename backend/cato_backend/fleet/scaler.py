@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from cato_backend.config import Config
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.learned_profiles import kept_profile, usual_profile
-from cato_backend.fleet.places import PlannedReplica
+from cato_backend.fleet.launch import PlannedReplica
+from cato_backend.fleet.profiles import kept_profile, usual_profile
 from cato_backend.metrics import Metrics
 from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, make_rule
 from cato_backend.replicas.replica import FleetListener, Launcher

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cato_backend.replicas.asking import read_bounded
 from cato_backend.replicas.engine_metrics import EngineLoad, Problem, read_load
+from cato_backend.replicas.probe import read_bounded
 from cato_backend.runtime.facts import Endpoint
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import LoadReported

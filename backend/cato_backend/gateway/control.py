@@ -11,9 +11,9 @@ from aiohttp import web
 
 from cato_backend import __version__
 from cato_backend.errors import NotFound
-from cato_backend.fleet.learned_profiles import profile_file, summary
+from cato_backend.fleet.engine_limits import step_limits
+from cato_backend.fleet.profiles import profile_file, summary
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
-from cato_backend.fleet.step_advice import step_limits
 from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway

@@ -129,8 +129,10 @@ async def make_call(
         )
     room = max(draft.max_tokens, reserved_tokens)
     served = runtime.catalog.served_context(name) or limit
-    at_hand = replace(facts, max_model_len=served)
-    rendered = rendered_infill(draft.infill, room, at_hand, ratio) if draft.infill else None
+    rendered = None
+    if draft.infill is not None:
+        at_hand = facts if served == limit else replace(facts, max_model_len=served)
+        rendered = rendered_infill(draft.infill, room, at_hand, ratio)
     text = rendered.prompt.text if rendered else prompt_text(draft.kind, draft.body)
     prompt_tokens = draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars)
     least, wanted = _contexts(draft, -(-prompt_tokens // draft.prompts), room)
@@ -153,6 +155,7 @@ async def make_call(
         context_tokens=max(least, _capped(wanted, served)),
         streams=bool(draft.body.get("stream")),
         declared=headers.declared,
+        names_pace=headers.names_pace,
     )
     return Call(
         request,

@@ -18,8 +18,8 @@ from cato_backend.errors import (
     RequestError,
     TooManyConnections,
 )
-from cato_backend.gateway.auth import check_local, is_loopback
 from cato_backend.gateway.connection import ClientConnection
+from cato_backend.gateway.credentials import check_local, is_loopback
 from cato_backend.gateway.headers import given_request_id
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.routes import OPEN_PATHS

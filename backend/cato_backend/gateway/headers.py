@@ -1,25 +1,71 @@
-"""The request headers of the wire contract, parsed and validated."""
+"""The request headers, parsed: CATO's own, and those of other projects that mean the same.
+
+CATO's own are validated. What cannot be used of the others is ignored: a client that never heard of
+CATO must not be refused for it. Their sources: llm-d/llm-d-router, `pkg/epp/metadata/consts.go`
+(targets) and its `agent-identity` plugin (sessions); ai-dynamo/dynamo, DEP #9755 and
+`deploy/inference-gateway/ext-proc/src/admission.rs`; Claude Code's gateway protocol
+(code.claude.com/docs/en/llm-gateway-protocol).
+"""
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cato_backend.config import TargetsConfig
 from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.foreign_headers import (
-    IDENTIFIER,
-    LONGEST_BUDGET_MS,
-    SLO_TPOT_MS,
-    SLO_TTFT_MS,
-    foreign_budget_s,
-    foreign_session,
-    seconds_of,
-)
 from cato_backend.requests import Origin, Target
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
+
+SLO_TTFT_MS = ("x-llm-d-slo-ttft-ms", "x-dynamo-slo-ttft-ms", "x-dynamo-meta-slo-ttft-ms")
+"""Dynamo's proposal and its gateway spell the name differently; both are read."""
+SLO_TPOT_MS = ("x-llm-d-slo-tpot-ms",)
+"""Dynamo has none."""
+AGENT_SESSIONS = (
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "x-session-affinity",
+)
+"""What coding agents call their session: Claude Code, Codex (new and old spelling), OpenCode."""
+
+LONGEST_BUDGET_MS = 3_600_000
+_SHORTEST_BUDGET_S = 1e-6
+IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def seconds_of(milliseconds: float) -> float:
+    """A budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
+    return max(_SHORTEST_BUDGET_S, milliseconds / 1e3)
+
+
+def foreign_session(headers: Mapping[str, str]) -> str | None:
+    """The session of a coding agent; None where no header holds a usable one."""
+    for name in AGENT_SESSIONS:
+        value = headers.get(name)
+        if value is not None and IDENTIFIER.fullmatch(value):
+            return value
+    return None
+
+
+def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float | None:
+    """Seconds, from the first of these headers that holds a usable number of milliseconds."""
+    for name in names:
+        value = headers.get(name)
+        milliseconds = None if value is None else _number(value)
+        if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
+            return seconds_of(milliseconds)
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +82,12 @@ class RequestHeaders:
     """The client's own estimate of its output tokens."""
     declared: bool = True
     """Whether the client named its class, or its target."""
+    names_pace: bool = True
+    """Whether it named the time between two tokens."""
+
+
+_SLOWEST_TPOT_S = 0.1
+"""A person reads about as fast: no further is a configured TPOT scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +104,12 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """The client's budgets in place of the configured ones; its worth is scaled alike.
+        """The client's budgets in place of the configured ones.
 
-        A TPOT counts only beside a target for the first token.
+        The time after which the answer is worthless is scaled as the first token's target is. So is
+        the TPOT of a client that names none and has more time for the first token than configured:
+        its replicas are slower, or it is in less of a hurry. A TPOT counts only beside a target for
+        the first token.
         """
         if not self.given:
             if self.tpot_s is None or default.ttft_s is None:
@@ -62,11 +117,17 @@ class Budgets:
             return replace(default, tpot_s=self.tpot_s)
         if self.ttft_s is None or (default.e2e_s is not None and self.e2e_s is not None):
             return Target(e2e_s=self.e2e_s)
-        worthless = default.worthless_after_s
-        if worthless is not None and default.ttft_s is not None:
-            worthless *= self.ttft_s / default.ttft_s
-        tpot_s = self.tpot_s or default.tpot_s
-        return Target(ttft_s=self.ttft_s, worthless_after_s=worthless, tpot_s=tpot_s)
+        scale = self.ttft_s / default.ttft_s if default.ttft_s is not None else 1.0
+        worthless, tpot_s = default.worthless_after_s, default.tpot_s
+        return Target(
+            ttft_s=self.ttft_s,
+            worthless_after_s=None if worthless is None else worthless * scale,
+            tpot_s=self.tpot_s or (None if tpot_s is None else _scaled_tpot_s(tpot_s, scale)),
+        )
+
+
+def _scaled_tpot_s(tpot_s: float, scale: float) -> float:
+    return max(tpot_s, min(tpot_s * scale, _SLOWEST_TPOT_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +157,7 @@ class GivenHeaders:
             workflow=self.workflow,
             expected_tokens=self.expected_tokens,
             declared=named or self.budgets.given,
+            names_pace=self.budgets.tpot_s is not None,
         )
 
 

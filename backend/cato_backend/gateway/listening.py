@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
-from cato_backend.gateway.auth import Tokens, is_loopback
-from cato_backend.gateway.credentials import Credentials
+from cato_backend.gateway.credentials import Credentials, Tokens, is_loopback
 
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}

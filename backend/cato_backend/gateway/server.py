@@ -7,17 +7,30 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import orjson
 from aiohttp import web
 
 from cato_backend.gateway.acceptor import Acceptor
-from cato_backend.gateway.app import make_app
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
 from cato_backend.gateway.guard import Guard
 from cato_backend.gateway.listening import Listener
-from cato_backend.gateway.state import Gateway
+from cato_backend.gateway.openapi import document
+from cato_backend.gateway.routes import ROUTES
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
 
 _SHUTDOWN_S = 2.0
 """For what is still under way when the server closes."""
+
+
+def make_app(gateway: Gateway) -> web.Application:
+    """The routes; `Guard` stands in front of them."""
+    app = web.Application()
+    app[GATEWAY] = gateway
+    app[DOCUMENT] = orjson.dumps(document(ROUTES, needs_token=bool(gateway.credentials.tokens)))
+    for route in ROUTES:
+        add = app.router.add_get if route.method == "GET" else app.router.add_post
+        add(route.path, route.handler)
+    return app
 
 
 @asynccontextmanager

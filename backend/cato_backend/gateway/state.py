@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from cato_backend.config import Config
-from cato_backend.fleet.model_sizes import ModelSizes
+from cato_backend.fleet.learning import ModelSizes
 from cato_backend.fleet.standing import ReplicaStatus
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.continuations import Continuations

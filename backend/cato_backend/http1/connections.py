@@ -164,11 +164,6 @@ class Connection(asyncio.Protocol):
         self._held = 0
         return data
 
-    def _hand_over(self) -> None:
-        if self._take is not None and self._chunks and not self._take(self._taken()):
-            self._take = None
-            self._wake()
-
     def _look(self) -> None:
         """One timer for the whole reply: setting it anew for each token would cost more."""
         silent_s = self._loop.time() - self._heard
@@ -195,7 +190,15 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, zlib.error) as error:
             self._wake(BadReply(f"{type(error).__name__}: {error}"))
-        self._hand_over()
+        if self._take is None or not self._chunks:
+            return
+        if self._held <= _HIGH_WATER and len(self._chunks) == 1:
+            data, self._held = self._chunks.pop(), 0  # As `_taken`, without a call for each token.
+        else:
+            data = self._taken()
+        if not self._take(data):
+            self._take = None
+            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed. A body without a length ends with it."""

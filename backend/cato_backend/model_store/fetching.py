@@ -15,13 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.clock import Clock, monotonic
-from cato_backend.engines.building import exclusive
+from cato_backend.engines.environments import exclusive
 from cato_backend.errors import DamagedModel, EngineError
 from cato_backend.model_store.conversion import convert, install_tools
-from cato_backend.model_store.hub import OnBytes, download_from_hub, hub_url, is_offline
-from cato_backend.model_store.mirror import download_from_index
-from cato_backend.model_store.registry import KnownModel
-from cato_backend.model_store.stored import (
+from cato_backend.model_store.downloads import (
+    OnBytes,
+    download_from_hub,
+    download_from_index,
+    hub_url,
+    is_offline,
+)
+from cato_backend.model_store.registry import (
+    KnownModel,
     StoredModel,
     find_stored,
     leftovers,

@@ -12,5 +12,5 @@ What there is, for policies and for the runtime:
   and `remaining(...)`, from `observe(task, prompt_tokens, max_tokens, emitted, finished=...)`.
 - `conformal.Conformal(coverage)`, one per task and kind of prediction: `bound(predicted_s)`, and
   `observe(predicted_s, bound_s, observed_s)`, which also counts `coverage`.
-- `ratio.CharsPerToken`, `usual.Usual`, `call_times.LearnedTimes`.
+- `averages.CharsPerToken`, `averages.LoadAverages`, `workflows.LearnedTimes`.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from cato_backend.profile_files.law import Form
+from cato_backend.profile_files.profile import Form
 
 TERMS = 7
 """base, weights, per_kv_token, per_new_token, per_sequence, per_attention; and the way in and out

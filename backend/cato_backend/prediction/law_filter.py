@@ -18,7 +18,7 @@ from operator import mul
 
 from cato_backend.prediction.kept_law import TERMS, KeptFilter
 from cato_backend.prediction.step_windows import Window
-from cato_backend.profile_files.law import Form, StepLaw
+from cato_backend.profile_files.profile import Form, StepLaw
 
 _OVERHEAD = 6
 _OWN_FACTORS = (1.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.law_filter import LawFilter
 from cato_backend.prediction.step_windows import StepWindows, Window
-from cato_backend.profile_files.law import Form, StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Form, Profile, StepLaw
 
 UNKNOWN_LAW = StepLaw(
     "max",

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 
 _TURNOVER_S = 5.0
 """After so long, two thirds of what a replica decodes now has been replaced by others."""

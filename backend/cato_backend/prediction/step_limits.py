@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.requests import Target
 
 DEFAULT_THRESHOLD = 512

@@ -96,6 +96,7 @@ class StepWindows:
         self._decoding_count = 0
         self._kv_tokens = 0
         self._step_s = 0.02
+        self._cluster_s = _cluster_s(self._step_s)
 
     def dispatched(self, name: str, uncached: int, cached: int, now: float, *, idle: bool) -> None:
         """A request was sent to the replica, which has nothing else to do where `idle`."""
@@ -106,7 +107,8 @@ class StepWindows:
         self, name: str, count: int, now: float, decoding: int, kv_tokens: int
     ) -> Window | None:
         """Tokens arrived. Returns a window that is complete, which ended before them."""
-        if name not in self._decoding and name not in self._unstarted:
+        had = self._decoding.get(name)
+        if had is None and name not in self._unstarted:
             return None
         found = None
         if now - self._cluster_at > self._cluster_s:
@@ -114,10 +116,10 @@ class StepWindows:
             self._cluster_at = now
             self._cluster.clear()
             self._cluster_has_prompt = False
-        prompt = self._unstarted.pop(name, None)
-        if prompt is not None:
+        if had is None or name in self._unstarted:
+            prompt = self._unstarted.pop(name)
             found = self._first_token(name, prompt, now, decoding, kv_tokens) or found
-        self._decoding[name] = self._decoding.get(name, 0) + count
+        self._decoding[name] = (had or 0) + count
         self._cluster.add(name)
         self._decoding_count, self._kv_tokens = decoding, kv_tokens
         return found
@@ -141,10 +143,6 @@ class StepWindows:
                 self._open = None
 
     # -- steps ---------------------------------------------------------------------------------
-
-    @property
-    def _cluster_s(self) -> float:
-        return min(_CLUSTER_MAX_S, max(_CLUSTER_MIN_S, _CLUSTER_SHARE * self._step_s))
 
     def _first_token(
         self, name: str, prompt: _Prompt, now: float, decoding: int, kv_tokens: int
@@ -199,6 +197,7 @@ class StepWindows:
         if unsure > _UNSURE_SHARE * window.prefill_tokens:
             return None
         self._step_s += 0.2 * (seconds / steps - self._step_s)
+        self._cluster_s = _cluster_s(self._step_s)
         prefill_steps = max(
             window.prefill_steps,
             -(-window.prefill_tokens // self._step_tokens),
@@ -235,3 +234,7 @@ class StepWindows:
         began = self._cluster_at - self._step_s
         waiting = (p.uncached for p in self._unstarted.values() if p.dispatched_at < began)
         return max(waiting, default=0)
+
+
+def _cluster_s(step_s: float) -> float:
+    return min(_CLUSTER_MAX_S, max(_CLUSTER_MIN_S, _CLUSTER_SHARE * step_s))

@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cato_backend.profile_files.law import Form, StepLaw
-from cato_backend.profile_files.profile import DEFAULT_SPREAD, EngineLimits, Profile
+from cato_backend.profile_files.profile import DEFAULT_SPREAD, EngineLimits, Form, Profile, StepLaw
 
 SCHEMA = 1
 

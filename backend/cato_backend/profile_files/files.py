@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import SCHEMA, ProfileFile
-from cato_backend.profile_files.names import file_name, model_key
+from cato_backend.profile_files.hardware import file_name, model_key
 from cato_backend.profile_files.profile import Profile
 from cato_backend.wire.paths import state_dir
 

@@ -1,4 +1,4 @@
-"""Names of hardware, as profiles are filed under, and what GPUs can do on paper."""
+"""Names of hardware and models, as profiles are filed under, and what GPUs can do on paper."""
 
 from __future__ import annotations
 
@@ -11,8 +11,21 @@ from pathlib import Path
 
 from cato_backend.errors import ConfigError
 
+_TUNED = re.compile(r"-(instruct|base|it|chat)$")
 _TABLE = Path(__file__).parent / "gpus.json"
 _ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
+
+
+def model_key(name: str) -> str:
+    """The last part of the name in lower case, without `-Instruct` and its kin: fine-tuning leaves
+    a model's speed as it was. A quantised one keeps its suffix, because it does not."""
+    last = name.rstrip("/").rsplit("/", 1)[-1].lower()
+    return _TUNED.sub("", last)
+
+
+def file_name(model: str) -> str:
+    """The name of the model's profile in the folder of a hardware."""
+    return f"{model.rstrip('/').rsplit('/', 1)[-1]}.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,7 @@ from pathlib import Path
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
 from cato_backend.profile_files.hardware import GpuKind, gpu_kind
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.profile_files.shape import ModelShape, read_shape
 
 _MOE_TOKENS = 8

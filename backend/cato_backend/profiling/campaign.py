@@ -12,8 +12,7 @@ from cato_backend.clock import monotonic
 from cato_backend.errors import EngineError
 from cato_backend.profiling.cells import CampaignPlan, CellSetup
 from cato_backend.profiling.fit import Sample
-from cato_backend.profiling.measure import Reading, measure
-from cato_backend.profiling.prompts import Prompts
+from cato_backend.profiling.measure import Prompts, Reading, measure
 from cato_backend.profiling.stream import ReplicaClient
 
 

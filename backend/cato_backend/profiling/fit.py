@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from cato_backend.errors import EngineError
-from cato_backend.profile_files.law import Form, StepLaw
+from cato_backend.profile_files.profile import Form, StepLaw
 from cato_backend.profiling.cells import Cell
 
 Array = NDArray[np.float64]

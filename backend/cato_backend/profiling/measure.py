@@ -9,22 +9,49 @@ and together with the next one, so that single gaps lie: readings span several s
 from __future__ import annotations
 
 import asyncio
+import keyword
+import random
 import statistics
+import string
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
+
 from cato_backend.errors import EngineError
 from cato_backend.profiling.cells import Cell, CellSetup, Chunk
-from cato_backend.profiling.prompts import Prompts
 from cato_backend.profiling.stream import ReplicaClient, ServerUnreachable, StreamEnded, TokenStream
+from cato_backend.replicas.features import token_ids
+from cato_backend.replicas.replica import Replica
 
+_SAMPLE = " ".join([*keyword.kwlist, *keyword.softkwlist, *string.printable.strip()])
 _MOST_STARTS = 5
 _SETTLE = 4
 """Steps before a measurement begins, after anything has changed."""
 _BESIDE = 1
 """Steps of plain decoding on each side of one with a chunk that are timed with it."""
+
+
+class Prompts:
+    """Draws prompts from a set of token ids."""
+
+    def __init__(self, ids: list[int], seed: int) -> None:
+        self._ids = ids
+        self._rng = random.Random(seed)
+
+    def fresh(self, tokens: int) -> list[int]:
+        """A prompt of so many tokens that shares no block with any other."""
+        return self._rng.choices(self._ids, k=tokens)
+
+
+async def prompts_for(session: aiohttp.ClientSession, replica: Replica, seed: int) -> Prompts:
+    """Prompts of the replica's own tokens. Raises EngineError where it cannot tell them."""
+    found = await token_ids(session, replica, [_SAMPLE])
+    if found is None or len(set(found[_SAMPLE])) < 16:
+        raise EngineError(f"{replica.url} has no /tokenize: only vLLM's own server can be profiled")
+    return Prompts(sorted(set(found[_SAMPLE])), seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
-"""A fit for people, as text."""
+"""A fit for people, as text, beside what `cato serve` would have learned of the same steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.prediction.learned_law import LearnedLaw
+from cato_backend.prediction.step_windows import Window
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profiling.campaign import Campaign
-from cato_backend.profiling.fit import Fit, predict
-from cato_backend.profiling.online import learned_online
+from cato_backend.profiling.fit import Errors, Fit, Sample, errors_of, predict
 
+_STEPS = 8
+"""Of plain decoding that a gateway sees as one stretch."""
 _UNITS = (
     ("base", 1e3, "ms a step"),
     ("weights", 1e3, "ms a step, for reading the weights"),
@@ -17,6 +20,26 @@ _UNITS = (
     ("per_kv_token", 1e9, "ns a token of KV cache"),
     ("per_attention", 1e9, "ns a pair of a prompt's token and one before it"),
 )
+
+
+def learned_online(samples: Sequence[Sample]) -> tuple[StepLaw, Errors]:
+    """The law after the samples that are not held out, and how far it is off on those that are."""
+    learned = LearnedLaw(None)
+    used = [sample for sample in samples if not sample.cell.held_out]
+    for number, sample in enumerate(used):
+        learned.learn(_window(sample), float(number))
+    law = learned.belief.law
+    return law, errors_of(law, [sample for sample in samples if sample.cell.held_out])
+
+
+def _window(sample: Sample) -> Window:
+    cell = sample.cell
+    if cell.kind == "decode":
+        seconds = _STEPS * sample.seconds
+        return Window(seconds, _STEPS, 0, 0, cell.sequences, cell.kv_tokens, 0.0)
+    decoding = cell.sequences - 1
+    prompt = cell.new_tokens - decoding
+    return Window(sample.seconds, 1, 1, prompt, decoding, cell.kv_tokens, cell.attention)
 
 
 def table(campaign: Campaign, fit: Fit) -> Iterator[str]:

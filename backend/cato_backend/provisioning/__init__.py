@@ -12,9 +12,9 @@ each when nothing runs on it any more. Rules: `planned` (this project's), and th
 `remaining-slack`, `queue-length`, `ray-ttft`, `static`.
 """
 
-from cato_backend.provisioning.fleet import Bounds, FleetState, Plan, Wanted
 from cato_backend.provisioning.provisioner import Provisioner
 from cato_backend.provisioning.rules import ScalingRule, make_rule, rule_names
+from cato_backend.provisioning.rules.base import Bounds, FleetState, Plan, Wanted
 
 __all__ = [
     "Bounds",

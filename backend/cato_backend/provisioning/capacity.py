@@ -1,4 +1,4 @@
-"""What one replica can carry of a mix of requests: goodput by load, from the engine model."""
+"""What replicas can carry of a mix of requests: by the engine model, corrected, and at a demand."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import sqrt
+from math import exp, sqrt
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
+from cato_backend.provisioning.demand import Forecast, Scenario
 from cato_backend.provisioning.pool import DemandKind, Measurement, Tally
 from cato_backend.wire.headers import Task
 
@@ -20,6 +20,18 @@ REQUESTS = 600
 felt it: translations, 36% at 8.2 requests/s on the reference replica, seemed to reach 68%."""
 FIRST_REQUESTS = 250
 """Where there is nothing yet: soon rather than exactly."""
+FEWEST_COUNTED = 15
+"""Requests of a class in a measurement; of fewer nothing can be said."""
+_FULL_BATCH = 64
+"""Sequences that share a step's fixed time where the law says nothing else against more."""
+_CORRECTION_MEMORY_S = 300.0
+_ENOUGH_ANSWERS = 100.0
+"""Answers within the memory before anything is learned."""
+_DEAD_BAND = 0.02
+_GAIN = 0.1
+_MOST_CHANGE = 0.01
+"""One step's change at most."""
+_CORRECTION_BOUNDS = (0.7, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,89 @@ def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
     return len(kinds) / (seconds + fixed)
 
 
-FEWEST_COUNTED = 15
-"""Requests of a class in a measurement; of fewer nothing can be said."""
-_FULL_BATCH = 64
-"""Sequences that share a step's fixed time where the law says nothing else against more."""
+class Correction:
+    """Grows while goodput is better than predicted at the loads that there were, shrinks while it
+    is worse.
+
+    Where both are near 100% nothing is learned; the planned count then falls until something is.
+    Both are means over minutes, because answers come later than the requests that they belong to.
+    """
+
+    def __init__(self) -> None:
+        self.factor = 1.0
+        self._seen = _Mean()
+        self._predicted = _Mean()
+        self._time: float | None = None
+
+    def seen(self, met: bool) -> None:
+        """A request is over."""
+        self._seen.add(met, 1.0)
+
+    def learn(self, predicted: float, requests: float, now: float) -> None:
+        """So many requests arrived since the last time, at a load for which the curve (with the
+        present factor) predicts this goodput."""
+        kept = exp(-(now - self._time) / _CORRECTION_MEMORY_S) if self._time is not None else 1.0
+        self._time = now
+        self._seen.fade(kept)
+        self._predicted.fade(kept)
+        self._predicted.add(predicted, requests)
+        if self._seen.weight < _ENOUGH_ANSWERS:
+            return
+        error = self._seen.mean - self._predicted.mean
+        if abs(error) > _DEAD_BAND:
+            step = min(_MOST_CHANGE, max(-_MOST_CHANGE, _GAIN * error))
+            self.factor = min(
+                _CORRECTION_BOUNDS[1], max(_CORRECTION_BOUNDS[0], self.factor * (1 + step))
+            )
+
+
+class _Mean:
+    def __init__(self) -> None:
+        self.weight = 0.0
+        self._sum = 0.0
+
+    @property
+    def mean(self) -> float:
+        return self._sum / self.weight if self.weight else 1.0
+
+    def add(self, value: float, weight: float) -> None:
+        self.weight += weight
+        self._sum += weight * value
+
+    def fade(self, kept: float) -> None:
+        self.weight *= kept
+        self._sum *= kept
+
+
+def outlook(
+    curve: CapacityCurve, forecast: Forecast, capacity: float, errors: float
+) -> Mapping[Task, float]:
+    """Goodput of each task with `capacity` replicas: over all scenarios, each weighing as much as
+    it has requests, less so many standard errors of its change from minute to minute."""
+    minutes = [_minute(curve, block, capacity) for block in forecast.blocks]
+    total = sum(requests for requests, _ in minutes)
+    if total <= 0:
+        return dict.fromkeys(curve.goodput, 1.0)
+    return {
+        task: _lower([(requests / total, found[task]) for requests, found in minutes], errors)
+        for task in curve.goodput
+    }
+
+
+def _minute(
+    curve: CapacityCurve, block: Sequence[Scenario], capacity: float
+) -> tuple[float, Mapping[Task, float]]:
+    """Requests of the minute, and the goodput of each task in it."""
+    requests = sum(each.rate * each.weight for each in block)
+    if requests <= 0:
+        return 0.0, dict.fromkeys(curve.goodput, 1.0)
+    found = [(each.rate * each.weight, curve.at(each.rate / capacity)) for each in block]
+    means = {task: sum(r * g[task] for r, g in found) / requests for task in curve.goodput}
+    return requests, means
+
+
+def _lower(minutes: Sequence[tuple[float, float]], errors: float) -> float:
+    """Weighted mean of (share, value) less so many standard errors."""
+    mean = sum(share * value for share, value in minutes)
+    error = sqrt(sum((share * (value - mean)) ** 2 for share, value in minutes))
+    return mean - errors * error

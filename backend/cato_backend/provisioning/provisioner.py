@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.fleet import Bounds, FleetState, Plan
-from cato_backend.provisioning.rules.base import ScalingRule
+from cato_backend.provisioning.rules.base import Bounds, FleetState, Plan, ScalingRule
 from cato_backend.provisioning.watch import DemandWatch
 from cato_backend.scheduling import Decision, Event, Submitted
 

@@ -1,10 +1,12 @@
-"""Follows requests through the scheduler's events and decisions, and tells what came of them."""
+"""Follows requests through the scheduler's events and decisions: what came of them, and the mix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cato_backend.provisioning.pool import DemandKind
 from cato_backend.requests import Request
 from cato_backend.scheduling import (
     Cancelled,
@@ -17,6 +19,10 @@ from cato_backend.scheduling import (
     Submitted,
 )
 from cato_backend.wire.headers import Task
+
+_KEPT = 400
+_LEFT_OUTPUT_TOKENS = 16
+"""At least so many tokens an answer is taken to have had that its client did not wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +125,38 @@ def _met(found: _OpenRequest, now: float, left: bool) -> bool | None:
     if due is None and left and now < request.deadline:
         return None
     return due is not None and due <= request.deadline
+
+
+class Mix:
+    """The last few hundred answers."""
+
+    def __init__(self) -> None:
+        self._kinds: deque[DemandKind] = deque(maxlen=_KEPT)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def add(self, answer: AnsweredRequest) -> None:
+        """Takes note. Of what was refused nothing is known but the prompt: it is left out."""
+        if not answer.output_tokens and answer.met is not None:
+            return
+        left = answer.met is None
+        least = _LEFT_OUTPUT_TOKENS if left else 1
+        self._kinds.append(
+            DemandKind(
+                task=answer.task,
+                prompt_tokens=answer.uncached_tokens,
+                output_tokens=max(least, answer.output_tokens),
+                target=answer.request.target,
+                left_s=answer.ended_s if left else None,
+            )
+        )
+
+    def shares(self) -> Mapping[Task, float]:
+        """The tasks' shares of what is counted; empty of nothing."""
+        tasks = Counter(kind.task for kind in self._kinds if kind.left_s is None)
+        return {task: count / tasks.total() for task, count in tasks.items()}
+
+    def kinds(self) -> tuple[DemandKind, ...]:
+        """All of them: tasks come in their shares."""
+        return tuple(self._kinds)

@@ -1,20 +1,23 @@
-"""Finds out which calls beyond OpenAI's a replica supports."""
+"""Finds out what a replica and its model can do beyond OpenAI's interface."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import orjson
 
-from cato_backend.replicas.asking import ServerAnswer, ask, explained
+from cato_backend.replicas.probe import ServerAnswer, ask, explained
 from cato_backend.replicas.replica import Replica
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _FIRST_TOKEN = aiohttp.ClientTimeout(total=30)
 """An engine may compile before its first token."""
+_MOST_BYTES = 1 << 20
 
 
 async def token_ids(
@@ -97,3 +100,44 @@ async def _optional(
     except (aiohttp.ClientError, OSError) as error:
         raise await explained(error, url) from error
     return answer if answer.status == HTTPStatus.OK else None
+
+
+def ends_turns(root: str) -> bool | None:
+    """Whether the token that ends an answer is the one that ends a turn of the chat template.
+
+    It is for models that were trained on chats; base models carry the template alone. None where
+    `root` is no folder here, or its files do not tell.
+    """
+    folder = Path(root)
+    if not root or not folder.is_absolute():
+        return None
+    config = _read(folder / "tokenizer_config.json")
+    template = _template(folder, config)
+    end = _text(config.get("eos_token"))
+    if not template or not end:
+        return None
+    return end in template or "eos_token" in template
+
+
+def _template(folder: Path, config: dict[str, Any]) -> str:
+    """In a file of its own, as transformers writes it now, or in the configuration, as before."""
+    try:
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")[:_MOST_BYTES]
+    except (OSError, UnicodeDecodeError):
+        template = config.get("chat_template")
+        return json.dumps(template) if template else ""
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        value: Any = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _text(token: object) -> str:
+    """A token, which older tokenizers describe by an object."""
+    if isinstance(token, dict):
+        token = cast("dict[str, object]", token).get("content")
+    return token if isinstance(token, str) else ""

@@ -26,8 +26,7 @@ from cato_backend.engines.command import (
 )
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError, ReplicaUnavailable
-from cato_backend.replicas.load_failures import cause_of
-from cato_backend.replicas.loading import LoadReader
+from cato_backend.replicas.loading import LoadReader, cause_of
 from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
 

@@ -64,6 +64,8 @@ class Answer:
         self._resumed_offset = 0
         """How many characters had been sent then."""
         self.prompt_ids: tuple[int, ...] = ()
+        self._told_prompt = False
+        """Whether the length of the prompt was told, in this attempt."""
         self.token_ids: list[int] = []
         self._said = StringIO(newline="")
         self.tokens = 0
@@ -94,7 +96,7 @@ class Answer:
     @property
     def over(self) -> bool:
         """Whether the answer is whole, though usage and the stream's end may be still to come."""
-        return self.done or self.finished
+        return self.done or len(self._ended) >= self._choices
 
     @property
     def awaits_usage(self) -> bool:
@@ -109,6 +111,7 @@ class Answer:
         self._resumed_at, self._resumed_offset = self.tokens, len(self.text)
         self._begun.clear()
         self._ended.clear()
+        self._told_prompt = False
         self.done = False
 
     def take(self, event: sse.Event) -> Relayed:
@@ -156,16 +159,27 @@ class Answer:
         choices: list[dict[str, Any]] = chunk.get("choices") or []
         if not choices:
             return self._without_choices(chunk, event)
-        if not self.prompt_ids:
-            ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
-            self.prompt_ids = tuple(ids or ())
+        prompt_tokens = None
+        if not self._told_prompt:
+            prompt_tokens = self._prompt_of(chunk, choices)
         tokens, shows = self._count(choices)
         changed = not self._wants_token_ids and strip_all(chunk, choices)
-        changed = self._adopt(chunk) or changed
+        if self._resumed_at is not None:
+            changed = self._adopt(chunk) or changed
+        elif not self._head:
+            self._head = {name: chunk.get(name) for name in ("id", "created")}
         data = sse.json_event(orjson.dumps(chunk)) if changed else event.raw
         if usage and self.finished:
             self._has_usage = True
-        return Relayed(data, tokens, len(self.prompt_ids) or None, None, shows)
+        return Relayed(data, tokens, prompt_tokens, None, shows)
+
+    def _prompt_of(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> int | None:
+        """Tokens of the prompt, if the chunk tells its ids or an earlier attempt's did."""
+        if not self.prompt_ids:
+            ids = chunk.get("prompt_token_ids") or choices[0].get("prompt_token_ids")
+            self.prompt_ids = tuple(ids or ())
+        self._told_prompt = bool(self.prompt_ids)
+        return len(self.prompt_ids) or None
 
     def _count(self, choices: list[dict[str, Any]]) -> tuple[int, bool]:
         """Adds up the choices: how many tokens they are, and whether they show anything."""
@@ -200,10 +214,8 @@ class Answer:
             self._ended.add(choice.get("index") or 0)
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
-        """Makes a continuation's chunk look like the first attempt's."""
+        """Makes a continuation's chunk look like the first attempt's; False if it is none."""
         if self._resumed_at is None:
-            if not self._head:
-                self._head = {name: chunk.get(name) for name in ("id", "created")}
             return False
         chunk |= self._head
         for choice in chunk.get("choices") or ():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from cato_backend.prediction.call_times import LearnedTimes
+from cato_backend.prediction.averages import LoadAverages
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.prediction.usual import LoadAverages
-from cato_backend.prediction.workflows import PlannedCall
+from cato_backend.prediction.workflows import LearnedTimes, PlannedCall
 from cato_backend.requests import Request
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.scheduling.replica import Attempt

@@ -10,7 +10,7 @@ from typing import Any
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NoReplica, NotFound
-from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.wire.headers import ALIAS, ALIASES, Task
 

@@ -26,14 +26,13 @@ def parse(data: str) -> dict[str, Any]:
     return chunk
 
 
-def _is_chunk(value: object) -> TypeGuard[dict[str, Any]]:
+def _is_chunk(value: Any) -> TypeGuard[dict[str, Any]]:
     if not isinstance(value, dict):
         return False
-    chunk = cast("dict[str, object]", value)
-    choices: object = chunk.get("choices") or []
-    if not isinstance(choices, list) or not isinstance(chunk.get("usage") or {}, dict):
+    choices, usage = value.get("choices"), value.get("usage")
+    if (choices and not isinstance(choices, list)) or (usage and not isinstance(usage, dict)):
         return False
-    for choice in cast("list[object]", choices):  # noqa: SIM110 - a generator costs more than it
+    for choice in choices or ():  # noqa: SIM110 - a generator costs more than it
         if not isinstance(choice, dict):
             return False
     return True
@@ -72,20 +71,14 @@ def has_other_delta(choice: Mapping[str, Any]) -> bool:
 
 
 def strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
-    """Strips the chunk and its choices; whether that changed anything."""
-    changed = strip(chunk)
-    for choice in choices:
-        changed = strip(choice) or changed
-    return changed
-
-
-def strip(part: dict[str, Any]) -> bool:
-    """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked."""
+    """Empties what vLLM adds for `return_token_ids`, as it would have sent it unasked; whether
+    anything was there."""
     changed = False
-    if part.get("token_ids") is not None:
-        part["token_ids"], changed = None, True
-    if part.get("prompt_token_ids") is not None:
-        part["prompt_token_ids"], changed = None, True
+    for part in (chunk, *choices):
+        if part.get("token_ids") is not None:
+            part["token_ids"], changed = None, True
+        if part.get("prompt_token_ids") is not None:
+            part["prompt_token_ids"], changed = None, True
     return changed
 
 

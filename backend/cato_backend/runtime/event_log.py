@@ -13,8 +13,7 @@ from typing import Self
 from cato_backend.errors import ConfigError
 from cato_backend.rotating_file import RotatingFile
 from cato_backend.scheduling import Decision, Event, Limits, Progressed
-from cato_backend.scheduling.journal import Opening, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening
 
 log = logging.getLogger(__name__)
 

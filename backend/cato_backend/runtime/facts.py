@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.tasks.detection import Detection
 from cato_backend.tasks.instruct import ModelTraits, Recognition, recognize
 

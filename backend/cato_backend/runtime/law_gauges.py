@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.scheduling import ReplicaLoad
 
 _TERMS = tuple(field.name for field in fields(StepLaw) if field.name != "form")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cato_backend.clock import Clock
 from cato_backend.prediction.kept_law import KeptLaw
-from cato_backend.profile_files.names import model_key
+from cato_backend.profile_files.hardware import model_key
 from cato_backend.runtime.law_store import LawKey, StoredLaw, newest, read_laws, write_laws
 from cato_backend.scheduling import ReplicaLoad
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cato_backend.metrics import Metrics
-from cato_backend.prediction.call_times import LearnedTimes
 from cato_backend.prediction.conformal import Conformal
+from cato_backend.prediction.workflows import LearnedTimes
 from cato_backend.requests import Request
 from cato_backend.runtime.by_law import ProfilePredictor, planned
 from cato_backend.runtime.in_flight import InFlightRequest, Predicted

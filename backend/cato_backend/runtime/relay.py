@@ -20,9 +20,6 @@ _USAGE_S = 10.0
 """And for the usage before it, where the client asked for it."""
 
 
-_NOTHING = Relayed(b"")
-
-
 class Outlet(Protocol):
     """Where the pieces of an answer go."""
 
@@ -125,18 +122,31 @@ class _Pump:
 
     def _relay(self, events: list[sse.Event]) -> None:
         """What one read brought in one piece: a gateway that lags catches up by it."""
+        if len(events) == 1 and not self._answer.done:
+            self._pass_on(self._answer.take(events[0]))
+        else:
+            self._pass_on_all(events)
+
+    def _pass_on_all(self, events: list[sse.Event]) -> None:
         pieces: list[Relayed] = []
         try:
             for event in events:
                 if self._answer.done:
                     break
                 pieces.append(self._answer.take(event))
-        finally:  # What came before an error counts.
-            relayed = _NOTHING if not pieces else pieces[0] if len(pieces) == 1 else _joined(pieces)
-            if pieces and not self._outlet.take(relayed):
+        except BaseException:
+            if pieces and not self._outlet.take(_joined(pieces)):  # What came before it counts.
                 self._unsettled = True
+            raise
         if pieces:
-            self._has_events = True
+            self._pass_on(_joined(pieces))
+        elif self._spoke:
+            self._check_stalled()
+
+    def _pass_on(self, relayed: Relayed) -> None:
+        if not self._outlet.take(relayed):
+            self._unsettled = True
+        self._has_events = True
         if relayed.tokens:
             self._spoke, self._quiet_since = True, None
         elif self._spoke:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
 from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
 from cato_backend.tasks.detection import Detection

@@ -24,20 +24,22 @@ _CHAT_ONLY = frozenset(
     {"messages", "max_completion_tokens", "add_generation_prompt", "chat_template", "tool_choice"}
 )
 
-_UNRESUMABLE = (
-    "top_logprobs",
-    "prompt_logprobs",
-    "seed",
-    "echo",
-    "tools",
-    "functions",
-    "response_format",
-    "structured_outputs",
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-    "use_beam_search",
+_UNRESUMABLE = frozenset(
+    {
+        "top_logprobs",
+        "prompt_logprobs",
+        "seed",
+        "echo",
+        "tools",
+        "functions",
+        "response_format",
+        "structured_outputs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+        "guided_grammar",
+        "use_beam_search",
+    }
 )
 
 
@@ -83,7 +85,11 @@ def is_resumable(body: Mapping[str, Any]) -> bool:
     """Whether a body asks for nothing that a continuation would visibly change."""
     single = body.get("n") in (None, 1) and body.get("best_of") in (None, 1)
     plain = isinstance(body.get("prompt", ""), str) or _is_ids(body.get("prompt"))
-    return single and plain and all(_is_absent(body.get(field)) for field in _UNRESUMABLE)
+    if not single or not plain:
+        return False
+    return _UNRESUMABLE.isdisjoint(body) or all(
+        _is_absent(body[field]) for field in _UNRESUMABLE.intersection(body)
+    )
 
 
 def _is_absent(value: object) -> bool:

@@ -123,7 +123,7 @@ class Health:
     def _look_at(self, model: str, now: float, found: Looked) -> None:
         records = [self.outliers.record(name) for name in self._ledger.of_model(model)]
         overdue = [each for each in records if self._overdue.is_overdue(each, now)]
-        if any(_is_well(each) for each in records if each not in overdue):
+        if overdue and any(_is_well(each) for each in records if each not in overdue):
             for record in overdue:
                 self._judge(record, now, found)
         for record in records:

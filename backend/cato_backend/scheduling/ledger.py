@@ -185,22 +185,29 @@ class Ledger:
     ) -> None:
         """Output arrived: the prompt is prefilled, and less is left to come."""
         replica = self._replicas[attempt.replica_id]
-        outstanding = attempt.outstanding_tokens
-        if not attempt.started:
-            replica.pending_prefill -= attempt.pending_prefill
-            replica.unstarted -= 1
-        if attempt.silent:
-            attempt.first_token_at = now
+        if attempt.first_token_at is None:
+            self._begin(replica, attempt, now)
         if prompt_tokens is not None:
             replica.kv_tokens += prompt_tokens - attempt.prompt_tokens
             attempt.prompt_tokens = prompt_tokens
         if cached_tokens is not None:
             attempt.cached_tokens = cached_tokens
             attempt.cache_told = True
-        attempt.emitted += tokens
-        replica.kv_tokens += tokens
         if tokens:
+            left = attempt.request.max_tokens - attempt.emitted
+            attempt.emitted += tokens
+            replica.kv_tokens += tokens
             replica.last_token_at = now
+            # As `outstanding_tokens` counts; computed here, because this runs for each token.
+            if left > 0:
+                replica.outstanding_tokens -= tokens if tokens < left else left
+
+    def _begin(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> None:
+        outstanding = attempt.outstanding_tokens
+        if not attempt.started:
+            replica.pending_prefill -= attempt.pending_prefill
+            replica.unstarted -= 1
+        attempt.first_token_at = now
         replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:

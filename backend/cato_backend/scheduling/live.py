@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.requests import BLOCK_CHARS, Request
-from cato_backend.scheduling.alarms import Alarms
-from cato_backend.scheduling.documents import DocumentIndex
+from cato_backend.requests import BLOCK_CHARS, Origin, Request
 from cato_backend.scheduling.events import LoadReported, ProbeEvent, Progressed
 from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.health import Health
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.policies.base import Place, Policy
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy, cached_tokens
 from cato_backend.scheduling.prefix import PrefixIndex
-from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.queue import Alarms, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaLoad
 from cato_backend.scheduling.troubles import Troubles
-from cato_backend.scheduling.view import FleetView, cached_tokens
 from cato_backend.scheduling.waiting_room import WaitingRoom
 
 _TOKENS_PER_BLOCK = BLOCK_CHARS / 3.0
@@ -113,13 +110,13 @@ class LiveRequests:
 
     def progress(self, attempt: Attempt, event: Progressed) -> bool:
         """Output has come; whether what is queued deserves another look."""
-        if event.cached_tokens is not None and not attempt.cache_told:
-            self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, event.cached_tokens)
-        now = self.fleet.now
-        self.ledger.progress(attempt, event.tokens, now, event.prompt_tokens, event.cached_tokens)
-        if event.tokens and attempt.request.streams:
-            self._learn(attempt, event)
-        return self.policy.progressed(attempt, event.tokens, self.fleet)
+        _, _, tokens, prompt_tokens, cached_tokens = event
+        if cached_tokens is not None and not attempt.cache_told:
+            self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, cached_tokens)
+        self.ledger.progress(attempt, tokens, self.fleet.now, prompt_tokens, cached_tokens)
+        if tokens and attempt.request.streams:
+            self._learn(attempt, tokens, prompt_tokens)
+        return self.policy.progressed(attempt, tokens, self.fleet)
 
     def close(self, request_id: str, ending: Ending) -> Attempt:
         """Takes a request off its replica."""
@@ -134,16 +131,16 @@ class LiveRequests:
         self.health.closed(attempt)
         return attempt
 
-    def _learn(self, attempt: Attempt, event: Progressed) -> None:
+    def _learn(self, attempt: Attempt, tokens: int, prompt_tokens: int | None) -> None:
         replica, name = self.ledger.replica(attempt.replica_id), attempt.request.id
-        if event.prompt_tokens is not None:
+        if prompt_tokens is not None:
             uncached = attempt.prompt_tokens - attempt.cached_tokens
             replica.learned.counted(name, uncached, attempt.cached_tokens)
         decoding, kv_tokens = replica.decoding, replica.kv_tokens
         if replica.probes:
             decoding += replica.probes.decoding
             kv_tokens += replica.probes.kv_tokens
-        replica.learned.tokens(name, event.tokens, self.fleet.now, decoding, kv_tokens)
+        replica.learned.tokens(name, tokens, self.fleet.now, decoding, kv_tokens)
 
     def load_reported(self, event: LoadReported) -> None:
         """A replica's metrics show what its engine has in hand."""
@@ -176,3 +173,27 @@ class LiveRequests:
         self._prefixes.remove_replica(replica_id)
         self.policy.replica_down(replica_id, self.fleet)
         return lost
+
+
+class DocumentIndex:
+    """Live requests by token, session and document; requests without a document are not held."""
+
+    def __init__(self) -> None:
+        self._live: defaultdict[Origin, dict[str, Request]] = defaultdict(dict)
+
+    def add(self, request: Request) -> None:
+        """The request is live from now on."""
+        if request.origin.document:
+            self._live[request.origin][request.id] = request
+
+    def remove(self, request: Request) -> None:
+        """The request is no longer live."""
+        requests = self._live.get(request.origin)
+        if requests is not None:
+            requests.pop(request.id, None)
+            if not requests:
+                del self._live[request.origin]
+
+    def of_same_document(self, request: Request) -> tuple[Request, ...]:
+        """The live requests of the same token, session and document, oldest first."""
+        return tuple(self._live.get(request.origin, {}).values())

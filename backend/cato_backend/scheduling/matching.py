@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Decision, Dispatch
 from cato_backend.scheduling.fairness import Look
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.policies.base import Hold, Place
-from cato_backend.scheduling.queue import Queue, Waiting
+from cato_backend.scheduling.queue import Alarms, Queue, Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
 
 _LOOKED_THROUGH = 64

@@ -80,12 +80,16 @@ class Overdue:
     def is_overdue(self, record: OutlierRecord, now: float) -> bool:
         """Whether the replica is silent for longer than its work explains."""
         replica = record.replica
+        if not replica.attempts:
+            return False
         quiet_since = now - _SHORTEST_S / 2
         signs = self._signs[replica.replica_id]
         if (replica.last_token_at or 0.0) > quiet_since and signs.began_at > now - _STARVED_S:
             return False
         attempt = self._oldest(record)
         if attempt is None:
+            return False
+        if self._is_plainly_early(replica, attempt, now):
             return False
         longest_s = self._longest_s(replica, attempt)
         if record.trial is not None:
@@ -94,9 +98,22 @@ class Overdue:
             return True
         return self._is_starved(replica, attempt, longest_s, now)
 
+    def _is_plainly_early(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> bool:
+        """Whether the replica is not overdue whatever is expected of it: cheaper than to compute
+        that, and the case at nearly every look."""
+        budget_s = attempt.request.target.budget_s
+        if self.silent_s(replica, attempt.dispatched_at, now) > min(_SHORTEST_S, budget_s / 4):
+            return False
+        began_at = self._signs[replica.replica_id].began_at
+        return now - max(attempt.dispatched_at, began_at) <= _STARVED_S
+
     def stalled(self, replica: ReplicaLoad, now: float) -> bool:
         """Whether answers on it have begun, and bring nothing though no prompt is in their way."""
-        if replica.unstarted or self.silent_s(replica, 0.0, now) <= STALLED_S:
+        if (
+            not replica.attempts
+            or replica.unstarted
+            or self.silent_s(replica, 0.0, now) <= STALLED_S
+        ):
             return False
         return any(not attempt.silent for attempt in replica.attempts.values())
 

@@ -11,9 +11,8 @@ from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
-from cato_backend.scheduling.engine_capacity import EngineCapacity
+from cato_backend.scheduling.engine_readings import EngineCapacity, Probes
 from cato_backend.scheduling.events import LoadReported
-from cato_backend.scheduling.probes import Probes
 from cato_backend.wire.headers import Task
 
 

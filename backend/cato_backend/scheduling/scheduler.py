@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.alarms import Alarms
 from cato_backend.scheduling.decisions import Abort, Decision, Refusal, Reject, WakeAt
 from cato_backend.scheduling.events import (
     AttemptFailed,
@@ -28,9 +27,8 @@ from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
 from cato_backend.scheduling.outliers import OutlierRecord
 from cato_backend.scheduling.policies.base import Policy
-from cato_backend.scheduling.queue import Waiting
-from cato_backend.scheduling.queue_timeouts import QueueTimeouts
-from cato_backend.scheduling.recovery import Recovery
+from cato_backend.scheduling.queue import Alarms, Waiting
+from cato_backend.scheduling.recovery import QueueTimeouts, Recovery
 from cato_backend.scheduling.replica import Ending, ReplicaLoad
 
 
@@ -188,7 +186,7 @@ class Scheduler:
         attempt = self._live.current(event.request_id, event.attempt)
         if attempt is None:
             return False
-        begins = attempt.silent
+        begins = attempt.first_token_at is None
         looks = self._live.progress(attempt, event)
         if begins:
             self._live.troubles.began(attempt)

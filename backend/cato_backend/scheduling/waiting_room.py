@@ -1,16 +1,100 @@
-"""The queues of all models, and what bounds them."""
+"""The queues of all models: what bounds them, whose request goes when one is full, and its pace."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import ItemsView
 
-from cato_backend.requests import Request
-from cato_backend.scheduling.alarms import Alarms
-from cato_backend.scheduling.backlog import Backlog
+from cato_backend.requests import Origin, Request
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.pace import ServiceRate
-from cato_backend.scheduling.queue import Key, Queue, Waiting
+from cato_backend.scheduling.queue import Alarms, Key, Queue, Waiting
+
+_RATE_SMOOTHING = 0.1
+_SHORTEST_S, _LONGEST_S = 0.05, 30.0
+
+
+class ServiceRate:
+    """An exponentially weighted mean of the seconds between two requests that leave their replicas
+    while others wait. What leaves an idle fleet tells how often it is asked, not how fast it is."""
+
+    def __init__(self) -> None:
+        self._gap_s: float | None = None
+        self._last: float | None = None
+
+    def left(self, now: float, waiting: int) -> None:
+        """A request has left its replica, while so many waited."""
+        if waiting and self._last is not None:
+            gap = now - self._last
+            mean = gap if self._gap_s is None else self._gap_s
+            self._gap_s = mean + _RATE_SMOOTHING * (gap - mean)
+        self._last = now if waiting else None
+
+    def empties_in(self, waiting: int) -> float:
+        """Seconds until so many requests will have left the queue; 0 while nothing is known."""
+        return (self._gap_s or 0.0) * waiting
+
+    def retry_after(self, waiting: int) -> float:
+        """Seconds until half of them will have left; 1 s while nothing is known."""
+        if self._gap_s is None:
+            return 1.0
+        return min(_LONGEST_S, max(_SHORTEST_S, self.empties_in(waiting) / 2))
+
+
+class Backlog:
+    """Queued requests of one model."""
+
+    def __init__(self) -> None:
+        self._tenants = defaultdict[str, _Tenant](_Tenant)
+
+    def add(self, request: Request) -> None:
+        """It is queued."""
+        origin = request.origin
+        tenant = self._tenants[origin.tenant]
+        tenant.waiting += 1
+        tenant.sessions[origin.session][request.id] = None
+
+    def remove(self, request: Request) -> None:
+        """It is no longer queued."""
+        origin = request.origin
+        tenant = self._tenants[origin.tenant]
+        tenant.waiting -= 1
+        session = tenant.sessions[origin.session]
+        del session[request.id]
+        if not session:
+            del tenant.sessions[origin.session]
+        if not tenant.waiting:
+            del self._tenants[origin.tenant]
+
+    def of_session(self, origin: Origin) -> int:
+        """How many requests of the session are queued."""
+        tenant = self._tenants.get(origin.tenant)
+        return len(tenant.sessions.get(origin.session, ())) if tenant else 0
+
+    def longest(self, origin: Origin) -> list[str]:
+        """Requests that may go for one of this origin, the newest first: of the session that has
+        the most of the token that has the most. Empty where the origin itself has as many.
+
+        As in the longest queue drop of fair queueing: one who sends much cannot shut others out.
+        """
+        if not self._tenants:
+            return []
+        name = max(self._tenants, key=lambda each: self._tenants[each].waiting)
+        tenant, own = self._tenants[name], self._tenants.get(origin.tenant)
+        if name != origin.tenant and tenant.waiting < (own.waiting if own else 0) + 2:
+            name, tenant = origin.tenant, own or _Tenant()
+        session = max(tenant.sessions.values(), key=len, default=dict[str, None]())
+        if name == origin.tenant and len(session) < self.of_session(origin) + 2:
+            return []
+        return list(reversed(session))
+
+
+class _Tenant:
+    __slots__ = ("sessions", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.sessions = defaultdict[str, dict[str, None]](dict)
+        """Request ids by session, in the order of their coming."""
 
 
 class WaitingRoom:

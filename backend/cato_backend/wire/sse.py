@@ -46,6 +46,8 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Returns the events completed by `chunk`. Raises MalformedStream."""
+        if not self._held and _is_one_line(chunk) and not (self._at_start or self._after_cr):
+            return [Event(MESSAGE, _decoded(chunk)[6:-2], chunk)]
         if self._after_cr or _CR in chunk:
             chunk = self._with_plain_ends(chunk)
         held = self._held + chunk if self._held else chunk
@@ -79,13 +81,27 @@ class EventReader:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _parse(raw: bytes) -> Event | None:
+def _is_one_line(chunk: bytes) -> bool:
+    """Whether these are one event that is one line of data: nearly every read from a replica."""
+    return (
+        chunk.startswith(b"data: ")
+        and chunk.endswith(b"\n\n")
+        and chunk.find(b"\n") == len(chunk) - 2
+        and _CR not in chunk
+    )
+
+
+def _decoded(raw: bytes) -> str:
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedStream(f"not UTF-8 at byte {error.start}") from error
+
+
+def _parse(raw: bytes) -> Event | None:
+    text = _decoded(raw)
     if text.startswith("data: ") and text.find("\n") == len(text) - 2:
-        return Event(MESSAGE, text[6:-2], raw)  # One line of data: nearly every event is so.
+        return Event(MESSAGE, text[6:-2], raw)
     return _parse_lines(text.split("\n"))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.policies.base import Place, Policy
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.scheduling.splitmix import SplitMix64
-from cato_backend.scheduling.view import FleetView
 
 
 class Random(Policy):

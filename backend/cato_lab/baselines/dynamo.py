@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.scheduling.policies.base import Place, Policy
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
 
 _PREFILL_SCALE = 1.0
 """Dynamo's `kv_overlap_score_weight`."""

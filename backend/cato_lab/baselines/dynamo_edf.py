@@ -9,12 +9,11 @@ from heapq import heappop, heappush
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.estimates import MEAN_OUTPUT
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import Attempt, ReplicaView
-from cato_backend.scheduling.view import FleetView
 from cato_backend.wire.headers import Task
+from cato_lab.baselines.estimates import MEAN_OUTPUT
 
 _QUEUE_THRESHOLD = 4.0
 """A replica is busy above so many times its `max_num_batched_tokens` of prefill in flight

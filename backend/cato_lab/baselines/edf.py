@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
 
 _MOST_UNSTARTED = 2
 """Requests that a replica may have without a first token; more could not be reordered any more.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.policies.base import Place, Policy
-from cato_backend.scheduling.policies.estimates import promised_s
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
+from cato_lab.baselines.estimates import promised_s
 
 _STICKY_SHARE = 0.8
 """A prefix match of so much of the prompt narrows the choice to those who hold it ..."""

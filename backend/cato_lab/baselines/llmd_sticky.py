@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cato_backend.scheduling.policies.base import Place, Policy
-from cato_backend.scheduling.policies.estimates import model_of
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.scheduling.splitmix import SplitMix64
-from cato_backend.scheduling.view import FleetView
+from cato_lab.baselines.estimates import model_of
 
 _AFFINITY_THRESHOLD = 0.8
 """Share of the prompt in a replica's cache from which on the replica is sticky; llm-d's default."""

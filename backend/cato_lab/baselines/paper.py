@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cato_backend.profile_files.profile import EngineLimits
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.estimates import UNKNOWN, work_of
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
+from cato_lab.baselines.estimates import UNKNOWN, work_of
 
 
 class PaperSlack(Policy):

@@ -6,10 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
 from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.estimates import UNKNOWN, promised_s, work_of
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import Attempt, ReplicaView
-from cato_backend.scheduling.view import FleetView
+from cato_lab.baselines.estimates import UNKNOWN, promised_s, work_of
 
 _ALPHA = 2.0
 """How many seconds of deadline a second of own work weighs. Tuned on the reference profile."""

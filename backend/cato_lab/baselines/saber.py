@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.estimates import MEAN_OUTPUT, model_of
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import Attempt, ReplicaView
-from cato_backend.scheduling.view import FleetView
+from cato_lab.baselines.estimates import MEAN_OUTPUT, model_of
 
 _TPOT_S = 0.04
 """SABER knows end-to-end targets only: a first-token target is extended by the class's tokens."""

@@ -7,13 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.numbers import above_zero, at_least, not_negative, port, share
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, above_zero, at_least, not_negative, port, share
 
 if TYPE_CHECKING:
-    from cato_backend.profile_files.profile import Profile
-    from cato_lab.emulator import Emulator, EmulatorOptions
-    from cato_lab.emulator.text import TextSource
+    from cato_lab.emulator import Emulator, Fault
 
 EPILOG = (
     "An answer is as long as its request's max_tokens, unless a stop ends it: so a workload "
@@ -21,7 +18,6 @@ EPILOG = (
     "steps that were late by more than a few milliseconds have measured this machine."
 )
 SUMMARY = "emulate a vLLM replica: its HTTP protocol, at the speed of a latency profile"
-MILLISECONDS = 1000
 
 
 def configure(parser: Parser) -> None:
@@ -71,7 +67,10 @@ def configure(parser: Parser) -> None:
         help="logprobs of the corpus's tokens: by a chance to err that is drawn for each token, "
         "with the error rate as its mean; the same for all; or null, as of a server without them",
     )
+    add("--reply", metavar="TEXT", help="the text to answer with, in place of pseudo-code")
     _add_profile(parser)
+    _add_fixed_times(parser)
+    _add_faults(parser)
 
 
 def _add_profile(parser: Parser) -> None:
@@ -164,6 +163,57 @@ def _add_profile(parser: Parser) -> None:
     )
 
 
+def _add_fixed_times(parser: Parser) -> None:
+    description = "In place of a profile or law: each request has these times, whatever else runs."
+    add = parser.add_argument_group("fixed times", description).add_argument
+    add("--ttft-ms", metavar="MS", type=not_negative, help="milliseconds to the first token")
+    add("--itl-ms", metavar="MS", type=not_negative, help="milliseconds from token to token")
+    parser.restrict(
+        "not with --profile, which gives the times",
+        lambda arguments: arguments.profile is None,
+        *("--ttft-ms", "--itl-ms"),
+    )
+    parser.restrict(
+        "not with --corpus, which is what it says",
+        lambda arguments: arguments.corpus is None,
+        "--reply",
+    )
+
+
+def _add_faults(parser: Parser) -> None:
+    add = parser.add_argument_group("faults and tests").add_argument
+    add(
+        "--fault",
+        metavar="KIND[:TOKENS]",
+        type=_fault,
+        action="append",
+        default=[],
+        help="what goes wrong with every request, after so many tokens: reset, error, hang or html "
+        "before the answer; stream_error, die, truncate, stall or malformed in it",
+    )
+    add(
+        "--stamped",
+        action="store_true",
+        help="each token's text is the monotonic clock in nanoseconds when it was sent",
+    )
+    add(
+        "--control",
+        action="store_true",
+        help="print a second URL, where GET /state shows what it received and POST /behaviour "
+        "changes what it does",
+    )
+
+
+def _fault(text: str) -> Fault:
+    from cato_lab.emulator import Fault, FaultKind
+
+    kind, colon, tokens = text.partition(":")
+    if kind not in tuple(FaultKind) or (colon and not tokens.isdecimal()):
+        expected = f"KIND or KIND:TOKENS with one of the kinds {', '.join(FaultKind)}"
+        raise argparse.ArgumentTypeError(f"got {text}, expected {expected}")
+    return Fault(FaultKind(kind), int(tokens or 0))
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serves until SIGINT or SIGTERM. Prints its URL first, and last how punctual it was."""
     import asyncio
@@ -171,17 +221,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     import uvloop
 
+    from cato_lab.commands.emulation import emulator_options
     from cato_lab.emulator import Emulator
 
-    emulator = Emulator(_options(arguments))
+    emulator = Emulator(emulator_options(arguments))
     gc.freeze()  # A full collection of what is loaded would make every stream late.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(emulator, arguments.start_s))
-    print(emulator.metrics.lateness.summary(), file=sys.stderr)
+        runner.run(_serve(emulator, arguments.start_s, controlled=arguments.control))
+    print(emulator.lateness.summary(), file=sys.stderr)
     return 0
 
 
-async def _serve(emulator: Emulator, start_s: float) -> None:
+async def _serve(emulator: Emulator, start_s: float, *, controlled: bool) -> None:
     import asyncio
     import contextlib
     import signal
@@ -194,55 +245,6 @@ async def _serve(emulator: Emulator, start_s: float) -> None:
         return  # It was ended while it loaded.
     async with emulator:
         print(emulator.url, flush=True)
+        if controlled:
+            print(emulator.control_url, flush=True)
         await stop.wait()
-
-
-def _options(arguments: argparse.Namespace) -> EmulatorOptions:
-    from cato_lab.emulator import EmulatorOptions
-
-    return EmulatorOptions(
-        _profile(arguments),
-        arguments.host,
-        arguments.port,
-        arguments.scheduling_policy,
-        arguments.speed,
-        arguments.request_ms / MILLISECONDS,
-        _text(arguments),
-        arguments.confidence != "none",
-    )
-
-
-def _text(arguments: argparse.Namespace) -> TextSource:
-    from cato_lab.emulator.corpus import CONCENTRATION, CorpusText, Errors, read_corpus
-    from cato_lab.emulator.text import PseudoCode
-
-    if arguments.corpus is None:
-        return PseudoCode(seed=arguments.seed)
-    concentration = CONCENTRATION if arguments.confidence == "calibrated" else None
-    errors = Errors(arguments.error_rate, arguments.seed, concentration)
-    return CorpusText(read_corpus(arguments.corpus), errors)
-
-
-def _profile(arguments: argparse.Namespace) -> Profile:
-    """The file's profile or the law of the arguments; limits and name given here go before both."""
-    from dataclasses import fields, replace
-
-    from cato_backend.profile_files.files import load_profile
-    from cato_backend.profile_files.law import StepLaw
-    from cato_backend.profile_files.profile import EngineLimits, Profile
-
-    if arguments.profile is not None:
-        profile = load_profile(arguments.profile)
-    else:
-        law = StepLaw(
-            "additive",
-            base=arguments.step_ms / MILLISECONDS,
-            per_new_token=arguments.token_ms / MILLISECONDS,
-            per_sequence=arguments.sequence_ms / MILLISECONDS,
-            per_kv_token=arguments.kv_token_us / MILLISECONDS**2,
-        )
-        profile = Profile("cato-emulated", "emulated", law)
-    names = [field.name for field in fields(EngineLimits)]
-    given = {name: value for name in names if (value := getattr(arguments, name)) is not None}
-    limits = replace(profile.limits, **given)
-    return replace(profile, model=arguments.model or profile.model, limits=limits)

@@ -8,16 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.numbers import at_least, not_negative
-from cato_backend.commands.outputs import output_file
-from cato_backend.commands.parser import Parser
-from cato_backend.errors import ConfigError
-from cato_lab.commands.workloads import (
-    add_workload_arguments,
+from cato_backend.commands.arguments import Parser, at_least, not_negative, output_file
+from cato_lab.commands.amounts import (
+    add_amount_arguments,
+    add_output_arguments,
+    check_warmup,
     profile_of,
-    restrict_developers,
-    workload_of,
 )
+from cato_lab.commands.workloads import add_workload_arguments, workload_of
 
 if TYPE_CHECKING:
     from cato_lab.load_test import LoadRun
@@ -64,43 +62,21 @@ def configure(parser: Parser) -> None:
         "words of the prompt, which `cato emulate` obeys, with max_tokens as an editor would ask",
     )
     add_workload_arguments(parser)
-    amount = parser.add_argument_group("amount")
-    amount.add_argument(
-        "--rate", type=float, metavar="R", help="mix, trace: requests per second (default: 20)"
-    )
-    amount.add_argument("--developers", type=int, default=20, metavar="N", help="typing: how many")
-    amount.add_argument(
-        "--duration", type=float, default=60.0, metavar="S", help="of arrivals, in seconds"
-    )
-    amount.add_argument(
-        "--warmup", type=float, default=0.0, metavar="S", help="seconds that are not scored"
-    )
-    amount.add_argument(
+    add_amount = add_amount_arguments(parser, "amount", several=False)
+    add_amount(
         "--drain",
         type=not_negative,
         default=60.0,
         metavar="S",
         help="longest wait for the rest, in seconds",
     )
-    amount.add_argument("--seed", type=int, default=1, metavar="N", help="of the workload")
-    amount.add_argument(
+    add_amount("--seed", type=int, default=1, metavar="N", help="of the workload")
+    add_amount(
         "--salt", default="", help="same text, same prefix cache; default: a new one each run"
     )
-    output = parser.add_argument_group("output")
-    output.add_argument("--out", type=output_file, metavar="FILE", help="write the score as JSON")
-    output.add_argument("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
-    output.add_argument(
-        "--replicas", type=at_least(1), default=1, metavar="N", help="behind the server"
-    )
-    output.add_argument(
-        "--progress", action="store_true", help="say on stderr how far it is, even to a file"
-    )
-    parser.restrict(
-        "only with --workload mix or trace",
-        lambda arguments: arguments.workload != "typing",
-        "--rate",
-    )
-    restrict_developers(parser)
+    add_output = add_output_arguments(parser, output_file, "FILE", "write the score as JSON")
+    add_output("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
+    add_output("--replicas", type=at_least(1), default=1, metavar="N", help="behind the server")
     parser.restrict(
         "only with --profile", lambda arguments: arguments.profile is not None, "--replicas"
     )
@@ -114,8 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
     from cato_lab.scoring.records import score_table
 
-    if not 0 <= arguments.warmup < arguments.duration:
-        raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
+    check_warmup(arguments)
     typing = arguments.workload == "typing"
     load = float(arguments.developers) if typing else arguments.rate
     workload = workload_of(arguments, arguments.duration, load)

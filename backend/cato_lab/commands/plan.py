@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.numbers import at_least
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, at_least
 from cato_backend.errors import ConfigError
 from cato_lab.commands.plan_profiles import DEFAULT_MODEL, profile_file, profile_files
 from cato_lab.commands.plan_text import (

@@ -49,7 +49,7 @@ def profile_files(arguments: argparse.Namespace) -> list[ProfileFile]:
 
 def _known(model: str) -> list[ProfileFile]:
     from cato_backend.profile_files.files import list_profiles
-    from cato_backend.profile_files.names import model_key
+    from cato_backend.profile_files.hardware import model_key
 
     return [file for file in list_profiles() if model_key(file.model) == model_key(model)]
 

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cato_backend.scheduling.replay import Difference
+    from cato_backend.scheduling.journal import Difference
 
 SUMMARY = "replay an event log of `cato serve`, and compare the decisions"
 
@@ -28,7 +28,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replays and tells."""
-    from cato_backend.scheduling.replay import replay
+    from cato_backend.scheduling.journal import replay
 
     replayed = replay([_lines(path) for path in _parts(arguments.log)])
     print(

@@ -10,17 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.outputs import output_folder
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser, output_folder
 from cato_backend.errors import ConfigError
-from cato_lab.commands.contenders import add_contender_arguments, contenders_of
-from cato_lab.commands.workloads import (
-    add_workload_arguments,
-    positive,
+from cato_lab.commands.amounts import (
+    add_amount_arguments,
+    add_output_arguments,
+    check_warmup,
     profile_of,
-    restrict_developers,
-    workload_of,
 )
+from cato_lab.commands.contenders import add_contender_arguments, contenders_of
+from cato_lab.commands.workloads import add_workload_arguments, positive, workload_of
 
 if TYPE_CHECKING:
     from cato_lab.simulation.fleet import Fleet
@@ -38,31 +37,11 @@ def configure(parser: Parser) -> None:
         "cato simulate --policy cato,prefix-affinity --rates 10,20,30 --out study"
     )
     add_contender_arguments(parser)
-    study = parser.add_argument_group("study")
-    study.add_argument(
-        "--rate",
-        "--rates",
-        dest="rates",
-        metavar="N,...",
-        help="mix, trace: requests per second (default: 20)",
-    )
-    study.add_argument("--developers", metavar="N,...", help="typing: how many (default: 40)")
-    study.add_argument(
+    add_study = add_amount_arguments(parser, "study", several=True)
+    add_study(
         "--seeds", default="1", metavar="N", help="how many runs, or the seeds themselves: 3,5,8"
     )
-    study.add_argument(
-        "--duration", type=float, default=60.0, metavar="S", help="of each run, in virtual seconds"
-    )
-    study.add_argument(
-        "--warmup",
-        type=float,
-        default=0.0,
-        metavar="S",
-        help="seconds at its start that are not scored",
-    )
-    study.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes"
-    )
+    add_study("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     fleet = parser.add_argument_group("fleet")
     fleet.add_argument("--replicas", type=int, default=4, metavar="N", help="how many")
     fleet.add_argument(
@@ -81,17 +60,7 @@ def configure(parser: Parser) -> None:
         "--kill", action="append", default=[], metavar="T:REPLICA", help="it dies at T seconds"
     )
     add_workload_arguments(parser)
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--out", type=output_folder, metavar="DIR", help="study.json and report.html"
-    )
-    output.add_argument("--progress", action="store_true", help="say on stderr how far it is")
-    parser.restrict(
-        "only with --workload mix or trace",
-        lambda arguments: arguments.workload != "typing",
-        *("--rate", "--rates"),
-    )
-    restrict_developers(parser)
+    add_output_arguments(parser, output_folder, "DIR", "study.json and report.html")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -143,8 +112,7 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
     from cato_lab.simulation.study import Cell
 
     fleet = _fleet(arguments)
-    if not 0 <= arguments.warmup < arguments.duration:
-        raise ConfigError.of("--warmup", arguments.warmup, "seconds from 0 to less than --duration")
+    check_warmup(arguments)
     workloads = {
         load: workload_of(arguments, arguments.duration, load) for load in _loads(arguments)
     }

@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cato_backend.profile_files.profile import Profile
     from cato_backend.wire.headers import Task
     from cato_lab.workloads import ArrivalProcess, Workload
 
@@ -76,13 +75,6 @@ def add_workload_arguments(parser: Parser) -> None:
         help="of a repeated prompt, sent again behind the cursor; 0: suffix-first prompts",
     )
     _restrict(parser)
-
-
-def restrict_developers(parser: Parser) -> None:
-    """Refuses `--developers` with a workload other than typing."""
-    parser.restrict(
-        "only with --workload typing", lambda given: given.workload == "typing", "--developers"
-    )
 
 
 def _restrict(parser: Parser) -> None:
@@ -236,24 +228,3 @@ def positive(name: str, text: str) -> float:
     if not 0 < value < float("inf"):
         raise ConfigError.of(name, text, "a number above 0")
     return value
-
-
-def profile_of(text: str | None) -> Profile:
-    """The profile in a file, or of a `HARDWARE/MODEL`; the reference one where none is named.
-
-    Raises ConfigError.
-    """
-    from cato_backend.profile_files.files import find_profile, load_profile
-    from cato_lab.simulation.reference import REFERENCE
-
-    if text is None:
-        return REFERENCE
-    if Path(text).is_file():
-        return load_profile(Path(text))
-    hardware, _, model = text.partition("/")
-    found = find_profile(hardware, model) if model else None
-    if found is None:
-        raise ConfigError.of(
-            "--profile", text, "a profile's file, or HARDWARE/MODEL of a known one"
-        )
-    return found

@@ -1,30 +1,35 @@
-"""One call's answer: its sequences token by token, streamed or whole."""
+"""One call's answer: its sequences token by token, streamed or whole, until a fault strikes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
 from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
 
 from cato_backend.clock import monotonic
 from cato_lab.emulator.bodies import Bodies
 from cato_lab.emulator.calls import Call
 from cato_lab.emulator.deltas import Delta, merged
+from cato_lab.emulator.faults import Fault, FaultKind, break_stream, fail_whole
 from cato_lab.emulator.metrics import EngineMetrics
+from cato_lab.emulator.state import EmulatorState
 
 _DONE = b"data: [DONE]\n\n"
 Write = Callable[[Mapping[str, Any]], None]
 
 
 class SequenceAnswer:
-    """What one sequence of the call says; a sink for its tokens."""
+    """What one sequence of the call says."""
 
     def __init__(self, answer: Answer, index: int, deltas: Iterator[Delta]) -> None:
         self._answer, self._index, self._deltas = answer, index, deltas
-        self._emitted = 0
+        self.emitted = 0
+        self.finish_reason: str | None = None
         self._runs = False
 
     def admitted(self, cached_tokens: int) -> None:
@@ -34,11 +39,18 @@ class SequenceAnswer:
             self._answer.note_admitted(self._index, cached_tokens)
 
     def token(self) -> bool:
-        """The next token goes out."""
+        """Emits the next token. Returns whether another one follows."""
+        if self._answer.struck:
+            return True
         delta = next(self._deltas)
-        self._emitted += len(delta.token_ids)
-        self._answer.add(self._index, delta, self._emitted)
+        self.emitted += len(delta.token_ids)
+        self.finish_reason = delta.finish_reason
+        self._answer.add(self._index, delta, self.emitted)
         return delta.finish_reason is None
+
+    async def ready(self) -> None:
+        """Returns when the client's connection can take a token; never once a fault has struck."""
+        await self._answer.ready()
 
 
 class Answer:
@@ -48,62 +60,119 @@ class Answer:
         self,
         call: Call,
         bodies: Bodies,
-        metrics: EngineMetrics,
         sequences: Sequence[Iterator[Delta]],
+        metrics: EngineMetrics,
+        state: EmulatorState,
+        fault: Fault | None = None,
     ) -> None:
-        self.call = call
-        self._bodies, self._metrics = bodies, metrics
+        self._call, self._bodies, self._fault = call, bodies, fault
+        self._metrics, self._state = metrics, state
         self.sequences = [SequenceAnswer(self, i, each) for i, each in enumerate(sequences)]
+        self.struck = False
+        """Whether the fault has struck: no token follows."""
         self._collected: list[list[Delta]] = [[] for _ in sequences]
+        self._response: web.StreamResponse | None = None
+        self._writer: AbstractStreamWriter | None = None
         self._write: Write | None = None
-        self._unfinished = len(sequences)
-        self._cached_tokens = self._generated = 0
+        self._cached_tokens = 0
         self._arrived_s = monotonic()
         self._last_s = [self._arrived_s] * len(sequences)
         self._ended = asyncio.Event()
 
-    async def whole(self) -> web.Response:
-        """The answer in one body, once it is complete."""
-        await self._ended.wait()
-        deltas = [merged(group) for group in self._collected]
-        body = self._bodies.whole(deltas, self._cached_tokens)
-        return web.Response(body=orjson.dumps(body), content_type="application/json")
+    async def begin(self, request: web.Request) -> None:
+        """Sends the headers of a stream: they leave at once, as vLLM's do."""
+        if self._call.stream:
+            headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+            self._response = web.StreamResponse(headers=headers)
+            self._writer = await self._response.prepare(request)
+            self._write = _direct(request)
 
-    async def stream(self, request: web.Request) -> web.StreamResponse:
-        """The answer as server-sent events; headers leave at once, as vLLM's do."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        self._write = _direct(request)
-        await response.prepare(request)
+    async def end(self, request: web.Request) -> web.StreamResponse:
+        """Returns the answer once it is complete, or once its fault has struck."""
         await self._ended.wait()
-        if self.call.include_usage:
-            usage = self._bodies.usage_chunk(self._generated, self._cached_tokens)
-            await response.write(_event(usage))
-        await response.write(_DONE)
-        return response
+        fault = self._fault if self.struck else None
+        if self._response is None:
+            return await self._whole(request, fault)
+        if fault is None:
+            await self._response.write(self._usage() + _DONE)
+        elif await self._broken(fault, self._response, request):
+            await self._response.write(_DONE)
+        return self._response
+
+    async def ready(self) -> None:
+        """Returns when the client's connection can take a token; never once a fault has struck."""
+        if self.struck:
+            await asyncio.get_running_loop().create_future()
+        if self._writer is not None:
+            with suppress(ConnectionError):  # The request's own task is told.
+                await self._writer.drain()
+
+    def account(self) -> None:
+        """Counts how the sequences ended; what did not come to its end was aborted."""
+        self._state.finished.update(each.finish_reason or "abort" for each in self.sequences)
+        self._state.changed()
 
     def note_admitted(self, index: int, cached_tokens: int) -> None:
         """A sequence began to run."""
-        prompt = len(self.call.prompts[index // self.call.n])
+        prompt = len(self._call.prompts[index // self._call.n])
         self._cached_tokens += cached_tokens
         self._metrics.queued.observe(monotonic() - self._arrived_s)
         self._metrics.prompt_tokens.inc(prompt)
         self._metrics.prefix_queries.inc(prompt)
         self._metrics.prefix_hits.inc(cached_tokens)
+        self._strike_if_due()
 
     def add(self, index: int, delta: Delta, emitted: int) -> None:
         """A sequence has said this; `emitted`: tokens of it so far."""
+        self._state.generated_tokens += len(delta.token_ids)
         self._time(index, emitted)
-        self._generated += len(delta.token_ids)
         if self._write is None:
             self._collected[index].append(delta)
         else:
             self._send(self._write, index, delta, emitted)
         if delta.finish_reason is not None:
             self._end_sequence(delta.finish_reason)
+        self._strike_if_due()
+
+    async def _whole(self, request: web.Request, fault: Fault | None) -> web.Response:
+        if fault is not None:
+            if fault.kind is not FaultKind.STREAM_ERROR or not fault.form.is_finish_reason:
+                return await fail_whole(fault, request)
+            for group in self._collected:
+                group.append(_broken_off(fault))
+        deltas = [merged(group) for group in self._collected]
+        body = self._bodies.whole(deltas, self._cached_tokens)
+        return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+    async def _broken(
+        self, fault: Fault, response: web.StreamResponse, request: web.Request
+    ) -> bool:
+        """Ends a stream with its fault. Returns whether [DONE] follows."""
+        if not fault.form.is_finish_reason:
+            return await break_stream(fault, response, request)
+        for index, each in enumerate(self.sequences):
+            step = _broken_off(fault)
+            chunk = self._bodies.chunk(index, step, each.emitted, first=not each.emitted)
+            await response.write(_event(chunk))
+        return True
+
+    def _usage(self) -> bytes:
+        if not self._call.include_usage:
+            return b""
+        generated = sum(each.emitted for each in self.sequences)
+        return _event(self._bodies.usage_chunk(generated, self._cached_tokens))
+
+    def _strike_if_due(self) -> None:
+        if self._fault is None:
+            return
+        emitted = [each.emitted for each in self.sequences if each.finish_reason is None]
+        if emitted and min(emitted) >= self._fault.after_tokens:
+            self.struck = True
+            self._ended.set()
 
     def _send(self, write: Write, index: int, delta: Delta, emitted: int) -> None:
         first = emitted == len(delta.token_ids)
-        if self.call.chat and first:
+        if self._call.chat and first:
             write(self._bodies.role_chunk(index))
         write(self._bodies.chunk(index, delta, emitted, first=first))
 
@@ -111,16 +180,21 @@ class Answer:
         now = monotonic()
         if emitted == 1:
             self._metrics.ttft.observe(now - self._arrived_s)
+            self._state.changed()
         else:
             self._metrics.inter_token.observe(now - self._last_s[index])
         self._last_s[index] = now
 
     def _end_sequence(self, reason: str) -> None:
         self._metrics.ended[reason].inc()
-        self._unfinished -= 1
-        if not self._unfinished:
-            self._metrics.e2e.observe(monotonic() - self._arrived_s)
-            self._ended.set()
+        if any(each.finish_reason is None for each in self.sequences):
+            return
+        self._metrics.e2e.observe(monotonic() - self._arrived_s)
+        self._ended.set()
+
+
+def _broken_off(fault: Fault) -> Delta:
+    return Delta([], [], 0, "", fault.form.value)
 
 
 def _direct(request: web.Request) -> Write:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from cato_lab.emulator.behaviour import Behaviour
 from cato_lab.emulator.calls import Call
 from cato_lab.emulator.deltas import Delta
-from cato_lab.emulator.served import Served
 from cato_lab.emulator.tokenizer import Tokenizer
 
 _FINGERPRINT = "vllm-0.32.0-emulated"
@@ -17,10 +17,10 @@ _FINGERPRINT = "vllm-0.32.0-emulated"
 class Bodies:
     """The bodies of one call's answer."""
 
-    def __init__(self, call: Call, served: Served, tokenizer: Tokenizer) -> None:
+    def __init__(self, call: Call, behaviour: Behaviour, tokenizer: Tokenizer) -> None:
         self._call, self._tokenizer = call, tokenizer
-        self._details = served.prompt_tokens_details
-        self._tells_logprobs = served.logprobs and call.logprobs is not None
+        self._details = behaviour.prompt_tokens_details
+        self._tells_logprobs = behaviour.tells_logprobs and call.logprobs is not None
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 
@@ -42,7 +42,7 @@ class Bodies:
 
     def usage_chunk(self, completion_tokens: int, cached_tokens: int) -> dict[str, Any]:
         """The last chunk of a stream that was asked for its usage."""
-        usage = self.usage(self._call.prompt_tokens, completion_tokens)
+        usage = self._usage(self._call.prompt_tokens, completion_tokens)
         if self._details:
             created = {"created_cache_tokens": 0} if self._call.chat else {}
             usage["prompt_tokens_details"] = {"cached_tokens": cached_tokens, **created}
@@ -62,7 +62,7 @@ class Bodies:
             "cached_tokens": cached_tokens,
             "created_cache_tokens": 0 if self._call.chat else None,
         }
-        usage: dict[str, Any] = self.usage(self._call.prompt_tokens, completion)
+        usage: dict[str, Any] = self._usage(self._call.prompt_tokens, completion)
         usage["prompt_tokens_details"] = (
             {**details, "multimodal_tokens": None} if self._details else None
         )
@@ -87,10 +87,10 @@ class Bodies:
     def _with_usage(self, chunk: dict[str, Any], emitted: int) -> dict[str, Any]:
         if self._call.continuous_usage:
             details = {"completion_tokens_details": None} if self._call.chat else {}
-            chunk["usage"] = self.usage(len(self._call.prompts[0]), emitted) | details
+            chunk["usage"] = self._usage(len(self._call.prompts[0]), emitted) | details
         return chunk
 
-    def usage(self, prompt: int, completion: int) -> dict[str, Any]:
+    def _usage(self, prompt: int, completion: int) -> dict[str, Any]:
         """The token counts, as vLLM orders them."""
         return {
             "prompt_tokens": prompt,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from cato_lab.emulator import errors
-from cato_lab.emulator.served import Served
+from cato_lab.emulator.behaviour import Behaviour
 from cato_lab.emulator.tokenizer import Tokenizer
 
 _NO_TEMPLATE = (
@@ -47,17 +47,25 @@ class Call:
 
 
 def parse_call(
-    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer, *, chat: bool, request_id: str
+    body: Mapping[str, Any],
+    behaviour: Behaviour,
+    tokenizer: Tokenizer,
+    *,
+    chat: bool,
+    request_id: str,
 ) -> Call:
     """The call of this body. Raises VllmError."""
-    if body.get("model", served.model) != served.model:
-        raise errors.unknown_model(body["model"], served.model)
-    prompts = _chat_prompt(body, served, tokenizer) if chat else _prompts(body, tokenizer)
+    if body.get("logprobs") is not None and not behaviour.takes_logprobs:
+        raise errors.VllmError("logprobs are not supported", param="logprobs")
+    names = (behaviour.model, *behaviour.aliases, *behaviour.adapters)
+    if body.get("model", behaviour.model) not in names:
+        raise errors.unknown_model(body["model"], behaviour.model)
+    prompts = _chat_prompt(body, behaviour, tokenizer) if chat else _prompts(body, tokenizer)
     if body.get("suffix") is not None:
         message = "suffix is only supported for models with FIM completion rendering"
         raise errors.VllmError(message, param="suffix")
     priority = _integer(body, "priority", 0) or 0
-    if priority and not served.priority_scheduling:
+    if priority and not behaviour.priority_scheduling:
         message = f"Got priority {priority} but Priority scheduling is not enabled."
         raise errors.VllmError(message, param=None)
     stream = bool(body.get("stream"))
@@ -69,9 +77,9 @@ def parse_call(
     return Call(
         id=f"{'chatcmpl' if chat else 'cmpl'}-{request_id or uuid.uuid4().hex}",
         chat=chat,
-        model=served.model,
+        model=behaviour.model,
         prompts=prompts,
-        max_tokens=_max_tokens(body, prompts, served, chat=chat),
+        max_tokens=_max_tokens(body, prompts, behaviour, chat=chat),
         n=_integer(body, "n", 1, least=1) or 1,
         stop=_stop(body.get("stop")),
         stop_token_ids=_stop_token_ids(body),
@@ -87,9 +95,9 @@ def parse_call(
     )
 
 
-def chat_text(body: Mapping[str, Any], served: Served) -> str:
+def chat_text(body: Mapping[str, Any], behaviour: Behaviour) -> str:
     """The messages under ChatML behind the tools, open for the assistant. Raises VllmError."""
-    if not served.chat_template:
+    if not behaviour.chat_template:
         raise errors.VllmError(_NO_TEMPLATE, param=None)
     match body.get("messages"):
         case [*messages]:
@@ -126,9 +134,9 @@ def _is_text(part: Any) -> bool:
 
 
 def _chat_prompt(
-    body: Mapping[str, Any], served: Served, tokenizer: Tokenizer
+    body: Mapping[str, Any], behaviour: Behaviour, tokenizer: Tokenizer
 ) -> tuple[list[int], ...]:
-    return (tokenizer.encode(chat_text(body, served)),)
+    return (tokenizer.encode(chat_text(body, behaviour)),)
 
 
 def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], ...]:
@@ -150,18 +158,18 @@ def _prompts(body: Mapping[str, Any], tokenizer: Tokenizer) -> tuple[list[int], 
 
 
 def _max_tokens(
-    body: Mapping[str, Any], prompts: tuple[list[int], ...], served: Served, *, chat: bool
+    body: Mapping[str, Any], prompts: tuple[list[int], ...], behaviour: Behaviour, *, chat: bool
 ) -> int:
     asked = _integer(body, "max_tokens", None if chat else 16)
     if chat:
         asked = _integer(body, "max_completion_tokens", asked)
-    longest = max(len(prompt) for prompt in prompts)
-    if longest >= served.max_model_len:
-        raise errors.too_long(longest, served.max_model_len)
-    if asked is not None and asked > served.max_model_len:
-        message = f"max_tokens={asked} cannot be greater than max_model_len={served.max_model_len}."
+    longest, limit = max(len(prompt) for prompt in prompts), behaviour.max_model_len
+    if longest >= limit:
+        raise errors.too_long(longest, limit)
+    if asked is not None and asked > limit:
+        message = f"max_tokens={asked} cannot be greater than max_model_len={limit}."
         raise errors.invalid(f"{message} Please request fewer output tokens.", "max_tokens", asked)
-    room = served.max_model_len - longest
+    room = limit - longest
     allowed = room if asked is None else min(asked, room)
     if allowed < 1:
         message = f"max_tokens must be at least 1, got {allowed}."

@@ -1,9 +1,10 @@
-"""One sequence's generation, step by step: stop strings, stop tokens, length, EOS. No clock."""
+"""One sequence's generation, step by step: stop strings, stop tokens, length, EOS."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 from cato_lab.emulator.calls import Call
@@ -64,3 +65,9 @@ def merged(group: list[Delta]) -> Delta:
     logprobs = [logprob for step in group for logprob in step.logprobs]
     text, last = "".join(step.text for step in group), group[-1]
     return Delta(ids, logprobs, group[0].offset, text, last.finish_reason, last.stop_reason)
+
+
+def stamped(steps: Iterator[Delta]) -> Iterator[Delta]:
+    """Replaces each step's text with the monotonic clock, in nanoseconds, when it is taken."""
+    for step in steps:
+        yield replace(step, text=f"{time.monotonic_ns()} ", stop_reason=None)

@@ -1,53 +1,28 @@
-"""The emulated replica as a running server."""
+"""The emulated vLLM as a running server, and the address at which it is controlled."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from dataclasses import dataclass, field
+import json
+from collections.abc import Awaitable, Callable
 from functools import partial
-from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
-from cato_backend.engine_model import Engine, Job, Order
-from cato_backend.errors import ConfigError
-from cato_backend.profile_files.profile import Profile
 from cato_lab.emulator import errors
-from cato_lab.emulator.answers import Answer
-from cato_lab.emulator.bodies import Bodies
-from cato_lab.emulator.calls import Call, parse_call
-from cato_lab.emulator.deltas import deltas
-from cato_lab.emulator.hashes import block_hashes
-from cato_lab.emulator.metrics import CONTENT_TYPE, EngineMetrics
-from cato_lab.emulator.pacing import Pacing
-from cato_lab.emulator.served import Served
-from cato_lab.emulator.surface import MAX_BODY_BYTES, Surface, read_json, refusal
-from cato_lab.emulator.text import PseudoCode, TextSource
+from cato_lab.emulator.behaviour import Behaviour
+from cato_lab.emulator.engine import EmulatedEngine, EmulatorOptions
+from cato_lab.emulator.faults import refuse
+from cato_lab.emulator.listener import Listener
+from cato_lab.emulator.metrics import Lateness
+from cato_lab.emulator.routes import MAX_BODY_BYTES, InformationRoutes, read_json, refusal
+from cato_lab.emulator.state import EmulatorState, RecordedRequest
 from cato_lab.emulator.tokenizer import Tokenizer
 
-_BACKLOG = 512
-
-
-@dataclass(frozen=True, slots=True)
-class EmulatorOptions:
-    """What is emulated, and where it listens."""
-
-    profile: Profile
-    host: str = "127.0.0.1"
-    port: int = 0
-    order: Order = "priority"
-    speed: float = 1.0
-    """How many times faster than the profile."""
-    request_s: float = 0.0
-    """From a request's arrival to the engine's queue, as real servers need for HTTP, tokenizing and
-    the way to the engine's process; the step law has nothing of it."""
-    text: TextSource = field(default_factory=PseudoCode)
-    logprobs: bool = True
-    """False: they are null though they were asked for."""
+_TIMEOUT_S = 10.0
 
 
 class Emulator:
@@ -55,35 +30,66 @@ class Emulator:
 
     async with Emulator(EmulatorOptions(profile)) as emulator:
         ...  # emulator.url speaks vLLM's HTTP
+
+    async with Emulator(EmulatorOptions(behaviour=Behaviour(ttft_ms=5, itl_ms=2))) as emulator:
+        await emulator.change(faults=[Fault(FaultKind.STALL, after_tokens=3)])
+        await emulator.wait_until(lambda state: state.aborted == 1)
     """
 
     def __init__(self, options: EmulatorOptions) -> None:
         """Raises ConfigError where vLLM would refuse to start."""
-        self._options, profile = options, options.profile
-        self.engine = Engine(profile.law, profile.limits, options.order)
-        _check_context(profile)
-        self._served = Served(
-            profile.model,
-            profile.limits.max_model_len,
-            priority_scheduling=options.order == "priority",
-            logprobs=options.logprobs,
-        )
-        self.metrics = EngineMetrics(profile.model)
-        self.metrics.watch(self.engine)
-        self._tokenizer = Tokenizer()
-        self._pacing = Pacing(self.engine, self.metrics, options.speed)
-        self._runner = web.AppRunner(self._app(), handler_cancellation=True, access_log=None)
-        self._calls = 0
-        self._numbers = count()
-        self.url = ""
+        self._engine = EmulatedEngine(options)
+        self._routes = InformationRoutes(self._engine)
+        self._listener = Listener(self._app(), options.host, options.port, options.tls)
+        self._controlled = options.controlled
+        self._control = Listener(self._control_app(), "127.0.0.1", 0, None)
+
+    @property
+    def url(self) -> str:
+        """Where it speaks vLLM's HTTP."""
+        return self._listener.url
+
+    @property
+    def control_url(self) -> str:
+        """Where it is controlled: `GET /state`, `POST /behaviour` and `GET /metrics`."""
+        return self._control.url
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """What it does now."""
+        return self._engine.behaviour
+
+    @property
+    def state(self) -> EmulatorState:
+        """What it has received and done."""
+        return self._engine.state
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The generating requests so far; only where it is controlled."""
+        return self.state.requests
+
+    @property
+    def aborted(self) -> int:
+        """Sequences whose client went away before they were finished."""
+        return self.state.aborted
+
+    @property
+    def lateness(self) -> Lateness:
+        """How punctual its steps were."""
+        return self._engine.metrics.lateness
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Its model's tokenizer."""
+        return self._engine.tokenizer
 
     async def __aenter__(self) -> Self:
         """Raises ConfigError where the address cannot be bound."""
-        bound = _bind(self._options.host, self._options.port)
-        await self._runner.setup()
-        await web.SockSite(self._runner, bound, backlog=_BACKLOG).start()
-        self.url = f"http://{self._options.host}:{bound.getsockname()[1]}"
-        self._task = asyncio.create_task(self._pacing.run())
+        await self._listener.start(self.behaviour)
+        if self._controlled:
+            await self._control.start(Behaviour())
+        self._task = asyncio.create_task(self._engine.timing.run())
         return self
 
     async def __aexit__(
@@ -92,82 +98,86 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._runner.cleanup()
+        await self._listener.stop()
+        await self._control.stop()
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
+    async def follow(self, behaviour: Behaviour) -> None:
+        """Behaves so from now on. Answers under way keep the behaviour with which they began."""
+        was, self._engine.behaviour = self.behaviour, behaviour
+        await self._listener.follow(was, behaviour)
+
+    async def change(self, **values: Any) -> None:
+        """Replaces some fields of the behaviour. Raises ValueError for unknown ones."""
+        await self.follow(self.behaviour.changed(values))
+
+    async def wait_until(
+        self, holds: Callable[[EmulatorState], bool], timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        """Returns as soon as `holds(state)`. Raises TimeoutError."""
+        await self.state.wait_until(holds, timeout_s)
+
     def _app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._guard])
         app.router.add_post("/v1/completions", partial(self._generate, chat=False))
         app.router.add_post("/v1/chat/completions", partial(self._generate, chat=True))
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/ping", self._health)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/load", self._load)
-        Surface(lambda: self._served, self._tokenizer).add_routes(app.router)
+        self._routes.add_to(app.router)
+        return app
+
+    def _control_app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_get("/state", self._get_state)
+        app.router.add_post("/behaviour", self._change)
+        app.router.add_get("/metrics", self._routes.metrics)
         return app
 
     async def _generate(self, request: web.Request, *, chat: bool) -> web.StreamResponse:
+        if self._listener.exceeds(self.behaviour.requests_per_connection, request):
+            return web.Response()  # It is not sent: the connection is reset.
+        fault = self._engine.take_fault()
         request_id = request.headers.get("x-request-id", "")
         try:
             body = await read_json(request)
-            call = parse_call(body, self._served, self._tokenizer, chat=chat, request_id=request_id)
+            await self._note(request, body)
+            if fault is not None and fault.before_the_answer:
+                return await refuse(fault, request)
+            call = self._engine.call(body, chat=chat, request_id=request_id)
         except errors.VllmError as error:
             return refusal(error)
-        self._calls += 1
+        self._engine.calls += 1
         try:
-            return await self._answer(call, request)
+            return await self._engine.answer(call, request, fault)
         finally:
-            self._calls -= 1
+            self._engine.calls -= 1
 
-    async def _answer(self, call: Call, request: web.Request) -> web.StreamResponse:
-        prompts = [prompt for prompt in call.prompts for _ in range(call.n)]
-        sequences = [
-            deltas(self._options.text(prompt), call, self._tokenizer) for prompt in prompts
-        ]
-        bodies = Bodies(call, self._served, self._tokenizer)
-        answer = Answer(call, bodies, self.metrics, sequences)
-        jobs = [self._job(call, prompt) for prompt in prompts]
+    async def _note(self, request: web.Request, body: Any) -> None:
+        """Records the request, which may be one that kills the server."""
+        if self._controlled:
+            headers = dict(request.headers)
+            self.state.requests.append(RecordedRequest(request.path, headers, body))
+            self.state.changed()
+        if self.behaviour.deadly and self.behaviour.deadly in json.dumps(body):
+            await self.change(listening=False)
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """vLLM's middleware for `--api-key`."""
+        given, key = request.headers.get("authorization"), self.behaviour.api_key
+        if key and request.path.startswith("/v1") and given != f"Bearer {key}":
+            return web.json_response({"error": "Unauthorized"}, status=401)
+        return await handler(request)
+
+    async def _get_state(self, request: web.Request) -> web.Response:
+        return web.json_response(self.state.json())
+
+    async def _change(self, request: web.Request) -> web.Response:
         try:
-            await asyncio.sleep(self._options.request_s / self._options.speed)
-            for job, sequence in zip(jobs, answer.sequences, strict=True):
-                self._pacing.submit(job, sequence)
-            return await (answer.stream(request) if call.stream else answer.whole())
-        finally:
-            self._pacing.abort(job.id for job in jobs)
-
-    def _job(self, call: Call, prompt: list[int]) -> Job:
-        hashes = block_hashes(prompt, self._options.profile.limits.block_size)
-        return Job(str(next(self._numbers)), len(prompt), call.max_tokens, hashes, call.priority)
-
-    async def _health(self, request: web.Request) -> web.Response:
-        return web.Response()
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
-
-    async def _load(self, request: web.Request) -> web.Response:
-        return web.json_response({"server_load": self._calls})
-
-
-def _check_context(profile: Profile) -> None:
-    limits = profile.limits
-    room = limits.kv_tokens - limits.kv_tokens % limits.block_size
-    if limits.max_model_len > room:
-        expected = f"at most the KV cache's {room} tokens: one request must fit"
-        raise ConfigError.of("max_model_len", limits.max_model_len, expected)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise ConfigError.of(
-            "host and port", f"{host}:{port}", f"a free address: {error}"
-        ) from error
-    return bound
+            behaviour = self.behaviour.changed(await read_json(request))
+        except (errors.VllmError, KeyError, TypeError, ValueError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        await self.follow(behaviour)
+        return web.json_response({})

@@ -7,12 +7,12 @@ this replica or on any other: a stream can be resumed elsewhere, unseen.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from cato_lab.emulator.length_marker import marked_length
-from cato_lab.emulator.tokenizer import Tokenizer
+from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 
 class Said(NamedTuple):
@@ -60,3 +60,26 @@ class PseudoCode:
         said = len(prompt) - len(self._tokenizer.encode(text[:begin]))
         left = tokens - said
         return islice(endless, max(0, left - 1))  # The last token is the end itself.
+
+
+class ScriptedReply:
+    """A text source that gives one reply, or the rest of it where the prompt ends with its start.
+
+    `logprobs`: token to its log probability, where that is not 0.
+    """
+
+    def __init__(self, reply: str, logprobs: Mapping[str, float], tokenizer: Tokenizer) -> None:
+        self._reply, self._logprobs, self._tokenizer = reply, logprobs, tokenizer
+
+    def __call__(self, prompt: list[int]) -> Iterator[Said]:
+        for token in self._tokenizer.encode(self._rest(self._tokenizer.decode(prompt))):
+            yield Said(token, self._logprobs.get(self._tokenizer.decode([token]), 0.0))
+        yield Said(EOS)
+
+    def _rest(self, text: str) -> str:
+        """Returns what follows the longest token-aligned start of the reply that ends `text`."""
+        starts = [""]
+        for token in self._tokenizer.encode(self._reply):
+            starts.append(starts[-1] + self._tokenizer.decode([token]))
+        said = next(start for start in reversed(starts) if text.endswith(start))
+        return self._reply[len(said) :]

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from cato_backend.errors import ConfigError
-from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import IgnoresTraffic
-from cato_backend.provisioning.rules.recent import Recent
+from cato_backend.provisioning.rules.base import FleetState, IgnoresTraffic, Recent, Wanted
 
 
 @dataclass(frozen=True, slots=True)

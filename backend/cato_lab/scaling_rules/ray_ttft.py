@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import Profileless
-from cato_backend.provisioning.rules.recent import Recent
+from cato_backend.provisioning.rules.base import FleetState, Profileless, Recent, Wanted
 from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
 

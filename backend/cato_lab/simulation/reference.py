@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 
 REFERENCE = Profile(
     model="reference",

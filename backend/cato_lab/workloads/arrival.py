@@ -68,6 +68,7 @@ class Arrival(NamedTuple):
             prompt_blocks=self.blocks[step - 1 :: step],
             expected_tokens=self.expected_tokens,
             declared=self.taken_for is None,
+            names_pace=self.taken_for is None,
         )
 
 

@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 import aiohttp
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_lab.emulator import Emulator, EmulatorOptions
 
 LAW = StepLaw("additive", base=0.020, per_new_token=0.0001)

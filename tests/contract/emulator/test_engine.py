@@ -106,7 +106,7 @@ async def test_a_client_that_leaves_aborts_what_runs_and_what_waits(
     await until(http, emulator, 1, 0)
     tasks[0].cancel()
     await until(http, emulator, 0, 0)
-    assert emulator.engine.kv_usage == 0
+    assert await metric(http, emulator.url, "vllm:kv_cache_usage_perc") == 0
     generated = await metric(http, emulator.url, "vllm:generation_tokens_total")
     await ask(http, emulator, prompt="x", max_tokens=1)
     assert await metric(http, emulator.url, "vllm:generation_tokens_total") == generated + 1

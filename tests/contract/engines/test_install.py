@@ -11,13 +11,15 @@ import pytest
 
 from cato_backend.engines.environments import (
     MARKER,
+    EngineKind,
     Environment,
+    InstallStep,
+    Pins,
     engines_dir,
     list_environments,
     remove_environment,
 )
 from cato_backend.engines.install import InstallProgress, install
-from cato_backend.engines.pins import EngineKind, InstallStep, Pins
 from cato_backend.errors import EngineError
 
 

@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.odd import Strange, odd_replica
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 ALICE, BOB = "token-of-alice", "token-of-bob"
 _PATIENT = "[scheduling]\nsilence_s = 0.4\n"
@@ -44,7 +45,7 @@ package = pytest_asyncio.fixture(scope="package", loop_scope="package")
 @asynccontextmanager
 async def _site(folder: Path, replicas: int, config: str, *arguments: str) -> AsyncGenerator[Site]:
     async with AsyncExitStack() as stack:
-        fakes = [await stack.enter_async_context(FakeVllm()) for _ in range(replicas)]
+        fakes = [await stack.enter_async_context(fake_vllm()) for _ in range(replicas)]
         urls = tuple(fake.url for fake in fakes)
         serve = await stack.enter_async_context(
             serving(folder, *arguments, config=config, replicas=urls)
@@ -57,7 +58,7 @@ async def _site(folder: Path, replicas: int, config: str, *arguments: str) -> As
 async def _fresh(site: Site) -> AsyncGenerator[Site]:
     """After the test nothing of it may be left anywhere."""
     for fake in site.fakes:
-        await fake.follow(Script())
+        await fake.follow(Behaviour())
         fake.state.requests.clear()
         fake.state.finished.clear()
     yield site

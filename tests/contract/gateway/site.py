@@ -13,8 +13,8 @@ import aiohttp
 from openai import AsyncOpenAI
 from prometheus_client.parser import text_string_to_metric_families
 
+from cato_lab.emulator import Emulator
 from tests.contract.gateway.serving import Serve
-from tests.fakes.vllm import FakeVllm
 
 PATIENCE_S = 10.0
 COMPLETIONS, CHAT, TASKS = "/v1/completions", "/v1/chat/completions", "/v1/tasks"
@@ -71,7 +71,7 @@ class Site:
     """`fakes` stand behind the gateway at `url`; `http` is a client's pool of connections."""
 
     serve: Serve
-    fakes: list[FakeVllm]
+    fakes: list[Emulator]
     http: aiohttp.ClientSession
     token: str = ""
     url: str = field(init=False)
@@ -80,7 +80,7 @@ class Site:
         self.url = self.serve.url
 
     @property
-    def fake(self) -> FakeVllm:
+    def fake(self) -> Emulator:
         """The only replica."""
         (fake,) = self.fakes
         return fake

@@ -10,11 +10,12 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_lab.emulator import Emulator
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.gateway.conftest import BOB
 from tests.contract.gateway.serving import refusal, serving
 from tests.contract.gateway.site import COMPLETIONS, Site
-from tests.fakes.vllm import FakeVllm
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -89,13 +90,13 @@ async def test_other_machines_need_a_token(tmp_path: Path) -> None:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def fake() -> AsyncGenerator[FakeVllm]:
+async def fake() -> AsyncGenerator[Emulator]:
     """A replica for one test."""
-    async with FakeVllm() as replica:
+    async with fake_vllm() as replica:
         yield replica
 
 
-async def test_tls_serves(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_tls_serves(tmp_path: Path, fake: Emulator) -> None:
     certificate, key = self_signed(tmp_path)
     (tmp_path / "token").write_text("the-token\n")
     arguments = ("--host", "0.0.0.0", "--token-file", str(tmp_path / "token"),
@@ -115,7 +116,7 @@ async def test_tls_serves(tmp_path: Path, fake: FakeVllm) -> None:
             assert (await response.read()).endswith(b"data: [DONE]\n\n")
 
 
-async def test_insecure_serves_behind_a_proxy(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_insecure_serves_behind_a_proxy(tmp_path: Path, fake: Emulator) -> None:
     (tmp_path / "token").write_text("the-token\n")
     arguments = ("--host", "0.0.0.0", "--token-file", str(tmp_path / "token"), "--insecure")
     async with (

@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 from multidict import CIMultiDict
 
+from cato_lab.emulator import Behaviour, Emulator
 from tests.contract.gateway.odd import Odd, odd_replica
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site, eventually
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -26,16 +27,16 @@ SLOW_S = 2.5
 
 
 @asynccontextmanager
-async def calibrating(folder: Path, fake: FakeVllm | Odd) -> AsyncGenerator[Site]:
+async def calibrating(folder: Path, fake: Emulator | Odd) -> AsyncGenerator[Site]:
     """A gateway whose replica has just come up."""
     async with (
         serving(folder, replicas=(fake.url,), calibrate=True) as serve,
         aiohttp.ClientSession() as http,
     ):
-        yield Site(serve, [fake] if isinstance(fake, FakeVllm) else [], http)
+        yield Site(serve, [fake] if isinstance(fake, Emulator) else [], http)
 
 
-def probes(fake: FakeVllm) -> list[dict[str, Any]]:
+def probes(fake: Emulator) -> list[dict[str, Any]]:
     """The bodies of calibration requests."""
     prefix = "calibration-"
     return [
@@ -47,7 +48,7 @@ def probes(fake: FakeVllm) -> list[dict[str, Any]]:
 
 async def test_a_replica_that_comes_up_is_measured_with_few_short_prompts(tmp_path: Path) -> None:
     async with (
-        FakeVllm(Script(ttft_ms=20, itl_ms=5, prefill_ms_per_1k_tokens=50)) as fake,
+        fake_vllm(Behaviour(ttft_ms=20, itl_ms=5, prefill_ms_per_1k_tokens=50)) as fake,
         calibrating(tmp_path, fake) as site,
     ):
         await site.serve.wait_said("static-1: calibrated in ")
@@ -62,7 +63,7 @@ async def test_a_replica_that_comes_up_is_measured_with_few_short_prompts(tmp_pa
 
 
 async def test_prompts_differ_from_run_to_run(tmp_path: Path) -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         for run in ("first", "second"):
             (tmp_path / run).mkdir()
             async with calibrating(tmp_path / run, fake) as site:
@@ -75,7 +76,7 @@ async def test_prompts_differ_from_run_to_run(tmp_path: Path) -> None:
 
 
 async def test_a_request_ends_it_at_once(tmp_path: Path) -> None:
-    async with FakeVllm(Script(itl_ms=100)) as fake, calibrating(tmp_path, fake) as site:
+    async with fake_vllm(Behaviour(itl_ms=100)) as fake, calibrating(tmp_path, fake) as site:
         await fake.wait_until(lambda state: state.running > 0)
         began = time.monotonic()
         answer = await site.post({"prompt": "def add(", "max_tokens": 1})
@@ -88,7 +89,7 @@ async def test_a_request_ends_it_at_once(tmp_path: Path) -> None:
 
 
 async def test_no_metric_of_tasks_knows_of_it(tmp_path: Path) -> None:
-    async with FakeVllm() as fake, calibrating(tmp_path, fake) as site:
+    async with fake_vllm() as fake, calibrating(tmp_path, fake) as site:
         await site.serve.wait_said("static-1: calibrated in ")
         assert probes(fake)
         for name in (
@@ -103,7 +104,7 @@ async def test_no_metric_of_tasks_knows_of_it(tmp_path: Path) -> None:
 
 async def test_nothing_is_sent_where_it_is_off(tmp_path: Path) -> None:
     async with (
-        FakeVllm() as fake,
+        fake_vllm() as fake,
         serving(
             tmp_path, replicas=(fake.url,), config="[scheduling]\ncalibrate = false\n"
         ) as serve,
@@ -114,7 +115,7 @@ async def test_nothing_is_sent_where_it_is_off(tmp_path: Path) -> None:
 
 
 async def test_a_replica_that_others_use_is_left_alone(tmp_path: Path) -> None:
-    async with FakeVllm(Script(metric_values={RUNNING: "2"})) as fake:
+    async with fake_vllm(Behaviour(metric_values={RUNNING: "2"})) as fake:
         async with calibrating(tmp_path, fake) as site:
             await site.post({"prompt": "def add(", "max_tokens": 1})
         assert not probes(fake)

@@ -13,12 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.gateway.conftest import ALICE
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import CHAT, COMPLETIONS, DONE, Site, eventually
 from tests.contract.gateway.sockets import Raw, head, raw
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -251,7 +252,7 @@ async def test_connections_beyond_the_limit_are_told_when_to_come_back(tmp_path:
     config = "[server]\nmax_connections = 2\n"
     await asyncio.sleep(0)
     async with (
-        FakeVllm(Script(itl_ms=20)) as fake,
+        fake_vllm(Behaviour(itl_ms=20)) as fake,
         serving(tmp_path, config=config, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -273,7 +274,7 @@ async def test_newcomers_are_served_though_descriptors_are_few(tmp_path: Path, t
     encrypted = ("--tls-cert", str(certificate), "--tls-key", str(key)) if tls else ()
     trust = ssl.create_default_context(cafile=str(certificate)) if tls else None
     async with (
-        FakeVllm(Script(itl_ms=20)) as fake,
+        fake_vllm(Behaviour(itl_ms=20)) as fake,
         serving(tmp_path, *encrypted, replicas=(fake.url,), descriptors=(100, 200)) as serve,
         AsyncExitStack() as stack,
     ):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cato_lab.emulator import ErrorForm, Fault, FaultKind
 from tests.contract.gateway.site import CHAT, COMPLETIONS, Site
 from tests.contract.gateway.test_failures import (
     MESSAGES,
@@ -14,7 +15,6 @@ from tests.contract.gateway.test_failures import (
     undisturbed,
     without_times,
 )
-from tests.fakes.vllm import ErrorForm, Fault, FaultKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -69,7 +69,7 @@ async def test_a_part_of_a_whole_answer_is_none(pair: Site, form: ErrorForm, pat
 async def test_a_cut_stream_that_cannot_go_on_ends_with_an_error_and_counts_as_one(
     pair: Site, form: ErrorForm, options: dict[str, Any]
 ) -> None:
-    await pair.fakes[0].change(fault=broken_off(form, 4))
+    await pair.fakes[0].change(faults=[broken_off(form, 4)])
     before = await outcomes(pair)
     answer = await pair.post({"prompt": "x", "stream": True, "max_tokens": 12, **options})
     *_, last = answer.chunks  # [DONE] follows it.
@@ -84,7 +84,7 @@ async def test_a_client_s_own_mistake_is_told_to_it(
 ) -> None:
     """Servers that have sent their headers can tell of it only in the stream."""
     for fake in pair.fakes:
-        await fake.change(fault=broken_off(form, 0, status=400))
+        await fake.change(faults=[broken_off(form, 0, status=400)])
     before = await pair.total("cato_retries_total")
     answer = await pair.post({"prompt": "x", "stream": stream})
     assert answer.status == 400

@@ -13,10 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import CHAT, COMPLETIONS, DONE, TASKS, Answer, Site
 from tests.contract.gateway.sockets import head, raw
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,11 +26,11 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @asynccontextmanager
-async def running(folder: Path, drain_s: float, script: Script) -> AsyncGenerator[Site]:
+async def running(folder: Path, drain_s: float, script: Behaviour) -> AsyncGenerator[Site]:
     """A gateway of its own before one fake."""
     config = f"[server]\ndrain_s = {drain_s}\n[scheduling]\nmax_running_per_replica = 2\n"
     async with (
-        FakeVllm(script) as fake,
+        fake_vllm(script) as fake,
         serving(folder, config=config, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -44,7 +45,7 @@ def end(site: Site, number: signal.Signals = signal.SIGTERM) -> None:
 async def test_what_is_under_way_finishes_and_nothing_new_is_taken(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    async with running(tmp_path, 30, Script(itl_ms=30)) as site:
+    async with running(tmp_path, 30, Behaviour(itl_ms=30)) as site:
         body = {**ENDLESS, "max_tokens": 60}
         whole = asyncio.create_task(site.post({**body, "stream": False}))
         async with site.opened(body) as stream:
@@ -77,7 +78,7 @@ async def says_that_it_drains(site: Site) -> None:
 
 
 async def test_a_client_can_still_end_its_own_stream(tmp_path: Path) -> None:
-    async with running(tmp_path, 30, Script(itl_ms=30)) as site:
+    async with running(tmp_path, 30, Behaviour(itl_ms=30)) as site:
         async with site.opened(ENDLESS, x_request_id="mine") as stream:
             await stream.content.readuntil(b"\n\n")
             end(site)
@@ -90,7 +91,7 @@ async def test_a_client_can_still_end_its_own_stream(tmp_path: Path) -> None:
 @pytest.mark.parametrize("twice", [False, True])
 async def test_what_is_cut_is_told_so(tmp_path: Path, twice: bool) -> None:
     """When the time is up, or at once on a second signal."""
-    async with running(tmp_path, 60 if twice else 0.5, Script(itl_ms=30)) as site:
+    async with running(tmp_path, 60 if twice else 0.5, Behaviour(itl_ms=30)) as site:
         cut = [
             asyncio.create_task(site.post(ENDLESS)),
             asyncio.create_task(site.post({**ENDLESS, "stream": False})),
@@ -116,7 +117,7 @@ async def test_what_is_cut_is_told_so(tmp_path: Path, twice: bool) -> None:
 
 
 async def test_a_whole_task_that_is_cut_ends_with_its_own_event(tmp_path: Path) -> None:
-    async with running(tmp_path, 0.3, Script(itl_ms=100)) as site:
+    async with running(tmp_path, 0.3, Behaviour(itl_ms=100)) as site:
         unit = {"name": "f", "kind": "function", "text": "def f():\n    return 1\n"}
         body: dict[str, Any] = {"task": "summarization", "language": "python", "units": [unit] * 3}
         async with site.opened(body, TASKS) as stream:
@@ -151,7 +152,7 @@ async def test_what_waits_for_anything_else_is_told_so_too(tmp_path: Path) -> No
 
 
 async def test_a_client_that_reads_nothing_does_not_delay_the_end(tmp_path: Path) -> None:
-    async with running(tmp_path, 0.3, Script()) as site, raw(site.url) as client:
+    async with running(tmp_path, 0.3, Behaviour()) as site, raw(site.url) as client:
         body = json.dumps({**ENDLESS, "n": 16}).encode()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.send(head("POST", COMPLETIONS, content_length=len(body)) + body)
@@ -161,7 +162,7 @@ async def test_a_client_that_reads_nothing_does_not_delay_the_end(tmp_path: Path
 
 
 async def test_with_nothing_under_way_it_ends_at_once(tmp_path: Path) -> None:
-    async with running(tmp_path, 60, Script()) as site:
+    async with running(tmp_path, 60, Behaviour()) as site:
         await site.post({"prompt": "x"})
         end(site)
         assert await site.serve.wait_ended(within_s=4) == 0

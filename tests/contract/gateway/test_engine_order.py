@@ -7,15 +7,16 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_priority_goes_to_the_replicas_that_accept_it(tmp_path: Path) -> None:
-    async with FakeVllm() as ordered, FakeVllm(Script(priority_scheduling=False)) as plain:
+    async with fake_vllm() as ordered, fake_vllm(Behaviour(priority_scheduling=False)) as plain:
         fakes = [ordered, plain]
         config = '[scheduling]\npolicy = "round-robin"\n'
         async with (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cato_lab.emulator import Fault, FaultKind
 from tests.contract.gateway.site import CHAT, COMPLETIONS, Answer, Site
-from tests.fakes.vllm import Fault, FaultKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -29,7 +29,7 @@ async def undisturbed(pair: Site, body: dict[str, Any], path: str) -> Answer:
 async def disturbed(pair: Site, body: dict[str, Any], path: str, fault: Fault) -> Answer:
     """The first replica, which is asked first where both are idle, breaks the attempt off."""
     first, second = pair.fakes
-    await first.change(fault=fault)
+    await first.change(faults=[fault])
     answer = await pair.post(body, path, x_request_id="same")
     # A kept connection that is lost before a byte of the reply may have been dead already.
     died = fault.kind is FaultKind.DIE
@@ -107,7 +107,7 @@ async def test_a_stream_is_continued_more_than_once(pair: Site) -> None:
     body = {"prompt": "x", "stream": True, "max_tokens": 12, **USAGE}
     expected = await undisturbed(pair, body, COMPLETIONS)
     for fake in pair.fakes:
-        await fake.change(fault=Fault(FaultKind.DIE, after_tokens=4, times=1))
+        await fake.change(faults=[Fault(FaultKind.DIE, after_tokens=4, times=1)])
     before = await pair.total("cato_streams_resumed_total")
     answer = await pair.post(body, x_request_id="same")
     assert await pair.total("cato_streams_resumed_total") - before == 2
@@ -132,7 +132,7 @@ async def test_a_stream_is_continued_more_than_once(pair: Site) -> None:
 async def test_what_cannot_be_continued_ends_with_a_named_error(
     pair: Site, options: dict[str, Any], path: str
 ) -> None:
-    await pair.fakes[0].change(fault=Fault(FaultKind.DIE, after_tokens=4))
+    await pair.fakes[0].change(faults=[Fault(FaultKind.DIE, after_tokens=4)])
     body = {"prompt": "x", "messages": MESSAGES, "stream": True, "max_tokens": 12, **options}
     answer = await pair.post(body, path)
     assert answer.status == 200
@@ -142,7 +142,7 @@ async def test_what_cannot_be_continued_ends_with_a_named_error(
 
 async def test_every_replica_fails(pair: Site) -> None:
     for fake in pair.fakes:
-        await fake.change(fault=Fault(FaultKind.ERROR))
+        await fake.change(faults=[Fault(FaultKind.ERROR)])
     before = await pair.total("cato_retries_total")
     answer = await pair.post({"prompt": "x", "stream": True})
     assert answer.status == 502

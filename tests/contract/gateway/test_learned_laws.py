@@ -13,8 +13,7 @@ import aiohttp
 import pytest
 
 from cato_backend.profile_files.files import load_profile, read_profile_file
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_lab.emulator import Emulator, EmulatorOptions
 from tests.contract.gateway.serving import environment, serving
 from tests.contract.gateway.site import Site

@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 
 from cato_backend.wire.headers import ALIASES
+from cato_lab.emulator import Behaviour, Emulator
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import CHAT, TASKS, Answer, Site, eventually
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -34,7 +35,7 @@ FINE = {"prompt": "x", "max_tokens": 3}
 
 @asynccontextmanager
 async def before(
-    folder: Path, *fakes: FakeVllm, config: str = SLOW, up: bool = True
+    folder: Path, *fakes: Emulator, config: str = SLOW, up: bool = True
 ) -> AsyncGenerator[Site]:
     """A gateway of the test's own."""
     urls = [part for fake in fakes for part in ("--replica", fake.url)]
@@ -48,16 +49,16 @@ async def before(
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def fake() -> AsyncGenerator[FakeVllm]:
+async def fake() -> AsyncGenerator[Emulator]:
     """A replica for one test."""
-    async with FakeVllm(Script(model="a")) as replica:
+    async with fake_vllm(Behaviour(model="a")) as replica:
         yield replica
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def other() -> AsyncGenerator[FakeVllm]:
+async def other() -> AsyncGenerator[Emulator]:
     """Another one."""
-    async with FakeVllm(Script(model="a")) as replica:
+    async with fake_vllm(Behaviour(model="a")) as replica:
         yield replica
 
 
@@ -74,7 +75,7 @@ async def names(site: Site) -> list[str]:
     "strange", ["null", '{"data": null}', '{"data": []}', "{", '{"data": [{"id": 7}, null]}']
 )
 async def test_a_strange_list_of_models_once_costs_a_moment(
-    tmp_path: Path, fake: FakeVllm, strange: str
+    tmp_path: Path, fake: Emulator, strange: str
 ) -> None:
     await fake.change(listings=(strange,))
     async with before(tmp_path, fake, up=False) as site:
@@ -87,7 +88,7 @@ async def test_a_strange_list_of_models_once_costs_a_moment(
 
 
 async def test_another_model_behind_the_same_url_is_followed_at_once(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     """Nothing was away, and no look is due: the replica's 404 shows it."""
     async with before(tmp_path, fake) as site:
@@ -101,7 +102,7 @@ async def test_another_model_behind_the_same_url_is_followed_at_once(
         assert "it serves 'b' now, no longer 'a'" in site.serve.said
 
 
-async def test_streams_chats_and_tasks_follow_too(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_streams_chats_and_tasks_follow_too(tmp_path: Path, fake: Emulator) -> None:
     async with before(tmp_path, fake) as site:
         for number, (path, body) in enumerate(
             [
@@ -119,14 +120,14 @@ async def test_streams_chats_and_tasks_follow_too(tmp_path: Path, fake: FakeVllm
 
 
 async def test_the_new_name_is_known_as_soon_as_it_is_asked_for(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     async with before(tmp_path, fake) as site:
         await fake.change(model="b")
         assert (await site.post({**FINE, "model": "b"}, **PATIENT)).status == 200
 
 
-async def test_a_request_that_waits_follows_the_alias(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_a_request_that_waits_follows_the_alias(tmp_path: Path, fake: Emulator) -> None:
     async with before(tmp_path, fake, config=QUICK) as site:
         await fake.change(listening=False)
         await site.wait_total("cato_replicas_up", 0)
@@ -139,7 +140,7 @@ async def test_a_request_that_waits_follows_the_alias(tmp_path: Path, fake: Fake
 
 
 async def test_a_configured_model_is_expected_and_not_replaced(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     await fake.change(model="b")
     config = f'{QUICK}\n[[replicas]]\nurl = "{fake.url}"\nmodel = "a"\n'
@@ -156,7 +157,7 @@ async def test_a_configured_model_is_expected_and_not_replaced(
 
 
 async def test_adapters_are_listed_and_served_under_their_names(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     await fake.change(adapters=("sql", "rust"), aliases=("a-latest",))
     async with before(tmp_path, fake) as site:
@@ -175,7 +176,7 @@ async def test_adapters_are_listed_and_served_under_their_names(
         ]
 
 
-async def test_an_adapter_that_is_loaded_later(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_an_adapter_that_is_loaded_later(tmp_path: Path, fake: Emulator) -> None:
     async with before(tmp_path, fake) as site:
         assert (await site.post({**FINE, "model": "sql"})).status == 404
         await fake.change(adapters=("sql",))
@@ -191,7 +192,7 @@ async def test_an_adapter_that_is_loaded_later(tmp_path: Path, fake: FakeVllm) -
 
 
 async def test_an_adapter_is_asked_of_replicas_that_have_it(
-    tmp_path: Path, fake: FakeVllm, other: FakeVllm
+    tmp_path: Path, fake: Emulator, other: Emulator
 ) -> None:
     await other.change(adapters=("sql",))
     async with before(tmp_path, fake, other) as site:
@@ -204,7 +205,7 @@ async def test_an_adapter_is_asked_of_replicas_that_have_it(
 
 
 async def test_before_any_replica_is_described_every_name_waits(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     await fake.change(listening=False)
     async with before(tmp_path, fake, config=QUICK, up=False) as site:
@@ -219,7 +220,7 @@ async def test_before_any_replica_is_described_every_name_waits(
 
 
 async def test_a_name_that_a_replica_may_come_back_with_waits(
-    tmp_path: Path, fake: FakeVllm, other: FakeVllm
+    tmp_path: Path, fake: Emulator, other: Emulator
 ) -> None:
     async with before(tmp_path, fake, other, config=QUICK) as site:
         await other.change(listening=False)
@@ -235,7 +236,7 @@ async def test_a_name_that_a_replica_may_come_back_with_waits(
 # -- absences ------------------------------------------------------------------------------------
 
 
-async def test_a_replica_that_flaps_loses_no_request(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_a_replica_that_flaps_loses_no_request(tmp_path: Path, fake: Emulator) -> None:
     """Requests find out that it is away; attempts without a connection are not counted."""
     config = SLOW + "[scheduling]\nmax_attempts = 1\n"
     async with before(tmp_path, fake, config=config) as site:
@@ -248,7 +249,7 @@ async def test_a_replica_that_flaps_loses_no_request(tmp_path: Path, fake: FakeV
 
 
 async def test_a_graceful_end_cuts_no_stream_and_takes_no_request(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     """The old one finishes what it has, as a rolling update wants it."""
     await fake.change(reply="word " * 300, itl_ms=10)
@@ -270,7 +271,7 @@ async def test_a_graceful_end_cuts_no_stream_and_takes_no_request(
 
 
 async def test_a_key_that_changes_holds_requests_until_it_fits(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     async with before(tmp_path, fake) as site:
         await fake.change(api_key="new")
@@ -289,7 +290,7 @@ async def test_a_key_that_changes_holds_requests_until_it_fits(
 # -- replicas that differ ------------------------------------------------------------------------
 
 
-async def test_a_prompt_goes_where_it_fits(tmp_path: Path, fake: FakeVllm, other: FakeVllm) -> None:
+async def test_a_prompt_goes_where_it_fits(tmp_path: Path, fake: Emulator, other: Emulator) -> None:
     await fake.change(max_model_len=1024)
     await other.change(max_model_len=8192)
     async with before(tmp_path, fake, other) as site:
@@ -313,7 +314,7 @@ async def test_a_prompt_goes_where_it_fits(tmp_path: Path, fake: FakeVllm, other
 
 
 async def test_a_prompt_that_proves_too_long_goes_to_a_larger_context(
-    tmp_path: Path, fake: FakeVllm, other: FakeVllm
+    tmp_path: Path, fake: Emulator, other: Emulator
 ) -> None:
     """It was reckoned to fit: only the engine counts."""
     await fake.change(max_model_len=1024)
@@ -328,7 +329,7 @@ async def test_a_prompt_that_proves_too_long_goes_to_a_larger_context(
 
 
 async def test_while_the_larger_context_is_away(
-    tmp_path: Path, fake: FakeVllm, other: FakeVllm
+    tmp_path: Path, fake: Emulator, other: Emulator
 ) -> None:
     """An infill is cut to what there is; what cannot be cut is held, and then refused by name."""
     await fake.change(max_model_len=1024)

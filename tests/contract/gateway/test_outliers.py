@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,13 +13,14 @@ from typing import Any, NamedTuple
 import aiohttp
 import pytest
 
+from cato_lab.emulator import Behaviour, Emulator, Fault, FaultKind
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Site, eventually
-from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
+from tests.fakes import fake_vllm, fake_vllm_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-CALM = Script(ttft_ms=20, itl_ms=4)
+CALM = Behaviour(ttft_ms=20, itl_ms=4)
 REQUESTS, RATE = 80, 40.0
 GIVES_UP_S = 10.0
 """When a client of these tests counts its request as lost."""
@@ -47,7 +47,7 @@ async def fleet(
 ) -> AsyncGenerator[Site]:
     """A gateway of its own: what it has learned of its replicas is its own, too."""
     async with AsyncExitStack() as stack:
-        fakes = [await stack.enter_async_context(FakeVllm(CALM)) for _ in range(replicas)]
+        fakes = [await stack.enter_async_context(fake_vllm(CALM)) for _ in range(replicas)]
         urls = tuple(fake.url for fake in fakes)
         serve = await stack.enter_async_context(
             serving(folder, *arguments, config=config, replicas=urls)
@@ -113,7 +113,7 @@ async def test_a_replica_that_hangs_costs_a_second_at_most(
     arguments = ("--policy", policy, *(("--profile", str(PROFILE)) if profile else ()))
     async with fleet(tmp_path, *arguments) as site:
         hung = site.fakes[0]
-        await hung.change(fault=Fault(FaultKind.HANG))
+        await hung.change(faults=[Fault(FaultKind.HANG)])
         found = await outcomes(site, BODY | {"stream": stream})
         assert len(lost(found)) <= MOST_LOST, lost(found)
         assert max(each.seconds for each in found) < UNDISTURBED_S + ADDED_S
@@ -123,12 +123,12 @@ async def test_a_replica_that_hangs_costs_a_second_at_most(
         assert await site.total("cato_replica_ejected") == 1
         assert await site.total("cato_attempts_moved_total") >= 1
         assert "static-1: ejected until it answers a synthetic request" in site.serve.said
-        await hung.change(fault=None)
+        await hung.change(faults=())
         await served_by(site, hung)
         assert "static-1: back in service" in site.serve.said
 
 
-async def served_by(site: Site, fake: FakeVllm) -> None:
+async def served_by(site: Site, fake: Emulator) -> None:
     """Returns once the replica is back in service and answers requests like the others."""
     sent = len(fake.requests)
 
@@ -153,9 +153,9 @@ async def frozen(process: Process, seconds: float) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def process(*arguments: str) -> AsyncGenerator[tuple[Process, str]]:
+async def process() -> AsyncGenerator[tuple[Process, str]]:
     """A fake as a process of its own, and its URL."""
-    command = (sys.executable, "-m", "tests.fakes.vllm", *arguments)
+    command = fake_vllm_command(20, 10)
     started = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     assert started.stdout is not None
     try:
@@ -170,8 +170,7 @@ async def process(*arguments: str) -> AsyncGenerator[tuple[Process, str]]:
 async def test_a_process_that_is_frozen_loses_nothing(tmp_path: Path, policy: str) -> None:
     """Streams that it was in the midst of go on elsewhere."""
     body = BODY | {"stream": True, "max_tokens": 100}
-    speed = ("--ttft-ms", "20", "--itl-ms", "10")
-    async with process(*speed) as (first, one), process(*speed) as (_, two):
+    async with process() as (first, one), process() as (_, two):
         arguments = ("--policy", policy)
         async with (
             serving(tmp_path, *arguments, replicas=(one, two)) as serve,
@@ -212,14 +211,14 @@ async def test_a_replica_that_fails_every_request_is_ejected_after_few(
     # A policy that would never learn by itself to leave it alone.
     async with fleet(tmp_path, "--policy", "round-robin") as site:
         broken = site.fakes[0]
-        await broken.change(fault=fault)
+        await broken.change(faults=[fault])
         found = await outcomes(site, BODY | {"stream": True}, 40)
         assert lost(found) == []
         assert len(broken.requests) < 20
         assert (await state(site))["ejected_for"] == "failures"
         ejections = await site.metrics()
         assert ejections["cato_replica_ejections_total", ("failures", "static-1")] >= 1
-        await broken.change(fault=None)
+        await broken.change(faults=())
         await served_by(site, broken)
 
 
@@ -229,7 +228,7 @@ async def test_a_mistake_of_the_client_is_no_failure_of_the_replica(
 ) -> None:
     async with fleet(tmp_path) as site:
         for fake in site.fakes:
-            await fake.change(fault=Fault(FaultKind.ERROR, status=status))
+            await fake.change(faults=[Fault(FaultKind.ERROR, status=status)])
         for _ in range(12):
             assert (await site.post(BODY)).status in (400, status)
         assert await site.total("cato_replica_ejected") == 0
@@ -238,11 +237,11 @@ async def test_a_mistake_of_the_client_is_no_failure_of_the_replica(
 async def test_where_every_replica_fails_none_is_given_up(tmp_path: Path) -> None:
     async with fleet(tmp_path) as site:
         for fake in site.fakes:
-            await fake.change(fault=Fault(FaultKind.ERROR))
+            await fake.change(faults=[Fault(FaultKind.ERROR)])
         answers = await asyncio.gather(*(site.post(BODY) for _ in range(6)))
         assert {answer.status for answer in answers} == {502}
         for fake in site.fakes:
-            await fake.change(fault=None)
+            await fake.change(faults=())
         assert (await site.post(BODY)).status == 200
 
 
@@ -261,7 +260,7 @@ async def test_a_request_that_finds_no_room_goes_to_another_replica(
     tmp_path: Path, fault: Fault
 ) -> None:
     async with fleet(tmp_path, "--policy", "round-robin") as site:
-        await site.fakes[0].change(fault=fault)
+        await site.fakes[0].change(faults=[fault])
         found = await outcomes(site, BODY, 40)
         assert lost(found) == []
         assert max(each.seconds for each in found) < UNDISTURBED_S
@@ -274,7 +273,7 @@ async def test_it_waits_for_the_only_replica_while_its_deadline_allows(
     tmp_path: Path, fault: Fault
 ) -> None:
     async with fleet(tmp_path, replicas=1) as site:
-        await site.fake.change(fault=Fault(**{**fields(fault), "times": 1}))
+        await site.fake.change(faults=[Fault(**{**fields(fault), "times": 1})])
         found = await outcome(site, BODY, x_slo_ttft_ms=5000)
         assert found.status == 200
         assert 0.9 < found.seconds < 3
@@ -286,7 +285,7 @@ def fields(fault: Fault) -> dict[str, Any]:
 
 async def test_beyond_its_deadline_the_client_is_told_when_to_come_back(tmp_path: Path) -> None:
     async with fleet(tmp_path, replicas=1) as site:
-        await site.fake.change(fault=Fault(FaultKind.ERROR, status=503, retry_after="20"))
+        await site.fake.change(faults=[Fault(FaultKind.ERROR, status=503, retry_after="20")])
         for _ in range(3):
             answer = await site.post(BODY, x_slo_ttft_ms=1000)
             assert answer.status == 429

@@ -9,11 +9,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.conftest import ALICE, BOB
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Answer, Site
 from tests.contract.gateway.test_ended_by_the_client import LONG, occupied
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -79,7 +80,7 @@ async def test_a_newcomer_finds_a_slot_beside_endless_streams(tmp_path: Path) ->
     config = "[scheduling]\nmax_running_per_replica = 16\n[server]\ndrain_s = 0\n"
     arguments = ("--token-file", str(tmp_path / "tokens"))
     async with (
-        FakeVllm(Script(itl_ms=100)) as fake,
+        fake_vllm(Behaviour(itl_ms=100)) as fake,
         serving(tmp_path, *arguments, config=config, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -98,8 +99,8 @@ async def test_a_newcomer_finds_a_slot_beside_endless_streams(tmp_path: Path) ->
 async def test_a_plain_client_is_not_refused_while_there_is_room(tmp_path: Path) -> None:
     """A hundred requests at once of OpenAI's own client, that names no session."""
     async with (
-        FakeVllm(Script(ttft_ms=20, itl_ms=5)) as first,
-        FakeVllm(Script(ttft_ms=20, itl_ms=5)) as second,
+        fake_vllm(Behaviour(ttft_ms=20, itl_ms=5)) as first,
+        fake_vllm(Behaviour(ttft_ms=20, itl_ms=5)) as second,
         serving(tmp_path, replicas=(first.url, second.url)) as serve,
         aiohttp.ClientSession() as http,
     ):

@@ -24,7 +24,7 @@ from tests.contract.gateway.site import (
     eventually,
 )
 from tests.data.clients import ClientRequest, client_requests
-from tests.fakes.vllm import FakeVllm
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -286,7 +286,7 @@ async def test_the_scheduler_is_told_classes_sessions_and_lengths(tmp_path: Path
     }
     log = tmp_path / "events.jsonl"
     async with (
-        FakeVllm() as fake,
+        fake_vllm() as fake,
         serving(tmp_path, "--event-log", str(log), replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -316,7 +316,7 @@ async def test_the_scheduler_is_told_classes_sessions_and_lengths(tmp_path: Path
 async def test_plain_supersession_can_be_switched_off(tmp_path: Path) -> None:
     config = "[scheduling]\nsupersede_plain = false\n"
     async with (
-        FakeVllm() as fake,
+        fake_vllm() as fake,
         serving(tmp_path, config=config, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):

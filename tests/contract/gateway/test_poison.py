@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cato_lab.emulator import Behaviour, Emulator
 from tests.contract.gateway.site import Site
 from tests.contract.gateway.test_outliers import fleet, outcome
-from tests.fakes.vllm import FakeVllm, Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -19,10 +19,10 @@ POISON = "the last words of an engine"
 LONG = {"prompt": "tell", "max_tokens": 150, "stream": True}
 
 
-async def revive(fake: FakeVllm, after_s: float) -> None:
+async def revive(fake: Emulator, after_s: float) -> None:
     """Starts the fake again whenever it has died."""
     while True:
-        if not fake.script.listening:
+        if not fake.behaviour.listening:
             await asyncio.sleep(after_s)
             await fake.change(listening=True)
         await asyncio.sleep(0.01)
@@ -33,7 +33,7 @@ async def deadly_fleet(folder: Path, replicas: int) -> AsyncGenerator[Site]:
     """Every replica dies of the poison, and is started again a second later."""
     async with fleet(folder, replicas=replicas) as site:
         for fake in site.fakes:
-            await fake.follow(Script(deadly=POISON, ttft_ms=20, itl_ms=10))
+            await fake.follow(Behaviour(deadly=POISON, ttft_ms=20, itl_ms=10))
         reviving = [asyncio.create_task(revive(fake, 1.0)) for fake in site.fakes]
         try:
             yield site

@@ -154,7 +154,7 @@ async def test_a_wrong_method(single: Site, method: str, path: str) -> None:
         assert answer.error["code"] == "method_not_allowed"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/embeddings", "/v1/completions/", "/fake/state"])
+@pytest.mark.parametrize("path", ["/", "/v1/embeddings", "/v1/completions/", "/behaviour"])
 async def test_an_unknown_path(single: Site, path: str) -> None:
     answer = await single.call("GET", path)
     assert answer.status == 404

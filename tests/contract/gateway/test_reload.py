@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 
 from cato_backend.wire.discovery import discover
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Answer, Site, eventually
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,7 +32,7 @@ async def test_tokens_change_while_streams_go_on(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("alice\n")
     async with (
-        FakeVllm(Script(itl_ms=40)) as fake,
+        fake_vllm(Behaviour(itl_ms=40)) as fake,
         serving(tmp_path, "--token-file", str(file), replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -63,7 +64,7 @@ async def test_a_certificate_changes_without_a_stream_noticing(tmp_path: Path) -
     former = ssl.create_default_context(cafile=str(certificate))
     arguments = ("--tls-cert", str(certificate), "--tls-key", str(key))
     async with (
-        FakeVllm(Script(itl_ms=40)) as fake,
+        fake_vllm(Behaviour(itl_ms=40)) as fake,
         serving(tmp_path, *arguments, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=former)) as http,
     ):
@@ -98,7 +99,7 @@ async def shows(site: Site, certificate: Path) -> None:
 
 async def test_hang_up_without_files_ends_nothing(tmp_path: Path) -> None:
     async with (
-        FakeVllm(Script(itl_ms=20)) as fake,
+        fake_vllm(Behaviour(itl_ms=20)) as fake,
         serving(tmp_path, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):

@@ -17,10 +17,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.serving import environment, serving
 from tests.contract.gateway.site import Site
 from tests.contract.replicas.strange import answering, saying, server_tls
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -67,8 +68,8 @@ async def troubled(
         enter = stack.enter_async_context
         tls, _ = server_tls(folder)
         keyed, this = (
-            await enter(FakeVllm(Script(api_key="k"))),
-            await enter(FakeVllm(Script(model="this"))),
+            await enter(fake_vllm(Behaviour(api_key="k"))),
+            await enter(fake_vllm(Behaviour(model="this"))),
         )
         plain, over_tls = await enter(answering()), await enter(answering(tls=tls))
         page = await enter(answering(text="<html>Sign in</html>", content_type="text/html"))
@@ -143,13 +144,13 @@ async def doctor(folder: Path, url: str) -> str:
 
 
 async def test_what_changes_is_said_again(tmp_path: Path) -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         async with serving(tmp_path, config=QUICK, replicas=(fake.url,)) as serve:
             await fake.change(api_key="k")
             await serve.wait_said("static-1: down: ", 1)
             await fake.change(listening=False)
             await serve.wait_said("static-1: down: ", 2)
-            await fake.follow(Script())
+            await fake.follow(Behaviour())
             await serve.wait_said("static-1: up: ", 2)
         lines = [line.partition("] static-1: ")[2] for line in serve.said.splitlines()]
         said = [line.partition(":")[0] for line in lines if line.startswith(("up", "down"))]
@@ -160,7 +161,7 @@ async def test_the_doctor_of_a_fleet_that_serves_notes_what_is_away(
     tmp_path: Path, closed_port: int
 ) -> None:
     away = f"http://127.0.0.1:{closed_port}"
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         config = f'{QUICK}\n[[replicas]]\nurl = "{fake.url}"\n[[replicas]]\nurl = "{away}"\n'
         async with serving(tmp_path, config=config) as serve:
             await serve.wait_said(": up: ")
@@ -172,7 +173,7 @@ async def test_the_doctor_of_a_fleet_that_serves_notes_what_is_away(
 
 
 async def test_an_address_as_other_tools_want_it_just_works(tmp_path: Path) -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         urls = [fake.url + tail for tail in ("/", "/v1", "/v1/", "/v1/chat/completions")]
         async with (
             serving(tmp_path, replicas=tuple(urls)) as serve,
@@ -191,7 +192,7 @@ async def test_a_replica_over_tls_of_a_private_authority(
     tls, certificate = server_tls(tmp_path)
     monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(certificate))
     async with (
-        FakeVllm(tls=tls) as fake,
+        fake_vllm(tls=tls) as fake,
         serving(tmp_path, "--replica", fake.url) as serve,
         aiohttp.ClientSession() as http,
     ):

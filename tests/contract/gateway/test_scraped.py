@@ -9,9 +9,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import COMPLETIONS, Site, eventually
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -25,7 +26,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Si
     """A gateway that often looks at its one replica."""
     folder = tmp_path_factory.mktemp("scraped")
     async with (
-        FakeVllm() as fake,
+        fake_vllm() as fake,
         serving(folder, config=CONFIG, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -35,7 +36,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Si
 @pytest_asyncio.fixture(loop_scope="package")
 async def site(watched: Site) -> AsyncGenerator[Site]:
     """Honest before the test."""
-    await watched.fake.follow(Script())
+    await watched.fake.follow(Behaviour())
     await watched.wait_total("cato_requests_of_others", 0)
     yield watched
     await watched.wait_idle()

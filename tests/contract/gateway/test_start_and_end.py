@@ -15,9 +15,10 @@ import pytest_asyncio
 
 from cato_backend.profile_files.files import shipped_folder
 from cato_backend.wire.discovery import discover
+from cato_lab.emulator import Behaviour, Emulator
 from tests.contract.gateway.serving import refusal, serving, start
 from tests.contract.gateway.site import COMPLETIONS, Site
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -25,9 +26,9 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def fake() -> AsyncGenerator[FakeVllm]:
+async def fake() -> AsyncGenerator[Emulator]:
     """A replica for one test."""
-    async with FakeVllm() as replica:
+    async with fake_vllm() as replica:
         yield replica
 
 
@@ -49,7 +50,7 @@ async def test_a_bad_field_is_refused_with_its_name_and_what_is_expected(
 
 
 async def test_a_profile_of_another_model_is_told_and_not_used(
-    tmp_path: Path, fake: FakeVllm
+    tmp_path: Path, fake: Emulator
 ) -> None:
     """Of a server that runs elsewhere the model is known only once it answers."""
     (profile,) = (shipped_folder() / "a100-80gb").glob("Qwen2.5-Coder-7B.json")
@@ -75,7 +76,7 @@ async def test_a_port_in_use(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}: Address already in use" in said
 
 
-async def test_the_backend_is_found_until_it_ends(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_the_backend_is_found_until_it_ends(tmp_path: Path, fake: Emulator) -> None:
     found = tmp_path / "state" / "backend.json"
     async with serving(tmp_path, replicas=(fake.url,)) as serve:
         announced = discover(found)
@@ -89,7 +90,7 @@ async def test_the_backend_is_found_until_it_ends(tmp_path: Path, fake: FakeVllm
     assert not found.exists()
 
 
-async def test_of_two_colocated_backends_the_second_leaves(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_of_two_colocated_backends_the_second_leaves(tmp_path: Path, fake: Emulator) -> None:
     async with serving(tmp_path, "--colocated", replicas=(fake.url,)) as serve:
         second = await start(tmp_path, "--colocated", "--replica", fake.url)
         assert await second.wait_ended() == 0
@@ -108,7 +109,7 @@ async def test_of_two_colocated_backends_the_second_leaves(tmp_path: Path, fake:
                 assert response.status == status
 
 
-async def test_a_killed_backend_makes_room_for_the_next(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_a_killed_backend_makes_room_for_the_next(tmp_path: Path, fake: Emulator) -> None:
     first = await start(tmp_path, "--colocated", "--replica", fake.url)
     await first.wait_said(": up: ")
     first.process.kill()
@@ -120,9 +121,9 @@ async def test_a_killed_backend_makes_room_for_the_next(tmp_path: Path, fake: Fa
         assert announced.pid == serve.process.pid != stale["pid"]
 
 
-async def test_when_nobody_asks_it_ends(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_when_nobody_asks_it_ends(tmp_path: Path, fake: Emulator) -> None:
     config = "[server]\nidle_exit_s = 0.7\n"
-    await fake.follow(Script(itl_ms=100))
+    await fake.follow(Behaviour(itl_ms=100))
     loop = asyncio.get_running_loop()
     async with (
         serving(tmp_path, config=config, replicas=(fake.url,)) as serve,
@@ -139,9 +140,9 @@ async def test_when_nobody_asks_it_ends(tmp_path: Path, fake: FakeVllm) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_ends_soon_though_streams_are_open(
-    tmp_path: Path, fake: FakeVllm, number: signal.Signals
+    tmp_path: Path, fake: Emulator, number: signal.Signals
 ) -> None:
-    await fake.follow(Script(itl_ms=50))
+    await fake.follow(Behaviour(itl_ms=50))
     config = "[server]\ndrain_s = 0.5\n"
     async with (
         serving(tmp_path, config=config, replicas=(fake.url,)) as serve,

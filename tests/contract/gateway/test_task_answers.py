@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from cato_lab.emulator import Behaviour
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import TASKS, Site
 from tests.contract.gateway.test_tasks import SUMMARY, TRANSLATION, UNIT, events
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,7 +27,7 @@ UNUSABLE = "cato_unusable_answers_total"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A model that the configuration says to follow instructions: its name does not."""
-    async with FakeVllm(Script(model="coder")) as fake, aiohttp.ClientSession() as http:
+    async with fake_vllm(Behaviour(model="coder")) as fake, aiohttp.ClientSession() as http:
         config = f'[[replicas]]\nurl = "{fake.url}"\ninstruct = true\n'
         async with serving(tmp_path_factory.mktemp("instruct"), config=config) as serve:
             await serve.wait_said("coder; fill-in-the-middle")

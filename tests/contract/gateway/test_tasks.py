@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 
 from cato_backend.wire import sse
+from cato_lab.emulator import Behaviour, Fault, FaultKind
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import TASKS, Answer, Site
-from tests.fakes.vllm import FakeVllm, Fault, FaultKind, Script
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -96,14 +97,14 @@ async def test_a_bad_task_is_refused_by_field(
 
 
 async def test_a_task_that_fails_before_its_beginning_is_a_status(single: Site) -> None:
-    await single.fake.change(fault=Fault(FaultKind.ERROR, status=400))
+    await single.fake.change(faults=[Fault(FaultKind.ERROR, status=400)])
     answer = await single.post(SUMMARY, TASKS)
     assert answer.status == 400
 
 
 async def test_a_task_that_fails_later_is_an_error_event(single: Site) -> None:
     """Attempts and pauses between them outlast the time in which a failure is a status."""
-    await single.fake.change(fault=Fault(FaultKind.ERROR))
+    await single.fake.change(faults=[Fault(FaultKind.ERROR)])
     found = events(await single.post({**SUMMARY, "units": [UNIT, UNIT]}, TASKS))
     assert found[-1][0] == "error"
     assert found[-1][1]["error"]["code"] == "replica_failed"
@@ -130,7 +131,7 @@ async def test_a_unit_that_fails_is_named_and_the_rest_kept(narrow: Site) -> Non
     task = {**SUMMARY, "units": units, "max_tokens": 20}
     asking = asyncio.create_task(single.post(task, TASKS))
     await single.fake.wait_until(lambda state: len(state.requests) == 1)
-    await single.fake.change(fault=Fault(FaultKind.ERROR))
+    await single.fake.change(faults=[Fault(FaultKind.ERROR)])
     found = events(await asking)
     assert found[-1][0] == "result"
     one, two = found[-1][1]["units"]
@@ -190,7 +191,7 @@ async def test_calls_of_one_workflow_share_its_budget(single: Site) -> None:
 async def test_a_file_s_summary_ends_with_what_its_units_do_together(tmp_path: Path) -> None:
     """Map, then reduce, of a model that follows instructions; the last call gets the summaries."""
     async with (
-        FakeVllm(Script(model="coder-instruct", reply="Does it")) as fake,
+        fake_vllm(Behaviour(model="coder-instruct", reply="Does it")) as fake,
         serving(tmp_path, replicas=(fake.url,)) as serve,
         aiohttp.ClientSession() as http,
     ):
@@ -224,7 +225,7 @@ async def test_a_task_whose_client_goes_away(single: Site) -> None:
 
 async def test_a_task_goes_on_where_its_replica_dies(pair: Site) -> None:
     first, second = pair.fakes
-    await first.change(reply="Adds two numbers", fault=Fault(FaultKind.DIE, after_tokens=4))
+    await first.change(reply="Adds two numbers", faults=[Fault(FaultKind.DIE, after_tokens=4)])
     await second.change(reply=" as a sum")
     found = events(await pair.post(SUMMARY, TASKS))
     deltas = [value["text"] for name, value in found if name == "delta"]

@@ -16,8 +16,9 @@ import pytest_asyncio
 from cato_backend.app.backend import running_backend
 from cato_backend.config import parse_config
 from cato_backend.gateway.listening import listen
+from cato_lab.emulator import Emulator
 from tests.contract.gateway.site import COMPLETIONS
-from tests.fakes.vllm import FakeVllm
+from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -68,13 +69,13 @@ class Inside:
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def fake() -> AsyncGenerator[FakeVllm]:
-    async with FakeVllm() as replica:
+async def fake() -> AsyncGenerator[Emulator]:
+    async with fake_vllm() as replica:
         yield replica
 
 
 @pytest_asyncio.fixture(loop_scope="package")
-async def inside(fake: FakeVllm, names: Names) -> AsyncGenerator[Inside]:
+async def inside(fake: Emulator, names: Names) -> AsyncGenerator[Inside]:
     port = urlsplit(fake.url).port
     config = parse_config(
         {
@@ -103,7 +104,7 @@ async def test_a_name_that_resolves_later(inside: Inside, names: Names) -> None:
     assert "static-1: up: " in up
 
 
-async def test_a_name_that_stops_resolving(inside: Inside, names: Names, fake: FakeVllm) -> None:
+async def test_a_name_that_stops_resolving(inside: Inside, names: Names, fake: Emulator) -> None:
     """Requests that cannot be sent are held, and the replica is not looked for in a tight loop."""
     names.known[HOST] = "127.0.0.1"
     assert await inside.status(20_000) == 200

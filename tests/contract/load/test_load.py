@@ -18,13 +18,13 @@ from aiohttp.test_utils import TestServer
 from cato_backend.errors import ConfigError
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
-from cato_lab.emulator import Emulator, EmulatorOptions
+from cato_lab.emulator import Behaviour, Emulator, EmulatorOptions, ErrorForm, Fault, FaultKind
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.simulation.reference import REFERENCE
 from cato_lab.workloads import Arrival
 from tests.contract.gateway.serving import environment, serving
-from tests.fakes.vllm import ErrorForm, FakeVllm, Fault, FaultKind, Script
+from tests.fakes import fake_vllm
 from tests.fast.simulation.stories import Listed, arrival
 
 MODEL = "cato-embedded"
@@ -50,7 +50,7 @@ def _by_id(run: LoadRun) -> dict[str, Outcome]:
 
 async def test_answers_have_their_length_and_prompts_their_prefixes() -> None:
     longer = (*_BLOCKS, 7)
-    async with FakeVllm(Script(itl_ms=5)) as fake:
+    async with fake_vllm(Behaviour(itl_ms=5)) as fake:
         run = await _load(
             fake.url,
             arrival("a", 0.0, prompt_tokens=325, output_tokens=12, blocks=_BLOCKS),
@@ -89,7 +89,7 @@ async def test_answers_have_their_length_and_prompts_their_prefixes() -> None:
 async def test_what_goes_wrong_is_a_miss_with_a_reason(
     fault: Fault, ending: Ending, reason: str
 ) -> None:
-    async with FakeVllm(Script(itl_ms=1)) as fake, asyncio.TaskGroup() as tasks:
+    async with fake_vllm(Behaviour(itl_ms=1)) as fake, asyncio.TaskGroup() as tasks:
         tasks.create_task(_spoil(fake, fault))
         asked = arrival("good", 0.0), arrival("bad", 0.3)
         stalls = fault.kind is FaultKind.STALL
@@ -101,10 +101,10 @@ async def test_what_goes_wrong_is_a_miss_with_a_reason(
     assert found["bad"].reason
 
 
-async def _spoil(fake: FakeVllm, fault: Fault) -> None:
+async def _spoil(fake: Emulator, fault: Fault) -> None:
     """Once the probe and the first request have their answers."""
     await fake.wait_until(lambda state: state.finished["length"] == 2)
-    await fake.change(fault=fault)
+    await fake.change(faults=[fault])
 
 
 async def test_lengths_can_be_told_to_the_emulator_alone() -> None:
@@ -119,7 +119,7 @@ async def test_lengths_can_be_told_to_the_emulator_alone() -> None:
 
 
 async def test_taking_back_closes_the_connection() -> None:
-    async with FakeVllm(Script(itl_ms=20)) as fake:
+    async with fake_vllm(Behaviour(itl_ms=20)) as fake:
         run = await _load(fake.url, arrival("a", output_tokens=200, cancel_after_s=0.2))
         await fake.wait_until(lambda state: state.aborted == 1)
     (found,) = run.outcomes
@@ -128,7 +128,7 @@ async def test_taking_back_closes_the_connection() -> None:
 
 
 async def test_classes_are_told_as_priorities() -> None:
-    async with FakeVllm(Script()) as fake:
+    async with fake_vllm(Behaviour()) as fake:
         asked = [arrival(task.value, task=task) for task in Task]
         await _load(fake.url, *asked, style=HeaderStyle.PRIORITY)
         told = [request.body["priority"] for request in fake.requests[1:]]
@@ -138,7 +138,7 @@ async def test_classes_are_told_as_priorities() -> None:
 
 
 async def test_targets_and_estimates_are_told_to_cato() -> None:
-    async with FakeVllm(Script()) as fake:
+    async with fake_vllm(Behaviour()) as fake:
         asked = arrival(target=Target(ttft_s=1.0, tpot_s=0.08))._replace(expected_tokens=33)
         await _load(fake.url, asked, style=HeaderStyle.CATO)
         headers = fake.requests[-1].headers
@@ -151,7 +151,7 @@ async def test_targets_and_estimates_are_told_to_cato() -> None:
 async def test_what_a_newer_request_replaced_was_taken_back(tmp_path: Path) -> None:
     """Neither refused nor broken: it is met where its first token came in time."""
     async with (
-        FakeVllm(Script(itl_ms=20)) as fake,
+        fake_vllm(Behaviour(itl_ms=20)) as fake,
         serving(tmp_path, replicas=(fake.url,)) as serve,
     ):
         asked = (
@@ -173,13 +173,13 @@ async def test_a_server_that_is_not_there_is_named() -> None:
 
 
 async def test_a_server_that_refuses_the_model_is_quoted() -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         with pytest.raises(ConfigError, match=r"answered 404: .*nobody"):
             await _load(fake.url, arrival(), model="nobody")
 
 
 async def test_a_server_that_names_its_model_need_not_be_told() -> None:
-    async with FakeVllm(Script(itl_ms=1)) as fake:
+    async with fake_vllm(Behaviour(itl_ms=1)) as fake:
         run = await _load(fake.url, arrival(), model="")
         asked = fake.requests[-1]
     assert [outcome.ending for outcome in run.outcomes] == [Ending.FINISHED]
@@ -219,7 +219,7 @@ async def _saying(status: int, text: str) -> AsyncIterator[str]:
 
 
 async def test_a_server_without_a_cancel_call_sees_the_connection_close() -> None:
-    async with FakeVllm(Script(itl_ms=20)) as fake:
+    async with fake_vllm(Behaviour(itl_ms=20)) as fake:
         asked = arrival("a", output_tokens=400, cancel_after_s=0.2)
         run = await _load(fake.url, asked, style=HeaderStyle.CATO)
         await fake.wait_until(lambda state: state.aborted == 1)
@@ -231,7 +231,7 @@ async def test_a_server_without_a_cancel_call_sees_the_connection_close() -> Non
 async def test_the_command_speaks_to_cato(tmp_path: Path) -> None:
     """A gateway in between: its headers, its cancel call, and the score as JSON."""
     async with (
-        FakeVllm(Script(itl_ms=5)) as fake,
+        fake_vllm(Behaviour(itl_ms=5)) as fake,
         serving(tmp_path, replicas=(fake.url,)) as serve,
     ):
         process = await create_subprocess_exec(

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.launching import environment
-from tests.fakes.vllm import FakeVllm
 
 STARTING_S = 30.0
 
 
 @asynccontextmanager
-async def gateway(fake: FakeVllm, folder: Path, *arguments: str) -> AsyncIterator[str]:
+async def gateway(fake: Emulator, folder: Path, *arguments: str) -> AsyncIterator[str]:
     """The URL of a gateway whose replica is up."""
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cato_backend", "serve", "--port", "0", "--replica", fake.url),

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from cato_lab.emulator import Behaviour, Emulator
 from tests.contract.lsp.launching import Launcher, environment, listening_at
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeVllm]:
+async def fake() -> AsyncIterator[Emulator]:
     """An OpenAI-compatible server that answers at once; tests change its script."""
-    async with FakeVllm(Script(reply="a + b\n")) as running:
+    async with fake_vllm(Behaviour(reply="a + b\n")) as running:
         yield running
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the backend runs on Linux")
 
@@ -33,7 +33,7 @@ def started(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_two_editors_start_one_backend_and_again_when_it_dies(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path, started: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path, started: Path
 ) -> None:
     variables = _variables(tmp_path, f'[[replicas]]\nurl = "{fake.url}"\n')
     first, second = await asyncio.gather(

@@ -9,22 +9,22 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams, JsonRpcMethodNotFound
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import DOCUMENT, Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SECRET = "never_in_a_log_4711"
 SAMPLE = f"def {SECRET}(a, b):\n    return "
 
 
 @pytest.fixture
-async def editor(launch: Launcher, fake: FakeVllm) -> Editor:
+async def editor(launch: Launcher, fake: Emulator) -> Editor:
     connected = await launch.stdio(settings={"backend": {"url": fake.url}})
     connected.open(SAMPLE)
     return connected
 
 
-async def test_all_of_it(editor: Editor, launch: Launcher, fake: FakeVllm) -> None:
+async def test_all_of_it(editor: Editor, launch: Launcher, fake: Emulator) -> None:
     """One server takes every blow in turn; after each it still completes."""
     for blow in (
         _unknown_method,
@@ -49,7 +49,7 @@ async def test_all_of_it(editor: Editor, launch: Launcher, fake: FakeVllm) -> No
     assert launch.log.count("a change whose version does not go up") == 1
 
 
-async def _still_completes(editor: Editor, fake: FakeVllm) -> None:
+async def _still_completes(editor: Editor, fake: Emulator) -> None:
     assert text_of(await editor.inline(1, 11)) == "a + b"
     assert fake.requests[-1].body["prompt"] == SAMPLE
 
@@ -151,7 +151,7 @@ def _change(uri: str, version: int, text: str) -> dict[str, Any]:
 
 
 async def test_bytes_that_are_not_lsp_end_the_connection_and_only_that(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     address = await launch.listen("tcp")
     reader, writer = await asyncio.open_connection(*address)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.launching import environment
-from tests.fakes.vllm import FakeVllm
 
 MODEL = "coder-instruct"
 """A model that follows instructions."""
@@ -49,7 +49,7 @@ async def cato(folder: Path, *arguments: str) -> Ended:
 
 
 async def test_a_completion_is_streamed_and_timed(
-    fake: FakeVllm, tmp_path: Path, sample: Path
+    fake: Emulator, tmp_path: Path, sample: Path
 ) -> None:
     async with gateway(fake, tmp_path) as url:
         shown = await cato(tmp_path, "complete", f"{sample}:2:12", "--url", url)
@@ -63,7 +63,7 @@ async def test_a_completion_is_streamed_and_timed(
 
 
 async def test_a_task_is_done_for_the_function_at_a_line(
-    fake: FakeVllm, tmp_path: Path, sample: Path
+    fake: Emulator, tmp_path: Path, sample: Path
 ) -> None:
     await fake.change(reply="Adds two numbers.", model=MODEL)
     async with gateway(fake, tmp_path) as url:
@@ -73,7 +73,7 @@ async def test_a_task_is_done_for_the_function_at_a_line(
     assert "summary of add" in done.err
 
 
-async def test_the_doctor_finds_every_hop_well(fake: FakeVllm, tmp_path: Path) -> None:
+async def test_the_doctor_finds_every_hop_well(fake: Emulator, tmp_path: Path) -> None:
     async with gateway(fake, tmp_path) as url:
         found = await cato(tmp_path, "doctor", "--url", url)
         again = await cato(tmp_path, "doctor", "--url", url)
@@ -86,7 +86,7 @@ async def test_the_doctor_finds_every_hop_well(fake: FakeVllm, tmp_path: Path) -
         assert f"ok     {hop}:" in found.out
 
 
-async def test_the_doctor_says_what_to_do(fake: FakeVllm, tmp_path: Path) -> None:
+async def test_the_doctor_says_what_to_do(fake: Emulator, tmp_path: Path) -> None:
     await fake.change(listening=False)
     found = await cato(tmp_path, "doctor", "--url", fake.url)
     assert found.status == 1
@@ -106,7 +106,7 @@ async def test_the_doctor_says_what_to_do(fake: FakeVllm, tmp_path: Path) -> Non
     ],
 )
 async def test_a_target_language_is_checked_before_the_work(
-    fake: FakeVllm, tmp_path: Path, sample: Path, arguments: tuple[str, ...], said: str
+    fake: Emulator, tmp_path: Path, sample: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     ended = await cato(
         tmp_path, "task", arguments[0], f"{sample}:2", *arguments[1:], "--url", fake.url
@@ -119,7 +119,7 @@ async def test_a_target_language_is_checked_before_the_work(
 @pytest.mark.parametrize("arguments", [("complete", "{}:1:4"), ("task", "summarize", "{}:1")])
 @pytest.mark.parametrize("name", [".env", "id_rsa", "notes.py", "ignored.py"])
 async def test_what_is_kept_private_is_not_sent(
-    fake: FakeVllm, tmp_path: Path, arguments: tuple[str, ...], name: str
+    fake: Emulator, tmp_path: Path, arguments: tuple[str, ...], name: str
 ) -> None:
     """As in an editor; `notes.py` is a link to a file of secrets."""
     (tmp_path / ".git").mkdir()

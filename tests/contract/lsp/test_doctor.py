@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from cato_lab.emulator import Emulator
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.lsp.odd_backend import OddBackend
 from tests.contract.lsp.test_commands import cato
-from tests.fakes.vllm import FakeVllm
 
 _CATO = {"id": "cato", "root": "Qwen2.5-Coder-0.5B", "cato": {"fim_order": "prefix_first"}}
 
@@ -86,7 +86,7 @@ async def test_http_and_https_are_told_apart(tmp_path: Path) -> None:
     assert "the server wants https://" in behind_nginx.out
 
 
-async def test_a_token_that_nobody_asks_for_is_named(tmp_path: Path, fake: FakeVllm) -> None:
+async def test_a_token_that_nobody_asks_for_is_named(tmp_path: Path, fake: Emulator) -> None:
     found = await cato(tmp_path, "doctor", "--url", fake.url, "--token", "s3cret-token")
     assert "note   token: the backend needs none" in found.out
     assert "-> unset CATO_BACKEND_TOKEN" in found.out

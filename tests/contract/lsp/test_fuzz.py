@@ -14,10 +14,10 @@ from collections.abc import Awaitable
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from cato_lsp.text import Change, Encoding, Position, Range
 from tests.contract.lsp.editor import Editor
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 from tests.fast.lsp.document_model import (
     Model,
     lines_of,
@@ -37,7 +37,7 @@ ANSWERED_S = 60.0
 class Typist:
     """One editor with one document, and a plain string that says what stands in it."""
 
-    def __init__(self, number: int, editor: Editor, fake: FakeVllm, text: str) -> None:
+    def __init__(self, number: int, editor: Editor, fake: Emulator, text: str) -> None:
         self._chance = random.Random(f"{SEED} {number}")
         self._editor, self._fake = editor, fake
         self._uri, self._language = f"file:///fuzz/{number}", LANGUAGES[number % len(LANGUAGES)]
@@ -156,19 +156,19 @@ def _event(change: Change) -> types.TextDocumentContentChangeEvent:
     return types.TextDocumentContentChangePartial(span, change.text)
 
 
-async def _trouble(fake: FakeVllm, chance: random.Random) -> None:
+async def _trouble(fake: Emulator, chance: random.Random) -> None:
     """The backend fails now and then, and answers at other speeds."""
     while True:
         kind = chance.choice(FAULTS)
         fault = {"kind": kind, "after_tokens": 1, "times": 1} if kind else None
         await fake.change(
-            fault=fault, itl_ms=chance.choice((0, 1, 5)), ttft_ms=chance.choice((0, 9))
+            faults=[fault], itl_ms=chance.choice((0, 1, 5)), ttft_ms=chance.choice((0, 9))
         )
         await asyncio.sleep(0.05)
 
 
 @pytest.mark.timeout(3600)
-async def test_random_editors_of_one_server(launch: Launcher, fake: FakeVllm) -> None:
+async def test_random_editors_of_one_server(launch: Launcher, fake: Emulator) -> None:
     await fake.change(reply="value = compute(a, b)\n    return value\n")
     address = await launch.listen("tcp")
     options = {"debounceMs": 5}

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 TEXT = "def add(first, second):\n    return "
 DOUBTFUL = {"second": math.log(0.5), "seco": math.log(0.5)}
 
 
-async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
+async def opened(launch: Launcher, fake: Emulator, **completion: Any) -> Editor:
     await fake.change(reply="first + second\n")
     settings = {"backend": {"url": fake.url}, "completion": {"minConfidence": 0.8, **completion}}
     editor = await launch.editor(settings=settings)
@@ -26,7 +26,7 @@ async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
 
 
 async def test_a_suggestion_ends_before_what_the_engine_doubts(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake)
     await fake.change(logprobs=DOUBTFUL)
@@ -37,7 +37,7 @@ async def test_a_suggestion_ends_before_what_the_engine_doubts(
     assert len(fake.requests) == 1
 
 
-async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: FakeVllm) -> None:
+async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(launch, fake)
     await fake.change(logprobs={"seco": math.log(0.01)})
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first +"
@@ -47,7 +47,7 @@ async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: FakeVllm) -> 
     assert [request.body.get("logprobs") for request in fake.requests] == [0, None]
 
 
-async def test_doubts_can_be_switched_off(launch: Launcher, fake: FakeVllm) -> None:
+async def test_doubts_can_be_switched_off(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(launch, fake, minConfidence=0)
     await fake.change(logprobs=DOUBTFUL)
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
@@ -55,7 +55,7 @@ async def test_doubts_can_be_switched_off(launch: Launcher, fake: FakeVllm) -> N
 
 
 async def test_a_backend_that_refuses_to_tell_is_not_asked_again(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake)
     await fake.change(takes_logprobs=False)
@@ -66,7 +66,7 @@ async def test_a_backend_that_refuses_to_tell_is_not_asked_again(
 
 
 async def test_an_answer_goes_on_behind_a_statement_where_the_engine_tells_how_sure_it_is(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     settings = {"backend": {"url": fake.url}}
     editor = await launch.editor(settings=settings)
@@ -79,7 +79,7 @@ async def test_an_answer_goes_on_behind_a_statement_where_the_engine_tells_how_s
 
 
 async def test_without_log_probabilities_an_answer_ends_with_its_statement(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     settings = {"backend": {"url": fake.url}}
     editor = await launch.editor(settings=settings)
@@ -93,7 +93,7 @@ async def test_without_log_probabilities_an_answer_ends_with_its_statement(
 
 
 async def test_an_answer_for_what_stood_there_before_is_not_given(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     """Neovim takes nothing back, and shows what it gets."""
     await fake.change(ttft_ms=200)
@@ -106,7 +106,7 @@ async def test_an_answer_for_what_stood_there_before_is_not_given(
     assert len(fake.requests) == 1
 
 
-async def test_nothing_new_is_shown_too_soon_after_a_key(launch: Launcher, fake: FakeVllm) -> None:
+async def test_nothing_new_is_shown_too_soon_after_a_key(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(launch, fake, minShowDelayMs=600, debounceMs=0)
     asked_s = time.monotonic()
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first + second"
@@ -120,7 +120,7 @@ async def test_nothing_new_is_shown_too_soon_after_a_key(launch: Launcher, fake:
 
 @pytest.mark.parametrize(("event", "shown"), [("rejected", None), ("accepted", "first + second")])
 async def test_what_the_person_never_takes_is_not_shown(
-    launch: Launcher, fake: FakeVllm, event: str, shown: str | None
+    launch: Launcher, fake: Emulator, event: str, shown: str | None
 ) -> None:
     stored = {"event": event, "shown_chars": 14, "lines": 1, "language": "python"}
     path = launch.folder / "state/history.jsonl"

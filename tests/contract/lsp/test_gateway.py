@@ -6,16 +6,16 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
 
 
 async def test_both_sides_of_the_cursor_reach_the_model(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     async with gateway(fake, tmp_path) as url:
         editor = await launch.editor(settings={"backend": {"url": url}})
@@ -27,7 +27,7 @@ async def test_both_sides_of_the_cursor_reach_the_model(
 
 
 async def test_a_token_is_needed_and_enough(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     token_file = tmp_path / "tokens"
     token_file.write_text("the-right-token\n")
@@ -49,7 +49,7 @@ async def test_a_token_is_needed_and_enough(
 
 
 async def test_cancelling_ends_the_engine_s_work_and_keeps_the_connection(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     async with gateway(fake, tmp_path) as url:
         editor = await launch.editor(settings={"backend": {"url": url}})

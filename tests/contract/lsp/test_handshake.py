@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ async def test_declares_what_the_client_can_use(
 
 
 async def test_inline_completion_comes_and_goes_with_the_backend(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     await editor.until(lambda editor: editor.offers_inline_completion)
@@ -47,7 +47,7 @@ async def test_inline_completion_comes_and_goes_with_the_backend(
     assert text_of(await editor.inline(1, 11)) == "a + b"
 
 
-async def test_a_client_without_ghost_text_gets_the_menu(launch: Launcher, fake: FakeVllm) -> None:
+async def test_a_client_without_ghost_text_gets_the_menu(launch: Launcher, fake: Emulator) -> None:
     options = {"backend": {"url": fake.url}}
     editor = await launch.editor(client="minimal", options=options)
     editor.open("def add(first, b):\n    return fir")
@@ -64,7 +64,7 @@ async def test_a_client_without_ghost_text_gets_the_menu(launch: Launcher, fake:
     assert item.text_edit.new_text == "st + b"
 
 
-async def test_switching_completion_off_takes_it_back(launch: Launcher, fake: FakeVllm) -> None:
+async def test_switching_completion_off_takes_it_back(launch: Launcher, fake: Emulator) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     await editor.until(lambda editor: editor.offers_inline_completion)
     editor.set_configuration(
@@ -79,7 +79,7 @@ async def test_switching_completion_off_takes_it_back(launch: Launcher, fake: Fa
 
 
 async def test_a_bad_setting_is_reported_once_and_the_default_holds(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     settings = {"backend": {"url": fake.url, "token": "s3cret"}, "completion": {"maxLines": "many"}}
     editor = await launch.stdio(settings=settings)

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from cato_lsp.decisions.classify import LINE_TOKENS
 from tests.contract.lsp.editor import DOCUMENT, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "def add(a, b):\n    return "
 TRANSPORTS = ("stdio", "tcp", "ws")
 
 
 async def test_ghost_text_carries_its_place_and_its_request(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
@@ -47,7 +47,7 @@ async def test_ghost_text_carries_its_place_and_its_request(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_the_snapshot_is_that_of_the_request_in_a_burst(
-    launch: Launcher, fake: FakeVllm, transport: str
+    launch: Launcher, fake: Emulator, transport: str
 ) -> None:
     """didChange, request, didChange in one packet: the prompt is the text between the two."""
     editor = await launch.over(transport, settings={"backend": {"url": fake.url}})
@@ -70,7 +70,7 @@ async def test_the_snapshot_is_that_of_the_request_in_a_burst(
 
 
 async def test_a_newer_request_answers_the_older_with_null(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(ttft_ms=60_000)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
@@ -87,7 +87,7 @@ async def test_a_newer_request_answers_the_older_with_null(
     assert not editor.protocol.refusals
 
 
-async def test_documents_do_not_supersede_each_other(launch: Launcher, fake: FakeVllm) -> None:
+async def test_documents_do_not_supersede_each_other(launch: Launcher, fake: Emulator) -> None:
     await fake.change(ttft_ms=50)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     places = [f"file:///project/{name}.py" for name in "abc"]
@@ -99,7 +99,7 @@ async def test_documents_do_not_supersede_each_other(launch: Launcher, fake: Fak
 
 @pytest.mark.parametrize("moment", ["debounce", "before the first token", "in mid-stream"])
 async def test_a_cancelled_request_is_answered_and_ended_upstream(
-    launch: Launcher, fake: FakeVllm, moment: str
+    launch: Launcher, fake: Emulator, moment: str
 ) -> None:
     await fake.change(
         ttft_ms=60_000 if moment == "before the first token" else 0, itl_ms=60_000, reply="a b c d"
@@ -121,7 +121,7 @@ async def test_a_cancelled_request_is_answered_and_ended_upstream(
     assert editor.protocol.answers["gone"] == 1
 
 
-async def test_typing_on_ends_what_was_asked_before(launch: Launcher, fake: FakeVllm) -> None:
+async def test_typing_on_ends_what_was_asked_before(launch: Launcher, fake: Emulator) -> None:
     await fake.change(ttft_ms=60_000)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
@@ -133,7 +133,7 @@ async def test_typing_on_ends_what_was_asked_before(launch: Launcher, fake: Fake
 
 
 async def test_only_automatic_requests_wait_for_the_person_to_pause(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     settings = {"backend": {"url": fake.url}, "completion": fixed(2000)}
     editor = await launch.editor(settings=settings)
@@ -147,7 +147,7 @@ async def test_only_automatic_requests_wait_for_the_person_to_pause(
     await waiting
 
 
-async def test_the_stream_is_ended_when_there_is_enough(launch: Launcher, fake: FakeVllm) -> None:
+async def test_the_stream_is_ended_when_there_is_enough(launch: Launcher, fake: Emulator) -> None:
     await fake.change(reply="a + b\n\n\ndef other():\n" + "    x = 1\n" * 500, itl_ms=5)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
@@ -155,7 +155,7 @@ async def test_the_stream_is_ended_when_there_is_enough(launch: Launcher, fake: 
     await fake.wait_until(lambda state: state.aborted == 1)
 
 
-async def test_positions_are_counted_as_agreed(launch: Launcher, fake: FakeVllm) -> None:
+async def test_positions_are_counted_as_agreed(launch: Launcher, fake: Emulator) -> None:
     text = "s = '\N{PARTY POPPER}'; t = "
     for client, units in (("vscode", len(text) + 1), ("neovim", len(text.encode()))):
         editor = await launch.editor(

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.launching import Launcher
 from tests.contract.lsp.raw_client import RawClient, raw_client
-from tests.fakes.vllm import FakeVllm
 
 URI = "file:///project/sample.py"
 SAMPLE = "def add(a, b):\n    return "
@@ -25,11 +25,11 @@ async def client(shared_server: tuple[str, int]) -> AsyncIterator[RawClient]:
         yield connected
 
 
-def options(fake: FakeVllm) -> dict[str, Any]:
+def options(fake: Emulator) -> dict[str, Any]:
     return {"backend": {"url": fake.url}}
 
 
-async def initialized(client: RawClient, fake: FakeVllm, **params: Any) -> dict[str, Any]:
+async def initialized(client: RawClient, fake: Emulator, **params: Any) -> dict[str, Any]:
     named = {"processId": None, "rootUri": None, "capabilities": INLINE}
     answer = await client.ask(
         "initialize", {**named, "initializationOptions": options(fake), **params}
@@ -54,7 +54,7 @@ async def completes(client: RawClient) -> None:
 
 
 @pytest.mark.parametrize("how", ["never", "without params", "null params"])
-async def test_initialized_may_be_left_out(client: RawClient, fake: FakeVllm, how: str) -> None:
+async def test_initialized_may_be_left_out(client: RawClient, fake: Emulator, how: str) -> None:
     await client.ask(
         "initialize",
         {"capabilities": INLINE, "initializationOptions": options(fake), "processId": None},
@@ -105,7 +105,7 @@ async def test_initialized_may_be_left_out(client: RawClient, fake: FakeVllm, ho
     ],
 )
 async def test_what_is_not_known_here_does_no_harm(
-    client: RawClient, fake: FakeVllm, params: dict[str, Any]
+    client: RawClient, fake: Emulator, params: dict[str, Any]
 ) -> None:
     answer = await initialized(client, fake, **params)
     assert "inlineCompletionProvider" in answer["result"]["capabilities"]
@@ -113,7 +113,7 @@ async def test_what_is_not_known_here_does_no_harm(
     await completes(client)
 
 
-async def test_requests_at_the_wrong_time_are_refused(client: RawClient, fake: FakeVllm) -> None:
+async def test_requests_at_the_wrong_time_are_refused(client: RawClient, fake: Emulator) -> None:
     early = await client.ask("cato/status", {})
     assert early["error"]["code"] == types.ErrorCodes.ServerNotInitialized == -32002
     await initialized(client, fake)
@@ -128,7 +128,7 @@ async def test_requests_at_the_wrong_time_are_refused(client: RawClient, fake: F
 
 
 async def test_progress_that_is_never_created_holds_nothing_up(
-    client: RawClient, fake: FakeVllm
+    client: RawClient, fake: Emulator
 ) -> None:
     capabilities = {**INLINE, "window": {"workDoneProgress": True}}
     await initialized(client, fake, capabilities=capabilities)
@@ -142,7 +142,7 @@ async def test_progress_that_is_never_created_holds_nothing_up(
 
 
 async def test_configuration_that_is_never_given_holds_nothing_up(
-    client: RawClient, fake: FakeVllm
+    client: RawClient, fake: Emulator
 ) -> None:
     capabilities = {**INLINE, "workspace": {"configuration": True}}
     await initialized(client, fake, capabilities=capabilities)
@@ -152,7 +152,7 @@ async def test_configuration_that_is_never_given_holds_nothing_up(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another process cannot be looked at there")
 async def test_the_server_ends_with_the_process_of_its_client(
-    client: RawClient, fake: FakeVllm, launch: Launcher
+    client: RawClient, fake: Emulator, launch: Launcher
 ) -> None:
     editor = await create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
     await initialized(client, fake, processId=editor.pid)
@@ -163,7 +163,7 @@ async def test_the_server_ends_with_the_process_of_its_client(
 
 
 async def test_a_process_that_is_not_on_this_machine_ends_nothing(
-    client: RawClient, fake: FakeVllm
+    client: RawClient, fake: Emulator
 ) -> None:
     gone = await create_subprocess_exec(sys.executable, "-c", "")
     await gone.wait()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.raw_client import RawClient, raw_client
-from tests.fakes.vllm import FakeVllm
 
 URI = "file:///project/sample.py"
 SAMPLE = "def add(a, b):\n    return "
@@ -16,7 +16,7 @@ FAR = 2**31
 
 
 @pytest.fixture
-async def client(shared_server: tuple[str, int], fake: FakeVllm) -> AsyncIterator[RawClient]:
+async def client(shared_server: tuple[str, int], fake: Emulator) -> AsyncIterator[RawClient]:
     """A client with ghost text and a document."""
     async with raw_client(shared_server) as connected:
         await connected.ask(
@@ -81,7 +81,7 @@ def warnings(client: RawClient) -> list[str]:
     ],
 )
 async def test_a_range_beyond_the_text_is_understood(
-    client: RawClient, fake: FakeVllm, change: dict[str, Any]
+    client: RawClient, fake: Emulator, change: dict[str, Any]
 ) -> None:
     changed(client, change)
     assert await completed(client, 0, 4) == "a + b"
@@ -91,7 +91,7 @@ async def test_a_range_beyond_the_text_is_understood(
 
 @pytest.mark.parametrize("version", [1, None, 0, -3, FAR, "2", 2.0])
 async def test_the_version_does_not_matter(
-    client: RawClient, fake: FakeVllm, version: object
+    client: RawClient, fake: Emulator, version: object
 ) -> None:
     for text in ("x", "y"):
         changed(client, {"range": span((1, 11), (1, 11)), "text": text}, version=version)
@@ -100,7 +100,7 @@ async def test_the_version_does_not_matter(
 
 
 async def test_what_is_shown_is_for_the_text_that_stands_there(
-    client: RawClient, fake: FakeVllm
+    client: RawClient, fake: Emulator
 ) -> None:
     """Also where the version never changes: an answer that comes too late is not shown."""
     await fake.change(ttft_ms=60_000)
@@ -131,7 +131,7 @@ async def test_what_is_shown_is_for_the_text_that_stands_there(
 )
 @pytest.mark.parametrize("remedy", ["all of the text", "saved", "opened again"])
 async def test_a_change_that_cannot_be_read_is_said_and_made_up_for(
-    client: RawClient, fake: FakeVllm, lost: Any, remedy: str
+    client: RawClient, fake: Emulator, lost: Any, remedy: str
 ) -> None:
     changed(client, lost)
     changed(client, {"range": span((1, 11), (1, 11)), "text": "z"}, version=3)
@@ -156,7 +156,7 @@ async def test_a_change_that_cannot_be_read_is_said_and_made_up_for(
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\r"])
 async def test_engines_get_lf_whatever_the_document_has(
-    client: RawClient, fake: FakeVllm, line_end: str
+    client: RawClient, fake: Emulator, line_end: str
 ) -> None:
     changed(client, {"text": SAMPLE.replace("\n", line_end) + line_end})
     assert await completed(client) == "a + b"
@@ -165,7 +165,7 @@ async def test_engines_get_lf_whatever_the_document_has(
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 async def test_typing_along_over_a_line_end_asks_nothing(
-    client: RawClient, fake: FakeVllm, line_end: str
+    client: RawClient, fake: Emulator, line_end: str
 ) -> None:
     said = "\n    if a:\n        return b\n    return a\n\n"
     await fake.change(reply=said)
@@ -192,7 +192,7 @@ async def menu(client: RawClient, line: int, character: int) -> dict[str, Any]:
 
 
 async def test_a_menu_along_a_known_suggestion_asks_nothing(
-    client: RawClient, fake: FakeVllm
+    client: RawClient, fake: Emulator
 ) -> None:
     await fake.change(reply="first + second\n")
     said = "first + second"
@@ -206,7 +206,7 @@ async def test_a_menu_along_a_known_suggestion_asks_nothing(
 
 
 async def test_a_client_that_can_be_told_inserts_lines_as_they_are(
-    shared_server: tuple[str, int], fake: FakeVllm
+    shared_server: tuple[str, int], fake: Emulator
 ) -> None:
     item = {"insertTextModeSupport": {"valueSet": [1, 2]}}
     capabilities = {"textDocument": {"completion": {"completionItem": item}}}

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator, RecordedRequest
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
-from tests.fakes.vllm.state import Recorded
 
 SHOP = "def price_of(basket: list[int]) -> int:\n    return sum(basket)\n"
 MAIN = "from shop import price_of\n\ntotal = "
@@ -24,12 +23,12 @@ def notify(editor: Editor, method: str, params: dict[str, Any]) -> None:
     editor.send_raw(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
-def holds_main(sent: Recorded) -> bool:
+def holds_main(sent: RecordedRequest) -> bool:
     return MAIN in str(sent.body["prompt"])
 
 
 async def test_a_document_is_warmed_and_its_imports_come_along(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
     main = (tmp_path / "main.py").as_uri()
@@ -51,7 +50,7 @@ async def test_a_document_is_warmed_and_its_imports_come_along(
     assert asked.startswith(head + MAIN)
 
 
-async def test_a_backend_that_cannot_warm_is_not_asked_to(launch: Launcher, fake: FakeVllm) -> None:
+async def test_a_backend_that_cannot_warm_is_not_asked_to(launch: Launcher, fake: Emulator) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(MAIN)
     assert text_of(await editor.inline(2, 8)) == "a + b"
@@ -61,7 +60,7 @@ async def test_a_backend_that_cannot_warm_is_not_asked_to(launch: Launcher, fake
 
 
 async def test_secrets_are_never_read_to_a_model(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     settings = {"backend": {"url": fake.url}, "privacy": {"ignore": ["*.sql"]}}
     editor = await launch.editor(settings=settings)
@@ -77,7 +76,7 @@ async def test_secrets_are_never_read_to_a_model(
     assert text_of(await editor.inline(0, 4, allowed)) == "a + b"
 
 
-async def test_who_asks_again_gets_further_candidates(launch: Launcher, fake: FakeVllm) -> None:
+async def test_who_asks_again_gets_further_candidates(launch: Launcher, fake: Emulator) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(MAIN)
     assert text_of(await editor.inline(2, 8, automatic=True)) == "a + b"
@@ -90,7 +89,7 @@ async def test_who_asks_again_gets_further_candidates(launch: Launcher, fake: Fa
 
 @pytest.mark.parametrize(("entry", "shown"), [("total_price", "total_price + b"), ("tax", None)])
 async def test_beside_a_menu_only_what_goes_on_from_its_entry_is_shown(
-    launch: Launcher, fake: FakeVllm, entry: str, shown: str | None
+    launch: Launcher, fake: Emulator, entry: str, shown: str | None
 ) -> None:
     await fake.change(reply="al_price + b\n")
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
@@ -109,7 +108,7 @@ async def test_beside_a_menu_only_what_goes_on_from_its_entry_is_shown(
 
 
 async def test_behind_an_accepted_suggestion_the_next_one_is_ready(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(document=MAIN + "price_of([1])\nprint(total)\nprint(2)\n")
     editor = await launch.stdio(settings={"backend": {"url": fake.url}})

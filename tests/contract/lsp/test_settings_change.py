@@ -8,16 +8,16 @@ from typing import Any
 
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SIGNATURE = "def add(a, b):"
 BODY = "\n    total = a + b\n    return total"
 
 
-async def opened(launch: Launcher, fake: FakeVllm, **completion: Any) -> Editor:
+async def opened(launch: Launcher, fake: Emulator, **completion: Any) -> Editor:
     await fake.change(reply=BODY + "\n")
     editor = await launch.editor(settings=_settings(fake.url, completion=completion))
     editor.open(SIGNATURE)
@@ -36,7 +36,7 @@ def _settings(url: str, **sections: Any) -> dict[str, Any]:
     return {"backend": {"url": url}, **sections}
 
 
-async def test_fewer_lines_hold_for_what_is_on_the_screen(launch: Launcher, fake: FakeVllm) -> None:
+async def test_fewer_lines_hold_for_what_is_on_the_screen(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(launch, fake, minConfidence=0)
     assert text_of(await editor.inline(0, 14, automatic=True)) == BODY
     await change(editor, fake.url, completion={"maxLines": 2, "minConfidence": 0})
@@ -47,7 +47,7 @@ async def test_fewer_lines_hold_for_what_is_on_the_screen(launch: Launcher, fake
 
 
 async def test_more_lines_are_asked_for_where_they_were_not_read(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, maxLines=2)
     assert text_of(await editor.inline(0, 14, automatic=True)) == "\n    total = a + b"
@@ -57,7 +57,7 @@ async def test_more_lines_are_asked_for_where_they_were_not_read(
 
 
 async def test_a_confidence_is_asked_for_where_it_was_not_told(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, minConfidence=0)
     await fake.change(logprobs={"retu": math.log(0.5)})
@@ -68,7 +68,7 @@ async def test_a_confidence_is_asked_for_where_it_was_not_told(
 
 
 async def test_a_language_that_is_switched_off_is_silent_at_once(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     waits = {"debounceMs": 2000, "adaptiveDebounce": False}
     editor = await opened(launch, fake, **waits)
@@ -81,7 +81,7 @@ async def test_a_language_that_is_switched_off_is_silent_at_once(
 
 
 async def test_a_stream_about_a_file_that_is_kept_from_now_on_ends(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(ttft_ms=60_000)
     patient = {"timeoutMs": 60_000}
@@ -94,7 +94,7 @@ async def test_a_stream_about_a_file_that_is_kept_from_now_on_ends(
 
 
 async def test_what_was_gathered_of_a_file_that_is_kept_from_now_on_is_forgotten(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.py").write_text("def price_of(basket: list[int]) -> int:\n    return 1\n")
     main = (tmp_path / "main.py").as_uri()
@@ -110,7 +110,7 @@ async def test_what_was_gathered_of_a_file_that_is_kept_from_now_on_is_forgotten
 
 
 async def test_a_folder_that_is_added_is_judged_as_one_of_the_workspace(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     kept = {"ignore": ["/drafts/"]}
     editor = await launch.editor(settings=_settings(fake.url, privacy=kept))
@@ -126,7 +126,7 @@ async def test_a_folder_that_is_added_is_judged_as_one_of_the_workspace(
 
 
 async def test_a_trace_is_switched_on_and_off_while_it_runs(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await launch.stdio(settings=_settings(fake.url), quiet=True)
     editor.open(SIGNATURE)

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator, EmulatorState
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
-from tests.fakes.vllm.state import State
 
 SAMPLE = "def add(a, b):\n    return a + b\n\n\nx = 1\n"
 PLACE = {"textDocument": {"uri": DOCUMENT}, "position": {"line": 1, "character": 4}}
@@ -21,7 +20,7 @@ SUMMARY = "Adds two numbers and returns the sum."
 
 
 @pytest.fixture
-async def editor(launch: Launcher, fake: FakeVllm, tmp_path: Path) -> AsyncIterator[Editor]:
+async def editor(launch: Launcher, fake: Emulator, tmp_path: Path) -> AsyncIterator[Editor]:
     """An editor with a document, a gateway and a model that summarizes."""
     await fake.change(reply=SUMMARY, model="coder-instruct")
     async with gateway(fake, tmp_path) as url:
@@ -50,7 +49,7 @@ async def test_a_summary_comes_with_progress_and_in_pieces(editor: Editor) -> No
     assert kinds[-1] == "end"
 
 
-async def test_a_translation_names_its_language(editor: Editor, fake: FakeVllm) -> None:
+async def test_a_translation_names_its_language(editor: Editor, fake: Emulator) -> None:
     await fake.change(reply="func add(a int, b int) int { return a + b }")
     result = plain(await editor.ask("cato/translate", {**PLACE, "targetLanguage": "go"}))
     assert result["outcome"] == "ok"
@@ -59,7 +58,7 @@ async def test_a_translation_names_its_language(editor: Editor, fake: FakeVllm) 
     assert "def add(a, b):" in str(fake.requests[-1].body)
 
 
-async def test_an_unknown_target_language_is_refused(editor: Editor, fake: FakeVllm) -> None:
+async def test_an_unknown_target_language_is_refused(editor: Editor, fake: Emulator) -> None:
     asked = len(fake.requests)
     result = plain(await editor.ask("cato/translate", {**PLACE, "targetLanguage": "klingon"}))
     assert result["outcome"] == "failed"
@@ -69,7 +68,7 @@ async def test_an_unknown_target_language_is_refused(editor: Editor, fake: FakeV
 
 @pytest.mark.parametrize("how", ["request", "progress"])
 async def test_a_cancelled_task_says_so_and_ends_upstream(
-    editor: Editor, fake: FakeVllm, how: str
+    editor: Editor, fake: Emulator, how: str
 ) -> None:
     await fake.change(itl_ms=60_000)
     answer = editor.ask("cato/summarize", {**PLACE, "workDoneToken": "work"}, "task")
@@ -97,7 +96,7 @@ async def test_the_commands_answer_the_same(
     assert result["text"] == SUMMARY
 
 
-async def test_a_command_is_cancelled_like_a_request(editor: Editor, fake: FakeVllm) -> None:
+async def test_a_command_is_cancelled_like_a_request(editor: Editor, fake: Emulator) -> None:
     await fake.change(itl_ms=60_000)
     arguments = [DOCUMENT, {"line": 1, "character": 4}]
     answer = _execute(editor, "cato.server.summarize", arguments, "command")
@@ -133,15 +132,15 @@ async def test_where_there_is_nothing_to_do_it_says_so(
     assert message in result["message"]
 
 
-async def test_a_failing_replica_is_a_message_not_an_error(editor: Editor, fake: FakeVllm) -> None:
-    await fake.change(fault={"kind": "error", "status": 400})
+async def test_a_failing_replica_is_a_message_not_an_error(editor: Editor, fake: Emulator) -> None:
+    await fake.change(faults=[{"kind": "error", "status": 400}])
     result = plain(await editor.ask("cato/summarize", PLACE, "task"))
     assert result["outcome"] == "failed"
     assert result["message"]
     assert not editor.protocol.refusals
 
 
-async def test_a_plain_openai_server_offers_no_tasks(launch: Launcher, fake: FakeVllm) -> None:
+async def test_a_plain_openai_server_offers_no_tasks(launch: Launcher, fake: Emulator) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
     result = plain(await editor.ask("cato/summarize", PLACE))
@@ -149,7 +148,7 @@ async def test_a_plain_openai_server_offers_no_tasks(launch: Launcher, fake: Fak
     assert "offers no summarization" in result["message"]
 
 
-def has_task(state: State) -> bool:
+def has_task(state: EmulatorState) -> bool:
     """Whether a request came that is more than the warming of a document."""
     return any(request.body["max_tokens"] > 1 for request in state.requests)
 

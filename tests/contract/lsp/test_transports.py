@@ -8,16 +8,16 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "def add(a, b):\n    return "
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 async def test_two_editors_share_a_server_and_nothing_else(
-    launch: Launcher, fake: FakeVllm, transport: str
+    launch: Launcher, fake: Emulator, transport: str
 ) -> None:
     address = await launch.listen(transport)
     settings = {"backend": {"url": fake.url}}
@@ -45,7 +45,7 @@ async def test_a_web_page_is_refused(launch: Launcher) -> None:
 
 
 async def test_a_client_that_hangs_up_leaves_nothing_behind(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(ttft_ms=3_600_000)
     editor = await launch.stdio(settings={"backend": {"url": fake.url}})

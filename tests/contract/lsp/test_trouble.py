@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.gateway.site import eventually
 from tests.contract.lsp.editor import Editor, plain, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "def add(a, b):\n    return "
 
 
 async def test_a_backend_that_is_down_is_found_once_it_is_up(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(listening=False)
     settings = {"backend": {"url": fake.url}}
@@ -28,7 +28,7 @@ async def test_a_backend_that_is_down_is_found_once_it_is_up(
     assert text_of(await editor.inline(1, 11)) == "a + b"
 
 
-async def test_nothing_waits_for_a_backend_that_hangs(launch: Launcher, fake: FakeVllm) -> None:
+async def test_nothing_waits_for_a_backend_that_hangs(launch: Launcher, fake: Emulator) -> None:
     await fake.change(ttft_ms=3_600_000)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
@@ -46,7 +46,7 @@ async def test_nothing_waits_for_a_backend_that_hangs(launch: Launcher, fake: Fa
     assert await newer is None
 
 
-async def test_a_completion_is_given_up_after_its_timeout(launch: Launcher, fake: FakeVllm) -> None:
+async def test_a_completion_is_given_up_after_its_timeout(launch: Launcher, fake: Emulator) -> None:
     await fake.change(ttft_ms=3_600_000)
     settings = {"backend": {"url": fake.url}, "completion": {"timeoutMs": 100}}
     editor = await launch.editor(settings=settings)
@@ -70,11 +70,11 @@ async def test_a_completion_is_given_up_after_its_timeout(launch: Launcher, fake
     ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}",
 )
 async def test_whatever_the_backend_does_the_answer_is_null(
-    launch: Launcher, fake: FakeVllm, fault: dict[str, object]
+    launch: Launcher, fake: Emulator, fault: dict[str, object]
 ) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
-    await fake.change(fault={**fault, "times": 1})
+    await fake.change(faults=[{**fault, "times": 1}])
     assert await editor.inline(1, 11, message_id="unlucky") is None
     await editor.ready()
     assert text_of(await editor.inline(1, 11)) == "a + b"
@@ -84,7 +84,7 @@ async def test_whatever_the_backend_does_the_answer_is_null(
 
 
 async def test_a_backend_that_serves_another_model_is_asked_for_that(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
@@ -99,8 +99,8 @@ async def test_a_backend_that_serves_another_model_is_asked_for_that(
     assert fake.requests[-1].body["model"] == "another"
 
 
-async def test_a_truncated_stream_shows_what_came(launch: Launcher, fake: FakeVllm) -> None:
-    await fake.change(fault={"kind": "truncate", "after_tokens": 3})
+async def test_a_truncated_stream_shows_what_came(launch: Launcher, fake: Emulator) -> None:
+    await fake.change(faults=[{"kind": "truncate", "after_tokens": 3}])
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)
     assert "a + b".startswith(text_of(await editor.inline(1, 11)) or "-")
@@ -116,7 +116,7 @@ async def test_without_any_backend_the_status_says_what_to_do(launch: Launcher) 
 
 
 async def test_restart_looks_again_and_answers_the_new_status(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
     assert (await _restart(editor))["state"] == "ready"
@@ -124,7 +124,7 @@ async def test_restart_looks_again_and_answers_the_new_status(
     assert (await _restart(editor))["state"] == "unreachable"
 
 
-async def test_shutdown_answers_what_is_in_flight(launch: Launcher, fake: FakeVllm) -> None:
+async def test_shutdown_answers_what_is_in_flight(launch: Launcher, fake: Emulator) -> None:
     await fake.change(ttft_ms=3_600_000)
     editor = await launch.stdio(settings={"backend": {"url": fake.url}})
     editor.open(SAMPLE)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.editor import Editor, text_of
 from tests.contract.lsp.launching import Launcher
-from tests.fakes.vllm import FakeVllm
 
 BEFORE, AFTER = "def add(a, b):\n    return ", "\n\n\nprint(add(1, 2))\n"
 
 
 async def opened(
-    launch: Launcher, fake: FakeVllm, reply: str, source: str = BEFORE + AFTER
+    launch: Launcher, fake: Emulator, reply: str, source: str = BEFORE + AFTER
 ) -> Editor:
     await fake.change(reply=reply)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
@@ -21,7 +21,7 @@ async def opened(
 
 
 async def test_what_was_suggested_is_not_asked_for_again_while_it_is_typed(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, "a + b\n\n\nprint(3)\n")
     shown = [text_of(await editor.inline(1, 11, automatic=True))]
@@ -36,7 +36,7 @@ async def test_what_was_suggested_is_not_asked_for_again_while_it_is_typed(
 
 
 async def test_the_lines_below_stay_while_the_first_one_is_typed(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, "\n    total = a + b\n    return total\n", "def add(a, b):")
     assert (
@@ -51,7 +51,7 @@ async def test_the_lines_below_stay_while_the_first_one_is_typed(
 
 
 async def test_an_edit_behind_the_cursor_makes_an_answer_stale(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, "a + b\n")
     await editor.inline(1, 11, automatic=True)
@@ -61,7 +61,7 @@ async def test_an_edit_behind_the_cursor_makes_an_answer_stale(
 
 
 async def test_a_stream_that_is_typed_along_with_answers_the_next_request(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     """As VS Code does it: a key takes the request back, and asks again."""
     await fake.change(ttft_ms=300)
@@ -78,7 +78,7 @@ async def test_a_stream_that_is_typed_along_with_answers_the_next_request(
 
 
 async def test_a_stream_that_is_contradicted_ends_with_the_key(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(itl_ms=60_000)
     editor = await opened(launch, fake, "a + b\n")
@@ -91,7 +91,7 @@ async def test_a_stream_that_is_contradicted_ends_with_the_key(
 
 
 async def test_lines_that_are_whole_are_shown_before_the_rest_has_come(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     await fake.change(reply="for x in a:\n        b += x\n    c = 3\n    d = 4\n", itl_ms=30)
     editor = await launch.editor(settings={"backend": {"url": fake.url}})
@@ -105,7 +105,7 @@ async def test_lines_that_are_whole_are_shown_before_the_rest_has_come(
     assert len(fake.requests) == 1
 
 
-async def test_the_end_of_a_line_fetches_the_next_one(launch: Launcher, fake: FakeVllm) -> None:
+async def test_the_end_of_a_line_fetches_the_next_one(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(
         launch, fake, "\n    d = c * 2\n    e = 5\n", "def f(a):\n    c = a + 1\n"
     )
@@ -116,7 +116,7 @@ async def test_the_end_of_a_line_fetches_the_next_one(launch: Launcher, fake: Fa
     assert len(fake.requests) == 1
 
 
-async def test_a_cache_hit_does_not_wait(launch: Launcher, fake: FakeVllm) -> None:
+async def test_a_cache_hit_does_not_wait(launch: Launcher, fake: Emulator) -> None:
     await fake.change(reply="a + b\n")
     completion = {"debounceMs": 2000, "adaptiveDebounce": False}
     editor = await launch.editor(settings={"backend": {"url": fake.url}, "completion": completion})
@@ -128,7 +128,7 @@ async def test_a_cache_hit_does_not_wait(launch: Launcher, fake: FakeVllm) -> No
 
 
 async def test_at_the_end_of_a_comment_that_was_typed_along_nothing_is_asked(
-    launch: Launcher, fake: FakeVllm
+    launch: Launcher, fake: Emulator
 ) -> None:
     editor = await opened(launch, fake, "adds them\n", "# This \n")
     assert text_of(await editor.inline(0, 7, automatic=True)) == "adds them"

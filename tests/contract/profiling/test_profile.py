@@ -16,11 +16,14 @@ from cato_backend.__main__ import main
 from cato_backend.errors import EngineError
 from cato_backend.profile_files.files import load_profile
 from cato_backend.profiling.cells import CellSetup, Chunk
-from cato_backend.profiling.engine_clock import engine_clock
-from cato_backend.profiling.facts import ask_facts
-from cato_backend.profiling.measure import measure
-from cato_backend.profiling.prompts import Prompts
-from cato_backend.profiling.stream import ReplicaClient, ServerUnreachable, TokenStream
+from cato_backend.profiling.measure import Prompts, measure
+from cato_backend.profiling.profile import ask_facts
+from cato_backend.profiling.stream import (
+    ReplicaClient,
+    ServerUnreachable,
+    TokenStream,
+    engine_clock,
+)
 from cato_backend.replicas.replica import Replica
 
 TRUTH = ["--step-ms", "4", "--token-ms", "0.02", "--max-model-len", "2048", "--kv-tokens", "65536"]

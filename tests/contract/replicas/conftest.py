@@ -1,4 +1,4 @@
-"""An engine's environment whose interpreter runs the fake vLLM, whatever it is told to run."""
+"""An engine's environment whose interpreter runs an emulated vLLM, whatever it is told to run."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import aiohttp
 import pytest
 
 from cato_backend.engines.command import EngineSpec
-from cato_backend.engines.pins import EngineKind
-
-REPOSITORY = Path(__file__).parents[3]
+from cato_backend.engines.environments import EngineKind
 
 FAKE_PYTHON = """\
 #!{python}
 import argparse, os, runpy, sys
 
-sys.path.insert(0, {repository!r})
 parser = argparse.ArgumentParser()
 parser.add_argument("--port")
 parser.add_argument("--served-model-name")
@@ -31,8 +28,9 @@ if arguments.die_at_load:
 if os.fork() == 0:
     import signal
     signal.pause()
-sys.argv = ["fake", "--port", arguments.port, "--model", arguments.served_model_name]
-runpy.run_module("tests.fakes.vllm", run_name="__main__")
+sys.argv = ["cato", "emulate", "--port", arguments.port, "--model", arguments.served_model_name]
+sys.argv += ["--max-model-len", "4096", "--ttft-ms", "0"]
+runpy.run_module("cato_backend", run_name="__main__")
 """
 
 
@@ -40,7 +38,7 @@ runpy.run_module("tests.fakes.vllm", run_name="__main__")
 def engine(tmp_path: Path) -> EngineSpec:
     """What `LocalSpec` takes."""
     python = tmp_path / "python"
-    python.write_text(FAKE_PYTHON.format(python=sys.executable, repository=str(REPOSITORY)))
+    python.write_text(FAKE_PYTHON.format(python=sys.executable))
     python.chmod(0o755)
     return EngineSpec(EngineKind.CPU, python)
 

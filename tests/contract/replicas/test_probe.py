@@ -14,8 +14,9 @@ from cato_backend.errors import ReplicaUnavailable
 from cato_backend.replicas.features import has_chat_template, speaks_vllm
 from cato_backend.replicas.probe import check_health, describe, is_healthy
 from cato_backend.replicas.replica import Replica
+from cato_lab.emulator import Behaviour
 from tests.contract.replicas.strange import answering, saying, server_tls
-from tests.fakes.vllm import FakeVllm, Script
+from tests.fakes import fake_vllm
 
 
 async def trouble(
@@ -73,7 +74,7 @@ async def test_a_key_that_is_missing_or_wrong(session: aiohttp.ClientSession, st
 
 
 async def test_a_key_is_sent(session: aiohttp.ClientSession) -> None:
-    async with FakeVllm(Script(api_key="s3cret")) as fake:
+    async with fake_vllm(Behaviour(api_key="s3cret")) as fake:
         assert "requires an API key" in (await trouble(session, fake.url)).reason
         found = await describe(session, "r", fake.url, api_key="s3cret")
         assert found.model == "cato-embedded"
@@ -81,7 +82,7 @@ async def test_a_key_is_sent(session: aiohttp.ClientSession) -> None:
 
 
 async def test_a_model_that_is_not_served(session: aiohttp.ClientSession) -> None:
-    async with FakeVllm(Script(model="this")) as fake:
+    async with fake_vllm(Behaviour(model="this")) as fake:
         found = await trouble(session, fake.url, model="that")
     assert found.reason == "it serves 'this', not 'that'"
     assert "`model`" in found.remedy
@@ -167,7 +168,7 @@ async def test_what_is_no_http(session: aiohttp.ClientSession, data: bytes) -> N
 async def test_health_is_what_its_path_says_or_the_models_where_there_is_none(
     session: aiohttp.ClientSession,
 ) -> None:
-    async with FakeVllm() as fake:
+    async with fake_vllm() as fake:
         assert await is_healthy(session, fake.url)
         await fake.change(healthy=False)
         with pytest.raises(ReplicaUnavailable, match="/health answered HTTP 503"):
@@ -179,7 +180,7 @@ async def test_health_is_what_its_path_says_or_the_models_where_there_is_none(
 
 @pytest.mark.parametrize("template", [True, False])
 async def test_a_chat_template_is_found_out(session: aiohttp.ClientSession, template: bool) -> None:
-    async with FakeVllm(Script(chat_template=template)) as fake:
+    async with fake_vllm(Behaviour(chat_template=template)) as fake:
         replica = await describe(session, "r", fake.url)
         assert await has_chat_template(session, replica) is template
 

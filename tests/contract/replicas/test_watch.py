@@ -15,7 +15,8 @@ from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
-from tests.fakes.vllm import FakeVllm, Script
+from cato_lab.emulator import Behaviour, Emulator
+from tests.fakes import fake_vllm
 
 QUICK = WatchPolicy(
     interval_s=0.02,
@@ -61,14 +62,14 @@ class Listener:
 
 
 @pytest.fixture
-async def fake() -> AsyncIterator[FakeVllm]:
-    async with FakeVllm(Script(model="a")) as running:
+async def fake() -> AsyncIterator[Emulator]:
+    async with fake_vllm(Behaviour(model="a")) as running:
         yield running
 
 
 @asynccontextmanager
 async def watched(
-    fake: FakeVllm,
+    fake: Emulator,
     policy: WatchPolicy = QUICK,
     listener: Listener | None = None,
     model: str = "",
@@ -85,7 +86,7 @@ async def watched(
 REFUSED = "down the connection was refused"
 
 
-async def test_up_down_and_up_again_as_often_as_it_likes(fake: FakeVllm) -> None:
+async def test_up_down_and_up_again_as_often_as_it_likes(fake: Emulator) -> None:
     async with watched(fake) as (_, listener):
         assert await listener.next() == "up a 4096"
         for _ in range(8):
@@ -95,7 +96,7 @@ async def test_up_down_and_up_again_as_often_as_it_likes(fake: FakeVllm) -> None
             assert await listener.next(but_for=REFUSED) == "up a 4096"
 
 
-async def test_one_that_is_not_there_yet(fake: FakeVllm) -> None:
+async def test_one_that_is_not_there_yet(fake: Emulator) -> None:
     await fake.change(listening=False)
     async with watched(fake) as (_, listener):
         assert [await listener.next() for _ in range(3)] == [REFUSED] * 3
@@ -103,7 +104,7 @@ async def test_one_that_is_not_there_yet(fake: FakeVllm) -> None:
         assert await listener.next(but_for=REFUSED) == "up a 4096"
 
 
-async def test_unhealthy_is_down_after_some_looks_and_not_after_one(fake: FakeVllm) -> None:
+async def test_unhealthy_is_down_after_some_looks_and_not_after_one(fake: Emulator) -> None:
     async with watched(fake) as (watcher, listener):
         assert await listener.next() == "up a 4096"
         await fake.change(healthy=False)
@@ -119,7 +120,7 @@ async def test_unhealthy_is_down_after_some_looks_and_not_after_one(fake: FakeVl
     ["null", '{"data": null}', '{"data": []}', "", "{", '{"data": [{"id": 7}]}', '{"data": [7]}',
      '{"data": "a"}', "<html>", "[[]]"],
 )  # fmt: skip
-async def test_a_list_of_models_that_is_strange_once(fake: FakeVllm, strange: str) -> None:
+async def test_a_list_of_models_that_is_strange_once(fake: Emulator, strange: str) -> None:
     """Before it is up it is asked again; once it is up, nothing happens."""
     await fake.change(listings=(strange,))
     async with watched(fake) as (watcher, listener):
@@ -131,7 +132,7 @@ async def test_a_list_of_models_that_is_strange_once(fake: FakeVllm, strange: st
         assert listener.told.empty()
 
 
-async def test_a_list_of_models_that_stays_strange(fake: FakeVllm) -> None:
+async def test_a_list_of_models_that_stays_strange(fake: Emulator) -> None:
     async with watched(fake) as (_, listener):
         assert await listener.next() == "up a 4096"
         await fake.change(listings=('{"data": null}',) * 5)
@@ -139,7 +140,7 @@ async def test_a_list_of_models_that_stays_strange(fake: FakeVllm) -> None:
         assert await listener.next(but_for="down its /v1/models lists no model") == "up a 4096"
 
 
-async def test_another_model_behind_the_same_url(fake: FakeVllm) -> None:
+async def test_another_model_behind_the_same_url(fake: Emulator) -> None:
     """Noticed though the server was never away."""
     async with watched(fake) as (_, listener):
         assert await listener.next() == "up a 4096"
@@ -148,7 +149,7 @@ async def test_another_model_behind_the_same_url(fake: FakeVllm) -> None:
         assert await listener.next() == "up b 1024"
 
 
-async def test_a_model_that_must_be_there(fake: FakeVllm) -> None:
+async def test_a_model_that_must_be_there(fake: Emulator) -> None:
     missing = "down it serves 'b', not 'a'"
     async with watched(fake, model="a") as (_, listener):
         assert await listener.next() == "up a 4096"
@@ -158,7 +159,7 @@ async def test_a_model_that_must_be_there(fake: FakeVllm) -> None:
         assert await listener.next(but_for=missing) == "up a 4096"
 
 
-async def test_what_changes_beside_the_model_is_told_without_an_absence(fake: FakeVllm) -> None:
+async def test_what_changes_beside_the_model_is_told_without_an_absence(fake: Emulator) -> None:
     async with watched(fake) as (watcher, listener):
         assert await listener.next() == "up a 4096"
         await fake.change(adapters=("sql",))
@@ -168,14 +169,14 @@ async def test_what_changes_beside_the_model_is_told_without_an_absence(fake: Fa
         assert await watcher.confirm("r")
 
 
-async def test_a_key_that_is_changed_is_enough_by_itself(fake: FakeVllm) -> None:
+async def test_a_key_that_is_changed_is_enough_by_itself(fake: Emulator) -> None:
     async with watched(fake) as (_, listener):
         assert await listener.next() == "up a 4096"
         await fake.change(api_key="new")
         assert "requires an API key" in await listener.next()
 
 
-async def test_what_is_lost_is_admitted_again_at_once(fake: FakeVllm) -> None:
+async def test_what_is_lost_is_admitted_again_at_once(fake: Emulator) -> None:
     """The listener has taken it out of service, and waits for it to be admitted."""
     slow = WatchPolicy(interval_s=60, models_interval_s=60)
     async with watched(fake, slow) as (watcher, listener):
@@ -184,7 +185,7 @@ async def test_what_is_lost_is_admitted_again_at_once(fake: FakeVllm) -> None:
         assert await listener.next() == "up a 4096"
 
 
-async def test_a_look_that_is_asked_for_does_not_wait(fake: FakeVllm) -> None:
+async def test_a_look_that_is_asked_for_does_not_wait(fake: Emulator) -> None:
     slow = WatchPolicy(interval_s=60, models_interval_s=60)
     async with watched(fake, slow) as (watcher, listener):
         assert await listener.next() == "up a 4096"
@@ -196,7 +197,7 @@ async def test_a_look_that_is_asked_for_does_not_wait(fake: FakeVllm) -> None:
         assert await listener.next() == "up b 4096"
 
 
-async def test_while_requests_wait_it_is_looked_for_more_often(fake: FakeVllm) -> None:
+async def test_while_requests_wait_it_is_looked_for_more_often(fake: Emulator) -> None:
     await fake.change(listening=False)
     slow = WatchPolicy(backoff=Backoff(initial_s=60, max_s=60))
     async with watched(fake, slow, in_demand=True) as (_, listener):
@@ -205,14 +206,14 @@ async def test_while_requests_wait_it_is_looked_for_more_often(fake: FakeVllm) -
         assert await listener.next(but_for=REFUSED) == "up a 4096"
 
 
-async def test_what_fails_at_its_admission_is_tried_again(fake: FakeVllm) -> None:
+async def test_what_fails_at_its_admission_is_tried_again(fake: Emulator) -> None:
     async with watched(fake, listener=Listener(refuses=2)) as (_, listener):
         said = [await listener.next() for _ in range(3)]
     assert said == ["down it is not ready", "down it is not ready", "up a 4096"]
 
 
 async def test_a_defect_does_not_end_the_watch(
-    fake: FakeVllm, caplog: pytest.LogCaptureFixture
+    fake: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with watched(fake, listener=Listener(defects=1)) as (_, listener):
         assert "RuntimeError" in await listener.next()
@@ -220,7 +221,7 @@ async def test_a_defect_does_not_end_the_watch(
     assert "Traceback" in caplog.text
 
 
-async def test_a_caller_of_confirm_is_answered_at_the_end(fake: FakeVllm) -> None:
+async def test_a_caller_of_confirm_is_answered_at_the_end(fake: Emulator) -> None:
     slow = WatchPolicy(backoff=Backoff(initial_s=60, max_s=60))
     async with watched(fake, slow) as (watcher, listener):
         assert await listener.next() == "up a 4096"

@@ -24,6 +24,7 @@ from bench.peers.tables import (
     served,
 )
 from cato_backend.errors import ConfigError
+from cato_backend.requests import Target
 from cato_lab.workloads import MixWorkload, Poisson
 from tests.fast.simulation.stories import E2E, TTFT, Listed, arrival, outcome
 
@@ -41,13 +42,15 @@ def _run(router: str, load: float, goodput: float, seed: int = 1, *, void: bool 
 
 
 def test_slow_motion_and_back_is_what_it_was() -> None:
-    asked = arrival(time=2.0, target=TTFT, cancel_after_s=0.7)
+    asked = arrival(time=2.0, target=Target(ttft_s=1.0, tpot_s=0.04), cancel_after_s=0.7)
     (slow,) = Stretched(Listed((asked,)), 3.0).arrivals(1)
+    assert slow.target == Target(ttft_s=3.0, tpot_s=pytest.approx(0.12))
     assert (slow.time, slow.target.ttft_s, slow.cancel_after_s) == pytest.approx((6.0, 3.0, 2.1))
     answered = outcome(slow, first_token_s=1.5, ended_s=4.5)._replace(queue_s=0.3)
     back = compressed(answered, 3.0)
     assert back.arrival.time == pytest.approx(asked.time)
-    assert back.arrival.target.ttft_s == pytest.approx(TTFT.ttft_s)
+    assert back.arrival.target.ttft_s == pytest.approx(1.0)
+    assert back.arrival.target.tpot_s == pytest.approx(0.04)
     assert (back.first_token_s, back.ended_s, back.queue_s) == pytest.approx((0.5, 1.5, 0.1))
     assert back.met == answered.met
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cato_backend.engine_model import Engine, Job, Order, Passed, Timeline
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from tests.fast.engine_model.jobs import LAWS, LIMITS, ORDERS, jobs
 
 EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "40"))

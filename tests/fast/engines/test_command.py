@@ -22,7 +22,7 @@ from cato_backend.engines.command import (
     share_cores,
     step_tokens,
 )
-from cato_backend.engines.pins import EngineKind
+from cato_backend.engines.environments import EngineKind
 
 CPU = EngineSpec(EngineKind.CPU, Path("/env/bin/python"))
 GPU = EngineSpec(EngineKind.GPU, Path("/env/bin/python"), gpu=1, gpu_memory_utilization=0.9)

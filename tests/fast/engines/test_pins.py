@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cato_backend.engines.pins import EngineKind, pins_of
+from cato_backend.engines.environments import EngineKind, pins_of
 
 EXACT = re.compile(r"^[\w.-]+==[\w.+]+(; platform_machine == '\w+')?$")
 

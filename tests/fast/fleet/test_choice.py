@@ -12,10 +12,15 @@ from cato_backend.engines.gpus import Gpu
 from cato_backend.errors import EngineError
 from cato_backend.fleet import choice
 from cato_backend.fleet.choice import choose
-from cato_backend.model_store.registry import KnownModel, known_models
-from cato_backend.model_store.stored import StoredModel, models_dir, write_marker
+from cato_backend.model_store.registry import (
+    KnownModel,
+    StoredModel,
+    known_models,
+    models_dir,
+    write_marker,
+)
 from cato_backend.prediction.learned_law import LearnedLaw
-from cato_backend.profile_files.names import model_key
+from cato_backend.profile_files.hardware import model_key
 from cato_backend.runtime.law_store import LawKey, StoredLaw, write_laws
 
 DEFAULT = known_models()[0]

@@ -10,7 +10,7 @@ import pytest
 from cato_backend.config import Config, parse_config
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.engine_limits import limits_of, told_limits
-from cato_backend.fleet.places import plan_local
+from cato_backend.fleet.launch import plan_local
 from cato_backend.profile_files.document import ProfileFile
 from cato_backend.profile_files.files import save_profile
 from cato_backend.profile_files.profile import EngineLimits, Profile

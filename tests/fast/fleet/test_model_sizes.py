@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cato_backend.config import parse_config
-from cato_backend.fleet.model_sizes import ModelSizes
+from cato_backend.fleet.learning import ModelSizes
 
 
 def test_local_models_are_counted_and_others_named(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cato_backend.fleet.probe_text import ProbeTexts
+from cato_backend.fleet.calibration_course import ProbeTexts
 
 
 def test_a_longer_prompt_of_the_same_number_begins_alike() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cato_backend.gateway.descriptors import Descriptors, raise_limit
+from cato_backend.gateway.acceptor import Descriptors, raise_limit
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,14 @@ def test_a_ttft_by_any_name(name: str) -> None:
     assert target(Task.COMPLETION, **{name: 500}) == Target(ttft_s=0.5, worthless_after_s=1.0)
 
 
+@pytest.mark.parametrize(("ttft_ms", "tpot_ms"), [(300, 40), (1000, 40), (2000, 80), (9000, 100)])
+def test_who_has_more_time_for_the_first_token_has_more_for_the_others(
+    ttft_ms: int, tpot_ms: int
+) -> None:
+    asked = target(Task.GENERATION, x_slo_ttft_ms=ttft_ms)
+    assert asked.tpot_s == pytest.approx(tpot_ms / 1e3)
+
+
 @pytest.mark.parametrize("name", ["x_slo_tpot_ms", "x_llm_d_slo_tpot_ms"])
 def test_a_tpot_by_any_name(name: str) -> None:
     assert target(Task.GENERATION, **{name: 20}) == Target(ttft_s=1.0, tpot_s=0.02)
@@ -126,3 +134,10 @@ def test_whether_a_client_declares_what_it_expects(
 ) -> None:
     given = parse_headers(headers, "")
     assert given.of_task(Task.GENERATION, TARGETS, named=named).declared is declared
+
+
+def test_whether_a_client_names_its_pace() -> None:
+    for headers in ({}, {"x-slo-ttft-ms": "500"}):
+        assert not parse_headers(headers, "").of_task(Task.GENERATION, TARGETS).names_pace
+    given = parse_headers({"x-slo-tpot-ms": "20"}, "")
+    assert given.of_task(Task.GENERATION, TARGETS).names_pace

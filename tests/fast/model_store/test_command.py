@@ -10,7 +10,7 @@ from cato_backend.__main__ import main
 from cato_backend.commands import model as command
 from cato_backend.model_store import registry
 from cato_backend.model_store.fetching import FetchProgress, fetch
-from cato_backend.model_store.stored import models_dir
+from cato_backend.model_store.registry import models_dir
 from tests.fast.model_store.sources import CONTENT, Sources, tiny_model
 
 MODEL = tiny_model()

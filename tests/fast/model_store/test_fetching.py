@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.engines.building import exclusive
+from cato_backend.engines.environments import exclusive
 from cato_backend.errors import DamagedModel, EngineError
 from cato_backend.model_store.fetching import FetchProgress, fetch
-from cato_backend.model_store.registry import KnownModel, known_models
-from cato_backend.model_store.stored import (
+from cato_backend.model_store.registry import (
+    KnownModel,
     find_stored,
+    known_models,
     list_stored,
     models_dir,
     remove_stored,

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 LIMITS = EngineLimits()
 BOUNDS = ProbeBounds(LIMITS, longest_prompt=16_000, most_at_once=64)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from cato_backend.engine_model import Engine, Job
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.profile_files.law import Form, StepLaw
-from cato_backend.profile_files.profile import EngineLimits
+from cato_backend.profile_files.profile import EngineLimits, Form, StepLaw
 
 LIMITS = EngineLimits(max_num_batched_tokens=512)
 

@@ -8,8 +8,7 @@ import pytest
 
 from cato_backend.prediction.step_limits import choose_step_limits
 from cato_backend.profile_files.files import list_profiles
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.requests import Target
 
 COMPLETION = Target(ttft_s=0.25, worthless_after_s=0.5)

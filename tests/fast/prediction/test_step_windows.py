@@ -6,7 +6,7 @@ import pytest
 
 from cato_backend.prediction.law_filter import LawFilter
 from cato_backend.prediction.step_windows import StepWindows, Window
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from tests.fast.prediction.streamed import ADDITIVE, MAX, Streamed, Wires, told
 
 BUDGET = 2048

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.call_times import LearnedTimes
-from cato_backend.prediction.workflows import PlannedCall, stage_budget_s
+from cato_backend.prediction.workflows import LearnedTimes, PlannedCall, stage_budget_s
 from cato_backend.wire.headers import Task
 
 CALL = PlannedCall(Task.SUMMARIZATION, 500, 160)

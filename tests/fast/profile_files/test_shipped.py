@@ -14,9 +14,8 @@ from cato_backend.profile_files.files import (
     read_profile_file,
     shipped_folder,
 )
-from cato_backend.profile_files.hardware import gpu_kinds
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.names import file_name
+from cato_backend.profile_files.hardware import file_name, gpu_kinds
+from cato_backend.profile_files.profile import StepLaw
 
 GPUS = {kind.name: kind for kind in gpu_kinds()}
 PATHS = sorted(path for gpu in GPUS for path in (shipped_folder() / gpu).glob("*.json"))

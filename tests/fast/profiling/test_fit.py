@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cato_backend.errors import EngineError
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profiling.cells import Cell
 from cato_backend.profiling.fit import Sample, errors_of, fit, fit_additive, fit_max, predict
 

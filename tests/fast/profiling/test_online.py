@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profiling.fit import Sample, errors_of, fit
-from cato_backend.profiling.online import learned_online
+from cato_backend.profiling.table import learned_online
 from tests.fast.profiling.test_fit import CPU, GPU, samples
 
 

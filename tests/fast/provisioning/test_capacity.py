@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning.capacity import CapacityCurve, measure
 from cato_backend.provisioning.pool import DemandKind
 from cato_backend.requests import Target

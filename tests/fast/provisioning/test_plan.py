@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 from cato_lab.commands import plan
 from cato_lab.simulation.reference import REFERENCE

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
+from cato_backend.profile_files.profile import StepLaw
 from cato_backend.provisioning import Bounds
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
 from tests.fast.provisioning.traffic import PROFILE, Fleet

@@ -6,15 +6,10 @@ import pytest
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.engine_metrics import KV_USAGE, RUNNING, WAITING, Problem, read_load
+from cato_lab.emulator import EmulatorState
 from cato_lab.emulator.metrics import EngineMetrics
 
 LABELS = 'engine="0",model_name="org/{odd} model"'
-
-
-class Busy:
-    """Three run, two wait."""
-
-    running, waiting, kv_usage, limits = 3, 2, 0.25, EngineLimits()
 
 
 def page(running: str = "3.0", waiting: str = "2.0", usage: str = "0.25") -> bytes:
@@ -28,8 +23,8 @@ def page(running: str = "3.0", waiting: str = "2.0", usage: str = "0.25") -> byt
 
 def test_the_emulator_and_the_reader_agree() -> None:
     metrics = EngineMetrics("m")
-    metrics.watch(Busy())
-    load = read_load(metrics.exposition())
+    metrics.watch(EmulatorState(running=3, waiting=2), lambda: 0.25, EngineLimits())
+    load = read_load(metrics.exposition({}))
     assert (load.running, load.waiting, load.kv_usage, load.problems) == (3, 2, 0.25, ())
     assert (load.requests, load.kv_tokens) == (5, EngineLimits().kv_tokens)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.replicas.model_files import ends_turns
+from cato_backend.replicas.features import ends_turns
 
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
 

@@ -56,7 +56,7 @@ def test_a_chat_goes_on_elsewhere_only_in_its_text(
 def test_without_ids_each_delta_is_a_token(delta: dict[str, Any]) -> None:
     answer = Answer(CHAT)
     assert take(answer, delta={"role": "assistant", "content": ""})[1:] == (0, 2, None, False)
-    assert take(answer, delta=delta)[1:] == (1, 2, None, True)
+    assert take(answer, delta=delta)[1:] == (1, None, None, True)
     assert answer.tokens == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.ratio import CharsPerToken
+from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill

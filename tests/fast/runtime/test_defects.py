@@ -14,10 +14,9 @@ from cato_backend.runtime.calls import ApiKind, Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import Limits, ReplicaUp, Scheduler
-from cato_backend.scheduling.policies.base import Hold, Policy, Verdict
+from cato_backend.scheduling.policies.base import FleetView, Hold, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
 from cato_backend.wire.headers import Task
 
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from cato_backend.requests import Origin
 from cato_backend.scheduling import Finished, Limits, Refusal, Reject, ReplicaDown, Submitted
-from cato_backend.scheduling.backlog import Backlog
-from cato_backend.scheduling.pace import ServiceRate
+from cato_backend.scheduling.waiting_room import Backlog, ServiceRate
 from tests.fast.scheduling.stories import MODEL, Story, request
 
 FULL = Limits(max_waiting=4)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.requests import Request
 from cato_backend.scheduling import Finished, Progressed, ReplicaUp, Scheduler, Submitted
-from cato_backend.scheduling.policies.base import Place, Policy
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaView
-from cato_backend.scheduling.view import FleetView
 from tests.fast.scheduling.stories import MODEL, request
 
 BLOCKS = tuple(range(60))

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import (
     Decision,
@@ -308,6 +307,16 @@ def test_a_client_that_declares_nothing_is_held_to_the_pace_less(declared: bool)
     crowd(fleet, 24)
     sent = fleet.tell(Submitted(replace(paced("next", arrival=1.0), declared=declared)), now=1.0)
     assert [each.priority < RELEGATED_PRIORITY for each in sent] == ([] if declared else [True])
+
+
+@pytest.mark.parametrize("names_pace", [True, False])
+def test_an_assumed_pace_that_no_replica_keeps_holds_a_request_back_less(names_pace: bool) -> None:
+    fleet = Fleet(profile=CROWDED)
+    crowd(fleet, 16)
+    asked = replace(paced("next", arrival=1.0), names_pace=names_pace)
+    asked = replace(asked, target=replace(asked.target, tpot_s=0.001))
+    sent = fleet.tell(Submitted(asked), now=1.0)
+    assert [each.priority < RELEGATED_PRIORITY for each in sent] == ([] if names_pace else [True])
 
 
 @pytest.mark.parametrize(("e2e_s", "waits"), [(120.0, True), (1.5, False)])

@@ -17,7 +17,7 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Submitted,
 )
-from cato_backend.scheduling.engine_capacity import EngineCapacity
+from cato_backend.scheduling.engine_readings import EngineCapacity
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, Story, request
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import EngineLimits, Profile
+from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import (
     Abort,

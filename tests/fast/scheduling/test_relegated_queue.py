@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.relegated_queue import LONGEST_S, RelegatedQueue
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel

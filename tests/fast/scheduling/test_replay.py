@@ -9,10 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cato_backend.commands.parser import Parser
+from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Origin
 from cato_backend.runtime.event_log import EventLog
 from cato_backend.scheduling import (
@@ -25,9 +24,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
-from cato_backend.scheduling.replay import replay
+from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening, replay
 from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
 from cato_lab.scoring.scores import score

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.tasks.detection import AUTO, NONE, detect, family_names, probe_texts
-from tests.fakes.vllm import Tokenizer
+from cato_lab.emulator.tokenizer import Tokenizer
 
 NAMES = [
     ("Qwen/Qwen2.5-Coder-7B-Instruct-AWQ", "qwen-coder"),

@@ -1,13 +1,74 @@
-"""The seam: what a scaling rule is told, and what it answers."""
+"""The seam of scaling rules: what there is, what a rule is told, and what it answers."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
+from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.fleet import FleetState, Wanted
 from cato_backend.provisioning.watch import AnsweredRequest
 from cato_backend.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """The replicas and requests of one model now."""
+
+    ready: int
+    """Replicas that take requests."""
+    starting: int = 0
+    """Launched, not ready yet."""
+    waiting: int = 0
+    """Requests in the queue."""
+    running: int = 0
+    """Requests on replicas."""
+
+    @property
+    def coming(self) -> int:
+        """Replicas that will take requests when all launched ones have started."""
+        return self.ready + self.starting
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the operator allows. Raises ConfigError."""
+
+    least: int = 1
+    most: int = 1
+
+    def __post_init__(self) -> None:
+        if self.least < 1:
+            raise ConfigError.of("min-replicas", self.least, "at least 1")
+        if self.most < self.least:
+            raise ConfigError.of("max-replicas", self.most, f"at least {self.least}")
+
+    def clip(self, count: int) -> int:
+        """The nearest count that is allowed."""
+        return min(self.most, max(self.least, count))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A rule's answer."""
+
+    count: int
+    why: str
+    """A sentence's second half: what was seen, and what follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done."""
+
+    target: int
+    """Replicas that there should be, draining ones not counted."""
+    why: str
+    """One sentence for the log and `/metrics`."""
+    changed: bool
+    """Whether the target differs from that of the plan before."""
 
 
 class ScalingRule(Protocol):
@@ -45,3 +106,31 @@ class IgnoresTraffic(Profileless):
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Nothing."""
+
+
+class Recent:
+    """(time, value) pairs that are forgotten after `span_s`."""
+
+    def __init__(self, span_s: float) -> None:
+        self._span_s = span_s
+        self._pairs: deque[tuple[float, float]] = deque()
+
+    def add(self, value: float, now: float) -> None:
+        """Notes a value."""
+        self._pairs.append((now, value))
+        self.forget(now)
+
+    def forget(self, now: float) -> None:
+        """Drops what is too old."""
+        while self._pairs and self._pairs[0][0] <= now - self._span_s:
+            self._pairs.popleft()
+
+    def __iter__(self) -> Iterator[float]:
+        return (value for _, value in self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def mean(self) -> float:
+        """The mean; 0 of nothing."""
+        return sum(self) / len(self) if self._pairs else 0.0

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from math import inf, log
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.law import StepLaw
-from cato_backend.profile_files.profile import Profile
+from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning.capacity import (
     FIRST_REQUESTS,
     REQUESTS,
     CapacityCurve,
+    Correction,
     measure,
+    outlook,
 )
-from cato_backend.provisioning.correction import Correction
 from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
-from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.mix import Mix
-from cato_backend.provisioning.outlook import outlook
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.rules.base import FleetState, Wanted
+from cato_backend.provisioning.watch import AnsweredRequest, Mix
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cato_backend.provisioning.fleet import FleetState, Wanted
-from cato_backend.provisioning.rules.base import IgnoresTraffic
+from cato_backend.provisioning.rules.base import FleetState, IgnoresTraffic, Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,18 @@ from importlib.metadata import entry_points
 from typing import TypeAlias
 
 from cato_backend.scheduling.limits import LongPromptLimits
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, TrueLengths
-from cato_backend.scheduling.policies.consistent_hash import ConsistentHash
-from cato_backend.scheduling.policies.least_outstanding_tokens import LeastOutstandingTokens
-from cato_backend.scheduling.policies.least_requests import LeastRequests
-from cato_backend.scheduling.policies.prefix_affinity import (
+from cato_backend.scheduling.policies.affinity import (
+    ConsistentHash,
     PrefixAffinity,
     PrefixAffinityWithPriorities,
 )
-from cato_backend.scheduling.policies.round_robin import RoundRobin
+from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, TrueLengths
+from cato_backend.scheduling.policies.simple import (
+    LeastOutstandingTokens,
+    LeastRequests,
+    RoundRobin,
+)
 
 
 @dataclass(frozen=True, slots=True)

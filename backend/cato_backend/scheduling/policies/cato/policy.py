@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.limits import LongPromptLimits
-from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
+from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato.background import may_run_relegated, until_idle
 from cato_backend.scheduling.policies.cato.cached_hold import CachedHold
 from cato_backend.scheduling.policies.cato.judge import Choice, Judge
@@ -20,7 +20,6 @@ from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
-from cato_backend.scheduling.view import FleetView
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""

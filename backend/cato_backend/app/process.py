@@ -1,0 +1,90 @@
+"""What the process does around its backend: the lock that keeps it single, greeting, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cato_backend.wire.discovery import election_lock_path
+
+_STDIN = 0
+
+
+@contextmanager
+def elected(path: Path | None = None) -> Generator[bool]:
+    """Whether this process is the one, for as long as the block lasts.
+
+    The kernel frees the lock when the process dies, however it dies. Children do not inherit it.
+    """
+    path = path or election_lock_path()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def greeting(url: str, token_file: str, found_by_editors: bool) -> str:
+    """How VS Code, Neovim and curl reach the backend at `url`."""
+    bearer = f' -H "Authorization: Bearer $(head -1 {token_file})"' if token_file else ""
+    where = "found by itself" if found_by_editors else f"set cato.backend.url to {url}"
+    return f"""
+CATO serves at {url}    (stop with Ctrl-C)
+
+  VS Code   the extension cato-*.vsix, which `make vsix` builds in a checkout    ({where})
+  Neovim    the block of docs/neovim.md, with cato-lsp on PATH    ({where})
+  Terminal  cato complete FILE:LINE:COL    cato doctor
+  curl      curl {url}/v1/completions -H 'Content-Type: application/json'{bearer} \\
+              -d '{{"prompt": "def add(a, b):\\n    return", "suffix": "\\n", "max_tokens": 16}}'
+"""
+
+
+class Signals:
+    """SIGTERM and SIGINT end the server, SIGHUP lets it read its credentials again.
+
+    SIGHUP ends it, too, where it was started on a terminal that has been closed since: no one
+    would see it any more.
+    """
+
+    def __init__(self, reload: Callable[[], None]) -> None:
+        self.stop = asyncio.Event()
+        """The server is to end."""
+        self.hurry = asyncio.Event()
+        """It was asked to a second time."""
+        self._reload = reload
+        self._has_terminal = os.isatty(_STDIN)
+
+    def listen(self) -> None:
+        """Hears signals from now on."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _end(self) -> None:
+        (self.hurry if self.stop.is_set() else self.stop).set()
+
+    def _hang_up(self) -> None:
+        if self._has_terminal and _terminal_is_gone():
+            self._end()
+        else:
+            self._reload()
+
+
+def _terminal_is_gone() -> bool:
+    try:
+        os.tcgetpgrp(_STDIN)
+    except OSError:
+        return True
+    return False
