@@ -29,10 +29,13 @@ def parse(data: str) -> dict[str, Any]:
 def _is_chunk(value: Any) -> TypeGuard[dict[str, Any]]:
     if not isinstance(value, dict):
         return False
-    choices, usage = value.get("choices"), value.get("usage")
+    # A cast would be a call for each token.
+    chunk: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+    choices, usage = chunk.get("choices"), chunk.get("usage")
     if (choices and not isinstance(choices, list)) or (usage and not isinstance(usage, dict)):
         return False
-    for choice in choices or ():  # noqa: SIM110 - a generator costs more than it
+    listed: list[Any] = choices or []  # pyright: ignore[reportUnknownVariableType]
+    for choice in listed:  # noqa: SIM110 - a generator costs more than it
         if not isinstance(choice, dict):
             return False
     return True
