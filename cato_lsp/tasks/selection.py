@@ -21,6 +21,8 @@ _BEFORE_CHARS = 3000
 _CONTEXT_CHARS = 2000
 _OF_DEFINITIONS = (TaskKind.DOCUMENTATION, TaskKind.TESTS)
 """Tasks that are about definitions alone: what lies between them is left out."""
+_WITH_CONTEXT = (TaskKind.TESTS, TaskKind.FIX)
+"""Tasks that need to know what else the file declares, such as the class of a method."""
 
 
 class NothingSelected(ValueError):
@@ -59,15 +61,24 @@ def select(
     if chosen is None:
         return _file(snapshot, kind)
     if chosen.start == chosen.end:
-        return _definition(snapshot, chosen.start)
+        return _definition(snapshot, kind, chosen.start)
     return _range(snapshot, kind, chosen)
 
 
-def _definition(snapshot: Snapshot, offset: int) -> Selection:
+def _definition(snapshot: Snapshot, kind: TaskKind, offset: int) -> Selection:
     unit = unit_at(snapshot, offset)
     if unit is None:
         raise NothingSelected("there is no function or class at this place")
-    return Selection((unit,), unit.name or unit.kind)
+    if kind is TaskKind.TESTS and unit.kind == "method":
+        # What tests can import and call is its class.
+        unit = _around(snapshot, unit)
+    return Selection((unit,), unit.name or unit.kind, _context_of(snapshot, kind))
+
+
+def _around(snapshot: Snapshot, unit: Unit) -> Unit:
+    """The definition of the file that holds the unit, else the unit itself."""
+    outer = definitions_in(snapshot, 0, unit.start + 1, nested=False)
+    return next((each for each in outer if each.end >= unit.end), unit)
 
 
 def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
@@ -78,13 +89,14 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
         raise NothingSelected("the selection is empty")
     if kind in _OF_DEFINITIONS:
         units = definitions_in(snapshot, chosen.start, chosen.end, nested=False)
-        return (
-            Selection(_few(units), _names(units)) if units else _definition(snapshot, chosen.start)
-        )
+        if not units:
+            return _definition(snapshot, kind, chosen.start)
+        return Selection(_few(units), _names(units), _context_of(snapshot, kind))
     if kind is TaskKind.FIX:
         around = unit_at(snapshot, chosen.start)
         if around is not None and around.end >= chosen.start + len(text.rstrip()):
-            return Selection((around,), around.name or around.kind)
+            name = around.name or around.kind
+            return Selection((around,), name, _context_of(snapshot, kind))
     lines = snapshot.lines
     start, end = (lines.line_at(at) + 1 for at in (chosen.start, max(chosen.start, chosen.end - 1)))
     unit = Unit("", "selection", text, chosen.start, chosen.end)
@@ -127,8 +139,10 @@ def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> S
 
 
 def _comment_at(snapshot: Snapshot, line: int) -> str:
-    """The text of the line comments that end with this line."""
+    """The text of the line comments that end with this line, or above it where it is blank."""
     lexicon = lexicon_of(snapshot.language_id)
+    if line > 0 and not snapshot.line(line).strip():
+        line -= 1
     lines: list[str] = []
     while line >= 0 and (found := lexicon.line_comment.fullmatch(snapshot.line(line))):
         lines.insert(0, found[1].strip())
@@ -161,6 +175,10 @@ def _few(units: Sequence[Unit]) -> tuple[Unit, ...]:
 def _names(units: Sequence[Unit]) -> str:
     names = [unit.name for unit in units if unit.name] or [units[0].kind]
     return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
+def _context_of(snapshot: Snapshot, kind: TaskKind) -> str:
+    return _context(snapshot) if kind in _WITH_CONTEXT else ""
 
 
 def _context(snapshot: Snapshot) -> str:

@@ -66,6 +66,11 @@ _DOC_BLOCK = re.compile(
     re.DOTALL,
 )
 _LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|##|---?)(?:[ \t]|$)")
+_SUBJECT = re.compile(
+    r"(?:The|This)\s+(?:`?[\w.]+`?\s+)?(?:function|method|class|constructor|code)\s+"
+    r"(?:`[\w.]+`\s+)?(?=[a-z]+s\b)(?!is\b|has\b|was\b|does\b)"
+)
+"""What a model begins with though the documentation stands where its subject does."""
 _PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s| is| are))\b[^\n]*:\s*\n+")
 
 
@@ -97,7 +102,11 @@ def compose_documentation(
     request: TaskRequest, answers: Answers, numbers: Sequence[int]
 ) -> Composed:
     """Returns the documentation of each unit; several stand under their names."""
-    texts = tuple(clean_documentation(answers.get(number, "")) for number in numbers)
+    names_itself = request.language == "go"
+    texts = tuple(
+        clean_documentation(answers.get(number, ""), names_itself=names_itself)
+        for number in numbers
+    )
     if len(texts) == 1:
         return Composed(texts[0], texts)
     pairs = zip(request.units, texts, strict=True)
@@ -105,8 +114,19 @@ def compose_documentation(
     return Composed("\n\n".join(shown), texts)
 
 
-def clean_documentation(text: str) -> str:
-    """Returns the prose alone, also of an answer that repeats the code with its documentation."""
+def clean_documentation(text: str, *, names_itself: bool = False) -> str:
+    """Returns the prose alone, also of an answer that repeats the code with its documentation.
+
+    "The function `add` adds" becomes "Adds", unless documentation `names_itself` by convention.
+    """
+    prose = _prose(text)
+    if names_itself or (subject := _SUBJECT.match(prose)) is None:
+        return prose
+    rest = prose[subject.end() :]
+    return rest[0].upper() + rest[1:]
+
+
+def _prose(text: str) -> str:
     inner = _PREAMBLE.sub("", without_fences(_PREAMBLE.sub("", text.strip())).strip())
     found = _DOC_BLOCK.search(inner)
     if found is not None:

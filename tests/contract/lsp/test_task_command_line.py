@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.launching import environment
 from tests.contract.lsp.test_commands import MODEL, Ended, cato
 from tests.contract.lsp.test_tasks import has_task
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "import os\n\n\ndef add(a, b):\n    return a + c\n\n\ndef sub(a, b):\n    return a - b\n"
 PROSE = "Adds two numbers."
@@ -33,7 +33,7 @@ def sample(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def url(fake: FakeVllm, tmp_path: Path) -> AsyncIterator[str]:
+async def url(fake: Emulator, tmp_path: Path) -> AsyncIterator[str]:
     """A gateway before a model that follows instructions."""
     await fake.change(model=MODEL, reply=PROSE)
     async with gateway(fake, tmp_path) as address:
@@ -67,7 +67,7 @@ async def task(folder: Path, url: str, *arguments: str) -> Ended:
     ],
 )
 async def test_results_are_printed(
-    fake: FakeVllm,
+    fake: Emulator,
     tmp_path: Path,
     sample: Path,
     url: str,
@@ -105,7 +105,7 @@ async def test_every_docstring_of_a_file_is_written_with_its_line_ends(
 
 
 async def test_what_is_wrong_is_fixed_in_its_function_alone(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     await fake.change(reply=f"```python\n{ADD}\n```")
     done = await task(
@@ -117,7 +117,7 @@ async def test_what_is_wrong_is_fixed_in_its_function_alone(
 
 
 async def test_without_a_complaint_or_a_syntax_error_there_is_nothing_to_fix(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     asked = len(fake.requests)
     done = await task(tmp_path, url, "fix", f"{sample}:4")
@@ -127,7 +127,7 @@ async def test_without_a_complaint_or_a_syntax_error_there_is_nothing_to_fix(
 
 
 async def test_syntax_errors_are_found_and_told(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     sample.write_text("def add(a, b:\n    return a + b\n")
     await fake.change(reply=f"```python\n{ADD}\n```")
@@ -138,7 +138,7 @@ async def test_syntax_errors_are_found_and_told(
 
 
 async def test_code_is_generated_from_an_instruction(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     await fake.change(reply="```python\n\n\ndef mul(a, b):\n    return a * b\n```")
     done = await task(
@@ -150,7 +150,7 @@ async def test_code_is_generated_from_an_instruction(
 
 
 async def test_tests_are_written_to_a_new_file_once(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     await fake.change(reply="```python\ndef test_add():\n    assert add(1, 2) == 3\n```")
     arguments = ("test", f"{sample}:4", "--write")
@@ -163,7 +163,7 @@ async def test_tests_are_written_to_a_new_file_once(
 
 
 async def test_a_translation_that_cannot_be_parsed_is_repaired_once(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     """The fake says the same again: the translation is kept, and what is wrong is said."""
     broken = "func add(a int, b int) int {\n\treturn a +\n}"
@@ -188,7 +188,7 @@ async def test_json_tells_units_edits_and_times(tmp_path: Path, sample: Path, ur
 
 
 async def test_progress_is_told_from_the_first_half_second_on(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     await fake.change(ttft_ms=1500)
     done = await task(tmp_path, url, "summarize", f"{sample}:4")
@@ -223,7 +223,7 @@ async def test_what_cannot_be_done_is_one_line(
 
 
 async def test_a_long_file_without_a_grammar_is_explained_in_parts(
-    fake: FakeVllm, tmp_path: Path, url: str
+    fake: Emulator, tmp_path: Path, url: str
 ) -> None:
     """5,000 lines of a language that CATO has no grammar of, in a context of 4096 tokens."""
     path = tmp_path / "long.lua"
@@ -237,7 +237,7 @@ async def test_a_long_file_without_a_grammar_is_explained_in_parts(
 
 
 async def test_the_embedded_model_is_not_asked(
-    fake: FakeVllm, tmp_path: Path, sample: Path
+    fake: Emulator, tmp_path: Path, sample: Path
 ) -> None:
     async with gateway(fake, tmp_path) as address:
         done = await task(tmp_path, address, "summarize", f"{sample}:4")
@@ -247,7 +247,7 @@ async def test_the_embedded_model_is_not_asked(
 
 
 async def test_an_interrupted_task_ends_upstream(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
     await fake.change(itl_ms=60_000)
     process = await asyncio.create_subprocess_exec(
@@ -265,7 +265,7 @@ async def test_an_interrupted_task_ends_upstream(
 
 
 async def test_uncommitted_changes_are_summarized_without_secrets(
-    fake: FakeVllm, tmp_path: Path, sample: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    fake: Emulator, tmp_path: Path, sample: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
     (tmp_path / ".env").write_text("KEY=1\n")

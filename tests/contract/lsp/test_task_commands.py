@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from cato_lab.emulator import Emulator
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher
 from tests.contract.lsp.test_tasks import has_task
-from tests.fakes.vllm import FakeVllm
 
 SAMPLE = "import os\n\n\ndef add(a, b):\n    return a + c\n\n\n# multiply two numbers\n"
 IN_ADD = {"line": 3, "character": 4}
@@ -26,7 +26,7 @@ ADD = "def add(a, b):\n    return a + b"
 
 
 @pytest.fixture
-async def url(fake: FakeVllm, tmp_path: Path) -> AsyncIterator[str]:
+async def url(fake: Emulator, tmp_path: Path) -> AsyncIterator[str]:
     """A gateway before a model that follows instructions."""
     await fake.change(model="coder-instruct", reply="Adds two numbers.")
     async with gateway(fake, tmp_path) as address:
@@ -121,7 +121,7 @@ async def test_every_definition_of_a_file_is_documented_in_one_step(
     assert applied(only_edit(edits[0])[1], text).count('"""Adds two numbers."""') == 3
 
 
-async def test_a_diagnostic_is_fixed(open_editor: Callable[..., Any], fake: FakeVllm) -> None:
+async def test_a_diagnostic_is_fixed(open_editor: Callable[..., Any], fake: Emulator) -> None:
     await fake.change(reply=f"Here:\n```python\n{ADD}\n```\n")
     editor, edits = await open_editor()
     await run(editor, "fix", DIAGNOSTIC["range"], [DIAGNOSTIC])
@@ -130,7 +130,7 @@ async def test_a_diagnostic_is_fixed(open_editor: Callable[..., Any], fake: Fake
 
 
 async def test_code_comes_below_the_comment(
-    open_editor: Callable[..., Any], fake: FakeVllm
+    open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
     await fake.change(reply="```python\ndef multiply(a, b):\n    return a * b\n```")
     editor, edits = await open_editor()
@@ -153,7 +153,7 @@ async def test_what_has_no_place_in_the_document_is_answered(
 
 
 async def test_a_unit_that_moved_meanwhile_gets_its_edit(
-    open_editor: Callable[..., Any], fake: FakeVllm
+    open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
     await fake.change(ttft_ms=500)
     editor, edits = await open_editor()
@@ -169,7 +169,7 @@ async def test_a_unit_that_moved_meanwhile_gets_its_edit(
 
 
 async def test_a_unit_that_was_edited_meanwhile_is_left_alone(
-    open_editor: Callable[..., Any], fake: FakeVllm
+    open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
     await fake.change(ttft_ms=500)
     editor, edits = await open_editor()
@@ -184,7 +184,7 @@ async def test_a_unit_that_was_edited_meanwhile_is_left_alone(
 
 
 async def test_a_cancelled_command_edits_nothing(
-    open_editor: Callable[..., Any], fake: FakeVllm
+    open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
     await fake.change(itl_ms=60_000)
     editor, edits = await open_editor()
@@ -242,7 +242,7 @@ async def test_only_the_wanted_kinds_are_offered(open_editor: Callable[..., Any]
 
 
 async def test_the_embedded_model_offers_nothing_and_says_what_is_needed(
-    launch: Launcher, fake: FakeVllm, tmp_path: Path
+    launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     async with gateway(fake, tmp_path) as address:
         editor = await launch.editor(settings={"backend": {"url": address}})

@@ -56,11 +56,27 @@ def test_units_by_place(
     assert selection.name == called
 
 
+def test_a_method_is_tested_as_its_class_and_with_what_the_file_declares() -> None:
+    text = f"{TEXT}class A:\n    def m(self):\n        return f()\n"
+    at = text.index("return f()\n", text.index("class A"))
+    selection = chosen(TaskKind.TESTS, TextRange(at, at), text)
+    assert names(selection) == ["A"]
+    assert "def g():" in selection.context
+    assert names(chosen(TaskKind.DOCUMENTATION, TextRange(at, at), text)) == ["m"]
+
+
 def test_a_comment_says_what_to_generate() -> None:
     at = TEXT.index("# add") + 3
     selection = chosen(TaskKind.GENERATION, TextRange(at, at))
     assert selection.instruction == "add two"
     assert selection.units[0].text == TEXT[: TEXT.index("\nx = f")]
+
+
+def test_the_line_below_a_comment_is_its_place_too() -> None:
+    text = "x = 1\n    # add two\n    # numbers\n    \ny = 2\n"
+    at = text.index("\ny = 2")
+    selection = chosen(TaskKind.GENERATION, TextRange(at, at), text)
+    assert selection.instruction == "add two\nnumbers"
 
 
 @pytest.mark.parametrize("kind", TaskKind)

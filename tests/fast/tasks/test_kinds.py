@@ -155,6 +155,11 @@ def test_code_with_a_fence_has_a_longer_one_around_it() -> None:
         ("```go\n// Add adds.\n// It is fast.\nfunc Add() {}\n```", "Add adds.\nIt is fast."),
         ("/// Adds.\n///\n/// # Errors\n/// never", "Adds.\n\n# Errors\nnever"),
         ("Here is the docstring:\n\nAdds.", "Adds."),
+        ("The function `add` adds two.", "Adds two."),
+        ("This method adds two.", "Adds two."),
+        ("The `add` method adds two.", "Adds two."),
+        ("The class is a stack.", "The class is a stack."),
+        ("The functions that add.", "The functions that add."),
         ("", ""),
     ],
 )
