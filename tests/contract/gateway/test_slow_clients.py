@@ -15,8 +15,10 @@ from tests.contract.gateway.site import COMPLETIONS, Site, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-_SMALL = 4096
-"""Bytes of a socket's buffer: what the gateway cannot send is then its own to hold."""
+_SMALL = 256 * 1024
+"""Bytes of a socket's buffer: what the gateway cannot send is then its own to hold. Two segments of
+loopback (64 KiB) fit: a smaller window opens again without a word to the sender, whose probes come
+ever more rarely."""
 
 _CHOICES, _TOKENS = 16, 4000
 """Some 17 MB, more than kernels keep for the two connections."""

@@ -103,7 +103,7 @@ def test_cancelling_ends_the_work_of_the_replica(
             for end in ("q", ":CatoCancel<CR>"):
                 editor.command("CatoTranslate rust")
                 wait_for("the first pieces", lambda: "word" in editor.text)
-                assert backend.replica.running
+                wait_for("the replica at work", lambda: backend.replica.running)
                 editor.type(end)
                 wait_for("its end", lambda: backend.replica.running == 0, SOON_S)
                 assert not editor.blocked
