@@ -10,6 +10,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -255,6 +256,8 @@ async def test_an_interrupted_task_ends_upstream(
         env=environment(tmp_path),
         stdout=PIPE,
         stderr=PIPE,
+        # Whoever runs the tests in the background of a shell has it ignore interrupts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     await fake.wait_until(has_task)
     process.send_signal(signal.SIGINT)
