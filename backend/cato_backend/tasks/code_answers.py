@@ -16,7 +16,6 @@ from cato_backend.tasks.asking import (
 )
 from cato_backend.tasks.assembling import assembled
 from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.clean import without_fences
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Answers, Composed, PlanBuilder
@@ -90,7 +89,7 @@ def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abil
 
 def compose_code(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> Composed:
     """Returns the code of each unit; of several, what they import stands at the top."""
-    texts = tuple(without_fences(answers.get(number, "")).strip("\n") for number in numbers)
+    texts = tuple(answers.get(number, "").strip("\n") for number in numbers)
     return Composed(assembled(texts, request.language), texts)
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from cato_backend.tasks.repetition import repetition_start
 
-_OPENING = re.compile(r"(?m)^[ \t]*(`{3,}|~{3,})[^\n`]*\n")
+_OPENING = re.compile(r"(?m)(\A[ \t]*|^ {0,3})(`{3,}|~{3,})[^\n`]*\n")
+"""A fence that is indented further belongs to the code, unless the answer begins with it."""
 _PERHAPS_CLOSING = re.compile(r"(\A|\n)\s*[`~]*[ \t]*\Z")
 """What may become the line end and the fence behind the block."""
 
@@ -69,7 +70,9 @@ class AnswerReader:
         if opening is None:
             return ""
         block = self._raw[opening.end() :]
-        closing = re.search(rf"(?m)(\A|\n)[ \t]*{opening[1]}[ \t]*$", block)
+        # A fence that is indented further than the first one belongs to the code.
+        indent = f"[ \\t]{{0,{len(opening[1])}}}"
+        closing = re.search(rf"(?m)(\A|\n){indent}{opening[2]}[ \t]*$", block)
         self._is_closed = closing is not None
         end = closing or _PERHAPS_CLOSING.search(block)
         return (block[: end.start()] if end else block).rstrip("\n")

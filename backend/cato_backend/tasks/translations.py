@@ -54,17 +54,11 @@ def add_translations(
 
 
 def compose_translations(
-    request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]]
+    request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]], model: Abilities
 ) -> Composed:
     """Returns the translated units in the order of the source, with their imports first."""
-    units = tuple(_translated(request, answers, own) for own in numbers)
+    units = tuple(_translated(request, answers, own, model) for own in numbers)
     return Composed(assembled(units, request.target_language or ""), units)
-
-
-def clean_translation(text: str, language: str, target_language: str) -> str:
-    """The code alone: no fence, no second section."""
-    headers = (_header(language_of(language)), _header(language_of(target_language)))
-    return cut_at(without_fences(text), tuple(f"\n{header}" for header in headers)).strip("\n")
 
 
 def _steps(
@@ -94,7 +88,7 @@ def _step(
     def ask(answers: Answers) -> ModelCall:
         if not model.follows_instructions:
             return _continuation(source, target, text, max_tokens)
-        known = _signatures(request, unit, answers, numbers, target)
+        known = _signatures(request, unit, answers, numbers, model)
         room = room_for_text(model, max_tokens, _SYSTEM, text, request.context)
         known = known[: max(0, room)] if room is not None else known
         what = f"Translate {about(unit)} from {source.title} to {target.title}:"
@@ -125,21 +119,33 @@ def _signatures(
     unit: Unit,
     answers: Answers,
     numbers: Sequence[Sequence[int]],
-    target: Language,
+    model: Abilities,
 ) -> str:
     """What the unit uses, as it was translated, else as it stands in the source."""
+    target = language_of(request.target_language or "")
     known: list[str] = []
     for used in unit.uses:
-        translated = _translated(request, answers, numbers[used])
+        translated = _translated(request, answers, numbers[used], model)
         known.append(_head_of(translated) if translated else _signature(request.units[used]))
     text = neutralized("\n".join(known))[:_MOST_SIGNATURES_CHARS]
     return f"It uses these, which are there already:\n{fenced(target, text)}\n\n" if text else ""
 
 
-def _translated(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> str:
-    target = request.target_language or ""
-    parts = [clean_translation(answers.get(n, ""), request.language, target) for n in numbers]
-    return "\n".join(part for part in parts if part)
+def _translated(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int], model: Abilities
+) -> str:
+    texts = [answers.get(number, "") for number in numbers]
+    # Of a chat's answer, one block of code is all that was read.
+    if not model.follows_instructions:
+        texts = [_of_continuation(text, request) for text in texts]
+    return "\n".join(part for text in texts if (part := text.strip("\n")))
+
+
+def _of_continuation(text: str, request: TaskRequest) -> str:
+    """The code alone: no fence, no second section."""
+    languages = (request.language, request.target_language or "")
+    stops = tuple(f"\n{_header(language_of(language))}" for language in languages)
+    return cut_at(without_fences(text), stops)
 
 
 def _signature(unit: Unit) -> str:

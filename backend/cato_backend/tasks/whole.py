@@ -47,7 +47,7 @@ def _summarization(request: TaskRequest, model: Abilities) -> TaskPlan:
 def _translation(request: TaskRequest, model: Abilities) -> TaskPlan:
     builder = PlanBuilder()
     numbers = add_translations(builder, request, model)
-    return builder.plan(partial(compose_translations, request, numbers=numbers))
+    return builder.plan(partial(compose_translations, request, numbers=numbers, model=model))
 
 
 def _documentation(request: TaskRequest, model: Abilities) -> TaskPlan:

@@ -167,6 +167,16 @@ def test_documentation_is_prose(raw: str, clean: str) -> None:
     assert clean_documentation(raw) == clean
 
 
+@pytest.mark.parametrize(
+    "kind", [TaskKind.TESTS, TaskKind.FIX, TaskKind.GENERATION, TaskKind.TRANSLATION]
+)
+def test_an_example_in_the_code_stays_in_it(kind: TaskKind) -> None:
+    """The reader has taken the answer's own fence off."""
+    code = 'def add(a, b):\n    """Add.\n\n    ```python\n    add(1, 2)\n    ```\n    """'
+    found = plan(request(kind, Unit("add", "function", "x")), CHAT)
+    assert found.compose({0: f"\n{code}\n"}).text == code
+
+
 @pytest.mark.parametrize("kind", TaskKind)
 def test_each_kind_has_the_class_of_its_length(kind: TaskKind) -> None:
     prose = {TaskKind.SUMMARIZATION, TaskKind.DOCUMENTATION, TaskKind.EXPLANATION}

@@ -9,6 +9,15 @@ from cato_backend.tasks.repetition import repetition_start
 
 CODE = "function add(a, b) {\n\n  return `${a}` + b;\n}"
 
+WITH_EXAMPLE = """def add(a, b):
+    '''Add.
+
+    ```python
+    add(1, 2)
+    ```
+    '''
+    return a + b"""
+
 
 def read(answer: str, step: int, *, one_block: bool) -> tuple[AnswerReader, str]:
     """The reader at the end of the answer, and all that it has shown on the way."""
@@ -28,6 +37,9 @@ def read(answer: str, step: int, *, one_block: bool) -> tuple[AnswerReader, str]
         (f"  ```js\n{CODE}\n  ```\n", CODE),
         (f"```js\n{CODE}", CODE),
         (CODE, CODE),
+        (f"```python\n{WITH_EXAMPLE}\n```\nThat is it.", WITH_EXAMPLE),
+        (f"````python\n{WITH_EXAMPLE}\n````", WITH_EXAMPLE),
+        (WITH_EXAMPLE, WITH_EXAMPLE),
         ("```js\n```\n", ""),
         ("", ""),
     ],

@@ -33,9 +33,9 @@ def only(plan: TaskPlan) -> ModelCall:
     return call
 
 
-def finish(request: TaskRequest, answers: list[str]) -> str:
+def finish(request: TaskRequest, answers: list[str], model: Abilities = CHAT) -> str:
     """The result where the steps of the plan have these answers."""
-    return plan(request, CHAT).compose(dict(enumerate(answers))).text
+    return plan(request, model).compose(dict(enumerate(answers))).text
 
 
 def test_a_base_model_writes_the_docstring_at_its_place() -> None:
@@ -151,5 +151,5 @@ def test_a_summary_is_prose(raw: str, clean: str) -> None:
         f"\n{GO}\n# The same code in Python:\ndef add",
     ],
 )
-def test_a_translation_is_code_alone(raw: str) -> None:
-    assert finish(translation(PYTHON), [raw]) == GO
+def test_a_continued_translation_is_code_alone(raw: str) -> None:
+    assert finish(translation(PYTHON), [raw], BASE) == GO
