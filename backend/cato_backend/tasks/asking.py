@@ -6,7 +6,7 @@ from cato_backend.errors import InvalidRequest
 from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
 from cato_backend.tasks.languages import Language
 from cato_backend.tasks.markers import neutralized
-from cato_backend.wire.tasks import Unit
+from cato_backend.wire.tasks import TaskRequest, Unit
 
 FRAME_CHARS = 200
 """What a question holds beside the source: names, fences and the chat template's own tokens."""
@@ -14,6 +14,8 @@ _CHARS_PER_TOKEN_AT_LEAST = 2.0
 """How short tokens may get: an answer's limit is counted with it, so that it is not cut off."""
 _MARGIN = 0.85
 """For texts that have shorter tokens than usual."""
+_MOST_PARTS = 64
+"""Of one unit: each is a call."""
 _LEAST_CODE_TOKENS, _MOST_CODE_TOKENS = 128, 2048
 
 
@@ -60,6 +62,22 @@ def room_for_text(model: Abilities, max_tokens: int, *others: str, text: str = "
     return int(left * _lightness(text, model.chars_per_token)) if text else left
 
 
+def room_of_part(request: TaskRequest, index: int, model: Abilities, room: int, least: int) -> int:
+    """Returns `room`, the characters of each part of a unit that is too long as a whole.
+
+    Raises InvalidRequest naming what leaves less than `least` of them, or the unit where it would
+    take too many parts.
+    """
+    text = request.units[index].text
+    if room < least <= room + len(request.context):
+        raise too_long(request.context, model, "context")
+    if room < least and "max_tokens" in request.limits:
+        raise _too_much(request.limits["max_tokens"], model)
+    if room < least or len(text) > _MOST_PARTS * room:
+        raise too_long(text, model, f"units[{index}].text")
+    return room
+
+
 def _lightness(text: str, chars_per_token: float) -> float:
     """The text's characters per token, at least, as a share of the usual ones: each digit is a
     token of its own for many tokenizers."""
@@ -74,4 +92,12 @@ def too_long(text: str, model: Abilities, field: str) -> InvalidRequest:
         f"{field}: {len(text)} characters and the answer do not fit the model's context of "
         f"{model.max_model_len} tokens",
         param=field,
+    )
+
+
+def _too_much(max_tokens: int, model: Abilities) -> InvalidRequest:
+    return InvalidRequest(
+        f"max_tokens: an answer of {max_tokens} tokens leaves no room for the units in the model's "
+        f"context of {model.max_model_len} tokens",
+        param="max_tokens",
     )

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from inspect import cleandoc
 from types import MappingProxyType
 
-from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
+from cato_backend.tasks.asking import (
+    about,
+    chat,
+    fenced,
+    room_for_text,
+    room_of_part,
+    with_context,
+)
 from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.clean import without_comment_marks, without_fences
 from cato_backend.tasks.languages import Language, language_of
@@ -79,13 +86,15 @@ def add_documentation(
 ) -> int:
     """Adds the steps whose last one, whose number is returned, answers the documentation.
 
-    Of a unit that is too long, the model reads the head and the summaries of its parts.
+    Of a unit that is too long, the model reads the head and the summaries of its parts. Raises
+    InvalidRequest naming what leaves no room for the unit.
     """
     unit = request.units[index]
     room = _room(request, unit, model)
     if room is None or len(unit.text) <= room:
         return builder.known(0, _call(request, unit, unit.text, "", model), index)
-    head, *rest = pieces(unit.text, max(_LEAST_PART, room // 2), unit.breaks)
+    room = room_of_part(request, index, model, room, 2 * _LEAST_PART)
+    head, *rest = pieces(unit.text, room // 2, unit.breaks)
     numbers = [
         builder.known(0, _part_call(request, unit, part, model), index, is_shown=False)
         for part in rest
@@ -171,4 +180,4 @@ def _room(request: TaskRequest, unit: Unit, model: Abilities) -> int | None:
     longest = max(map(len, _CONVENTIONS.values()))
     max_tokens = _max_tokens(request)
     room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
-    return None if room is None else max(2 * _LEAST_PART, room - longest)
+    return None if room is None else room - longest

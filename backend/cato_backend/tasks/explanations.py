@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
+from cato_backend.tasks.asking import (
+    about,
+    chat,
+    fenced,
+    room_for_text,
+    room_of_part,
+    with_context,
+)
 from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
@@ -25,12 +32,16 @@ _SYSTEM = (
 def add_explanation(
     builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities
 ) -> list[int]:
-    """Adds a step for each part of the unit that fits the model; returns their numbers."""
+    """Adds a step for each part of the unit that fits the model; returns their numbers.
+
+    Raises InvalidRequest naming what leaves no room for the unit.
+    """
     unit = request.units[index]
     room = room_for_text(model, _max_tokens(request), _SYSTEM, request.context, text=unit.text)
     parts: tuple[str, ...] = (unit.text,)
     if room is not None and len(unit.text) > room:
-        parts = pieces(unit.text, max(_LEAST_PART, room), unit.breaks)
+        most = room_of_part(request, index, model, room, _LEAST_PART)
+        parts = pieces(unit.text, most, unit.breaks)
     calls = [_call(request, replace(unit, text=part)) for part in parts]
     return [builder.known(0, call, index) for call in calls]
 

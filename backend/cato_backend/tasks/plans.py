@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cato_backend.errors import InvalidRequest
 from cato_backend.tasks.calls import ModelCall
+
+_MOST_STEPS = 256
+"""Of one task: it shares the replicas with all others."""
 
 Answers = Mapping[int, str]
 """By the number of its step, what the model answered; a step that failed is absent."""
@@ -58,8 +62,17 @@ class PlanBuilder:
     _stages: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
 
     def add(self, stage: int, step: TaskStep) -> int:
-        """Adds a step to the stage; returns its number."""
+        """Adds a step to the stage; returns its number.
+
+        Raises InvalidRequest when the task takes too many.
+        """
         number = len(self._steps)
+        if number >= _MOST_STEPS:
+            raise InvalidRequest(
+                f"units: they take more than {_MOST_STEPS} calls of this model; send fewer or "
+                "shorter units",
+                param="units",
+            )
         self._steps.append(step)
         self._stages.setdefault(stage, []).append(number)
         return number

@@ -6,7 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cato_backend.tasks.asking import about, chat, fenced, room_for_text, with_context
+from cato_backend.tasks.asking import (
+    about,
+    chat,
+    fenced,
+    room_for_text,
+    room_of_part,
+    with_context,
+)
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.clean import without_comment_marks, without_fences
 from cato_backend.tasks.languages import Language, language_of
@@ -16,7 +23,7 @@ from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _LEAST_PART = 200
-"""Characters of a part, however small the model's context is."""
+"""Characters of a part: a smaller one says too little."""
 _NO_SUMMARY = "*the model gave no usable summary*"
 MAX_TOKENS = 160
 _SYSTEM = (
@@ -35,10 +42,11 @@ def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: A
     """Adds the steps whose last one, whose number is returned, answers the unit's summary.
 
     A unit that is too long for the model is summarized in parts, then the summaries of these. A
-    model that is not asked in a chat reads its head alone.
+    model that is not asked in a chat reads its head alone. Raises InvalidRequest naming what leaves
+    no room for the unit.
     """
     unit = request.units[index]
-    parts = _parts(request, unit, model)
+    parts = _parts(request, index, model)
     if len(parts) == 1:
         return builder.known(0, summary_call(request, unit, model), index)
     calls = [summary_call(request, replace(unit, text=part), model) for part in parts]
@@ -93,12 +101,14 @@ def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ..
     return tuple(f"**{unit.name or unit.kind}**: {text or _NO_SUMMARY}" for unit, text in pairs)
 
 
-def _parts(request: TaskRequest, unit: Unit, model: Abilities) -> tuple[str, ...]:
+def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...]:
+    unit = request.units[index]
     max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
     room = room_for_text(model, max_tokens, _SYSTEM, request.context, text=unit.text)
     if room is None or not model.follows_instructions or len(unit.text) <= room:
         return (unit.text,)
-    return pieces(unit.text, max(_LEAST_PART, room), unit.breaks)
+    most = room_of_part(request, index, model, room, _LEAST_PART)
+    return pieces(unit.text, most, unit.breaks)
 
 
 def clean_summary(text: str) -> str:

@@ -11,6 +11,7 @@ from cato_backend.tasks.asking import (
     code_tokens,
     fenced,
     room_for_text,
+    room_of_part,
     too_long,
     with_context,
 )
@@ -42,7 +43,7 @@ def add_translations(
 
     A unit comes after those that it uses, and is told how these look in the target language. One
     that is too long is translated in parts. Raises InvalidRequest naming a unit whose parts do not
-    fit the model's context either.
+    fit the model's context either, or what leaves no room for them.
     """
     order = levels([unit.uses for unit in request.units])
     stage_of = {index: stage for stage, indexes in enumerate(order) for index in indexes}
@@ -65,7 +66,7 @@ def _steps(
     request: TaskRequest, index: int, model: Abilities, numbers: list[list[int]]
 ) -> list[TaskStep]:
     unit = request.units[index]
-    parts = _parts(request, unit, model, f"units[{index}].text")
+    parts = _parts(request, index, model)
     limit = request.limits.get("max_tokens")
     return [
         _step(request, replace(unit, text=part), index, model, limit or code_tokens(part), numbers)
@@ -98,19 +99,23 @@ def _step(
     return TaskStep(ask, len(text) + len(_SYSTEM) + len(request.context), max_tokens, index)
 
 
-def _parts(request: TaskRequest, unit: Unit, model: Abilities, field: str) -> tuple[str, ...]:
+def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...]:
     """Raises InvalidRequest: a translation of half a statement is none."""
+    unit = request.units[index]
     limit = request.limits.get("max_tokens")
     others = (_SYSTEM, request.context)
     room = room_for_text(model, limit or code_tokens(unit.text), *others, text=unit.text)
     if room is None or len(unit.text) <= room:
         return (unit.text,)
+    refusal = too_long(unit.text, model, f"units[{index}].text")
+    if not model.follows_instructions:
+        raise refusal
     whole = room_for_text(model, limit or 0, *others, text=unit.text) or 0
     # Source and translation share the context.
     most = int(whole / (1 if limit else 1 + _GROWTH))
-    parts = pieces(unit.text, max(_LEAST_PART, most), unit.breaks)
-    if max(map(len, parts)) > max(_LEAST_PART, most) or not model.follows_instructions:
-        raise too_long(unit.text, model, field)
+    parts = pieces(unit.text, room_of_part(request, index, model, most, _LEAST_PART), unit.breaks)
+    if max(map(len, parts)) > most:
+        raise refusal
     return parts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cato_backend.errors import InvalidRequest
@@ -19,6 +21,13 @@ CHAT = Abilities(QWEN_CODER, follows_instructions=True)
 SMALL = Abilities(QWEN_CODER, follows_instructions=True, max_model_len=1024)
 BODY = "".join(f"    if x == {number}:\n        return {number + 1}\n" for number in range(200))
 LONG = Unit("f", "function", f"def f(x):\n{BODY}")
+SPLIT = (
+    TaskKind.SUMMARIZATION,
+    TaskKind.TRANSLATION,
+    TaskKind.DOCUMENTATION,
+    TaskKind.EXPLANATION,
+)
+"""What is done in parts with a long unit."""
 OF_CHAT_ONLY = [kind for kind in TaskKind if kind not in useful_kinds(Abilities(QWEN_CODER))]
 
 
@@ -76,15 +85,30 @@ def test_every_call_fits_the_model_or_the_unit_is_refused_by_name(kind: TaskKind
         assert call.prompt_chars / SMALL.chars_per_token + call.max_tokens <= 1024
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        TaskKind.SUMMARIZATION,
-        TaskKind.TRANSLATION,
-        TaskKind.DOCUMENTATION,
-        TaskKind.EXPLANATION,
-    ],
-)
+@pytest.mark.parametrize("kind", SPLIT)
+@pytest.mark.parametrize("field", ["context", "max_tokens"])
+def test_what_leaves_no_room_for_the_unit_is_refused_by_name(kind: TaskKind, field: str) -> None:
+    given = {"context": "x" * 100_000} if field == "context" else {"limits": {"max_tokens": 1000}}
+    with pytest.raises(InvalidRequest) as refused:
+        plan(replace(request(kind, LONG), **given), SMALL)
+    assert refused.value.param == field
+
+
+@pytest.mark.parametrize("kind", SPLIT)
+def test_a_unit_of_too_many_parts_is_refused(kind: TaskKind) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        plan(request(kind, replace(LONG, text="x = 1\n" * 50_000)), SMALL)
+    assert refused.value.param == "units[0].text"
+
+
+@pytest.mark.parametrize("kind", SPLIT)
+def test_a_task_of_too_many_calls_is_refused(kind: TaskKind) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        plan(request(kind, *[LONG] * 64), SMALL)
+    assert refused.value.param == "units"
+
+
+@pytest.mark.parametrize("kind", SPLIT)
 def test_a_long_unit_is_read_as_a_whole(kind: TaskKind) -> None:
     found = plan(request(kind, LONG), SMALL)
     asked = "\n".join(step.ask({}).messages[-1].content for step in found.steps)
