@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 _FENCED = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:\n[ \t]*\1[ \t]*(?:\n|$)|\Z)", re.S | re.M
+    r"^([ \t]*)(`{3,}|~{3,})[^\n`]*\n(.*?)(?:\n(?:\1)?\2[ \t]*(?:\n|$)|\Z)", re.S | re.M
 )
+"""A fence that is indented further than the first one belongs to the block."""
 _COMMENT_LINE = re.compile(r"(?m)^[ \t]*(?:\*(?!\*)|#|//+|--)[ \t]?")
 _OPENER = re.compile(r'^\s*(?:/\*+|"""|\'\'\')\s?')
 _CLOSER = re.compile(r'\s*(?:\*+/|"""|\'\'\')\s*$')
@@ -16,7 +17,14 @@ def without_fences(text: str) -> str:
     """The content of the first fenced block; the text itself where there is none. A block whose
     end is missing reaches to the end."""
     found = _FENCED.search(text)
-    return found[2] if found else text
+    return found[3] if found else text
+
+
+def without_own_fence(text: str) -> str:
+    """The content of the fenced block that the text begins with; the text itself where it begins
+    otherwise: a block further on is an example."""
+    found = _FENCED.match(text)
+    return found[3] if found else text
 
 
 def without_comment_marks(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from inspect import cleandoc
+from itertools import takewhile
 from types import MappingProxyType
 
 from cato_backend.tasks.asking import (
@@ -16,7 +17,7 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_fences
+from cato_backend.tasks.clean import without_comment_marks, without_own_fence
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
@@ -67,18 +68,22 @@ _CONVENTIONS = MappingProxyType(
 _DEFAULT = "one sentence on what it does, then what it takes and returns"
 _LEAST_PART = 200
 _DOC_BLOCK = re.compile(
+    r"^[ \t]*(?:"
     r'"""(?P<double>.*?)(?:"""|\Z)'
     r"|\'\'\'(?P<single>.*?)(?:\'\'\'|\Z)"
-    r"|/\*\*+(?P<comment>.*?)(?:\*/|\Z)",
-    re.DOTALL,
+    r"|/\*\*+(?P<comment>.*?)(?:\*/|\Z))",
+    re.DOTALL | re.MULTILINE,
 )
-_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|##|---?)(?:[ \t]|$)")
+_DOCUMENTED_INSIDE = re.compile(r"@\w|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[(:]")
+"""How Python code begins, whose documentation does not stand before it."""
+_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|--)(?:[ \t]|$)")
+"""Not those of Markdown: `##` begins a section, `---` is a rule."""
 _SUBJECT = re.compile(
     r"(?:The|This)\s+(?:`?[\w.]+`?\s+)?(?:function|method|class|constructor|code)\s+"
     r"(?:`[\w.]+`\s+)?(?=[a-z]+s\b)(?!is\b|has\b|was\b|does\b)"
 )
 """What a model begins with though the documentation stands where its subject does."""
-_PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s| is| are))\b[^\n]*:\s*\n+")
+_PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s|(?: it)? is| are))\b[^\n]*:\s*\n+")
 
 
 def add_documentation(
@@ -136,16 +141,19 @@ def clean_documentation(text: str, *, names_itself: bool = False) -> str:
 
 
 def _prose(text: str) -> str:
-    inner = _PREAMBLE.sub("", without_fences(_PREAMBLE.sub("", text.strip())).strip())
-    found = _DOC_BLOCK.search(inner)
+    said = _PREAMBLE.sub("", text.strip())
+    block = without_own_fence(said)
+    inner = _PREAMBLE.sub("", block.strip())
+    is_code = block is not said or _DOCUMENTED_INSIDE.match(inner)
+    found = _DOC_BLOCK.search(inner) if is_code else _DOC_BLOCK.match(inner)
     if found is not None:
         comment = found["comment"]
         if comment is None:
             return cleandoc(found["double"] or found["single"] or "")
         return without_comment_marks(f"/**{comment}*/")
-    marked = [mark for line in inner.splitlines() if (mark := _LINE_MARK.match(line))]
-    if marked and marked[0].string == inner.splitlines()[0]:
-        inner = "\n".join(mark.string[mark.end() :] for mark in marked)
+    marked = list(takewhile(_LINE_MARK.match, inner.splitlines()))
+    if marked:
+        inner = "\n".join(_LINE_MARK.sub("", line, count=1) for line in marked)
     return cleandoc(inner.strip().strip('"').strip())
 
 

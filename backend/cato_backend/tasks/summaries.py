@@ -15,7 +15,7 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_fences
+from cato_backend.tasks.clean import without_comment_marks, without_own_fence
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
@@ -112,8 +112,8 @@ def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...
 
 
 def clean_summary(text: str) -> str:
-    """The summary without fences, quotes and comment marks."""
-    return without_comment_marks(without_fences(text)).strip().strip('"').strip()
+    """The summary without its own fence, quotes and comment marks."""
+    return without_comment_marks(without_own_fence(text)).strip().strip('"').strip()
 
 
 def _chat(

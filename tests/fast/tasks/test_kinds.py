@@ -184,6 +184,13 @@ def test_code_with_a_fence_has_a_longer_one_around_it() -> None:
         ("The `add` method adds two.", "Adds two."),
         ("The class is a stack.", "The class is a stack."),
         ("The functions that add.", "The functions that add."),
+        ('def add(a, b):\n    """Adds."""\n    return a + b', "Adds."),
+        ("// Add adds.\nfunc Add() {\n\t// inside\n}", "Add adds."),
+        ('Here it is:\n\n```python\n"""Adds."""\n```\nIt adds.', "Adds."),
+        (
+            '```python\n"""Adds.\n\n    ```python\n    add()\n    ```\n"""\n```',
+            "Adds.\n\n```python\nadd()\n```",
+        ),
         ("", ""),
     ],
 )
@@ -199,6 +206,21 @@ def test_an_example_in_the_code_stays_in_it(kind: TaskKind) -> None:
     code = 'def add(a, b):\n    """Add.\n\n    ```python\n    add(1, 2)\n    ```\n    """'
     found = plan(request(kind, Unit("add", "function", "x")), CHAT)
     assert found.compose({0: f"\n{code}\n"}).text == code
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "Adds two numbers.\n\n```python\nadd(1, 2)\n```",
+        "Finds files by a glob such as `src/**/*.py`. Returns their paths.",
+        "## Overview\n\nAdds two numbers.\n\n## Returns\n\nThe sum.",
+        "---\nAdds two numbers.",
+        'Reads text between `"""` and `"""`. Drops the rest.',
+        'Reads:\n\n"""\ntext\n"""\n\nDrops the rest.',
+    ],
+)
+def test_prose_is_kept_whatever_stands_in_it(prose: str) -> None:
+    assert clean_documentation(prose) == prose
 
 
 @pytest.mark.parametrize("kind", TaskKind)

@@ -133,6 +133,7 @@ def test_no_special_token_gets_through() -> None:
         ("Adds\n * two\n * numbers.", "Adds\ntwo\nnumbers."),
         ("/**\n * Adds.\n */", "Adds."),
         ("```markdown\nAdds.\n```", "Adds."),
+        ("Adds.\n\n```js\nf();\n```", "Adds.\n\n```js\nf();\n```"),
         ("Adds.\n\n- `a`: first\n- `b`: second", "Adds.\n\n- `a`: first\n- `b`: second"),
         ("", ""),
     ],
