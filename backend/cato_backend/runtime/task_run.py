@@ -17,6 +17,7 @@ from cato_backend.errors import (
     UpstreamFailed,
 )
 from cato_backend.prediction.workflows import PlannedCall, expected_s, stage_budget_s
+from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.remaking import Remake, run_call
 from cato_backend.runtime.runtime import Runtime
@@ -153,7 +154,7 @@ class TaskRun:
             asked += 1
             other = replace(planned, presence_penalty=_PENALTY) if again else planned
             remake: Remake = partial(make, other, number, due)
-            call = first
+            call = self._as_of_now(first, due)
             if asked > 1:
                 made = await remake(0)
                 # What it superseded is gone; what has come since then is newer.
@@ -163,6 +164,12 @@ class TaskRun:
             return await run_call(call, remake, self._runtime, sink)
 
         return ask
+
+    def _as_of_now(self, call: Call, due: float) -> Call:
+        """The call, due as before: at the gate it has not waited for a replica."""
+        now = self._runtime.clock()
+        target = Target(e2e_s=max(_LEAST_BUDGET_S, due - now))
+        return replace(call, request=replace(call.request, arrival=now, target=target))
 
     def _call(self, number: int, answers: dict[int, str]) -> ModelCall:
         step = self._plan.steps[number]

@@ -1,0 +1,78 @@
+"""A whole task over a runtime whose answers are given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from cato_backend.http1.upstreams import Upstreams
+from cato_backend.metrics import Metrics
+from cato_backend.requests import Request, Target
+from cato_backend.runtime.attempt import Attempts
+from cato_backend.runtime.calls import ApiKind, Call, Sink, Started
+from cato_backend.runtime.catalog import Catalog
+from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.task_run import TaskRun
+from cato_backend.runtime.task_terms import TaskTerms
+from cato_backend.scheduling import Scheduler, make_policy
+from cato_backend.tasks.calls import ModelCall
+from cato_backend.wire.headers import CancelReason, Task
+from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
+from tests.fast.runtime.recorder import Recorder
+
+MODEL = "coder-instruct"
+BUDGET_S = 1000.0
+SIDE_BY_SIDE = 16
+
+
+class Answering(Runtime):
+    """Answers each call with "Does it." when `answers` lets it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        catalog = Catalog((), {})
+        catalog.learn("r1", ModelFacts(MODEL, configured_instruct=True))
+        scheduler = Scheduler(make_policy("round-robin"))
+        attempts = Attempts(Upstreams())
+        super().__init__(scheduler, catalog, attempts, Metrics(), lambda: self.now)
+        self.asked: list[Request] = []
+        self.is_full = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def run(self, call: Call, sink: Sink) -> CancelReason | None:
+        self.asked.append(call.request)
+        if len(self.asked) == SIDE_BY_SIDE:
+            self.is_full.set()
+        await self.answers.wait()
+        await sink.begin(Started(call.request.id, call.request.task, "r1", 0.0, None, 0.0))
+        chunk = {"choices": [{"text": "Does it.", "finish_reason": "stop"}]}
+        await sink.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        return None
+
+    async def make(self, planned: ModelCall, number: int, due: float, least_context: int) -> Call:
+        target = Target(e2e_s=due - self.now)
+        request = Request(
+            str(number), Task.SUMMARIZATION, MODEL, self.now, target, 1, planned.max_tokens
+        )
+        return Call(request, ApiKind.CHAT, {})
+
+
+def task_of(runtime: Runtime, units: int) -> TaskRun:
+    unit = Unit("f", "function", "def f(): pass")
+    task = TaskRequest(TaskKind.EXPLANATION, "python", (unit,) * units)
+    return TaskRun(runtime, TaskTerms(task, 0.0, BUDGET_S, MODEL))
+
+
+async def test_the_time_at_the_gate_is_no_time_in_the_queue() -> None:
+    runtime, recorder = Answering(), Recorder()
+    runtime.answers.clear()
+    running = asyncio.create_task(task_of(runtime, SIDE_BY_SIDE + 1).stream(recorder, runtime.make))
+    await runtime.is_full.wait()
+    runtime.now = 100.0
+    runtime.answers.set()
+    assert await running
+    first, *_, last = runtime.asked
+    assert (first.arrival, last.arrival) == (0.0, 100.0)
+    assert last.deadline == first.deadline
