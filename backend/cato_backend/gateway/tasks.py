@@ -95,8 +95,6 @@ class _Calls:
             target=Target(e2e_s=max(_LEAST_BUDGET_S, due - now)),
             expected_tokens=planned.expected_tokens,
             workflow=self.headers.workflow or name,
-            # Only the first makes older work obsolete: its siblings are of the same document.
-            supersede=self.headers.supersede and number == 0,
         )
         draft = model_draft(planned, self.model)
         made = await make_call(draft, headers, self.runtime, now, 0, least_context)

@@ -154,7 +154,7 @@ class TaskRun:
             asked += 1
             other = replace(planned, presence_penalty=_PENALTY) if again else planned
             remake: Remake = partial(make, other, number, due)
-            call = self._as_of_now(first, due)
+            call = self._as_of_now(first, number, due)
             if asked > 1:
                 made = await remake(0)
                 # What it superseded is gone; what has come since then is newer.
@@ -165,11 +165,14 @@ class TaskRun:
 
         return ask
 
-    def _as_of_now(self, call: Call, due: float) -> Call:
+    def _as_of_now(self, call: Call, number: int, due: float) -> Call:
         """The call, due as before: at the gate it has not waited for a replica."""
+        # Only the first makes older work obsolete: its siblings are of the same document.
+        supersede = call.request.supersede and number == self._plan.stages[0][0]
         now = self._runtime.clock()
         target = Target(e2e_s=max(_LEAST_BUDGET_S, due - now))
-        return replace(call, request=replace(call.request, arrival=now, target=target))
+        request = replace(call.request, arrival=now, target=target, supersede=supersede)
+        return replace(call, request=request)
 
     def _call(self, number: int, answers: dict[int, str]) -> ModelCall:
         step = self._plan.steps[number]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from cato_backend.http1.upstreams import Upstreams
 from cato_backend.metrics import Metrics
@@ -21,6 +22,7 @@ from cato_backend.wire.headers import CancelReason, Task
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 from tests.fast.runtime.recorder import Recorder
 
+UNIT = Unit("f", "function", "def f(): pass")
 MODEL = "coder-instruct"
 BUDGET_S = 1000.0
 SIDE_BY_SIDE = 16
@@ -54,21 +56,29 @@ class Answering(Runtime):
     async def make(self, planned: ModelCall, number: int, due: float, least_context: int) -> Call:
         target = Target(e2e_s=due - self.now)
         request = Request(
-            str(number), Task.SUMMARIZATION, MODEL, self.now, target, 1, planned.max_tokens
+            str(number),
+            Task.SUMMARIZATION,
+            MODEL,
+            self.now,
+            target,
+            1,
+            planned.max_tokens,
+            supersede=True,
         )
         return Call(request, ApiKind.CHAT, {})
 
 
-def task_of(runtime: Runtime, units: int) -> TaskRun:
-    unit = Unit("f", "function", "def f(): pass")
-    task = TaskRequest(TaskKind.EXPLANATION, "python", (unit,) * units)
+def task_of(runtime: Runtime, *units: Unit, kind: TaskKind = TaskKind.EXPLANATION) -> TaskRun:
+    task = TaskRequest(kind, "python", units, target_language="go")
     return TaskRun(runtime, TaskTerms(task, 0.0, BUDGET_S, MODEL))
 
 
 async def test_the_time_at_the_gate_is_no_time_in_the_queue() -> None:
     runtime, recorder = Answering(), Recorder()
     runtime.answers.clear()
-    running = asyncio.create_task(task_of(runtime, SIDE_BY_SIDE + 1).stream(recorder, runtime.make))
+    running = asyncio.create_task(
+        task_of(runtime, *[UNIT] * (SIDE_BY_SIDE + 1)).stream(recorder, runtime.make)
+    )
     await runtime.is_full.wait()
     runtime.now = 100.0
     runtime.answers.set()
@@ -76,3 +86,15 @@ async def test_the_time_at_the_gate_is_no_time_in_the_queue() -> None:
     first, *_, last = runtime.asked
     assert (first.arrival, last.arrival) == (0.0, 100.0)
     assert last.deadline == first.deadline
+
+
+async def test_only_the_first_call_made_supersedes_what_is_older() -> None:
+    """The second unit is translated first, for the first one uses it."""
+    runtime, recorder = Answering(), Recorder()
+    task = task_of(runtime, replace(UNIT, uses=(1,)), UNIT, UNIT, kind=TaskKind.TRANSLATION)
+    assert await task.stream(recorder, runtime.make)
+    assert [(request.id, request.supersede) for request in runtime.asked] == [
+        ("1", True),
+        ("2", False),
+        ("0", False),
+    ]
