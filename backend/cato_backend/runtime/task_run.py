@@ -96,7 +96,7 @@ class TaskRun:
 
     async def _stage(self, stage: int, events: TaskEvents, make: MakeCall) -> None:
         """Runs the stage's calls side by side, all due when the stage is."""
-        numbers = self._plan.stages[stage]
+        numbers = [n for n in self._plan.stages[stage] if not await self._skipped(n, events)]
         due = self._runtime.clock() + self._stage_budget_s(stage)
         answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
         calls = {number: self._call(number, answers) for number in numbers}
@@ -110,6 +110,15 @@ class TaskRun:
                     group.create_task(self._run(sink, asking, events, number))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from failed
+
+    async def _skipped(self, number: int, events: TaskEvents) -> bool:
+        """Whether all that the step needs has failed: then it has failed for the same reason."""
+        needs = self._plan.steps[number].needs
+        if not needs or not all(other in self._problems for other in needs):
+            return False
+        self._problems[number] = self._problems[needs[0]]
+        await events.done(number)
+        return True
 
     async def _run(self, sink: StepSink, ask: Ask, events: TaskEvents, number: int) -> None:
         async with self._gate:
@@ -222,7 +231,7 @@ class TaskRun:
             raise first or unusable(AnswerProblem.EMPTY)
         elapsed_s = self._runtime.clock() - self._terms.arrival
         met = elapsed_s <= self._terms.budget_s
-        last = self._sinks[self._plan.stages[-1][-1]]
+        *_, last = self._sinks.values()
         await events.result(
             {
                 "text": composed.text,

@@ -109,7 +109,7 @@ def add_documentation(
         notes = neutralized(joined(answers, numbers, "\n\n"))[: room // 2]
         return _call(request, unit, head, notes, model)
 
-    return builder.add(1, TaskStep(ask, room, _max_tokens(request), index))
+    return builder.add(1, TaskStep(ask, room, _max_tokens(request), index, needs=tuple(numbers)))
 
 
 def compose_documentation(

@@ -35,7 +35,8 @@ def add_overview(
     def ask(answers: Answers) -> ModelCall:
         return _overview_call(request, answers, numbers, model)
 
-    step = TaskStep(ask, _SUMMARY_CHARS * len(numbers), OVERVIEW_TOKENS, unit=None)
+    prompt_chars = _SUMMARY_CHARS * len(numbers)
+    step = TaskStep(ask, prompt_chars, OVERVIEW_TOKENS, unit=None, needs=tuple(numbers))
     return builder.add(2, step)
 
 

@@ -30,6 +30,8 @@ class TaskStep:
     is_shown: bool = True
     """Whether its answer is a part of the result, and streamed as such."""
     expected_tokens: int | None = None
+    needs: tuple[int, ...] = ()
+    """The steps without whose answers, where all of them failed, there is nothing to ask."""
 
 
 @dataclass(frozen=True, slots=True)

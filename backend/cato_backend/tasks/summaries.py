@@ -67,7 +67,8 @@ def merging_step(
         question = f"Summarize {about(unit)} ({title}) from these notes:\n\n{notes[:room]}"
         return chat(_MERGING, question, max_tokens)
 
-    return TaskStep(ask, MAX_TOKENS * 4 * len(numbers), max_tokens, index)
+    prompt_chars = MAX_TOKENS * 4 * len(numbers)
+    return TaskStep(ask, prompt_chars, max_tokens, index, needs=tuple(numbers))
 
 
 def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCall:

@@ -6,6 +6,9 @@ import asyncio
 import json
 from dataclasses import replace
 
+import pytest
+
+from cato_backend.errors import UpstreamFailed
 from cato_backend.http1.upstreams import Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.requests import Request, Target
@@ -15,14 +18,16 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_run import TaskRun
-from cato_backend.runtime.task_terms import TaskTerms
+from cato_backend.runtime.task_terms import TaskTerms, abilities_of
 from cato_backend.scheduling import Scheduler, make_policy
 from cato_backend.tasks.calls import ModelCall
+from cato_backend.tasks.whole import plan
 from cato_backend.wire.headers import CancelReason, Task
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 from tests.fast.runtime.recorder import Recorder
 
 UNIT = Unit("f", "function", "def f(): pass")
+LONG = Unit("g", "function", "def g():\n" + "    x = 1\n" * 1000)
 MODEL = "coder-instruct"
 BUDGET_S = 1000.0
 SIDE_BY_SIDE = 16
@@ -34,11 +39,13 @@ class Answering(Runtime):
     def __init__(self) -> None:
         self.now = 0.0
         catalog = Catalog((), {})
-        catalog.learn("r1", ModelFacts(MODEL, configured_instruct=True))
+        catalog.learn("r1", ModelFacts(MODEL, 2048, configured_instruct=True))
         scheduler = Scheduler(make_policy("round-robin"))
         attempts = Attempts(Upstreams())
         super().__init__(scheduler, catalog, attempts, Metrics(), lambda: self.now)
         self.asked: list[Request] = []
+        self.failing: set[int] = set()
+        """The steps that fail each time, with half of the text said."""
         self.is_full = asyncio.Event()
         self.answers = asyncio.Event()
         self.answers.set()
@@ -49,6 +56,9 @@ class Answering(Runtime):
             self.is_full.set()
         await self.answers.wait()
         await sink.begin(Started(call.request.id, call.request.task, "r1", 0.0, None, 0.0))
+        if int(call.request.id) in self.failing:
+            await sink.write(b'data: {"choices": [{"text": "Half"}]}\n\n')
+            raise UpstreamFailed("the replica failed")
         chunk = {"choices": [{"text": "Does it.", "finish_reason": "stop"}]}
         await sink.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
         return None
@@ -98,3 +108,16 @@ async def test_only_the_first_call_made_supersedes_what_is_older() -> None:
         ("2", False),
         ("0", False),
     ]
+
+
+@pytest.mark.parametrize("kind", [TaskKind.SUMMARIZATION, TaskKind.DOCUMENTATION])
+async def test_nothing_is_asked_about_parts_that_have_all_failed(kind: TaskKind) -> None:
+    runtime, recorder = Answering(), Recorder()
+    task = TaskRequest(kind, "python", (LONG, UNIT))
+    (*parts, other), _ = plan(task, abilities_of(runtime.catalog, MODEL)).stages
+    runtime.failing = set(parts)
+    await task_of(runtime, LONG, UNIT, kind=kind).stream(recorder, runtime.make)
+    assert {int(request.id) for request in runtime.asked} == {*parts, other}
+    _, result = recorder.sent[-1]
+    first, second = result["units"]
+    assert (first["problem"]["code"], second["problem"]) == ("replica_failed", None)
