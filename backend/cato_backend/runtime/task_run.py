@@ -72,7 +72,7 @@ class TaskRun:
         return len(self._plan.steps) > 1
 
     async def stream(self, sink: EventSink, make: MakeCall) -> bool:
-        """Sends the task's events; whether the result came in time.
+        """Sends the task's events; whether the whole result came in time.
 
         Raises RequestError, and EndedByClient after the stream's proper end.
         """
@@ -122,13 +122,16 @@ class TaskRun:
 
     async def _run(self, sink: StepSink, ask: Ask, events: TaskEvents, number: int) -> None:
         async with self._gate:
-            reason = await self._kept(sink, ask, number)
+            reason = await self._kept(sink, ask, events, number)
         if reason is not None:
             raise EndedByClient(reason)
         await events.done(number)
 
-    async def _kept(self, sink: StepSink, ask: Ask, number: int) -> CancelReason | None:
-        """Runs the step. A failure that is its own is remembered, where the task has others."""
+    async def _kept(
+        self, sink: StepSink, ask: Ask, events: TaskEvents, number: int
+    ) -> CancelReason | None:
+        """Runs the step. A failure that is its own is remembered, where the task has others, and
+        what it has said is taken back."""
         try:
             reason = await self._tried(sink, ask)
             if reason is None and sink.problem is not None:
@@ -139,6 +142,7 @@ class TaskRun:
             if not self.is_several:
                 raise
             self._problems[number] = error
+            await events.restart(number)
             return None
         return reason
 
@@ -230,7 +234,7 @@ class TaskRun:
             first = next(iter(self._problems.values()), None)
             raise first or unusable(AnswerProblem.EMPTY)
         elapsed_s = self._runtime.clock() - self._terms.arrival
-        met = elapsed_s <= self._terms.budget_s
+        met = elapsed_s <= self._terms.budget_s and not self._problems
         *_, last = self._sinks.values()
         await events.result(
             {

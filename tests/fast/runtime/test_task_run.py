@@ -23,7 +23,7 @@ from cato_backend.scheduling import Scheduler, make_policy
 from cato_backend.tasks.calls import ModelCall
 from cato_backend.tasks.whole import plan
 from cato_backend.wire.headers import CancelReason, Task
-from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
+from cato_backend.wire.tasks import TaskEvent, TaskKind, TaskRequest, Unit
 from tests.fast.runtime.recorder import Recorder
 
 UNIT = Unit("f", "function", "def f(): pass")
@@ -121,3 +121,15 @@ async def test_nothing_is_asked_about_parts_that_have_all_failed(kind: TaskKind)
     _, result = recorder.sent[-1]
     first, second = result["units"]
     assert (first["problem"]["code"], second["problem"]) == ("replica_failed", None)
+
+
+async def test_what_a_failed_unit_has_said_is_taken_back() -> None:
+    runtime, recorder = Answering(), Recorder()
+    runtime.failing = {1}
+    assert not await task_of(runtime, UNIT, UNIT).stream(recorder, runtime.make)
+    said = [(event, value["text"]) for event, value in recorder.sent if "text" in value]
+    (last, restart), (result, _) = said[-2:]
+    assert (last, result) == (TaskEvent.RESTART, TaskEvent.RESULT)
+    assert restart == "Does it."
+    _, value = recorder.sent[-1]
+    assert value["met"] is False
