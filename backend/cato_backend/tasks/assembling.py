@@ -18,7 +18,10 @@ _IMPORTS = MappingProxyType(
             r"|[\"']use strict[\"'];?)"
         ),
         "kotlin": re.compile(r"(?:package|import) [\w.*]+.*"),
-        "php": re.compile(r"(?:<\?php|use [\w\\, {}]+;|require(?:_once)?\b.*;|declare\(.*\);).*"),
+        "php": re.compile(
+            r"(?:<\?php|declare\(.*\);|namespace [\w\\]+;|use [\w\\, {}]+;"
+            r"|require(?:_once)?\b.*;).*"
+        ),
         "python": re.compile(r"(?:import [\w., ]+|from [\w.]+ import [\w*, ]+)"),
         "ruby": re.compile(r"require(?:_relative)?\b.*"),
         "rust": re.compile(r"use [\w:*{}, ]+;.*"),
@@ -35,8 +38,22 @@ _LIKE = MappingProxyType(
     }
 )
 _GO_GROUP = re.compile(r"(?m)^import \(\n((?:[ \t]*(?:\w+ )?\"[^\"]+\"[ \t]*\n)*)\)[ \t]*\n?")
-_FIRST = ("<?php", "package ", '"use strict"', "'use strict'")
-"""What stands before all imports."""
+_FIRST = (
+    "<?php",
+    "declare(",
+    "namespace ",
+    "package ",
+    "from __future__ ",
+    '"use strict"',
+    "'use strict'",
+)
+"""What stands before all imports, in this order."""
+_PYTHON_STRING = re.compile(
+    r"#[^\n]*|(?P<long>\"{3}|'{3})(?:\\.|(?!(?P=long)).)*(?:(?P=long)|\Z)"
+    r"|(?P<short>[\"'])(?:\\.|(?!(?P=short))[^\n])*",
+    re.DOTALL,
+)
+"""A comment or a string; lines that begin inside one are no statements."""
 
 
 def assembled(units: Sequence[str], language: str) -> str:
@@ -49,20 +66,44 @@ def assembled(units: Sequence[str], language: str) -> str:
     if pattern is None:
         return "\n\n".join(present)
     imports: dict[str, None] = {}
-    bodies = [_without_imports(_ungrouped(unit), pattern, imports) for unit in present]
-    head = sorted(imports, key=lambda line: not line.startswith(_FIRST))
+    quoted = _PYTHON_STRING if language == "python" else None
+    bodies = [_without_imports(_ungrouped(unit), pattern, imports, quoted) for unit in present]
+    head = sorted(imports, key=_rank)
     return "\n\n".join(part for part in ("\n".join(head), *bodies) if part)
 
 
-def _without_imports(unit: str, pattern: re.Pattern[str], imports: dict[str, None]) -> str:
-    """The unit without the imports that are not indented, which are added to `imports`."""
+def _rank(line: str) -> int:
+    """Its place in `_FIRST`, else behind all of that."""
+    return next((n for n, start in enumerate(_FIRST) if line.startswith(start)), len(_FIRST))
+
+
+def _without_imports(
+    unit: str,
+    pattern: re.Pattern[str],
+    imports: dict[str, None],
+    quoted: re.Pattern[str] | None,
+) -> str:
+    """The unit without the imports that are not indented, which are added to `imports`.
+
+    `quoted`: what is searched for lines that only look like imports.
+    """
+    inside = _lines_inside(unit, quoted) if quoted else set[int]()
     kept: list[str] = []
-    for line in unit.splitlines():
-        if pattern.fullmatch(line.rstrip()):
+    for number, line in enumerate(unit.split("\n")):
+        if number not in inside and pattern.fullmatch(line.rstrip()):
             imports[line.rstrip()] = None
         else:
             kept.append(line)
     return "\n".join(kept).strip("\n")
+
+
+def _lines_inside(unit: str, quoted: re.Pattern[str]) -> set[int]:
+    """The numbers of the lines that begin inside of what is quoted."""
+    found: set[int] = set()
+    for match in quoted.finditer(unit):
+        first = unit.count("\n", 0, match.start())
+        found.update(range(first + 1, first + 1 + match[0].count("\n")))
+    return found
 
 
 def _ungrouped(unit: str) -> str:

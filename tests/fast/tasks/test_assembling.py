@@ -34,6 +34,33 @@ from cato_backend.tasks.assembling import assembled
             ["#include <a>\nint a;", "#include <a>\nint b;"],
             "#include <a>\n\nint a;\n\nint b;",
         ),
+        (
+            "python",
+            [
+                "import os\na = os",
+                "from __future__ import annotations\nimport re\nb = re",
+            ],
+            "from __future__ import annotations\nimport os\nimport re\n\na = os\n\nb = re",
+        ),
+        (
+            "python",
+            [
+                '# it\'s\nimport os\nTEXT = """\nimport this\n"""',
+                "import re\nb = '\\''\n'''\nimport that\n'''",
+            ],
+            'import os\nimport re\n\n# it\'s\nTEXT = """\nimport this\n"""'
+            "\n\nb = '\\''\n'''\nimport that\n'''",
+        ),
+        (
+            "php",
+            ["<?php\nuse A\\B;\nf();", "<?php\nnamespace C\\D;\nuse A\\E;\ng();"],
+            "<?php\nnamespace C\\D;\nuse A\\B;\nuse A\\E;\n\nf();\n\ng();",
+        ),
+        (
+            "php",
+            ["<?php\nnamespace C;\nf();", "<?php\ndeclare(strict_types=1);\nnamespace C;\ng();"],
+            "<?php\ndeclare(strict_types=1);\nnamespace C;\n\nf();\n\ng();",
+        ),
         ("klingon", ["import a\nx", "import a\ny"], "import a\nx\n\nimport a\ny"),
     ],
 )
