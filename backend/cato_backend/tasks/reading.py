@@ -27,6 +27,9 @@ class AnswerReader:
     def __init__(self, *, one_block: bool = False) -> None:
         self._one_block = one_block
         self._raw = ""
+        self._opening: re.Match[str] | None = None
+        self._settled = 0
+        """Where in `_raw` the part begins that has to be searched for a fence."""
         self._is_closed = False
         self._repeats = False
         self.text = ""
@@ -55,7 +58,7 @@ class AnswerReader:
         """Nothing more comes: returns what is still to be shown."""
         if self.is_over or not self._one_block:
             return ""
-        opening = _OPENING.search(self._raw)
+        opening = self._opened()
         return self._show(self._raw[opening.end() :].rstrip() if opening else self._raw)
 
     def _show(self, visible: str) -> str:
@@ -66,13 +69,24 @@ class AnswerReader:
 
     def _visible(self) -> str:
         """The block's text, as far as it can be told from the fence behind it."""
-        opening = _OPENING.search(self._raw)
+        opening = self._opened()
         if opening is None:
             return ""
-        block = self._raw[opening.end() :]
+        rest = self._raw[self._settled :]
         # A fence that is indented further than the first one belongs to the code.
         indent = f"[ \\t]{{0,{len(opening[1])}}}"
-        closing = re.search(rf"(?m)(\A|\n){indent}{opening[2]}[ \t]*$", block)
+        closing = re.search(rf"(?m)(\A|\n){indent}{opening[2]}[ \t]*$", rest)
         self._is_closed = closing is not None
-        end = closing or _PERHAPS_CLOSING.search(block)
-        return (block[: end.start()] if end else block).rstrip("\n")
+        found = closing or _PERHAPS_CLOSING.search(rest)
+        end = self._settled + (found.start() if found else len(rest))
+        # Before the line end that the last visible line follows, no fence can come any more.
+        self._settled = max(self._settled, self._raw.rfind("\n", opening.end(), end))
+        return self._raw[opening.end() : end].rstrip("\n")
+
+    def _opened(self) -> re.Match[str] | None:
+        """The fence before the block, once it has come."""
+        if self._opening is None:
+            self._opening = _OPENING.search(self._raw, self._settled)
+            found = self._opening
+            self._settled = found.end() if found else self._raw.rfind("\n") + 1
+        return self._opening

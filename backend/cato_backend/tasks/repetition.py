@@ -34,6 +34,8 @@ def _least(piece: str) -> int:
 def _is_periodic(text: str, period: int) -> bool:
     """Whether the end of the text, as much of it as a loop must have, repeats this many
     characters."""
+    if not text.endswith(text[-1 - period]):
+        return False
     repeats = _REPEATS if period < _LONG_PERIOD else _REPEATS_OF_LONG
     length = max(_LEAST_LENGTH, repeats * period)
     return len(text) >= length and text[-length + period :] == text[-length:-period]

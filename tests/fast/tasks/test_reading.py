@@ -60,6 +60,22 @@ def test_the_end_of_the_block_ends_the_answer(fence: str) -> None:
     assert reader.feed("\nAnd now in C++:") == ""
 
 
+def test_reading_on_takes_no_longer_the_longer_the_block_is() -> None:
+    """What is searched for the fence is one line, however many came before it."""
+    searched: list[int] = []
+
+    class Line(AnswerReader):
+        def _show(self, visible: str) -> str:
+            searched.append(len(self._raw) - self._settled)
+            return super()._show(visible)
+
+    reader = Line(one_block=True)
+    for number in range(1000):
+        reader.feed("```js\n" if number == 0 else f"value({number * 7919});\n")
+    assert max(searched) < 50
+    assert reader.text.count("\n") == 998
+
+
 def test_other_answers_are_shown_as_they_come() -> None:
     reader, shown = read("It adds.\n\n```js\nf();\n```\n", 1, one_block=False)
     assert shown == "It adds.\n\n```js\nf();\n```\n"
