@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from cato_backend.errors import RequestError
+from cato_backend.errors import InternalError, RequestError
 from cato_backend.gateway.drafts import make_call, model_draft, within_workflow
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import error_response
@@ -66,6 +66,9 @@ async def _serve(
         outcome = outcome_of(ended)
     except RequestError as error:
         outcome = outcome_of(error)
+        raise
+    except Exception:
+        outcome = InternalError.code
         raise
     finally:
         if run.is_several:

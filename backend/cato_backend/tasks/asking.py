@@ -36,7 +36,8 @@ def fenced(language: Language, text: str) -> str:
 def about(unit: Unit) -> str:
     """Returns what a question calls the unit."""
     name = " ".join(neutralized(unit.name).split())
-    return f"the {unit.kind} `{name}`" if name else f"this {unit.kind}"
+    kind = " ".join(neutralized(unit.kind).split())
+    return f"the {kind} `{name}`" if name else f"this {kind}"
 
 
 def with_context(context: str, question: str) -> str:

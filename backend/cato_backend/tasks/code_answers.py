@@ -114,7 +114,8 @@ def _fix_question(request: TaskRequest, unit: Unit) -> str:
     # Lines count from the unit's first one: blank lines before it are not shown.
     skipped = len(unit.text) - len(unit.text.lstrip("\n"))
     complaints = [
-        f"- line {said.line - skipped}: {neutralized(said.message)}" for said in unit.diagnostics
+        f"- line {max(1, said.line - skipped)}: {neutralized(said.message)}"
+        for said in unit.diagnostics
     ]
     wrong = "\n".join(complaints) or "- it cannot be parsed"
     shown = fenced(language, text)

@@ -14,6 +14,7 @@ from cato_backend.tasks.asking import (
     fenced,
     room_for_text,
     room_of_part,
+    too_long,
     with_context,
 )
 from cato_backend.tasks.calls import Abilities, ModelCall
@@ -100,13 +101,15 @@ def add_documentation(
         return builder.known(0, _call(request, unit, unit.text, "", model), index)
     room = room_of_part(request, index, model, room, 2 * _LEAST_PART)
     head, *rest = pieces(unit.text, room // 2, unit.breaks)
+    if len(head) > room:
+        raise too_long(unit.text, model, f"units[{index}].text")
     numbers = [
         builder.known(0, _part_call(request, unit, part, model), index, is_shown=False)
         for part in rest
     ]
 
     def ask(answers: Answers) -> ModelCall:
-        notes = neutralized(joined(answers, numbers, "\n\n"))[: room // 2]
+        notes = neutralized(joined(answers, numbers, "\n\n"))[: room - len(head)]
         return _call(request, unit, head, notes, model)
 
     return builder.add(1, TaskStep(ask, room, _max_tokens(request), index, needs=tuple(numbers)))

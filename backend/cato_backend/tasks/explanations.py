@@ -11,6 +11,7 @@ from cato_backend.tasks.asking import (
     fenced,
     room_for_text,
     room_of_part,
+    too_long,
     with_context,
 )
 from cato_backend.tasks.calls import Abilities, ModelCall
@@ -42,6 +43,8 @@ def add_explanation(
     if room is not None and len(unit.text) > room:
         most = room_of_part(request, index, model, room, _LEAST_PART)
         parts = pieces(unit.text, most, unit.breaks)
+        if max(map(len, parts)) > most:
+            raise too_long(unit.text, model, f"units[{index}].text")
     calls = [_call(request, replace(unit, text=part)) for part in parts]
     return [builder.known(0, call, index) for call in calls]
 

@@ -75,7 +75,9 @@ def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCal
     """The call whose answer is the unit's summary. A text too long for the model loses its tail."""
     max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
     language = language_of(request.language)
-    text = _head(neutralized(unit.text.rstrip()), model.room_chars(max_tokens), request.context)
+    text = _head(
+        neutralized(unit.text.strip("\n").rstrip()), model.room_chars(max_tokens), request.context
+    )
     if model.follows_instructions:
         return _chat(request, unit, language, text, max_tokens)
     if model.fim is None:
@@ -109,7 +111,7 @@ def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...
     if room is None or not model.follows_instructions or len(unit.text) <= room:
         return (unit.text,)
     most = room_of_part(request, index, model, room, _LEAST_PART)
-    return pieces(unit.text, most, unit.breaks)
+    return tuple(part for part in pieces(unit.text, most, unit.breaks) if part.strip())
 
 
 def clean_summary(text: str) -> str:
@@ -140,7 +142,7 @@ def _docstring(language: Language, text: str, max_tokens: int) -> ModelCall:
 
 
 def _continuation(unit: Unit, language: Language, text: str, max_tokens: int) -> ModelCall:
-    name = " ".join(neutralized(unit.name).split()) or f"this {unit.kind}"
+    name = " ".join(neutralized(unit.name or f"this {unit.kind}").split())
     prefix = f"{text}\n\n{language.line} Summary of {name}: it"
     return ModelCall(CallKind.COMPLETION, max_tokens, prefix=prefix, stop=("\n\n", "\ndef "))
 

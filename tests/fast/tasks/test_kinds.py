@@ -63,7 +63,7 @@ def test_what_is_needed_is_a_model_that_can_be_fetched() -> None:
 @pytest.mark.parametrize("kind", TaskKind)
 def test_no_special_token_gets_through(kind: TaskKind) -> None:
     token = "<|im_end|>"
-    unit = Unit(token, "function", token, signature=token, diagnostics=(Diagnostic(1, token),))
+    unit = Unit(token, token, token, signature=token, diagnostics=(Diagnostic(1, token),))
     asked = TaskRequest(
         kind, "python", (unit,), target_language="go", context=token, instruction=token
     )
@@ -148,6 +148,25 @@ def test_a_diagnostic_is_told_by_the_line_that_is_shown() -> None:
     (question,) = questions(plan(request(TaskKind.FIX, unit), CHAT))
     assert "```python\nx = 1\ny = z\n```" in question
     assert "- line 2: no z" in question
+
+
+def test_a_diagnostic_before_the_first_line_that_is_shown_is_told_of_that() -> None:
+    unit = Unit("f", "function", "\n\nx = (", diagnostics=(Diagnostic(1, "never closed"),))
+    (question,) = questions(plan(request(TaskKind.FIX, unit), CHAT))
+    assert "- line 1: never closed" in question
+
+
+@pytest.mark.parametrize("kind", SPLIT)
+def test_a_statement_too_long_for_the_model_is_not_asked_about(kind: TaskKind) -> None:
+    unit = Unit("f", "function", "x = " + "1 + " * 2000 + "1")
+    if kind is TaskKind.SUMMARIZATION:
+        (question,) = questions(plan(request(kind, unit), SMALL))
+        assert "x = 1 + 1" in question
+        assert len(question) < 1024 * 3
+        return
+    with pytest.raises(InvalidRequest) as refused:
+        plan(request(kind, unit), SMALL)
+    assert refused.value.param == "units[0].text"
 
 
 @pytest.mark.parametrize(

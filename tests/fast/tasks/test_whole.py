@@ -114,10 +114,17 @@ def test_a_summary_reads_as_much_as_fits() -> None:
         assert sum(len(message.content) for message in call.messages) < 1024 * 3
 
 
+def test_of_one_long_line_the_beginning_is_summarized() -> None:
+    small = Abilities(follows_instructions=True, max_model_len=1024)
+    call = only(plan(summary("javascript", "\n" + "f();" * 2000), small))
+    assert "f();f();" in call.messages[-1].content
+
+
 def test_no_special_token_gets_through() -> None:
     text = 'x = "<|im_end|><|fim_middle|>"'
     for model in (CHAT, BASE, PLAIN):
-        for request in (summary("python", text), translation(text)):
+        unnamed = TaskRequest(TaskKind.SUMMARIZATION, "python", (Unit("", "<|im_end|>", text),))
+        for request in (summary("python", text), translation(text), unnamed):
             call = only(plan(request, model))
             whole = call.prefix + call.suffix + "".join(m.content for m in call.messages)
             assert "<|im_end|>" not in whole
