@@ -20,6 +20,7 @@ from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call, Started
 from cato_backend.runtime.history import CompletedCall
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.task_events import EventSink
 from cato_backend.runtime.task_run import TaskRun
 from cato_backend.runtime.task_terms import EndedByClient, TaskTerms, outcome_of
 from cato_backend.tasks.calls import ModelCall
@@ -40,15 +41,15 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     headers = given.of_task(body.task.slo_class, gateway.config.targets)
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
-    work = _serve(runtime, headers, body, arrival, _Events(sink, headers))
+    work = serve_task(runtime, headers, body, arrival, _Events(sink, headers))
     try:
         return await sink.serve(work, TaskEvent.ERROR)
     except RequestError as error:
         return error_response(error, headers.request_id)
 
 
-async def _serve(
-    runtime: Runtime, headers: RequestHeaders, body: TaskBody, arrival: float, sink: _Events
+async def serve_task(
+    runtime: Runtime, headers: RequestHeaders, body: TaskBody, arrival: float, sink: EventSink
 ) -> None:
     """The task's events into `sink`, and its outcome, once, into the metrics. Raises RequestError.
 
