@@ -23,12 +23,11 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_events import EventSink
 from cato_backend.runtime.task_run import TaskRun
 from cato_backend.runtime.task_terms import EndedByClient, TaskTerms, outcome_of
+from cato_backend.runtime.task_times import LEAST_BUDGET_S
 from cato_backend.tasks.calls import ModelCall
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 from cato_backend.wire.tasks import TaskEvent
-
-_LEAST_BUDGET_S = 0.001
 
 
 async def tasks(request: web.Request) -> web.StreamResponse:
@@ -96,7 +95,7 @@ class _Calls:
         headers = replace(
             self.headers,
             request_id=f"{name}.{number}" if self.is_several else name,
-            target=Target(e2e_s=max(_LEAST_BUDGET_S, due - now)),
+            target=Target(e2e_s=max(LEAST_BUDGET_S, due - now)),
             expected_tokens=planned.expected_tokens,
             workflow=self.headers.workflow or name,
         )

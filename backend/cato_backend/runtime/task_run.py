@@ -16,12 +16,11 @@ from cato_backend.errors import (
     Superseded,
     UpstreamFailed,
 )
-from cato_backend.prediction.workflows import PlannedCall, expected_s, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.remaking import Remake, run_call
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.task_events import Estimate, EventSink, TaskEvents
+from cato_backend.runtime.task_events import EventSink, TaskEvents
 from cato_backend.runtime.task_step import Ask, StepSink
 from cato_backend.runtime.task_terms import (
     EndedByClient,
@@ -31,6 +30,7 @@ from cato_backend.runtime.task_terms import (
     unit_results,
     unusable,
 )
+from cato_backend.runtime.task_times import LEAST_BUDGET_S, TaskTimes
 from cato_backend.tasks.calls import ModelCall
 from cato_backend.tasks.expected import expected_tokens
 from cato_backend.tasks.reading import AnswerProblem
@@ -39,7 +39,6 @@ from cato_backend.wire.headers import CancelReason
 
 _SIDE_BY_SIDE = 16
 """Calls of one task at once: enough to keep a fleet busy, too few to fill everybody's queue."""
-_LEAST_BUDGET_S = 0.001
 _PENALTY = 1.0
 """OpenAI's presence penalty, for an answer that is asked for once more."""
 _SILENT_S = 0.3
@@ -60,6 +59,7 @@ class TaskRun:
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         abilities = abilities_of(runtime.catalog, terms.model)
         self._plan = plan(terms.task, abilities)
+        self._times = TaskTimes(runtime, terms, self._plan, self._model)
         self._expected = expected_tokens(
             terms.task, terms.expected_tokens, abilities.chars_per_token
         )
@@ -78,7 +78,10 @@ class TaskRun:
         """
         steps = self._plan.steps
         events = TaskEvents(
-            sink, [step.unit for step in steps], [step.is_shown for step in steps], self._estimate()
+            sink,
+            [step.unit for step in steps],
+            [step.is_shown for step in steps],
+            self._times.estimate(),
         )
         announcing = asyncio.create_task(_announce(events))
         try:
@@ -97,7 +100,7 @@ class TaskRun:
     async def _stage(self, stage: int, events: TaskEvents, make: MakeCall) -> None:
         """Runs the stage's calls side by side, all due when the stage is."""
         numbers = [n for n in self._plan.stages[stage] if not await self._skipped(n, events)]
-        due = self._runtime.clock() + self._stage_budget_s(stage)
+        due = self._runtime.clock() + self._times.stage_budget_s(stage)
         answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
         calls = {number: self._call(number, answers) for number in numbers}
         made = {number: await make(call, number, due, 0) for number, call in calls.items()}
@@ -183,7 +186,7 @@ class TaskRun:
         # Only the first makes older work obsolete: its siblings are of the same document.
         supersede = call.request.supersede and number == self._plan.stages[0][0]
         now = self._runtime.clock()
-        target = Target(e2e_s=max(_LEAST_BUDGET_S, due - now))
+        target = Target(e2e_s=max(LEAST_BUDGET_S, due - now))
         request = replace(call.request, arrival=now, target=target, supersede=supersede)
         return replace(call, request=request)
 
@@ -204,36 +207,13 @@ class TaskRun:
         kind = self._terms.task.task.slo_class
         self._runtime.metrics.unusable_answers.labels(kind, problem).inc()
 
-    def _stage_budget_s(self, stage: int) -> float:
-        spent_s = self._runtime.clock() - self._terms.arrival
-        left_s = max(_LEAST_BUDGET_S, self._terms.budget_s - spent_s)
-        stages = self._planned()[stage:]
-        return stage_budget_s(stages, left_s, self._runtime.predictions.times(self._model))
-
-    def _estimate(self) -> Estimate:
-        times = self._runtime.predictions.times(self._model)
-        spent_s = self._runtime.clock() - self._terms.arrival
-        return Estimate(spent_s + expected_s(self._planned(), times), self._terms.budget_s)
-
-    def _planned(self) -> list[list[PlannedCall]]:
-        """The calls of each stage, as far as they are known beforehand."""
-        kind, ratio = self._terms.task.task.slo_class, self._runtime.catalog.ratio(self._model)
-        steps = self._plan.steps
-        return [
-            [
-                PlannedCall(kind, ratio.tokens(steps[n].prompt_chars), steps[n].max_tokens)
-                for n in numbers
-            ]
-            for numbers in self._plan.stages
-        ]
-
     async def _finish(self, events: TaskEvents) -> bool:
         answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
         composed = self._plan.compose(answers)
         if not composed.text.strip() or not any(text.strip() for text in composed.units):
             first = next(iter(self._problems.values()), None)
             raise first or unusable(AnswerProblem.EMPTY)
-        elapsed_s = self._runtime.clock() - self._terms.arrival
+        elapsed_s = self._times.spent_s
         met = elapsed_s <= self._terms.budget_s and not self._problems
         *_, last = self._sinks.values()
         await events.result(
