@@ -16,6 +16,8 @@ from cato_lsp.text.snapshot import Snapshot
 
 MOST_UNITS = 48
 """Of one task: the backend takes 64. Units of a larger file are joined."""
+MOST_FIXED_CHARS = 6000
+"""Of code that is answered as a whole: as much as the 2048 tokens of an answer usually hold."""
 _BEFORE_CHARS = 3000
 """Of the file before the place where code is generated."""
 _CONTEXT_CHARS = 2000
@@ -107,6 +109,11 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
 def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
     name = file_name(snapshot.uri)
     if kind is TaskKind.FIX:
+        if len(snapshot.text) > MOST_FIXED_CHARS:
+            raise NothingSelected(
+                f"the file has {len(snapshot.text)} characters, more than the {MOST_FIXED_CHARS} "
+                "that one fix may have: select the function or the lines to fix"
+            )
         whole = Unit("", "file", snapshot.text, 0, len(snapshot.text))
         return Selection((whole,), name)
     if kind in _OF_DEFINITIONS:

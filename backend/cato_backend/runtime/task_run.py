@@ -27,6 +27,7 @@ from cato_backend.runtime.task_terms import (
     MakeCall,
     TaskTerms,
     abilities_of,
+    defective,
     unit_results,
     unusable,
 )
@@ -64,6 +65,9 @@ class TaskRun:
         )
         self._sinks: dict[int, StepSink] = {}
         self._problems: dict[int, RequestError] = {}
+        """Of steps without an answer."""
+        self._defects: dict[int, RequestError] = {}
+        """Of steps whose answer is shown."""
 
     @property
     def is_several(self) -> bool:
@@ -130,7 +134,16 @@ class TaskRun:
                 raise
             self._problems[number] = error
             return None
+        self._judge(sink, number)
         return reason
+
+    def _judge(self, sink: StepSink, number: int) -> None:
+        """Remembers what is wrong with code that is part of the result all the same."""
+        limit = self._plan.steps[number].max_tokens
+        error = defective(self._terms.task.task, sink.defect, limit)
+        if error is not None and sink.defect is not None:
+            self._defects[number] = error
+            self._note(sink.defect)
 
     async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
         """Asks once more where the replica failed, if the task has others."""
@@ -227,7 +240,7 @@ class TaskRun:
     def _failed_units(self) -> dict[int, RequestError]:
         """The first failure of each unit that has one."""
         failed: dict[int, RequestError] = {}
-        for number, problem in sorted(self._problems.items()):
+        for number, problem in sorted({**self._defects, **self._problems}.items()):
             unit = self._plan.steps[number].unit
             if unit is not None:
                 failed.setdefault(unit, problem)

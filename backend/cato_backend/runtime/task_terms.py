@@ -12,7 +12,7 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.wire.headers import CancelReason
-from cato_backend.wire.tasks import TaskRequest
+from cato_backend.wire.tasks import TaskKind, TaskRequest
 
 
 class EndedByClient(Exception):
@@ -67,6 +67,23 @@ def unusable(problem: AnswerProblem) -> UnusableAnswer:
         f"the model answered {what[problem]}, twice; a larger model, or one that follows "
         "instructions, may do better"
     )
+
+
+def defective(
+    kind: TaskKind, problem: AnswerProblem | None, max_tokens: int
+) -> UnusableAnswer | None:
+    """Returns the error of code that is shown but must not be applied; None for other answers.
+
+    `max_tokens`: the limit of the answer.
+    """
+    is_code = kind in (TaskKind.TESTS, TaskKind.FIX, TaskKind.GENERATION)
+    if is_code and problem is AnswerProblem.CUT_OFF:
+        return UnusableAnswer(
+            f"the answer was cut off at its limit of {max_tokens} tokens; ask for a smaller part"
+        )
+    if kind is TaskKind.FIX and problem is AnswerProblem.NO_BLOCK:
+        return UnusableAnswer("the model answered with text instead of a block of fixed code")
+    return None
 
 
 def outcome_of(error: RequestError | EndedByClient) -> str:
