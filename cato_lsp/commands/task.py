@@ -104,7 +104,9 @@ async def _run(arguments: argparse.Namespace) -> int:
     result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
     if result.outcome is not Outcome.OK:
         raise CommandFailed(result.message)
-    placed = edits_of(kind, job.units, result.units, job.snapshot) if kind in _EDITS else Placed()
+    placed = Placed()
+    if kind in _EDITS:
+        placed = edits_of(kind, job.units, result.units, job.snapshot, job.snapshot)
     edits = placed.edits
     if placed.left_out:
         result = replace(result, message="; ".join(placed.left_out))

@@ -28,7 +28,7 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
     snapshot = session.documents.snapshot(job.uri)
     if result.outcome is not Outcome.OK or snapshot is None:
         return result
-    placed = edits_of(job.kind, job.units, result.units, snapshot)
+    placed = edits_of(job.kind, job.units, result.units, job.snapshot, snapshot)
     told = tuple(_told(session, snapshot, edit) for edit in placed.edits)
     if job.kind is not TaskKind.SUMMARIZATION:
         said = [result.message, *placed.left_out]

@@ -14,7 +14,7 @@ from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.parts import syntax_errors
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.docstrings import Insertion, documentation
-from cato_lsp.tasks.selection import relocated
+from cato_lsp.tasks.relocating import relocated
 from cato_lsp.text.snapshot import Snapshot
 
 _ALL_ERRORS = 10_000
@@ -33,9 +33,14 @@ class Placed:
 
 
 def edits_of(
-    kind: TaskKind, units: Sequence[Unit], answers: Sequence[UnitAnswer], snapshot: Snapshot
+    kind: TaskKind,
+    units: Sequence[Unit],
+    answers: Sequence[UnitAnswer],
+    before: Snapshot,
+    snapshot: Snapshot,
 ) -> Placed:
-    """Returns the edits that bring the units' answers into the document as it is now.
+    """Returns the edits that bring the answers to the units of `before` into the document as it is
+    now.
 
     A unit that has moved since is found again. An answer with a problem is left to be read. There
     are no edits for a task whose result has no place in the document.
@@ -49,7 +54,7 @@ def edits_of(
         if answer.problem or not answer.text.strip():
             continue
         name = unit.name or unit.kind
-        now = relocated(unit, snapshot)
+        now = relocated(unit, before, snapshot)
         edit = None if now is None else make(snapshot, now, answer.text)
         if now is None:
             left_out.append(f"the code of {name} was changed meanwhile: ask again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -200,19 +200,3 @@ def file_name(uri: str) -> str:
 def _short(text: str) -> str:
     first = text.splitlines()[0]
     return first if len(first) <= 40 else f"{first[:37]}..."
-
-
-def relocated(unit: Unit, snapshot: Snapshot) -> Unit | None:
-    """Returns the unit where it stands now, unchanged; None where it was edited, or is not alone.
-
-    `snapshot`: of a later version of the document.
-    """
-    text = snapshot.text
-    if text[unit.start : unit.end] == unit.text:
-        return unit
-    start = text.find(unit.text)
-    if start < 0 or text.find(unit.text, start + 1) >= 0:
-        return None
-    moved = start - unit.start
-    docstring = unit.docstring and (unit.docstring[0] + moved, unit.docstring[1] + moved)
-    return replace(unit, start=start, end=unit.end + moved, docstring=docstring)
