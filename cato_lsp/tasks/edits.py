@@ -98,9 +98,15 @@ def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """On the lines behind the unit, at the indentation of its last one."""
-    line = snapshot.line(snapshot.lines.line_at(unit.end))
-    return Insertion(unit.end, unit.end, "\n" + indented(text, indentation_of(line)).rstrip())
+    """On the lines behind the unit, or in place of its last one where that is blank; at the
+    indentation of this line, else of the last one with code."""
+    line_start = snapshot.lines.start(snapshot.lines.line_at(unit.end))
+    line = snapshot.text[line_start : unit.end]
+    with_code = unit.text.rstrip().rpartition("\n")[2]
+    if line.strip():
+        return Insertion(unit.end, unit.end, "\n" + indented(text, indentation_of(line)).rstrip())
+    indentation = line or indentation_of(with_code)
+    return Insertion(line_start, unit.end, indented(text, indentation).rstrip())
 
 
 def indented(text: str, indentation: str) -> str:

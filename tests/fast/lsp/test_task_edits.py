@@ -20,6 +20,7 @@ from cato_lsp.tasks.edits import (
 )
 from cato_lsp.tasks.edits import test_file_name as name_of_tests
 from cato_lsp.tasks.relocating import relocated
+from cato_lsp.tasks.selection import TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 
 TEXT = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
@@ -151,6 +152,24 @@ def test_generated_code_stands_below_at_the_same_indentation() -> None:
     assert result(TaskKind.GENERATION, unit, answer, text) == (
         "def f():\n    # return one\n    if True:\n        return 1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The indentation of the comment where the line has none.
+        ("def f(xs):\n    # sort\n|\nx = 1\n", "def f(xs):\n    # sort\n    xs.sort()\nx = 1\n"),
+        ("def f(xs):\n    # sort\n\n\n|", "def f(xs):\n    # sort\n\n\n    xs.sort()"),
+        # That of the line where it has one.
+        ("def f(xs):\n    |\n", "def f(xs):\n    xs.sort()\n"),
+        ("def f(xs):\n\t# sort\r\n|\r\n", "def f(xs):\n\t# sort\r\n\txs.sort()\r\n"),
+    ],
+)
+def test_generated_code_takes_the_place_of_a_blank_line(text: str, expected: str) -> None:
+    at, text = text.index("|"), text.replace("|", "")
+    snapshot = snapshot_of(text)
+    selection = select(snapshot, TaskKind.GENERATION, TextRange(at, at), "sort xs")
+    assert result(TaskKind.GENERATION, selection.units[0], "xs.sort()", text) == expected
 
 
 @pytest.mark.parametrize("kind", [TaskKind.EXPLANATION, TaskKind.TESTS, TaskKind.TRANSLATION])
