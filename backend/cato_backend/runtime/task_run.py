@@ -28,6 +28,7 @@ from cato_backend.runtime.task_terms import (
     TaskTerms,
     abilities_of,
     defective,
+    failed_units,
     unit_results,
     unusable,
 )
@@ -134,16 +135,17 @@ class TaskRun:
                 raise
             self._problems[number] = error
             return None
-        self._judge(sink, number)
+        if reason is None:
+            self._judge(sink, number)
         return reason
 
     def _judge(self, sink: StepSink, number: int) -> None:
         """Remembers what is wrong with code that is part of the result all the same."""
-        limit = self._plan.steps[number].max_tokens
-        error = defective(self._terms.task.task, sink.defect, limit)
-        if error is not None and sink.defect is not None:
+        defect, limit = sink.defect, self._plan.steps[number].max_tokens
+        error = defective(self._terms.task.task, defect, limit)
+        if defect is not None and error is not None:
             self._defects[number] = error
-            self._note(sink.defect)
+            self._note(defect)
 
     async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
         """Asks once more where the replica failed, if the task has others."""
@@ -226,25 +228,17 @@ class TaskRun:
         elapsed_s = self._runtime.clock() - self._terms.arrival
         met = elapsed_s <= self._terms.budget_s
         last = self._sinks[self._plan.stages[-1][-1]]
+        failed = failed_units(self._plan.steps, {**self._defects, **self._problems})
         await events.result(
             {
                 "text": composed.text,
-                "units": unit_results(self._terms.task, composed.units, self._failed_units()),
+                "units": unit_results(self._terms.task, composed.units, failed),
                 "finish_reason": last.finish_reason,
                 "elapsed_ms": round(elapsed_s * 1e3, 1),
                 "met": met,
             }
         )
         return met
-
-    def _failed_units(self) -> dict[int, RequestError]:
-        """The first failure of each unit that has one."""
-        failed: dict[int, RequestError] = {}
-        for number, problem in sorted({**self._defects, **self._problems}.items()):
-            unit = self._plan.steps[number].unit
-            if unit is not None:
-                failed.setdefault(unit, problem)
-        return failed
 
 
 async def _announce(events: TaskEvents) -> None:

@@ -10,6 +10,7 @@ from cato_backend.errors import RequestError, UnusableAnswer
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.plans import TaskStep
 from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.tasks import TaskKind, TaskRequest
@@ -91,6 +92,18 @@ def outcome_of(error: RequestError | EndedByClient) -> str:
     if isinstance(error, RequestError):
         return error.code
     return "enough" if error.reason is CancelReason.ENOUGH else "cancelled"
+
+
+def failed_units(
+    steps: Sequence[TaskStep], problems: Mapping[int, RequestError]
+) -> dict[int, RequestError]:
+    """Returns by the index of its unit the first problem of each, from those of the steps."""
+    failed: dict[int, RequestError] = {}
+    for number, problem in sorted(problems.items()):
+        unit = steps[number].unit
+        if unit is not None:
+            failed.setdefault(unit, problem)
+    return failed
 
 
 def unit_results(
