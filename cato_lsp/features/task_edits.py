@@ -31,7 +31,8 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
     placed = edits_of(job.kind, job.units, result.units, job.snapshot, snapshot)
     told = tuple(_told(session, snapshot, edit) for edit in placed.edits)
     if job.kind is not TaskKind.SUMMARIZATION:
-        said = [result.message, *placed.left_out]
+        problems = [f"{unit.name}: {unit.problem}" for unit in result.failed]
+        said = [result.message, *problems, *placed.left_out]
         return replace(result, edits=told, message="; ".join(filter(None, said)))
     return replace(result, documentation=told[0] if len(told) == len(job.units) == 1 else None)
 
