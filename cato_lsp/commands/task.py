@@ -24,7 +24,7 @@ from cato_lsp.commands.task_output import show_result, write_result
 from cato_lsp.commands.task_progress import Terminal
 from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax.parts import syntax_errors
-from cato_lsp.tasks.edits import edits_of
+from cato_lsp.tasks.edits import Placed, edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
 from cato_lsp.tasks.kinds import VERBS
 from cato_lsp.tasks.running import run_job
@@ -104,11 +104,16 @@ async def _run(arguments: argparse.Namespace) -> int:
     result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
     if result.outcome is not Outcome.OK:
         raise CommandFailed(result.message)
-    edits = edits_of(kind, job.units, _texts(result), job.snapshot) if kind in _EDITS else ()
+    placed = Placed()
+    if kind in _EDITS:
+        placed = edits_of(kind, job.units, result.units, job.snapshot, job.snapshot)
+    edits = placed.edits
+    if placed.left_out:
+        result = replace(result, message="; ".join(placed.left_out))
     if arguments.write and place is not None:
         write_result(job, place, result, edits)
     show_result(arguments, job, result, edits, shown=shows)
-    return INCOMPLETE if result.failed else 0
+    return INCOMPLETE if result.failed or placed.left_out else 0
 
 
 def _target(kind: TaskKind, name: str | None) -> str | None:
@@ -166,7 +171,3 @@ def _diagnostic(text: str, line: int) -> Diagnostic:
 async def _work(settings: Settings, job: Job, terminal: Terminal) -> TaskResult:
     async with connected(settings) as connection, terminal.ticking():
         return await run_job(job, connection, CLIENT_IDS, settings.targets, terminal)
-
-
-def _texts(result: TaskResult) -> list[str]:
-    return [unit.text for unit in result.units]

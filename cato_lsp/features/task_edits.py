@@ -11,7 +11,7 @@ from pygls.exceptions import JsonRpcException
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.protocol.clients import applies_edits, confirms_edits
 from cato_lsp.tasks.docstrings import Insertion
-from cato_lsp.tasks.edits import Outdated, edits_of
+from cato_lsp.tasks.edits import edits_of
 from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
 
 if TYPE_CHECKING:
@@ -28,16 +28,12 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
     snapshot = session.documents.snapshot(job.uri)
     if result.outcome is not Outcome.OK or snapshot is None:
         return result
-    try:
-        texts = [unit.text for unit in result.units]
-        edits = edits_of(job.kind, job.units, texts, snapshot)
-    except Outdated as outdated:
-        if job.kind is TaskKind.SUMMARIZATION:
-            return result
-        return replace(result, message=f"{outdated}: ask again")
-    told = tuple(_told(session, snapshot, edit) for edit in edits)
+    placed = edits_of(job.kind, job.units, result.units, job.snapshot, snapshot)
+    told = tuple(_told(session, snapshot, edit) for edit in placed.edits)
     if job.kind is not TaskKind.SUMMARIZATION:
-        return replace(result, edits=told)
+        problems = [f"{unit.name}: {unit.problem}" for unit in result.failed]
+        said = [result.message, *problems, *placed.left_out]
+        return replace(result, edits=told, message="; ".join(filter(None, said)))
     return replace(result, documentation=told[0] if len(told) == len(job.units) == 1 else None)
 
 

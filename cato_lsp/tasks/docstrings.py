@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.units import Unit
+from cato_lsp.tasks.comment_places import CommentPlace, comment_place
 from cato_lsp.text.snapshot import Snapshot
 
 _WIDTH = 88
@@ -58,14 +59,16 @@ class Insertion:
 def documentation(snapshot: Snapshot, unit: Unit, summary: str) -> Insertion | None:
     """Returns the edit that makes `summary` the documentation of the unit, with LF.
 
-    An existing docstring is replaced. None where the language has no usual place for it.
+    An existing docstring or documentation comment is replaced. None where the language has no
+    usual place for it, and where other code stands before the unit on its line.
     """
     if unit.docstring is not None:
         return _docstring(snapshot, *unit.docstring, summary)
     style = _LINES.get(snapshot.language_id)
     if style is None and snapshot.language_id in _BLOCKS:
         style = _BLOCK
-    return None if style is None else _above(snapshot, unit.start, summary, style)
+    place = None if style is None else comment_place(snapshot, unit)
+    return None if style is None or place is None else _above(place, summary, style)
 
 
 def _docstring(snapshot: Snapshot, start: int, end: int, summary: str) -> Insertion:
@@ -81,13 +84,12 @@ def _docstring(snapshot: Snapshot, start: int, end: int, summary: str) -> Insert
     return Insertion(start, end, _without_trailing_blanks(text, kept=start == end))
 
 
-def _above(snapshot: Snapshot, start: int, summary: str, style: _Comment) -> Insertion:
-    line_start = snapshot.lines.start(snapshot.lines.line_at(start))
-    indentation = _indentation(snapshot, start)
+def _above(place: CommentPlace, summary: str, style: _Comment) -> Insertion:
+    indentation = place.indentation
     lines = _filled(summary.replace("*/", "* /"), indentation, reserved=len(style.line))
     written = [style.opening, *(f"{style.line}{line}".rstrip() for line in lines), style.closing]
     text = "".join(f"{indentation}{line}\n" for line in written if line)
-    return Insertion(line_start, line_start, text)
+    return Insertion(place.start, place.end, text + place.rest)
 
 
 def _indentation(snapshot: Snapshot, offset: int) -> str:

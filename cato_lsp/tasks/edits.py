@@ -5,40 +5,72 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cato_backend.wire.tasks import TaskKind
+from cato_lsp.backend.answers import UnitAnswer
+from cato_lsp.syntax import open_document
 from cato_lsp.syntax.nearby import indentation_of
+from cato_lsp.syntax.parts import syntax_errors
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.docstrings import Insertion, documentation
-from cato_lsp.tasks.selection import relocated
+from cato_lsp.tasks.relocating import relocated
 from cato_lsp.text.snapshot import Snapshot
 
+_ALL_ERRORS = 10_000
 
-class Outdated(Exception):
-    """The document was changed where the result belongs. The text says which part."""
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What of a result has a place in its document.
+
+    `edits` stand in the document's order, with LF. `left_out`: for each unit whose answer is not
+    among them though it is complete, why.
+    """
+
+    edits: tuple[Insertion, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def edits_of(
-    kind: TaskKind, units: Sequence[Unit], texts: Sequence[str], snapshot: Snapshot
-) -> tuple[Insertion, ...]:
-    """Returns the edits, with LF, that bring the result into the document, in its order.
+    kind: TaskKind,
+    units: Sequence[Unit],
+    answers: Sequence[UnitAnswer],
+    before: Snapshot,
+    snapshot: Snapshot,
+) -> Placed:
+    """Returns the edits that bring the answers to the units of `before` into the document as it is
+    now.
 
-    A unit that has moved since is found again. None for a task whose result has no place there.
-    Raises Outdated for a unit that was edited meanwhile.
+    A unit that has moved since is found again. An answer with a problem is left to be read. There
+    are no edits for a task whose result has no place in the document.
     """
     make = _MAKERS.get(kind)
     if make is None:
-        return ()
-    found: list[Insertion] = []
-    for unit, text in zip(units, texts, strict=True):
-        if not text.strip():
+        return Placed()
+    edits: list[Insertion] = []
+    left_out: list[str] = []
+    for unit, answer in zip(units, answers, strict=True):
+        if answer.problem or not answer.text.strip():
             continue
-        now = relocated(unit, snapshot)
+        name = unit.name or unit.kind
+        now = relocated(unit, before, snapshot)
+        edit = None if now is None else make(snapshot, now, answer.text)
         if now is None:
-            raise Outdated(f"the code of {unit.name or unit.kind} was changed meanwhile")
-        edit = make(snapshot, now, text)
-        found += [] if edit is None else [edit]
-    return tuple(sorted(found, key=lambda edit: edit.start))
+            left_out.append(f"the code of {name} was changed meanwhile: ask again")
+        elif edit is not None and kind is TaskKind.FIX and _breaks(snapshot, edit):
+            left_out.append(f"the fix of {name} would bring new syntax errors: it is not applied")
+        elif edit is not None:
+            edits.append(edit)
+    return Placed(tuple(sorted(edits, key=lambda edit: edit.start)), tuple(left_out))
+
+
+def _breaks(snapshot: Snapshot, edit: Insertion) -> bool:
+    """Whether the document has more syntax errors after the edit; never without a grammar."""
+    text = applied(snapshot.text, [edit])
+    after = open_document(snapshot.uri, snapshot.language_id, 1, text).snapshot()
+    before, now = (len(syntax_errors(each, _ALL_ERRORS)) for each in (snapshot, after))
+    return now > before
 
 
 def applied(text: str, edits: Sequence[Insertion]) -> str:
@@ -66,9 +98,15 @@ def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """On the lines behind the unit, at the indentation of its last one."""
-    line = snapshot.line(snapshot.lines.line_at(unit.end))
-    return Insertion(unit.end, unit.end, "\n" + indented(text, indentation_of(line)).rstrip())
+    """On the lines behind the unit, or in place of its last one where that is blank; at the
+    indentation of this line, else of the last one with code."""
+    line_start = snapshot.lines.start(snapshot.lines.line_at(unit.end))
+    line = snapshot.text[line_start : unit.end]
+    with_code = unit.text.rstrip().rpartition("\n")[2]
+    if line.strip():
+        return Insertion(unit.end, unit.end, "\n" + indented(text, indentation_of(line)).rstrip())
+    indentation = line or indentation_of(with_code)
+    return Insertion(line_start, unit.end, indented(text, indentation).rstrip())
 
 
 def indented(text: str, indentation: str) -> str:

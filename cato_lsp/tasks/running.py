@@ -84,7 +84,8 @@ async def _readable(
         fixed = ""
         # What was translated is worth having without its repair.
         with contextlib.suppress(BackendFailure):
-            fixed = (await _asked(connection, call, _Silent())).text
+            answer = await _asked(connection, call, _Silent())
+            fixed = "" if any(unit.problem for unit in answer.units) else answer.text
         if fixed.strip() and _repair_of(job, fixed) is None:
             return fixed, ""
     first = repair.diagnostics[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +12,7 @@ from cato_lsp.decisions.imports import declarations
 from cato_lsp.syntax.lexing import lexicon_of
 from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
 from cato_lsp.syntax.units import Unit, unit_at
+from cato_lsp.tasks.fixing import MOST_FIXED_CHARS, whole_statements
 from cato_lsp.text.snapshot import Snapshot
 
 MOST_UNITS = 48
@@ -60,6 +61,8 @@ def select(
         return _before(snapshot, chosen, instruction)
     if chosen is None:
         return _file(snapshot, kind)
+    if kind is TaskKind.FIX:
+        return _fixed(snapshot, chosen)
     if chosen.start == chosen.end:
         return _definition(snapshot, kind, chosen.start)
     return _range(snapshot, kind, chosen)
@@ -82,8 +85,7 @@ def _around(snapshot: Snapshot, unit: Unit) -> Unit:
 
 
 def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
-    """The definitions that begin in the range, for tasks about those; the very text for others,
-    and the definition around it where it is to be fixed."""
+    """The definitions that begin in the range, for tasks about those; the very text for others."""
     text = snapshot.text[chosen.start : chosen.end]
     if not text.strip():
         raise NothingSelected("the selection is empty")
@@ -92,21 +94,35 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
         if not units:
             return _definition(snapshot, kind, chosen.start)
         return Selection(_few(units), _names(units), _context_of(snapshot, kind))
-    if kind is TaskKind.FIX:
-        around = unit_at(snapshot, chosen.start)
-        if around is not None and around.end >= chosen.start + len(text.rstrip()):
-            name = around.name or around.kind
-            return Selection((around,), name, _context_of(snapshot, kind))
+    return _selected(snapshot, chosen.start, chosen.end)
+
+
+def _fixed(snapshot: Snapshot, chosen: TextRange) -> Selection:
+    """The definition around the range or place, else the whole statements there: a fix of a part
+    of a line would repeat what stands beside it."""
+    text = snapshot.text[chosen.start : chosen.end]
+    around = unit_at(snapshot, chosen.start)
+    if around is not None and around.end >= chosen.start + len(text.rstrip()):
+        return Selection((around,), around.name or around.kind, _context(snapshot))
+    return _selected(snapshot, *whole_statements(snapshot, chosen.start, chosen.end))
+
+
+def _selected(snapshot: Snapshot, start: int, end: int) -> Selection:
     lines = snapshot.lines
-    start, end = (lines.line_at(at) + 1 for at in (chosen.start, max(chosen.start, chosen.end - 1)))
-    unit = Unit("", "selection", text, chosen.start, chosen.end)
-    name = f"line {start}" if start == end else f"lines {start} to {end}"
+    first, last = (lines.line_at(at) + 1 for at in (start, max(start, end - 1)))
+    unit = Unit("", "selection", snapshot.text[start:end], start, end)
+    name = f"line {first}" if first == last else f"lines {first} to {last}"
     return Selection((unit,), name, _context(snapshot))
 
 
 def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
     name = file_name(snapshot.uri)
     if kind is TaskKind.FIX:
+        if len(snapshot.text) > MOST_FIXED_CHARS:
+            raise NothingSelected(
+                f"the file has {len(snapshot.text)} characters, more than the {MOST_FIXED_CHARS} "
+                "that one fix may have: select the function or the lines to fix"
+            )
         whole = Unit("", "file", snapshot.text, 0, len(snapshot.text))
         return Selection((whole,), name)
     if kind in _OF_DEFINITIONS:
@@ -193,19 +209,3 @@ def file_name(uri: str) -> str:
 def _short(text: str) -> str:
     first = text.splitlines()[0]
     return first if len(first) <= 40 else f"{first[:37]}..."
-
-
-def relocated(unit: Unit, snapshot: Snapshot) -> Unit | None:
-    """Returns the unit where it stands now, unchanged; None where it was edited, or is not alone.
-
-    `snapshot`: of a later version of the document.
-    """
-    text = snapshot.text
-    if text[unit.start : unit.end] == unit.text:
-        return unit
-    start = text.find(unit.text)
-    if start < 0 or text.find(unit.text, start + 1) >= 0:
-        return None
-    moved = start - unit.start
-    docstring = unit.docstring and (unit.docstring[0] + moved, unit.docstring[1] + moved)
-    return replace(unit, start=start, end=unit.end + moved, docstring=docstring)

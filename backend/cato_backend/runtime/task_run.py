@@ -27,6 +27,8 @@ from cato_backend.runtime.task_terms import (
     MakeCall,
     TaskTerms,
     abilities_of,
+    defective,
+    failed_units,
     unit_results,
     unusable,
 )
@@ -65,6 +67,9 @@ class TaskRun:
         )
         self._sinks: dict[int, StepSink] = {}
         self._problems: dict[int, RequestError] = {}
+        """Of steps without an answer."""
+        self._defects: dict[int, RequestError] = {}
+        """Of steps whose answer is shown."""
 
     @property
     def is_several(self) -> bool:
@@ -147,7 +152,17 @@ class TaskRun:
             self._problems[number] = error
             await events.restart(number)
             return None
+        if reason is None:
+            self._judge(sink, number)
         return reason
+
+    def _judge(self, sink: StepSink, number: int) -> None:
+        """Remembers what is wrong with code that is part of the result all the same."""
+        defect, limit = sink.defect, self._plan.steps[number].max_tokens
+        error = defective(self._terms.task.task, defect, limit)
+        if defect is not None and error is not None:
+            self._defects[number] = error
+            self._note(defect)
 
     async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
         """Asks once more where the replica failed, if the task has others."""
@@ -213,28 +228,20 @@ class TaskRun:
         if not composed.text.strip() or not any(text.strip() for text in composed.units):
             first = next(iter(self._problems.values()), None)
             raise first or unusable(AnswerProblem.EMPTY)
+        failed = failed_units(self._plan.steps, {**self._defects, **self._problems})
         elapsed_s = self._times.spent_s
-        met = elapsed_s <= self._terms.budget_s and not self._problems
+        met = elapsed_s <= self._terms.budget_s and not failed
         *_, last = self._sinks.values()
         await events.result(
             {
                 "text": composed.text,
-                "units": unit_results(self._terms.task, composed.units, self._failed_units()),
+                "units": unit_results(self._terms.task, composed.units, failed),
                 "finish_reason": last.finish_reason,
                 "elapsed_ms": round(elapsed_s * 1e3, 1),
                 "met": met,
             }
         )
         return met
-
-    def _failed_units(self) -> dict[int, RequestError]:
-        """The first failure of each unit that has one."""
-        failed: dict[int, RequestError] = {}
-        for number, problem in sorted(self._problems.items()):
-            unit = self._plan.steps[number].unit
-            if unit is not None:
-                failed.setdefault(unit, problem)
-        return failed
 
 
 async def _announce(events: TaskEvents) -> None:

@@ -42,6 +42,11 @@ class StepSink(Sink):
         """Why the answer cannot be used, once it has ended."""
         return self._reader.problem
 
+    @property
+    def defect(self) -> AnswerProblem | None:
+        """Why the answer's block may not be the code that was asked for."""
+        return self._reader.defect(self.finish_reason)
+
     async def run(
         self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
     ) -> CancelReason | None:

@@ -10,9 +10,10 @@ from cato_backend.errors import RequestError, UnusableAnswer
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.tasks.calls import Abilities, ModelCall
+from cato_backend.tasks.plans import TaskStep
 from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.wire.headers import CancelReason
-from cato_backend.wire.tasks import TaskRequest
+from cato_backend.wire.tasks import TaskKind, TaskRequest
 
 
 class EndedByClient(Exception):
@@ -69,11 +70,40 @@ def unusable(problem: AnswerProblem) -> UnusableAnswer:
     )
 
 
+def defective(
+    kind: TaskKind, problem: AnswerProblem | None, max_tokens: int
+) -> UnusableAnswer | None:
+    """Returns the error of code that is shown but must not be applied; None for other answers.
+
+    `max_tokens`: the limit of the answer.
+    """
+    is_code = kind in (TaskKind.TESTS, TaskKind.FIX, TaskKind.GENERATION)
+    if is_code and problem is AnswerProblem.CUT_OFF:
+        return UnusableAnswer(
+            f"the answer was cut off at its limit of {max_tokens} tokens; ask for a smaller part"
+        )
+    if kind is TaskKind.FIX and problem is AnswerProblem.NO_BLOCK:
+        return UnusableAnswer("the model answered with text instead of a block of fixed code")
+    return None
+
+
 def outcome_of(error: RequestError | EndedByClient) -> str:
     """How a task that has no result is counted."""
     if isinstance(error, RequestError):
         return error.code
     return "enough" if error.reason is CancelReason.ENOUGH else "cancelled"
+
+
+def failed_units(
+    steps: Sequence[TaskStep], problems: Mapping[int, RequestError]
+) -> dict[int, RequestError]:
+    """Returns by the index of its unit the first problem of each, from those of the steps."""
+    failed: dict[int, RequestError] = {}
+    for number, problem in sorted(problems.items()):
+        unit = steps[number].unit
+        if unit is not None:
+            failed.setdefault(unit, problem)
+    return failed
 
 
 def unit_results(

@@ -14,10 +14,14 @@ _PERHAPS_CLOSING = re.compile(r"(\A|\n)\s*[`~]*[ \t]*\Z")
 
 
 class AnswerProblem(StrEnum):
-    """Why an answer cannot be shown as a result."""
+    """What is wrong with an answer. One that is empty or repeats itself is no result at all."""
 
     EMPTY = "empty"
     REPETITION = "repetition"
+    CUT_OFF = "cut_off"
+    """It ended at its token limit, before the end of its block."""
+    NO_BLOCK = "no_block"
+    """It is text where a block of code was asked for."""
 
 
 class AnswerReader:
@@ -46,6 +50,14 @@ class AnswerReader:
         if self._repeats:
             return AnswerProblem.REPETITION
         return None if self.text.strip() else AnswerProblem.EMPTY
+
+    def defect(self, finish_reason: str) -> AnswerProblem | None:
+        """Returns what is wrong with the block of an answer that ended for this reason."""
+        if self._is_closed or not self._one_block:
+            return None
+        if finish_reason == "length":
+            return AnswerProblem.CUT_OFF
+        return None if _OPENING.search(self._raw) else AnswerProblem.NO_BLOCK
 
     def feed(self, text: str) -> str:
         """Takes more of the answer, and returns what more is to be shown."""

@@ -45,6 +45,26 @@ async def test_every_kind_has_its_question_and_its_answer(
     assert words in question_of(site)
 
 
+@pytest.mark.parametrize(
+    ("task", "reply", "problem"),
+    [
+        ("fix", f"```python\n{CODE}\n```", "cut off at its limit of 8 tokens"),
+        ("tests", f"```python\n{CODE}\n```", "cut off at its limit of 8 tokens"),
+        ("fix", PROSE, "text instead of a block"),
+        ("tests", PROSE, ""),
+    ],
+)
+async def test_code_that_must_not_be_applied_is_named(
+    site: Site, task: str, reply: str, problem: str
+) -> None:
+    await site.fake.change(reply=reply, itl_ms=0)
+    found = await asked(site, {**SUMMARY, "task": task, "max_tokens": 8})
+    (unit,) = found[-1][1]["units"]
+    assert unit["text"]
+    assert problem in ((unit["problem"] or {}).get("message") or "")
+    assert (unit["problem"] is None) is (not problem)
+
+
 async def test_a_unit_is_translated_after_what_it_uses_and_told_its_translation(
     site: Site,
 ) -> None:

@@ -129,6 +129,37 @@ async def test_a_diagnostic_is_fixed(open_editor: Callable[..., Any], fake: Emul
     assert "- line 2: undefined name 'c'" in str(fake.requests[-1].body)
 
 
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        ("There is no error in this code.", "add: the model answered with text"),
+        ("```python\ndef add(a, b):\n    return (a\n```", "add would bring new syntax errors"),
+    ],
+)
+async def test_what_is_no_fix_is_shown_and_does_not_replace_the_code(
+    open_editor: Callable[..., Any], fake: Emulator, reply: str, message: str
+) -> None:
+    await fake.change(reply=reply)
+    editor, edits = await open_editor()
+    result = plain(await run(editor, "fix", DIAGNOSTIC["range"], [DIAGNOSTIC]))
+    assert not edits
+    assert (result["outcome"], result["edits"]) == ("ok", [])
+    assert result["text"]
+    assert message in result["message"]
+
+
+async def test_a_fix_outside_a_function_takes_the_place_of_the_whole_line(
+    open_editor: Callable[..., Any], fake: Emulator
+) -> None:
+    text = "x = 1\npritn(x)\n"
+    start, end = {"line": 1, "character": 0}, {"line": 1, "character": 5}
+    said = {"range": {"start": start, "end": end}, "message": "undefined name 'pritn'"}
+    await fake.change(reply="```python\nprint(x)\n```")
+    editor, edits = await open_editor(text=text)
+    await run(editor, "fix", said["range"], [said])
+    assert applied(only_edit(edits[0])[1], text) == "x = 1\nprint(x)\n"
+
+
 async def test_code_comes_below_the_comment(
     open_editor: Callable[..., Any], fake: Emulator
 ) -> None:

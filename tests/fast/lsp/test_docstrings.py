@@ -48,6 +48,70 @@ def test_an_old_docstring_is_replaced() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "marked", "after"),
+    [
+        (
+            "javascript",
+            "/** Old. */\nfunction f() {\n  |\n}\n",
+            "/**\n * Adds.\n */\nfunction f() {\n  \n}\n",
+        ),
+        (
+            "typescript",
+            "// kept\n/**\n * Old.\n */\nexport function f() {\n  |\n}\n",
+            "// kept\n/**\n * Adds.\n */\nexport function f() {\n  \n}\n",
+        ),
+        (
+            "javascript",
+            "class A {\n  /** Old. */ f() {\n    |\n  }\n}\n",
+            "class A {\n  /**\n   * Adds.\n   */\n  f() {\n    \n  }\n}\n",
+        ),
+        (
+            "rust",
+            "/// Old.\n///\n/// More.\n#[inline]\nfn f() {\n    |\n}\n",
+            "/// Adds.\n#[inline]\nfn f() {\n    \n}\n",
+        ),
+        (
+            "go",
+            "package p\n\n// F is old.\n//go:noinline\nfunc F() {\n\t|\n}\n",
+            "package p\n\n// Adds.\n//go:noinline\nfunc F() {\n\t\n}\n",
+        ),
+        (
+            "ruby",
+            "#!/usr/bin/env ruby\n# frozen_string_literal: true\n# Old.\ndef f\n  |1\nend\n",
+            "#!/usr/bin/env ruby\n# frozen_string_literal: true\n# Adds.\ndef f\n  1\nend\n",
+        ),
+        (
+            "ruby",
+            "#!/usr/bin/env ruby\ndef f\n  |1\nend\n",
+            "#!/usr/bin/env ruby\n# Adds.\ndef f\n  1\nend\n",
+        ),
+        (
+            "java",
+            "class A {\n  /**\n   * Old.\n   */\n  @Override\n  int f() { retu|rn 1; }\n}\n",
+            "class A {\n  /**\n   * Adds.\n   */\n  @Override\n  int f() { return 1; }\n}\n",
+        ),
+    ],
+)
+def test_an_old_comment_is_replaced(language: str, marked: str, after: str) -> None:
+    assert documented(language, marked, "Adds.") == after
+
+
+@pytest.mark.parametrize(
+    ("language", "marked"),
+    [
+        ("php", "<?php function f() {\n  |return 1;\n}\n"),
+        ("javascript", "a(); function b() {\n  |\n}\n"),
+        ("javascriptreact", "const a = <p>\n  {xs.map(function row(x) {\n    |\n  })}\n</p>;\n"),
+    ],
+)
+def test_code_before_the_unit_on_its_line_leaves_no_place(language: str, marked: str) -> None:
+    snapshot, offset = place(language, marked)
+    unit = unit_at(snapshot, offset)
+    assert unit is not None
+    assert documentation(snapshot, unit, "Adds.") is None
+
+
+@pytest.mark.parametrize(
     "summary",
     [
         LONG,

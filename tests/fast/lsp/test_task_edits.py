@@ -7,18 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_backend.wire.tasks import TaskKind
+from cato_lsp.backend.answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.units import Unit, unit_at
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import (
-    Outdated,
+    Placed,
     applied,
     edits_of,
     indented,
     with_imports,
 )
 from cato_lsp.tasks.edits import test_file_name as name_of_tests
-from cato_lsp.tasks.selection import relocated
+from cato_lsp.tasks.relocating import relocated
+from cato_lsp.tasks.selection import TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 
 TEXT = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
@@ -35,8 +37,11 @@ def unit_of(text: str, words: str) -> Unit:
     return unit
 
 
-def result(kind: TaskKind, unit: Unit, answer: str, text: str) -> str:
-    return applied(text, edits_of(kind, [unit], [answer], snapshot_of(text)))
+def result(kind: TaskKind, unit: Unit, answer: str, text: str, before: str = "") -> str:
+    """The text after the answer; `before`: the text of which the unit was, where it was another."""
+    then, now = snapshot_of(before or text), snapshot_of(text)
+    placed = edits_of(kind, [unit], [UnitAnswer("", answer)], then, now)
+    return applied(text, placed.edits)
 
 
 def test_a_fix_keeps_the_indentation_and_all_around_it() -> None:
@@ -51,10 +56,10 @@ def test_a_fix_keeps_the_indentation_and_all_around_it() -> None:
 def test_a_unit_is_found_again_where_it_stands_alone(before: str, after: str) -> None:
     text = f"{before}\n{TEXT}\n{after}"
     unit = unit_of(TEXT, "return 2")
-    now = relocated(unit, snapshot_of(text))
+    now = relocated(unit, snapshot_of(TEXT), snapshot_of(text))
     assert now is not None
     assert text[now.start : now.end] == unit.text
-    documented = result(TaskKind.DOCUMENTATION, unit, "Says two.", text)
+    documented = result(TaskKind.DOCUMENTATION, unit, "Says two.", text, TEXT)
     assert documented == text.replace(
         "        return 2", '        """Says two."""\n        return 2'
     )
@@ -63,14 +68,81 @@ def test_a_unit_is_found_again_where_it_stands_alone(before: str, after: str) ->
 @pytest.mark.parametrize("text", ["", TEXT.replace("return 2", "return 3"), f"\n{TEXT}\n{TEXT}"])
 def test_a_unit_that_was_edited_or_doubled_gets_no_edit(text: str) -> None:
     unit = unit_of(TEXT, "return 2")
-    with pytest.raises(Outdated, match="the code of g was changed meanwhile"):
-        edits_of(TaskKind.FIX, [unit], ["x"], snapshot_of(text))
+    placed = edits_of(
+        TaskKind.FIX, [unit], [UnitAnswer("g", "x")], snapshot_of(TEXT), snapshot_of(text)
+    )
+    assert placed == Placed((), ("the code of g was changed meanwhile: ask again",))
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "after"),
+    [
+        # Text was typed at the end, or at the beginning, of the unit's last or first line.
+        ("x = 1\nprint(x)\n", "print(x)", "x = 1\nprint(x) + 1\n"),
+        ("x = 1\nprint(x)\n", "print(x)", "x = 1\ny = print(x)\n"),
+        # It is only found in the middle of a word.
+        ("a\nb = pritn\n", "pritn", "a\nb = 2\nxpritny\n"),
+        # It was one of two, and is gone: the other one is not it.
+        ("f()\ng()\nf()\n", "f()", "h()\ng()\nf()\n"),
+    ],
+)
+def test_a_unit_is_not_taken_for_other_text(before: str, words: str, after: str) -> None:
+    start = before.index(words)
+    unit = Unit("", "selection", words, start, start + len(words))
+    assert relocated(unit, snapshot_of(before), snapshot_of(before)) == unit
+    assert relocated(unit, snapshot_of(before), snapshot_of(after)) is None
+
+
+@pytest.mark.parametrize("words", ["f()\n", "f()"])
+def test_what_stands_on_other_lines_may_change(words: str) -> None:
+    before, after = "a\nf()\nb\n", "new\na\nf()\nc\n"
+    unit = Unit("", "selection", words, 2, 2 + len(words))
+    now = relocated(unit, snapshot_of(before), snapshot_of(after))
+    assert now is not None
+    assert after[now.start : now.end] == words
+
+
+def test_one_changed_unit_leaves_the_edits_of_the_others() -> None:
+    units = [unit_of(TEXT, "return 1"), unit_of(TEXT, "return 2")]
+    answers = [UnitAnswer("f", "Says one."), UnitAnswer("g", "Says two.")]
+    text = TEXT.replace("return 1", "return 3")
+    placed = edits_of(TaskKind.DOCUMENTATION, units, answers, snapshot_of(TEXT), snapshot_of(text))
+    assert applied(text, placed.edits).count('"""Says two."""') == 1
+    assert placed.left_out == ("the code of f was changed meanwhile: ask again",)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.FIX, TaskKind.DOCUMENTATION, TaskKind.GENERATION])
+def test_an_answer_with_a_problem_is_not_applied(kind: TaskKind) -> None:
+    answer = UnitAnswer("f", "def f(self):\n    return", "the answer was cut off")
+    placed = edits_of(
+        kind, [unit_of(TEXT, "return 1")], [answer], snapshot_of(TEXT), snapshot_of(TEXT)
+    )
+    assert placed == Placed()
+
+
+@pytest.mark.parametrize(
+    "answer", ["There is no error in this code.", "def f(self):\n    return g(1,"]
+)
+def test_a_fix_that_brings_syntax_errors_is_not_applied(answer: str) -> None:
+    unit = unit_of(TEXT, "return 1")
+    placed = edits_of(
+        TaskKind.FIX, [unit], [UnitAnswer("f", answer)], snapshot_of(TEXT), snapshot_of(TEXT)
+    )
+    assert not placed.edits
+    assert placed.left_out == ("the fix of f would bring new syntax errors: it is not applied",)
+
+
+def test_a_fix_may_leave_the_syntax_errors_that_were_there() -> None:
+    text = f"{TEXT}x = (\n"
+    fixed = result(TaskKind.FIX, unit_of(text, "return 1"), "def f(self):\n    return 3", text)
+    assert fixed == text.replace("return 1", "return 3")
 
 
 def test_a_unit_without_an_answer_is_left_alone() -> None:
     units = [unit_of(TEXT, "return 1"), unit_of(TEXT, "return 2")]
-    edits = edits_of(TaskKind.DOCUMENTATION, units, ["", "Says two."], snapshot_of(TEXT))
-    assert applied(TEXT, edits).count('"""') == 2
+    answers = [UnitAnswer("f", ""), UnitAnswer("g", "Says two.")]
+    placed = edits_of(TaskKind.DOCUMENTATION, units, answers, snapshot_of(TEXT), snapshot_of(TEXT))
+    assert applied(TEXT, placed.edits).count('"""') == 2
 
 
 def test_generated_code_stands_below_at_the_same_indentation() -> None:
@@ -82,9 +154,28 @@ def test_generated_code_stands_below_at_the_same_indentation() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The indentation of the comment where the line has none.
+        ("def f(xs):\n    # sort\n|\nx = 1\n", "def f(xs):\n    # sort\n    xs.sort()\nx = 1\n"),
+        ("def f(xs):\n    # sort\n\n\n|", "def f(xs):\n    # sort\n\n\n    xs.sort()"),
+        # That of the line where it has one.
+        ("def f(xs):\n    |\n", "def f(xs):\n    xs.sort()\n"),
+        ("def f(xs):\n\t# sort\r\n|\r\n", "def f(xs):\n\t# sort\r\n\txs.sort()\r\n"),
+    ],
+)
+def test_generated_code_takes_the_place_of_a_blank_line(text: str, expected: str) -> None:
+    at, text = text.index("|"), text.replace("|", "")
+    snapshot = snapshot_of(text)
+    selection = select(snapshot, TaskKind.GENERATION, TextRange(at, at), "sort xs")
+    assert result(TaskKind.GENERATION, selection.units[0], "xs.sort()", text) == expected
+
+
 @pytest.mark.parametrize("kind", [TaskKind.EXPLANATION, TaskKind.TESTS, TaskKind.TRANSLATION])
 def test_what_has_no_place_in_the_document_makes_no_edits(kind: TaskKind) -> None:
-    assert edits_of(kind, [unit_of(TEXT, "return 1")], ["x"], snapshot_of(TEXT)) == ()
+    unit, answer = unit_of(TEXT, "return 1"), UnitAnswer("f", "x")
+    assert edits_of(kind, [unit], [answer], snapshot_of(TEXT), snapshot_of(TEXT)) == Placed()
 
 
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=8, unique=True), st.booleans())

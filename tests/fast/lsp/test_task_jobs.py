@@ -86,6 +86,13 @@ def test_an_empty_file_has_nothing_to_do(kind: TaskKind, text: str) -> None:
         chosen(kind, None, text)
 
 
+def test_a_file_that_is_too_long_for_one_answer_is_not_fixed_whole() -> None:
+    text = f"{TEXT}{'x = 1  # one' * 600}\n"
+    with pytest.raises(NothingSelected, match=r"more than the 6000 .* select the function"):
+        chosen(TaskKind.FIX, None, text)
+    assert names(chosen(TaskKind.FIX, TextRange(24, 30), text)) == ["f"]
+
+
 def test_a_file_of_many_functions_is_taken_whole_in_fewer_units() -> None:
     text = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(1000))
     selection = chosen(TaskKind.SUMMARIZATION, None, text)

@@ -76,6 +76,25 @@ def test_reading_on_takes_no_longer_the_longer_the_block_is() -> None:
     assert reader.text.count("\n") == 998
 
 
+@pytest.mark.parametrize(
+    ("answer", "finish_reason", "defect"),
+    [
+        (f"```js\n{CODE}\n```", "length", None),
+        (f"```js\n{CODE}", "length", AnswerProblem.CUT_OFF),
+        ("There is no error", "length", AnswerProblem.CUT_OFF),
+        (f"```js\n{CODE}", "stop", None),
+        ("There is no error.", "stop", AnswerProblem.NO_BLOCK),
+    ],
+)
+def test_a_block_that_is_cut_off_or_missing_is_told(
+    answer: str, finish_reason: str, defect: AnswerProblem | None
+) -> None:
+    reader, _ = read(answer, 3, one_block=True)
+    assert reader.defect(finish_reason) is defect
+    other, _ = read(answer, 3, one_block=False)
+    assert other.defect(finish_reason) is None
+
+
 def test_other_answers_are_shown_as_they_come() -> None:
     reader, shown = read("It adds.\n\n```js\nf();\n```\n", 1, one_block=False)
     assert shown == "It adds.\n\n```js\nf();\n```\n"
