@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tree_sitter import Node
 
@@ -43,6 +44,12 @@ def definitions_in(snapshot: Snapshot, start: int, end: int, *, nested: bool) ->
         if unit is not None:
             found.setdefault(unit.start, unit)
     return tuple(found[at] for at in sorted(found))
+
+
+def definition_count(snapshot: Snapshot, most: int) -> int:
+    """Returns how many definitions the tree has, methods included, counted up to `most`; 0 without
+    a tree."""
+    return sum(1 for _ in islice(_places(snapshot, nested=True), most))
 
 
 def parts_of(snapshot: Snapshot) -> FileParts:

@@ -6,6 +6,7 @@ import pytest
 
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.parts import (
+    definition_count,
     definitions_in,
     parts_of,
     signature_of,
@@ -90,6 +91,15 @@ def test_definitions_with_those_inside(language: str, text: str, names: list[str
     snapshot = snapshot_of(text, language)
     found = definitions_in(snapshot, 0, len(text), nested=True)
     assert [unit.name for unit in found] == names
+
+
+@pytest.mark.parametrize(("most", "expected"), [(9, 4), (4, 4), (3, 3)])
+def test_definitions_are_counted_up_to_a_bound(most: int, expected: int) -> None:
+    assert definition_count(snapshot_of(PYTHON), most) == expected
+
+
+def test_without_a_tree_there_are_none_to_count() -> None:
+    assert definition_count(snapshot_of("function f() end", "lua"), 9) == 0
 
 
 def test_only_what_begins_within_the_range() -> None:
