@@ -25,6 +25,8 @@ def write_result(
         path = place.path.with_name(test_file_name(place.path.name, job.language_id))
         _create(path, result.text.rstrip() + "\n")
         return
+    if not edits:
+        return
     with place.path.open(encoding="utf-8", newline="") as file:
         if file.read() != job.snapshot.text:
             raise CommandFailed(f"{place.path} was changed meanwhile: nothing was written")
@@ -41,7 +43,8 @@ def _create(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. A link stays one: what it leads to is replaced."""
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.cato")
     with beside.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -89,9 +92,15 @@ def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:
 
 def _diff(job: Job, edits: tuple[Insertion, ...]) -> str:
     before = job.snapshot.text
-    old, new = (text.splitlines(keepends=True) for text in (before, applied(before, edits)))
+    old, new = map(_lines, (before, applied(before, edits)))
     name = Path(job.uri).name
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
     )
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, as `patch` counts them: LF alone ends one."""
+    *lines, last = text.split("\n")
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]
