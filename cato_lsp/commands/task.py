@@ -101,13 +101,14 @@ async def _run(arguments: argparse.Namespace) -> int:
         else _job(kind, place, target, arguments)
     )
     shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
-    result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
+    terminal = Terminal(silent=arguments.json, shows_text=shows)
+    result = await _work(settings, job, terminal)
     if result.outcome is not Outcome.OK:
         raise CommandFailed(result.message)
     edits = edits_of(kind, job.units, _texts(result), job.snapshot) if kind in _EDITS else ()
     if arguments.write and place is not None:
         write_result(job, place, result, edits)
-    show_result(arguments, job, result, edits, shown=shows)
+    show_result(arguments, job, result, edits, shown=terminal.shown)
     return INCOMPLETE if result.failed else 0
 
 

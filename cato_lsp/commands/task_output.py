@@ -59,15 +59,16 @@ def show_result(
     result: TaskResult,
     edits: tuple[Insertion, ...],
     *,
-    shown: bool,
+    shown: str,
 ) -> None:
-    """Prints the result, unless it is `shown` already, and on stderr what is missing of it."""
+    """Prints the result, of which `shown` stands on the terminal already, and on stderr what is
+    missing of it."""
     if arguments.json:
         print(json.dumps(replace(result, edits=_told(job, edits)).body()))
     elif edits and not arguments.write:
         sys.stdout.write(_diff(job, edits))
-    elif not (shown or edits):
-        print(result.text)
+    elif not edits:
+        _print_rest(result.text, shown)
     for unit in result.failed:
         sys.stderr.write(f"cato task: {unit.name}: {unit.problem}\n")
     if result.message:
@@ -75,6 +76,16 @@ def show_result(
     if not arguments.json:
         late = "" if result.met else ", later than its target"
         sys.stderr.write(f"[{result.title}: {result.elapsed_ms} ms{late}]\n")
+
+
+def _print_rest(text: str, shown: str) -> None:
+    """All of it where something else was shown, such as a translation before its repair."""
+    if text.startswith(shown):
+        print(text[len(shown) :])
+    elif text.strip() != shown.strip():
+        sys.stdout.flush()
+        sys.stderr.write("\n[the text above was corrected; this is the result]\n")
+        print(text)
 
 
 def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.commands.arguments import FileRange
 from cato_lsp.commands.task_output import show_result, write_result
+from cato_lsp.commands.task_progress import Terminal
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
@@ -66,8 +68,42 @@ def test_a_diff_of_odd_characters_is_one_that_patch_applies(
     file.write_bytes(text.encode())
     at = text.index("1")
     arguments = argparse.Namespace(json=False, write=False)
-    show_result(arguments, job_of(opened(file)), RESULT, (Insertion(at, at + 1, "2"),), shown=False)
+    show_result(arguments, job_of(opened(file)), RESULT, (Insertion(at, at + 1, "2"),), shown="")
     diff = capsys.readouterr().out
     patch = ("patch", "-p1", "--binary")
     subprocess.run(patch, cwd=tmp_path, input=diff.encode(), check=True, capture_output=True)
     assert file.read_bytes().decode() == text.replace("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "out"),
+    [
+        (["a ", "b"], "a b", "a b\n"),
+        (["a ", "b\n"], "a b", "a b\n"),
+        (["a"], "a b", "a b\n"),
+        ([], "a b", "a b\n"),
+        (["a ", "c"], "a b", "a ca b\n"),
+    ],
+)
+def test_the_terminal_ends_with_the_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pieces: list[str], text: str, out: str
+) -> None:
+    file = tmp_path / "a.py"
+    file.write_text("x = 1\n")
+    terminal = Terminal(silent=False, shows_text=True)
+    for piece in pieces:
+        terminal.delta(piece)
+    arguments = argparse.Namespace(json=False, write=False)
+    job = job_of(opened(file), TaskKind.TRANSLATION)
+    show_result(arguments, job, replace(RESULT, text=text), (), shown=terminal.shown)
+    told = capsys.readouterr()
+    assert told.out == out
+    assert ("corrected" in told.err) == (not text.startswith("".join(pieces).strip()))
+
+
+def test_an_answer_that_is_void_does_not_count_as_shown() -> None:
+    terminal = Terminal(silent=False, shows_text=True)
+    terminal.delta("a")
+    terminal.restart("b")
+    terminal.delta("c")
+    assert terminal.shown == "bc"
