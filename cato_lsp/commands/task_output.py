@@ -79,12 +79,13 @@ def show_result(
 
 
 def _print_rest(text: str, shown: str) -> None:
-    """All of it where something else was shown, such as a translation before its repair."""
+    """All of it where something else was shown: a translation before its repair, or the texts of
+    several units without what joins them."""
     if text.startswith(shown):
         print(text[len(shown) :])
     elif text.strip() != shown.strip():
         sys.stdout.flush()
-        sys.stderr.write("\n[the text above was corrected; this is the result]\n")
+        sys.stderr.write("\n[the result differs from the text above:]\n")
         print(text)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 
 from tree_sitter import Node
 
+from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.syntax.units import Unit, unit_at
@@ -19,9 +20,11 @@ _DEEPEST = 5
 _MOST_NAMED = 12
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|use\b|using\b|package\b|namespace\b.*;"
-    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b.*\brequire\(|<\?php|extern\s+crate\b)"
+    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b(?:.*|\s*\{[^}=]*\}\s*=\s*)\brequire\(|<\?php|extern\s+crate\b)"
 )
 _SIGNATURE_CHARS = 300
+_LONGEST_IMPORT = 4000
+"""In characters: how far a bracket that is open is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +149,13 @@ def _may_hold(node: Node, shape: Shape) -> bool:
 def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit | None]:
     """The imports at the beginning of what lies between two definitions, and the rest."""
     text = snapshot.text[start:end]
+    lexicon = lexicon_of(snapshot.language_id)
     imports: list[str] = []
     while text:
-        line, rest = _first_line(text)
-        if line.strip() and _IMPORT.match(line) is None:
+        statement, rest = _statement(text, lexicon)
+        if statement.strip() and _IMPORT.match(statement) is None:
             break
-        imports += [line.strip()] if line.strip() else []
+        imports += [statement.strip()] if statement.strip() else []
         start += len(text) - len(rest)
         text = rest
     if not text.strip():
@@ -165,6 +169,17 @@ def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit 
 def _first_line(text: str) -> tuple[str, str]:
     end = text.find("\n")
     return (text, "") if end < 0 else (text[: end + 1], text[end + 1 :])
+
+
+def _statement(text: str, lexicon: Lexicon) -> tuple[str, str]:
+    """The lines up to the first at whose end no bracket is open, and the rest; the first line alone
+    where one stays open."""
+    end = 0
+    while (end := text.find("\n", end) + 1) > 0 and end <= _LONGEST_IMPORT:
+        if not lex(text[:end], lexicon).opened:
+            return text[:end], text[end:]
+    whole = len(text) <= _LONGEST_IMPORT and not lex(text, lexicon).opened
+    return (text, "") if whole else _first_line(text)
 
 
 def _last_name(unit: Unit) -> str:

@@ -98,7 +98,7 @@ def test_the_terminal_ends_with_the_result(
     show_result(arguments, job, replace(RESULT, text=text), (), shown=terminal.shown)
     told = capsys.readouterr()
     assert told.out == out
-    assert ("corrected" in told.err) == (not text.startswith("".join(pieces).strip()))
+    assert ("differs" in told.err) == (not text.startswith("".join(pieces).strip()))
 
 
 def test_an_answer_that_is_void_does_not_count_as_shown() -> None:
