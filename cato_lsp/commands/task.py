@@ -15,6 +15,7 @@ from cato_lsp.commands.arguments import (
     CommandFailed,
     FileRange,
     add_backend_arguments,
+    add_privacy_arguments,
     connected,
     read_range,
     settings_of,
@@ -73,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="document, fix, generate: change the file; test: write a new file beside it",
     )
+    add_privacy_arguments(parser)
     add_backend_arguments(parser)
 
 

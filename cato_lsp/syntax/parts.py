@@ -20,7 +20,8 @@ _DEEPEST = 5
 _MOST_NAMED = 12
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|use\b|using\b|package\b|namespace\b.*;"
-    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b(?:.*|\s*\{[^}=]*\}\s*=\s*)\brequire\(|<\?php|extern\s+crate\b)"
+    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b(?:.*|\s*\{[^}=]*\}\s*=\s*)\brequire\("
+    r"|<\?php|extern\s+crate\b)"
 )
 _SIGNATURE_CHARS = 300
 _LONGEST_IMPORT = 4000
