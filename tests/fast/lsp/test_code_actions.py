@@ -1,4 +1,4 @@
-"""Which actions are offered while the tree is not yet that of the text."""
+"""Which actions are offered where it would take long to find them."""
 
 from __future__ import annotations
 
@@ -61,3 +61,10 @@ async def test_a_tree_of_an_older_text_is_not_parsed_again(monkeypatch: pytest.M
     monkeypatch.setattr("cato_lsp.syntax.parts.settled", parsed)
     offered = await titles(replace(snapshot, settled=False))
     assert offered == ["CATO: Generate what the comment says"]
+
+
+async def test_the_definitions_of_a_very_long_file_are_not_counted() -> None:
+    whole = "CATO: Document all functions and classes"
+    assert whole in await titles(open_document(URI, "python", 1, TEXT).snapshot())
+    longer = TEXT + "x = 1\n" * 40_000
+    assert whole not in await titles(open_document(URI, "python", 1, longer).snapshot())
