@@ -49,6 +49,9 @@ LANGUAGES = MappingProxyType(
 )
 """Language ids by the file's suffix, as editors assign them."""
 
+_OPTIONS = MappingProxyType({"privacy.ignore": "--ignore"})
+"""What settings are called on the command line."""
+
 _RANGE = re.compile(r"(?P<file>.+?):(?P<first>\d+)(?:-(?P<last>\d+)|:(?P<column>\d+))?")
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
@@ -59,13 +62,31 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="its token (else CATO_BACKEND_TOKEN)")
 
 
+def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say what is kept from the model."""
+    parser.add_argument(
+        "--ignore",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="files that are never sent to the model, in addition to secrets and to what git "
+        "ignores: as in .gitignore, relative to the current folder, absolute, or from ~; may be "
+        "given several times. The privacy settings of an editor are not known here",
+    )
+
+
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The settings that the arguments and the environment give. Raises CommandFailed."""
-    given = {"backend": {"url": arguments.url, "token": arguments.token}}
-    settings, complaints = parse(given)
+    settings, complaints = parse(
+        {
+            "backend": {"url": arguments.url, "token": arguments.token},
+            "privacy": {"ignore": arguments.ignore},
+        }
+    )
     if complaints:
         first = complaints[0]
-        raise CommandFailed(f"{first.setting} must be {first.expected}")
+        name = _OPTIONS.get(first.setting, first.setting)
+        raise CommandFailed(f"{name} must be {first.expected}")
     return settings
 
 

@@ -25,6 +25,7 @@ from cato_lsp.commands.arguments import (
     CommandFailed,
     FileLocation,
     add_backend_arguments,
+    add_privacy_arguments,
     connected,
     read_place,
     settings_of,
@@ -72,6 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="FILE:LINE:COLUMN", help="counted from 1")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
+    add_privacy_arguments(parser)
     add_backend_arguments(parser)
 
 

@@ -15,6 +15,7 @@ from cato_lsp.commands.arguments import (
     CommandFailed,
     FileRange,
     add_backend_arguments,
+    add_privacy_arguments,
     connected,
     read_range,
     settings_of,
@@ -73,6 +74,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="document, fix, generate: change the file; test: write a new file beside it",
     )
+    add_privacy_arguments(parser)
     add_backend_arguments(parser)
 
 
@@ -101,7 +103,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         else _job(kind, place, target, arguments)
     )
     shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
-    result = await _work(settings, job, Terminal(silent=arguments.json, shows_text=shows))
+    terminal = Terminal(silent=arguments.json, shows_text=shows)
+    result = await _work(settings, job, terminal)
     if result.outcome is not Outcome.OK:
         raise CommandFailed(result.message)
     placed = Placed()
@@ -112,7 +115,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         result = replace(result, message="; ".join(placed.left_out))
     if arguments.write and place is not None:
         write_result(job, place, result, edits)
-    show_result(arguments, job, result, edits, shown=shows)
+    show_result(arguments, job, result, edits, shown=terminal.shown)
     return INCOMPLETE if result.failed or placed.left_out else 0
 
 

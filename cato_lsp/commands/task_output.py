@@ -25,6 +25,8 @@ def write_result(
         path = place.path.with_name(test_file_name(place.path.name, job.language_id))
         _create(path, result.text.rstrip() + "\n")
         return
+    if not edits:
+        return
     with place.path.open(encoding="utf-8", newline="") as file:
         if file.read() != job.snapshot.text:
             raise CommandFailed(f"{place.path} was changed meanwhile: nothing was written")
@@ -41,7 +43,8 @@ def _create(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. A link stays one: what it leads to is replaced."""
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.cato")
     with beside.open("w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -56,15 +59,16 @@ def show_result(
     result: TaskResult,
     edits: tuple[Insertion, ...],
     *,
-    shown: bool,
+    shown: str,
 ) -> None:
-    """Prints the result, unless it is `shown` already, and on stderr what is missing of it."""
+    """Prints the result, of which `shown` stands on the terminal already, and on stderr what is
+    missing of it."""
     if arguments.json:
         print(json.dumps(replace(result, edits=_told(job, edits)).body()))
     elif edits and not arguments.write:
         sys.stdout.write(_diff(job, edits))
-    elif not (shown or edits):
-        print(result.text)
+    elif not edits:
+        _print_rest(result.text, shown)
     for unit in result.failed:
         sys.stderr.write(f"cato task: {unit.name}: {unit.problem}\n")
     if result.message:
@@ -72,6 +76,17 @@ def show_result(
     if not arguments.json:
         late = "" if result.met else ", later than its target"
         sys.stderr.write(f"[{result.title}: {result.elapsed_ms} ms{late}]\n")
+
+
+def _print_rest(text: str, shown: str) -> None:
+    """All of it where something else was shown: a translation before its repair, or the texts of
+    several units without what joins them."""
+    if text.startswith(shown):
+        print(text[len(shown) :])
+    elif text.strip() != shown.strip():
+        sys.stdout.flush()
+        sys.stderr.write("\n[the result differs from the text above:]\n")
+        print(text)
 
 
 def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:
@@ -89,9 +104,15 @@ def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:
 
 def _diff(job: Job, edits: tuple[Insertion, ...]) -> str:
     before = job.snapshot.text
-    old, new = (text.splitlines(keepends=True) for text in (before, applied(before, edits)))
+    old, new = map(_lines, (before, applied(before, edits)))
     name = Path(job.uri).name
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         for line in difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
     )
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, as `patch` counts them: LF alone ends one."""
+    *lines, last = text.split("\n")
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]

@@ -25,6 +25,8 @@ class Terminal:
         self._is_terminal = sys.stderr.isatty()
         self._begun = time.perf_counter()
         self._progress = TaskProgress("asking")
+        self.shown = ""
+        """The pieces of the result that were written, without those that are void."""
         self._has_text = False
         self._has_line = False
 
@@ -47,12 +49,14 @@ class Terminal:
         if self._shows_text:
             self._clear()
             self._has_text = True
+            self.shown += text
             sys.stdout.write(text)
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
         """The pieces so far are void."""
         if self._shows_text:
+            self.shown = ""
             sys.stderr.write("\n[the answer cannot be used: once more]\n")
         self.delta(text)
 

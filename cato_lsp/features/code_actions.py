@@ -11,10 +11,12 @@ from lsprotocol import types
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.protocol.methods import TASK_COMMANDS, Token
 from cato_lsp.session.documents import position_of
+from cato_lsp.syntax.lexing import has_lexicon
+from cato_lsp.syntax.parts import definition_count
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.kinds import BY_KIND
 from cato_lsp.tasks.running import refusal
-from cato_lsp.tasks.selection import NothingSelected, TextRange, select
+from cato_lsp.tasks.selection import MOST_UNITS, NothingSelected, TextRange, select
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
@@ -27,6 +29,8 @@ _TITLES = {
 }
 _COMMAND_OF = {verb: command for command, verb in TASK_COMMANDS.items()}
 _LONGEST_MESSAGE = 60
+_LONGEST_FILE = 200_000
+"""In characters: in a longer one, definitions are not counted, which takes up to 0.1 s there."""
 _REWRITE, _QUICK_FIX = types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix
 _SOURCE = types.CodeActionKind.Source
 
@@ -55,7 +59,7 @@ async def _answer(
         *_fixes(params),
         *_of_unit(connection, snapshot, params),
         *_generation(connection, snapshot, params),
-        *_of_file(params),
+        *_of_file(snapshot, params),
     ]
     only = params.context.only
     return [
@@ -83,6 +87,9 @@ def _fixes(params: types.CodeActionParams) -> Iterator[tuple[TaskKind, types.Cod
 def _of_unit(
     connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    if not snapshot.settled:
+        # Editors ask at each key: to parse again here would hold up the answers to all of them.
+        return
     offset = snapshot.offset(position_of(params.range.start), connection.session.documents.encoding)
     unit = unit_at(snapshot, offset)
     if unit is None:
@@ -95,7 +102,9 @@ def _of_unit(
 def _generation(
     connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
-    """Where the cursor stands on a comment."""
+    """Where the cursor stands on a comment, in a language whose comments are known."""
+    if not has_lexicon(snapshot.language_id):
+        return
     offset = snapshot.offset(position_of(params.range.end), connection.session.documents.encoding)
     try:
         select(snapshot, TaskKind.GENERATION, TextRange(offset, offset))
@@ -108,7 +117,14 @@ def _generation(
     )
 
 
-def _of_file(params: types.CodeActionParams) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+def _of_file(
+    snapshot: Snapshot, params: types.CodeActionParams
+) -> Iterator[tuple[TaskKind, types.CodeAction]]:
+    """Where the file has definitions, and no more than one task takes."""
+    if not snapshot.settled or len(snapshot.text) > _LONGEST_FILE:
+        return
+    if not 0 < definition_count(snapshot, MOST_UNITS + 1) <= MOST_UNITS:
+        return
     title = "CATO: Document all functions and classes"
     kind = TaskKind.DOCUMENTATION
     yield kind, _action(params, kind, title, _SOURCE, None)

@@ -121,7 +121,7 @@ class Privacy:
         if SECRETS.match_file(path.as_posix().lstrip("/").lower()):
             return "it looks like a file of secrets"
         if self._ignored.names(self._inside(path), path):
-            return "privacy.ignore names it"
+            return "a pattern of privacy.ignore (--ignore) names it"
         return None if self._folder_enabled(path) else "its folder is switched off"
 
     def _inside(self, path: Path) -> list[Path]:

@@ -127,7 +127,8 @@ def _lexicon(line: str, regions: Iterable[Region], starts: str, skip: str = "(?!
     return Lexicon(
         token=re.compile(rf"(?:{passed})*+(?:{token})", re.MULTILINE),
         regions=tuple((region, region.end()) for region in regions),
-        line_comment=re.compile(rf"[ \t]*(?:{line})[/!#]*[ \t]?(.*)"),
+        # `#!` at the start of a line names an interpreter.
+        line_comment=re.compile(rf"(?!#!)[ \t]*(?:{line})[/!#]*[ \t]?(.*)"),
     )
 
 
@@ -224,6 +225,11 @@ _LEXICONS = MappingProxyType(
         "zsh": _SHELL,
     }
 )
+
+
+def has_lexicon(language_id: str) -> bool:
+    """Whether CATO knows how the language writes comments and strings."""
+    return language_id in _LEXICONS
 
 
 def lexicon_of(language_id: str) -> Lexicon:

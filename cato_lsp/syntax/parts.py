@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tree_sitter import Node
 
+from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.syntax.units import Unit, unit_at
@@ -18,9 +20,12 @@ _DEEPEST = 5
 _MOST_NAMED = 12
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|#\s*include\b|use\b|using\b|package\b|namespace\b.*;"
-    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b.*\brequire\(|<\?php|extern\s+crate\b)"
+    r"|require(?:_relative|_once)?\b|(?:const|let|var)\b(?:.*|\s*\{[^}=]*\}\s*=\s*)\brequire\("
+    r"|<\?php|extern\s+crate\b)"
 )
 _SIGNATURE_CHARS = 300
+_LONGEST_IMPORT = 4000
+"""In characters: how far a bracket that is open is followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,12 @@ def definitions_in(snapshot: Snapshot, start: int, end: int, *, nested: bool) ->
         if unit is not None:
             found.setdefault(unit.start, unit)
     return tuple(found[at] for at in sorted(found))
+
+
+def definition_count(snapshot: Snapshot, most: int) -> int:
+    """Returns how many definitions the tree has, methods included, counted up to `most`; 0 without
+    a tree."""
+    return sum(1 for _ in islice(_places(snapshot, nested=True), most))
 
 
 def parts_of(snapshot: Snapshot) -> FileParts:
@@ -139,12 +150,13 @@ def _may_hold(node: Node, shape: Shape) -> bool:
 def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit | None]:
     """The imports at the beginning of what lies between two definitions, and the rest."""
     text = snapshot.text[start:end]
+    lexicon = lexicon_of(snapshot.language_id)
     imports: list[str] = []
     while text:
-        line, rest = _first_line(text)
-        if line.strip() and _IMPORT.match(line) is None:
+        statement, rest = _statement(text, lexicon)
+        if statement.strip() and _IMPORT.match(statement) is None:
             break
-        imports += [line.strip()] if line.strip() else []
+        imports += [statement.strip()] if statement.strip() else []
         start += len(text) - len(rest)
         text = rest
     if not text.strip():
@@ -158,6 +170,17 @@ def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit 
 def _first_line(text: str) -> tuple[str, str]:
     end = text.find("\n")
     return (text, "") if end < 0 else (text[: end + 1], text[end + 1 :])
+
+
+def _statement(text: str, lexicon: Lexicon) -> tuple[str, str]:
+    """The lines up to the first at whose end no bracket is open, and the rest; the first line alone
+    where one stays open."""
+    end = 0
+    while (end := text.find("\n", end) + 1) > 0 and end <= _LONGEST_IMPORT:
+        if not lex(text[:end], lexicon).opened:
+            return text[:end], text[end:]
+    whole = len(text) <= _LONGEST_IMPORT and not lex(text, lexicon).opened
+    return (text, "") if whole else _first_line(text)
 
 
 def _last_name(unit: Unit) -> str:

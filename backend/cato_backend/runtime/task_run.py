@@ -230,7 +230,7 @@ class TaskRun:
             raise first or unusable(AnswerProblem.EMPTY)
         failed = failed_units(self._plan.steps, {**self._defects, **self._problems})
         elapsed_s = self._times.spent_s
-        met = elapsed_s <= self._terms.budget_s and not failed
+        met = elapsed_s <= self._terms.budget_s and not (failed or self._problems)
         *_, last = self._sinks.values()
         await events.result(
             {

@@ -10,6 +10,7 @@ import pytest
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator
+from cato_lsp.tasks.selection import MOST_UNITS
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher
@@ -270,6 +271,24 @@ async def test_only_the_wanted_kinds_are_offered(open_editor: Callable[..., Any]
     editor, _ = await open_editor()
     actions = await _actions(editor, ON_COMMENT, only=["refactor"])
     assert [action["title"] for action in actions] == ["CATO: Generate what the comment says"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language_id", "place"),
+    [
+        ("# A heading\n\ntext\n", "markdown", (0, 4)),
+        ('{"a": 1}\n', "json", (0, 0)),
+        ("", "python", (0, 0)),
+        ("x = 1\n", "python", (0, 0)),
+        ("#!/bin/sh\nls\n", "shellscript", (0, 4)),
+        ("def f(): pass\n" * (MOST_UNITS + 1), "python", (MOST_UNITS + 1, 0)),
+    ],
+)
+async def test_nothing_is_offered_that_cannot_be_done(
+    open_editor: Callable[..., Any], text: str, language_id: str, place: tuple[int, int]
+) -> None:
+    editor, _ = await open_editor(text=text, language_id=language_id)
+    assert await _actions(editor, {"line": place[0], "character": place[1]}) == []
 
 
 async def test_the_embedded_model_offers_nothing_and_says_what_is_needed(

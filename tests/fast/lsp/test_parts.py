@@ -6,6 +6,7 @@ import pytest
 
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.parts import (
+    definition_count,
     definitions_in,
     parts_of,
     signature_of,
@@ -58,6 +59,39 @@ def test_a_file_is_its_imports_its_definitions_and_the_rest() -> None:
     assert sorted("".join(kept.split())) == sorted("".join(PYTHON.split()))
 
 
+@pytest.mark.parametrize(
+    ("language", "imports"),
+    [
+        ("python", "from x import (\n    a,  # (\n    b,\n)"),
+        ("python", "from x import (a,\n               b)\nimport os"),
+        ("python", "from x import a"),
+        ("javascript", "import {\n  a,\n  b,\n} from 'x';"),
+        ("javascript", "const {\n  a,\n} = require('x');"),
+        ("typescript", "import type {\n  A,\n} from 'x';\nimport B from 'y';"),
+        ("go", 'import (\n\t"fmt"\n\t"os"\n)'),
+        ("rust", "use std::{\n    fs,\n    io::{self, Read},\n};"),
+        ("php", "use A\\{\n    B,\n    C,\n};"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_an_import_of_several_lines_is_one(language: str, imports: str, end: str) -> None:
+    text = f"{imports}\n\nx = y;\n".replace("\n", end)
+    parts = parts_of(snapshot_of(text, language))
+    assert "".join(parts.imports.split()) == "".join(imports.split())
+    assert [unit.text for unit in parts.units] == ["x = y;"]
+
+
+def test_a_statement_that_holds_an_import_is_none() -> None:
+    text = "const config = {\n  plugins: [require('x')],\n};\n"
+    parts = parts_of(snapshot_of(text, "javascript"))
+    assert (parts.imports, [unit.text for unit in parts.units]) == ("", [text.rstrip()])
+
+
+def test_an_import_whose_bracket_stays_open_is_its_first_line() -> None:
+    parts = parts_of(snapshot_of("from x import (\nx = 1\n"))
+    assert (parts.imports, [unit.text for unit in parts.units]) == ("from x import (", ["x = 1"])
+
+
 def test_imports_before_the_first_code_are_told_apart() -> None:
     parts = parts_of(snapshot_of("import os\n\nimport re\nx = 1\n"))
     assert parts.imports == "import os\nimport re"
@@ -90,6 +124,15 @@ def test_definitions_with_those_inside(language: str, text: str, names: list[str
     snapshot = snapshot_of(text, language)
     found = definitions_in(snapshot, 0, len(text), nested=True)
     assert [unit.name for unit in found] == names
+
+
+@pytest.mark.parametrize(("most", "expected"), [(9, 4), (4, 4), (3, 3)])
+def test_definitions_are_counted_up_to_a_bound(most: int, expected: int) -> None:
+    assert definition_count(snapshot_of(PYTHON), most) == expected
+
+
+def test_without_a_tree_there_are_none_to_count() -> None:
+    assert definition_count(snapshot_of("function f() end", "lua"), 9) == 0
 
 
 def test_only_what_begins_within_the_range() -> None:

@@ -72,6 +72,14 @@ def test_a_comment_says_what_to_generate() -> None:
     assert selection.units[0].text == TEXT[: TEXT.index("\nx = f")]
 
 
+def test_the_name_of_the_interpreter_is_no_comment() -> None:
+    text = "#!/bin/sh\n# list the files\n"
+    snapshot = snapshot_of(text, "shellscript")
+    assert select(snapshot, TaskKind.GENERATION, None).instruction == "list the files"
+    with pytest.raises(NothingSelected):
+        select(snapshot, TaskKind.GENERATION, TextRange(3, 3))
+
+
 def test_the_line_below_a_comment_is_its_place_too() -> None:
     text = "x = 1\n    # add two\n    # numbers\n    \ny = 2\n"
     at = text.index("\ny = 2")

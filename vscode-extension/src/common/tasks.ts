@@ -16,6 +16,7 @@ import type { Results } from './results';
 import type { Server } from './server';
 import type { StatusItem } from './status';
 import { askInstruction, fixHere, isTask, type TaskCommand, taskHere } from './task-commands';
+import { isUnapplied } from './unapplied';
 import type { Walkthrough } from './walkthrough';
 
 interface Tokens {
@@ -195,7 +196,9 @@ export class Tasks {
     if (result.outcome === 'ok') {
       this.walkthrough.tick('taskDone');
       if (result.message) this.complain(result.message);
-      if (!result.edits?.length) await this.results.show(result, about);
+      const unapplied = isUnapplied(result);
+      if (unapplied) void vscode.window.showInformationMessage(notApplied());
+      if (unapplied || !result.edits?.length) await this.results.show(result, about);
     }
     if (result.outcome === 'failed') this.complain(result.message);
   }
@@ -205,6 +208,10 @@ export class Tasks {
     const commands = remediesFor(this.item.status.state);
     void offer('warning', `CATO: ${message}`, commands.length ? commands : ['cato.showLogs']);
   }
+}
+
+function notApplied(): string {
+  return vscode.l10n.t('CATO: the changes were not applied. The result is shown beside the code.');
 }
 
 function lastLine(text: string): string {
