@@ -93,6 +93,13 @@ SOURCES = (
         router.peers,
         _BEFORE_TPOT,
     ),
+    Source(
+        "peers_without_profile",
+        "Other routers, all times doubled, without a profile",
+        EMULATED,
+        "11, 12",
+        router.peers,
+    ),
     Source("gateway", "What the gateway adds", EMULATED, "-", gateway.added),
     Source("gateway_pair", "A request's cost, two checkouts", EMULATED, "-", gateway.pair),
     Source("gateway_peers", "A request's cost, other proxies", EMULATED, "-", gateway.proxies),
