@@ -74,7 +74,8 @@ def show_result(
     if result.message:
         sys.stderr.write(f"cato task: {result.message}\n")
     if not arguments.json:
-        late = "" if result.met else ", later than its target"
+        # A result with a unit missing is not met, even in time.
+        late = "" if result.met or result.failed else ", later than its target"
         sys.stderr.write(f"[{result.title}: {result.elapsed_ms} ms{late}]\n")
 
 
