@@ -99,7 +99,8 @@ async def test_the_menu_pauses_and_switches_a_language(
         await editor.run("CATO: Pause or Resume")
         await editor.wait_status("ready")
         await editor.status().click()
-        await editor.choose("Accepted: 100%", "Disable for python")
+        # How many of the suggestions on the way were shown depends on the machine.
+        await editor.choose("Accepted: ", "Disable for python")
         switched = {"python": {"enabled": False}}
         await wait_until(lambda: code_server.settings.get("cato.languages") == switched)
         await editor.run("CATO: Copy Diagnostics")
