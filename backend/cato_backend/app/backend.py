@@ -219,7 +219,7 @@ async def failed_for_good(backend: Backend) -> EngineError:
 
 
 async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> None:
-    """Return when nobody has asked for anything for `limit_s` seconds; never for 0."""
+    """Return after `limit_s` seconds without a request; never return where it is 0."""
     if not limit_s:
         await asyncio.Event().wait()
     while True:

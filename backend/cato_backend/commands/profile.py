@@ -199,7 +199,7 @@ async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
 async def _subject(
     arguments: argparse.Namespace, session: aiohttp.ClientSession
 ) -> AsyncGenerator[Subject]:
-    """Yield the replica to profile: started here and ended at the end, or somebody else's."""
+    """Yield the replica to profile: the one of --url, or one that is started and stopped here."""
     from cato_backend.config import server_url
     from cato_backend.profiling.profile import Subject
     from cato_backend.replicas.probe import describe

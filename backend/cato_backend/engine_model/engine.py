@@ -162,7 +162,7 @@ class Engine:
         return self.limits.max_num_batched_tokens - len(self._decoding) - self._prefills.tokens
 
     def _longest_chunk(self) -> int:
-        """Return tokens of a prompt in the step: a prompt that is alone keeps nobody waiting."""
+        """Return the most tokens of a prompt in a step; the threshold holds beside others only."""
         threshold = self.limits.long_prefill_token_threshold
         if threshold and self.running + self.waiting > 1:
             return threshold

@@ -111,7 +111,7 @@ class Step(NamedTuple):
     preempted: tuple[str, ...]
 
     def seconds(self, steps: int = 1) -> float:
-        """Return how long the first so many of the steps take together."""
+        """Return the seconds that the first `steps` steps take together."""
         law, load = self.law, (self.new_tokens, self.sequences)
         first = law.seconds(*load, self.kv_tokens, self.attention)
         if steps == 1:

@@ -1,7 +1,7 @@
 """The KV cache: blocks of tokens, shared by prefix, and which sequence holds which of them.
 
 As vLLM's block pool with prefix caching: the longest unused is evicted first, and a block is known
-by the chained hash of all tokens up to its end; one that nobody holds stays findable until its
+by the chained hash of all tokens up to its end; one that no sequence holds stays findable until its
 space is needed. Difference: of two blocks with the same content (a prompt's last block is computed
 again even where it is cached) only one is findable.
 """

@@ -135,7 +135,7 @@ class Decoding:
         return state.emitted + offset + self._clock + ahead - state.computed
 
     def growth(self, steps: int = 1) -> int:
-        """Return the new KV blocks that the next so many steps need."""
+        """Return the new KV blocks that the next `steps` steps need."""
         size = len(self._phases)
         if steps == 1:
             return self._phases[self._clock % size]
@@ -150,7 +150,7 @@ class Decoding:
         return self._ends[0][0] - self._clock
 
     def advance(self, steps: int) -> None:
-        """So many tokens more for each."""
+        """Give each sequence `steps` more tokens."""
         self._clock += steps
 
     def pop_finished(self) -> Iterable[SequenceState]:

@@ -38,7 +38,7 @@ class Descriptors:
     limit: int
 
     def clients(self, wanted: int) -> int:
-        """Return how many client connections there may be, of so many that are wanted."""
+        """Return how many of the `wanted` client connections the limit allows."""
         reserved = min(_RESERVED, self.limit // 3)
         return max(1, min(wanted, (self.limit - reserved) // _PER_CLIENT))
 

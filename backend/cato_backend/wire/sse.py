@@ -47,7 +47,7 @@ class EventReader:
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events completed by `chunk`. Raises MalformedStream."""
         if not self._held and _is_one_line(chunk) and not (self._at_start or self._after_cr):
-            return [Event(MESSAGE, _decoded(chunk)[6:-2], chunk)]
+            return [_event_of_line(chunk)]
         if self._after_cr or _CR in chunk:
             chunk = self._with_plain_ends(chunk)
         held = self._held + chunk if self._held else chunk
@@ -102,10 +102,13 @@ def _decoded(raw: bytes) -> str:
 
 
 def _parse(raw: bytes) -> Event | None:
-    text = _decoded(raw)
-    if text.startswith("data: ") and text.find("\n") == len(text) - 2:
-        return Event(MESSAGE, text[6:-2], raw)
-    return _parse_lines(text.split("\n"))
+    if _is_one_line(raw):
+        return _event_of_line(raw)
+    return _parse_lines(_decoded(raw).split("\n"))
+
+
+def _event_of_line(raw: bytes) -> Event:
+    return Event(MESSAGE, _decoded(raw)[6:-2], raw)
 
 
 def _parse_lines(lines: list[str]) -> Event | None:

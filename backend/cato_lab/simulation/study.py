@@ -29,7 +29,7 @@ class Contender:
     without: tuple[str, ...] = ()
     """Mechanisms of `cato` that are switched off."""
     oracle: bool = False
-    """OracleLengths beforehand what nobody can know: the reference bound."""
+    """Whether `cato` is told true lengths beforehand: the reference bound."""
     split: tuple[int, ...] = ()
     """Replicas of each task, where each task has its own."""
 
