@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cato_lab.emulator import Emulator
+from cato_lab.emulator.state import EmulatorState, RecordedRequest
 from tests.contract.lsp.launching import environment
 
 STARTING_S = 30.0
@@ -36,6 +37,11 @@ async def gateway(fake: Emulator, folder: Path, *arguments: str) -> AsyncIterato
     finally:
         server.terminate()
         await server.communicate()
+
+
+def asked(replica: Emulator | EmulatorState) -> list[RecordedRequest]:
+    """The requests for text; the gateway's warm-ups, which come at any time, are left out."""
+    return [request for request in replica.requests if request.body["max_tokens"] > 1]
 
 
 async def _until(server: asyncio.subprocess.Process, words: str) -> str:

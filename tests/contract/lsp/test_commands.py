@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cato_lab.emulator import Emulator
-from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.launching import environment
 
 MODEL = "coder-instruct"
@@ -59,7 +59,7 @@ async def test_a_completion_is_streamed_and_timed(
     report = json.loads(told.out)
     assert report["text"] == "a + b"
     assert 0 <= report["queue_ms"] <= report["ttft_ms"] <= report["total_ms"]
-    assert "print(add(1, 2))" in str(fake.requests[-1].body["prompt"])
+    assert "print(add(1, 2))" in str(asked(fake)[-1].body["prompt"])
 
 
 async def test_a_task_is_done_for_the_function_at_a_line(

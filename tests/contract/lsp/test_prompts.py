@@ -10,7 +10,7 @@ import pytest
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator, RecordedRequest
-from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, text_of
 from tests.contract.lsp.launching import Launcher
 
@@ -42,12 +42,12 @@ async def test_a_document_is_warmed_and_its_imports_come_along(
         warmed = str(sent.body["prompt"])
         assert sent.body["max_tokens"] == 1
         assert text_of(await editor.inline(2, 8, main)) == "a + b"
-        asked = str(fake.requests[-1].body["prompt"])
+        prompt = str(asked(fake)[-1].body["prompt"])
     head, _, _ = warmed.partition(MAIN)
     assert "def price_of(basket: list[int]) -> int:" in head
     assert "return sum" not in head
     # The context stays what it was: the prompt begins as the one that was warmed.
-    assert asked.startswith(head + MAIN)
+    assert prompt.startswith(head + MAIN)
 
 
 async def test_a_backend_that_cannot_warm_is_not_asked_to(launch: Launcher, fake: Emulator) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator
-from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.editor import Editor, text_of
 from tests.contract.lsp.launching import Launcher
 
@@ -102,11 +102,11 @@ async def test_what_was_gathered_of_a_file_that_is_kept_from_now_on_is_forgotten
         editor = await launch.editor(settings=_settings(url))
         editor.open("from shop import price_of\n\ntotal = ", main)
         await editor.inline(2, 8, main)
-        assert "basket" in str(fake.requests[-1].body["prompt"])
+        assert "basket" in str(asked(fake)[-1].body["prompt"])
         await change(editor, url, privacy={"ignore": ["shop.py"]})
         editor.type("1 + ", 2, 8, 2, main)
         await editor.inline(2, 12, main)
-        assert "basket" not in str(fake.requests[-1].body["prompt"])
+        assert "basket" not in str(asked(fake)[-1].body["prompt"])
 
 
 async def test_a_folder_that_is_added_is_judged_as_one_of_the_workspace(

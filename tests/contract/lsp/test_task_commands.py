@@ -11,7 +11,7 @@ from lsprotocol import types
 
 from cato_lab.emulator import Emulator
 from cato_lsp.tasks.selection import MOST_UNITS
-from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher
 from tests.contract.lsp.test_tasks import has_task
@@ -127,7 +127,7 @@ async def test_a_diagnostic_is_fixed(open_editor: Callable[..., Any], fake: Emul
     editor, edits = await open_editor()
     await run(editor, "fix", DIAGNOSTIC["range"], [DIAGNOSTIC])
     assert applied(only_edit(edits[0])[1]) == SAMPLE.replace("a + c", "a + b")
-    assert "- line 2: undefined name 'c'" in str(fake.requests[-1].body)
+    assert "- line 2: undefined name 'c'" in str(asked(fake)[-1].body)
 
 
 @pytest.mark.parametrize(

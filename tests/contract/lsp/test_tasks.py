@@ -10,7 +10,7 @@ import pytest
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator, EmulatorState
-from tests.contract.lsp.backends import gateway
+from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher
 
@@ -55,15 +55,15 @@ async def test_a_translation_names_its_language(editor: Editor, fake: Emulator) 
     assert result["outcome"] == "ok"
     assert result["languageId"] == "go"
     assert result["text"].startswith("func add")
-    assert "def add(a, b):" in str(fake.requests[-1].body)
+    assert "def add(a, b):" in str(asked(fake)[-1].body)
 
 
 async def test_an_unknown_target_language_is_refused(editor: Editor, fake: Emulator) -> None:
-    asked = len(fake.requests)
+    before = len(asked(fake))
     result = plain(await editor.ask("cato/translate", {**PLACE, "targetLanguage": "klingon"}))
     assert result["outcome"] == "failed"
     assert "no translation to 'klingon': expected one of" in result["message"]
-    assert len(fake.requests) == asked
+    assert len(asked(fake)) == before
 
 
 @pytest.mark.parametrize("how", ["request", "progress"])
@@ -150,7 +150,7 @@ async def test_a_plain_openai_server_offers_no_tasks(launch: Launcher, fake: Emu
 
 def has_task(state: EmulatorState) -> bool:
     """Whether a request came that is more than the warming of a document."""
-    return any(request.body["max_tokens"] > 1 for request in state.requests)
+    return bool(asked(state))
 
 
 def _execute(
