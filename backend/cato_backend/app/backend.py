@@ -28,6 +28,7 @@ from cato_backend.gateway.acceptor import Descriptors, raise_limit
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
@@ -151,6 +152,7 @@ def _gateway(
         bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
+        targets=HardwareTargets(config.targets, runtime.replicas, runtime.clock),
         standings=fleet.standings,
         sizes=ModelSizes.of(config),
     )

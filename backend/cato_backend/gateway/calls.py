@@ -9,7 +9,6 @@ from functools import partial
 
 from aiohttp import web
 
-from cato_backend.config import TargetsConfig
 from cato_backend.errors import RequestError
 from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
@@ -23,7 +22,7 @@ from cato_backend.gateway.drafts import (
 from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, WholeSink
-from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.state import GATEWAY, TENANT, Gateway, targets_of
 from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.remaking import Remake, run_call
@@ -48,7 +47,7 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     given = parse_headers(request.headers, request[TENANT])
     try:
         draft = drafting(parse_json(await gateway.bodies.read(request)))
-        headers = _headers_of(given, draft, gateway.config.targets)
+        headers = _headers_of(given, draft, gateway)
         if headers.workflow is not None:
             headers = within_workflow(headers, runtime, arrival)
         with _among_keystrokes(request, given, draft, headers) as placed:
@@ -60,11 +59,11 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
         return error_response(error, given.request_id)
 
 
-def _headers_of(given: GivenHeaders, draft: Draft, targets: TargetsConfig) -> RequestHeaders:
+def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestHeaders:
     """With the class by its header, else by the model's alias, else by the request's shape."""
     named = given.task or TASK_ALIASES.get(draft.model)
     task = named or draft.shape.task_of(from_agent=given.from_agent)
-    return given.of_task(task, targets, named=named is not None)
+    return given.of_task(task, targets_of(gateway, draft.model, task), named=named is not None)
 
 
 @contextmanager

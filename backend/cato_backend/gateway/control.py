@@ -15,8 +15,9 @@ from cato_backend.fleet.engine_limits import step_limits
 from cato_backend.fleet.profiles import profile_file, summary
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
 from cato_backend.gateway.bodies import CancelBody
+from cato_backend.gateway.hardware_targets import ModelTargets
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway, targets_of
 from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import ModelFacts
@@ -177,10 +178,23 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "fim_order": _fim_order(facts),
             "parameters": gateway.sizes.of_model(facts.model),
             "note": facts.fim.reason,
+            "targets": _targets(gateway, name),
             **_instruct(facts),
             **_whole_tasks(useful_kinds(abilities_of(catalog, facts.name))),
         },
     }
+
+
+def _targets(gateway: Gateway, name: str) -> dict[str, Any]:
+    """What the classes promise where a client names no target."""
+    return {task: _target(targets_of(gateway, name, task), task) for task in Task}
+
+
+def _target(targets: ModelTargets, task: Task) -> dict[str, float]:
+    """`times`: of what is configured, because the hardware needs longer even without load."""
+    target = targets.of(task)
+    unit = "ttft_ms" if target.e2e_s is None else "e2e_ms"
+    return {unit: round(target.budget_s * 1000), "times": targets.stretches[task].times}
 
 
 def _instruct(facts: ModelFacts) -> dict[str, Any]:

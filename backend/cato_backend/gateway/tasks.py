@@ -13,7 +13,7 @@ from cato_backend.gateway.drafts import make_call, model_draft, within_workflow
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
 from cato_backend.gateway.responses import error_response
 from cato_backend.gateway.sinks import StreamSink, started_headers
-from cato_backend.gateway.state import GATEWAY, TENANT
+from cato_backend.gateway.state import GATEWAY, TENANT, targets_of
 from cato_backend.gateway.task_bodies import TaskBody
 from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Target
@@ -37,7 +37,8 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     arrival = runtime.clock()
     given = parse_headers(request.headers, request[TENANT])
     body = validated(TaskBody, parse_json(await gateway.bodies.read(request)))
-    headers = given.of_task(body.task.slo_class, gateway.config.targets)
+    task = body.task.slo_class
+    headers = given.of_task(task, targets_of(gateway, body.model, task))
     headers = within_workflow(headers, runtime, arrival)
     sink = StreamSink(request)
     work = serve_task(runtime, headers, body, arrival, _Events(sink, headers))
