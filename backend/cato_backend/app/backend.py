@@ -39,8 +39,7 @@ from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
-from cato_backend.runtime.law_keeper import LawKeeper
-from cato_backend.runtime.law_store import laws_file
+from cato_backend.runtime.law_store import LawKeeper, laws_file
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,

@@ -26,8 +26,7 @@ from cato_backend.gateway.sinks import StreamSink, WholeSink
 from cato_backend.gateway.state import GATEWAY, TENANT
 from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import TASK_ALIASES
 
 

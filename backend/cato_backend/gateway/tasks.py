@@ -18,12 +18,11 @@ from cato_backend.gateway.task_bodies import TaskBody
 from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call, Started
-from cato_backend.runtime.history import CompletedCall
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_events import EventSink
 from cato_backend.runtime.task_run import TaskRun
-from cato_backend.runtime.task_terms import EndedByClient, TaskTerms, outcome_of
-from cato_backend.runtime.task_times import LEAST_BUDGET_S
+from cato_backend.runtime.task_terms import LEAST_BUDGET_S, EndedByClient, TaskTerms, outcome_of
+from cato_backend.runtime.tenants import CompletedCall
 from cato_backend.tasks.calls import ModelCall
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse

@@ -18,21 +18,20 @@ from cato_backend.errors import (
 )
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.task_events import EventSink, TaskEvents
-from cato_backend.runtime.task_step import Ask, StepSink
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
+from cato_backend.runtime.task_events import Ask, EventSink, StepSink, TaskEvents
 from cato_backend.runtime.task_terms import (
+    LEAST_BUDGET_S,
     EndedByClient,
     MakeCall,
     TaskTerms,
+    TaskTimes,
     abilities_of,
     defective,
     failed_units,
     unit_results,
     unusable,
 )
-from cato_backend.runtime.task_times import LEAST_BUDGET_S, TaskTimes
 from cato_backend.tasks.calls import ModelCall
 from cato_backend.tasks.expected import expected_tokens
 from cato_backend.tasks.reading import AnswerProblem
