@@ -23,7 +23,7 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
 from cato_backend.runtime.task_terms import abilities_of
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.tasks.usefulness import NEEDED, useful_kinds
+from cato_backend.tasks.whole import NEEDED, useful_kinds
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 from cato_backend.wire.tasks import TaskKind
 

@@ -21,8 +21,8 @@ from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.render import prompt_text, rendered_infill
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.tasks.plans import CallKind, ModelCall
 from cato_backend.wire.headers import ALIASES
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16

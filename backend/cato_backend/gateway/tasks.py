@@ -23,7 +23,7 @@ from cato_backend.runtime.task_events import EventSink
 from cato_backend.runtime.task_run import TaskRun
 from cato_backend.runtime.task_terms import LEAST_BUDGET_S, EndedByClient, TaskTerms, outcome_of
 from cato_backend.runtime.tenants import CompletedCall
-from cato_backend.tasks.calls import ModelCall
+from cato_backend.tasks.plans import ModelCall
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
 from cato_backend.wire.tasks import TaskEvent

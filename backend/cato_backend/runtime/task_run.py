@@ -32,10 +32,9 @@ from cato_backend.runtime.task_terms import (
     unit_results,
     unusable,
 )
-from cato_backend.tasks.calls import ModelCall
-from cato_backend.tasks.expected import expected_tokens
+from cato_backend.tasks.plans import ModelCall
 from cato_backend.tasks.reading import AnswerProblem
-from cato_backend.tasks.whole import plan
+from cato_backend.tasks.whole import expected_tokens, plan
 from cato_backend.wire.headers import CancelReason
 
 _SIDE_BY_SIDE = 16

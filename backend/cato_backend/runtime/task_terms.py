@@ -12,8 +12,7 @@ from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_events import Estimate
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.plans import TaskPlan, TaskStep
+from cato_backend.tasks.plans import Abilities, ModelCall, TaskPlan, TaskStep
 from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.tasks import TaskKind, TaskRequest

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
 from cato_backend.tasks.languages import Language
 from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Abilities, CallKind, Message, ModelCall
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 FRAME_CHARS = 200

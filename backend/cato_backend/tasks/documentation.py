@@ -17,11 +17,18 @@ from cato_backend.tasks.asking import (
     too_long,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_own_fence
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+    joined,
+)
+from cato_backend.tasks.reading import without_comment_marks, without_own_fence
 from cato_backend.tasks.splitting import pieces
 from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
 from cato_backend.tasks.summaries import summary_call

@@ -14,10 +14,9 @@ from cato_backend.tasks.asking import (
     too_long,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, ModelCall
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, joined
+from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder, joined
 from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 

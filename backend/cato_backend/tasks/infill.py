@@ -1,4 +1,9 @@
-"""A prompt in a family's own fill-in-the-middle form, with user text made harmless."""
+"""A prompt in a family's own fill-in-the-middle form, cut to what the model can read.
+
+User text is made harmless. The prefix loses its head and the suffix its tail, at line starts where
+there are any. The prefix's cut moves in steps of a quarter of the room: between two steps the
+prompt only grows at its end, and the engine's prefix cache keeps hitting.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,9 @@ from cato_backend.tasks.markers import neutralized
 
 _REPOSITORY = "workspace"
 """The repository's name in prompts; the gateway is not told the real one."""
+_STEPS = 4
+_LEAST_SUFFIX = 1 / 4
+_MOST_CONTEXT = 1 / 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +81,80 @@ def _commented(context: tuple[ContextFile, ...]) -> str:
 
 def _one_line(path: str) -> str:
     return " ".join(path.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What is left of each part."""
+
+    prefix: str
+    suffix: str
+    context: tuple[ContextFile, ...] = ()
+
+
+def trim(
+    prefix: str,
+    suffix: str,
+    context: tuple[ContextFile, ...] = (),
+    *,
+    max_prompt_tokens: int | None,
+    chars_per_token: float,
+) -> Trimmed:
+    """The parts cut so that together they are at most `max_prompt_tokens` at that ratio.
+
+    None: no limit is known, nothing is cut. Whole context files are dropped, the last first; they
+    never take more than a quarter of the room from a document that needs it.
+    """
+    if max_prompt_tokens is None:
+        return Trimmed(prefix, suffix, context)
+    room = max(0, int(max_prompt_tokens * chars_per_token))
+    free = room - len(prefix) - len(suffix)
+    kept, used = _whole_files(context, max(free, int(room * _MOST_CONTEXT)))
+    prefix, suffix = trim_document(prefix, suffix, room - used)
+    return Trimmed(prefix, suffix, kept)
+
+
+def trim_document(prefix: str, suffix: str, room: int) -> tuple[str, str]:
+    """Prefix and suffix cut to `room` characters together; the suffix keeps a quarter if it needs
+    it, and whatever the prefix leaves."""
+    if len(prefix) + len(suffix) <= room:
+        return prefix, suffix
+    step = max(1, room // _STEPS)
+    taken = -(-len(prefix) // step) * step
+    suffix = _head_of(suffix, max(int(room * _LEAST_SUFFIX), room - taken))
+    return _tail_of(prefix, room - len(suffix), step), suffix
+
+
+def _tail_of(text: str, room: int, step: int) -> str:
+    excess = len(text) - room
+    if excess <= 0:
+        return text
+    cut = -(-excess // step) * step
+    if cut >= len(text):
+        cut = excess
+    line = text.find("\n", cut - 1)
+    if 0 <= line < len(text) - (len(text) - cut) // 2:
+        cut = line + 1
+    return text[cut:]
+
+
+def _head_of(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    kept = text[: max(0, room)]
+    line = kept.rfind("\n")
+    return kept[: line + 1] if line >= room // 2 else kept
+
+
+def _whole_files(
+    context: tuple[ContextFile, ...], room: int
+) -> tuple[tuple[ContextFile, ...], int]:
+    kept: list[ContextFile] = []
+    used = 0
+    for file in context:
+        size = len(file.path) + len(file.text) + 4
+        if used + size > room:
+            break
+        kept.append(file)
+        used += size
+    return tuple(kept), used

@@ -1,4 +1,4 @@
-"""Summarizing one unit: how to ask for it, and what of the answer is the summary."""
+"""Summaries of units and of their file: what is asked for, and what of the answer is kept."""
 
 from __future__ import annotations
 
@@ -14,11 +14,19 @@ from cato_backend.tasks.asking import (
     room_of_part,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_own_fence
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    CallKind,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+    joined,
+)
+from cato_backend.tasks.reading import without_comment_marks, without_own_fence
 from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -35,6 +43,17 @@ _MERGING = (
     "You explain source code to programmers. You get notes on the parts of one piece of code, in "
     "their order. Answer with one summary of the whole, in Markdown: five sentences at most. No "
     "code, no heading, no list of the parts, no preamble."
+)
+OVERVIEW_TOKENS = 160
+_SUMMARY_CHARS = 320
+"""Of one unit, in the prompt of an overview."""
+_FEWEST_UNITS = 3
+"""Fewer summaries speak for themselves."""
+
+_OVERVIEW_SYSTEM = (
+    "You explain source code to programmers. You get the summaries of the units of one file. Say "
+    "in two to four sentences what the file as a whole is for and how its units work together. "
+    "No heading, no list, no code, no preamble."
 )
 
 
@@ -177,3 +196,31 @@ def _head(text: str, room: int | None, context: str) -> str:
         return text
     kept = text[: max(200, room - len(context) - len(_SYSTEM) - 200)]
     return kept if len(kept) == len(text) else kept[: kept.rfind("\n") + 1] or kept
+
+
+def add_overview(
+    builder: PlanBuilder, request: TaskRequest, numbers: Sequence[int], model: Abilities
+) -> int | None:
+    """Adds the step that answers the overview of the units, whose summaries have these numbers;
+    None where the model or so few units give none."""
+    if len(numbers) < _FEWEST_UNITS or not model.follows_instructions:
+        return None
+
+    def ask(answers: Answers) -> ModelCall:
+        return _overview_call(request, answers, numbers, model)
+
+    prompt_chars = _SUMMARY_CHARS * len(numbers)
+    step = TaskStep(ask, prompt_chars, OVERVIEW_TOKENS, unit=None, needs=tuple(numbers))
+    return builder.add(2, step)
+
+
+def _overview_call(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int], model: Abilities
+) -> ModelCall:
+    """Of summaries that are too long together, the tail is cut."""
+    texts = compose_summaries(request, answers, numbers).units
+    room = room_for_text(model, OVERVIEW_TOKENS, _OVERVIEW_SYSTEM)
+    text = neutralized("\n".join(named_summaries(request, texts)))[:room]
+    title = language_of(request.language).title
+    question = f"The units of a {title} file and what they do:\n\n{text}"
+    return chat(_OVERVIEW_SYSTEM, question, OVERVIEW_TOKENS)

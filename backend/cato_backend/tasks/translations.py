@@ -1,8 +1,8 @@
-"""Translating units to another language: how to ask for it, and what of the answers is code."""
+"""Translating units: their order, what is asked for, and what of the answers is code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from cato_backend.tasks.asking import (
@@ -16,12 +16,18 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
-from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.clean import cut_at, without_fences
-from cato_backend.tasks.dependencies import levels
 from cato_backend.tasks.languages import Language, language_of
 from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    CallKind,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+)
+from cato_backend.tasks.reading import cut_at, without_fences
 from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
@@ -34,6 +40,8 @@ _LEAST_PART = 400
 """Characters of a part that is translated by itself."""
 _GROWTH = 2.0
 """How much longer, in characters, a translation may be than its source."""
+MOST_LEVELS = 4
+"""Stages that follow one another; each waits for the slowest call of the one before."""
 
 
 def add_translations(
@@ -179,3 +187,35 @@ def _continuation(source: Language, target: Language, text: str, max_tokens: int
 
 def _header(language: Language) -> str:
     return f"{language.line} The same code in {language.title}:"
+
+
+def levels(uses: Sequence[Collection[int]]) -> tuple[tuple[int, ...], ...]:
+    """Returns the units by level, each level in their order; units of one level do not need each
+    other, unless they use each other in a circle or are further than `MOST_LEVELS` from the first.
+
+    `uses`: for each unit the indexes of those that it uses.
+    """
+    reached = [_reached(unit, uses) for unit in range(len(uses))]
+    # What is used but does not use in return is below; the longest way down is the level.
+    below = [
+        {used for used in reached[unit] if unit not in reached[used]} for unit in range(len(uses))
+    ]
+    depth: dict[int, int] = {}
+    for unit in sorted(range(len(uses)), key=lambda unit: len(below[unit])):
+        depth[unit] = 1 + max((depth[used] for used in below[unit]), default=-1)
+    found: dict[int, list[int]] = {}
+    for unit in range(len(uses)):
+        found.setdefault(min(depth[unit], MOST_LEVELS - 1), []).append(unit)
+    return tuple(tuple(found[level]) for level in sorted(found))
+
+
+def _reached(unit: int, uses: Sequence[Collection[int]]) -> set[int]:
+    """All that the unit uses, directly or not."""
+    seen: set[int] = set()
+    waiting = list(uses[unit])
+    while waiting:
+        used = waiting.pop()
+        if used not in seen:
+            seen.add(used)
+            waiting += uses[used]
+    return seen - {unit}
