@@ -29,9 +29,8 @@ from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
-from cato_backend.gateway.server import serving
+from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.http1.upstreams import Timeouts, Upstreams
 from cato_backend.metrics import Metrics

@@ -1,4 +1,4 @@
-"""The seam of scaling rules: what there is, what a rule is told, and what it answers."""
+"""The seam of scaling rules: what a rule is told and what it answers, and the rule `static`."""
 
 from __future__ import annotations
 
@@ -134,3 +134,22 @@ class Recent:
     def mean(self) -> float:
         """Return the mean; 0 of nothing."""
         return sum(self) / len(self) if self._pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSettings:
+    """What may be chosen."""
+
+    replicas: float = 1 << 16
+    """Cut to the most that is allowed."""
+
+
+class StaticPeak(IgnoresTraffic):
+    """A fixed count."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def wanted(self, fleet: FleetState, now: float) -> Wanted:
+        """Return the same, whatever happens."""
+        return Wanted(self._count, "fixed replica count")
