@@ -15,7 +15,7 @@ from cato_backend.gateway.bodies import (
 )
 from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
-from cato_backend.gateway.validation import validated
+from cato_backend.gateway.incoming import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.render import prompt_text, rendered_infill

@@ -13,10 +13,9 @@ from cato_backend.errors import InternalError, RequestError
 from cato_backend.gateway.bodies import OpenBody
 from cato_backend.gateway.drafts import make_call, model_draft, within_workflow
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
-from cato_backend.gateway.responses import error_response
-from cato_backend.gateway.sinks import StreamSink, started_headers
+from cato_backend.gateway.incoming import parse_json, validated
+from cato_backend.gateway.responses import StreamSink, error_response, started_headers
 from cato_backend.gateway.state import GATEWAY, TENANT
-from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call, Started
 from cato_backend.runtime.runtime import Runtime
@@ -67,7 +66,7 @@ class UnitBody(OpenBody):
     )
 
     def unit(self) -> Unit:
-        """Returns the unit as the rest of the backend knows it."""
+        """Return the unit as the rest of the backend knows it."""
         return Unit(
             name=self.name,
             kind=self.kind,
@@ -117,7 +116,7 @@ class TaskBody(OpenBody):
         return value
 
     def request(self) -> TaskRequest:
-        """The task as the rest of the backend knows it."""
+        """Return the task as the rest of the backend knows it."""
         return TaskRequest(
             task=self.task,
             language=self.language,
@@ -149,7 +148,7 @@ async def tasks(request: web.Request) -> web.StreamResponse:
 async def serve_task(
     runtime: Runtime, headers: RequestHeaders, body: TaskBody, arrival: float, sink: EventSink
 ) -> None:
-    """The task's events into `sink`, and its outcome, once, into the metrics. Raises RequestError.
+    """Send the task's events into `sink`, and count its outcome once. Raises RequestError.
 
     The outcome of a task of one call is that call's.
     """
@@ -222,9 +221,9 @@ class _Events:
         await self._sink.begin_with(known | own)
 
     async def send(self, event: TaskEvent, value: dict[str, Any]) -> None:
-        """Sends one event."""
+        """Send one event."""
         await self._sink.write(sse.event(orjson.dumps(value).decode(), event))
 
     async def end(self) -> None:
-        """Ends the stream."""
+        """End the stream."""
         await self._sink.write(sse.event(sse.DONE))

@@ -30,12 +30,15 @@ class EventSink(Protocol):
         ...
 
     async def begin(self, started: Started | None) -> None:
-        """Comes once, before the first event; `started`: what is known of the first call that has
-        a token, None where the events begin before that."""
+        """Begin the events; called once, before the first of them.
+
+        `started`: what is known of the first call that has a token, None where the events begin
+        before that.
+        """
         ...
 
     async def send(self, event: TaskEvent, value: dict[str, Any]) -> None:
-        """Sends one event."""
+        """Send one event."""
         ...
 
     async def end(self) -> None:
@@ -51,7 +54,7 @@ class Estimate:
     target_s: float
 
     def body(self) -> dict[str, int]:
-        """As a progress event tells it."""
+        """Return it as a progress event tells it."""
         return {
             "estimate_ms": round(self.expected_s * 1e3),
             "target_ms": round(self.target_s * 1e3),
@@ -84,14 +87,14 @@ class TaskEvents:
         self._lock = asyncio.Lock()
 
     async def announce(self) -> None:
-        """Tells the estimate, unless the events have begun."""
+        """Tell the estimate, unless the events have begun."""
         async with self._lock:
             if not self._sink.has_begun:
                 await self._sink.begin(None)
                 await self._progress()
 
     async def begin(self, started: Started) -> None:
-        """A call has its first token; with the first of all, the events begin."""
+        """Record that a call has its first token; with the first of all, the events begin."""
         async with self._lock:
             if self._is_running:
                 return
@@ -101,7 +104,7 @@ class TaskEvents:
             await self._progress()
 
     async def delta(self, number: int, text: str) -> None:
-        """A step said more."""
+        """Send what a step has said since."""
         if not self._shown[number]:
             return
         async with self._lock:
@@ -111,7 +114,7 @@ class TaskEvents:
                 self._held[number] += text
 
     async def restart(self, number: int) -> None:
-        """What a step said so far is void: it is asked once more."""
+        """Tell that a step is asked once more, so that what it said so far is void."""
         async with self._lock:
             self._held[number] = ""
             if self._sent[number]:
@@ -119,7 +122,7 @@ class TaskEvents:
                 await self._sink.send(TaskEvent.RESTART, {"text": "".join(self._sent)})
 
     async def done(self, number: int) -> None:
-        """A step is over."""
+        """Tell that a step is over."""
         async with self._lock:
             self._done.add(number)
             while self._current in self._done:
@@ -130,7 +133,7 @@ class TaskEvents:
                 await self._progress()
 
     async def result(self, value: dict[str, Any]) -> None:
-        """The whole is there."""
+        """Send the whole result."""
         if not self._sink.has_begun:
             await self._sink.begin(None)
         await self._sink.send(TaskEvent.RESULT, value)
@@ -184,8 +187,11 @@ class StepSink(Sink):
     async def run(
         self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
     ) -> CancelReason | None:
-        """Asks, and once more where the answer cannot be used; why the client ended it, where it
-        did so by name. What is wrong in the end is `problem`."""
+        """Ask for the answer, and once more where it cannot be used.
+
+        Returns why the client ended the call, where it did so by name. What is wrong in the end is
+        `problem`.
+        """
         for again in (False, True):
             if again:
                 await self.begin_again()
@@ -200,11 +206,11 @@ class StepSink(Sink):
         return None
 
     async def begin(self, started: Started) -> None:
-        """Its first token is there."""
+        """Begin the events, because the first token is there."""
         await self._events.begin(started)
 
     async def write(self, data: bytes) -> None:
-        """Passes the text on."""
+        """Pass the text on."""
         for event in self._chunks.feed(data):
             if event.data != sse.DONE:
                 await self._take(orjson.loads(event.data))

@@ -65,7 +65,7 @@ _TEST_TOKENS, _GENERATED_TOKENS = 512, 768
 
 
 def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
-    """Returns the call whose answer is the code for the unit.
+    """Return the call whose answer is the code for the unit.
 
     Raises InvalidRequest naming a unit that does not fit the model's context with its answer.
     """
@@ -79,7 +79,7 @@ def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
 
 
 def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
-    """Adds the step that answers the code for the unit; returns its number.
+    """Add the step that answers the code for the unit; return its number.
 
     Raises InvalidRequest.
     """
@@ -87,7 +87,7 @@ def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abil
 
 
 def compose_code(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> Composed:
-    """Returns the code of each unit; of several, what they import stands at the top."""
+    """Return the code of each unit; of several, what they import stands at the top."""
     texts = tuple(answers.get(number, "").strip("\n") for number in numbers)
     return Composed(assembled(texts, request.language), texts)
 

@@ -36,21 +36,27 @@ class Detection:
 
 
 def family_names() -> tuple[str, ...]:
-    """What `fim` may be in the configuration."""
+    """Return what `fim` may be in the configuration."""
     return (AUTO, NONE, *(known.name for known in FORMATS))
 
 
 def probe_texts(model: str, family: str = AUTO) -> tuple[str, ...]:
-    """The texts whose token ids `detect` wants to see for this model, each to be tokenized alone,
-    without added special tokens. Raises ValueError for an unknown family."""
+    """Return the texts whose token ids `detect` needs for this model.
+
+    Each is to be tokenized alone, without added special tokens. Raises ValueError for an unknown
+    family.
+    """
     formats = _candidates(model, family)[0] or (BY_TOKENS if family == AUTO else ())
     texts = (text for known in formats for text in _special_tokens(known))
     return tuple(dict.fromkeys(texts))
 
 
 def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
-    """The format of `model`. `ids`: the probed texts' token ids, or None where the server cannot
-    tell; then the name alone decides. Raises ValueError for an unknown family."""
+    """Return the format of `model`. Raises ValueError for an unknown family.
+
+    `ids`: the probed texts' token ids, or None where the server cannot tell; then the name alone
+    decides.
+    """
     formats, reason = _candidates(model, family)
     if reason:
         return Detection(None, f"{reason}: served prefix-only")
@@ -69,7 +75,7 @@ def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
 
 
 def _candidates(model: str, family: str) -> tuple[tuple[FimFormat, ...], str]:
-    """The formats to try, and the reason if there can be none."""
+    """Return the formats to try, and the reason if there can be none."""
     if family == NONE:
         return (), "switched off by the configuration"
     if family != AUTO:
@@ -118,9 +124,12 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What is known of a model. `ends_turns`: whether the token that ends its answers is the one
-    that its chat template ends a turn with, None where its files cannot be read. `configured`: what
-    the configuration says, None where it says nothing."""
+    """What is known of a model.
+
+    `ends_turns`: whether the token that ends its answers is the one that its chat template ends a
+    turn with, None where its files cannot be read. `configured`: what the configuration says, None
+    where it says nothing.
+    """
 
     names: tuple[str, ...]
     fim: FimFormat | None = None
@@ -130,7 +139,7 @@ class ModelTraits:
 
 
 def recognize(traits: ModelTraits) -> Recognition:
-    """Whether the model is to be asked in a chat.
+    """Return whether the model is to be asked in a chat, and why.
 
     Base models often carry a chat template, too: so the configuration decides first, then a name,
     then the end of its answers, then the family.

@@ -9,6 +9,7 @@ from cato_backend.tasks.asking import (
     about,
     chat,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     too_long,
@@ -17,7 +18,6 @@ from cato_backend.tasks.asking import (
 from cato_backend.tasks.languages import language_of
 from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder, joined
-from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _MAX_TOKENS = 512
@@ -32,7 +32,7 @@ _SYSTEM = (
 def add_explanation(
     builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities
 ) -> list[int]:
-    """Adds a step for each part of the unit that fits the model; returns their numbers.
+    """Add a step for each part of the unit that fits the model; return their numbers.
 
     Raises InvalidRequest naming what leaves no room for the unit.
     """
@@ -51,7 +51,7 @@ def add_explanation(
 def compose_explanations(
     request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]]
 ) -> Composed:
-    """Returns the explanations; those of several units stand under their names."""
+    """Return the explanations; those of several units stand under their names."""
     texts = tuple(joined(answers, own, "\n\n").strip() for own in numbers)
     if len(texts) == 1:
         return Composed(texts[0], texts)

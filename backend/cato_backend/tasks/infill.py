@@ -44,10 +44,11 @@ def render(
     order: FimOrder | None = None,
     path: str = "",
 ) -> RenderedPrompt:
-    """The prompt that continues `prefix` towards `suffix`.
+    """Return the prompt that continues `prefix` towards `suffix`.
 
-    None: the model takes no suffix, the prompt is context and prefix. `path`: the document's own,
-    where it is known. An `order` that the family was not trained for is replaced by its best.
+    `format` is None: the model takes no suffix, the prompt is context and prefix. `path`: the
+    document's own, where it is known. An `order` that the family was not trained for is replaced by
+    its best.
     """
     if format is None:
         return RenderedPrompt(neutralized(_commented(context) + prefix), ())
@@ -63,7 +64,7 @@ def render(
 
 
 def _files(format: FimFormat, context: tuple[ContextFile, ...], path: str) -> str:
-    """The other files under the family's own tokens, up to where the document's prompt begins."""
+    """Return the other files under the family's own tokens, up to where the document begins."""
     if format.context is ContextStyle.BARE_FILES:
         pieces = (neutralized(file.text) + format.file_token for file in context)
         return format.file_token + "".join(pieces)
@@ -100,7 +101,7 @@ def trim(
     max_prompt_tokens: int | None,
     chars_per_token: float,
 ) -> Trimmed:
-    """The parts cut so that together they are at most `max_prompt_tokens` at that ratio.
+    """Return the parts, cut to at most `max_prompt_tokens` together at that ratio.
 
     None: no limit is known, nothing is cut. Whole context files are dropped, the last first; they
     never take more than a quarter of the room from a document that needs it.
@@ -115,8 +116,10 @@ def trim(
 
 
 def trim_document(prefix: str, suffix: str, room: int) -> tuple[str, str]:
-    """Prefix and suffix cut to `room` characters together; the suffix keeps a quarter if it needs
-    it, and whatever the prefix leaves."""
+    """Return prefix and suffix, cut to `room` characters together.
+
+    The suffix keeps a quarter of the room if it needs it, and whatever the prefix leaves.
+    """
     if len(prefix) + len(suffix) <= room:
         return prefix, suffix
     step = max(1, room // _STEPS)

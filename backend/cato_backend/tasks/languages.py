@@ -8,8 +8,11 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language, by its LSP identifier. `block`: how a comment over several lines opens, is
-    continued and closes; None where there is none."""
+    """One language, by its LSP identifier.
+
+    `block`: how a comment over several lines opens, is continued and closes; None where there is
+    none.
+    """
 
     id: str
     title: str
@@ -46,11 +49,14 @@ _BY_EXTENSION = {end: language for language in _LANGUAGES for end in language.ex
 
 
 def language_of(identifier: str) -> Language:
-    """The language of an LSP identifier; one unknown is named by it and commented as C is."""
+    """Return the language of an LSP identifier.
+
+    One unknown is named by its identifier and commented as C is.
+    """
     return _BY_ID.get(identifier, Language(identifier, identifier))
 
 
 def line_comment(path: str) -> str:
-    """How a comment begins in the file of this path; `#` where the extension is not known."""
+    """Return how a comment begins in the file of this path; `#` for an unknown extension."""
     language = _BY_EXTENSION.get(PurePosixPath(path).suffix.lower())
     return language.line if language else "#"

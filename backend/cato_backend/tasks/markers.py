@@ -46,12 +46,12 @@ _CONTROL = (
 
 
 def special_tokens() -> frozenset[str]:
-    """Every special token of every family that is known."""
+    """Return every special token of every family that is known."""
     return frozenset(text for known in FORMATS for text in _tokens_of(known)) | set(_CONTROL)
 
 
 def neutralized(text: str) -> str:
-    """`text` with every special token of every known family broken up; idempotent."""
+    """Return `text` with every special token of every known family broken up; idempotent."""
     return _PATTERN.sub(_broken_up, text)
 
 
@@ -66,7 +66,10 @@ def _broken_up(match: re.Match[str]) -> str:
 
 
 def _alternatives(texts: Iterable[str]) -> re.Pattern[str]:
-    """Grouped by their first two characters, so that most places in a text fail at once."""
+    """Return a pattern of the texts, grouped so that most places in a text fail at once.
+
+    The groups are made by the first two characters.
+    """
     longest_first = sorted(texts, key=lambda text: (text[:2], -len(text)))
     groups = (
         f"{re.escape(head)}(?:{'|'.join(re.escape(text[2:]) for text in group)})"

@@ -72,7 +72,7 @@ class Abilities:
     chars_per_token: float = 3.0
 
     def room_chars(self, max_tokens: int) -> int | None:
-        """How many characters of prompt leave room for `max_tokens`; None without a limit."""
+        """Return how many characters of prompt leave room for `max_tokens`; None: no limit."""
         if self.max_model_len is None:
             return None
         return max(0, int((self.max_model_len - max_tokens) * self.chars_per_token))
@@ -124,7 +124,7 @@ class PlanBuilder:
     _stages: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
 
     def add(self, stage: int, step: TaskStep) -> int:
-        """Adds a step to the stage; returns its number.
+        """Add a step to the stage; return its number.
 
         Raises InvalidRequest when the task takes too many.
         """
@@ -140,16 +140,16 @@ class PlanBuilder:
         return number
 
     def known(self, stage: int, call: ModelCall, unit: int, *, is_shown: bool = True) -> int:
-        """Adds a step whose call needs no earlier answer."""
+        """Add a step whose call needs no earlier answer."""
         step = TaskStep(lambda _: call, call.prompt_chars, call.max_tokens, unit, is_shown)
         return self.add(stage, step)
 
     def plan(self, compose: Callable[[Answers], Composed]) -> TaskPlan:
-        """Returns what was collected."""
+        """Return what was collected."""
         stages = tuple(tuple(self._stages[stage]) for stage in sorted(self._stages))
         return TaskPlan(tuple(self._steps), stages, compose)
 
 
 def joined(answers: Answers, numbers: Sequence[int], between: str) -> str:
-    """Returns the answers of these steps one after another, without those that failed."""
+    """Return the answers of these steps one after another, without those that failed."""
     return between.join(text for number in numbers if (text := answers.get(number, "")).strip())

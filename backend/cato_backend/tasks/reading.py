@@ -39,8 +39,11 @@ class AnswerProblem(StrEnum):
 
 
 class AnswerReader:
-    """One answer. `one_block`: the first fenced block of what comes is shown, if there is one, and
-    text around it is dropped."""
+    """Reads one answer as it comes.
+
+    `one_block`: the first fenced block of what comes is shown, if there is one, and text around it
+    is dropped.
+    """
 
     def __init__(self, *, one_block: bool = False) -> None:
         self._one_block = one_block
@@ -66,7 +69,7 @@ class AnswerReader:
         return None if self.text.strip() else AnswerProblem.EMPTY
 
     def defect(self, finish_reason: str) -> AnswerProblem | None:
-        """Returns what is wrong with the block of an answer that ended for this reason."""
+        """Return what is wrong with the block of an answer that ended for this reason."""
         if self._is_closed or not self._one_block:
             return None
         if finish_reason == "length":
@@ -74,7 +77,7 @@ class AnswerReader:
         return None if _OPENING.search(self._raw) else AnswerProblem.NO_BLOCK
 
     def feed(self, text: str) -> str:
-        """Takes more of the answer, and returns what more is to be shown."""
+        """Take more of the answer, and return what more is to be shown."""
         if self.is_over or not text:
             return ""
         self._raw += text
@@ -94,7 +97,7 @@ class AnswerReader:
         return self.text[len(shown) :]
 
     def _visible(self) -> str:
-        """The block's text, as far as it can be told from the fence behind it."""
+        """Return the block's text, as far as it can be told from the fence behind it."""
         opening = self._opened()
         if opening is None:
             return ""
@@ -110,7 +113,7 @@ class AnswerReader:
         return self._raw[opening.end() : end].rstrip("\n")
 
     def _opened(self) -> re.Match[str] | None:
-        """The fence before the block, once it has come."""
+        """Return the fence before the block, once it has come."""
         if self._opening is None:
             self._opening = _OPENING.search(self._raw, self._settled)
             found = self._opening
@@ -119,21 +122,25 @@ class AnswerReader:
 
 
 def without_fences(text: str) -> str:
-    """The content of the first fenced block; the text itself where there is none. A block whose
-    end is missing reaches to the end."""
+    """Return the content of the first fenced block, or the text where there is none.
+
+    A block whose end is missing reaches to the end.
+    """
     found = _FENCED.search(text)
     return found[3] if found else text
 
 
 def without_own_fence(text: str) -> str:
-    """The content of the fenced block that the text begins with; the text itself where it begins
-    otherwise: a block further on is an example."""
+    """Return the content of the fenced block that the text begins with, or the whole text.
+
+    A block further on is an example.
+    """
     found = _FENCED.match(text)
     return found[3] if found else text
 
 
 def without_comment_marks(text: str) -> str:
-    """The prose of a comment or docstring: no opener, no closer, no mark before each line."""
+    """Return the prose of a comment or docstring: without opener, closer and marks before lines."""
     inner, opened = _OPENER.subn("", text)
     lines = _CLOSER.sub("", inner).split("\n")
     # The first line follows what the prompt held of the comment, unless the answer opened its own.
@@ -144,14 +151,16 @@ def without_comment_marks(text: str) -> str:
 
 
 def cut_at(text: str, stops: tuple[str, ...]) -> str:
-    """The text up to the first of `stops`, for engines that know no stop strings."""
+    """Return the text up to the first of `stops`, for engines that know no stop strings."""
     ends = [at for stop in stops if (at := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else text
 
 
 def repetition_start(text: str) -> int | None:
-    """Where the end of the text begins to repeat itself: behind the first occurrence of what is
-    repeated. None where it does not."""
+    """Return where the end of the text begins to repeat itself; None where it does not.
+
+    That is behind the first occurrence of what is repeated.
+    """
     for period in range(1, min(_LONGEST_PERIOD, len(text) // _REPEATS_OF_LONG) + 1):
         if _is_periodic(text, period):
             start = _first_repeat(text, period)
@@ -160,7 +169,7 @@ def repetition_start(text: str) -> int | None:
 
 
 def _least_repeated(piece: str) -> int:
-    """How much of the text must consist of this piece, so that it is a loop."""
+    """Return how much of the text must consist of this piece, so that it is a loop."""
     if len(piece) >= _SHORT_PERIOD:
         return _LEAST_LENGTH
     has_words = any(character.isalpha() for character in piece)
@@ -168,8 +177,10 @@ def _least_repeated(piece: str) -> int:
 
 
 def _is_periodic(text: str, period: int) -> bool:
-    """Whether the end of the text, as much of it as a loop must have, repeats this many
-    characters."""
+    """Return whether the end of the text repeats this many characters.
+
+    The end is as much of the text as a loop must have.
+    """
     if not text.endswith(text[-1 - period]):
         return False
     repeats = _REPEATS if period < _LONG_PERIOD else _REPEATS_OF_LONG
@@ -178,7 +189,7 @@ def _is_periodic(text: str, period: int) -> bool:
 
 
 def _first_repeat(text: str, period: int) -> int:
-    """Where the periodic end of the text begins."""
+    """Return where the periodic end of the text begins."""
     start = len(text) - period
     while start > 0 and text[start - 1] == text[start - 1 + period]:
         start -= 1

@@ -10,6 +10,7 @@ from cato_backend.tasks.asking import (
     about,
     chat,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     with_context,
@@ -27,7 +28,6 @@ from cato_backend.tasks.plans import (
     joined,
 )
 from cato_backend.tasks.reading import without_comment_marks, without_own_fence
-from cato_backend.tasks.splitting import pieces
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _LEAST_PART = 200
@@ -58,7 +58,7 @@ _OVERVIEW_SYSTEM = (
 
 
 def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
-    """Adds the steps whose last one, whose number is returned, answers the unit's summary.
+    """Add the steps whose last one answers the unit's summary; return its number.
 
     A unit that is too long for the model is summarized in parts, then the summaries of these. A
     model that is not asked in a chat reads its head alone. Raises InvalidRequest naming what leaves
@@ -76,7 +76,7 @@ def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: A
 def merging_step(
     request: TaskRequest, index: int, numbers: Sequence[int], model: Abilities
 ) -> TaskStep:
-    """Returns the step that makes one summary of those of the unit's parts."""
+    """Return the step that makes one summary of those of the unit's parts."""
     unit, max_tokens = request.units[index], request.limits.get("max_tokens", MAX_TOKENS)
     title = language_of(request.language).title
 
@@ -91,7 +91,10 @@ def merging_step(
 
 
 def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCall:
-    """The call whose answer is the unit's summary. A text too long for the model loses its tail."""
+    """Return the call whose answer is the unit's summary.
+
+    A text too long for the model loses its tail.
+    """
     max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
     language = language_of(request.language)
     text = _head(
@@ -107,7 +110,7 @@ def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCal
 def compose_summaries(
     request: TaskRequest, answers: Answers, numbers: Sequence[int], overview: int | None = None
 ) -> Composed:
-    """Returns the summaries of the units under their names, then the overview."""
+    """Return the summaries of the units under their names, then the overview."""
     texts = tuple(clean_summary(answers.get(number, "")) for number in numbers)
     if len(texts) == 1:
         return Composed(texts[0], texts)
@@ -118,7 +121,7 @@ def compose_summaries(
 
 
 def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
-    """Returns each unit's summary behind its name, or that there is none."""
+    """Return each unit's summary behind its name, or that there is none."""
     pairs = zip(request.units, texts, strict=True)
     return tuple(f"**{unit.name or unit.kind}**: {text or _NO_SUMMARY}" for unit, text in pairs)
 
@@ -134,7 +137,7 @@ def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...
 
 
 def clean_summary(text: str) -> str:
-    """The summary without its own fence, quotes and comment marks."""
+    """Return the summary without its own fence, quotes and comment marks."""
     return without_comment_marks(without_own_fence(text)).strip().strip('"').strip()
 
 
@@ -146,7 +149,7 @@ def _chat(
 
 
 def _docstring(language: Language, text: str, max_tokens: int) -> ModelCall:
-    """The summary as the documentation that belongs at its place in the code."""
+    """Return the call for the documentation that belongs at its place in the code."""
     if language.id == "python":
         head, body, indent = _split_python(text)
         prefix, suffix, stop = f'{head}{indent}"""', f'"""\n{body}', '"""'
@@ -171,8 +174,10 @@ _PYTHON_UNIT = re.compile(r"\s*(@|(async\s+)?def\b|class\b)")
 
 
 def _split_python(text: str) -> tuple[str, str, str]:
-    """Header with its line end, body, and the body's indentation; a text without a header is all
-    body."""
+    """Return header with its line end, body, and the body's indentation.
+
+    A text without a header is all body.
+    """
     header = _python_header(text) if _PYTHON_UNIT.match(text) else 0
     body = text[header:]
     indent = re.match(r"[ \t]*", body.lstrip("\n"))
@@ -180,7 +185,7 @@ def _split_python(text: str) -> tuple[str, str, str]:
 
 
 def _python_header(text: str) -> int:
-    """Where the first line after the unit's signature begins; 0 where it has no body of its own."""
+    """Return where the first line after the signature begins; 0 where there is no body."""
     start = re.search(r"(?m)^[ \t]*((async\s+)?def|class)\b", text)
     if start is None:
         return 0
@@ -201,8 +206,11 @@ def _head(text: str, room: int | None, context: str) -> str:
 def add_overview(
     builder: PlanBuilder, request: TaskRequest, numbers: Sequence[int], model: Abilities
 ) -> int | None:
-    """Adds the step that answers the overview of the units, whose summaries have these numbers;
-    None where the model or so few units give none."""
+    """Add the step that answers the overview of the units; return its number.
+
+    `numbers`: those of the units' summaries. Returns None where the model, or so few units, give no
+    overview.
+    """
     if len(numbers) < _FEWEST_UNITS or not model.follows_instructions:
         return None
 
@@ -217,7 +225,7 @@ def add_overview(
 def _overview_call(
     request: TaskRequest, answers: Answers, numbers: Sequence[int], model: Abilities
 ) -> ModelCall:
-    """Of summaries that are too long together, the tail is cut."""
+    """Return the call for the overview. The tail of summaries that are too long is cut."""
     texts = compose_summaries(request, answers, numbers).units
     room = room_for_text(model, OVERVIEW_TOKENS, _OVERVIEW_SYSTEM)
     text = neutralized("\n".join(named_summaries(request, texts)))[:room]

@@ -13,7 +13,7 @@ from cato_backend.tasks.families import EMBEDDED
 from cato_backend.tasks.plans import Abilities, PlanBuilder, TaskPlan
 from cato_backend.tasks.summaries import add_overview, add_summary, compose_summaries
 from cato_backend.tasks.translations import add_translations, compose_translations
-from cato_backend.wire.lengths import translation_tokens
+from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 _OF_BASE_MODELS = (TaskKind.SUMMARIZATION, TaskKind.TRANSLATION)
@@ -25,12 +25,12 @@ NEEDED = (
 
 
 def is_served(kind: TaskKind, model: Abilities) -> bool:
-    """Whether the task is served at all with this model."""
+    """Return whether the task is served at all with this model."""
     return model.follows_instructions or kind in _OF_BASE_MODELS
 
 
 def useful_kinds(model: Abilities) -> tuple[TaskKind, ...]:
-    """Returns the tasks whose results are worth having.
+    """Return the tasks whose results are worth having.
 
     The embedded model's summaries and translations are not, though they are served to who asks.
     """
@@ -40,7 +40,7 @@ def useful_kinds(model: Abilities) -> tuple[TaskKind, ...]:
 
 
 def what_is_needed(kind: TaskKind, model: Abilities) -> str:
-    """Returns why the model cannot do the task, and what to do."""
+    """Return why the model cannot do the task, and what to do."""
     what = "the embedded model" if model.fim == EMBEDDED else "a base model"
     return f"{what} cannot do {kind}: {NEEDED}"
 
@@ -48,7 +48,7 @@ def what_is_needed(kind: TaskKind, model: Abilities) -> str:
 def expected_tokens(
     request: TaskRequest, given: int | None, chars_per_token: float
 ) -> tuple[int | None, ...]:
-    """Returns the expected output tokens of each unit, None where nothing tells.
+    """Return the expected output tokens of each unit, None where nothing tells.
 
     The client's estimate for the unit counts first, then the unit's share of `given`, the client's
     estimate for the whole task. Without both, a translation's length is taken from its source, and
@@ -81,7 +81,7 @@ def _expected(
 
 
 def plan(request: TaskRequest, model: Abilities) -> TaskPlan:
-    """Returns what the task takes of this model.
+    """Return what the task takes of this model.
 
     Raises InvalidRequest for a task that it cannot do, or naming a unit that does not fit it.
     """
