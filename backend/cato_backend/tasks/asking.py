@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 from itertools import accumulate
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.languages import Language
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Abilities, CallKind, Message, ModelCall
+from cato_backend.tasks.source_text import Language, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 FRAME_CHARS = 200

@@ -15,9 +15,8 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
-from cato_backend.tasks.languages import language_of
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder
+from cato_backend.tasks.source_text import language_of, neutralized
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 _FENCE = "Answer with the code alone, in one fenced code block."

@@ -18,8 +18,6 @@ from cato_backend.tasks.asking import (
     too_long,
     with_context,
 )
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import (
     Abilities,
     Answers,
@@ -30,6 +28,7 @@ from cato_backend.tasks.plans import (
     joined,
 )
 from cato_backend.tasks.reading import without_comment_marks, without_own_fence
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
 from cato_backend.tasks.summaries import summary_call
 from cato_backend.wire.tasks import TaskRequest, Unit

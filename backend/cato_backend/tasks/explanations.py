@@ -15,9 +15,8 @@ from cato_backend.tasks.asking import (
     too_long,
     with_context,
 )
-from cato_backend.tasks.languages import language_of
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder, joined
+from cato_backend.tasks.source_text import language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _MAX_TOKENS = 512

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cato_backend.tasks.fim import ContextStyle, FimFormat, FimOrder, Part
-from cato_backend.tasks.languages import line_comment
-from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.source_text import line_comment, neutralized
 
 _REPOSITORY = "workspace"
 """The repository's name in prompts; the gateway is not told the real one."""

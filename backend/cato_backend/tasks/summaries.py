@@ -15,8 +15,6 @@ from cato_backend.tasks.asking import (
     room_of_part,
     with_context,
 )
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import (
     Abilities,
     Answers,
@@ -28,6 +26,7 @@ from cato_backend.tasks.plans import (
     joined,
 )
 from cato_backend.tasks.reading import without_comment_marks, without_own_fence
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _LEAST_PART = 200

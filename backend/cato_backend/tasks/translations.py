@@ -17,8 +17,6 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
 from cato_backend.tasks.plans import (
     Abilities,
     Answers,
@@ -29,6 +27,7 @@ from cato_backend.tasks.plans import (
     TaskStep,
 )
 from cato_backend.tasks.reading import cut_at, without_fences
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _SYSTEM = (
