@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cache
 
 from cato_backend.metrics import Metrics
 from cato_backend.prediction.averages import LoadAverages
@@ -107,7 +108,9 @@ class Predictions:
     """By the replica's learned law; bounds are learned from the residuals of each task."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        self._error = cache(metrics.prediction_error.labels)
+        self._coverage = cache(metrics.prediction_coverage.labels)
+        self._checked = cache(metrics.prediction_bounds.labels)
         self._laws: dict[str, ProfilePredictor] = {}
         self._bounds: dict[tuple[str, Task], Conformal] = {}
         self._times: defaultdict[str, LearnedTimes] = defaultdict(LearnedTimes)
@@ -152,10 +155,14 @@ class Predictions:
         bound.observe(predicted.service_s, predicted.bound_s, observed_s)
         task = request.task
         error_s = abs(observed_s - predicted.service_s)
-        self._metrics.prediction_error.labels(task).observe(error_s)
+        self._error(task).observe(error_s)
         held = "held" if observed_s <= predicted.bound_s else "exceeded"
-        self._metrics.prediction_bounds.labels(task, held).inc()
-        self._metrics.prediction_coverage.labels(request.model, task).set(bound.coverage)
+        self._checked(task, held).inc()
+        self._coverage(request.model, task).set(bound.coverage)
 
     def _bound(self, request: Request) -> Conformal:
-        return self._bounds.setdefault((request.model, request.task), Conformal())
+        key = (request.model, request.task)
+        found = self._bounds.get(key)
+        if found is None:
+            found = self._bounds[key] = Conformal()
+        return found
