@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from cato_backend.wire.estimates import parameters_named
 from cato_backend.wire.headers import ALIAS
-from cato_backend.wire.model_names import parameters_named
 
 LEAST_CONFIDENCE = 0.5
 TINY_LEAST_CONFIDENCE = 0.0

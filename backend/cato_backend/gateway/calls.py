@@ -20,13 +20,11 @@ from cato_backend.gateway.drafts import (
     within_workflow,
 )
 from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
-from cato_backend.gateway.responses import error_response
-from cato_backend.gateway.sinks import StreamSink, WholeSink
+from cato_backend.gateway.incoming import parse_json
+from cato_backend.gateway.responses import StreamSink, WholeSink, error_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway, targets_of
-from cato_backend.gateway.validation import parse_json
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import TASK_ALIASES
 
 
@@ -70,7 +68,7 @@ def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestH
 def _among_keystrokes(
     request: web.Request, given: GivenHeaders, draft: Draft, headers: RequestHeaders
 ) -> Generator[RequestHeaders]:
-    """The headers of a plain completion with its place among its client's other ones.
+    """Yield the headers of a plain completion with its place among its client's other ones.
 
     A client that names class, session or document, or says whether it supersedes, knows itself what
     replaces what.
@@ -96,8 +94,10 @@ def _among_keystrokes(
 
 
 def _source_of(request: web.Request) -> str:
-    """Where a request comes from, as far as it is known: its address, what a proxy says of it, and
-    its program."""
+    """Return where a request comes from, as far as it is known.
+
+    That is its address, what a proxy says of it, and its program.
+    """
     told = (request.headers.get(name, "")[:200] for name in ("X-Forwarded-For", "User-Agent"))
     return "\n".join((request.remote or "", *told))
 

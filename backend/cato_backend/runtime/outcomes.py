@@ -7,8 +7,8 @@ from functools import cache
 from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
 from cato_backend.requests import USABLE_S
-from cato_backend.runtime.history import CompletedCall, History
 from cato_backend.runtime.in_flight import InFlightRequest
+from cato_backend.runtime.tenants import CompletedCall, History
 from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason, Task
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.wire.model_names import parameters_named
+from cato_backend.wire.estimates import parameters_named
 from cato_lsp.backend.models import Model, advice, choose, described, size_of
 
 PLAIN = {"id": "org/model", "object": "model"}
