@@ -189,12 +189,15 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
 
 
 def _targets(gateway: Gateway, name: str) -> dict[str, Any]:
-    """What the classes promise where a client names no target."""
-    return {task: _target(targets_of(gateway, name, task), task) for task in Task}
+    """Return what the classes promise where a client names no target."""
+    return {task.value: _target(targets_of(gateway, name, task), task) for task in Task}
 
 
 def _target(targets: ModelTargets, task: Task) -> dict[str, float]:
-    """`times`: of what is configured, because the hardware needs longer even without load."""
+    """Return one class's target.
+
+    `times`: of what is configured, because the hardware needs longer even without load.
+    """
     target = targets.of(task)
     unit = "ttft_ms" if target.e2e_s is None else "e2e_ms"
     return {unit: round(target.budget_s * 1000), "times": targets.stretches[task].times}
