@@ -27,10 +27,9 @@ from cato_lsp.settings.settings import Settings
 from cato_lsp.syntax.parts import syntax_errors
 from cato_lsp.tasks.edits import Placed, edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
-from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
 from cato_lsp.tasks.selection import NothingSelected, select
-from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
 CLIENT_IDS = ClientIds("cato-task", "cato-task")

@@ -18,10 +18,9 @@ from cato_lsp.features.task_results import Progress, apply_edits, server_token, 
 from cato_lsp.protocol.methods import TASK_COMMANDS, Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
-from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
 from cato_lsp.tasks.selection import NothingSelected, TextRange, select
-from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
