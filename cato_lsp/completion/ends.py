@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from cato_lsp.completion.fitting import duplicates
-from cato_lsp.syntax.brackets import first_within, leading_closers
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexed
-from cato_lsp.syntax.nearby import width_of
+from cato_lsp.syntax.nearby import first_within, leading_closers, width_of
 
 LONGEST_STATEMENT = 12
 """Lines of one statement that goes on because its brackets are open."""
