@@ -52,7 +52,7 @@ _DIFF = ("diff", "HEAD", "--submodule=short")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("task", choices=sorted(VERBS))
@@ -85,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Does the task and shows its result; returns the exit status."""
+    """Do the task and show its result; return the exit status."""
     try:
         return asyncio.run(_run(arguments))
     except (CommandFailed, NothingSelected) as failure:
@@ -154,8 +154,11 @@ def _job_of_changes(kind: TaskKind, arguments: argparse.Namespace, settings: Set
 
 
 def read_changes(path: Path | None, settings: PrivacySettings) -> tuple[Snapshot, Selection]:
-    """Returns what differs from the last commit in `path`, or in the repository of the current
-    folder, as a document and as one unit of it. Raises CommandFailed."""
+    """Return the uncommitted changes as a document, and as one unit of it.
+
+    These are the changes in `path`, or in the repository of the current folder. Raises
+    CommandFailed.
+    """
     place = Path.cwd() if path is None else path.resolve()
     root = Path(_git(_folder(place), "rev-parse", "--show-toplevel").rstrip("\n"))
     only = [] if path is None else ["--", str(place)]
@@ -175,7 +178,7 @@ def _folder(place: Path) -> Path:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints. Raises CommandFailed."""
+    """Run git and return what it prints. Raises CommandFailed."""
     # A name such as `*` stands for that file alone, not for all that it matches as a pattern.
     command = ["git", "--literal-pathspecs", "-C", str(folder), *arguments]
     try:
