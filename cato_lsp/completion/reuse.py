@@ -168,7 +168,7 @@ class Token(NamedTuple):
 
 
 def merged(tokens: Sequence[Token]) -> Token:
-    """Return all of them as one."""
+    """Return the tokens as one."""
     told = [token.logprob for token in tokens if token.logprob is not None]
     return Token("".join(token.text for token in tokens), sum(told) if told else None)
 

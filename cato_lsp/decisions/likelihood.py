@@ -47,7 +47,7 @@ class Acceptance:
         self._recent.append(accepted)
 
     def probability(self, signals: Signals) -> float | None:
-        """Return the chance that it is accepted; None while too little is known."""
+        """Return the chance that a suggestion is accepted; None while too little is known."""
         if self._seen.total() < LEAST_SEEN:
             return None
         taken = self._seen[True] + TYPICAL_ACCEPTANCE * _PRIOR

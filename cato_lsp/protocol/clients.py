@@ -123,7 +123,7 @@ async def watch_process(process_id: int, gone: asyncio.Event) -> None:
 
 
 def _is_zombie(process_id: int) -> bool:
-    """Return whether it has ended, and its parent has not looked yet; only Linux tells."""
+    """Return whether the process ended and its parent has not looked yet; only Linux tells."""
     try:
         status = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
     except OSError:

@@ -111,7 +111,7 @@ class Privacy:
         return not any(map(self._reason_named, named_by(uri)))
 
     def reason(self, path: Path) -> str | None:
-        """Return why not, in words for the person; None if it may."""
+        """Return why the file may not be sent, in words for the person; None if it may."""
         reasons = map(self._reason, _places(path))
         return next((reason for reason in reasons if reason is not None), None)
 
@@ -122,7 +122,7 @@ class Privacy:
         return named
 
     def _reason_named(self, path: Path) -> str | None:
-        """Return why not, by the names alone."""
+        """Return why a file may not be sent, by its names alone."""
         if SECRETS.match_file(path.as_posix().lstrip("/").lower()):
             return "it looks like a file of secrets"
         if self._ignored.names(self._inside(path), path):

@@ -201,7 +201,7 @@ class Session:
         self.status_changed()
 
     def status(self) -> Status:
-        """Return how things stand now."""
+        """Return the status as of now."""
         backend, load = self.link.status, self.times.load
         state, message = backend.state, backend.message
         if state is State.READY and (load or 0) >= BUSY_LOAD:

@@ -15,7 +15,7 @@ _NOTHING = "#"
 
 
 def spec_of(patterns: Iterable[str]) -> GitIgnoreSpec:
-    """Return the specification of those of the patterns that are patterns."""
+    """Return the patterns that can be read, as one specification."""
     return GitIgnoreSpec.from_lines([p if _is_pattern(p) else _NOTHING for p in patterns])
 
 

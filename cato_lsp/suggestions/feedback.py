@@ -107,7 +107,7 @@ class FeedbackLedger:
             self._show(shown)
 
     def accepted(self, request_id: str) -> Shown | None:
-        """Take note that all of it was accepted, and return what it was."""
+        """Take note that all of a suggestion was accepted, and return it."""
         shown = self._by_request.get(request_id)
         if shown is None:
             return None
@@ -120,7 +120,7 @@ class FeedbackLedger:
         return shown
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Take note that its first `accepted_chars` characters were accepted.
+        """Take note that a suggestion's first `accepted_chars` characters were accepted.
 
         Whether the text is kept is checked later for the first part only.
         """

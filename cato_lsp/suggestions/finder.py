@@ -61,7 +61,7 @@ class SuggestionFinder:
         self._logprobs = logprobs
 
     async def automatic(self, asked: CompletionContext) -> Suggestion | None:
-        """Find for somebody who types: after the debounce, unless it is known or on its way."""
+        """Find a suggestion for somebody who types, after the debounce unless one is on its way."""
         found, suggestion = self._known(asked)
         if found:
             self._session.usage.from_cache += 1
@@ -75,14 +75,14 @@ class SuggestionFinder:
         return await self._ask(asked)
 
     async def for_menu(self, asked: CompletionContext) -> Suggestion | None:
-        """Find one entry; what is known or on its way is not asked for once more."""
+        """Find one entry; what is known or on its way is not asked for again."""
         found, suggestion = self._known(asked)
         if not found:
             found, suggestion = await self._streaming(asked)
         return suggestion if found else await self._ask(asked)
 
     async def invoked(self, asked: CompletionContext) -> list[Suggestion | None]:
-        """Find for somebody who asks: several where one is known already."""
+        """Find suggestions for somebody who asks: several where one is known already."""
         self._answers.of(asked.question.snapshot.uri).close(CancelReason.TYPED)
         found, known = self._known(asked)
         if not found or known is None:
@@ -138,7 +138,7 @@ class SuggestionFinder:
         return True, found
 
     async def _streaming(self, asked: CompletionContext) -> Found:
-        """Return the same as `_known`, of an answer that is on its way."""
+        """Return what an answer says that is on its way, in the form of `_known`."""
         snapshot, offset = asked.question.snapshot, asked.question.offset
         found = self._answers.of(snapshot.uri).streaming(snapshot.text, offset)
         if found is None:

@@ -33,7 +33,7 @@ class DisplayGate:
         """None until somebody wants it."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
-        """Return whether it is shown. Returns once it may be."""
+        """Return whether the suggestion is shown, once it may be."""
         if not self._is_likely(signals_of(suggestion, question.snapshot.language_id)):
             return False
         settings, waited_ms = self._session.settings.completion, self._session.editor_delay_ms

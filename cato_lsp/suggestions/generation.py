@@ -73,9 +73,9 @@ class Generation:
         self._task = asyncio.create_task(self._read())
 
     def fits(self, text: str, offset: int) -> str | None:
-        """Return what was typed since it was asked for; None if it says something else.
+        """Return what was typed since the question; None if the answer says something else.
 
-        What it said so far has to begin with what was typed, or may yet come to it.
+        What was said so far has to begin with what was typed, or may yet come to it.
         """
         typed = typed_since(self.place, text, offset, max(len(self.text), LONGEST_AHEAD))
         if typed is None:
@@ -83,7 +83,7 @@ class Generation:
         return typed if self.agrees(typed) else None
 
     def agrees(self, typed: str) -> bool:
-        """Return whether what it says begins with `typed`, or may yet."""
+        """Return whether the answer begins with `typed`, or may yet."""
         return self.text.startswith(typed) or (not self.over and typed.startswith(self.text))
 
     def follow(self, reader: AnswerReader, typed: str) -> None:
@@ -95,13 +95,13 @@ class Generation:
             self._finish(CancelReason.ENOUGH)
 
     async def more(self) -> None:
-        """Wait until there is more text, or it is over."""
+        """Wait until there is more text, or the answer is over."""
         if not self.over:
             self._news.clear()
             await self._news.wait()
 
     def leave(self, within_s: float) -> None:
-        """Let it go on for `within_s` seconds: nobody waits for it now, but somebody may again."""
+        """Let the answer go on for `within_s` seconds, in case somebody waits for it again."""
         self._stay()
         if not self.over:
             loop = asyncio.get_running_loop()
@@ -113,7 +113,7 @@ class Generation:
             self.leave(TYPING_S)
 
     def cancel(self, reason: CancelReason) -> None:
-        """End it now, up to the engine. Returns at once."""
+        """End the answer now, up to the engine. Returns at once."""
         if not self.over:
             self._finish(reason)
 

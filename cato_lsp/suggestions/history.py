@@ -73,12 +73,12 @@ class Reports:
 
 
 def history_path() -> Path:
-    """Return where the newest events are."""
+    """Return the path of the newest events."""
     return state_dir() / "history.jsonl"
 
 
 def older_path() -> Path:
-    """Return where those before them are."""
+    """Return the path of the events before those."""
     return history_path().with_suffix(".1.jsonl")
 
 

@@ -173,7 +173,7 @@ class CompletionService:
         return CompletionContext(question, context, assignment, settings.completion, believed)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
-        """Return whether it is shown.
+        """Return whether the suggestion is shown.
 
         It is if it stands on the screen already or the gate admits it, and if the document has not
         changed meanwhile. Not every editor checks that; one whose user typed on asks again.

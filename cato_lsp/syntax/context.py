@@ -140,7 +140,7 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
 
 
 def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
-    """Return whether it is in a string, and in a comment.
+    """Return whether the cursor is in a string, and whether in a comment.
 
     The tree tells where it is sound, else the text.
 

@@ -78,7 +78,7 @@ def width_of(line: str) -> int:
 
 
 def is_word(character: str) -> bool:
-    """Return whether it is a letter, a digit or an underscore; false for no character."""
+    """Return whether the text is a letter, a digit or an underscore; False if it is empty."""
     return character.isalnum() or character == "_"
 
 

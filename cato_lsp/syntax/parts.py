@@ -159,7 +159,7 @@ def _definitions(node: Node, shape: Shape, nested: bool, depth: int) -> Iterator
 
 
 def _may_hold(node: Node, shape: Shape) -> bool:
-    """Return whether definitions inside of it are those of the file.
+    """Return whether definitions inside of a node are those of the file.
 
     They are inside of wrappers and namespaces, but not of statements.
     """

@@ -99,7 +99,7 @@ class _Reader:
         )
 
     def definitions(self) -> list[Node]:
-        """Return those that hold the cursor, though their last line may end before it."""
+        """Return the definitions that hold the cursor, though their last line may end before it."""
         blank = not self._around.line_before.strip()
         last = len(self._around.before.rstrip())
         anchor = self._offset - len(self._around.before) + last - 1

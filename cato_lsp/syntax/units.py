@@ -39,7 +39,7 @@ class Unit:
 
 
 def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
-    """Return the innermost named function or method around `offset`, else the innermost class.
+    """Return the innermost named function or method around `offset`, else class, else None.
 
     The decorators and the doc comment of a definition belong to it. Without a tree it is the
     block of text whose first line looks like a definition, as far as its indentation or braces go.
