@@ -16,7 +16,7 @@ from cato_lsp import __version__, logs
 from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
 from cato_lsp.features.status import InlineRegistration
-from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
+from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS, load_features
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
 from cato_lsp.protocol.json_rpc import CatoProtocol, RequestHandler
@@ -75,15 +75,15 @@ class CatoServer(LanguageServer):
         return self.session.closed
 
     def cut_short(self, message_id: methods.Token) -> bool:
-        """Cuts a request short. Returns whether there was one."""
+        """Cut a request short. Return whether there was one."""
         return self.session.requests.cancel(message_id)
 
     def lose_document(self, uri: str) -> None:
-        """A change of the document could not be read."""
+        """Take note that a change of the document could not be read."""
         self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:
-        """Handles one message, whatever it is."""
+        """Handle one message, whatever it is."""
         try:
             data = json.loads(body)
             if self._token is not None and not self._admits(data):
@@ -106,23 +106,27 @@ class CatoServer(LanguageServer):
         self._token = None
         return True
 
+    def load_features(self) -> None:
+        """Import the features that `initialize` did not wait for. Meant for a thread."""
+        load_features()
+
     def trace(self) -> None:
-        """Logs as much as the settings want."""
+        """Log as much as the settings want."""
         logs.trace(self.session.settings.trace.value, self._log_level)
 
     def warn(self, text: str) -> None:
-        """Shows the person what went wrong, and logs it."""
+        """Show the person what went wrong, and log it."""
         log.warning("%s", text)
         kind = types.MessageType.Warning
         self.window_log_message(types.LogMessageParams(kind, text))
         self.window_show_message(types.ShowMessageParams(kind, text))
 
     def leave(self) -> None:
-        """Ends the connection after the message that is being handled."""
+        """End the connection after the message that is being handled."""
         self.exit_status = 0 if self.session.closed else 1
 
     def report_server_error(self, error: Exception, source: object) -> None:
-        """Into the log: pygls would raise a pop-up."""
+        """Log the error: pygls would raise a pop-up."""
         log.error("%s", getattr(source, "__name__", source), exc_info=error)
 
     def _register(self) -> None:

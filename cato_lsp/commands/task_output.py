@@ -1,26 +1,105 @@
-"""Where the result of `cato task` goes: the terminal, the file that it is about, or a new one."""
+"""What `cato task` writes: progress and result to the terminal, edits and tests to files."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import difflib
 import json
 import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from cato_backend.wire.tasks import TaskKind
+from cato_lsp.backend.answers import TaskProgress
 from cato_lsp.commands.arguments import CommandFailed, FileRange
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import applied, test_file_name
 from cato_lsp.tasks.jobs import DocumentEdit, Job, TaskResult
 from cato_lsp.text import Encoding
 
+_FIRST_S, _EVERY_S = 0.5, 0.5
+_EVERY_LINE_S = 5.0
+"""Where each report takes a line of its own, as in a log."""
+
+
+class Terminal:
+    """The terminal: progress on standard error, and pieces of the result on standard output.
+
+    Pieces are written where `shows_text`. Progress is one line that is written over, or a line
+    every few seconds where standard error is no terminal.
+    """
+
+    def __init__(self, *, silent: bool, shows_text: bool) -> None:
+        self._silent = silent
+        self._shows_text = shows_text
+        self._is_terminal = sys.stderr.isatty()
+        self._begun = time.perf_counter()
+        self._progress = TaskProgress("asking")
+        self.shown = ""
+        """The pieces of the result that were written, without those that are void."""
+        self._has_text = False
+        self._has_line = False
+
+    @asynccontextmanager
+    async def ticking(self) -> AsyncGenerator[None]:
+        """Show progress while the context lasts, from the first half second on."""
+        ticking = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            self._clear()
+
+    def report(self, progress: TaskProgress) -> None:
+        """Take a report of how far the work is."""
+        self._progress = progress
+
+    def delta(self, text: str) -> None:
+        """Write a piece of the result."""
+        if self._shows_text:
+            self._clear()
+            self._has_text = True
+            self.shown += text
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def restart(self, text: str) -> None:
+        """Tell that the pieces so far are void, and begin with `text`."""
+        if self._shows_text:
+            self.shown = ""
+            sys.stderr.write("\n[the answer cannot be used: once more]\n")
+        self.delta(text)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(_FIRST_S)
+        while not self._silent:
+            # A line in the middle of the text would be taken for a part of it.
+            if not self._has_text:
+                self._write(f"[{self._progress.text}, {time.perf_counter() - self._begun:.1f} s]")
+            await asyncio.sleep(_EVERY_S if self._is_terminal else _EVERY_LINE_S)
+
+    def _write(self, line: str) -> None:
+        if self._is_terminal:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            self._has_line = True
+        else:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    def _clear(self) -> None:
+        if self._has_line:
+            sys.stderr.write("\r\x1b[K")
+            self._has_line = False
+
 
 def write_result(
     job: Job, place: FileRange, result: TaskResult, edits: tuple[Insertion, ...]
 ) -> None:
-    """Changes the file, or writes the tests beside it. Raises CommandFailed."""
+    """Change the file, or write the tests beside it. Raises CommandFailed."""
     if job.kind is TaskKind.TESTS:
         path = place.path.with_name(test_file_name(place.path.name, job.language_id))
         _create(path, result.text.rstrip() + "\n")
@@ -43,7 +122,7 @@ def _create(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all. A link stays one: what it leads to is replaced."""
+    """Replace the file, whole or not at all. A link stays one: what it leads to is replaced."""
     path = path.resolve()
     beside = path.with_name(f".{path.name}.cato")
     with beside.open("w", encoding="utf-8", newline="") as file:
@@ -61,8 +140,10 @@ def show_result(
     *,
     shown: str,
 ) -> None:
-    """Prints the result, of which `shown` stands on the terminal already, and on stderr what is
-    missing of it."""
+    """Print the result, and on standard error what is missing of it.
+
+    `shown` is the part that stands on the terminal already.
+    """
     if arguments.json:
         print(json.dumps(replace(result, edits=_told(job, edits)).body()))
     elif edits and not arguments.write:
@@ -80,8 +161,11 @@ def show_result(
 
 
 def _print_rest(text: str, shown: str) -> None:
-    """All of it where something else was shown: a translation before its repair, or the texts of
-    several units without what joins them."""
+    """Print what is not on the terminal yet.
+
+    That is the whole text if something else was shown: a translation before its repair, or the
+    texts of several units without what joins them.
+    """
     if text.startswith(shown):
         print(text[len(shown) :])
     elif text.strip() != shown.strip():
@@ -114,6 +198,6 @@ def _diff(job: Job, edits: tuple[Insertion, ...]) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their ends, as `patch` counts them: LF alone ends one."""
+    """Return the lines with their ends, as `patch` counts them: LF alone ends one."""
     *lines, last = text.split("\n")
     return [*(f"{line}\n" for line in lines), *([last] if last else [])]

@@ -19,14 +19,14 @@ REGISTRATION_ID = "cato-inline-completion"
 
 
 def status(connection: ClientConnection, message_id: Token, _params: object) -> asyncio.Future[Any]:
-    """Answers the status as it is now."""
+    """Answer the status as it is now."""
     return connection.session.requests.start(message_id, _status(connection.session))
 
 
 def restart_backend(
     connection: ClientConnection, message_id: Token, _params: object
 ) -> asyncio.Future[Any]:
-    """Forgets the backend that was found, looks again, and answers the status after that."""
+    """Forget the backend that was found, look again, and answer the status after that."""
     return connection.session.requests.start(message_id, _restarted(connection.session))
 
 
@@ -38,7 +38,7 @@ class InlineRegistration:
         self._registered = False
 
     def follow(self, state: State) -> None:
-        """Registers while suggestions can be had, unregisters when they cannot."""
+        """Register while suggestions can be had, and unregister when they cannot."""
         wanted = state in {State.READY, State.BUSY}
         if wanted != self._registered and registers_inline_completion(
             self._connection.client_capabilities

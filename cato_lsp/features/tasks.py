@@ -14,15 +14,13 @@ from lsprotocol import types
 from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import new_request_id
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
-from cato_lsp.features.progress import Progress, server_token
-from cato_lsp.features.task_edits import apply_edits, with_edits
+from cato_lsp.features.task_results import Progress, apply_edits, server_token, with_edits
 from cato_lsp.protocol.methods import TASK_COMMANDS, Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
-from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
 from cato_lsp.tasks.selection import NothingSelected, TextRange, select
-from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
@@ -54,14 +52,14 @@ class TaskParams:
 def summarize(
     connection: ClientConnection, message_id: Token, params: UnitParams
 ) -> asyncio.Future[Any]:
-    """Answers what the unit under the cursor does, in a few sentences."""
+    """Answer what the unit under the cursor does, in a few sentences."""
     return start_task(connection, message_id, _of_unit(TaskKind.SUMMARIZATION, params))
 
 
 def translate(
     connection: ClientConnection, message_id: Token, params: TranslateParams
 ) -> asyncio.Future[Any]:
-    """Answers the unit under the cursor in another language."""
+    """Answer the unit under the cursor in another language."""
     return start_task(connection, message_id, _of_unit(TaskKind.TRANSLATION, params))
 
 
@@ -79,8 +77,10 @@ def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
 def command(
     connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
 ) -> asyncio.Future[Any]:
-    """Runs one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`. What belongs into
-    the document is brought there."""
+    """Run one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`.
+
+    What belongs into the document is brought there.
+    """
     kind = VERBS[TASK_COMMANDS[params.command]].kind
     given = list(params.arguments or ())
     try:
@@ -95,7 +95,10 @@ def command(
 def _of_command(
     connection: ClientConnection, kind: TaskKind, given: list[Any], token: Token | None
 ) -> TaskParams:
-    """Raises BaseValidationError, ValueError, TypeError for arguments of another form."""
+    """Read the arguments of a command.
+
+    Raises BaseValidationError, ValueError, TypeError for arguments of another form.
+    """
     uri, place, *more = given
     if not isinstance(uri, str) or (place is not None and not isinstance(place, dict)):
         raise TypeError
@@ -124,7 +127,7 @@ def _of_command(
 def start_task(
     connection: ClientConnection, message_id: Token, params: TaskParams
 ) -> asyncio.Future[Any]:
-    """Answers a TaskResult, always. The units are those of this moment."""
+    """Answer a TaskResult, always. The units are those of this moment."""
     job = _job(connection.session, params)
     if isinstance(job, TaskResult):
         return connection.session.requests.start(message_id, _known(job))
@@ -199,7 +202,7 @@ async def _work(
 
 
 async def _done(session: Session, job: Job, progress: Progress) -> TaskResult:
-    """Never raises for the backend: the result's message says what was wrong."""
+    """Do the job. Never raises for the backend: the result's message says what was wrong."""
     await session.link.ever_looked()
     backend = session.link.connection
     if backend is None:

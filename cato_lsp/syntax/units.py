@@ -1,4 +1,4 @@
-"""The function or class around a cursor: what summarize and translate work on."""
+"""The function or class around a cursor, and where it stands after the document was edited."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Unit:
 
 
 def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
-    """The innermost named function or method around `offset`, else the innermost class, else None.
+    """Return the innermost named function or method around `offset`, else class, else None.
 
     The decorators and the doc comment of a definition belong to it. Without a tree it is the
     block of text whose first line looks like a definition, as far as its indentation or braces go.
@@ -65,7 +65,7 @@ def _defined_at(snapshot: Snapshot, offset: int) -> Unit | None:
 
 
 def _chosen(snapshot: Snapshot, nodes: list[Node], shape: Shape) -> Node | None:
-    """The innermost function that has a name, else the innermost class."""
+    """Return the innermost function that has a name, else the innermost class."""
     functions = [node for node in nodes if node.type not in shape.classes]
     named = (node for node in functions if scope_of(snapshot, node, None).name)
     classes = (node for node in nodes if node.type in shape.classes)
@@ -82,8 +82,10 @@ def _unit_of(snapshot: Snapshot, nodes: list[Node], node: Node, shape: Shape) ->
 
 
 def _docstring(snapshot: Snapshot, node: Node) -> tuple[int, int] | None:
-    """The range of the docstring, empty where there is none; None for a body on one line with its
-    signature."""
+    """Return the range of the docstring, which is empty if there is none.
+
+    It is None for a body on one line with its signature.
+    """
     body = node.child_by_field_name("body")
     # A body that was not typed yet has no children.
     first = next(iter(body.named_children), None) if body is not None else None
@@ -100,7 +102,7 @@ def _docstring(snapshot: Snapshot, node: Node) -> tuple[int, int] | None:
 
 
 def _start(snapshot: Snapshot, node: Node, shape: Shape) -> int:
-    """The start of the definition's line, or of the decorators and comments directly above it."""
+    """Return the start of the definition's line, or of decorators and comments directly above."""
     first = _wrapped(node, shape)
     row = first.start_point.row
     while (above := _above(first)) is not None and _belongs(above, row, shape):
@@ -111,7 +113,7 @@ def _start(snapshot: Snapshot, node: Node, shape: Shape) -> int:
 
 
 def _above(node: Node) -> Node | None:
-    """The node before; that of the parent where the node is the first in a body."""
+    """Return the node before; for the first node in a body, the one before its parent."""
     parent = node.parent
     first_in_body = parent is not None and parent.start_byte == node.start_byte
     return parent.prev_sibling if parent is not None and first_in_body else node.prev_sibling
@@ -126,19 +128,22 @@ def _belongs(above: Node, row: int, shape: Shape) -> bool:
 
 
 def _last_row(node: Node) -> int:
-    """A node that holds its own line end stops at the start of the next row."""
+    """Return the row of the node's last character.
+
+    A node that holds its own line end stops at the start of the next row.
+    """
     return node.end_point.row - (node.end_point.column == 0)
 
 
 def _wrapped(node: Node, shape: Shape) -> Node:
-    """The definition with the statement that holds it: `export`, `@decorator`, `const f =`."""
+    """Return the definition with what holds it: `export`, `@decorator`, `const f =`."""
     while (parent := node.parent) is not None and parent.type in shape.wrappers:
         node = parent
     return node
 
 
 def _behind_preamble(snapshot: Snapshot, offset: int) -> int:
-    """The end of the next line that is no comment, decorator or blank."""
+    """Return the end of the next line that is no comment, decorator or blank."""
     lines = snapshot.lines
     line = lines.line_at(offset)
     while line + 1 < lines.count and _is_preamble(snapshot.line(line)):
@@ -156,7 +161,7 @@ def _unit(snapshot: Snapshot, name: str, kind: str, start: int, end: int) -> Uni
 
 
 def _block_at(snapshot: Snapshot, offset: int) -> Scope | None:
-    """The innermost block around `offset` whose first line looks like that of a definition.
+    """Return the innermost block around `offset` whose first line looks like a definition.
 
     A function is preferred to a class inside of it.
     """
@@ -183,7 +188,7 @@ def _block_scope(snapshot: Snapshot, name: str, kind: str, first: int, last: int
 
 
 def _last_line(snapshot: Snapshot, header: int) -> int:
-    """The line of the closing brace, else the last one that is indented by more than the header."""
+    """Return the line of the closing brace, else the last one indented further than the header."""
     lexicon = lexicon_of(snapshot.language_id)
     width = width_of(snapshot.line(header))
     braced = any(b.character == "{" for b in lex(snapshot.line(header), lexicon).opened)
@@ -201,3 +206,41 @@ def _last_line(snapshot: Snapshot, header: int) -> int:
             return number if closes else last
         last = number
     return last
+
+
+def relocated(unit: Unit, before: Snapshot, now: Snapshot) -> Unit | None:
+    """Return the unit of the snapshot `before` where it stands in `now`.
+
+    Returns None where its text, or what stands beside it on its first and last line, was edited,
+    and where it moved and it cannot be told from another piece of the same text.
+    """
+    beside = _beside(before.text, unit.start, unit.end)
+    start = unit.start
+    if now.text[start : unit.end] != unit.text or _beside(now.text, start, unit.end) != beside:
+        start = _only_place(now.text, unit.text)
+        if start < 0 or _only_place(before.text, unit.text) != unit.start:
+            return None
+        if _beside(now.text, start, start + len(unit.text)) != beside:
+            return None
+    return _moved(unit, start - unit.start)
+
+
+def _beside(text: str, start: int, end: int) -> tuple[str, str]:
+    """Return what stands on the line before `start` and behind `end`, stripped of white space."""
+    line_start = text.rfind("\n", 0, start) + 1
+    line_end = text.find("\n", end)
+    # A unit that holds its last line end has nothing behind it: what follows is another line.
+    is_closed = text[start:end].endswith("\n")
+    behind = "" if is_closed else text[end : line_end if line_end >= 0 else len(text)]
+    return text[line_start:start].strip(), behind.strip()
+
+
+def _only_place(text: str, words: str) -> int:
+    """Return the offset of the one place of `words`; -1 if there is none, or another."""
+    start = text.find(words)
+    return start if text.find(words, start + 1) < 0 else -1
+
+
+def _moved(unit: Unit, by: int) -> Unit:
+    docstring = unit.docstring and (unit.docstring[0] + by, unit.docstring[1] + by)
+    return replace(unit, start=unit.start + by, end=unit.end + by, docstring=docstring)

@@ -17,7 +17,8 @@ from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.edits import with_imports
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.tasks.kinds import BY_KIND
-from cato_lsp.tasks.selection import Selection, file_name
+from cato_lsp.tasks.selection import Selection
+from cato_lsp.text.uris import file_name
 
 if TYPE_CHECKING:
     from cato_lsp.backend.link import Connection
@@ -27,7 +28,7 @@ _UNREADABLE = "the result cannot be parsed"
 
 
 def refusal(kind: TaskKind, model: Model, url: str) -> str:
-    """Returns why the model does not do this, and what is needed; empty where it does."""
+    """Return why the model does not do this, and what is needed; empty if it does."""
     if not model.cancels or kind.slo_class not in model.tasks:
         return f"the backend at {url} offers no {kind}"
     if kind in model.whole_tasks:
@@ -39,7 +40,7 @@ def refusal(kind: TaskKind, model: Model, url: str) -> str:
 async def run_job(
     job: Job, connection: Connection, client_ids: ClientIds, targets: Targets, listener: Listener
 ) -> TaskResult:
-    """Does the job. Raises BackendFailure."""
+    """Do the job. Raises BackendFailure."""
     model = connection.model
     reason = refusal(job.kind, model, connection.client.target.url)
     if reason:
@@ -73,8 +74,10 @@ async def _readable(
     targets: Targets,
     listener: Listener,
 ) -> tuple[str, str]:
-    """The translation, repaired once where its language cannot be parsed, and what is wrong
-    still."""
+    """Return the translation, and what is wrong with it still.
+
+    It is repaired once if it cannot be parsed.
+    """
     repair = _repair_of(job, text)
     if repair is None:
         return text, ""
@@ -93,7 +96,7 @@ async def _readable(
 
 
 def _repair_of(job: Job, text: str) -> Job | None:
-    """The job that fixes the text in the target language; None where nothing is wrong with it."""
+    """Return the job that fixes the text in the target language; None if nothing is wrong."""
     language = job.target_language or ""
     snapshot = open_document(f"cato:{file_name(job.uri)}", language, 1, text).snapshot()
     errors = syntax_errors(snapshot)
@@ -115,10 +118,10 @@ class _Silent:
     """Hears of a repair, whose pieces are not those of the result."""
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Ignore how far the work is."""
 
     def delta(self, text: str) -> None:
-        """A piece of the repaired text."""
+        """Ignore a piece of the repaired text."""
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void."""
+        """Ignore that the pieces so far are void."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
 from cato_lsp.syntax.lexing import lexicon_of
-from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
+from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of, statements_around
 from cato_lsp.syntax.units import Unit, unit_at
-from cato_lsp.tasks.fixing import MOST_FIXED_CHARS, whole_statements
 from cato_lsp.text.snapshot import Snapshot
+from cato_lsp.text.uris import file_name
 
 MOST_UNITS = 48
 """Of one task: the backend takes 64. Units of a larger file are joined."""
+MOST_FIXED_CHARS = 6000
+"""Of code that is answered as a whole: as much as the 2048 tokens of an answer usually hold."""
 _BEFORE_CHARS = 3000
 """Of the file before the place where code is generated."""
 _CONTEXT_CHARS = 2000
@@ -51,7 +51,7 @@ class Selection:
 def select(
     snapshot: Snapshot, kind: TaskKind, chosen: TextRange | None, instruction: str = ""
 ) -> Selection:
-    """Returns the units of the range, of the definition at a place, or, for None, of the file.
+    """Return the units of the range, of the definition at a place, or, for None, of the file.
 
     Raises NothingSelected.
     """
@@ -79,13 +79,13 @@ def _definition(snapshot: Snapshot, kind: TaskKind, offset: int) -> Selection:
 
 
 def _around(snapshot: Snapshot, unit: Unit) -> Unit:
-    """The definition of the file that holds the unit, else the unit itself."""
+    """Return the definition of the file that holds the unit, else the unit itself."""
     outer = definitions_in(snapshot, 0, unit.start + 1, nested=False)
     return next((each for each in outer if each.end >= unit.end), unit)
 
 
 def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
-    """The definitions that begin in the range, for tasks about those; the very text for others."""
+    """Return the definitions that begin in the range if the task is about those, else its text."""
     text = snapshot.text[chosen.start : chosen.end]
     if not text.strip():
         raise NothingSelected("the selection is empty")
@@ -98,18 +98,60 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
 
 
 def _fixed(snapshot: Snapshot, chosen: TextRange) -> Selection:
-    """The definition around the range or place, else the whole statements there: a fix of a part
-    of a line would repeat what stands beside it."""
+    """Return the definition around the range or place, else the whole statements there.
+
+    A fix of a part of a line would repeat what stands beside it.
+    """
     text = snapshot.text[chosen.start : chosen.end]
     around = unit_at(snapshot, chosen.start)
     if around is not None and around.end >= chosen.start + len(text.rstrip()):
         return Selection((around,), around.name or around.kind, _context(snapshot))
-    return _selected(snapshot, *whole_statements(snapshot, chosen.start, chosen.end))
+    return _selected(snapshot, *_whole_statements(snapshot, chosen.start, chosen.end))
+
+
+def _whole_statements(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """Return the range widened to the whole lines that are fixed for it.
+
+    These are the lines of the range, of the statements of the file that reach into them, and of
+    the code above where all lines are blank. Statements are left out without a grammar, where it
+    cannot read them, and where they are too long for one answer.
+    """
+    first, last = _with_code(snapshot, *_lines_of(snapshot, start, end))
+    begin, behind = _span_of_lines(snapshot, *statements_around(snapshot, first, last))
+    if behind - begin > MOST_FIXED_CHARS:
+        return _span_of_lines(snapshot, first, last)
+    return begin, behind
+
+
+def _lines_of(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """Return the first and the last line of a range.
+
+    A range that ends at the start of a line does not touch it.
+    """
+    lines = snapshot.lines
+    return lines.line_at(start), lines.line_at(max(start, end - 1))
+
+
+def _span_of_lines(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    return snapshot.lines.start(first), snapshot.lines.end(last, snapshot.text)
+
+
+def _with_code(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    """Return the lines, and the nearest ones above, else below, that make them hold any code."""
+    while first > 0 and not _text_of_lines(snapshot, first, last).strip():
+        first -= 1
+    while last + 1 < snapshot.lines.count and not _text_of_lines(snapshot, first, last).strip():
+        last += 1
+    return first, last
+
+
+def _text_of_lines(snapshot: Snapshot, first: int, last: int) -> str:
+    start, end = _span_of_lines(snapshot, first, last)
+    return snapshot.text[start:end]
 
 
 def _selected(snapshot: Snapshot, start: int, end: int) -> Selection:
-    lines = snapshot.lines
-    first, last = (lines.line_at(at) + 1 for at in (start, max(start, end - 1)))
+    first, last = (line + 1 for line in _lines_of(snapshot, start, end))
     unit = Unit("", "selection", snapshot.text[start:end], start, end)
     name = f"line {first}" if first == last else f"lines {first} to {last}"
     return Selection((unit,), name, _context(snapshot))
@@ -139,7 +181,10 @@ def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
 
 
 def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> Selection:
-    """What stands before the place, and what is wanted there: `instruction`, else the comment."""
+    """Return what stands before the place, and what is wanted there.
+
+    That is `instruction`, else the comment.
+    """
     at = len(snapshot.text) if chosen is None else chosen.end
     line = snapshot.lines.line_at(at)
     end = snapshot.lines.end(line, snapshot.text)
@@ -155,7 +200,7 @@ def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> S
 
 
 def _comment_at(snapshot: Snapshot, line: int) -> str:
-    """The text of the line comments that end with this line, or above it where it is blank."""
+    """Return the text of the line comments that end with this line, or above it if it is blank."""
     lexicon = lexicon_of(snapshot.language_id)
     if line > 0 and not snapshot.line(line).strip():
         line -= 1
@@ -167,7 +212,7 @@ def _comment_at(snapshot: Snapshot, line: int) -> str:
 
 
 def joined(snapshot: Snapshot, units: Sequence[Unit], most: int = MOST_UNITS) -> tuple[Unit, ...]:
-    """Returns at most `most` units: neighbours are joined where there are more."""
+    """Return at most `most` units: neighbours are joined if there are more."""
     if len(units) <= most:
         return tuple(units)
     size = -(-len(units) // most)
@@ -199,11 +244,6 @@ def _context_of(snapshot: Snapshot, kind: TaskKind) -> str:
 
 def _context(snapshot: Snapshot) -> str:
     return declarations(snapshot, frozenset())[:_CONTEXT_CHARS]
-
-
-def file_name(uri: str) -> str:
-    """Returns the last part of the document's path."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"
 
 
 def _short(text: str) -> str:

@@ -1,30 +1,94 @@
-"""Brings a task's result into its document: as edits of the version that it has by then."""
+"""How a client is shown a task: its progress, its pieces, and its result as edits."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.protocol.clients import applies_edits, confirms_edits
+from cato_lsp.protocol.clients import applies_edits, confirms_edits, shows_progress
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import edits_of
 from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.answers import TaskProgress
     from cato_lsp.features.connection import ClientConnection
+    from cato_lsp.protocol.methods import Token
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
 
+TOKEN_S = 1.0
+"""How long a client may take to accept a progress token."""
 _ANNOTATION = "cato"
 
 
+class Progress:
+    """Tells the client how one task gets on; without tokens it tells nothing.
+
+    pygls' own progress keeps every token it ever saw.
+    """
+
+    def __init__(
+        self, connection: ClientConnection, work_done: Token | None, partial: Token | None
+    ) -> None:
+        self._connection = connection
+        self._work_done = work_done
+        self._partial = partial
+
+    def begin(self, title: str) -> None:
+        """Tell the client that the work begins."""
+        self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
+
+    def report(self, progress: TaskProgress) -> None:
+        """Tell the client how far the work is."""
+        value = types.WorkDoneProgressReport(message=progress.text, percentage=progress.percentage)
+        self._send(self._work_done, value)
+
+    def delta(self, text: str) -> None:
+        """Send a piece of the result."""
+        self._send(self._partial, {"delta": text})
+
+    def restart(self, text: str) -> None:
+        """Do nothing: the pieces so far are void, but the result comes whole at the end."""
+
+    def end(self) -> None:
+        """Tell the client that the work is over."""
+        self._send(self._work_done, types.WorkDoneProgressEnd())
+
+    def _send(self, token: Token | None, value: object) -> None:
+        if token is not None:
+            self._connection.progress(types.ProgressParams(token, value))
+
+
+async def server_token(connection: ClientConnection) -> Token | None:
+    """Return a token for progress that the server begins.
+
+    It is None if the client does not show such progress, or does not answer soon.
+    """
+    if not shows_progress(connection.client_capabilities):
+        return None
+    token = uuid4().hex
+    try:
+        async with asyncio.timeout(TOKEN_S):
+            await connection.window_work_done_progress_create_async(
+                types.WorkDoneProgressCreateParams(token)
+            )
+    except (TimeoutError, JsonRpcException):
+        return None
+    return token
+
+
 def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
-    """Returns the result with its edits of the document as it is now. What has no place there any
-    more is left out, and said."""
+    """Return the result with its edits of the document as it is now.
+
+    What has no place there any more is left out, and the message says so.
+    """
     snapshot = session.documents.snapshot(job.uri)
     if result.outcome is not Outcome.OK or snapshot is None:
         return result
@@ -38,8 +102,10 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
 
 
 async def apply_edits(connection: ClientConnection, job: Job, result: TaskResult) -> bool:
-    """Asks the client to apply the edits, after the person has seen them where it can show them;
-    whether it did. All of them are undone in one step."""
+    """Ask the client to apply the edits, and return whether it did.
+
+    The person sees them first if the client can show them. All of them are undone in one step.
+    """
     client = connection.client_capabilities
     if not applies_edits(client):
         return False
