@@ -116,7 +116,7 @@ def _described(plain: Model, said: Mapping[str, Any]) -> Model:
 
 
 def _times(targets: object) -> Mapping[str, float]:
-    """What the backend says of each class; nothing that would make a target shorter."""
+    """Return what the backend says of each class; nothing that would make a target shorter."""
     if not isinstance(targets, dict):
         return {}
     found: dict[str, float] = {}

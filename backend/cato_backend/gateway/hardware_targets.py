@@ -19,6 +19,8 @@ from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 
 _REFRESH_S = 5.0
+_KNOWN_SPREAD = 0.5
+"""Relative error of a learned law up to which its times count."""
 _WORTH_TELLING = 0.2
 """Relative change of a target from which the log says it again."""
 
@@ -67,7 +69,7 @@ class HardwareTargets:
     def _refresh(self) -> None:
         found: dict[str, Mapping[Task, Stretch]] = {}
         for load in self._replicas():
-            if load.profile is not None or load.learned.all_windows >= ENOUGH_WINDOWS:
+            if _is_known(load):
                 own = self._stretches(load)
                 others = found.get(load.model, own)
                 found[load.model] = {task: min(own[task], others[task]) for task in Task}
@@ -94,7 +96,14 @@ class HardwareTargets:
                     f"{task} {target:g} s -> {target * times:.3g} s (alone {alone_s:.2g} s)"
                 )
         if changed:
-            log.info("%s: targets on this hardware: %s", model, "; ".join(changed))
+            log.warning("%s: targets on this hardware: %s", model, "; ".join(changed))
+
+
+def _is_known(load: ReplicaLoad) -> bool:
+    """Return whether enough is known of the replica's speed: told, calibrated or learned."""
+    learned = load.learned
+    is_learned = learned.all_windows >= ENOUGH_WINDOWS or learned.belief.spread <= _KNOWN_SPREAD
+    return load.profile is not None or is_learned
 
 
 def _longer(target: Target, times: float) -> Target:
