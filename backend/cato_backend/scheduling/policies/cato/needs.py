@@ -28,10 +28,17 @@ class Needs:
         self._by_task: dict[Task, float] = {}
         self._token_s = math.inf
         """The shortest of the classes' means."""
+        self._first_by_task: dict[Task, float] = {}
+        self.first_token_s = math.inf
+        """The shortest time that a class has for its first token, in its mean."""
 
     def observe(self, request: Request, length: Length) -> None:
         """Record that a request has come; its answer will have about this length."""
         target, task = request.target, request.task
+        if target.ttft_s is not None:
+            first_s = self._first_by_task.get(task, target.ttft_s)
+            self._first_by_task[task] = first_s + _RATE * (target.ttft_s - first_s)
+            self.first_token_s = min(self._first_by_task.values())
         token_s = target.tpot_s
         if target.e2e_s is not None:
             token_s = target.e2e_s / length.median

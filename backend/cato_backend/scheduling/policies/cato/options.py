@@ -14,6 +14,12 @@ class CatoOptions:
     outstanding_steps: float = 16.0
     """Predicted prefill that a replica may have ahead of it when it is sent more, in its own decode
     steps: a slow replica's queue is as deep as a fast one's."""
+    outstanding_share: float = 0.5
+    """The same, but no more than this share of the time that the most urgent class has for its
+    first token: what is ahead of a completion must leave it time for its own prompt."""
+    outstanding_least_steps: float = 4.0
+    """And never less than this: an engine that gets one prompt at a time computes half-empty steps.
+    """
     price: float = 0.01
     """Expected goodput, in requests, that prefill costs later requests, per decode step of time."""
     harm: float = 0.5

@@ -105,7 +105,10 @@ class ReplicaPool:
 
         What is typed does not count.
         """
-        return model.typed_s + self._options.outstanding_steps * model.unit_s
+        options = self._options
+        bearable_s = options.outstanding_share * self.needs.first_token_s
+        steps = min(options.outstanding_steps, bearable_s / model.unit_s)
+        return model.typed_s + max(options.outstanding_least_steps, steps) * model.unit_s
 
     def is_idle(self, model: ReplicaModel, now: float) -> bool:
         """Return whether the replica has time for work that need not run now.
