@@ -16,7 +16,7 @@ from cato_lsp import __version__, logs
 from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
 from cato_lsp.features.status import InlineRegistration
-from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS
+from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS, load_features
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
 from cato_lsp.protocol.json_rpc import CatoProtocol, RequestHandler
@@ -105,6 +105,10 @@ class CatoServer(LanguageServer):
             return False
         self._token = None
         return True
+
+    def load_features(self) -> None:
+        """Import the features that `initialize` did not wait for. Meant for a thread."""
+        load_features()
 
     def trace(self) -> None:
         """Logs as much as the settings want."""

@@ -1,9 +1,10 @@
-"""`cato task VERB FILE[:RANGE]`: a whole task, without an editor."""
+"""`cato task VERB FILE[:RANGE]`: a whole task of a file or of changes, without an editor."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -20,17 +21,18 @@ from cato_lsp.commands.arguments import (
     read_range,
     settings_of,
 )
-from cato_lsp.commands.changes import read_changes
-from cato_lsp.commands.task_output import show_result, write_result
-from cato_lsp.commands.task_progress import Terminal
-from cato_lsp.settings.settings import Settings
+from cato_lsp.commands.task_output import Terminal, show_result, write_result
+from cato_lsp.session.privacy import Privacy
+from cato_lsp.settings.settings import PrivacySettings, Settings
+from cato_lsp.syntax import open_document
 from cato_lsp.syntax.parts import syntax_errors
+from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.edits import Placed, edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
-from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import NothingSelected, select
-from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
+from cato_lsp.tasks.selection import NothingSelected, Selection, select
+from cato_lsp.text import Snapshot
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
 CLIENT_IDS = ClientIds("cato-task", "cato-task")
@@ -43,6 +45,10 @@ _EDITS = (TaskKind.DOCUMENTATION, TaskKind.FIX, TaskKind.GENERATION)
 _OF_CHANGES = (TaskKind.SUMMARIZATION, TaskKind.EXPLANATION)
 INCOMPLETE = 3
 """The exit status where a unit failed and the rest is there."""
+_CHANGES_URI = "cato:changes.diff"
+_GIT_S = 30.0
+_DIFF = ("diff", "HEAD", "--submodule=short")
+"""Other formats, which may be configured, print files of submodules, which nothing has checked."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -145,6 +151,43 @@ def _job_of_changes(kind: TaskKind, arguments: argparse.Namespace, settings: Set
     path = None if arguments.place is None else Path(arguments.place)
     snapshot, selection = read_changes(path, settings.privacy)
     return Job(kind, selection, snapshot, None, new_request_id(), time.perf_counter())
+
+
+def read_changes(path: Path | None, settings: PrivacySettings) -> tuple[Snapshot, Selection]:
+    """Returns what differs from the last commit in `path`, or in the repository of the current
+    folder, as a document and as one unit of it. Raises CommandFailed."""
+    place = Path.cwd() if path is None else path.resolve()
+    root = Path(_git(_folder(place), "rev-parse", "--show-toplevel").rstrip("\n"))
+    only = [] if path is None else ["--", str(place)]
+    names = _git(root, *_DIFF, "--name-only", "--no-renames", "-z", *only)
+    privacy = Privacy(settings, [root])
+    wanted = [name for name in names.split("\0") if name and not privacy.reason(root / name)]
+    if not wanted:
+        raise CommandFailed("there are no uncommitted changes that may be sent to a model")
+    text = _git(root, *_DIFF, "--no-color", "--no-ext-diff", "--", *wanted)
+    snapshot = open_document(_CHANGES_URI, "diff", 1, text).snapshot()
+    unit = Unit("", "set of uncommitted changes", text, 0, len(text))
+    return snapshot, Selection((unit,), "uncommitted changes")
+
+
+def _folder(place: Path) -> Path:
+    return place if place.is_dir() else place.parent
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints. Raises CommandFailed."""
+    # A name such as `*` stands for that file alone, not for all that it matches as a pattern.
+    command = ["git", "--literal-pathspecs", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_GIT_S)
+    except FileNotFoundError as error:
+        raise CommandFailed("git is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise CommandFailed(f"git did not end within {_GIT_S:.0f} s") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CommandFailed(f"git: {said[0] if said else 'it failed'}")
+    return done.stdout.decode(errors="replace")
 
 
 def _job(

@@ -1,4 +1,9 @@
-"""The rules that say at which line a completion ends."""
+"""The rules that say where a completion ends: at which line, and before which closing bracket.
+
+A closing bracket counts only where it can be one: its kind must be the kind of the innermost open
+bracket. All others stand in a literal, a pattern (`stop)` of a shell's `case`) or in prose that
+the lexicon cannot tell from code.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ from enum import Enum, auto
 
 from cato_lsp.completion.fitting import duplicates
 from cato_lsp.syntax.context import Rest, SyntaxContext
-from cato_lsp.syntax.nearby import width_of
+from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexed
+from cato_lsp.syntax.nearby import first_within, leading_closers, width_of
 
 LONGEST_STATEMENT = 12
 """Lines of one statement that goes on because its brackets are open."""
@@ -116,3 +122,106 @@ def _repeats_next(line: Line, context: SyntaxContext) -> bool:
 
 def _blank(line: str) -> bool:
     return not line.strip()
+
+
+class Closers:
+    """The brackets that are open while an answer is read: its own, and those around the cursor."""
+
+    def __init__(self, context: SyntaxContext) -> None:
+        self._context = context
+        self._own: list[str] = []
+        """Openers of the answer, outermost first."""
+        self._around = [bracket.character for bracket in context.opened]
+        """Openers before the cursor, outermost first."""
+        self._first_line = True
+
+    @property
+    def inside(self) -> bool:
+        """Whether brackets of the answer are open."""
+        return bool(self._own)
+
+    def leaves_open(self, line: str, lexed: Lexed) -> bool:
+        """Whether brackets of the answer are open behind this line."""
+        if not lexed.strays:
+            return bool(self._own or lexed.opened)
+        return bool(self._read(line, lexed)._own)
+
+    def unwanted(self, line: str, lexed: Lexed, *, whole: bool) -> Bracket | None:
+        """The first closing bracket that what was asked for ends before. Where the line may yet
+        open again what it closes (`} else {`), that is told only of the whole line."""
+        after = self._copy()
+        for stray in lexed.strays:
+            if after._close(line, stray):
+                continue
+            undecided = not whole or _reopened(stray, lexed)
+            return None if undecided and self._may_reopen(line, stray) else stray
+        return None
+
+    def keep(self, line: str, lexed: Lexed) -> int:
+        """Takes a whole line over. Returns how many missing brackets it closed."""
+        before = len(self._around)
+        after = self._read(line, lexed)
+        self._own, self._around = after._own, after._around
+        self._first_line = False
+        return before - len(self._around)
+
+    def _read(self, line: str, lexed: Lexed) -> Closers:
+        """What is open behind the line."""
+        after = self._copy()
+        opened = [bracket.character for bracket in lexed.opened]
+        for stray in lexed.strays:
+            if not after._close(line, stray) and PARTNER[stray.character] in opened:
+                opened.remove(PARTNER[stray.character])
+        after._own += opened
+        return after
+
+    def _copy(self) -> Closers:
+        copied = Closers(self._context)
+        copied._own, copied._around = [*self._own], [*self._around]
+        copied._first_line = self._first_line
+        return copied
+
+    def _close(self, line: str, stray: Bracket) -> bool:
+        """Closes the partner of `stray`, if it has one; False where that is closed already."""
+        opener = PARTNER[stray.character]
+        if opener in self._own:
+            del self._own[_last(self._own, opener) :]
+            return True
+        leads = not line[: stray.offset].strip(")]} \t")
+        if opener not in self._around:
+            return not (leads and self._stands_below(line, stray.character))
+        index = _last(self._around, opener)
+        if not leads and index < len(self._around) - 1:
+            return True
+        if self._context.opened[index].closed:
+            return False
+        del self._around[index:]
+        return True
+
+    def _stands_below(self, line: str, closer: str) -> bool:
+        """Whether the document has it on a line of the same indentation, where the opener lies
+        beyond the nearby text."""
+        before = self._context.line_before
+        if self._first_line and before.strip():
+            return False
+        width = width_of(before + line if self._first_line else line)
+        below = self._context.around.below
+        found = first_within(below, width)
+        if found is None:
+            return not self._context.around.whole_after
+        return width_of(below[found]) == width and leading_closers(below[found])[:1] == closer
+
+    def _may_reopen(self, line: str, stray: Bracket) -> bool:
+        """Whether the line is one that closes a block and opens the next: nothing but it stands on
+        the cursor's line."""
+        leads = not line[: stray.offset].strip(")]} \t")
+        blank = not self._context.line_before.strip() and self._context.rest is Rest.NOTHING
+        return self._first_line and leads and blank
+
+
+def _reopened(stray: Bracket, lexed: Lexed) -> bool:
+    return any(bracket.character == PARTNER[stray.character] for bracket in lexed.opened)
+
+
+def _last(openers: list[str], opener: str) -> int:
+    return len(openers) - 1 - openers[::-1].index(opener)

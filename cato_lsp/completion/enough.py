@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from cato_lsp.completion.closers import Closers
-from cato_lsp.completion.ends import End, Line, block_end, statement_end
+from cato_lsp.completion.ends import Closers, End, Line, block_end, statement_end
 from cato_lsp.completion.fitting import (
     before_word,
     reindented,

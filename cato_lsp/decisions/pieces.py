@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cato_lsp.decisions.imports import declarations
-from cato_lsp.text.positions import with_lf
-from cato_lsp.text.snapshot import Snapshot
+from cato_lsp.text.snapshot import Snapshot, with_lf
 
 BUDGET = 2_400
 """Characters of all pieces together; a quarter of the window at most, as at the gateway."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from cato_lsp.suggestions.questions import Question, Suggestion
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
     from cato_lsp.session.session import Session
+
+log = logging.getLogger(__name__)
 
 LONGEST_LABEL = 60
 
@@ -69,6 +72,20 @@ def _cursor(session: Session, question: Question) -> types.Position:
 def _accepted_command(suggestion: Suggestion) -> types.Command:
     """What the client runs once the suggestion was accepted."""
     return types.Command("Accepted", COMMAND_ACCEPTED, arguments=[suggestion.request_id])
+
+
+def accepted(
+    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
+) -> asyncio.Future[Any]:
+    """Run COMMAND_ACCEPTED, which clients send once a suggestion was accepted, and answer null."""
+    work = _accepted(connection, next(iter(params.arguments or ()), None))
+    return connection.session.requests.start(message_id, work)
+
+
+async def _accepted(connection: ClientConnection, request_id: object) -> None:
+    if isinstance(request_id, str):
+        log.info("accepted: %s", request_id)
+        connection.completions.accepted(request_id)
 
 
 # -- ghost text --

@@ -50,6 +50,10 @@ class ClientConnection(Protocol):
         """Set once the client's process has ended."""
         ...
 
+    def load_features(self) -> None:
+        """Import the features that `initialize` did not wait for. Meant for a thread."""
+        ...
+
     def warn(self, text: str) -> None:
         """Shows the person what went wrong, and logs it."""
         ...

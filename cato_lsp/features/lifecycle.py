@@ -1,22 +1,33 @@
-"""`initialize`, `initialized`, `shutdown`, `exit`."""
+"""The connection from `initialize` to `exit`, and the client's configuration."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
+import logging
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
-from cato_lsp.features import configuration, late
-from cato_lsp.protocol.clients import editor_delay_ms, is_alive, watch_process
+from cato_lsp.protocol.clients import (
+    answers_configuration,
+    editor_delay_ms,
+    is_alive,
+    watch_process,
+    watches_configuration,
+)
 from cato_lsp.text import Encoding
 from cato_lsp.text.uris import root_of
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
 
+log = logging.getLogger(__name__)
+
+SECTION = "cato"
+CONFIGURATION_S = 5.0
 UNANNOUNCED_S = 5.0
 """A client that has not said `initialized` by then will not say it."""
 
@@ -69,9 +80,9 @@ def begin(connection: ClientConnection) -> None:
 
 
 async def _begin(connection: ClientConnection) -> None:
-    connection.session.background(asyncio.to_thread(late.load))
-    configuration.watch(connection)
-    await configuration.read(connection, None)
+    connection.session.background(asyncio.to_thread(connection.load_features))
+    watch_configuration(connection)
+    await read_configuration(connection, None)
     if not connection.session.closed:
         connection.session.link.start()
 
@@ -86,3 +97,64 @@ def shutdown(connection: ClientConnection, _params: None = None) -> Generator[An
 def leave(connection: ClientConnection, _params: None = None) -> None:
     """Ends this connection; whether that ends the process is the transport's to say."""
     connection.leave()
+
+
+async def configuration_changed(
+    connection: ClientConnection, params: types.DidChangeConfigurationParams
+) -> None:
+    """The settings changed; what came along is used only where they cannot be asked for."""
+    await read_configuration(connection, params.settings)
+
+
+def watch_configuration(connection: ClientConnection) -> None:
+    """Asks to be told of changes, where the client tells only those who ask."""
+    if watches_configuration(connection.client_capabilities):
+        registration = types.Registration(
+            "cato-configuration",
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            types.DidChangeConfigurationRegistrationOptions(SECTION),
+        )
+        connection.client_register_capability(types.RegistrationParams([registration]))
+
+
+async def read_configuration(connection: ClientConnection, pushed: object) -> None:
+    """Reads and applies the settings; `pushed` is what a notification carried."""
+    if not answers_configuration(connection.client_capabilities):
+        _apply(connection, _section(pushed))
+        return
+    asked = asyncio.ensure_future(_asked(connection))
+    done, _ = await asyncio.wait([asked], timeout=CONFIGURATION_S)
+    if not done:
+        log.warning("the client has not given its configuration: it is not waited for")
+        connection.session.keep_running(_apply_late(connection, asked))
+    _apply(connection, asked.result() if done else None)
+
+
+async def _apply_late(connection: ClientConnection, asked: asyncio.Future[object]) -> None:
+    _apply(connection, await asked)
+
+
+def _apply(connection: ClientConnection, section: object) -> None:
+    complaints = connection.session.configure(section)
+    connection.trace()
+    for complaint in complaints:
+        connection.warn(str(complaint))
+
+
+async def _asked(connection: ClientConnection) -> object:
+    item = types.ConfigurationItem(section=SECTION)
+    answers: object
+    try:
+        answers = await connection.workspace_configuration_async(types.ConfigurationParams([item]))
+    except JsonRpcException as error:
+        log.warning("the client did not give its configuration: %s", type(error).__name__)
+        return None
+    return answers[0] if answers and isinstance(answers, list | tuple) else None
+
+
+def _section(settings: object) -> object:
+    return (
+        cast("Mapping[str, object]", settings).get(SECTION)
+        if isinstance(settings, Mapping)
+        else None
+    )

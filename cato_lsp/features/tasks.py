@@ -14,15 +14,13 @@ from lsprotocol import types
 from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import new_request_id
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
-from cato_lsp.features.progress import Progress, server_token
-from cato_lsp.features.task_edits import apply_edits, with_edits
+from cato_lsp.features.task_results import Progress, apply_edits, server_token, with_edits
 from cato_lsp.protocol.methods import TASK_COMMANDS, Token, TranslateParams, UnitParams
 from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
-from cato_lsp.tasks.kinds import VERBS
+from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
 from cato_lsp.tasks.selection import NothingSelected, TextRange, select
-from cato_lsp.tasks.target_languages import UnknownLanguage, target_language
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection

@@ -6,9 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.brackets import Opened, opened_at
 from cato_lsp.syntax.lexing import Bracket, Lexed, Lexicon, lex, lexicon_of
-from cato_lsp.syntax.nearby import Nearby, indentation_of, is_word, nearby, width_of
+from cato_lsp.syntax.nearby import (
+    Nearby,
+    Opened,
+    indentation_of,
+    is_word,
+    nearby,
+    opened_at,
+    width_of,
+)
 from cato_lsp.syntax.scopes import NodeSpan, Scope, place_of
 from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot

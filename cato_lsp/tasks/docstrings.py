@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.units import Unit
-from cato_lsp.tasks.comment_places import CommentPlace, comment_place
 from cato_lsp.text.snapshot import Snapshot
 
 _WIDTH = 88
@@ -17,6 +16,38 @@ _LEAST_WIDTH = 40
 _TAB_WIDTH = 4
 _KEPT_LINE = re.compile(r"\s*(?:[-*+>#|]|\d+[.)]|```|$)|\s{4}")
 """Lines of Markdown that are not filled."""
+
+_BLOCK_COMMENT = r"[ \t]*/\*\*(?!/)(?s:.*?)\*/[ \t]*\r?\n?"
+_SLASHES = r"(?:[ \t]*///(?!/)[^\n]*\n)+"
+_DASHES = r"(?:[ \t]*---[^\n]*\n)+"
+_GO_LINES = r"(?:[ \t]*//(?:[ \t][^\n]*|\r?)\n)+"
+"""`//go:noinline` and other directives have no blank behind the slashes."""
+_SETTINGS = r"(?:frozen_string_literal|(?:en)?coding|typed|warn_indent|rubocop)[ \t]*:"
+_DIRECTIVE = rf"[ \t]*#(?:!|[ \t]*(?:-\*-|shellcheck[ \t]|{_SETTINGS}))[^\n]*\n"
+_HASHES = rf"(?:(?!{_DIRECTIVE})[ \t]*#[^\n]*\n)+"
+_LEADING = MappingProxyType(
+    {
+        "go": r"(?:[ \t]*//\S[^\n]*\n)*",
+        "ruby": rf"(?:{_DIRECTIVE})*",
+        "shellscript": rf"(?:{_DIRECTIVE})*",
+    }
+)
+"""Lines for tools and systems, which stay above the documentation."""
+_PLAIN_LINES = r"(?:[ \t]*//(?!/)[^\n]*\n)*"
+"""Comments that are no documentation, which may stand above it."""
+_OLD = MappingProxyType(
+    {
+        "go": _GO_LINES,
+        "lua": _DASHES,
+        "ruby": _HASHES,
+        "shellscript": _HASHES,
+        **dict.fromkeys(
+            ("c", "cpp", "csharp", "dart", "objective-c", "rust", "swift"),
+            rf"(?:{_SLASHES}|{_BLOCK_COMMENT})",
+        ),
+    }
+)
+"""How documentation is written; in other languages, as a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +98,7 @@ def documentation(snapshot: Snapshot, unit: Unit, summary: str) -> Insertion | N
     style = _LINES.get(snapshot.language_id)
     if style is None and snapshot.language_id in _BLOCKS:
         style = _BLOCK
-    place = None if style is None else comment_place(snapshot, unit)
+    place = None if style is None else _place(snapshot, unit)
     return None if style is None or place is None else _above(place, summary, style)
 
 
@@ -84,7 +115,7 @@ def _docstring(snapshot: Snapshot, start: int, end: int, summary: str) -> Insert
     return Insertion(start, end, _without_trailing_blanks(text, kept=start == end))
 
 
-def _above(place: CommentPlace, summary: str, style: _Comment) -> Insertion:
+def _above(place: _Place, summary: str, style: _Comment) -> Insertion:
     indentation = place.indentation
     lines = _filled(summary.replace("*/", "* /"), indentation, reserved=len(style.line))
     written = [style.opening, *(f"{style.line}{line}".rstrip() for line in lines), style.closing]
@@ -115,3 +146,38 @@ def _without_trailing_blanks(text: str, *, kept: bool) -> str:
     """`kept`: the last line holds the indentation of what follows."""
     *lines, last = text.split("\n")
     return "\n".join([*(line.rstrip() for line in lines), last if kept else last.rstrip()])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The lines that a documentation comment takes the place of; none where there is no old one.
+
+    `rest`: what has to follow the comment's last line end, where code stands behind the old one.
+    """
+
+    start: int
+    end: int
+    indentation: str
+    rest: str = ""
+
+
+def _place(snapshot: Snapshot, unit: Unit) -> _Place | None:
+    """Returns the place in front of the unit; None where its line begins with other code."""
+    text = snapshot.text
+    line_start = snapshot.lines.start(snapshot.lines.line_at(unit.start))
+    if text[line_start : unit.start].strip():
+        return None
+    language = snapshot.language_id
+    start = _behind(_LEADING.get(language, ""), text, line_start, unit.end)
+    indentation = indentation_of(snapshot.line(snapshot.lines.line_at(start)))
+    comment = start if language in _LEADING else _behind(_PLAIN_LINES, text, start, unit.end)
+    end = _behind(_OLD.get(language, _BLOCK_COMMENT), text, comment, unit.end)
+    if end == comment:
+        return _Place(start, start, indentation)
+    return _Place(comment, end, indentation, "" if text[end - 1] == "\n" else indentation)
+
+
+def _behind(pattern: str, text: str, start: int, end: int) -> int:
+    """The end of what matches at `start`; `start` itself where nothing does."""
+    match = re.compile(pattern).match(text, start, end)
+    return start if match is None else match.end()

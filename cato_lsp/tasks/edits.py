@@ -12,9 +12,8 @@ from cato_lsp.backend.answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.parts import syntax_errors
-from cato_lsp.syntax.units import Unit
+from cato_lsp.syntax.units import Unit, relocated
 from cato_lsp.tasks.docstrings import Insertion, documentation
-from cato_lsp.tasks.relocating import relocated
 from cato_lsp.text.snapshot import Snapshot
 
 _ALL_ERRORS = 10_000

@@ -17,7 +17,8 @@ from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.edits import with_imports
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.tasks.kinds import BY_KIND
-from cato_lsp.tasks.selection import Selection, file_name
+from cato_lsp.tasks.selection import Selection
+from cato_lsp.text.uris import file_name
 
 if TYPE_CHECKING:
     from cato_lsp.backend.link import Connection

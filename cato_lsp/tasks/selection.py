@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
 from cato_lsp.syntax.lexing import lexicon_of
+from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
 from cato_lsp.syntax.units import Unit, unit_at
-from cato_lsp.tasks.fixing import MOST_FIXED_CHARS, whole_statements
 from cato_lsp.text.snapshot import Snapshot
+from cato_lsp.text.uris import file_name
 
 MOST_UNITS = 48
 """Of one task: the backend takes 64. Units of a larger file are joined."""
+MOST_FIXED_CHARS = 6000
+"""Of code that is answered as a whole: as much as the 2048 tokens of an answer usually hold."""
 _BEFORE_CHARS = 3000
 """Of the file before the place where code is generated."""
 _CONTEXT_CHARS = 2000
@@ -104,12 +105,62 @@ def _fixed(snapshot: Snapshot, chosen: TextRange) -> Selection:
     around = unit_at(snapshot, chosen.start)
     if around is not None and around.end >= chosen.start + len(text.rstrip()):
         return Selection((around,), around.name or around.kind, _context(snapshot))
-    return _selected(snapshot, *whole_statements(snapshot, chosen.start, chosen.end))
+    return _selected(snapshot, *_whole_statements(snapshot, chosen.start, chosen.end))
+
+
+def _whole_statements(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """Returns the range widened to the whole lines that are fixed for it.
+
+    These are the lines of the range, of the statements of the file that reach into them, and of
+    the code above where all lines are blank. Statements are left out without a grammar, where it
+    cannot read them, and where they are too long for one answer.
+    """
+    first, last = _with_code(snapshot, *_lines_of(snapshot, start, end))
+    begin, behind = _span_of_lines(snapshot, *_statements(snapshot, first, last))
+    if behind - begin > MOST_FIXED_CHARS:
+        return _span_of_lines(snapshot, first, last)
+    return begin, behind
+
+
+def _lines_of(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """The first and the last line; a range that ends at the start of a line does not touch it."""
+    lines = snapshot.lines
+    return lines.line_at(start), lines.line_at(max(start, end - 1))
+
+
+def _span_of_lines(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    return snapshot.lines.start(first), snapshot.lines.end(last, snapshot.text)
+
+
+def _with_code(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    """The lines, and the nearest ones above, else below, that make them hold any code."""
+    while first > 0 and not _text_of_lines(snapshot, first, last).strip():
+        first -= 1
+    while last + 1 < snapshot.lines.count and not _text_of_lines(snapshot, first, last).strip():
+        last += 1
+    return first, last
+
+
+def _text_of_lines(snapshot: Snapshot, first: int, last: int) -> str:
+    start, end = _span_of_lines(snapshot, first, last)
+    return snapshot.text[start:end]
+
+
+def _statements(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    """The lines, and those of all statements of the file that reach into them."""
+    tree = settled(snapshot).tree
+    if tree is None:
+        return first, last
+    begin, end = first, last
+    for node in tree.root_node.named_children:
+        node_end = node.end_point.row - (node.end_point.column == 0)
+        if not node.is_error and node.start_point.row <= last and node_end >= first:
+            begin, end = min(begin, node.start_point.row), max(end, node_end)
+    return begin, end
 
 
 def _selected(snapshot: Snapshot, start: int, end: int) -> Selection:
-    lines = snapshot.lines
-    first, last = (lines.line_at(at) + 1 for at in (start, max(start, end - 1)))
+    first, last = (line + 1 for line in _lines_of(snapshot, start, end))
     unit = Unit("", "selection", snapshot.text[start:end], start, end)
     name = f"line {first}" if first == last else f"lines {first} to {last}"
     return Selection((unit,), name, _context(snapshot))
@@ -199,11 +250,6 @@ def _context_of(snapshot: Snapshot, kind: TaskKind) -> str:
 
 def _context(snapshot: Snapshot) -> str:
     return declarations(snapshot, frozenset())[:_CONTEXT_CHARS]
-
-
-def file_name(uri: str) -> str:
-    """Returns the last part of the document's path."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"
 
 
 def _short(text: str) -> str:

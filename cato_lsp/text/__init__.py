@@ -1,8 +1,7 @@
 """Documents as the client sees them: text, versions, positions in UTF-8, 16 and 32."""
 
 from cato_lsp.text.document import Change, Document, Range
-from cato_lsp.text.positions import Encoding, Position, at_lf, length_of, with_lf
-from cato_lsp.text.snapshot import Snapshot
+from cato_lsp.text.snapshot import Encoding, Position, Snapshot, at_lf, length_of, with_lf
 
 __all__ = [
     "Change",

@@ -9,8 +9,7 @@ from typing import Protocol
 from tree_sitter import Tree
 
 from cato_lsp.text.lines import LineEntry, LineIndex
-from cato_lsp.text.positions import Encoding, Position
-from cato_lsp.text.snapshot import Snapshot, offset_in
+from cato_lsp.text.snapshot import Encoding, Position, Snapshot, offset_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,100 @@
-"""One version of one document, for as long as a request needs it."""
+"""One version of one document, and how places in it are counted.
+
+Columns are in the units of the client; line ends are as the client has them, or LF as engines
+have them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tree_sitter import Tree
 
 from cato_lsp.text.lines import LineIndex
-from cato_lsp.text.positions import Encoding, Position, column_of, units_of
+
+
+class Encoding(StrEnum):
+    """What `Position.character` counts; the values are those of LSP's PositionEncodingKind."""
+
+    UTF8 = "utf-8"
+    UTF16 = "utf-16"
+    UTF32 = "utf-32"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a document: line from 0, character in units of the agreed encoding from 0."""
+
+    line: int
+    character: int
+
+
+def units_of(line: str, column: int, encoding: Encoding) -> int:
+    """How many units the first `column` characters of `line` take."""
+    head = line[:column]
+    if encoding is Encoding.UTF32 or head.isascii():
+        return len(head)
+    if encoding is Encoding.UTF16:
+        return len(head.encode("utf-16-le")) // 2
+    return len(head.encode())
+
+
+def column_of(line: str, units: int, encoding: Encoding) -> int:
+    """The column that lies `units` into `line`.
+
+    Inside a character (a surrogate pair, a UTF-8 sequence) it is that character's start; past the
+    end of the line it is the end.
+    """
+    units = max(units, 0)
+    if encoding is Encoding.UTF32 or line.isascii():
+        return min(units, len(line))
+    if encoding is Encoding.UTF16:
+        return len(_whole_utf16(line.encode("utf-16-le"), 2 * units).decode("utf-16-le"))
+    return len(_whole_utf8(line.encode(), units).decode())
+
+
+def _whole_utf16(line: bytes, cut: int) -> bytes:
+    splits_a_pair = cut < len(line) and line[cut + 1] & 0xFC == 0xDC
+    return line[: cut - 2] if splits_a_pair else line[:cut]
+
+
+def _whole_utf8(line: bytes, cut: int) -> bytes:
+    while cut < len(line) and line[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return line[:cut]
+
+
+def with_lf(text: str) -> str:
+    """`text` with LF for every line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def at_lf(text: str, offset: int) -> tuple[str, int]:
+    """The text with LF for every line end, and the same place in it."""
+    return (with_lf(text), len(with_lf(text[:offset]))) if "\r" in text else (text, offset)
+
+
+def length_of(wanted: str, text: str, offset: int) -> int | None:
+    """How many characters at `offset` of a text are `wanted`, whose line ends are LF; None where
+    it stands not there."""
+    at = offset
+    first, *others = wanted.split("\n")
+    if not text.startswith(first, at):
+        return None
+    at += len(first)
+    for line in others:
+        end = _line_end(text, at)
+        if not end or not text.startswith(line, at + end):
+            return None
+        at += end + len(line)
+    return at - offset
+
+
+def _line_end(text: str, at: int) -> int:
+    if text.startswith("\r\n", at):
+        return 2
+    return int(text[at : at + 1] in ("\n", "\r") and at < len(text))
 
 
 @dataclass(frozen=True, slots=True)

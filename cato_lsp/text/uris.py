@@ -1,10 +1,10 @@
-"""From a document's URI to its file."""
+"""The file and the name that a document's URI stands for."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 OF_FILES = ("file", "vscode-notebook-cell")
@@ -39,3 +39,8 @@ def named_by(uri: str) -> Iterator[Path]:
 def root_of(uri: str) -> Path | None:
     """The folder of a workspace, of whatever scheme."""
     return path_of(uri) or next(named_by(uri), None)
+
+
+def file_name(uri: str) -> str:
+    """Returns the last part of the document's path."""
+    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"

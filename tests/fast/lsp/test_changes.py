@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cato_lsp.commands.arguments import CommandFailed
-from cato_lsp.commands.changes import read_changes
+from cato_lsp.commands.task import read_changes
 from cato_lsp.settings.settings import PrivacySettings
 
 SECRET = "TOKEN=hidden"

@@ -8,9 +8,8 @@ from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.edits import applied, edits_of
-from cato_lsp.tasks.fixing import MOST_FIXED_CHARS
 from cato_lsp.tasks.jobs import Job, request_for
-from cato_lsp.tasks.selection import TextRange, select
+from cato_lsp.tasks.selection import MOST_FIXED_CHARS, TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 
 TEXT = "x = [\n    1,\n    2,\n]\npritn(x)\n\n\ndef f():\n    return x\n"

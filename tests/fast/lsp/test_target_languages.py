@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_lsp.tasks.target_languages import TITLES, UnknownLanguage, target_language
+from cato_lsp.tasks.kinds import TITLES, UnknownLanguage, target_language
 
 
 @pytest.mark.parametrize(

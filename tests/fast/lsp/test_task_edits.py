@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.backend.answers import UnitAnswer
 from cato_lsp.syntax import open_document
-from cato_lsp.syntax.units import Unit, unit_at
+from cato_lsp.syntax.units import Unit, relocated, unit_at
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import (
     Placed,
@@ -19,7 +19,6 @@ from cato_lsp.tasks.edits import (
     with_imports,
 )
 from cato_lsp.tasks.edits import test_file_name as name_of_tests
-from cato_lsp.tasks.relocating import relocated
 from cato_lsp.tasks.selection import TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 

@@ -11,8 +11,7 @@ import pytest
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.commands.arguments import FileRange
-from cato_lsp.commands.task_output import show_result, write_result
-from cato_lsp.commands.task_progress import Terminal
+from cato_lsp.commands.task_output import Terminal, show_result, write_result
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult

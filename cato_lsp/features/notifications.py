@@ -1,4 +1,4 @@
-"""What the person does in documents and with suggestions: nothing here waits for anything."""
+"""What the person does, as the client notifies it: nothing here waits for anything."""
 
 from __future__ import annotations
 
@@ -55,6 +55,13 @@ def did_partially_accept(connection: ClientConnection, params: DidPartiallyAccep
         units = params.item.insert_text.encode("utf-16-le")[: 2 * params.accepted_length]
         length = len(units.decode("utf-16-le", errors="ignore"))
         connection.completions.partially_accepted(request_id, length)
+
+
+def cancel_progress(
+    connection: ClientConnection, params: types.WorkDoneProgressCancelParams
+) -> None:
+    """`window/workDoneProgress/cancel`: the person pressed the progress's cancel button."""
+    connection.session.requests.cancel_progress(params.token)
 
 
 def _request_of(item: types.InlineCompletionItem) -> str | None:

@@ -1,25 +1,84 @@
-"""Brings a task's result into its document: as edits of the version that it has by then."""
+"""How a client is shown a task: its progress, its pieces, and its result as edits."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.protocol.clients import applies_edits, confirms_edits
+from cato_lsp.protocol.clients import applies_edits, confirms_edits, shows_progress
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import edits_of
 from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.answers import TaskProgress
     from cato_lsp.features.connection import ClientConnection
+    from cato_lsp.protocol.methods import Token
     from cato_lsp.session.session import Session
     from cato_lsp.text import Snapshot
 
+TOKEN_S = 1.0
+"""How long a client may take to accept a progress token."""
 _ANNOTATION = "cato"
+
+
+class Progress:
+    """Tells the client how one task gets on; without tokens it tells nothing.
+
+    pygls' own progress keeps every token it ever saw.
+    """
+
+    def __init__(
+        self, connection: ClientConnection, work_done: Token | None, partial: Token | None
+    ) -> None:
+        self._connection = connection
+        self._work_done = work_done
+        self._partial = partial
+
+    def begin(self, title: str) -> None:
+        """The work begins."""
+        self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
+
+    def report(self, progress: TaskProgress) -> None:
+        """The work goes on."""
+        value = types.WorkDoneProgressReport(message=progress.text, percentage=progress.percentage)
+        self._send(self._work_done, value)
+
+    def delta(self, text: str) -> None:
+        """A piece of the result."""
+        self._send(self._partial, {"delta": text})
+
+    def restart(self, text: str) -> None:
+        """The pieces so far are void: the result, which comes whole at the end, is what counts."""
+
+    def end(self) -> None:
+        """The work is over."""
+        self._send(self._work_done, types.WorkDoneProgressEnd())
+
+    def _send(self, token: Token | None, value: object) -> None:
+        if token is not None:
+            self._connection.progress(types.ProgressParams(token, value))
+
+
+async def server_token(connection: ClientConnection) -> Token | None:
+    """A token for progress that the server begins, where the client shows such and answers soon."""
+    if not shows_progress(connection.client_capabilities):
+        return None
+    token = uuid4().hex
+    try:
+        async with asyncio.timeout(TOKEN_S):
+            await connection.window_work_done_progress_create_async(
+                types.WorkDoneProgressCreateParams(token)
+            )
+    except (TimeoutError, JsonRpcException):
+        return None
+    return token
 
 
 def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
