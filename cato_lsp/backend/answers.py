@@ -161,18 +161,18 @@ class TaskAnswer:
 
 
 class Listener(Protocol):
-    """Who is told how a task gets on: an editor's progress, a terminal."""
+    """Who is told what the backend says of a task that it works on."""
 
     def report(self, progress: TaskProgress) -> None:
         """The work goes on."""
         ...
 
-    def delta(self, text: str) -> None:
-        """A piece of the result."""
+    def delta(self, text: str, unit: int | None) -> None:
+        """A piece of the unit of this index; None: of what is said about all of them."""
         ...
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void; the result begins with `text`."""
+        """The pieces so far are void, but for those that `text` consists of."""
         ...
 
 
@@ -195,7 +195,7 @@ async def _result(stream: EventStream, listener: Listener) -> TaskAnswer:
         if event.name == TaskEvent.ERROR or data.get("error"):
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
-            listener.delta(str(data.get("text", "")))
+            listener.delta(str(data.get("text", "")), _count(data, "unit"))
         elif event.name == TaskEvent.RESTART:
             listener.restart(str(data.get("text", "")))
         elif event.name == TaskEvent.PROGRESS:

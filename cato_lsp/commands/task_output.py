@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import difflib
 import json
+import re
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -65,11 +66,16 @@ class Terminal:
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void."""
-        if self._shows_text:
-            self.shown = ""
-            sys.stderr.write("\n[the answer cannot be used: once more]\n")
-        self.delta(text)
+        """The pieces so far are void; the result begins with `text`.
+
+        What of that stands on the terminal is not written again.
+        """
+        if not self._shows_text:
+            return
+        self.shown = text if self.shown.startswith(text) else ""
+        sys.stderr.write("\n[the answer cannot be used: once more]\n")
+        if self.shown != text:
+            self.delta(text)
 
     async def _tick(self) -> None:
         await asyncio.sleep(_FIRST_S)
@@ -156,14 +162,24 @@ def show_result(
 
 
 def _print_rest(text: str, shown: str) -> None:
-    """All of it where something else was shown: a translation before its repair, or the texts of
-    several units without what joins them."""
-    if text.startswith(shown):
-        print(text[len(shown) :])
-    elif text.strip() != shown.strip():
+    """What was not shown of it; all of it where something else was: a translation before its
+    repair."""
+    rest = _rest(text, shown)
+    if rest is None:
         sys.stdout.flush()
         sys.stderr.write("\n[the result differs from the text above:]\n")
         print(text)
+    elif rest or not shown.endswith("\n"):
+        print(rest)
+
+
+def _rest(text: str, shown: str) -> str | None:
+    """What follows `shown` in the text, white space apart; None where it does not begin so."""
+    words = shown.split()
+    if text.startswith(shown) or not words:
+        return text.removeprefix(shown)
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    return text[ends[len(words) - 1] :] if text.split()[: len(words)] == words else None
 
 
 def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:

@@ -78,6 +78,14 @@ class ClientConnection(Protocol):
         """Sends `client/unregisterCapability`."""
         ...
 
+    def workspace_code_lens_refresh(self, params: None) -> object:
+        """Sends `workspace/codeLens/refresh`."""
+        ...
+
+    def refresh_lenses(self) -> None:
+        """Has the client ask for code lenses again if there are others now."""
+        ...
+
     async def workspace_configuration_async(
         self, params: types.ConfigurationParams
     ) -> Sequence[Any | None]:

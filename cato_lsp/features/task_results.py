@@ -55,7 +55,8 @@ class Progress:
         self._send(self._partial, {"delta": text})
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void: the result, which comes whole at the end, is what counts."""
+        """The pieces so far are void; the result begins with `text`."""
+        self._send(self._partial, {"delta": text, "restart": True})
 
     def end(self) -> None:
         """The work is over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from tree_sitter import Node
 
@@ -20,9 +21,20 @@ LONGEST_BLOCK = 2_000
 _FUNCTION = r"def|defp|function|func|fun|fn|sub|proc|procedure|method|macro"
 _CLASS = r"class|struct|interface|trait|impl|module|object|enum|protocol|record"
 _HEADER = re.compile(
-    rf"\s*(?:[a-z]+\s+){{0,4}}?(?:(?P<function>{_FUNCTION})|(?P<class>{_CLASS}))\s+(?P<name>[\w.:]+)"
+    rf"\s*(?:[a-z]+\s+){{0,4}}?(?:(?P<function>{_FUNCTION})|(?P<class>{_CLASS}))\s+"
+    r"(?:<[^>]*>\s*)?(?P<name>[\w.:]+)"
+    r"|\s*(?:local\s+)?(?P<assigned>[\w.:]+)\s*=\s*function\b"
 )
 _END = re.compile(r"\s*(?:[)\]}]|end\b)")
+_ONE_LINE = MappingProxyType(
+    {
+        "kotlin": re.compile(r".*(?:\)|\)[^={]*=\s*\S.*|\{.*\})\s*$"),
+        "lua": re.compile(r".*\bend\s*$"),
+    }
+)
+"""How a definition ends that has no further line."""
+_ABOVE = re.compile(r"\s*(?:@\w|#(?!!)|//|/\*|\*|--)")
+"""A line of a comment, or an annotation, as it stands above a definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,21 +172,43 @@ def _block_at(snapshot: Snapshot, offset: int) -> Scope | None:
 
     A function is preferred to a class inside of it.
     """
-    line = snapshot.lines.line_at(offset)
+    line = _behind_comments(snapshot, snapshot.lines.line_at(offset))
     found: Scope | None = None
     for header in range(line, max(line - LONGEST_BLOCK, -1), -1):
         match = _HEADER.match(snapshot.line(header))
         if match is None:
             continue
         last = _last_line(snapshot, header)
-        if last < line or last == header:
+        if last < line or (last == header and not _is_one_line(snapshot, header)):
             continue
-        kind = "function" if match["function"] else "class"
-        scope = _block_scope(snapshot, match["name"], kind, header, last)
+        kind = "class" if match["class"] else "function"
+        name = match["name"] or match["assigned"]
+        scope = _block_scope(snapshot, name, kind, _first_line(snapshot, header), last)
         if kind == "function":
             return scope
         found = found or scope
     return found
+
+
+def _behind_comments(snapshot: Snapshot, line: int) -> int:
+    """The line of the definition that the comment or annotation on this line leads up to, else this
+    line."""
+    below = line
+    while below + 1 < snapshot.lines.count and _ABOVE.match(snapshot.line(below)):
+        below += 1
+    return below if _HEADER.match(snapshot.line(below)) else line
+
+
+def _first_line(snapshot: Snapshot, header: int) -> int:
+    """The first of the comments and annotations directly above the header."""
+    while header > 0 and _ABOVE.match(snapshot.line(header - 1)):
+        header -= 1
+    return header
+
+
+def _is_one_line(snapshot: Snapshot, header: int) -> bool:
+    pattern = _ONE_LINE.get(snapshot.language_id)
+    return pattern is not None and pattern.match(snapshot.line(header)) is not None
 
 
 def _block_scope(snapshot: Snapshot, name: str, kind: str, first: int, last: int) -> Scope:
@@ -194,8 +228,9 @@ def _last_line(snapshot: Snapshot, header: int) -> int:
             continue
         if width_of(line) <= width:
             closes = (braced or width_of(line) == width) and _END.match(line)
-            opens = not braced and line.strip() == "{"
-            if opens:
+            # Its body begins only here: behind parameters of several lines, or on a line alone.
+            opened = [bracket.character for bracket in lex(line, lexicon).opened]
+            if not braced and opened[-1:] == ["{"] and (closes or line.strip() == "{"):
                 braced = True
                 continue
             return number if closes else last

@@ -20,6 +20,7 @@ local function place()
     width = math.max(20, math.min(WIDEST, vim.o.columns - 4)),
     height = math.max(3, math.floor(vim.o.lines * SHARE)),
     border = 'rounded',
+    style = 'minimal',
   }
 end
 
