@@ -14,7 +14,7 @@ from cato_lsp.protocol.admission import UnsafeListener, listener_token
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves one client on stdio, or any number on TCP or WebSocket; returns the exit status."""
+    """Serve one client on stdio, or any number on TCP or WebSocket, and return the exit status."""
     arguments = _parser().parse_args(argv)
     log_file: Path | None = arguments.log_file
     logs.configure(arguments.verbose, log_file)
@@ -54,8 +54,11 @@ def _serve(arguments: argparse.Namespace, log_path: str | None) -> int:
 
 @contextmanager
 def _uncollected() -> Generator[None]:
-    """What is imported inside stays out of the garbage collector's sight: walking the thousands of
-    classes of LSP takes it 50 ms, at the start and in the middle of somebody's typing."""
+    """Keep what is imported inside the block out of the garbage collector's sight.
+
+    To walk the thousands of classes of LSP takes the collector 50 ms, at the start and while the
+    person types.
+    """
     gc.disable()
     yield
     gc.freeze()

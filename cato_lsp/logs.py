@@ -26,20 +26,20 @@ class ContentFreeFormatter(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None]
         | tuple[None, None, None],
     ) -> str:
-        """The class of the exception below the files and lines it came through."""
+        """Return the class of the exception, below the files and lines that it came through."""
         kind, _, trace = ei
         frames = traceback.extract_tb(trace)
         lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
         return "\n".join([*lines, f"  {kind.__name__ if kind else 'no exception'}"])
 
     def format(self, record: LogRecord) -> str:
-        """The record's line; the text that other handlers cached on it is not used."""
+        """Return the record's line; the text that other handlers cached on it is not used."""
         record.exc_text = None
         return super().format(record)
 
 
 def configure(verbosity: int, log_file: Path | None) -> None:
-    """Sends the log to `log_file` or stderr. `verbosity`: 0 warnings, 1 info, 2 debug."""
+    """Send the log to `log_file` or stderr. `verbosity`: 0 warnings, 1 info, 2 debug."""
     handler: logging.Handler
     if log_file is None:
         handler = logging.StreamHandler(sys.stderr)
@@ -55,22 +55,24 @@ def configure(verbosity: int, log_file: Path | None) -> None:
 
 
 def level() -> int:
-    """How much is logged now; what the command line asked for, as long as nobody traces."""
+    """Return how much is logged now; what the command line asked for, as long as nobody traces."""
     return logging.getLogger("cato_lsp").level
 
 
 def trace(how: str, least: int) -> None:
-    """Logs as the setting `trace` says, or as `least`, a level, where that is more. A process has
-    one log, whatever the number of its clients."""
+    """Log as the setting `trace` says, or at the level `least` if that is more.
+
+    A process has one log, whatever the number of its clients.
+    """
     logging.getLogger("cato_lsp").setLevel(min(least, _TRACED[how]))
 
 
 def log_path(log_file: Path | None) -> str | None:
-    """Where a person finds the log, or None where it goes to stderr."""
+    """Return where a person finds the log, or None if it goes to stderr."""
     return None if log_file is None else str(log_file.resolve())
 
 
 def report_loop_error(loop: object, context: dict[str, Any]) -> None:
-    """An asyncio exception handler that keeps to the rule: the library's own prints values."""
+    """Log an error of the event loop without its values, which asyncio's own handler prints."""
     error = context.get("exception")
     logging.getLogger(__name__).error("%s", context.get("message"), exc_info=error)

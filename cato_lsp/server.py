@@ -76,15 +76,15 @@ class CatoServer(LanguageServer):
         return self.session.closed
 
     def cut_short(self, message_id: methods.Token) -> bool:
-        """Cuts a request short. Returns whether there was one."""
+        """Cut a request short. Return whether there was one."""
         return self.session.requests.cancel(message_id)
 
     def lose_document(self, uri: str) -> None:
-        """A change of the document could not be read."""
+        """Take note that a change of the document could not be read."""
         self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:
-        """Handles one message, whatever it is."""
+        """Handle one message, whatever it is."""
         try:
             data = json.loads(body)
             if self._token is not None and not self._admits(data):
@@ -112,26 +112,26 @@ class CatoServer(LanguageServer):
         load_features()
 
     def trace(self) -> None:
-        """Logs as much as the settings want."""
+        """Log as much as the settings want."""
         logs.trace(self.session.settings.trace.value, self._log_level)
 
     def refresh_lenses(self) -> None:
-        """Has the client ask for code lenses again if there are others now."""
+        """Have the client ask for code lenses again if there are others now."""
         self._lenses.follow()
 
     def warn(self, text: str) -> None:
-        """Shows the person what went wrong, and logs it."""
+        """Show the person what went wrong, and log it."""
         log.warning("%s", text)
         kind = types.MessageType.Warning
         self.window_log_message(types.LogMessageParams(kind, text))
         self.window_show_message(types.ShowMessageParams(kind, text))
 
     def leave(self) -> None:
-        """Ends the connection after the message that is being handled."""
+        """End the connection after the message that is being handled."""
         self.exit_status = 0 if self.session.closed else 1
 
     def report_server_error(self, error: Exception, source: object) -> None:
-        """Into the log: pygls would raise a pop-up."""
+        """Log the error: pygls would raise a pop-up."""
         log.error("%s", getattr(source, "__name__", source), exc_info=error)
 
     def _register(self) -> None:

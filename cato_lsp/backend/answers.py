@@ -78,7 +78,7 @@ class TokenStream:
 
 
 def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
-    """The first choice of a chunk; empty where it has none, as with `null` in its place."""
+    """Return the first choice of a chunk; empty if it has none, or null in its place."""
     choices = chunk.get("choices")
     listed = cast("list[object]", choices) if isinstance(choices, list) else []
     choice = listed[0] if listed else None
@@ -86,7 +86,7 @@ def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
 
 
 def told_tokens(choice: dict[str, Any]) -> list[Token]:
-    """The tokens with their log probabilities, as far as a choice tells them."""
+    """Return the tokens with their log probabilities, as far as the choice tells them."""
     logprobs = choice.get("logprobs")
     told = cast("dict[str, Any]", logprobs) if isinstance(logprobs, dict) else {}
     texts, values = told.get("tokens"), told.get("token_logprobs")
@@ -100,7 +100,7 @@ def told_tokens(choice: dict[str, Any]) -> list[Token]:
 
 
 def json_object(data: str) -> dict[str, Any]:
-    """An event's data as a JSON object; empty for `null`. Raises Refused."""
+    """Return an event's data as a JSON object, empty for `null`. Raises Refused."""
     try:
         value = json.loads(data)
     except ValueError as error:
@@ -114,8 +114,11 @@ def json_object(data: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task is. `estimate_ms`: when its end is expected, counted from its beginning, and
-    `target_ms` when it is due; None where the backend does not say."""
+    """How far a task is.
+
+    `estimate_ms` is when its end is expected, counted from its beginning, and `target_ms` is when
+    it is due. Each is None where the backend does not say.
+    """
 
     state: str
     done: int = 0
@@ -164,20 +167,23 @@ class Listener(Protocol):
     """Who is told what the backend says of a task that it works on."""
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Take a report of how far the work is."""
         ...
 
     def delta(self, text: str, unit: int | None) -> None:
-        """A piece of the unit of this index; None: of what is said about all of them."""
+        """Take a piece of the unit of this index; None: of what is said about all of them."""
         ...
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void, but for those that `text` consists of."""
+        """Discard the pieces so far, but for those that `text` consists of."""
         ...
 
 
 async def outcome_of(stream: EventStream, listener: Listener) -> TaskAnswer:
-    """The result. Ends the stream in any case. Raises BackendFailure."""
+    """Read the stream to its end and return the result. Raises BackendFailure.
+
+    The stream is ended in any case.
+    """
     try:
         async with asyncio.timeout(LONGEST_TASK_S):
             return await _result(stream, listener)

@@ -39,7 +39,7 @@ class Call:
 
 
 def new_request_id() -> str:
-    """A name for a request that nobody else uses."""
+    """Return a name for a request that nobody else uses."""
     return uuid4().hex
 
 
@@ -57,13 +57,13 @@ class RequestOptions:
 
 
 def window_for(model: Model, snapshot: Snapshot, offset: int) -> Window:
-    """What this model sees of the document."""
+    """Return the part of the document that this model sees."""
     room, suffix_first = model.prompt_characters, model.suffix_first
     return prompt_window(snapshot, offset, room, suffix_first=suffix_first)
 
 
 def has_prompt(model: Model, snapshot: Snapshot, offset: int) -> bool:
-    """Whether there is any text to complete: servers refuse an empty prompt."""
+    """Return whether there is any text to complete: servers refuse an empty prompt."""
     seen = window_for(model, snapshot, offset)
     return bool(seen.prefix or (model.fills_in_the_middle and seen.suffix.strip()))
 
@@ -76,7 +76,7 @@ def completion_call(
     ids: ClientIds,
     options: RequestOptions,
 ) -> Call:
-    """A completion."""
+    """Return the call for a completion."""
     body: dict[str, Any] = {
         **prompt_body(window, pieces, model),
         "max_tokens": assignment.limits.max_tokens,
@@ -101,15 +101,17 @@ def completion_call(
 
 
 def warm_call(window: Window, pieces: Sequence[Piece], model: Model, ids: ClientIds) -> Call:
-    """Asks to have a prompt computed before anybody needs it."""
+    """Return a call that has a prompt computed before anybody needs it."""
     request_id = new_request_id()
     named = _headers(Task.COMPLETION, ids, request_id)
     return Call(WARM_PATH, request_id, named, prompt_body(window, pieces, model))
 
 
 def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[str, Any]:
-    """What makes up the prompt; other servers than CATO's take neither context nor, as a rule,
-    a suffix."""
+    """Return what makes up the prompt.
+
+    Other servers than CATO's take neither context nor, as a rule, a suffix.
+    """
     body: dict[str, Any] = {"model": model.name, "prompt": with_lf(window.prefix)}
     if window.suffix and model.fills_in_the_middle:
         body["suffix"] = with_lf(window.suffix)
@@ -126,8 +128,10 @@ def task_call(
     budget_ms: int,
     expected_tokens: int,
 ) -> Call:
-    """A whole task. `budget_ms`: what is left of its E2E target when it is sent;
-    `expected_tokens`: how long its result probably is.
+    """Return the call for a whole task.
+
+    `budget_ms` is what is left of its E2E target when it is sent; `expected_tokens` is the probable
+    length of its result.
 
     It names no document: the next completion of its document would take its place.
     """

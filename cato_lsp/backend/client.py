@@ -41,7 +41,7 @@ class BackendClient:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, call: Call, *, cancels: bool) -> EventStream:
-        """Starts a streamed call. `cancels`: whether the backend has a call to cancel by."""
+        """Start a streamed call. `cancels`: whether the backend has a call to cancel by."""
         url = self.target.url + call.path
         request = requested(self._http, "POST", url, json=call.body, headers=call.headers)
 
@@ -51,7 +51,7 @@ class BackendClient:
         return EventStream(request, tell if cancels else None, self._spawn)
 
     async def post(self, path: str, body: dict[str, Any], named: dict[str, str]) -> int:
-        """Sends what nobody waits for; returns the status, 0 where there was no answer."""
+        """Send what nobody waits for; return the status, 0 if there was no answer."""
         timeout = aiohttp.ClientTimeout(total=LONGEST_POST_S)
         url = self.target.url + path
         try:
@@ -66,7 +66,7 @@ class BackendClient:
             return 0
 
     async def prove(self, model: Model) -> None:
-        """Asks for one token, where requests were refused although everything else is in order.
+        """Ask for one token, where requests were refused although everything else is in order.
 
         Raises Refused where that is so for all requests: the token or the model is not known, or
         completions are not offered; Unreachable.
@@ -83,7 +83,7 @@ class BackendClient:
             raise unreachable(self.target.url, error) from error
 
     async def health(self) -> float:
-        """The measured round trip in milliseconds. Raises Unreachable, Refused."""
+        """Measure and return the round trip in milliseconds. Raises Unreachable, Refused."""
         started = time.perf_counter()
         try:
             await self._get("/health")
@@ -94,11 +94,11 @@ class BackendClient:
         return (time.perf_counter() - started) * 1000
 
     async def replicas(self) -> tuple[ReplicaReport, ...]:
-        """How the backend's replicas are; none where it does not tell. Raises Unreachable."""
+        """Return how the backend's replicas are; none if it does not tell. Raises Unreachable."""
         return read_replicas(await self._get("/health", refusing=False))
 
     async def model(self) -> Model:
-        """The model to ask for. Raises Unreachable, Refused, Denied."""
+        """Return the model to ask for. Raises Unreachable, Refused, Denied."""
         listing = await self._get("/v1/models")
         if isinstance(listing, bytes):
             words = "does not answer as an OpenAI server: check backend.url"
@@ -109,7 +109,7 @@ class BackendClient:
         return model
 
     async def close(self) -> None:
-        """Ends every stream and every connection; what was cancelled may still be told."""
+        """End every stream and every connection; cancellations have a moment to be sent."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FAREWELL_S)
         for task in tuple(self._tasks):
@@ -118,7 +118,7 @@ class BackendClient:
         await self._http.close()
 
     async def _get(self, path: str, *, refusing: bool = True) -> object:
-        """The body, parsed where it is JSON; also of an error unless that is to be raised."""
+        """Return the body, parsed if it is JSON. `refusing`: whether an error status is raised."""
         timeout = aiohttp.ClientTimeout(total=PROBE_S)
         try:
             url = self.target.url + path

@@ -39,7 +39,7 @@ class Target:
 
 
 def locate(settings: BackendSettings) -> Target | None:
-    """The backend to use, or None where none is known. It need not be alive.
+    """Return the backend to use, which need not be alive; None if none is known.
 
     Raises wire.discovery.UntrustedAnnouncement.
     """
@@ -52,12 +52,12 @@ def locate(settings: BackendSettings) -> Target | None:
 
 
 def can_start_backend() -> bool:
-    """Whether a backend runs on this platform."""
+    """Return whether a backend runs on this platform."""
     return sys.platform == "linux"
 
 
 def backend_log() -> Path:
-    """Where a started backend writes what it has to say."""
+    """Return where a started backend writes what it has to say."""
     return state_dir() / "backend.log"
 
 
@@ -70,7 +70,7 @@ class StartedBackend:
         self._log_start = log_start
 
     def failure(self) -> str | None:
-        """Why it died, in its own last words; None while it runs or where it left on purpose."""
+        """Return why it died, in its own words; None while it runs or if it left on purpose."""
         status = self._process.poll()
         if not status:
             return None
@@ -90,7 +90,7 @@ def _command() -> list[str]:
 
 
 def start_backend() -> StartedBackend:
-    """Starts a backend in a session of its own. Raises OSError where that cannot be done."""
+    """Start a backend in a session of its own. Raises OSError if that is impossible."""
     log = backend_log()
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as file:

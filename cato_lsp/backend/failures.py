@@ -62,13 +62,13 @@ class Denied(Refused):
 
 
 def outdates_the_connection(failure: BackendFailure) -> bool:
-    """Whether the backend must be asked again how it is and which model it serves."""
+    """Return whether the backend must be asked again how it is and which model it serves."""
     is_elsewhere = isinstance(failure, Refused) and failure.status in MOVED
     return isinstance(failure, Unreachable | Denied) or is_elsewhere
 
 
 async def refusal(response: aiohttp.ClientResponse) -> Refused:
-    """The failure that a response of an error status stands for."""
+    """Return the failure that a response with an error status stands for."""
     body = await response.content.read(16 * 1024)
     if response.status == 400 and _PLAIN_HTTP_TO_TLS.search(body):
         return Refused("the server wants https://: write it in backend.url", status=400)
@@ -80,7 +80,7 @@ async def refusal(response: aiohttp.ClientResponse) -> Refused:
 
 
 def refused(value: object, *, status: int) -> Refused:
-    """The failure in OpenAI's error object, or what the status alone says."""
+    """Return the failure in OpenAI's error object, else what the status alone says."""
     body = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     error = body.get("error")
     # What is not an error object may still have something to say: `/health` while it starts.

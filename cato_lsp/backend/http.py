@@ -36,7 +36,7 @@ _OUT_OF_DATE = frozenset({9, 10})
 async def requested(
     http: aiohttp.ClientSession, method: str, url: str, **options: Any
 ) -> AsyncGenerator[aiohttp.ClientResponse]:
-    """The response to a request. Raises Refused for a redirect that cannot be followed."""
+    """Send a request and yield the response. Raises Refused for a redirect that is not followed."""
     for _ in range(MOST):
         async with http.request(method, url, allow_redirects=False, **options) as response:
             target = _target(url, response.status, response.headers)
@@ -55,7 +55,10 @@ def _target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
 
 
 def _is_as_safe(target: str, url: str) -> bool:
-    """Whether the target may be sent what `url` is sent: the same host, and TLS if there was."""
+    """Return whether the target may be sent what `url` is sent.
+
+    It may if it is the same host, with TLS if there was TLS.
+    """
     to, was = urlsplit(target), urlsplit(url)
     return to.hostname == was.hostname and to.scheme in {was.scheme, "https"}
 
@@ -73,7 +76,7 @@ def _moved(url: str, target: str, status: int) -> Refused:
 
 
 def unreachable(url: str, error: Exception) -> Unreachable:
-    """The failure that `error` stands for, of a request to `url`."""
+    """Return the failure that `error` stands for, raised by a request to `url`."""
     reason, remedy = _explained(error, is_plain=url.startswith("http://"))
     return Unreachable(f"no answer from {url}: {reason}", remedy)
 

@@ -66,17 +66,17 @@ class Link:
         """Whether a request was refused for a reason that holds for all of them."""
 
     def start(self) -> None:
-        """Begins to look, in the background."""
+        """Begin to look, in the background."""
         self._keeping = asyncio.create_task(self._keep())
         self._keeping.add_done_callback(_report)
 
     def look_again(self) -> None:
-        """Looks now: something that was tried failed."""
+        """Look for the backend now, because something that was tried failed."""
         self._pause_s = FIRST_PAUSE_S
         self._wake.set()
 
     def failed(self, client: BackendClient, failure: BackendFailure) -> None:
-        """A request failed so that others will, too: that is told at once, and looked into."""
+        """Report a failure that other requests will share, and look for the backend again."""
         if client is not self._client:
             return
         if isinstance(failure, Refused):
@@ -85,28 +85,28 @@ class Link:
         self.look_again()
 
     def answered(self, client: BackendClient, status: int) -> None:
-        """The status of a request whose answer nobody waits for."""
+        """Take the status of a request whose answer nobody waits for."""
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             self.failed(client, Denied("the backend refuses the token", status=status))
 
     def restart(self) -> None:
-        """Forgets what was found and looks again, starting a backend where that is allowed."""
+        """Forget what was found and look again, starting a backend where that is allowed."""
         self._started = None
         self.connection = None
         self._set_status(BackendStatus(State.STARTING, "looking for a backend"))
         self.look_again()
 
     async def looked(self) -> None:
-        """Returns after the next look."""
+        """Wait for the end of the next look."""
         self._looked.clear()
         await self._looked.wait()
 
     async def ever_looked(self) -> None:
-        """Returns once it is known whether there is a backend."""
+        """Wait until it is known whether there is a backend."""
         await self._ever_looked.wait()
 
     async def close(self) -> None:
-        """Ends every request and the looking; a backend that was started lives on."""
+        """End every request and the search; a backend that was started lives on."""
         self.connection = None
         if self._keeping is not None:
             self._keeping.cancel()

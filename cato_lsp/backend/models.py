@@ -54,8 +54,10 @@ class Model:
 
     @property
     def least_confidence(self) -> float:
-        """What a suggestion is cut below where no setting says it. A very small model is right more
-        often than it is sure."""
+        """The confidence below which a suggestion is cut where no setting says it.
+
+        A very small model is right more often than it is sure.
+        """
         is_tiny = self.parameters is not None and self.parameters < TINY_PARAMETERS
         return TINY_LEAST_CONFIDENCE if is_tiny else LEAST_CONFIDENCE
 
@@ -71,7 +73,7 @@ class Model:
 
 
 def choose(listing: object) -> Model | None:
-    """The model to ask for: the alias `cato` where it is served, else the first one listed."""
+    """Return the model to ask for: the alias `cato` if it is served, else the first one listed."""
     entries = _entries(listing)
     if not entries:
         return None
@@ -127,13 +129,13 @@ def _entries(listing: object) -> list[Mapping[str, Any]]:
 
 
 def described(title: str, parameters: int | None) -> str:
-    """A model's name and size, such as `Qwen2.5-Coder-7B, 7B parameters`."""
+    """Return a model's name and size, such as `Qwen2.5-Coder-7B, 7B parameters`."""
     size = size_of(parameters)
     return f"{title}, {size} parameters" if size else title
 
 
 def size_of(parameters: int | None) -> str:
-    """Such as `7B`, `1.5B` or `5M`; empty while it is not known."""
+    """Return a size such as `7B`, `1.5B` or `5M`; empty while it is not known."""
     if parameters is None:
         return ""
     # From here on the millions would round to 1,000.
@@ -143,7 +145,7 @@ def size_of(parameters: int | None) -> str:
 
 
 def advice(model: Model) -> str:
-    """How to get a better model; empty where there is nothing to say."""
+    """Return how to get a better model; empty if there is nothing to say."""
     if not model.fills_in_the_middle:
         return f"the model does not see the code behind the cursor: {_TRAINED}"
     if model.parameters is not None and model.parameters < _SMALL:

@@ -71,7 +71,7 @@ class ReplicaReport:
 
 
 def read_replicas(health: object) -> tuple[ReplicaReport, ...]:
-    """From the body of `/health`; none where it is not that of CATO's backend."""
+    """Read the body of `/health`; return none if it is not that of CATO's backend."""
     if not isinstance(health, dict):
         return ()
     listed = cast("Mapping[str, object]", health).get("replicas")
@@ -98,7 +98,7 @@ def _report(entry: Mapping[str, object]) -> ReplicaReport:
 
 
 def _steps(value: object) -> StepReport | None:
-    """Of the entry's `step_limits`; None where there are none."""
+    """Read the entry's `step_limits`; return None if there are none."""
     if not isinstance(value, dict):
         return None
     steps = cast("Mapping[str, Any]", value)
@@ -117,7 +117,7 @@ def _limits(value: object) -> StepLimits | None:
 
 
 def _speed(value: object) -> ReplicaSpeed | None:
-    """Of the entry's `law`; None where it is not as it should be."""
+    """Read the entry's `law`; return None if it is not as it should be."""
     try:
         law = cast("Mapping[str, Any]", value)
         age_s = law["age_s"]

@@ -52,7 +52,7 @@ class Status:
     """How to get a better one."""
 
     def body(self) -> dict[str, Any]:
-        """As the protocol spells it."""
+        """Return the status as the protocol spells it."""
         return {
             "state": self.state.value,
             "message": self.message,
@@ -69,5 +69,5 @@ class Status:
         }
 
     def told_apart_by(self) -> tuple[object, ...]:
-        """What makes it worth a notification: the figures alone change with every answer."""
+        """Return what makes a status worth a notification; the figures change with every answer."""
         return (self.state, self.message, self.backend_url, self.log_path, self.model)

@@ -65,7 +65,7 @@ class EventStream:
         self._reading.add_done_callback(self._end)
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """The events up to `[DONE]`. Raises BackendFailure."""
+        """Iterate over the events up to `[DONE]`. Raises BackendFailure."""
         return self
 
     async def __anext__(self) -> Event:
@@ -77,7 +77,7 @@ class EventStream:
         return event
 
     def cancel(self, reason: CancelReason) -> None:
-        """Ends the answer, where it has not ended; what still comes is thrown away."""
+        """End the answer if it has not ended; what still comes is discarded."""
         if self._reading.done() or self._cancelled:
             return
         self._cancelled = True
@@ -104,7 +104,7 @@ class EventStream:
             self._events.put_nowait(Unreachable("the backend broke off its answer"))
 
     async def _read_answer(self, response: aiohttp.ClientResponse) -> None:
-        """Raises BackendFailure, MalformedStream (a ValueError), aiohttp.ClientError."""
+        """Read. Raises BackendFailure, MalformedStream (a ValueError), aiohttp.ClientError."""
         if response.content_type == PAGE:
             raise Unreachable(f"{response.url.origin()} answered with a web page")
         if response.content_type == WHOLE:

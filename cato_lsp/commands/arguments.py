@@ -1,5 +1,7 @@
-"""What commands are given: a backend, found as an editor does but never started, and a place or a
-part of a file."""
+"""What commands are given: a backend, and a place in a file or a part of it.
+
+The backend is found as an editor finds it, but never started.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +62,13 @@ _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:(?P<column>\d+))?")
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that name a backend."""
+    """Add the arguments that name a backend."""
     parser.add_argument("--url", help="the backend (else CATO_BACKEND_URL, else your running one)")
     parser.add_argument("--token", help="its token (else CATO_BACKEND_TOKEN)")
 
 
 def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments that say what is kept from the model."""
+    """Add the arguments that say what is kept from the model."""
     parser.add_argument(
         "--ignore",
         metavar="PATTERN",
@@ -79,7 +81,7 @@ def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The settings that the arguments and the environment give. Raises CommandFailed."""
+    """Return the settings that the arguments and the environment give. Raises CommandFailed."""
     settings, complaints = parse(
         {
             "backend": {"url": arguments.url, "token": arguments.token},
@@ -94,7 +96,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def target_of(settings: Settings) -> Target:
-    """The backend to ask. Raises CommandFailed."""
+    """Return the backend to ask. Raises CommandFailed."""
     try:
         target = locate(settings.backend)
     except UntrustedAnnouncement as error:
@@ -106,7 +108,7 @@ def target_of(settings: Settings) -> Target:
 
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[Connection]:
-    """A connection to the backend. Raises CommandFailed, also for what fails inside."""
+    """Yield a connection to the backend. Raises CommandFailed, also for what fails inside."""
     client = BackendClient(target_of(settings))
     try:
         round_trip_ms = await client.health()
@@ -141,7 +143,7 @@ class FileRange:
 
 
 def read_range(text: str, language: str | None, settings: PrivacySettings) -> FileRange:
-    """The file and the part of it that `text` names: FILE, FILE:LINE or FILE:FIRST-LAST.
+    """Return the file and the part of it that FILE, FILE:LINE or FILE:FIRST-LAST names.
 
     Raises CommandFailed, also for a file that is not sent to a model.
     """
@@ -166,7 +168,9 @@ def read_range(text: str, language: str | None, settings: PrivacySettings) -> Fi
 
 
 def read_place(text: str, language: str | None, settings: PrivacySettings) -> FileLocation:
-    """The place that `text` names; without a column, the end of the line without its blanks.
+    """Return the place that `text` names.
+
+    Without a column, it is the end of the line, before any blanks there.
 
     Raises CommandFailed, also for a file that is not sent to a model.
     """
@@ -195,7 +199,7 @@ def _check_line(path: Path, snapshot: Snapshot, line: int) -> None:
 
 
 def _end_of(snapshot: Snapshot, line: int) -> int:
-    """The column behind the line's last character that is not blank."""
+    """Return the column behind the line's last character that is not blank."""
     return len(snapshot.line(line).rstrip())
 
 

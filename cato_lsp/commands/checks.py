@@ -29,7 +29,7 @@ _UNSET_TOKEN = "unset CATO_BACKEND_TOKEN (or backend.token)"
 
 
 def check_settings(settings: Settings, complaints: tuple[Complaint, ...]) -> Finding:
-    """The arguments and the environment."""
+    """Check the arguments and the environment."""
     if complaints:
         wrong = "; ".join(f"{c.setting} must be {c.expected}" for c in complaints)
         return broken("settings", wrong, "correct the argument or the CATO_... variable")
@@ -39,7 +39,7 @@ def check_settings(settings: Settings, complaints: tuple[Complaint, ...]) -> Fin
 
 
 def check_discovery(settings: Settings) -> Finding:
-    """The file in which a co-located backend announces itself."""
+    """Check the file in which a co-located backend announces itself."""
     path = announcement_path()
     try:
         found = discover()
@@ -53,7 +53,7 @@ def check_discovery(settings: Settings) -> Finding:
 
 
 def check_engine(settings: Settings) -> Finding:
-    """The engine's own environment; only a backend on this machine needs one."""
+    """Check the engine's own environment; only a backend on this machine needs one."""
     if settings.backend.url or sys.platform != "linux":
         return ok("engine", "not needed here: the backend is elsewhere")
     folder = cache_dir() / "engines"
@@ -65,7 +65,7 @@ def check_engine(settings: Settings) -> Finding:
 
 
 def check_language_server() -> Finding:
-    """Whether `cato-lsp` starts and answers."""
+    """Check whether `cato-lsp` starts and answers."""
     started_s = time.perf_counter()
     try:
         answer = _initialize()
@@ -128,27 +128,27 @@ _MARKS = {
 
 
 def ok(hop: str, text: str) -> Finding:
-    """A hop that is as it should be."""
+    """Return the finding for a hop that is as it should be."""
     return Finding(hop, Verdict.OK, text)
 
 
 def note(hop: str, text: str, remedy: str = "") -> Finding:
-    """A hop that works, with something to know."""
+    """Return the finding for a hop that works, with something to know."""
     return Finding(hop, Verdict.NOTE, text, remedy)
 
 
 def loading(hop: str, text: str, remedy: str = "") -> Finding:
-    """A hop that only needs time."""
+    """Return the finding for a hop that only needs time."""
     return Finding(hop, Verdict.LOADING, text, remedy)
 
 
 def broken(hop: str, text: str, remedy: str) -> Finding:
-    """A hop that does not work."""
+    """Return the finding for a hop that does not work."""
     return Finding(hop, Verdict.BROKEN, text, remedy)
 
 
 def check_step_limits(hop: str, steps: StepReport) -> Finding:
-    """What the replica's engine was started with, against what its speed calls for."""
+    """Compare what the replica's engine was started with to what its speed calls for."""
     told, advised = steps.told, steps.advised or _USUAL_LIMITS
     start = f"start its engine with {advised.flags}"
     if told is None:
@@ -168,7 +168,7 @@ def check_step_limits(hop: str, steps: StepReport) -> Finding:
 
 
 async def check_token(target: Target, settings: BackendSettings) -> Finding | None:
-    """What is to be said of the token with which the backend was asked; None where nothing is."""
+    """Return what there is to say about the token that was used; None if there is nothing."""
     if target.origin is Origin.DISCOVERED:
         if not settings.token:
             return None

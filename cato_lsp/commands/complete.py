@@ -69,7 +69,7 @@ class Report:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     parser.add_argument("place", metavar="FILE:LINE:COLUMN", help="counted from 1")
     parser.add_argument("--language", help="LSP language id (else from the file's suffix)")
     parser.add_argument("--json", action="store_true", help="one JSON object, at the end")
@@ -78,7 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the completion as it comes, then a line of times; returns the exit status."""
+    """Print the completion as it comes, then a line of times; return the exit status."""
     try:
         report = asyncio.run(_run(arguments))
     except CommandFailed as failure:
@@ -100,7 +100,7 @@ async def _run(arguments: argparse.Namespace) -> Report:
 
 
 def _terminal() -> Show:
-    """Writes what is new of a text that grows."""
+    """Return a function that writes what is new of a text that grows."""
     shown = ""
 
     def show(text: str) -> None:
@@ -114,13 +114,13 @@ def _terminal() -> Show:
 
 
 def _silent(_text: str) -> None:
-    """With --json the text is shown at the end."""
+    """Show nothing: with --json the text is shown at the end."""
 
 
 async def complete(
     settings: Settings, connection: Connection, place: FileLocation, show: Show
 ) -> Report:
-    """One completion, as an editor would get it. Raises BackendFailure."""
+    """Return one completion, as an editor would get it. Raises BackendFailure."""
     if not has_prompt(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
@@ -170,7 +170,7 @@ def _since_ms(started_s: float) -> float:
 
 
 def _summary(report: Report) -> str:
-    """Who answered and how fast, and how to get a better model."""
+    """Return who answered and how fast, and how to get a better model."""
     figures = {"queue": report.queue_ms, "TTFT": report.ttft_ms, "total": report.total_ms}
     shown = [f"{name} {value:.0f} ms" for name, value in figures.items() if value is not None]
     model = described(report.model, report.parameters)

@@ -41,12 +41,12 @@ SAMPLE = "def add(a, b):\n    return "
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     add_backend_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints one line for each hop; returns 1 if one of them is broken, 2 if one is loading."""
+    """Print one line for each hop; return 1 if one of them is broken, 2 if one is loading."""
     return asyncio.run(_run(arguments))
 
 
@@ -73,7 +73,7 @@ def _local(settings: Settings) -> Iterator[Finding]:
 
 
 def check_history() -> Finding:
-    """What the last sessions made of the engine's prefix cache."""
+    """Check what the last sessions made of the engine's prefix cache."""
     stored = [event for event in events() if event.get("event") == "usage"]
     stats, last = stats_of(stored), stats_of(stored[-1:])
     if stats.prefix_hit_rate is None:
@@ -86,7 +86,7 @@ def check_history() -> Finding:
 
 
 async def check_backend(settings: Settings) -> AsyncIterator[Finding]:
-    """The hops behind the network, as far as they can be reached."""
+    """Check the hops behind the network, as far as they can be reached."""
     try:
         target = target_of(settings)
     except CommandFailed as failure:
@@ -123,7 +123,7 @@ async def _hops(client: BackendClient, settings: Settings) -> AsyncIterator[Find
 
 
 def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
-    """How the backend's replicas are; one that is away is no break while another serves."""
+    """Check the backend's replicas; one that is away is no break while another serves."""
     serves = any(report.state == UP for report in reports)
     for report in reports:
         hop = f"replica {report.name}"
@@ -146,7 +146,7 @@ def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
 
 
 def _speed(hop: str, model: str, speed: ReplicaSpeed) -> Finding:
-    """What is known of one replica's speed, and how well."""
+    """Return what is known of one replica's speed, and how well."""
     if not speed.windows:
         remedy = "it is learned from the first answers; scheduling.calibrate measures it before"
         return note(hop, f"{model}, its speed is not known yet", remedy)
@@ -195,7 +195,7 @@ async def _one_completion(settings: Settings, connection: Connection) -> Finding
 
 
 def _failed(failure: BackendFailure, reports: Sequence[ReplicaReport], target: Target) -> Finding:
-    """What a failure of the backend means. `reports`: what it said of its replicas before."""
+    """Return what a failure of the backend means. `reports`: what it said of replicas before."""
     if isinstance(failure, Refused) and failure.status == HTTPStatus.SERVICE_UNAVAILABLE:
         states = {report.state for report in reports}
         if not states or states == {STARTING}:

@@ -44,7 +44,7 @@ class Stats:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     parser.add_argument("--days", type=_days, default=30, metavar="N", help="how far back")
     parser.add_argument("--language", help="only this LSP language id")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -61,7 +61,7 @@ def _days(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the sums; returns 1 where nothing is stored yet."""
+    """Print the sums; return 1 if nothing is stored yet."""
     since_s = time.time() - arguments.days * DAY_S
     chosen = [event for event in events() if _counts(event, since_s, arguments.language)]
     if not chosen:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def stats_of(chosen: Sequence[dict[str, Any]]) -> Stats:
-    """Sums up events as they are stored."""
+    """Sum up events as they are stored."""
     named = Counter(str(event.get("event")) for event in chosen)
     # An acceptance is told once in parts and once as a whole; a request counts once.
     partially = {e.get("request_id") for e in chosen if e.get("event") == "partially_accepted"}
@@ -113,7 +113,10 @@ def _counts(event: dict[str, Any], since_s: float, language: str | None) -> bool
 
 
 def _accepted_characters(chosen: Iterable[dict[str, Any]]) -> int:
-    """Each acceptance tells how much of its suggestion is accepted by then."""
+    """Sum up what was accepted of each suggestion.
+
+    Each acceptance tells how much of it is accepted by then.
+    """
     longest: dict[object, int] = {}
     for event in chosen:
         chars = event.get("accepted_chars")
@@ -124,7 +127,7 @@ def _accepted_characters(chosen: Iterable[dict[str, Any]]) -> int:
 
 
 def _usage(chosen: Iterable[dict[str, Any]]) -> Counter[str]:
-    """The counts of all sessions; each one's last event holds its sums."""
+    """Sum up the counts of all sessions; each one's last event holds its sums."""
     last = {str(e.get("session")): e for e in chosen if e.get("event") == "usage"}
     sums: Counter[str] = Counter()
     for event in last.values():

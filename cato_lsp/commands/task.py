@@ -52,7 +52,7 @@ _DIFF = ("diff", "HEAD", "--submodule=short")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments."""
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("task", choices=sorted(VERBS))
@@ -85,7 +85,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Does the task and shows its result; returns the exit status."""
+    """Do the task and show its result; return the exit status."""
     try:
         return asyncio.run(_run(arguments))
     except (CommandFailed, NothingSelected) as failure:
@@ -128,15 +128,17 @@ async def _run(arguments: argparse.Namespace) -> int:
 
 
 def _streams(job: Job) -> bool:
-    """Whether the pieces of the result are those that it ends with: not where it becomes a diff,
-    and not where imports are brought together at its top."""
+    """Return whether the result is what its pieces were.
+
+    It is not if it becomes a diff, or if imports are brought together at its top.
+    """
     if job.kind is TaskKind.TRANSLATION:
         return len(job.units) == 1
     return job.kind not in (*_EDITS, TaskKind.TESTS)
 
 
 def _not_whole(result: TaskResult) -> str:
-    """Why the code of the result would be broken in a file; empty where it would not."""
+    """Return why the code of the result would be broken in a file; empty if it would not be."""
     cut = [
         f"the tests for {unit.name} are not whole" for unit in result.failed if unit.text.strip()
     ]
@@ -172,8 +174,11 @@ def _job_of_changes(kind: TaskKind, arguments: argparse.Namespace, settings: Set
 
 
 def read_changes(path: Path | None, settings: PrivacySettings) -> tuple[Snapshot, Selection]:
-    """Returns what differs from the last commit in `path`, or in the repository of the current
-    folder, as a document and as one unit of it. Raises CommandFailed."""
+    """Return the uncommitted changes as a document, and as one unit of it.
+
+    These are the changes in `path`, or in the repository of the current folder. Raises
+    CommandFailed.
+    """
     place = Path.cwd() if path is None else path.resolve()
     root = Path(_git(_folder(place), "rev-parse", "--show-toplevel").rstrip("\n"))
     only = [] if path is None else ["--", str(place)]
@@ -193,7 +198,7 @@ def _folder(place: Path) -> Path:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints. Raises CommandFailed."""
+    """Run git and return what it prints. Raises CommandFailed."""
     # A name such as `*` stands for that file alone, not for all that it matches as a pattern.
     command = ["git", "--literal-pathspecs", "-C", str(folder), *arguments]
     try:

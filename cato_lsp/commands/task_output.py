@@ -28,8 +28,11 @@ _EVERY_LINE_S = 5.0
 
 
 class Terminal:
-    """Writes pieces of the result to standard output, where `shows_text`, and progress to standard
-    error: one line that is written over, or a line every few seconds where that is no terminal."""
+    """The terminal: progress on standard error, and pieces of the result on standard output.
+
+    Pieces are written where `shows_text`. Progress is one line that is written over, or a line
+    every few seconds where standard error is no terminal.
+    """
 
     def __init__(self, *, silent: bool, shows_text: bool) -> None:
         self._silent = silent
@@ -44,7 +47,7 @@ class Terminal:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncGenerator[None]:
-        """Shows progress while the context lasts, from the first half second on."""
+        """Show progress while the context lasts, from the first half second on."""
         ticking = asyncio.create_task(self._tick())
         try:
             yield
@@ -53,11 +56,11 @@ class Terminal:
             self._clear()
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Take a report of how far the work is."""
         self._progress = progress
 
     def delta(self, text: str) -> None:
-        """A piece of the result."""
+        """Write a piece of the result."""
         if self._shows_text:
             self._clear()
             self._has_text = True
@@ -66,7 +69,7 @@ class Terminal:
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void; the result begins with `text`.
+        """Tell that the pieces so far are void, and begin with `text`.
 
         What of that stands on the terminal is not written again.
         """
@@ -102,7 +105,7 @@ class Terminal:
 def write_result(
     job: Job, place: FileRange, result: TaskResult, edits: tuple[Insertion, ...]
 ) -> None:
-    """Changes the file, or writes the tests beside it. Raises CommandFailed."""
+    """Change the file, or write the tests beside it. Raises CommandFailed."""
     if job.kind is TaskKind.TESTS:
         path = place.path.with_name(test_file_name(place.path.name, job.language_id))
         _create(path, result.text.rstrip() + "\n")
@@ -125,7 +128,7 @@ def _create(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all. A link stays one: what it leads to is replaced."""
+    """Replace the file, whole or not at all. A link stays one: what it leads to is replaced."""
     path = path.resolve()
     beside = path.with_name(f".{path.name}.cato")
     with beside.open("w", encoding="utf-8", newline="") as file:
@@ -143,8 +146,10 @@ def show_result(
     *,
     shown: str,
 ) -> None:
-    """Prints the result, of which `shown` stands on the terminal already, and on stderr what is
-    missing of it."""
+    """Print the result, and on standard error what is missing of it.
+
+    `shown` is the part that stands on the terminal already.
+    """
     if arguments.json:
         print(json.dumps(replace(result, edits=_told(job, edits)).body()))
     elif edits and not arguments.write:
@@ -162,8 +167,10 @@ def show_result(
 
 
 def _print_rest(text: str, shown: str) -> None:
-    """What was not shown of it; all of it where something else was: a translation before its
-    repair."""
+    """Print what is not on the terminal yet.
+
+    That is the whole text if something else was shown, such as a translation before its repair.
+    """
     rest = _rest(text, shown)
     if rest is None:
         sys.stdout.flush()
@@ -174,7 +181,10 @@ def _print_rest(text: str, shown: str) -> None:
 
 
 def _rest(text: str, shown: str) -> str | None:
-    """What follows `shown` in the text, white space apart; None where it does not begin so."""
+    """Return what follows `shown` in the text; None if the text does not begin so.
+
+    White space may differ.
+    """
     words = shown.split()
     if text.startswith(shown) or not words:
         return text.removeprefix(shown)
@@ -206,6 +216,6 @@ def _diff(job: Job, edits: tuple[Insertion, ...]) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their ends, as `patch` counts them: LF alone ends one."""
+    """Return the lines with their ends, as `patch` counts them: LF alone ends one."""
     *lines, last = text.split("\n")
     return [*(f"{line}\n" for line in lines), *([last] if last else [])]

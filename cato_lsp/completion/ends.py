@@ -59,7 +59,7 @@ class Line:
 
 
 def statement_end(line: Line, context: SyntaxContext) -> End:
-    """One statement: a line, and further ones while brackets of the completion are open."""
+    """Say where one statement ends: a line, or further ones while brackets are open."""
     if not line.whole:
         return End.NOT_YET
     if _repeats_next(line, context):
@@ -71,7 +71,7 @@ def statement_end(line: Line, context: SyntaxContext) -> End:
 
 
 def block_end(line: Line, context: SyntaxContext) -> End:
-    """The rest of the enclosing block."""
+    """Say where the rest of the enclosing block ends."""
     if line.inside:
         return End.NOT_YET
     if not line.text.strip():
@@ -96,8 +96,10 @@ def _dedented(line: Line, context: SyntaxContext) -> End:
 
 
 def _starts_another(line: Line, context: SyntaxContext) -> bool:
-    """Whether the line begins what nobody asked for: the next definition, or what comes next in
-    the document anyway."""
+    """Return whether the line begins what nobody asked for.
+
+    That is the next definition, or what comes next in the document anyway.
+    """
     if _repeats_next(line, context):
         return True
     if width_of(line.text) > context.floor or all(_PREAMBLE.match(kept) for kept in line.kept):
@@ -141,14 +143,16 @@ class Closers:
         return bool(self._own)
 
     def leaves_open(self, line: str, lexed: Lexed) -> bool:
-        """Whether brackets of the answer are open behind this line."""
+        """Return whether brackets of the answer are open behind this line."""
         if not lexed.strays:
             return bool(self._own or lexed.opened)
         return bool(self._read(line, lexed)._own)
 
     def unwanted(self, line: str, lexed: Lexed, *, whole: bool) -> Bracket | None:
-        """The first closing bracket that what was asked for ends before. Where the line may yet
-        open again what it closes (`} else {`), that is told only of the whole line."""
+        """Return the first closing bracket that what was asked for ends before.
+
+        If the line may yet open again what it closes (`} else {`), only the whole line decides.
+        """
         after = self._copy()
         for stray in lexed.strays:
             if after._close(line, stray):
@@ -158,7 +162,7 @@ class Closers:
         return None
 
     def keep(self, line: str, lexed: Lexed) -> int:
-        """Takes a whole line over. Returns how many missing brackets it closed."""
+        """Take over a whole line. Return how many missing brackets it closed."""
         before = len(self._around)
         after = self._read(line, lexed)
         self._own, self._around = after._own, after._around
@@ -166,7 +170,7 @@ class Closers:
         return before - len(self._around)
 
     def _read(self, line: str, lexed: Lexed) -> Closers:
-        """What is open behind the line."""
+        """Return the brackets that are open behind the line."""
         after = self._copy()
         opened = [bracket.character for bracket in lexed.opened]
         for stray in lexed.strays:
@@ -182,7 +186,7 @@ class Closers:
         return copied
 
     def _close(self, line: str, stray: Bracket) -> bool:
-        """Closes the partner of `stray`, if it has one; False where that is closed already."""
+        """Close the partner of `stray`, if it has one; return False if that is closed already."""
         opener = PARTNER[stray.character]
         if opener in self._own:
             del self._own[_last(self._own, opener) :]
@@ -199,8 +203,10 @@ class Closers:
         return True
 
     def _stands_below(self, line: str, closer: str) -> bool:
-        """Whether the document has it on a line of the same indentation, where the opener lies
-        beyond the nearby text."""
+        """Return whether the document has the closer on a line of the same indentation.
+
+        This is asked where the opener lies beyond the nearby text.
+        """
         before = self._context.line_before
         if self._first_line and before.strip():
             return False
@@ -212,8 +218,10 @@ class Closers:
         return width_of(below[found]) == width and leading_closers(below[found])[:1] == closer
 
     def _may_reopen(self, line: str, stray: Bracket) -> bool:
-        """Whether the line is one that closes a block and opens the next: nothing but it stands on
-        the cursor's line."""
+        """Return whether the line is one that closes a block and opens the next.
+
+        It can be one if nothing else stands on the cursor's line.
+        """
         leads = not line[: stray.offset].strip(")]} \t")
         blank = not self._context.line_before.strip() and self._context.rest is Rest.NOTHING
         return self._first_line and leads and blank

@@ -68,7 +68,7 @@ class Completeness:
         return any(line.strip() for line in self._lines)
 
     def feed(self, delta: str) -> bool:
-        """Takes the next piece. Returns True once nothing that follows can change `text()`."""
+        """Take the next piece. Return True once nothing that follows can change `text()`."""
         if self._done:
             return True
         *whole, self._line = (self._line + delta.replace("\r", "")).split("\n")
@@ -80,7 +80,7 @@ class Completeness:
         return self._done
 
     def text(self, *, truncated: bool = False) -> str:
-        """What to show of what was fed so far; empty where nothing is worth showing.
+        """Return what to show of what was fed so far; empty if nothing is worth showing.
 
         `truncated`: the answer ended because of its token limit, so that a last line among several
         is a fragment.
@@ -100,7 +100,7 @@ class Completeness:
         return shown
 
     def _fitted(self, text: str) -> str:
-        """`text` as it continues the cursor's line, indented as the document is."""
+        """Return `text` as it continues the cursor's line, indented as the document is."""
         if self._prose:
             return rejoined(text, self._context, "")
         unit = unit_of(self._context.around)
@@ -108,7 +108,7 @@ class Completeness:
         return reindented(rejoined(text, self._context, unit), unit, first=blank)
 
     def _read(self, line: str, *, whole: bool) -> bool:
-        """Returns whether the completion is over."""
+        """Read what is left, and return whether the completion is over."""
         if self._is_leading_blank(line):
             self._dropped += whole
             return self._dropped > _MOST_LEADING_BLANKS
@@ -121,7 +121,7 @@ class Completeness:
         return whole and (self._keep(line, lexed) or end is End.AFTER)
 
     def _judged(self, line: str, *, whole: bool) -> tuple[End, int | None, Lexed]:
-        """What the rule says about `line`, where it must be cut, what it leaves open."""
+        """Return what the rule says about `line`, where it must be cut, and what it leaves open."""
         lexed = self._lexed(line)
         seen = Line(
             text=line,
@@ -140,11 +140,11 @@ class Completeness:
         return self._closers.leaves_open(line, lexed) or lexed.region is not None
 
     def _is_leading_blank(self, line: str) -> bool:
-        """Whether the answer begins with a line end, though the cursor's line is blank already."""
+        """Return whether the answer begins with a line end though the cursor's line is blank."""
         return not (self._lines or line.strip() or self._context.line_before.strip() or self._whole)
 
     def _keep(self, line: str, lexed: Lexed) -> bool:
-        """Returns whether there is enough, or more of the same."""
+        """Keep a line, and return whether there is enough, or more of the same."""
         self._lines.append(line)
         self._region = lexed.region
         self._missing -= self._closers.keep(line, lexed)
@@ -155,7 +155,7 @@ class Completeness:
         return not self._whole and len(self._lines) >= self._max_lines
 
     def _cut(self, line: str, lexed: Lexed, *, whole: bool) -> int | None:
-        """Where `line` runs into what stands behind the cursor already, or leaves its block."""
+        """Return where `line` runs into what stands behind the cursor, or leaves its block."""
         if self._prose:
             return self._end_of_string(line)
         unwanted = self._closers.unwanted(line, lexed, whole=whole)
@@ -165,7 +165,7 @@ class Completeness:
         return None if may_be_literal else unwanted.offset
 
     def _lexed(self, line: str) -> Lexed:
-        """What `line` leaves open."""
+        """Return what `line` leaves open."""
         if self._lines or self._region is not None:
             return lex(line, self._lexicon, self._region)
         head = self._context.line_before[-_HEAD:]
@@ -177,7 +177,7 @@ class Completeness:
         )
 
     def _end_of_string(self, line: str) -> int | None:
-        """The place of the closing quote, where the document has it behind the cursor already."""
+        """Return the place of the closing quote, if the document has it behind the cursor."""
         region = self._context.region
         if self._lines or region is None or self._whole or not self._context.in_string:
             return None

@@ -28,8 +28,10 @@ _LONGEST_RUN = 300
 
 
 def unit_of(around: Nearby) -> str:
-    """One level of indentation in the nearby text: a tab or some blanks; empty where its lines are
-    indented by both, or not at all."""
+    """Return one level of indentation in the nearby text: a tab or some blanks.
+
+    It is empty if the lines are indented by both, or not at all.
+    """
     text = f"{around.before}{around.after}"
     blanks = [indentation_of(line) for line in text.split("\n")]
     tabs = sum(blank.startswith("\t") for blank in blanks)
@@ -40,7 +42,7 @@ def unit_of(around: Nearby) -> str:
 
 
 def _step(widths: list[int]) -> int:
-    """By how much most lines are indented that are indented by more than the line before."""
+    """Return by how much a deeper line is usually indented further than the one before."""
     steps = Counter(
         deeper - width for width, deeper in pairwise(widths) if 1 < deeper - width <= _LARGEST_STEP
     )
@@ -48,8 +50,10 @@ def _step(widths: list[int]) -> int:
 
 
 def reindented(text: str, unit: str, *, first: bool) -> str:
-    """`text` with its lines indented by `unit`, whatever the model indents by. `first`: whether the
-    first line is indented at all; it may continue one that stands there."""
+    """Return `text` with its lines indented by `unit`, whatever the model indents by.
+
+    `first`: whether the first line is indented at all; it may continue one that stands there.
+    """
     head, *others = text.split("\n")
     lines = [head, *others] if first else others
     indented = [line for line in lines if line.strip() and line[0] in " \t"]
@@ -61,7 +65,7 @@ def reindented(text: str, unit: str, *, first: bool) -> str:
 
 
 def _own_unit(blanks: list[str]) -> int:
-    """How many blanks the answer indents a level by."""
+    """Return how many blanks the answer indents a level by."""
     widths = [len(blank) for blank in blanks if "\t" not in blank]
     return TAB if all(width % TAB == 0 for width in widths) else 2
 
@@ -77,8 +81,10 @@ def _with_leading(line: str, own: int, unit: str) -> str:
 
 
 def rejoined(text: str, context: SyntaxContext, unit: str) -> str:
-    """`text` as it continues the cursor's line: a blank that stands there is not doubled, and
-    indentation that is missing there is kept."""
+    """Return `text` as it continues the cursor's line.
+
+    A blank that stands there is not doubled, and indentation that is missing there is kept.
+    """
     line = context.line_before
     if not line.endswith((" ", "\t")) or context.in_string or context.in_comment:
         return text
@@ -91,8 +97,11 @@ def rejoined(text: str, context: SyntaxContext, unit: str) -> str:
 
 
 def _missing(led: str, context: SyntaxContext, unit: str) -> str:
-    """What of the blanks that the answer begins with is missing on the blank line of the cursor:
-    the line above opens a block, and the cursor is indented no further than it."""
+    """Return those blanks at the beginning of the answer that the cursor's line lacks.
+
+    A blank line lacks some if the line above opens a block and the cursor is indented no further
+    than that line.
+    """
     above = context.around.before.rstrip().rpartition("\n")[2]
     here, outer = width_of(context.line_before), width_of(above)
     if not led or here > outer or not opens_block(above, context.language_id):
@@ -103,7 +112,7 @@ def _missing(led: str, context: SyntaxContext, unit: str) -> str:
 
 
 def without_overlap(text: str, after: str) -> str:
-    """`text` without the longest end that `after` begins with.
+    """Return `text` without the longest end that `after` begins with.
 
     A word is never split: `a` before `and` stays.
     """
@@ -114,8 +123,10 @@ def without_overlap(text: str, after: str) -> str:
 
 
 def before_word(text: str, shown: str) -> str:
-    """`shown`, the beginning of `text`, as it fits in front of a word: with the blank that parts
-    them; nothing where they would become one word."""
+    """Return `shown`, the beginning of `text`, as it fits in front of a word.
+
+    It ends with the blank that parts them; it is empty if they would become one word.
+    """
     blank = text[len(shown) : len(shown) + 1]
     if shown and blank in (" ", "\t"):
         return f"{shown}{blank}"
@@ -133,21 +144,24 @@ def _in_word(left: str, right: str) -> bool:
 
 
 def duplicates(line: str, next_line: str) -> bool:
-    """Whether `line` says what the next line of the document says; what only closes does not."""
+    """Return whether `line` says what the document's next line says; mere closers do not."""
     line = line.strip()
     long_enough = len(line) >= _SHORTEST_DUPLICATE and any(map(is_word, line))
     return long_enough and line == next_line.strip() and not _ENDS_BLOCK.fullmatch(line)
 
 
 def without_repeats(text: str) -> str:
-    """`text` up to the first repeat where it ends in repeats within a line: a model that begins to
-    say the same again seldom ends. A list that is closed behind them is left as it is."""
+    """Return `text` up to the first repeat, if it ends in repeats within a line.
+
+    A model that begins to say the same again seldom ends. A list that is closed behind the repeats
+    is left as it is.
+    """
     found = _ENDS_IN_REPEATS.search(text, max(0, len(text) - _LONGEST_RUN))
     return text if found is None else text[: found.end(1)]
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:
-    """How many of `lines` to keep where they end in a cycle of repeated lines; None where not."""
+    """Return how many of `lines` to keep if they end in a cycle of repeated lines, else None."""
     for cycle in range(1, LONGEST_CYCLE + 1):
         tail = [line.strip() for line in lines[-cycle * REPEATS :]]
         whole = len(tail) == cycle * REPEATS and any(map(is_word, "".join(tail)))

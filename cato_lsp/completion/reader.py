@@ -27,8 +27,11 @@ class AnswerReader:
     """Fed with the tokens of an answer, in order."""
 
     def __init__(self, begin: Callable[[], Completeness], least_confidence: float = 0.0) -> None:
-        """`begin` makes what reads the answer; `least_confidence`: the probability that what is
-        shown is right, where the tokens tell theirs."""
+        """Create a reader; `begin` makes what reads the answer.
+
+        `least_confidence` is the probability of being right that the shown text must have. It
+        counts where the tokens tell theirs.
+        """
         self._begin = begin
         self._completeness = begin()
         self._least = math.log(least_confidence) if least_confidence else -math.inf
@@ -60,7 +63,7 @@ class AnswerReader:
         return math.exp(self._believed) if self._told else None
 
     def feed(self, tokens: Iterable[Token]) -> bool:
-        """Returns whether the answer has been read enough.
+        """Take the next tokens, and return whether the answer has been read enough.
 
         Where it has nothing for the cursor's line, that is after the line that comes next: the
         person will end theirs, and ask for it.
@@ -71,11 +74,11 @@ class AnswerReader:
         return enough
 
     def settle_for(self, more_lines: int) -> None:
-        """What came so far is shown: so many more lines are enough, in case the person types on."""
+        """Be content with so many more lines: what came so far is shown, and more may be typed."""
         self._most_lines = self._read.count("\n") + more_lines
 
     def text(self, *, truncated: bool = False) -> str:
-        """What to show of what was fed so far. `truncated`: its last line is a fragment."""
+        """Return what to show of what was fed so far. `truncated`: its last line is a fragment."""
         if self._doubt_at is None:
             return self._completeness.text(truncated=truncated)
         believed = self._read[: _word_end(self._read, self._doubt_at)]
@@ -86,8 +89,10 @@ class AnswerReader:
         return text if len(text.strip()) >= LEAST_SHOWN else ""
 
     def _merged(self, tokens: Iterable[Token]) -> Iterator[Token]:
-        """Those as one that lie in one line, where no doubt begins between them: each costs a look
-        at the line so far."""
+        """Merge the tokens of one line, unless doubt begins between them.
+
+        Each token that is yielded costs a look at the line so far.
+        """
         run: list[Token] = []
         believed = self._logprob
         for token in tokens:
@@ -113,7 +118,7 @@ class AnswerReader:
         return not only_ends_line or _NEXT_LINE.match(self._read) is not None
 
     def _doubt(self, token: Token) -> None:
-        """Looks whether what ends with the token can still be believed."""
+        """Decide whether what ends with the token can still be believed."""
         if token.logprob is None:
             return
         self._told = True
@@ -127,7 +132,7 @@ class AnswerReader:
 
 
 def _word_end(text: str, offset: int) -> int:
-    """The last place up to `offset` that does not split a word."""
+    """Return the last place up to `offset` that does not split a word."""
     while offset and is_word(text[offset - 1]) and is_word(text[offset : offset + 1]):
         offset -= 1
     return offset

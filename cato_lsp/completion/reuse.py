@@ -95,7 +95,7 @@ class AnswerCache:
         self._answers: deque[Answer] = deque(maxlen=KEPT)
 
     def add(self, answer: Answer) -> None:
-        """Keeps an answer; one for the same place takes its place."""
+        """Keep an answer; it replaces one for the same place."""
         for older in self._answers:
             if older.place == answer.place:
                 self._answers.remove(older)
@@ -103,12 +103,15 @@ class AnswerCache:
         self._answers.append(answer)
 
     def keep(self, wanted: Callable[[Answer], bool]) -> None:
-        """Drops the others."""
+        """Drop the answers that are not wanted."""
         self._answers = deque(filter(wanted, self._answers), maxlen=KEPT)
 
     def find(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
-        """The newest answer that fits at `offset` and has something left to say, or tells that
-        there is nothing to say. `in_line`: nothing behind the end of the line is wanted."""
+        """Return the newest answer that fits at `offset` and has something left to say.
+
+        An answer that tells that there is nothing to say counts, too. `in_line`: nothing behind the
+        end of the line is wanted.
+        """
         for answer in reversed(self._answers):
             typed = typed_since(answer.place, text, offset, len(answer.text))
             if typed is not None and answer.text.startswith(typed):
@@ -119,8 +122,9 @@ class AnswerCache:
 
 
 def typed_since(place: PromptAnchor, text: str, offset: int, most: int) -> str | None:
-    """What was typed at `place` up to `offset`, at most `most` characters; None where the text
-    that the model saw is not there any more.
+    """Return what was typed at `place` up to `offset`, at most `most` characters.
+
+    It is None if the text that the model saw is not there any more.
 
     Brackets and quotes that an editor closed by itself are not held against it.
     """
@@ -132,7 +136,7 @@ def typed_since(place: PromptAnchor, text: str, offset: int, most: int) -> str |
 
 
 def _find(place: PromptAnchor, text: str, offset: int, most: int) -> int | None:
-    """Where the place lies in `text` now."""
+    """Return where the place lies in `text` now."""
     if place.from_start:
         start = len(place.prefix)
         return start if start <= offset else None
@@ -143,7 +147,7 @@ def _find(place: PromptAnchor, text: str, offset: int, most: int) -> int | None:
 
 
 def _follows(place: PromptAnchor, text: str, offset: int, typed: str) -> bool:
-    """Whether the suffix stands behind the cursor, but for what the editor closed."""
+    """Return whether the suffix stands behind the cursor, but for what the editor closed."""
     opened = sum(character in _OPENERS for character in typed)
     for closed in range(min(opened, _MOST_CLOSERS) + 1):
         if closed and text[offset + closed - 1 : offset + closed] not in _CLOSERS:
@@ -164,14 +168,16 @@ class Token(NamedTuple):
 
 
 def merged(tokens: Sequence[Token]) -> Token:
-    """All of them as one."""
+    """Return the tokens as one."""
     told = [token.logprob for token in tokens if token.logprob is not None]
     return Token("".join(token.text for token in tokens), sum(told) if told else None)
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """The tokens behind so many characters. The rest of a partly typed token is treated as certain
-    (log probability 0)."""
+    """Yield the tokens behind so many characters.
+
+    The rest of a partly typed token is treated as certain (log probability 0).
+    """
     for token in tokens:
         if offset >= len(token.text):
             offset -= len(token.text)

@@ -93,8 +93,11 @@ _TRANSLATION = Limits(2048, Extent.WHOLE)
 def classify(
     action: Action, context: SyntaxContext, targets: Targets, *, doubts: bool = False
 ) -> Assignment:
-    """The task that `action` means here. `doubts`: what is shown ends where the model is unsure, so
-    that an answer may go on behind a statement."""
+    """Return the task that `action` means here.
+
+    `doubts`: what is shown ends where the model is unsure, so that an answer may go on behind a
+    statement.
+    """
     match action:
         case Action.SUMMARIZE:
             return Assignment(Task.SUMMARIZATION, _SUMMARY, e2e_ms=targets.summarization_e2e_ms)
@@ -110,12 +113,12 @@ def classify(
 
 
 def asks_for_a_body(context: SyntaxContext) -> bool:
-    """Whether a whole piece of code is missing here: a body, or what a comment asks for."""
+    """Return whether a whole piece of code is missing here: a body, or what a comment asks for."""
     return context.empty_body or context.wish is not None
 
 
 def worth_asking(action: Action, context: SyntaxContext) -> bool:
-    """Whether a completion could help here; one that the person invoked always could.
+    """Return whether a completion could help here; one that the person invoked always could.
 
     Inside of a word it could not: what would be inserted runs into the rest of the word. In front
     of a word it can: an argument before another one, a statement above the one that is there.
@@ -140,13 +143,13 @@ def _completion_limits(context: SyntaxContext, *, invoked: bool, doubts: bool) -
 
 
 def _begins_block(context: SyntaxContext) -> bool:
-    """Whether the blank line of the cursor is indented by more than the line above."""
+    """Return whether the blank line of the cursor is indented by more than the line above."""
     above = context.around.before.rstrip().rpartition("\n")[2]
     return bool(above) and width_of(above) < width_of(context.line_before)
 
 
 def summary_tokens(source_chars: int, chars_per_token: float) -> int:
-    """How many tokens a summary of one unit probably has."""
+    """Return how many tokens a summary of one unit probably has."""
     source_tokens = source_chars / max(chars_per_token, 0.1)
     return min(_SUMMARY_MOST, round(_SUMMARY_BASE + _SUMMARY_SHARE * source_tokens))
 
@@ -154,6 +157,6 @@ def summary_tokens(source_chars: int, chars_per_token: float) -> int:
 def translated_tokens(
     source_chars: int, chars_per_token: float, language: str, target_language: str
 ) -> int:
-    """How many tokens a unit has in another language, as far as a backend generates it."""
+    """Return how many tokens a unit has in another language, as far as a backend generates it."""
     expected = translation_tokens(source_chars, chars_per_token, language, target_language)
     return min(_TRANSLATION_MOST, expected)

@@ -76,7 +76,7 @@ _ENDINGS = MappingProxyType(
 
 
 def imports_of(snapshot: Snapshot) -> list[Import]:
-    """The imports at the top level of a document, in order; none without a tree."""
+    """Return the imports at the top level of a document, in order; none without a tree."""
     grammar = _GRAMMARS.get(snapshot.language_id)
     if grammar is None or snapshot.tree is None:
         return []
@@ -90,7 +90,9 @@ def imports_of(snapshot: Snapshot) -> list[Import]:
 
 
 def candidates(imported: Import, language_id: str, document: PurePath) -> Iterator[PurePath]:
-    """The files that an import of `document` may mean, likeliest first; they need not exist.
+    """Yield the files that an import of `document` may mean, the likeliest first.
+
+    They need not exist.
 
     A dotted module is looked for in the folders above the document, the nearest first.
     """
@@ -128,7 +130,7 @@ def _relative(module: str, language_id: str) -> str:
 
 
 def declarations(snapshot: Snapshot, names: frozenset[str]) -> str:
-    """The signatures of the file's top-level definitions, those of methods below their class.
+    """Return the signatures of the file's top-level definitions, methods below their class.
 
     `names`: only these; empty for all. Nothing without a tree.
     """
@@ -144,7 +146,7 @@ def declarations(snapshot: Snapshot, names: frozenset[str]) -> str:
 
 
 def _unwrapped(node: Node, shape: Shape) -> Node | None:
-    """The definition that a statement holds, if it holds one."""
+    """Return the definition that a statement holds, if it holds one."""
     wanted = shape.functions | shape.methods | shape.classes
     for _ in range(4):
         if node.type in wanted:
@@ -170,7 +172,7 @@ def _signatures(definition: Node, shape: Shape) -> Iterator[str]:
 
 
 def _signature(definition: Node) -> str:
-    """The text up to the body, on one line."""
+    """Return the text up to the body, on one line."""
     text = (definition.text or b"").decode(errors="replace")
     body = definition.child_by_field_name("body")
     if body is not None:

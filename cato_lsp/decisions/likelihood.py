@@ -41,13 +41,13 @@ class Acceptance:
         self._recent: deque[bool] = deque(maxlen=_RECENT)
 
     def learn(self, signals: Signals, *, accepted: bool) -> None:
-        """A suggestion was accepted, or was not."""
+        """Learn that a suggestion was accepted, or was not."""
         self._by_signal[accepted].update(self._names(signals))
         self._seen[accepted] += 1
         self._recent.append(accepted)
 
     def probability(self, signals: Signals) -> float | None:
-        """The chance that it is accepted; None while too little is known."""
+        """Return the chance that a suggestion is accepted; None while too little is known."""
         if self._seen.total() < LEAST_SEEN:
             return None
         taken = self._seen[True] + TYPICAL_ACCEPTANCE * _PRIOR
@@ -56,7 +56,7 @@ class Acceptance:
         return 1 / (1 + math.exp(-evidence))
 
     def _evidence(self, name: str) -> float:
-        """By how much a signal changes the logarithm of the odds."""
+        """Return by how much a signal changes the logarithm of the odds."""
         counts = {outcome: self._by_signal[outcome][name] for outcome in (True, False)}
         share = sum(counts.values()) / self._seen.total()
         if not share:
@@ -68,7 +68,7 @@ class Acceptance:
         return math.log(taken / left)
 
     def _names(self, signals: Signals) -> tuple[str, ...]:
-        """The signals in coarse steps."""
+        """Return the signals in coarse steps."""
         return (
             f"length {_step(signals.characters, (12, 30, 60))}",
             f"lines {_step(signals.lines, (1, 4))}",
@@ -97,19 +97,21 @@ class LogprobSupport:
         self._tells = False
 
     def may_tell(self, backend: object) -> bool:
-        """Whether it is worth asking: this backend has not shown that it does not tell."""
+        """Return whether it is worth asking: this backend has not shown that it does not tell."""
         return backend is not self._backend or self._tells
 
     def tells(self, backend: object) -> bool:
-        """Whether this backend has told them."""
+        """Return whether this backend has told them."""
         return backend is self._backend and self._tells
 
     def observe(self, backend: object, *, told: bool) -> None:
-        """Learns from an answer that was asked to tell them."""
+        """Learn from an answer that was asked to tell them."""
         self._backend, self._tells = backend, told
 
 
 def least_confidence(setting: float | None, of_model: float) -> float:
-    """What a suggestion must at least be likely right by: what the setting says, else what suits
-    the model."""
+    """Return the least probability of being right that a suggestion must have.
+
+    It is what the setting says, else what suits the model.
+    """
     return of_model if setting is None else setting

@@ -31,7 +31,7 @@ class Piece:
     text: str
 
     def body(self) -> dict[str, str]:
-        """As `cato.context` spells it."""
+        """Return the piece as `cato.context` spells it."""
         return {"path": self.path, "text": with_lf(self.text)}
 
 
@@ -46,13 +46,13 @@ class OtherFile:
 
 
 def declared(files: Iterable[tuple[OtherFile, frozenset[str]]]) -> list[Piece]:
-    """The declarations of imported names."""
+    """Return the declarations of imported names."""
     pieces = ((file.path, declarations(file.snapshot, names)) for file, names in files)
     return [Piece(path, text[:MOST_OF_ONE]) for path, text in pieces if text]
 
 
 def similar(files: Sequence[OtherFile], wanted: frozenset[str]) -> list[Piece]:
-    """The pieces most like what is being edited, the most alike first."""
+    """Return the pieces most like what is being edited, the most alike first."""
     found = [(most_similar(file.snapshot.text, wanted), file.path) for file in files]
     alike = sorted(
         ((piece, path) for piece, path in found if piece is not None),
@@ -62,7 +62,7 @@ def similar(files: Sequence[OtherFile], wanted: frozenset[str]) -> list[Piece]:
 
 
 def edited(files: Iterable[OtherFile]) -> list[Piece]:
-    """The lines around the last edit of each file."""
+    """Return the lines around the last edit of each file."""
     return [
         Piece(file.path, _lines_around(file.snapshot, file.edited_at)[:MOST_OF_ONE])
         for file in files
@@ -78,7 +78,7 @@ def _lines_around(snapshot: Snapshot, offset: int) -> str:
 
 
 def within_budget(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    """The first pieces that fit, none of them twice."""
+    """Return the first pieces that fit, none of them twice."""
     kept: dict[Piece, None] = {}
     room = BUDGET
     for piece in pieces:
@@ -99,19 +99,19 @@ class Similar:
 
 
 def words(text: str) -> frozenset[str]:
-    """The words of three letters and more."""
+    """Return the words of three letters and more."""
     return frozenset(_WORD.findall(text))
 
 
 def words_around(snapshot: Snapshot, offset: int) -> frozenset[str]:
-    """The words of the lines before the cursor."""
+    """Return the words of the lines before the cursor."""
     last = snapshot.lines.line_at(min(offset, len(snapshot.text)))
     start = snapshot.lines.start(max(last - SIMILAR_LINES, 0))
     return words(snapshot.text[start:offset])
 
 
 def most_similar(text: str, wanted: frozenset[str]) -> Similar | None:
-    """The piece of `text` that is most like `wanted`; None where nothing is like it."""
+    """Return the piece of `text` that is most like `wanted`; None if nothing is like it."""
     lines = text.splitlines()[:MOST_SEARCHED_LINES]
     per_line = [words(line) for line in lines]
     starts = range(0, max(len(lines) - SIMILAR_LINES // 2, 1), SIMILAR_LINES // 2)

@@ -48,7 +48,7 @@ class TypingRhythm:
         self._mean, self._spread = _TYPICAL_LN_S, _TYPICAL_SPREAD
 
     def key(self, now_s: float) -> None:
-        """A key was pressed."""
+        """Take note that a key was pressed."""
         gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._last_s = now_s
         if 0 < gap_s <= LONGEST_GAP_S:
@@ -56,7 +56,7 @@ class TypingRhythm:
             self._fit()
 
     def still(self, after_ms: float) -> float:
-        """The probability that no key comes within that time of the last one."""
+        """Return the probability that no key comes within that time of the last one."""
         if after_ms < 1:
             return 1.0
         deviations = (math.log(after_ms / 1000) - self._mean) / self._spread
@@ -64,7 +64,7 @@ class TypingRhythm:
         return _PAUSE_SHARE + (1 - _PAUSE_SHARE) * typing_on
 
     def _fit(self) -> None:
-        """Mean and standard deviation of the logarithm, drawn towards the typical ones."""
+        """Fit mean and standard deviation of the logarithm, drawn towards the typical ones."""
         known = len(self._gaps) + _PRIOR_KEYS
         self._mean = (sum(self._gaps) + _PRIOR_KEYS * _TYPICAL_LN_S) / known
         squares = sum((gap - self._mean) ** 2 for gap in self._gaps)
@@ -75,7 +75,7 @@ class TypingRhythm:
 def debounce_ms(
     rhythm: TypingRhythm, *, answer_ms: float, load: float, editor_ms: float, longest_ms: float
 ) -> float:
-    """How long to wait before asking, counted from when the editor asked.
+    """Return how long to wait before asking, counted from when the editor asked.
 
     The least time after which somebody who has been still so long is likely enough to stay so for
     the `answer_ms` that an answer takes: `EAGER` where the backend is idle, `PATIENT` where its
@@ -92,7 +92,7 @@ def debounce_ms(
 
 
 def budget_ms(target_ms: float, *, spent_ms: float, round_trip_ms: float) -> int:
-    """What is left of a TTFT target once the request is on the wire.
+    """Return what is left of a TTFT target once the request is on the wire.
 
     A wait that was chosen because the backend is busy leaves half of the target at least: less
     than that no backend could meet.

@@ -29,14 +29,15 @@ class Window:
 
 
 def prompt_window(snapshot: Snapshot, offset: int, room: int, *, suffix_first: bool) -> Window:
-    """The window for a model whose prompts hold `room` characters."""
+    """Return the window for a model whose prompts hold `room` characters."""
     budget = min(room, MOST_CHARACTERS)
     return window(snapshot, offset, budget, MOST_AFTER[suffix_first])
 
 
 def window(snapshot: Snapshot, offset: int, budget: int, most_after: int | None = None) -> Window:
-    """At most `budget` characters around `offset`, three quarters of them before it, and at most
-    `most_after` behind it.
+    """Return at most `budget` characters around `offset`, three quarters of them before it.
+
+    At most `most_after` of them lie behind it.
 
     What one side leaves unused goes to the other. Where the text before the cursor does not fit,
     the prefix begins at a line start that stays the same while the cursor moves by about a fifth
@@ -59,7 +60,7 @@ def window(snapshot: Snapshot, offset: int, budget: int, most_after: int | None 
 
 
 def _head(snapshot: Snapshot, offset: int, before: int, step: int) -> int:
-    """The first line start behind the first step mark that leaves the prefix within `before`.
+    """Return the first line start behind the first mark that leaves the prefix within `before`.
 
     The marks are multiples of the step from the start of the text, whatever the cursor does.
     """
@@ -74,7 +75,7 @@ def _head(snapshot: Snapshot, offset: int, before: int, step: int) -> int:
 
 
 def _tail(snapshot: Snapshot, offset: int, end: int) -> int:
-    """The end of the last whole line before `end`, if there is one: half a line misleads."""
+    """Return the end of the last whole line before `end`, if there is one: half a line misleads."""
     if end == len(snapshot.text):
         return end
     line_start = snapshot.lines.start(snapshot.lines.line_at(end))

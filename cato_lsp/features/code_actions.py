@@ -38,7 +38,7 @@ _SOURCE = types.CodeActionKind.Source
 def start(
     connection: ClientConnection, message_id: Token, params: types.CodeActionParams
 ) -> asyncio.Future[Any]:
-    """Answers the actions; none where no backend is reached or its model can do none of them."""
+    """Answer the actions; none if no backend is reached or its model can do none of them."""
     return connection.session.requests.start(message_id, _answer(connection, params))
 
 
@@ -102,7 +102,7 @@ def _of_unit(
 def _generation(
     connection: ClientConnection, snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
-    """Where the cursor stands on a comment, in a language whose comments are known."""
+    """Yield the action for a cursor on a comment, in a language whose comments are known."""
     if not has_lexicon(snapshot.language_id):
         return
     offset = snapshot.offset(position_of(params.range.end), connection.session.documents.encoding)
@@ -120,7 +120,7 @@ def _generation(
 def _of_file(
     snapshot: Snapshot, params: types.CodeActionParams
 ) -> Iterator[tuple[TaskKind, types.CodeAction]]:
-    """Where the file has definitions, and no more than one task takes."""
+    """Yield the actions for a file that has definitions, and no more than one task takes."""
     if not snapshot.settled or len(snapshot.text) > _LONGEST_FILE:
         return
     if not 0 < definition_count(snapshot, MOST_UNITS + 1) <= MOST_UNITS:

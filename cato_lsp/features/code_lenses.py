@@ -34,10 +34,10 @@ up the answers to keys for 0.1 s and more."""
 def start(
     connection: ClientConnection, message_id: Token, params: types.CodeLensParams
 ) -> asyncio.Future[Any]:
-    """Answers the lenses with their commands: there is nothing left to resolve.
+    """Answer the lenses with their commands: there is nothing left to resolve.
 
-    There are none where they are switched off, where no backend is reached or its model can do none
-    of the tasks, and in a document without a grammar.
+    There are none if they are switched off, if no backend is reached, if its model can do none of
+    the tasks, and in a document without a grammar.
     """
     return connection.session.requests.start(message_id, _answer(connection, params))
 
@@ -66,7 +66,7 @@ async def _answer(
 
 
 def _lens(uri: str, kind: TaskKind, line: int, character: int, order: int) -> dict[str, Any]:
-    """As the protocol spells it: a class for each lens would take most of the time.
+    """Return a lens as the protocol spells it: a class for each would take most of the time.
 
     Each lens of a line begins a character further on, for clients sort them by that.
     """

@@ -27,7 +27,7 @@ LONGEST_LABEL = 60
 def inline_completion(
     connection: ClientConnection, message_id: Token, params: types.InlineCompletionParams
 ) -> asyncio.Future[Any]:
-    """Answers a list of items, or null; null also where a newer request took its place."""
+    """Answer a list of items, or null; null also if a newer request took its place."""
     invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
     action = Action.INVOKED_COMPLETION if invoked else Action.AUTOMATIC_COMPLETION
     uri = params.text_document.uri
@@ -39,7 +39,7 @@ def inline_completion(
 def completion(
     connection: ClientConnection, message_id: Token, params: types.CompletionParams
 ) -> asyncio.Future[Any]:
-    """Answers a list of entries for the menu, or null."""
+    """Answer a list of entries for the menu, or null."""
     session, uri = connection.session, params.text_document.uri
     question = _question(session, uri, params.position, Action.INVOKED_COMPLETION, in_menu=True)
     work = _menu_items(connection, question)
@@ -54,7 +54,7 @@ def _question(
     *,
     in_menu: bool = False,
 ) -> Question | None:
-    """The question as of now, or None where the document is not open or not wanted."""
+    """Return the question as of now; None if the document is not open or not wanted."""
     snapshot = session.documents.snapshot(uri)
     automatic = action is Action.AUTOMATIC_COMPLETION
     if snapshot is None or not session.wants(snapshot, automatic=automatic):
@@ -64,13 +64,13 @@ def _question(
 
 
 def _cursor(session: Session, question: Question) -> types.Position:
-    """Where the question was asked: the client's position, brought inside the text."""
+    """Return where the question was asked: the client's position, brought inside the text."""
     position = question.snapshot.position(question.offset, session.documents.encoding)
     return types.Position(position.line, position.character)
 
 
 def _accepted_command(suggestion: Suggestion) -> types.Command:
-    """What the client runs once the suggestion was accepted."""
+    """Return the command that the client runs once the suggestion was accepted."""
     return types.Command("Accepted", COMMAND_ACCEPTED, arguments=[suggestion.request_id])
 
 
@@ -120,8 +120,10 @@ def _continues(
     item: types.InlineCompletionItem,
     selected: types.SelectedCompletionInfo,
 ) -> bool:
-    """Whether the item goes on from the entry that the menu has selected; only then may ghost text
-    stand beside the menu. It is made to begin where the entry does."""
+    """Return whether the item goes on from the entry that the menu has selected.
+
+    Only then may ghost text stand beside the menu. The item is made to begin where the entry does.
+    """
     snapshot = question.snapshot
     start = snapshot.offset(position_of(selected.range.start), session.documents.encoding)
     item.insert_text = f"{snapshot.text[start : question.offset]}{item.insert_text}"

@@ -55,51 +55,51 @@ class ClientConnection(Protocol):
         ...
 
     def warn(self, text: str) -> None:
-        """Shows the person what went wrong, and logs it."""
+        """Show the person what went wrong, and log it."""
         ...
 
     def trace(self) -> None:
-        """Logs as much as the settings want."""
+        """Log as much as the settings want."""
         ...
 
     def leave(self) -> None:
-        """Ends the connection after the message that is being handled."""
+        """End the connection after the message that is being handled."""
         ...
 
     def progress(self, params: types.ProgressParams) -> None:
-        """Sends `$/progress`."""
+        """Send `$/progress`."""
         ...
 
     def client_register_capability(self, params: types.RegistrationParams) -> object:
-        """Sends `client/registerCapability`."""
+        """Send `client/registerCapability`."""
         ...
 
     def client_unregister_capability(self, params: types.UnregistrationParams) -> object:
-        """Sends `client/unregisterCapability`."""
+        """Send `client/unregisterCapability`."""
         ...
 
     def workspace_code_lens_refresh(self, params: None) -> object:
-        """Sends `workspace/codeLens/refresh`."""
+        """Send `workspace/codeLens/refresh`."""
         ...
 
     def refresh_lenses(self) -> None:
-        """Has the client ask for code lenses again if there are others now."""
+        """Have the client ask for code lenses again if there are others now."""
         ...
 
     async def workspace_configuration_async(
         self, params: types.ConfigurationParams
     ) -> Sequence[Any | None]:
-        """Asks for `workspace/configuration`. Raises JsonRpcException."""
+        """Ask for `workspace/configuration`. Raises JsonRpcException."""
         ...
 
     async def workspace_apply_edit_async(
         self, params: types.ApplyWorkspaceEditParams
     ) -> types.ApplyWorkspaceEditResult:
-        """Asks for `workspace/applyEdit`. Raises JsonRpcException."""
+        """Ask for `workspace/applyEdit`. Raises JsonRpcException."""
         ...
 
     async def window_work_done_progress_create_async(
         self, params: types.WorkDoneProgressCreateParams
     ) -> None:
-        """Asks for `window/workDoneProgress/create`. Raises JsonRpcException."""
+        """Ask for `window/workDoneProgress/create`. Raises JsonRpcException."""
         ...

@@ -33,7 +33,7 @@ UNANNOUNCED_S = 5.0
 
 
 def initialize(connection: ClientConnection, params: types.InitializeParams) -> None:
-    """Before the capabilities are answered: what the client said about itself."""
+    """Take what the client says about itself, before the capabilities are answered."""
     connection.session.documents.encoding = Encoding(connection.position_encoding or Encoding.UTF16)
     connection.session.initialization_options = params.initialization_options
     if params.client_info is not None:
@@ -60,7 +60,7 @@ def _paths(uris: Iterable[str]) -> tuple[Path, ...]:
 def folders_changed(
     connection: ClientConnection, params: types.DidChangeWorkspaceFoldersParams
 ) -> None:
-    """`workspace/didChangeWorkspaceFolders`: what is kept may be relative to them."""
+    """Take the workspace's new folders: private files may be named relative to them."""
     gone = _paths(folder.uri for folder in params.event.removed)
     new = _paths(folder.uri for folder in params.event.added)
     kept = tuple(root for root in connection.session.roots if root not in gone)
@@ -68,12 +68,12 @@ def folders_changed(
 
 
 def initialized(connection: ClientConnection, _params: object = None) -> None:
-    """The client listens."""
+    """Begin, because the client listens now."""
     begin(connection)
 
 
 def begin(connection: ClientConnection) -> None:
-    """Asks the client for its configuration, then looks for a backend; once."""
+    """Ask the client for its configuration, then look for a backend; once."""
     if not (connection.session.begun or connection.session.closed):
         connection.session.begun = True
         connection.session.background(_begin(connection))
@@ -88,26 +88,29 @@ async def _begin(connection: ClientConnection) -> None:
 
 
 def shutdown(connection: ClientConnection, _params: None = None) -> Generator[Any, Any, None]:
-    """Answers what is in flight and lets go of the backend."""
+    """Answer what is in flight and let go of the backend."""
     # At once: `exit` may stand in the same packet.
     connection.session.closed = True
     yield connection.session.close, (), None
 
 
 def leave(connection: ClientConnection, _params: None = None) -> None:
-    """Ends this connection; whether that ends the process is the transport's to say."""
+    """End this connection; the transport decides whether that ends the process."""
     connection.leave()
 
 
 async def configuration_changed(
     connection: ClientConnection, params: types.DidChangeConfigurationParams
 ) -> None:
-    """The settings changed; what came along is used only where they cannot be asked for."""
+    """Read the settings, which changed.
+
+    What came along is used only if the client cannot be asked for them.
+    """
     await read_configuration(connection, params.settings)
 
 
 def watch_configuration(connection: ClientConnection) -> None:
-    """Asks to be told of changes, where the client tells only those who ask."""
+    """Ask to be told of changes, if the client tells only those who ask."""
     if watches_configuration(connection.client_capabilities):
         registration = types.Registration(
             "cato-configuration",
@@ -118,7 +121,7 @@ def watch_configuration(connection: ClientConnection) -> None:
 
 
 async def read_configuration(connection: ClientConnection, pushed: object) -> None:
-    """Reads and applies the settings; `pushed` is what a notification carried."""
+    """Read and apply the settings; `pushed` is what a notification carried."""
     if not answers_configuration(connection.client_capabilities):
         _apply(connection, _section(pushed))
         return

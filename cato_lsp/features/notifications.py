@@ -14,42 +14,45 @@ if TYPE_CHECKING:
 
 
 def did_open(connection: ClientConnection, params: types.DidOpenTextDocumentParams) -> None:
-    """`textDocument/didOpen`: the document's head is warmed."""
+    """Open the document of `textDocument/didOpen`, and warm its head."""
     connection.session.open_document(params.text_document)
     connection.completions.focus(params.text_document.uri, None)
 
 
 def did_change(connection: ClientConnection, params: types.DidChangeTextDocumentParams) -> None:
-    """`textDocument/didChange`."""
+    """Make the changes of `textDocument/didChange`."""
     connection.session.change_document(params)
 
 
 def did_save(connection: ClientConnection, params: types.DidSaveTextDocumentParams) -> None:
-    """`textDocument/didSave`: its text makes up for changes that could not be read."""
+    """Take the text of `textDocument/didSave`: it makes up for changes that could not be read."""
     if params.text is not None:
         connection.session.documents.save(params.text_document.uri, params.text)
 
 
 def did_close(connection: ClientConnection, params: types.DidCloseTextDocumentParams) -> None:
-    """`textDocument/didClose`: nobody waits for answers about it any more."""
+    """Close the document of `textDocument/didClose`: nobody waits for answers about it any more."""
     connection.session.close_document(params.text_document.uri)
 
 
 def did_focus(connection: ClientConnection, params: DidFocusParams) -> None:
-    """`textDocument/didFocus`: the person turned to a document, or to another place in it."""
+    """Follow `textDocument/didFocus`: the person turned to a document, or to a place in it."""
     position = position_of(params.position) if params.position is not None else None
     connection.completions.focus(params.text_document.uri, position)
 
 
 def did_show(connection: ClientConnection, params: DidShowParams) -> None:
-    """`textDocument/didShowCompletion`."""
+    """Take note of `textDocument/didShowCompletion`."""
     request_id = _request_of(params.item)
     if request_id is not None:
         connection.completions.did_show(request_id)
 
 
 def did_partially_accept(connection: ClientConnection, params: DidPartiallyAcceptParams) -> None:
-    """`textDocument/didPartiallyAcceptCompletion`; the length is in UTF-16 units, of the item."""
+    """Take note of `textDocument/didPartiallyAcceptCompletion`.
+
+    The length is in UTF-16 units, of the item.
+    """
     request_id = _request_of(params.item)
     if request_id is not None and isinstance(params.item.insert_text, str):
         units = params.item.insert_text.encode("utf-16-le")[: 2 * params.accepted_length]
@@ -60,7 +63,7 @@ def did_partially_accept(connection: ClientConnection, params: DidPartiallyAccep
 def cancel_progress(
     connection: ClientConnection, params: types.WorkDoneProgressCancelParams
 ) -> None:
-    """`window/workDoneProgress/cancel`: the person pressed the progress's cancel button."""
+    """Cancel the request of `window/workDoneProgress/cancel`, whose button the person pressed."""
     connection.session.requests.cancel_progress(params.token)
 
 

@@ -19,14 +19,14 @@ REGISTRATION_ID = "cato-inline-completion"
 
 
 def status(connection: ClientConnection, message_id: Token, _params: object) -> asyncio.Future[Any]:
-    """Answers the status as it is now."""
+    """Answer the status as it is now."""
     return connection.session.requests.start(message_id, _status(connection.session))
 
 
 def restart_backend(
     connection: ClientConnection, message_id: Token, _params: object
 ) -> asyncio.Future[Any]:
-    """Forgets the backend that was found, looks again, and answers the status after that."""
+    """Forget the backend that was found, look again, and answer the status after that."""
     return connection.session.requests.start(message_id, _restarted(connection.session))
 
 
@@ -38,7 +38,7 @@ class InlineRegistration:
         self._registered = False
 
     def follow(self, state: State) -> None:
-        """Registers while suggestions can be had, unregisters when they cannot."""
+        """Register while suggestions can be had, and unregister when they cannot."""
         wanted = state in {State.READY, State.BUSY}
         if wanted != self._registered and registers_inline_completion(
             self._connection.client_capabilities
@@ -60,14 +60,14 @@ class InlineRegistration:
 
 
 class LensRefresh:
-    """Has the client ask for code lenses again, where it can be told, once there are others."""
+    """Has the client ask for code lenses again, if it can be told, once there are others."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._offered: frozenset[str] = frozenset()
 
     def follow(self) -> None:
-        """Compares what lenses can offer now with what they could offer before."""
+        """Tell the client if what lenses offer has changed."""
         session = self._connection.session
         backend = session.link.connection
         is_wanted = session.settings.code_lens.enabled and backend is not None

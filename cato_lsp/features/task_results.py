@@ -42,24 +42,24 @@ class Progress:
         self._partial = partial
 
     def begin(self, title: str) -> None:
-        """The work begins."""
+        """Tell the client that the work begins."""
         self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Tell the client how far the work is."""
         value = types.WorkDoneProgressReport(message=progress.text, percentage=progress.percentage)
         self._send(self._work_done, value)
 
     def delta(self, text: str) -> None:
-        """A piece of the result."""
+        """Send a piece of the result."""
         self._send(self._partial, {"delta": text})
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void; the result begins with `text`."""
+        """Tell the client that the pieces so far are void, and begin with `text`."""
         self._send(self._partial, {"delta": text, "restart": True})
 
     def end(self) -> None:
-        """The work is over."""
+        """Tell the client that the work is over."""
         self._send(self._work_done, types.WorkDoneProgressEnd())
 
     def _send(self, token: Token | None, value: object) -> None:
@@ -68,7 +68,10 @@ class Progress:
 
 
 async def server_token(connection: ClientConnection) -> Token | None:
-    """A token for progress that the server begins, where the client shows such and answers soon."""
+    """Return a token for progress that the server begins.
+
+    It is None if the client does not show such progress, or does not answer soon.
+    """
     if not shows_progress(connection.client_capabilities):
         return None
     token = uuid4().hex
@@ -83,8 +86,10 @@ async def server_token(connection: ClientConnection) -> Token | None:
 
 
 def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
-    """Returns the result with its edits of the document as it is now. What has no place there any
-    more is left out, and said."""
+    """Return the result with its edits of the document as it is now.
+
+    What has no place there any more is left out, and the message says so.
+    """
     snapshot = session.documents.snapshot(job.uri)
     if result.outcome is not Outcome.OK or snapshot is None:
         return result
@@ -98,8 +103,10 @@ def with_edits(session: Session, job: Job, result: TaskResult) -> TaskResult:
 
 
 async def apply_edits(connection: ClientConnection, job: Job, result: TaskResult) -> bool:
-    """Asks the client to apply the edits, after the person has seen them where it can show them;
-    whether it did. All of them are undone in one step."""
+    """Ask the client to apply the edits, and return whether it did.
+
+    The person sees them first if the client can show them. All of them are undone in one step.
+    """
     client = connection.client_capabilities
     if not applies_edits(client):
         return False

@@ -58,14 +58,14 @@ class TaskParams:
 def summarize(
     connection: ClientConnection, message_id: Token, params: UnitParams
 ) -> asyncio.Future[Any]:
-    """Answers what the unit under the cursor does, in a few sentences."""
+    """Answer what the unit under the cursor does, in a few sentences."""
     return start_task(connection, message_id, _of_unit(TaskKind.SUMMARIZATION, params))
 
 
 def translate(
     connection: ClientConnection, message_id: Token, params: TranslateParams
 ) -> asyncio.Future[Any]:
-    """Answers the unit under the cursor in another language."""
+    """Answer the unit under the cursor in another language."""
     return start_task(connection, message_id, _of_unit(TaskKind.TRANSLATION, params))
 
 
@@ -83,8 +83,10 @@ def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
 def command(
     connection: ClientConnection, message_id: Token, params: CommandParams
 ) -> asyncio.Future[Any]:
-    """Runs one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`. What belongs into
-    the document is brought there."""
+    """Run one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`.
+
+    What belongs into the document is brought there.
+    """
     kind = VERBS[TASK_COMMANDS[params.command]].kind
     try:
         task = _of_command(connection, kind, params)
@@ -96,7 +98,10 @@ def command(
 
 
 def _of_command(connection: ClientConnection, kind: TaskKind, params: CommandParams) -> TaskParams:
-    """Raises BaseValidationError, ValueError, TypeError for arguments of another form."""
+    """Read the arguments of a command.
+
+    Raises BaseValidationError, ValueError, TypeError for arguments of another form.
+    """
     given: list[Any] = list(params.arguments or ())
     uri, place, *more = given
     if not isinstance(uri, str) or (place is not None and not isinstance(place, dict)):
@@ -127,7 +132,7 @@ def _of_command(connection: ClientConnection, kind: TaskKind, params: CommandPar
 def start_task(
     connection: ClientConnection, message_id: Token, params: TaskParams
 ) -> asyncio.Future[Any]:
-    """Answers a TaskResult, always. The units are those of this moment."""
+    """Answer a TaskResult, always. The units are those of this moment."""
     job = _job(connection.session, params)
     if isinstance(job, TaskResult):
         return connection.session.requests.start(message_id, _known(job))
@@ -202,7 +207,7 @@ async def _work(
 
 
 async def _done(session: Session, job: Job, progress: Progress) -> TaskResult:
-    """Never raises for the backend: the result's message says what was wrong."""
+    """Do the job. Never raises for the backend: the result's message says what was wrong."""
     await session.link.ever_looked()
     backend = session.link.connection
     if backend is None:

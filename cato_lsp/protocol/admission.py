@@ -17,7 +17,7 @@ class UnsafeListener(ValueError):
 
 
 def listener_token(host: str, token_file: Path | None) -> str | None:
-    """The token that clients must know, or None. Raises UnsafeListener, OSError."""
+    """Return the token that clients must know, or None. Raises UnsafeListener, OSError."""
     given = token_file.read_text(encoding="utf-8") if token_file else os.environ.get(VARIABLE, "")
     token = given.strip() or None
     if token is None and token_file is not None:
@@ -30,8 +30,10 @@ def listener_token(host: str, token_file: Path | None) -> str | None:
 
 
 def knows(token: str, message: Mapping[str, Any]) -> bool:
-    """Whether a client's first message is an `initialize` that holds the token, as
-    `initializationOptions.server.token`."""
+    """Return whether a client's first message is an `initialize` that holds the token.
+
+    It is looked for as `initializationOptions.server.token`.
+    """
     value: object = message if message.get("method") == "initialize" else None
     for name in ("params", "initializationOptions", "server", "token"):
         value = cast("Mapping[str, object]", value).get(name) if isinstance(value, dict) else None
@@ -39,7 +41,7 @@ def knows(token: str, message: Mapping[str, Any]) -> bool:
 
 
 def bearer(token: str, header: str | None) -> bool:
-    """Whether an `Authorization` header holds the token."""
+    """Return whether an `Authorization` header holds the token."""
     return header is not None and hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
 
 

@@ -17,43 +17,43 @@ _DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, 
 
 
 def knows_inline_completion(client: types.ClientCapabilities) -> bool:
-    """Whether the client can show ghost text by itself."""
+    """Return whether the client can show ghost text by itself."""
     return client.text_document is not None and client.text_document.inline_completion is not None
 
 
 def registers_inline_completion(client: types.ClientCapabilities) -> bool:
-    """Whether the client lets inline completion come and go with the backend."""
+    """Return whether the client lets inline completion come and go with the backend."""
     document = client.text_document
     inline = document.inline_completion if document is not None else None
     return inline is not None and bool(inline.dynamic_registration)
 
 
 def answers_configuration(client: types.ClientCapabilities) -> bool:
-    """Whether the client answers `workspace/configuration`."""
+    """Return whether the client answers `workspace/configuration`."""
     return client.workspace is not None and bool(client.workspace.configuration)
 
 
 def watches_configuration(client: types.ClientCapabilities) -> bool:
-    """Whether the client tells of changed configuration once it is asked to."""
+    """Return whether the client tells of changed configuration once it is asked to."""
     workspace = client.workspace
     watch = workspace.did_change_configuration if workspace is not None else None
     return watch is not None and bool(watch.dynamic_registration)
 
 
 def shows_progress(client: types.ClientCapabilities) -> bool:
-    """Whether the client shows progress that the server begins."""
+    """Return whether the client shows progress that the server begins."""
     return client.window is not None and bool(client.window.work_done_progress)
 
 
 def refreshes_code_lenses(client: types.ClientCapabilities) -> bool:
-    """Whether the client asks for code lenses again when it is told to."""
+    """Return whether the client asks for code lenses again when it is told to."""
     workspace = client.workspace
     lenses = workspace.code_lens if workspace is not None else None
     return lenses is not None and bool(lenses.refresh_support)
 
 
 def applies_edits(client: types.ClientCapabilities) -> bool:
-    """Whether the server may ask the client to edit one version of a document."""
+    """Return whether the server may ask the client to edit one version of a document."""
     workspace = client.workspace
     edit = workspace.workspace_edit if workspace is not None else None
     versioned = edit is not None and bool(edit.document_changes)
@@ -61,15 +61,17 @@ def applies_edits(client: types.ClientCapabilities) -> bool:
 
 
 def confirms_edits(client: types.ClientCapabilities) -> bool:
-    """Whether the client can show edits before it applies them."""
+    """Return whether the client can show edits before it applies them."""
     workspace = client.workspace
     edit = workspace.workspace_edit if workspace is not None else None
     return edit is not None and edit.change_annotation_support is not None
 
 
 def insert_mode(client: types.ClientCapabilities) -> types.InsertTextMode | None:
-    """How a client that can be told inserts an entry of the menu: as it is, for its lines have the
-    indentation that they need."""
+    """Return how a client that can be told inserts an entry of the menu.
+
+    The entry is inserted as it is: its lines have the indentation that they need.
+    """
     document = client.text_document
     completion = document.completion if document is not None else None
     item = completion.completion_item if completion is not None else None
@@ -79,7 +81,7 @@ def insert_mode(client: types.ClientCapabilities) -> types.InsertTextMode | None
 
 
 def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) -> None:
-    """Sets in `server` what depends on the client.
+    """Set in `server` what depends on the client.
 
     Inline completion is declared only where it cannot be registered later; the completion menu is
     used only where there is no ghost text, lest both show the same suggestion.
@@ -105,8 +107,11 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether there is such a process. False where that cannot be told: a client that runs on
-    another host, or in another container, names a process that is not here."""
+    """Return whether there is such a process.
+
+    It is False if that cannot be told: a client that runs on another host, or in another container,
+    names a process that is not here.
+    """
     if sys.platform == "win32" or process_id <= 0:
         # `os.kill` would end it there; the end of standard input says the same.
         return False
@@ -120,14 +125,14 @@ def is_alive(process_id: int) -> bool:
 
 
 async def watch_process(process_id: int, gone: asyncio.Event) -> None:
-    """Sets `gone` once the process has ended."""
+    """Set `gone` once the process has ended."""
     while is_alive(process_id):  # noqa: ASYNC110 - nothing tells when another's child ends
         await asyncio.sleep(PROCESS_CHECK_S)
     gone.set()
 
 
 def _is_zombie(process_id: int) -> bool:
-    """Whether it has ended, and its parent has not looked yet; only Linux tells."""
+    """Return whether the process ended and its parent has not looked yet; only Linux tells."""
     try:
         status = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
     except OSError:
@@ -136,5 +141,5 @@ def _is_zombie(process_id: int) -> bool:
 
 
 def editor_delay_ms(name: str) -> float:
-    """How long the editor waits after a key before it asks for ghost text; 0 where unknown."""
+    """Return how long the editor waits after a key before it asks for ghost text; 0 if unknown."""
     return next((ms for known, ms in _DELAYS_MS.items() if name.lower().startswith(known)), 0.0)

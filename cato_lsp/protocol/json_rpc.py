@@ -29,11 +29,11 @@ class MessageOwner(Protocol):
         ...
 
     def cut_short(self, message_id: methods.Token) -> bool:
-        """Cuts a request short. Returns whether there was one."""
+        """Cut a request short. Return whether there was one."""
         ...
 
     def lose_document(self, uri: str) -> None:
-        """A change of the document could not be read."""
+        """Take note that a change of the document could not be read."""
         ...
 
 
@@ -48,7 +48,7 @@ class RequestHandler:
         self._start = start
 
     def __call__(self, message_id: methods.Token, params: Any) -> asyncio.Future[Any]:
-        """The answer, which never holds an exception."""
+        """Return the answer, which never holds an exception."""
         return self._start(message_id, params)
 
 
@@ -60,8 +60,10 @@ class CatoProtocol(LanguageServerProtocol):
         return cast("MessageOwner", self._server)
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """As pygls; but `cato/...` is typed as LSP's methods are, and a request is answered even
-        if its params do not fit."""
+        """Read a message as pygls does, but type `cato/...` as LSP's methods are typed.
+
+        A request is answered even if its params do not fit.
+        """
         method = data.get("method", "")
         own = methods.MESSAGES.get(method)
         data = with_params(data, own or self.get_message_type(method))
@@ -84,8 +86,10 @@ class CatoProtocol(LanguageServerProtocol):
         return super().structure_message(data)
 
     def _not_read(self, data: dict[str, Any]) -> None:
-        """Answers a request that cannot be read. A change that cannot be read is not lost without a
-        word: from then on the document is not known."""
+        """Answer a request that cannot be read.
+
+        A change that cannot be read is noted: from then on the document is not known.
+        """
         if "id" in data:
             refusal = JsonRpcInvalidParams().to_response_error()
             self._send_response(data["id"], error=refusal)
@@ -95,7 +99,7 @@ class CatoProtocol(LanguageServerProtocol):
                 self._owner.lose_document(uri)
 
     def _initialization(self, data: dict[str, Any]) -> Any:
-        """`initialize`, as far as it can be read."""
+        """Read the params of `initialize`, as far as they can be read."""
         try:
             return self._converter.structure(data, types.InitializeRequest)
         except (BaseValidationError, TypeError, ValueError, KeyError, AttributeError):
@@ -104,7 +108,7 @@ class CatoProtocol(LanguageServerProtocol):
             return self._converter.structure({**data, "params": params}, types.InitializeRequest)
 
     def turns_away(self, data: dict[str, Any]) -> bool:
-        """Refuses what does not belong into this part of the connection's life."""
+        """Refuse what does not belong into this part of the connection's life."""
         method = data.get("method")
         if method is None or method == types.EXIT:
             return False
@@ -123,7 +127,7 @@ class CatoProtocol(LanguageServerProtocol):
         return True
 
     def handle_message(self, message: Any) -> None:
-        """As pygls, which tells them apart by `isinstance` of protocol classes: 0.1 ms a key."""
+        """Handle a message as pygls does, which tells kinds apart by `isinstance`: 0.1 ms a key."""
         plain = getattr(message, "jsonrpc", None) == self.VERSION and hasattr(message, "method")
         if self._shutdown or not plain:
             super().handle_message(message)
@@ -155,7 +159,7 @@ class CatoProtocol(LanguageServerProtocol):
     def lsp_initialize(
         self, params: types.InitializeParams
     ) -> Generator[Any, Any, types.InitializeResult]:
-        """As pygls, then declares what depends on the client."""
+        """Answer as pygls does, then declare what depends on the client."""
         result = yield from super().lsp_initialize(params)
         declare(result.capabilities, params.capabilities)
         return result

@@ -13,8 +13,10 @@ _WITHOUT_PARAMS = frozenset({types.SHUTDOWN, types.EXIT})
 
 
 def with_params(data: dict[str, Any], kind: type[Any] | None) -> dict[str, Any]:
-    """A message with the params that its kind needs: some clients leave empty ones out, others send
-    empty ones where there are none."""
+    """Return a message with the params that its kind needs.
+
+    Some clients leave empty ones out, others send empty ones where there are none.
+    """
     if "method" not in data:
         return data
     if data["method"] in _WITHOUT_PARAMS:
@@ -24,8 +26,11 @@ def with_params(data: dict[str, Any], kind: type[Any] | None) -> dict[str, Any]:
 
 
 def reads_as_sent(converter: Converter) -> None:
-    """Makes the converter take values that an enumeration does not know as they are: newer clients
-    have more of them (`trace: "compact"`, kinds of symbols, tags). What is no text is none."""
+    """Make the converter keep values that an enumeration does not know.
+
+    Newer clients have more of them (`trace: "compact"`, kinds of symbols, tags). A string must be
+    one: null is not taken for the text "None".
+    """
 
     def read(value: object, kind: type[Enum]) -> object:
         try:
@@ -46,8 +51,10 @@ def reads_as_sent(converter: Converter) -> None:
 
 
 def usable_initialization(converter: Converter, params: object) -> dict[str, Any]:
-    """Those members of the params of `initialize` that can be read, down to the capabilities of
-    each part of the protocol."""
+    """Return those members of the params of `initialize` that can be read.
+
+    This goes down to the capabilities of each part of the protocol.
+    """
     given = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
     read = _usable(converter, types.InitializeParams, given, {"capabilities": {}})
     capabilities = given.get("capabilities")
@@ -62,7 +69,7 @@ def usable_initialization(converter: Converter, params: object) -> dict[str, Any
 
 
 def _usable_part(converter: Converter, part: str, given: dict[str, Any]) -> dict[str, Any]:
-    """One part of the capabilities, with those members that can be read."""
+    """Return one part of the capabilities, with those members that can be read."""
     members = {
         name: value
         for name, value in given.items()
@@ -97,8 +104,10 @@ _INVOKED = {"triggerKind": types.InlineCompletionTriggerKind.Invoked.value}
 
 
 def mended(data: dict[str, Any]) -> dict[str, Any]:
-    """A message that could not be read, with what can be mended in its params: numbers beyond
-    LSP's, a `range` of null, a missing version or language."""
+    """Return a message that could not be read, with its params mended where possible.
+
+    What can be mended are numbers beyond LSP's, a `range` of null, a missing version or language.
+    """
     params = _mended(data.get("params"))
     if data.get("method") == types.TEXT_DOCUMENT_INLINE_COMPLETION and isinstance(params, dict):
         params = {"context": _INVOKED, **cast("dict[str, Any]", params)}
@@ -106,7 +115,7 @@ def mended(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def uri_in(params: object) -> str | None:
-    """The URI of the document that the params are about, if they hold one."""
+    """Return the URI of the document that the params are about, if they hold one."""
     document = cast("dict[str, Any]", params).get("textDocument") if isinstance(params, dict) else 0
     uri = cast("dict[str, Any]", document).get("uri") if isinstance(document, dict) else None
     return uri if isinstance(uri, str) else None

@@ -161,7 +161,7 @@ _UNIT_FIELDS = {
 
 
 def converter() -> Converter:
-    """pygls' converter, taught the params above."""
+    """Return pygls' converter, taught the params above."""
     made = cast("Converter", default_converter())  # type: ignore[no-untyped-call]
     reads_as_sent(made)
     renamed = {

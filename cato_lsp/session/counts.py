@@ -51,7 +51,7 @@ class Usage:
             self.completion_tokens += completion if isinstance(completion, int) else 0
 
     def body(self) -> dict[str, int]:
-        """As it is stored."""
+        """Return the counts as they are stored."""
         return asdict(self)
 
 
@@ -91,7 +91,7 @@ class AnswerTimes:
         return _median(self._ttfts_ms)
 
     def began(self, ttft_ms: float) -> None:
-        """Records how long after the request an answer began."""
+        """Record how long after the request an answer began."""
         self._ttfts_ms.append(ttft_ms)
 
     def answered(self, latency_ms: float, load: float | None) -> None:

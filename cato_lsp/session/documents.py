@@ -38,7 +38,7 @@ class Documents:
         return uri in self._open
 
     def open(self, item: types.TextDocumentItem) -> None:
-        """Opens a document; one that is open already is replaced."""
+        """Open a document; it replaces one that is open already."""
         # Syntax is not needed to answer `initialize`, and its import takes a while.
         from cato_lsp.syntax.parsing import open_document
 
@@ -46,20 +46,20 @@ class Documents:
         self._lost.discard(item.uri)
 
     def lose(self, uri: str) -> bool:
-        """The text is not known any more, until all of it comes. Returns whether it was."""
+        """Treat the text as unknown until all of it comes, and return whether it was known."""
         was_known = uri in self._open and uri not in self._lost
         self._lost.add(uri)
         return was_known
 
     def save(self, uri: str, text: str) -> None:
-        """Takes the text that was saved over, where it is not known."""
+        """Take over the text that was saved, if it is not known."""
         document = self._open.get(uri)
         if document is not None and uri in self._lost:
             document.apply([Change(text)], document.snapshot().version, self.encoding)
             self._lost.discard(uri)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Makes the changes of one notification."""
+        """Make the changes of one notification."""
         uri, version = params.text_document.uri, params.text_document.version
         document = self._open.get(uri)
         if document is None:
@@ -78,8 +78,11 @@ class Documents:
         self._lost.discard(uri)
 
     def typed(self, params: types.DidChangeTextDocumentParams) -> tuple[str, tuple[int, ...]]:
-        """The text after these changes, and where the cursor may be: behind what was inserted, or
-        in front of the closer that the editor added. Nowhere known where there were several."""
+        """Return the text after these changes, and where the cursor may be.
+
+        It may be behind what was inserted, or in front of the closer that the editor added. No
+        place is returned for several changes.
+        """
         snapshot = self.snapshot(params.text_document.uri)
         if snapshot is None:
             return "", ()
@@ -90,13 +93,13 @@ class Documents:
         return snapshot.text, (end, end - 1) if len(changes[0].text) > 1 else (end,)
 
     def settle(self, uri: str) -> None:
-        """Makes up for parses that took too long while the person typed."""
+        """Make up for parses that took too long while the person typed."""
         document = self._open.get(uri)
         if document is not None:
             document.settle()
 
     def close(self, uri: str) -> None:
-        """Forgets a document."""
+        """Forget a document."""
         if self._open.pop(uri, None) is None:
             self._complain(uri, "a document that is not open is closed")
         else:
@@ -104,11 +107,11 @@ class Documents:
         self._lost.discard(uri)
 
     def uris(self) -> tuple[str, ...]:
-        """The open documents, the one opened last first."""
+        """Return the open documents, the one opened last first."""
         return tuple(reversed(self._open))
 
     def snapshot(self, uri: str) -> Snapshot | None:
-        """The document as it is now, or None where it is not open, or not known any more."""
+        """Return the document as it is now; None if it is not open, or not known any more."""
         document = self._open.get(uri)
         return None if document is None or uri in self._lost else document.snapshot()
 
@@ -128,20 +131,20 @@ class Permissions:
         self._judged: dict[str, tuple[bool, float]] = {}
 
     def change(self, settings: PrivacySettings, roots: tuple[Path, ...]) -> None:
-        """Judges by other settings, or folders of the workspace, from now on."""
+        """Judge by other settings, or folders of the workspace, from now on."""
         self._settings, self._roots, self._privacy = settings, roots, None
         self._judged.clear()
 
     def forget(self, uri: str) -> None:
-        """Judges the document once more."""
+        """Judge the document once more."""
         self._judged.pop(uri, None)
 
     def allows_path(self, path: Path) -> bool:
-        """Whether the file may be sent to a model."""
+        """Return whether the file may be sent to a model."""
         return self._rules().allows(path)
 
     def allows(self, uri: str) -> bool:
-        """Whether the document may be sent to a model."""
+        """Return whether the document may be sent to a model."""
         now_s = asyncio.get_running_loop().time()
         allowed, judged_s = self._judged.get(uri, (False, -math.inf))
         if now_s - judged_s > JUDGED_AGAIN_S:
@@ -159,7 +162,7 @@ class Permissions:
 
 
 def position_of(position: types.Position) -> Position:
-    """LSP's position in our terms."""
+    """Return LSP's position in our terms."""
     return Position(position.line, position.character)
 
 

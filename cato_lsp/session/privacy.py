@@ -94,19 +94,24 @@ class Privacy:
         }
 
     def allows(self, path: Path) -> bool:
-        """Whether the file may be sent to a model. Looks at links and .gitignore files on the
-        disk."""
+        """Return whether the file may be sent to a model.
+
+        Looks at links and .gitignore files on the disk.
+        """
         return self.reason(path) is None
 
     def allows_document(self, uri: str) -> bool:
-        """Whether the document may be. What is no file of this machine is judged by its names."""
+        """Return whether the document may be sent.
+
+        What is no file of this machine is judged by its names.
+        """
         path = path_of(uri)
         if path is not None:
             return self.allows(path)
         return not any(map(self._reason_named, named_by(uri)))
 
     def reason(self, path: Path) -> str | None:
-        """Why not, in words for the person; None where it may."""
+        """Return why the file may not be sent, in words for the person; None if it may."""
         reasons = map(self._reason, _places(path))
         return next((reason for reason in reasons if reason is not None), None)
 
@@ -117,7 +122,7 @@ class Privacy:
         return named
 
     def _reason_named(self, path: Path) -> str | None:
-        """Why not, by the names alone."""
+        """Return why a file may not be sent, by its names alone."""
         if SECRETS.match_file(path.as_posix().lstrip("/").lower()):
             return "it looks like a file of secrets"
         if self._ignored.names(self._inside(path), path):
@@ -135,7 +140,7 @@ class Privacy:
 
 
 def _places(path: Path) -> tuple[Path, ...]:
-    """The path without `..` and `.`, and where it leads to."""
+    """Return the path without `..` and `.`, and where it leads to."""
     absolute = Path(os.path.abspath(path))
     try:
         return tuple({absolute: None, Path(os.path.realpath(path)): None})
@@ -145,13 +150,13 @@ def _places(path: Path) -> tuple[Path, ...]:
 
 
 def _folders_named(name: str, roots: Sequence[Path]) -> list[Path]:
-    """The folders that a setting means."""
+    """Return the folders that a setting means."""
     folder = path_of(name) or Path(name).expanduser()
     return [folder] if folder.is_absolute() else [root / folder for root in roots]
 
 
 def _ignored_by_git(path: Path) -> bool:
-    """By the .gitignore files from the repository's root down to the file's folder."""
+    """Judge by the .gitignore files from the repository's root down to the file's folder."""
     folders = _repository_folders(path.parent)
     verdict = False
     for folder in folders:
@@ -162,7 +167,7 @@ def _ignored_by_git(path: Path) -> bool:
 
 
 def _repository_folders(folder: Path) -> list[Path]:
-    """From the repository's root down to `folder`; none where it is in no repository."""
+    """Return the folders from the repository's root down to `folder`; none outside of one."""
     found: list[Path] = []
     for above in (folder, *folder.parents):
         found.insert(0, above)

@@ -28,7 +28,7 @@ class Request:
         self._task.add_done_callback(self._finish)
 
     def cancel(self) -> None:
-        """Cuts the work short."""
+        """Cut the work short."""
         self._task.cancel()
 
     def _finish(self, task: asyncio.Task[Any]) -> None:
@@ -58,8 +58,11 @@ class Requests:
         progress: Token | None = None,
         if_cut_short: object = None,
     ) -> asyncio.Future[Any]:
-        """Starts to answer. A request with a `topic` supersedes the former one of that topic;
-        `progress` is the token by whose progress the person may cancel it."""
+        """Start to answer.
+
+        A request with a `topic` supersedes the former one of that topic. `progress` is the token by
+        whose progress the person may cancel it.
+        """
         request = Request(work, if_cut_short)
         self._by_id[message_id] = request
         if progress is not None:
@@ -71,30 +74,30 @@ class Requests:
         return request.answer
 
     def supersede(self, topic: str) -> None:
-        """Cuts short what is in flight about `topic`."""
+        """Cut short what is in flight about `topic`."""
         former = self._by_topic.pop(topic, None)
         if former is not None:
             former.cancel()
 
     def cancel(self, message_id: Token) -> bool:
-        """Cuts a request short. Returns whether there was one."""
+        """Cut a request short. Return whether there was one."""
         request = self._by_id.get(message_id)
         if request is not None:
             request.cancel()
         return request is not None
 
     def show_progress(self, message_id: Token, progress: Token) -> None:
-        """From now on the progress of `progress` is that of request `message_id`."""
+        """Let the progress of `progress` be that of request `message_id` from now on."""
         self._by_progress[progress] = message_id
 
     def cancel_progress(self, progress: Token) -> None:
-        """Cuts short the request that `progress` belongs to, if it is still there."""
+        """Cut short the request that `progress` belongs to, if it is still there."""
         message_id = self._by_progress.get(progress)
         if message_id is not None:
             self.cancel(message_id)
 
     async def close(self) -> None:
-        """Cuts everything short; returns when all of it is answered."""
+        """Cut everything short; return when all of it is answered."""
         requests = tuple(self._by_id.values())
         for request in requests:
             request.cancel()

@@ -41,27 +41,27 @@ class SessionObserver(Protocol):
     """Is told of what happened to a session."""
 
     def settings_changed(self, former: Settings) -> None:
-        """Other settings hold from now on."""
+        """Take note that other settings hold from now on."""
         ...
 
     def folders_changed(self) -> None:
-        """The workspace has other folders now."""
+        """Take note that the workspace has other folders now."""
         ...
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """A document was changed."""
+        """Take note that a document was changed."""
         ...
 
     def document_closed(self, uri: str) -> None:
-        """A document was closed, or its text is not known any more."""
+        """Take note that a document was closed, or that its text is not known any more."""
         ...
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Nothing is wanted in this document any more."""
+        """Take note that nothing is wanted in this document any more."""
         ...
 
     def session_closed(self) -> None:
-        """The session ends."""
+        """Take note that the session ends."""
         ...
 
 
@@ -107,7 +107,7 @@ class Session:
         self._complaints: set[Complaint] = set()
 
     def configure(self, configuration: object) -> list[Complaint]:
-        """Takes new settings over; returns the complaints that were not made before."""
+        """Take over new settings; return the complaints that were not made before."""
         former, (self.settings, complaints) = (
             self.settings,
             parse(configuration, self.initialization_options),
@@ -125,7 +125,7 @@ class Session:
         return fresh
 
     def move_to(self, roots: tuple[Path, ...]) -> None:
-        """The workspace has other folders now."""
+        """Take over the folders that the workspace has now."""
         self.roots = roots
         self.permissions.change(self.settings.privacy, roots)
         for observer in self.observers:
@@ -133,7 +133,7 @@ class Session:
         self._end_unwanted()
 
     def _end_unwanted(self) -> None:
-        """Ends what is under way in documents where nothing is wanted any more."""
+        """End what is under way in documents where nothing is wanted any more."""
         for uri in self.documents.uris():
             snapshot = self.documents.snapshot(uri)
             if snapshot is not None and not self.wants(snapshot, automatic=False):
@@ -142,12 +142,12 @@ class Session:
                     observer.suggestions_unwanted(uri)
 
     def open_document(self, item: types.TextDocumentItem) -> None:
-        """Opens a document."""
+        """Open a document."""
         self.documents.open(item)
         self.permissions.forget(item.uri)
 
     def change_document(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Makes the changes; settles the document once the person pauses."""
+        """Make the changes; settle the document once the person pauses."""
         uri = params.text_document.uri
         try:
             self.documents.change(params)
@@ -164,8 +164,10 @@ class Session:
         self._settling = loop.call_later(PAUSE_S, self.documents.settle, uri)
 
     def lose_document(self, uri: str) -> None:
-        """A change of it could not be made: nothing is said about it until all of its text comes,
-        when it is saved, or opened again."""
+        """Treat a document's text as unknown, because a change of it could not be made.
+
+        Nothing is said about it until all of its text comes: when it is saved, or opened again.
+        """
         if self.documents.lose(uri):
             self.requests.supersede(uri)
             for observer in self.observers:
@@ -177,19 +179,19 @@ class Session:
             )
 
     def close_document(self, uri: str) -> None:
-        """Forgets a document, and whatever was being asked about it."""
+        """Forget a document, and whatever was being asked about it."""
         self.documents.close(uri)
         for observer in self.observers:
             observer.document_closed(uri)
         self.requests.supersede(uri)
 
     def wants(self, snapshot: Snapshot, *, automatic: bool) -> bool:
-        """Whether automatic suggestions, or requested ones, are wanted in this document."""
+        """Return whether automatic suggestions, or requested ones, are wanted in this document."""
         is_enabled = self.settings.enabled_for(snapshot.language_id, automatic=automatic)
         return is_enabled and self.permissions.allows(snapshot.uri)
 
     def client_ids(self, uri: str) -> ClientIds:
-        """This session and a document, in names that say nothing about either."""
+        """Return names of this session and a document that say nothing about either."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
         return ClientIds(self.id, digest.hexdigest())
 
@@ -199,7 +201,7 @@ class Session:
         self.status_changed()
 
     def status(self) -> Status:
-        """How things stand now."""
+        """Return the status as of now."""
         backend, load = self.link.status, self.times.load
         state, message = backend.state, backend.message
         if state is State.READY and (load or 0) >= BUSY_LOAD:
@@ -225,24 +227,24 @@ class Session:
         )
 
     def status_changed(self) -> None:
-        """Tells the client, if there is something new to tell."""
+        """Tell the client, if there is something new to tell."""
         status = self.status()
         if status.told_apart_by() != self._told:
             self._told = status.told_apart_by()
             self._tell_status(status)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets `work` run beside everything else."""
+        """Let `work` run beside everything else."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets `work` run until the session ends."""
+        """Let `work` run until the session ends."""
         self._endless.append(asyncio.create_task(work))
 
     async def close(self) -> None:
-        """Ends what runs for this connection; nothing begins any more."""
+        """End what runs for this connection; nothing begins any more."""
         self.closed = True
         for task in self._endless:
             task.cancel()

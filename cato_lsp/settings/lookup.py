@@ -38,8 +38,10 @@ class Lookup:
         """Settings whose default holds because nothing that was given for them is usable."""
 
     def fault(self, *settings: str) -> str:
-        """What is wrong with those of `settings` that have no usable value; empty where nothing
-        is."""
+        """Return what is wrong with those of `settings` that have no usable value.
+
+        It is empty if nothing is wrong.
+        """
         return "; ".join(
             f"{complaint.setting} must be {complaint.expected}"
             for complaint in self.complaints
@@ -47,7 +49,7 @@ class Lookup:
         )
 
     def find(self, setting: str, read: Callable[[object], T], default: T, variable: str = "") -> T:
-        """The first usable value of `setting`; at last that of the environment's `variable`."""
+        """Return the first usable value of `setting`, at last that of the variable `variable`."""
         candidates = [_at(source, setting) for source in self._sources]
         candidates.append(self._environment.get(variable) if variable else None)
         for candidate in candidates:
@@ -65,7 +67,7 @@ class Lookup:
 
 
 def _at(source: object, setting: str) -> object:
-    """The value at a dotted path; a client may also write the dotted path as one key."""
+    """Return the value at a dotted path; a client may also write the dotted path as one key."""
     if not isinstance(source, Mapping):
         return None
     values = cast("Mapping[str, object]", source)
@@ -76,14 +78,14 @@ def _at(source: object, setting: str) -> object:
 
 
 def string(value: object) -> str:
-    """A string. This and the other readers raise Unusable."""
+    """Read a string. This and the other readers raise Unusable."""
     if not isinstance(value, str):
         raise Unusable("a string")
     return value
 
 
 def url(value: object) -> str:
-    """The root of an HTTP server."""
+    """Read the root of an HTTP server."""
     try:
         return server_root(string(value))
     except ValueError as error:
@@ -91,7 +93,7 @@ def url(value: object) -> str:
 
 
 def token(value: object) -> str:
-    """A token; blanks and line ends around it, as files and pastes have them, are not of it."""
+    """Read a token, without the blanks and line ends that files and pastes have around it."""
     text = string(value).strip()
     if not text.isprintable() or " " in text:
         raise Unusable("a token without blanks and line ends in it")
@@ -99,7 +101,7 @@ def token(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """True or false, also as environments spell it."""
+    """Read true or false, also as environments spell it."""
     words = {"1": True, "true": True, "0": False, "false": False}
     flag = words.get(value.lower()) if isinstance(value, str) else value
     if not isinstance(flag, bool):
@@ -108,7 +110,7 @@ def flag(value: object) -> bool:
 
 
 def integer(low: int, high: int) -> Callable[[object], int]:
-    """Reads integers within bounds."""
+    """Return a reader of integers within bounds."""
 
     def read(value: object) -> int:
         # JSON has one kind of number: an editor may send 75.0.
@@ -121,21 +123,21 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 
 
 def share(value: object) -> float:
-    """A number from 0 to 1."""
+    """Read a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise Unusable("a number from 0 to 1")
     return float(value)
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """A list of strings."""
+    """Read a list of strings."""
     if not isinstance(value, list):
         raise Unusable("a list of strings")
     return tuple(map(string, cast("list[object]", value)))
 
 
 def switches(of: str) -> Callable[[object], dict[str, bool]]:
-    """Reads objects of a name to `{enabled: bool}`; `of` says what the names are."""
+    """Return a reader of objects of a name to `{enabled: bool}`; `of` says what the names are."""
     expected = f"an object of {of} to {{enabled: bool}}"
 
     def enabled(entry: object) -> bool:

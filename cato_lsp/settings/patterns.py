@@ -15,12 +15,12 @@ _NOTHING = "#"
 
 
 def spec_of(patterns: Iterable[str]) -> GitIgnoreSpec:
-    """Those of the patterns that are patterns."""
+    """Return the patterns that can be read, as one specification."""
     return GitIgnoreSpec.from_lines([p if _is_pattern(p) else _NOTHING for p in patterns])
 
 
 def problem(pattern: str) -> str | None:
-    """Why a pattern of the settings can never match; None where it can."""
+    """Return why a pattern of the settings can never match; None if it can."""
     glob = pattern.removeprefix("!").strip()
     segments = re.split(r"[/\\]", glob)
     if not glob or glob.startswith("#"):
@@ -53,8 +53,10 @@ class Ignore:
         self._absolute = spec_of(_anchored(p) if _ABSOLUTE.match(p) else _NOTHING for p in usable)
 
     def names(self, relative: Iterable[Path], path: Path) -> bool:
-        """Whether the last pattern that matches the file excludes it. `relative`: the file as seen
-        from the folders of the workspace."""
+        """Return whether the last pattern that matches the file excludes it.
+
+        `relative`: the file as seen from the folders of the workspace.
+        """
         whole = path.relative_to(path.anchor).as_posix()
         found = [self._absolute.check_file(whole)]
         found += [self._relative.check_file(inside.as_posix()) for inside in relative]
@@ -69,7 +71,7 @@ def _of_home(pattern: str) -> bool:
 
 
 def _anchored(pattern: str) -> str:
-    """An absolute pattern, as seen from the root of the file system."""
+    """Return an absolute pattern, as seen from the root of the file system."""
     negation, glob = pattern[: pattern.startswith("!")], pattern.removeprefix("!")
     expanded = os.path.expanduser(glob) if _of_home(glob) else glob
     rooted = re.sub(r"^[A-Za-z]:", "", expanded.replace("\\", "/") if ":" in glob[:2] else expanded)

@@ -54,7 +54,7 @@ class _Declaration:
 def _setting(
     name: str, read: Callable[[object], object], variable: str = ""
 ) -> dict[str, _Declaration]:
-    """The metadata of a field that holds the setting `name`; the field has its default."""
+    """Return the metadata of a field that holds the setting `name`; the field has its default."""
     return {_DECLARED: _Declaration(name, read, variable)}
 
 
@@ -130,7 +130,7 @@ class Targets:
     """At most: a short translation is due sooner."""
 
     def translation_ms(self, expected_tokens: int) -> int:
-        """When a translation of so many tokens is due."""
+        """Return when a translation of so many tokens is due."""
         own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
         return min(self.translation_e2e_ms, own)
 
@@ -187,7 +187,7 @@ class Settings:
     trace: Trace = field(default=Trace.OFF, metadata=_setting("trace", _trace))
 
     def enabled_for(self, language_id: str, *, automatic: bool) -> bool:
-        """Whether completions are wanted in this language.
+        """Return whether completions are wanted in this language.
 
         Automatic ones are off by default in `QUIET_LANGUAGES`.
         """
@@ -200,7 +200,7 @@ def parse(
     initialization_options: object = None,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[Settings, tuple[Complaint, ...]]:
-    """The settings, and what was wrong with the values given."""
+    """Return the settings, and what was wrong with the values given."""
     environment = os.environ if environment is None else environment
     lookup = Lookup((configuration, initialization_options), environment)
     settings = Settings(**_read(Settings, lookup))
@@ -210,7 +210,7 @@ def parse(
 
 
 def _read(section: type[Any], lookup: Lookup) -> dict[str, Any]:
-    """The values of the declared fields, and of those that are sections themselves."""
+    """Return the values of the declared fields, and of those that are sections themselves."""
     values: dict[str, Any] = {}
     for one in fields(section):
         declared: _Declaration | None = one.metadata.get(_DECLARED)
@@ -224,7 +224,7 @@ def _read(section: type[Any], lookup: Lookup) -> dict[str, Any]:
 
 
 def _vain_patterns(patterns: tuple[str, ...]) -> Iterator[Complaint]:
-    """Those that can never match."""
+    """Yield a complaint about each pattern that can never match."""
     if patterns:
         # What reads patterns takes a while to import, and most people have none.
         from cato_lsp.settings.patterns import problem

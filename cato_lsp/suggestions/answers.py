@@ -12,21 +12,27 @@ from cato_lsp.text import at_lf
 
 
 class Answers:
-    """The streams and the former answers of a document, compared with its text as engines see it:
-    with LF for every line end."""
+    """The streams and the former answers of a document.
+
+    They are compared with its text as engines see it: with LF for every line end.
+    """
 
     def __init__(self) -> None:
         self.cache = AnswerCache()
         self._streaming: list[Generation] = []
 
     def known(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
-        """A former answer that fits at `offset`. `in_line`: what lies behind the end of the line
-        is not wanted."""
+        """Return a former answer that fits at `offset`.
+
+        `in_line`: what lies behind the end of the line is not wanted.
+        """
         return self.cache.find(*at_lf(text, offset), in_line=in_line)
 
     def streaming(self, text: str, offset: int) -> tuple[Generation, str] | None:
-        """A stream that fits at `offset`, and what was typed along with it. The others are
-        cancelled: the person is somewhere else."""
+        """Return a stream that fits at `offset`, and what was typed along with it.
+
+        The others are cancelled: the person is somewhere else.
+        """
         text, offset = at_lf(text, offset)
         found: tuple[Generation, str] | None = None
         for generation in tuple(self._streaming):
@@ -38,19 +44,22 @@ class Answers:
         return found
 
     def begin(self, generation: Generation) -> None:
-        """A stream is on its way."""
+        """Keep a stream that is on its way."""
         self._streaming.append(generation)
 
     def ended(self, generation: Generation) -> None:
-        """A stream is over: what it said is kept."""
+        """Keep what was said by a stream that is over."""
         if generation in self._streaming:
             self._streaming.remove(generation)
         if generation.failure is None and (generation.whole or generation.text):
             self.cache.add(generation.answer())
 
     def reconfigured(self, former: CompletionSettings, now: CompletionSettings) -> None:
-        """Drops what the new settings cannot be applied to: answers that were read to fewer lines
-        than are wanted now, or without asking how sure the engine is."""
+        """Drop what the new settings cannot be applied to.
+
+        These are answers that were read to fewer lines than are wanted now, or without asking how
+        sure the engine is.
+        """
         if now.max_lines > former.max_lines:
             self.cache.keep(lambda answer: answer.text.count("\n") < former.max_lines)
         if now.min_confidence != 0 and former.min_confidence == 0:
@@ -58,7 +67,7 @@ class Answers:
             self.close(CancelReason.TYPED)
 
     def changed(self, text: str, cursors: Sequence[int]) -> None:
-        """The text is another one; the cursor is at one of `cursors`, if any is known.
+        """Take over the new text; the cursor is at one of `cursors`, if any is known.
 
         A stream that says something else than what was typed is of no use to anybody.
         """
@@ -72,7 +81,7 @@ class Answers:
                 generation.cancel(CancelReason.TYPED)
 
     def close(self, reason: CancelReason) -> None:
-        """Ends every stream."""
+        """End every stream."""
         for generation in tuple(self._streaming):
             generation.cancel(reason)
 
@@ -84,25 +93,25 @@ class AnswerStore:
         self._by_uri: dict[str, Answers] = {}
 
     def of(self, uri: str) -> Answers:
-        """What was said about a document."""
+        """Return what was said about a document."""
         return self._by_uri.setdefault(uri, Answers())
 
     def changed(self, uri: str, text: str, cursors: Sequence[int]) -> None:
-        """The document's text is another one; the cursor is at one of `cursors`, if known."""
+        """Take over the document's new text; the cursor is at one of `cursors`, if known."""
         if uri in self._by_uri:
             self._by_uri[uri].changed(text, cursors)
 
     def reconfigured(self, former: CompletionSettings, now: CompletionSettings) -> None:
-        """Drops what the new settings cannot be applied to."""
+        """Drop what the new settings cannot be applied to."""
         for answers in self._by_uri.values():
             answers.reconfigured(former, now)
 
     def forget(self, uri: str) -> None:
-        """Ends the streams of a document, and forgets what was said about it."""
+        """End the streams of a document, and forget what was said about it."""
         if uri in self._by_uri:
             self._by_uri.pop(uri).close(CancelReason.CLOSED)
 
     def close(self) -> None:
-        """Ends every stream."""
+        """End every stream."""
         for answers in self._by_uri.values():
             answers.close(CancelReason.CLOSED)

@@ -61,16 +61,16 @@ class RecentEdits:
         """Document to where it was edited last; the latest at the end."""
 
     def edited(self, uri: str, offset: int) -> None:
-        """A document was edited, at `offset`."""
+        """Take note that a document was edited at `offset`."""
         self._edited.pop(uri, None)
         self._edited[uri] = offset
 
     def forget(self, uri: str) -> None:
-        """The document is closed."""
+        """Forget a document that was closed."""
         self._edited.pop(uri, None)
 
     def files(self) -> Iterator[OtherFile]:
-        """The open documents that may be read, the one edited last first."""
+        """Yield the open documents that may be read, the one edited last first."""
         documents, latest = self._session.documents, list(reversed(self._edited))
         for uri in [*latest, *(uri for uri in documents.uris() if uri not in latest)]:
             snapshot = documents.snapshot(uri)
@@ -89,7 +89,7 @@ class ContextCollector:
         self._by_uri: dict[str, _Collected] = {}
 
     def look(self, snapshot: Snapshot, offset: int, window_start: int) -> None:
-        """Begins to collect for a cursor at `offset`, unless that was done for this window."""
+        """Begin to collect for a cursor at `offset`, unless that was done for this window."""
         now_s = asyncio.get_running_loop().time()
         known = self._by_uri.get(snapshot.uri)
         if known and known.window_start == window_start and now_s - known.used_s < KEPT_S:
@@ -102,7 +102,10 @@ class ContextCollector:
         self._by_uri[snapshot.uri] = _Collected(window_start, now_s, asyncio.ensure_future(work))
 
     async def pieces(self, uri: str) -> tuple[Piece, ...]:
-        """What was found; nothing where it takes too long. What comes late is there next time."""
+        """Return what was found; nothing if it takes too long.
+
+        What comes late is there next time.
+        """
         known = self._by_uri.get(uri)
         if known is None:
             return ()
@@ -110,11 +113,11 @@ class ContextCollector:
         return known.work.result() if done and known.work.exception() is None else ()
 
     def forget(self, uri: str) -> None:
-        """The document is closed."""
+        """Forget a document that was closed."""
         self._by_uri.pop(uri, None)
 
     def forget_all(self) -> None:
-        """What may be read is another matter now."""
+        """Forget everything, because other files may be read now."""
         self._by_uri.clear()
 
 
@@ -147,7 +150,7 @@ def _imported(
 
 
 def _resolved(path: PurePath) -> Path:
-    """Where it leads to: links and `..` are no way around what may be read."""
+    """Return where the path leads to: links and `..` are no way around what may be read."""
     return Path(os.path.realpath(path))
 
 

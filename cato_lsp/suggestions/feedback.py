@@ -56,20 +56,28 @@ class FeedbackLedger:
         self._counts = counts
 
     def on_screen(self, uri: str) -> str | None:
-        """The request whose answer is on the screen of this document, as far as is known, and may
-        stay there."""
+        """Return the request whose answer is on the screen of this document and may stay there.
+
+        What is on the screen is told as far as it is known.
+        """
         shown = self._on_screen.get(uri)
         return shown.suggestion.request_id if shown is not None and shown.stands else None
 
     def judge_again(self) -> None:
-        """Settings have changed: nothing stays on a screen for having been there."""
+        """Judge again what is on screens, because settings have changed.
+
+        Nothing stays there for having been there.
+        """
         for shown in (*self._by_request.values(), *self._on_screen.values()):
             shown.stands = False
 
     def answered(
         self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
     ) -> None:
-        """The editor was answered: it shows the first of these, unless it is one that tells."""
+        """Take note of an answer to the editor.
+
+        The editor shows the first suggestion, unless it is an editor that tells what it shows.
+        """
         known = self._by_request.get(suggestion.request_id)
         shown = Shown(suggestion, snapshot.uri, snapshot.language_id, offset)
         if known is not None:
@@ -81,8 +89,10 @@ class FeedbackLedger:
             self._on_screen[snapshot.uri] = shown
 
     def left(self, request_id: str, snapshot: Snapshot, offset: int) -> str:
-        """What is not typed yet of a suggestion that the person was answered and types along with;
-        empty where they do not."""
+        """Return what is not typed yet of a suggestion that the person types along with.
+
+        It is empty if the person does not type along.
+        """
         shown = self._by_request.get(request_id)
         if shown is None or not shown.stands or shown.uri != snapshot.uri or shown.offset > offset:
             return ""
@@ -90,14 +100,14 @@ class FeedbackLedger:
         return text[len(typed) :] if text.startswith(typed) else ""
 
     def did_show(self, request_id: str) -> None:
-        """The editor shows it."""
+        """Take note that the editor shows the suggestion."""
         self._tells_what_it_shows = True
         shown = self._by_request.get(request_id)
         if shown is not None and self._on_screen.get(shown.uri) is not shown:
             self._show(shown)
 
     def accepted(self, request_id: str) -> Shown | None:
-        """All of it was accepted. Returns what it was."""
+        """Take note that all of a suggestion was accepted, and return it."""
         shown = self._by_request.get(request_id)
         if shown is None:
             return None
@@ -110,8 +120,10 @@ class FeedbackLedger:
         return shown
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Its first `accepted_chars` characters were accepted. Of what is accepted in parts, the
-        first one is looked for later on."""
+        """Take note that a suggestion's first `accepted_chars` characters were accepted.
+
+        Whether the text is kept is checked later for the first part only.
+        """
         shown = self._by_request.get(request_id)
         if shown is None:
             return
@@ -122,14 +134,14 @@ class FeedbackLedger:
             self._watch(shown)
 
     def gone(self, uri: str) -> None:
-        """What was on the screen of this document is no more."""
+        """Take note that what was on the screen of this document is no more."""
         shown = self._on_screen.pop(uri, None)
         if shown is None or shown.accepted_chars or self._was_typed(shown):
             return
         self._say(FeedbackEvent.REJECTED, shown, None)
 
     def close(self) -> None:
-        """The session ends: nothing is looked at any more."""
+        """End with the session: nothing is checked any more."""
         for timer in self._timers:
             timer.cancel()
         for uri in tuple(self._on_screen):
@@ -143,7 +155,7 @@ class FeedbackLedger:
         self._say(FeedbackEvent.SHOWN, shown, None)
 
     def _take(self, shown: Shown, accepted_chars: int) -> None:
-        """What is accepted was shown, if only as a further candidate."""
+        """Count what was accepted; it was shown, if only as a further candidate."""
         if not shown.seen:
             self._show(shown)
         self._counts.taken += not shown.accepted_chars

@@ -61,7 +61,7 @@ class SuggestionFinder:
         self._logprobs = logprobs
 
     async def automatic(self, asked: CompletionContext) -> Suggestion | None:
-        """For somebody who types: after the debounce, unless it is known or on its way."""
+        """Find a suggestion for somebody who types, after the debounce unless one is on its way."""
         found, suggestion = self._known(asked)
         if found:
             self._session.usage.from_cache += 1
@@ -75,14 +75,14 @@ class SuggestionFinder:
         return await self._ask(asked)
 
     async def for_menu(self, asked: CompletionContext) -> Suggestion | None:
-        """One entry; what is known or on its way is not asked for once more."""
+        """Find one entry; what is known or on its way is not asked for again."""
         found, suggestion = self._known(asked)
         if not found:
             found, suggestion = await self._streaming(asked)
         return suggestion if found else await self._ask(asked)
 
     async def invoked(self, asked: CompletionContext) -> list[Suggestion | None]:
-        """For somebody who asks: several where one is known already."""
+        """Find suggestions for somebody who asks: several where one is known already."""
         self._answers.of(asked.question.snapshot.uri).close(CancelReason.TYPED)
         found, known = self._known(asked)
         if not found or known is None:
@@ -91,13 +91,13 @@ class SuggestionFinder:
         return [known, *await asyncio.gather(*others)]
 
     def is_known(self, question: Question) -> bool:
-        """Whether there is an answer already, or one is on its way."""
+        """Return whether there is an answer already, or one is on its way."""
         answers = self._answers.of(question.snapshot.uri)
         text, offset = question.snapshot.text, question.offset
         return bool(answers.known(text, offset) or answers.streaming(text, offset))
 
     async def look_ahead(self, asked: CompletionContext, connection: Connection) -> None:
-        """Has an answer ready for when it is asked for, in nobody's way."""
+        """Ask for an answer before it is needed, behind requests that somebody waits for."""
         tells = self._tells_confidence(asked, connection)
         options = RequestOptions(LOOK_AHEAD_MS, confidence=tells)
         generation = await self._requests.complete(connection, _request(asked, options))
@@ -105,7 +105,7 @@ class SuggestionFinder:
         generation.leave(SHOWN_S)
 
     def _debounce_ms(self) -> float:
-        """How long to wait, from now, before the backend is asked."""
+        """Return how long to wait, from now, before the backend is asked."""
         completion, times = self._session.settings.completion, self._session.times
         if not completion.adaptive_debounce:
             return completion.debounce_ms
@@ -119,7 +119,7 @@ class SuggestionFinder:
         )
 
     def _known(self, asked: CompletionContext) -> Found:
-        """What former answers say here."""
+        """Return what former answers say here."""
         snapshot, offset = asked.question.snapshot, asked.question.offset
         in_line = bool(asked.assignment.limits.stop)
         hit = self._answers.of(snapshot.uri).known(snapshot.text, offset, in_line=in_line)
@@ -138,7 +138,7 @@ class SuggestionFinder:
         return True, found
 
     async def _streaming(self, asked: CompletionContext) -> Found:
-        """As `_known`, of an answer that is on its way."""
+        """Return what an answer says that is on its way, in the form of `_known`."""
         snapshot, offset = asked.question.snapshot, asked.question.offset
         found = self._answers.of(snapshot.uri).streaming(snapshot.text, offset)
         if found is None:
@@ -149,7 +149,7 @@ class SuggestionFinder:
         return generation.agrees(typed), suggestion
 
     async def _ask(self, asked: CompletionContext, temperature: float = 0.0) -> Suggestion | None:
-        """Asks the backend; once more, without log probabilities, where it refuses to tell them."""
+        """Ask the backend; once more, without log probabilities, if it refuses to tell them."""
         question, connection = asked.question, self._session.link.connection
         if connection is None or not has_prompt(
             connection.model, question.snapshot, question.offset
@@ -178,13 +178,16 @@ class SuggestionFinder:
         return await self._shown(asked, generation, "", Source.ASKED)
 
     def _tells_confidence(self, asked: CompletionContext, connection: Connection) -> bool:
-        """Whether the engine is to tell how sure it is: it matters here, and it has not refused."""
+        """Return whether the engine is to tell how sure it is.
+
+        It is if that matters here, and if it has not refused.
+        """
         return asked.least_confidence > 0 and self._logprobs.may_tell(connection.client)
 
     async def _shown(
         self, asked: CompletionContext, generation: Generation, typed: str, source: Source
     ) -> Suggestion | None:
-        """Waits for what there is to show of what comes after `typed`."""
+        """Wait for what there is to show of what comes after `typed`, and return it."""
         reader = asked.reader()
         generation.follow(reader, typed)
         try:
@@ -209,7 +212,10 @@ class SuggestionFinder:
 
 
 def is_current(session: Session, question: Question) -> bool:
-    """Whether the text is as it was. Its version does not tell: some clients never change it."""
+    """Return whether the text is as it was.
+
+    Its version does not tell: some clients never change it.
+    """
     now = session.documents.snapshot(question.snapshot.uri)
     return now is not None and now.text == question.snapshot.text
 
@@ -222,7 +228,7 @@ def _request(asked: CompletionContext, options: RequestOptions) -> CompletionReq
 async def _until_shown(
     generation: Generation, reader: AnswerReader, asked: CompletionContext
 ) -> None:
-    """Until all is there, or a whole line and no more patience."""
+    """Wait until all is there, or a whole line and no more patience."""
     patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
     try:
         async with asyncio.timeout(max(patience_s, 0) if asked.question.automatic else None):

@@ -33,7 +33,7 @@ class DisplayGate:
         """None until somebody wants it."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
-        """Whether it is shown. Returns once it may be."""
+        """Return whether the suggestion is shown, once it may be."""
         if not self._is_likely(signals_of(suggestion, question.snapshot.language_id)):
             return False
         settings, waited_ms = self._session.settings.completion, self._session.editor_delay_ms
@@ -42,7 +42,7 @@ class DisplayGate:
         return True
 
     def learn(self, event: Mapping[str, Any]) -> None:
-        """Something became of a suggestion; `event` as it is stored."""
+        """Learn what became of a suggestion; `event` as it is stored."""
         if self._acceptance is not None:
             _learn(self._acceptance, (event,))
 
@@ -57,12 +57,12 @@ class DisplayGate:
         return likely is None or likely >= least
 
     async def _remember(self) -> None:
-        """Learns what former sessions stored."""
+        """Learn what former sessions stored."""
         self._acceptance = await asyncio.to_thread(lambda: _learn(Acceptance(), history.events()))
 
 
 def signals_of(suggestion: Suggestion, language: str) -> Signals:
-    """What is known of a suggestion."""
+    """Return what is known of a suggestion."""
     return Signals(
         characters=len(suggestion.text),
         lines=suggestion.text.count("\n") + 1,

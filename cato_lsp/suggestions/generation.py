@@ -73,19 +73,21 @@ class Generation:
         self._task = asyncio.create_task(self._read())
 
     def fits(self, text: str, offset: int) -> str | None:
-        """What was typed since it was asked for, where what it said so far begins with that, or
-        may yet; else None."""
+        """Return what was typed since the question; None if the answer says something else.
+
+        What was said so far has to begin with what was typed, or may yet come to it.
+        """
         typed = typed_since(self.place, text, offset, max(len(self.text), LONGEST_AHEAD))
         if typed is None:
             return None
         return typed if self.agrees(typed) else None
 
     def agrees(self, typed: str) -> bool:
-        """Whether what it says begins with `typed`, or may yet."""
+        """Return whether the answer begins with `typed`, or may yet."""
         return self.text.startswith(typed) or (not self.over and typed.startswith(self.text))
 
     def follow(self, reader: AnswerReader, typed: str) -> None:
-        """From now on `reader` says when it is enough, of what comes after `typed`."""
+        """Let `reader` say from now on when it is enough, of what comes after `typed`."""
         self._stay()
         self._reader, self._typed, self._fed = reader, typed, len(typed)
         if self._take():
@@ -93,30 +95,30 @@ class Generation:
             self._finish(CancelReason.ENOUGH)
 
     async def more(self) -> None:
-        """Returns when there is more text, or it is over."""
+        """Wait until there is more text, or the answer is over."""
         if not self.over:
             self._news.clear()
             await self._news.wait()
 
     def leave(self, within_s: float) -> None:
-        """Nobody waits for it any more; it may go on so long, in case somebody will."""
+        """Let the answer go on for `within_s` seconds, in case somebody waits for it again."""
         self._stay()
         if not self.over:
             loop = asyncio.get_running_loop()
             self._leaving = loop.call_later(within_s, self.cancel, CancelReason.TYPED)
 
     def typed_along(self) -> None:
-        """What it says is being typed: who left will be back."""
+        """Take note that its text is being typed, so that a reader who left will be back."""
         if self._leaving is not None:
             self.leave(TYPING_S)
 
     def cancel(self, reason: CancelReason) -> None:
-        """Ends it now, up to the engine. Returns at once."""
+        """End the answer now, up to the engine. Returns at once."""
         if not self.over:
             self._finish(reason)
 
     def answer(self) -> Answer:
-        """What was said so far, to be kept."""
+        """Return what was said so far, to be kept."""
         return Answer(
             place=self.place,
             text=self.text,
@@ -151,7 +153,7 @@ class Generation:
         return self._finish(CancelReason.ENOUGH)
 
     def _take(self) -> bool:
-        """Returns whether it is enough."""
+        """Take over what came, and return whether it is enough."""
         if self._reader is None or len(self.text) <= self._fed:
             return False
         fed, self._fed = self._fed, len(self.text)

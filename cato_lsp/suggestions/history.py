@@ -36,8 +36,10 @@ class Reports:
         self._session = session
 
     def feedback(self, feedback: Feedback, more: dict[str, object]) -> dict[str, object]:
-        """Something became of a suggestion; `more` is for this machine only. Returns the event as
-        it is stored."""
+        """Store what became of a suggestion, and return the event as it is stored.
+
+        `more` is for this machine only.
+        """
         event = {**feedback.body(), **more, "editor": self._session.editor}
         self._store(event)
         connection, settings = self._session.link.connection, self._session.settings.feedback
@@ -46,12 +48,12 @@ class Reports:
         return event
 
     def requested(self) -> None:
-        """The answer to a request is over: the counts are stored now and then."""
+        """Store the counts now and then, after the answer to a request."""
         if self._session.usage.asked % STORED_EVERY == 0:
             self._store_usage()
 
     def close(self) -> None:
-        """The session ends: the counts are stored."""
+        """Store the counts, because the session ends."""
         if self._session.usage.asked:
             self._store_usage()
 
@@ -71,17 +73,17 @@ class Reports:
 
 
 def history_path() -> Path:
-    """Where the newest events are."""
+    """Return the path of the newest events."""
     return state_dir() / "history.jsonl"
 
 
 def older_path() -> Path:
-    """Where those before them are."""
+    """Return the path of the events before those."""
     return history_path().with_suffix(".1.jsonl")
 
 
 def append(event: Mapping[str, object]) -> None:
-    """Writes one event; a disk that is full costs the event and nothing else."""
+    """Write one event; a disk that is full costs the event and nothing else."""
     path = history_path()
     line = json.dumps(event, separators=(",", ":")) + "\n"
     try:
@@ -99,7 +101,7 @@ def append(event: Mapping[str, object]) -> None:
 
 
 def events() -> Iterator[dict[str, Any]]:
-    """All events that are stored, oldest first; a line that is none is left out."""
+    """Yield all events that are stored, oldest first; a line that is none is left out."""
     for path in (older_path(), history_path()):
         if not path.exists():
             continue

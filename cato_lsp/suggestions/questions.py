@@ -34,7 +34,7 @@ class Question:
         return self.action is Action.AUTOMATIC_COMPLETION
 
     def spent_ms(self) -> float:
-        """Time since the person acted."""
+        """Return the time since the person acted."""
         return (time.perf_counter() - self.asked_at_s) * 1000
 
 
@@ -74,7 +74,7 @@ class CompletionContext:
     """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
 
     def reader(self) -> AnswerReader:
-        """Reads an answer to it."""
+        """Return a reader of an answer to it."""
         most = self.settings.max_lines
         begin = partial(Completeness, self.context, self.assignment, max_lines=most)
         return AnswerReader(begin, self.least_confidence)
@@ -82,14 +82,14 @@ class CompletionContext:
     def suggestion(
         self, reader: AnswerReader, request_id: str, source: Source, *, truncated: bool
     ) -> Suggestion | None:
-        """What is shown of what was read, if that is anything."""
+        """Return what is shown of what was read, if that is anything."""
         text = reader.text(truncated=truncated and not reader.complete)
         return self.showing(text, request_id, source, reader.confidence) if text else None
 
     def showing(
         self, text: str, request_id: str, source: Source, confidence: float | None
     ) -> Suggestion:
-        """`text`, as an answer to the question."""
+        """Return `text` as an answer to the question."""
         return Suggestion(
             text=text,
             request_id=request_id,

@@ -61,7 +61,7 @@ class BackendRequests:
         self._warm_unsupported_by: BackendClient | None = None
 
     async def complete(self, connection: Connection, request: CompletionRequest) -> Generation:
-        """Asks for a completion. The answer is kept even if nobody waits for it any more."""
+        """Ask for a completion. The answer is kept even if nobody waits for it any more."""
         snapshot, offset = request.snapshot, request.offset
         seen = window_for(connection.model, snapshot, offset)
         self.collect_context(snapshot, offset)
@@ -86,8 +86,11 @@ class BackendRequests:
         return generation
 
     async def warm(self, snapshot: Snapshot, offset: int | None) -> None:
-        """Has the document's prompt computed, unless just that is done already. An `offset` of
-        None: the cursor is not known, so that only the head of the document can be."""
+        """Have the document's prompt computed, unless just that is done already.
+
+        An `offset` of None means that the cursor is not known, so that only the head of the
+        document is computed.
+        """
         connection = self._session.link.connection
         if connection is None or not connection.model.cancels:
             return
@@ -105,19 +108,19 @@ class BackendRequests:
         self._session.usage.warmed += status == 200
 
     def collect_context(self, snapshot: Snapshot, offset: int) -> None:
-        """Begins to collect what other files say, where that is not known and can be used."""
+        """Begin to collect what other files say, if that is not known and can be used."""
         connection = self._session.link.connection
         if connection is not None and connection.model.cancels:
             seen = window_for(connection.model, snapshot, offset)
             self._context.look(snapshot, offset, offset - len(seen.prefix))
 
     def forget(self, uri: str) -> None:
-        """The document is closed."""
+        """Forget a document that was closed."""
         self._warm.pop(uri, None)
         self._context.forget(uri)
 
     def forget_context(self) -> None:
-        """What may be read is another matter now."""
+        """Forget the context, because other files may be read now."""
         self._context.forget_all()
 
     def _ended(

@@ -60,7 +60,7 @@ class CompletionService:
     # -- what features ask --
 
     async def suggest(self, question: Question) -> list[Suggestion]:
-        """What there is to show, the best first. Never raises for the backend.
+        """Return what there is to show, the best first. Never raises for the backend.
 
         Several only where somebody asks for more at a place that has one already.
         """
@@ -87,15 +87,15 @@ class CompletionService:
         return shown
 
     def did_show(self, request_id: str) -> None:
-        """The editor shows the suggestion."""
+        """Take note that the editor shows the suggestion."""
         self._feedback.did_show(request_id)
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """The suggestion's first `accepted_chars` characters were accepted."""
+        """Take note that the suggestion's first `accepted_chars` characters were accepted."""
         self._feedback.partially_accepted(request_id, accepted_chars)
 
     def accepted(self, request_id: str) -> None:
-        """The suggestion was accepted: the next one is looked for behind it."""
+        """Take note that the suggestion was accepted, and look for the next one behind it."""
         shown = self._feedback.accepted(request_id)
         snapshot = self._session.documents.snapshot(shown.uri) if shown is not None else None
         if shown is None or snapshot is None:
@@ -107,7 +107,7 @@ class CompletionService:
             self._session.background(self._look_ahead(question))
 
     def focus(self, uri: str, position: Position | None) -> None:
-        """The person is in this document now, at `position` where that is known."""
+        """Take note that the person is in this document, at `position` if that is known."""
         documents = self._session.documents
         snapshot = documents.snapshot(uri)
         if snapshot is None or not self._session.wants(snapshot, automatic=True):
@@ -118,7 +118,7 @@ class CompletionService:
     # -- what the session tells --
 
     def settings_changed(self, former: Settings) -> None:
-        """Other settings hold from now on, for what is known already, too."""
+        """Take over other settings, which hold for what is known already, too."""
         now = self._session.settings
         if now.privacy != former.privacy:
             self._requests.forget_context()
@@ -127,11 +127,11 @@ class CompletionService:
             self._answers.reconfigured(former.completion, now.completion)
 
     def folders_changed(self) -> None:
-        """The workspace has other folders now."""
+        """Take note that the workspace has other folders now."""
         self._requests.forget_context()
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """A document was changed."""
+        """Take note that a document was changed."""
         uri = params.text_document.uri
         text, cursors = self._session.documents.typed(params)
         if cursors:
@@ -139,18 +139,18 @@ class CompletionService:
         self._answers.changed(uri, text, cursors)
 
     def document_closed(self, uri: str) -> None:
-        """A document was closed, or its text is not known any more."""
+        """Take note that a document was closed, or that its text is not known any more."""
         self._feedback.gone(uri)
         self._requests.forget(uri)
         self._edits.forget(uri)
         self._answers.forget(uri)
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Nothing is wanted in this document any more."""
+        """Take note that nothing is wanted in this document any more."""
         self._answers.of(uri).close(CancelReason.CLOSED)
 
     def session_closed(self) -> None:
-        """The session ends."""
+        """Take note that the session ends."""
         self._feedback.close()
         self._answers.close()
         self._reports.close()
@@ -158,7 +158,10 @@ class CompletionService:
     # -- how --
 
     def _understood(self, question: Question, context: SyntaxContext) -> CompletionContext:
-        """The question with what it asks for: beyond a statement where doubt ends what is shown."""
+        """Return the question with what it asks for.
+
+        That goes beyond a statement if doubt ends what is shown.
+        """
         settings, connection = self._session.settings, self._session.link.connection
         of_model = connection.model.least_confidence if connection is not None else 0.0
         least = least_confidence(settings.completion.min_confidence, of_model)
@@ -170,16 +173,18 @@ class CompletionService:
         return CompletionContext(question, context, assignment, settings.completion, believed)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
-        """Whether it is shown: it stands on the screen already or the gate admits it, and the
-        document has not changed meanwhile. Not every editor checks that; one whose user typed on
-        asks again."""
+        """Return whether the suggestion is shown.
+
+        It is if it stands on the screen already or the gate admits it, and if the document has not
+        changed meanwhile. Not every editor checks that; one whose user typed on asks again.
+        """
         is_shown = self._feedback.on_screen(question.snapshot.uri) == suggestion.request_id
         if not (is_shown or await self._gate.admits(question, suggestion)):
             return False
         return is_current(self._session, question)
 
     async def _look_ahead(self, question: Question) -> None:
-        """Has the next completion ready behind one that was accepted."""
+        """Have the next completion ready behind one that was accepted."""
         connection = self._session.link.connection
         if connection is not None and not self._finder.is_known(question):
             asked = self._understood(question, _context_of(question))
@@ -187,7 +192,7 @@ class CompletionService:
 
 
 def completion_service(session: Session) -> CompletionService:
-    """The service of a session, with its collaborators; it observes the session from now on."""
+    """Return the service of a session, which it observes from now on, with its collaborators."""
     answers, logprobs, reports = AnswerStore(), LogprobSupport(), Reports(session)
     edits, gate = RecentEdits(session), DisplayGate(session)
     context = ContextCollector(session.permissions.allows_path, edits.files)
@@ -213,7 +218,7 @@ def completion_service(session: Session) -> CompletionService:
 
 
 def _context_of(question: Question) -> SyntaxContext:
-    """The syntax around the cursor: by the text alone, should the tree not be read."""
+    """Return the syntax around the cursor, by the text alone if the tree cannot be read."""
     try:
         return syntax_context(question.snapshot, question.offset)
     except Exception:

@@ -83,8 +83,10 @@ class SyntaxContext:
 
     @property
     def above_code(self) -> bool:
-        """Whether the cursor stands at the start of a line of code: what is inserted there becomes
-        a line of its own."""
+        """Whether the cursor stands at the start of a line of code.
+
+        What is inserted there becomes a line of its own.
+        """
         prose = self.in_string or self.in_comment
         return self.rest is Rest.TEXT and not self.line_before.strip() and not prose
 
@@ -103,7 +105,7 @@ _CLOSES_BLOCK = re.compile(r"\s*(?:[)\]}]|end\b)")
 
 
 def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
-    """The surroundings of `offset`, which is clamped to the text."""
+    """Return the surroundings of `offset`, which is clamped to the text."""
     offset = min(max(offset, 0), len(snapshot.text))
     around = nearby(snapshot.text, offset)
     lexicon = lexicon_of(snapshot.language_id)
@@ -138,7 +140,9 @@ def syntax_context(snapshot: Snapshot, offset: int) -> SyntaxContext:
 
 
 def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[bool, bool]:
-    """In a string, in a comment: from the tree where it is sound, else from the text.
+    """Return whether the cursor is in a string, and whether in a comment.
+
+    The tree tells where it is sound, else the text.
 
     Where all of the nearby text lies in one string or comment, the text alone cannot tell.
     """
@@ -151,8 +155,11 @@ def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> 
 
 
 def _opened(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
-    """The brackets that are open at the cursor. The lexicon takes a string with code in it for one
-    string: in such code it begins once more, and what is open around the string stays so."""
+    """Return the brackets that are open at the cursor.
+
+    The lexicon takes a string with code in it for one string: in such code it begins once more, and
+    what is open around the string stays so.
+    """
     hole = place.hole
     if hole is None or hole < place.lex_from:
         brackets = [Bracket(b.character, b.offset + place.lex_from) for b in lexed.opened]
@@ -165,7 +172,7 @@ def _opened(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> 
 
 
 def _empty_body(language_id: str, around: Nearby, place: NodeSpan) -> int | None:
-    """The signature's indentation where its body is empty and the cursor stands in it."""
+    """Return the signature's indentation if its body is empty and the cursor stands in it."""
     width = place.empty_body
     if width is None and not place.sound:
         width = signature_width(around.before, language_id, lexicon_of(language_id))
@@ -184,7 +191,7 @@ def _floor(language_id: str, around: Nearby, signature: int | None) -> int:
 
 
 def opens_block(line: str, language_id: str) -> bool:
-    """Whether the line, read up to its end, opens a block."""
+    """Return whether the line, read up to its end, opens a block."""
     if language_id == "python":
         return _OPENS_INDENTED_BLOCK.match(line) is not None
     return _OPENS_BLOCK.search(line) is not None
@@ -200,7 +207,7 @@ def _block_end(around: Nearby, floor: int) -> bool:
 
 
 def _missing_end(snapshot: Snapshot, around: Nearby, floor: int) -> int:
-    """1 where a Ruby block around the cursor has no `end` yet."""
+    """Return 1 if a Ruby block around the cursor has no `end` yet, else 0."""
     if snapshot.language_id != "ruby" or floor == 0:
         return 0
     outer = next((line for line in around.below if width_of(line) < floor), None)

@@ -36,8 +36,11 @@ class Lexed:
 
 
 def lex(text: str, lexicon: Lexicon, region: int | None = None, at: int = 0) -> Lexed:
-    """Reads `text` from offset `at` on, which lies inside of `region`, or in code where that is
-    None. What stands before tells whether a slash there divides or begins a literal."""
+    """Read `text` from offset `at` on.
+
+    The offset lies inside of `region`, or in code where that is None. What stands before tells
+    whether a slash there divides or begins a literal.
+    """
     opened: list[Bracket] = []
     strays: list[Bracket] = []
     while True:
@@ -72,7 +75,7 @@ def _end_of_region(text: str, at: int, lexicon: Lexicon, region: int) -> int:
 
 
 def _close(closer: Bracket, opened: list[Bracket], strays: list[Bracket]) -> None:
-    """Closes the innermost partner, and with it what was left open inside of it."""
+    """Close the innermost partner, and with it what was left open inside of it."""
     for depth in range(len(opened) - 1, -1, -1):
         if opened[depth].character == PARTNER[closer.character]:
             del opened[depth:]
@@ -92,8 +95,10 @@ class Region:
     escapes: bool = True
 
     def end(self) -> re.Pattern[str]:
-        """Matches from inside of the region up to its end: group `end`, or `line` where a line end
-        ends it, too."""
+        """Return a pattern that matches from inside of the region up to its end.
+
+        Its group is `end`, or `line` if a line end ends the region, too.
+        """
         closes, starts = re.escape(self.closes), re.escape(self.closes[0])
         end = f"(?P<end>{closes})" if self.multiline else rf"(?P<end>{closes})|(?P<line>[\r\n])"
         escape = r"\\.|" if self.escapes else ""
@@ -116,8 +121,11 @@ class Lexicon:
 
 
 def _lexicon(line: str, regions: Iterable[Region], starts: str, skip: str = "(?!)") -> Lexicon:
-    """`starts`: the characters that a token, other than a bracket, can begin with. All others are
-    passed over at once: to try each token at each character takes six times as long."""
+    """Return a lexicon.
+
+    `starts` are the characters that a token, other than a bracket, can begin with. All others are
+    passed over at once: to try each token at each character takes six times as long.
+    """
     regions = tuple(regions)
     groups = {"skip": skip, **{f"r{i}": region.opens for i, region in enumerate(regions)}}
     groups |= {"line": line, "open": r"[(\[{]", "close": r"[)\]}]"}
@@ -228,10 +236,10 @@ _LEXICONS = MappingProxyType(
 
 
 def has_lexicon(language_id: str) -> bool:
-    """Whether CATO knows how the language writes comments and strings."""
+    """Return whether CATO knows how the language writes comments and strings."""
     return language_id in _LEXICONS
 
 
 def lexicon_of(language_id: str) -> Lexicon:
-    """The lexicon of a language; a cautious one for languages that CATO does not know."""
+    """Return the lexicon of a language; a cautious one for languages that CATO does not know."""
     return _LEXICONS.get(language_id, _UNKNOWN)

@@ -53,7 +53,7 @@ class Nearby:
 
 
 def nearby(text: str, offset: int) -> Nearby:
-    """The text around `offset`; before it, whole lines where one starts within reach."""
+    """Return the text around `offset`; before it, whole lines if one starts within reach."""
     start = max(offset - NEARBY, 0)
     before, after = _with_lf(text[start:offset]), _with_lf(text[offset : offset + NEARBY])
     if start:
@@ -67,18 +67,18 @@ def _with_lf(text: str) -> str:
 
 
 def indentation_of(line: str) -> str:
-    """The leading blanks."""
+    """Return the leading blanks."""
     return line[: len(line) - len(line.lstrip(" \t"))]
 
 
 def width_of(line: str) -> int:
-    """The column where the first character that is not blank stands."""
+    """Return the column where the first character that is not blank stands."""
     blanks = indentation_of(line)
     return len(blanks) + _WIDE * blanks.count("\t")
 
 
 def is_word(character: str) -> bool:
-    """Whether it is a letter, a digit or an underscore; false for no character."""
+    """Return whether the text is a letter, a digit or an underscore; False if it is empty."""
     return character.isalnum() or character == "_"
 
 
@@ -96,7 +96,7 @@ class Opened:
 
 
 def opened_at(brackets: Sequence[Bracket], around: Nearby, lexicon: Lexicon) -> tuple[Opened, ...]:
-    """The brackets of the nearby text that are open at the cursor, outermost first.
+    """Return the brackets of the nearby text that are open at the cursor, outermost first.
 
     The text behind the cursor closes the outer ones, the completion those that are left. What lies
     beyond the nearby text is taken to be in order.
@@ -131,7 +131,7 @@ def _opened(bracket: Bracket, text: str) -> Opened:
 
 
 def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
-    """Which of them lines below the cursor's close, told by their indentation."""
+    """Return which of them lines below the cursor's close, told by their indentation."""
     closed = [False] * len(opened)
     start, left = 0, ""
     outermost = -1 if around.whole_before else _UNKNOWN
@@ -160,7 +160,7 @@ def _closed_below(opened: Sequence[Opened], around: Nearby) -> list[bool]:
 
 
 def _is_around(bracket: Opened, inside: Sequence[Opened]) -> bool:
-    """Whether the bracket holds one of the same indentation, as a namespace does a class."""
+    """Return whether the bracket holds one of the same indentation, as a namespace does a class."""
     braces = [bracket.character, *(held.character for held in inside)] == ["{", "{"]
     return braces and inside[0].width == bracket.width
 
@@ -168,8 +168,11 @@ def _is_around(bracket: Opened, inside: Sequence[Opened]) -> bool:
 def _close_outer(
     index: int, closed: list[bool], around: Nearby, start: int, bracket: Opened
 ) -> None:
-    """Other lines of its indentation may stand before the closer of an outer bracket. Where there
-    is only the one of the bracket inside, that is the outer's: the completion closes the inner."""
+    """Decide whether a closer belongs to an outer bracket or to the one inside of it.
+
+    Other lines of its indentation may stand before the closer of an outer bracket. If there is only
+    the closer of the bracket inside, it is the outer one's: the completion closes the inner.
+    """
     if _is_closed_later(around.below[start:], bracket) or not around.whole_after:
         closed[index] = True
     elif closed[index + 1]:
@@ -192,8 +195,10 @@ def _is_closed_later(lines: Sequence[str], bracket: Opened) -> bool:
 
 
 def first_within(lines: Sequence[str], width: int) -> int | None:
-    """The first line that is indented no further than that; directives of a preprocessor aside,
-    which stand at the margin wherever they are."""
+    """Return the first line that is indented no further than `width`.
+
+    Directives of a preprocessor do not count: they stand at the margin wherever they are.
+    """
     return next(
         (
             number
@@ -205,6 +210,6 @@ def first_within(lines: Sequence[str], width: int) -> int | None:
 
 
 def leading_closers(line: str) -> str:
-    """The closing brackets that the line begins with."""
+    """Return the closing brackets that the line begins with."""
     line = line.lstrip()
     return line[: len(line) - len(line.lstrip(_CLOSERS))]

@@ -58,13 +58,13 @@ _OTHER_NAMES = MappingProxyType({"cs": "csharp", "c_sharp": "csharp"})
 
 
 def open_document(uri: str, language_id: str, version: int, text: str) -> Document:
-    """A document of any language; one without a grammar has snapshots without a tree."""
+    """Open a document of any language; one without a grammar has snapshots without a tree."""
     language_id = canonical(language_id)
     return Document(uri, language_id, version, text, _parse_for(language_id))
 
 
 def settled(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with the tree of its very text, where that is known within 0.2 s."""
+    """Return the snapshot with the tree of its very text, if that is known within 0.2 s."""
     grammar = language(snapshot.language_id)
     if snapshot.settled or grammar is None:
         return snapshot
@@ -123,7 +123,7 @@ class _Bounded:
 
 
 def _tree(parser: Parser, text: str, edited: Tree | None) -> Tree | None:
-    """None where the parser's time was up."""
+    """Parse, and return None if the parser's time was up."""
     try:
         source = _source(text)
         return parser.parse(source) if edited is None else parser.parse(source, edited)
@@ -144,7 +144,7 @@ def _parser(grammar: Language, patience_us: int) -> Parser:
 
 
 def _source(text: str) -> bytes:
-    """What tree-sitter reads: UTF-8, with LF for a lone CR, so that its rows are our lines."""
+    """Return what tree-sitter reads: UTF-8 with LF for a lone CR, so that rows are our lines."""
     encoded = text.encode()
     return _LONE_CR.sub(b"\n", encoded) if b"\r" in encoded else encoded
 
@@ -158,13 +158,13 @@ def _unparsable(text: str) -> str | None:
 
 
 def canonical(language_id: str) -> str:
-    """The protocol's id of a language."""
+    """Return the protocol's id of a language."""
     return _OTHER_NAMES.get(language_id, language_id)
 
 
 @cache
 def language(language_id: str) -> Language | None:
-    """The grammar of an LSP language id, or None where CATO has none."""
+    """Return the grammar of an LSP language id; None if CATO has none."""
     found = _GRAMMARS.get(language_id)
     if found is None:
         return None

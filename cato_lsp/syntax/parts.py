@@ -38,8 +38,10 @@ class FileParts:
 
 
 def definitions_in(snapshot: Snapshot, start: int, end: int, *, nested: bool) -> tuple[Unit, ...]:
-    """Returns the definitions that begin between the two offsets, in their order; none without a
-    tree. `nested`: also the methods of classes."""
+    """Return the definitions that begin between the two offsets, in their order.
+
+    There are none without a tree. `nested`: also the methods of classes.
+    """
     found: dict[int, Unit] = {}
     snapshot = settled(snapshot)
     if snapshot.tree is None:
@@ -52,14 +54,19 @@ def definitions_in(snapshot: Snapshot, start: int, end: int, *, nested: bool) ->
 
 
 def definition_count(snapshot: Snapshot, most: int) -> int:
-    """Returns how many definitions the tree has, methods included, counted up to `most`; 0 without
-    a tree."""
+    """Return how many definitions the tree has, methods included, counted up to `most`.
+
+    It is 0 without a tree.
+    """
     return sum(1 for _ in islice(_places(snapshot, nested=True), most))
 
 
 def named_definitions(snapshot: Snapshot, most: int) -> tuple[int, ...]:
-    """Returns where the functions, methods and classes with a name and a body begin; none without a
-    tree, and none where there are more than `most`. The tree may be that of an older text."""
+    """Return where the functions, methods and classes begin that have a name.
+
+    There are none without a tree, and if the document has more than `most`. The tree may be that of
+    an older text.
+    """
     if snapshot.tree is None:
         return ()
     shape = shape_of(snapshot.language_id)
@@ -71,13 +78,13 @@ def named_definitions(snapshot: Snapshot, most: int) -> tuple[int, ...]:
 
 
 def _is_named(node: Node, shape: Shape) -> bool:
-    """Not a callback, and not the mention of a type: `struct point p;`."""
+    """Return whether the node is no callback, and no mention of a type: `struct point p;`."""
     is_mention = node.type.endswith("_specifier") and node.child_by_field_name("body") is None
     return not is_mention and name_of(node, shape) is not None
 
 
 def parts_of(snapshot: Snapshot) -> FileParts:
-    """Returns the whole file in parts. Without a tree it is one unit."""
+    """Return the whole file in parts. Without a tree it is one unit."""
     definitions = definitions_in(snapshot, 0, len(snapshot.text), nested=False)
     units: list[Unit] = []
     imports: list[str] = []
@@ -92,7 +99,7 @@ def parts_of(snapshot: Snapshot) -> FileParts:
 
 
 def uses_of(units: Sequence[Unit]) -> tuple[tuple[int, ...], ...]:
-    """Returns for each unit the indexes of the others that its text names."""
+    """Return for each unit the indexes of the others that its text names."""
     names = [_last_name(unit) for unit in units]
     words = [set(re.findall(r"\w+", unit.text)) for unit in units]
     return tuple(
@@ -106,15 +113,17 @@ def uses_of(units: Sequence[Unit]) -> tuple[tuple[int, ...], ...]:
 
 
 def signature_of(snapshot: Snapshot, unit: Unit) -> str:
-    """Returns the unit's first line of code up to its body, and of a class its methods'."""
+    """Return the unit's first line of code up to its body, and of a class its methods'."""
     inner = definitions_in(snapshot, unit.start, unit.end, nested=True)
     methods = [member for member in inner if member.start != unit.start][:_MOST_NAMED]
     return "\n".join([_header(unit), *(f"    {_header(member)}" for member in methods)])
 
 
 def statement_lines(snapshot: Snapshot, unit: Unit) -> tuple[int, ...]:
-    """Returns the lines of the unit, counted from 0, at which a statement or member begins; none
-    without a tree."""
+    """Return the lines of the unit at which a statement or member begins.
+
+    They are counted from 0. There are none without a tree.
+    """
     tree = settled(snapshot).tree
     if tree is None:
         return ()
@@ -124,8 +133,21 @@ def statement_lines(snapshot: Snapshot, unit: Unit) -> tuple[int, ...]:
     return tuple(sorted(row for row in rows if row > 0))
 
 
+def statements_around(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
+    """Return the lines, and those of all statements of the file that reach into them."""
+    tree = settled(snapshot).tree
+    if tree is None:
+        return first, last
+    begin, end = first, last
+    for node in tree.root_node.named_children:
+        node_end = node.end_point.row - (node.end_point.column == 0)
+        if not node.is_error and node.start_point.row <= last and node_end >= first:
+            begin, end = min(begin, node.start_point.row), max(end, node_end)
+    return begin, end
+
+
 def syntax_errors(snapshot: Snapshot, most: int = 5) -> tuple[tuple[int, str], ...]:
-    """Returns the lines, counted from 0, that the grammar cannot read, and what is wrong there."""
+    """Return the lines, counted from 0, that the grammar cannot read, and what is wrong there."""
     tree = settled(snapshot).tree
     if tree is None or not tree.root_node.has_error:
         return ()
@@ -139,7 +161,7 @@ def syntax_errors(snapshot: Snapshot, most: int = 5) -> tuple[tuple[int, str], .
 
 
 def _places(snapshot: Snapshot, *, nested: bool) -> Iterator[int]:
-    """An offset in the first word of each definition, behind what may be another's end."""
+    """Yield an offset in the first word of each definition, behind what may be another's end."""
     if snapshot.tree is None:
         return
     shape = shape_of(snapshot.language_id)
@@ -160,7 +182,10 @@ def _definitions(node: Node, shape: Shape, nested: bool, depth: int) -> Iterator
 
 
 def _may_hold(node: Node, shape: Shape) -> bool:
-    """Whether definitions inside are those of the file: wrappers and namespaces, not statements."""
+    """Return whether definitions inside of a node are those of the file.
+
+    They are inside of wrappers and namespaces, but not of statements.
+    """
     kind = node.type
     return kind in shape.wrappers or any(
         word in kind for word in ("namespace", "module", "mod_item", "declaration_list", "linkage")
@@ -168,7 +193,7 @@ def _may_hold(node: Node, shape: Shape) -> bool:
 
 
 def _between(snapshot: Snapshot, start: int, end: int) -> tuple[list[str], Unit | None]:
-    """The imports at the beginning of what lies between two definitions, and the rest."""
+    """Return the imports that begin the text between two definitions, and the rest."""
     text = snapshot.text[start:end]
     lexicon = lexicon_of(snapshot.language_id)
     imports: list[str] = []
@@ -193,8 +218,10 @@ def _first_line(text: str) -> tuple[str, str]:
 
 
 def _statement(text: str, lexicon: Lexicon) -> tuple[str, str]:
-    """The lines up to the first at whose end no bracket is open, and the rest; the first line alone
-    where one stays open."""
+    """Return the lines up to the first at whose end no bracket is open, and the rest.
+
+    If one stays open, it is the first line alone.
+    """
     end = 0
     while (end := text.find("\n", end) + 1) > 0 and end <= _LONGEST_IMPORT:
         if not lex(text[:end], lexicon).opened:
@@ -204,7 +231,7 @@ def _statement(text: str, lexicon: Lexicon) -> tuple[str, str]:
 
 
 def _last_name(unit: Unit) -> str:
-    """`A::m` and `p.A` are called by their last part."""
+    """Return the last part of the name: `A::m` and `p.A` are called by it."""
     return re.split(r"\W+", unit.name)[-1] if unit.name else ""
 
 

@@ -44,21 +44,21 @@ class NodeSpan:
 
 
 def place_of(snapshot: Snapshot, offset: int, around: Nearby) -> NodeSpan:
-    """The place at `offset`; the default one where there is no tree."""
+    """Return the place at `offset`; the default one if there is no tree."""
     if snapshot.tree is None:
         return NodeSpan()
     return _Reader(snapshot, snapshot.tree, offset, around).place()
 
 
 def definitions_at(snapshot: Snapshot, offset: int, around: Nearby) -> list[Node]:
-    """The functions and classes around `offset`, innermost first; none without a tree."""
+    """Return the functions and classes around `offset`, innermost first; none without a tree."""
     if snapshot.tree is None:
         return []
     return _Reader(snapshot, snapshot.tree, offset, around).definitions()
 
 
 def scope_of(snapshot: Snapshot, node: Node, outer: Node | None) -> Scope:
-    """A definition by name and range; `outer` is the definition around it."""
+    """Return a definition by name and range; `outer` is the definition around it."""
     shape = shape_of(snapshot.language_id)
     name = trees.name_of(node, shape)
     start, end = _range(snapshot, node)
@@ -99,7 +99,7 @@ class _Reader:
         )
 
     def definitions(self) -> list[Node]:
-        """Those that hold the cursor, though their last line may end before it."""
+        """Return the definitions that hold the cursor, though their last line may end before it."""
         blank = not self._around.line_before.strip()
         last = len(self._around.before.rstrip())
         anchor = self._offset - len(self._around.before) + last - 1
@@ -117,7 +117,7 @@ class _Reader:
         return trees.lacks_closer(node)
 
     def _in_body(self, width: int) -> bool:
-        """Whether the blank line of the cursor can be in the body of a header that wide."""
+        """Return whether the blank line of the cursor can be in the body of a header that wide."""
         line = self._around.line_before
         header_above = self._around.before.rstrip().endswith(":")
         return width < width_of(line) or (not line and header_above)
@@ -143,7 +143,7 @@ class _Reader:
         return max(min(lines.offset_at(end, text), self._offset) - start, 0)
 
     def _hole(self) -> int | None:
-        """Zero for one that begins further up."""
+        """Return where the hole begins in the nearby text, 0 if further up; None without a hole."""
         holes = (node for node in reversed(self._path) if node.type in self._shape.holes)
         hole = next((node for node in holes if node.start_byte < self._byte), None)
         if hole is None:
@@ -168,7 +168,7 @@ class _Reader:
         )
 
     def _erroneous(self) -> bool:
-        """Whether the smallest node around the cursor's line up to the cursor holds an error."""
+        """Return whether the smallest node around the line up to the cursor holds an error."""
         blanks = len(self._around.line_before) - len(self._around.line_before.lstrip())
         start = self._byte - len(self._around.line_before[blanks:].encode())
         holding = [node for node in self._path if node.start_byte <= start]

@@ -158,5 +158,5 @@ _SHAPES = MappingProxyType(
 
 
 def shape_of(language_id: str) -> Shape:
-    """The shape of a language that has a grammar."""
+    """Return the shape of a language that has a grammar."""
     return _SHAPES[language_id]

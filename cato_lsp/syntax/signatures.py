@@ -67,7 +67,9 @@ _DIRECTIVE = re.compile(
 
 
 def signature_width(before: str, language_id: str, lexicon: Lexicon) -> int | None:
-    """The indentation of the signature after which, comments and blanks aside, `before` ends.
+    """Return the indentation of the signature after which `before` ends.
+
+    Comments and blanks behind it do not count.
 
     None where it does not end after a signature whose body opens there.
     """
@@ -84,7 +86,7 @@ def signature_width(before: str, language_id: str, lexicon: Lexicon) -> int | No
 
 
 def _last(pattern: re.Pattern[str], head: str) -> re.Match[str] | None:
-    """The match that starts last: signatures nest, and the innermost one counts."""
+    """Return the match that starts last: signatures nest, and the innermost one counts."""
     head = head[-_LONGEST_SIGNATURE:]
     line_starts = [0, *(match.end() for match in re.finditer("\n", head))]
     matches = (pattern.match(head, start) for start in reversed(line_starts[-_MOST_LINES:]))
@@ -92,7 +94,7 @@ def _last(pattern: re.Pattern[str], head: str) -> re.Match[str] | None:
 
 
 def _without_comments(before: str, lexicon: Lexicon) -> str:
-    """`before` without the comments, blank lines and trailing blanks at its end."""
+    """Return `before` without the comments, blank lines and trailing blanks at its end."""
     while True:
         head = before.rstrip()
         head = _BLOCK_COMMENT.sub("", head)
@@ -105,7 +107,7 @@ def _without_comments(before: str, lexicon: Lexicon) -> str:
 
 
 def wish(around: Nearby, lexicon: Lexicon) -> str | None:
-    """The text of the comment that ends on the line above the cursor's, where it asks for code.
+    """Return the text of the comment that ends above the cursor's line, if it asks for code.
 
     The cursor's line must be blank, so that what was asked for has its place there.
     """

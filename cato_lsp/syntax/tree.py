@@ -12,7 +12,7 @@ _DEEPEST_CLOSER = 6
 
 
 def path_to(tree: Tree, byte: int) -> tuple[Node, ...]:
-    """The nodes that hold the byte at offset `byte`, from the root to the leaf."""
+    """Return the nodes that hold the byte at offset `byte`, from the root to the leaf."""
     path = [tree.root_node]
     cursor = tree.walk()
     while cursor.goto_first_child_for_byte(byte) is not None:
@@ -24,7 +24,7 @@ def path_to(tree: Tree, byte: int) -> tuple[Node, ...]:
 
 
 def is_sound(path: Sequence[Node]) -> bool:
-    """Whether the top-level node of the path, and the place before it, hold no error."""
+    """Return whether the top-level node of the path, and the place before it, hold no error."""
     if not path[0].has_error:
         return True
     if len(path) == 1 or path[1].has_error:
@@ -34,7 +34,7 @@ def is_sound(path: Sequence[Node]) -> bool:
 
 
 def string_at(path: Sequence[Node], byte: int, shape: Shape) -> bool:
-    """Whether `byte` lies inside a string, and not in code inside of it."""
+    """Return whether `byte` lies inside a string, and not in code inside of it."""
     for node in reversed(path):
         if _is(node, shape.all_holes) and node.start_byte < byte < node.end_byte:
             return False
@@ -49,13 +49,13 @@ def _is(node: Node, types: frozenset[str]) -> bool:
 
 
 def comment_at(path: Sequence[Node], byte: int, shape: Shape) -> Node | None:
-    """The comment that `byte` lies in or at the end of."""
+    """Return the comment that `byte` lies in or at the end of."""
     found = (node for node in path if _is(node, shape.comments) and node.start_byte < byte)
     return next(found, None)
 
 
 def region_end(path: Sequence[Node], byte: int, shape: Shape) -> int:
-    """The end of the string or comment that `byte` lies inside of, else `byte`."""
+    """Return the end of the string or comment that `byte` lies inside of, else `byte`."""
     for node in path:
         if _is(node, shape.strings | shape.comments) and node.start_byte < byte:
             return node.end_byte
@@ -63,13 +63,13 @@ def region_end(path: Sequence[Node], byte: int, shape: Shape) -> int:
 
 
 def definitions(path: Sequence[Node], shape: Shape) -> list[Node]:
-    """The functions and classes of the path, innermost first."""
+    """Return the functions and classes of the path, innermost first."""
     wanted = shape.functions | shape.methods | shape.classes
     return [node for node in reversed(path) if _is(node, wanted)]
 
 
 def lacks_closer(node: Node) -> bool:
-    """Whether the node's last token, its closer, had to be made up."""
+    """Return whether the node's last token, its closer, had to be made up."""
     for _ in range(_DEEPEST_CLOSER):
         if node.is_missing:
             return True
@@ -81,7 +81,7 @@ def lacks_closer(node: Node) -> bool:
 
 
 def name_of(node: Node, shape: Shape) -> Node | None:
-    """The name of a definition; of a nameless function, that of what it is assigned to."""
+    """Return the name of a definition; of a nameless function, that of what it is assigned to."""
     named = _field(node, shape.named_by)
     if named is not None:
         return _innermost_declarator(named)
@@ -111,7 +111,7 @@ def _inner_declarator(node: Node) -> Node | None:
 
 
 def kind_of(node: Node, outer: Node | None, shape: Shape) -> str:
-    """`class`, `method` or `function`; `outer` is the definition around it."""
+    """Return `class`, `method` or `function`; `outer` is the definition around it."""
     if node.type in shape.classes:
         return "class"
     if node.type in shape.methods or (outer is not None and outer.type in shape.classes):
@@ -120,7 +120,7 @@ def kind_of(node: Node, outer: Node | None, shape: Shape) -> str:
 
 
 def body_is_empty(function: Node, byte: int, shape: Shape) -> bool:
-    """Whether the function's body has begun before `byte` and holds no code.
+    """Return whether the function's body has begun before `byte` and holds no code.
 
     Comments and a docstring are no code.
     """

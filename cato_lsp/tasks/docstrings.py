@@ -89,7 +89,7 @@ class Insertion:
 
 
 def documentation(snapshot: Snapshot, unit: Unit, summary: str) -> Insertion | None:
-    """Returns the edit that makes `summary` the documentation of the unit, with LF.
+    """Return the edit that makes `summary` the documentation of the unit, with LF.
 
     An existing docstring or documentation comment is replaced. None where the language has no
     usual place for it, and where other code stands before the unit on its line.
@@ -129,7 +129,7 @@ def _indentation(snapshot: Snapshot, offset: int) -> str:
 
 
 def _filled(summary: str, indentation: str, reserved: int) -> list[str]:
-    """The lines of `summary`, none longer than fits; lists and code stay as they are."""
+    """Return the lines of `summary`, none longer than fits; lists and code stay as they are."""
     room = _WIDTH - len(indentation.expandtabs(_TAB_WIDTH)) - reserved
     width = max(room, _LEAST_WIDTH)
     return [piece for line in summary.strip().splitlines() for piece in _pieces(line, width)]
@@ -144,7 +144,10 @@ def _pieces(line: str, width: int) -> list[str]:
 
 
 def _without_trailing_blanks(text: str, *, kept: bool) -> str:
-    """`kept`: the last line holds the indentation of what follows."""
+    """Strip the lines of trailing blanks.
+
+    `kept`: the last line holds the indentation of what follows.
+    """
     *lines, last = text.split("\n")
     return "\n".join([*(line.rstrip() for line in lines), last if kept else last.rstrip()])
 
@@ -163,7 +166,7 @@ class _Place:
 
 
 def _place(snapshot: Snapshot, unit: Unit) -> _Place | None:
-    """Returns the place in front of the unit; None where its line begins with other code."""
+    """Return the place in front of the unit; None if its line begins with other code."""
     text = snapshot.text
     line_start = snapshot.lines.start(snapshot.lines.line_at(unit.start))
     if text[line_start : unit.start].strip():
@@ -182,6 +185,6 @@ def _place(snapshot: Snapshot, unit: Unit) -> _Place | None:
 
 
 def _behind(pattern: str, text: str, start: int, end: int) -> int:
-    """The end of what matches at `start`; `start` itself where nothing does."""
+    """Return the end of what matches at `start`; `start` itself if nothing does."""
     match = re.compile(pattern).match(text, start, end)
     return start if match is None else match.end()

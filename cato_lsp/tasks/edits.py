@@ -38,8 +38,9 @@ def edits_of(
     before: Snapshot,
     snapshot: Snapshot,
 ) -> Placed:
-    """Returns the edits that bring the answers to the units of `before` into the document as it is
-    now.
+    """Return the edits that bring answers into the document as it is now.
+
+    The answers are to the units of `before`.
 
     A unit that has moved since is found again. An answer with a problem is left to be read. There
     are no edits for a task whose result has no place in the document.
@@ -65,7 +66,10 @@ def edits_of(
 
 
 def _breaks(snapshot: Snapshot, edit: Insertion) -> bool:
-    """Whether the document has more syntax errors after the edit; never without a grammar."""
+    """Return whether the document has more syntax errors after the edit.
+
+    It is False without a grammar.
+    """
     text = applied(snapshot.text, [edit])
     after = open_document(snapshot.uri, snapshot.language_id, 1, text).snapshot()
     before, now = (len(syntax_errors(each, _ALL_ERRORS)) for each in (snapshot, after))
@@ -73,7 +77,7 @@ def _breaks(snapshot: Snapshot, edit: Insertion) -> bool:
 
 
 def applied(text: str, edits: Sequence[Insertion]) -> str:
-    """Returns the text after the edits, which stand in order; its line ends are kept."""
+    """Return the text after the edits, which stand in order; its line ends are kept."""
     line_end = "\r\n" if "\r\n" in text else "\n"
     parts: list[str] = []
     at = 0
@@ -88,7 +92,7 @@ def _documented(snapshot: Snapshot, unit: Unit, text: str) -> Insertion | None:
 
 
 def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """The unit's own white space around it stays, and its indentation."""
+    """Replace the unit, but keep its indentation and the white space around it."""
     body = unit.text.strip()
     start = unit.start + unit.text.index(body)
     indentation = indentation_of(snapshot.line(snapshot.lines.line_at(start)))
@@ -97,8 +101,10 @@ def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """On the lines behind the unit, or in place of its last one where that is blank; at the
-    indentation of this line, else of the last one with code."""
+    """Insert on the lines behind the unit, or in place of its last one if that is blank.
+
+    The indentation is that of this line, else of the last one with code.
+    """
     line_start = snapshot.lines.start(snapshot.lines.line_at(unit.end))
     line = snapshot.text[line_start : unit.end]
     with_code = unit.text.rstrip().rpartition("\n")[2]
@@ -109,7 +115,7 @@ def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def indented(text: str, indentation: str) -> str:
-    """Returns the text with this indentation in place of what its lines have in common."""
+    """Return the text with this indentation in place of what its lines have in common."""
     return textwrap.indent(textwrap.dedent(text.strip("\n")), indentation)
 
 
@@ -131,7 +137,7 @@ _JS_SUFFIX = re.compile(r"\.[cm]?[jt]sx?$")
 
 
 def test_file_name(name: str, language_id: str) -> str:
-    """Returns what the file of the tests of the file `name` is usually called."""
+    """Return what the file of the tests of the file `name` is usually called."""
     stem, dot, suffix = name.rpartition(".")
     stem = stem or name
     if _JS_SUFFIX.search(name):
@@ -141,8 +147,10 @@ def test_file_name(name: str, language_id: str) -> str:
 
 
 def with_imports(text: str, names: Sequence[str], name: str, language_id: str) -> str:
-    """Returns Python tests that import what they test from the file `name`, whatever module the
-    model made up; other languages' tests as they are."""
+    """Return Python tests that import what they test from the file `name`.
+
+    The model may have made up another module. Tests of other languages are returned as they are.
+    """
     module = name.removesuffix(".py")
     wanted = [tested for tested in names if re.search(rf"\b{re.escape(tested)}\b", text)]
     if language_id != "python" or not wanted or not module.isidentifier():

@@ -87,7 +87,7 @@ class DocumentEdit:
     text: str
 
     def body(self) -> dict[str, Any]:
-        """As the protocol spells it: LSP's TextEdit, and the version that it is for."""
+        """Return the edit as the protocol spells it: LSP's TextEdit, and its version."""
         ends = {"start": asdict(self.start), "end": asdict(self.end)}
         return {"version": self.version, "range": ends, "newText": self.text}
 
@@ -113,7 +113,7 @@ class TaskResult:
     """Whether the client was asked to apply the edits, and did."""
 
     def body(self) -> dict[str, Any]:
-        """As the protocol spells it."""
+        """Return the result as the protocol spells it."""
         return {
             "outcome": self.outcome.value,
             "requestId": self.request_id,
@@ -136,7 +136,7 @@ class TaskResult:
 
 
 def result_of(job: Job, outcome: Outcome, *, message: str = "") -> TaskResult:
-    """How `job` ended, as of now."""
+    """Return how `job` ended, as of now."""
     elapsed_ms = int((time.perf_counter() - job.asked_at_s) * 1000)
     return TaskResult(
         outcome,
@@ -151,7 +151,7 @@ def result_of(job: Job, outcome: Outcome, *, message: str = "") -> TaskResult:
 def call_for(
     job: Job, client_ids: ClientIds, targets: Targets, model: Model, round_trip_ms: float
 ) -> Call:
-    """The call that does the job, with the budget that is left."""
+    """Return the call that does the job, with the budget that is left."""
     ratio, target = model.chars_per_token, job.target_language
     tokens = sum(
         expected_tokens(job.kind, len(unit.text), ratio, job.language_id, target)
@@ -168,7 +168,7 @@ def call_for(
 
 
 def request_for(job: Job) -> TaskRequest:
-    """The request's body."""
+    """Return the request's body."""
     uses = uses_of(job.units) if job.kind is TaskKind.TRANSLATION else ((),) * len(job.units)
     units = [_unit(job, unit, used) for unit, used in zip(job.units, uses, strict=True)]
     return TaskRequest(
@@ -196,7 +196,7 @@ def _unit(job: Job, unit: Unit, uses: Sequence[int]) -> wire.Unit:
 
 
 def _diagnostics(job: Job, unit: Unit) -> tuple[Diagnostic, ...]:
-    """Those of the unit, by its own lines."""
+    """Return the diagnostics of the unit, by its own lines."""
     lines = job.snapshot.lines
     first, last = lines.line_at(unit.start), lines.line_at(unit.end)
     return tuple(

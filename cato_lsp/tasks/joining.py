@@ -26,15 +26,15 @@ class TextListener(Protocol):
     """Who is told how a task gets on: an editor's progress, a terminal."""
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Take a report of how far the work is."""
         ...
 
     def delta(self, text: str) -> None:
-        """More of the result."""
+        """Take more of the result."""
         ...
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void; the result begins with `text`."""
+        """Discard the pieces so far; the result begins with `text`."""
         ...
 
 
@@ -48,7 +48,7 @@ class _Piece:
 
 
 class JoinedText:
-    """Tells a listener the text of a task, under the names of its units where it has several."""
+    """The text of a task as a listener is told it: units stand under their names."""
 
     def __init__(self, kind: TaskKind, units: Sequence[Unit], listener: TextListener) -> None:
         self._head = _HEADS.get(kind, "")
@@ -57,17 +57,17 @@ class JoinedText:
         self._pieces: list[_Piece] = []
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Pass on how far the work is."""
         self._listener.report(progress)
 
     def delta(self, text: str, unit: int | None) -> None:
-        """A piece of the unit of this index; None: of what is said about all of them."""
+        """Take a piece of the unit of this index; None: of what is said about all of them."""
         shown = self._lead(unit) + text
         self._pieces.append(_Piece(unit, text, shown))
         self._listener.delta(shown)
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void, but for those that `text` consists of."""
+        """Discard the pieces so far, but for those that `text` consists of."""
         kept: list[_Piece] = []
         rest = text
         while rest and self._pieces and rest.startswith(self._pieces[0].said):
@@ -77,7 +77,7 @@ class JoinedText:
         self._listener.restart("".join(piece.shown for piece in self._pieces))
 
     def _lead(self, unit: int | None) -> str:
-        """What comes between the last piece and one of another unit."""
+        """Return what comes between the last piece and one of another unit."""
         if len(self._names) < 2 or (self._pieces and self._pieces[-1].unit == unit):
             return ""
         between = _BETWEEN if self._pieces else ""

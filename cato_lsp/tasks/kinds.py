@@ -50,7 +50,7 @@ def expected_tokens(
     language: str,
     target_language: str | None,
 ) -> int:
-    """Returns how many tokens the answer to one unit probably has."""
+    """Return how many tokens the answer to one unit probably has."""
     source_tokens = round(source_chars / max(chars_per_token, 0.1))
     match kind:
         case TaskKind.SUMMARIZATION:
@@ -126,7 +126,7 @@ class UnknownLanguage(ValueError):
 
 
 def target_language(name: str) -> str:
-    """Returns the LSP identifier that a person means by `name`, such as `C++`, `ts` or `go`.
+    """Return the LSP identifier that a person means by `name`, such as `C++`, `ts` or `go`.
 
     Raises UnknownLanguage.
     """

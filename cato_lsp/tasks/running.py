@@ -29,7 +29,7 @@ _UNREADABLE = "the result cannot be parsed"
 
 
 def refusal(kind: TaskKind, model: Model, url: str) -> str:
-    """Returns why the model does not do this, and what is needed; empty where it does."""
+    """Return why the model does not do this, and what is needed; empty if it does."""
     if not model.cancels or kind.slo_class not in model.tasks:
         return f"the backend at {url} offers no {kind}"
     if kind in model.whole_tasks:
@@ -45,7 +45,7 @@ async def run_job(
     targets: Targets,
     listener: TextListener,
 ) -> TaskResult:
-    """Does the job. Raises BackendFailure."""
+    """Do the job. Raises BackendFailure."""
     model = connection.model
     reason = refusal(job.kind, model, connection.client.target.url)
     if reason:
@@ -81,8 +81,10 @@ async def _readable(
     targets: Targets,
     listener: TextListener,
 ) -> tuple[str, str]:
-    """The translation, repaired once where its language cannot be parsed, and what is wrong
-    still."""
+    """Return the translation, and what is wrong with it still.
+
+    It is repaired once if it cannot be parsed.
+    """
     repair = _repair_of(job, text)
     if repair is None:
         return text, ""
@@ -101,7 +103,7 @@ async def _readable(
 
 
 def _repair_of(job: Job, text: str) -> Job | None:
-    """The job that fixes the text in the target language; None where nothing is wrong with it."""
+    """Return the job that fixes the text in the target language; None if nothing is wrong."""
     language = job.target_language or ""
     snapshot = open_document(f"cato:{file_name(job.uri)}", language, 1, text).snapshot()
     errors = syntax_errors(snapshot)
@@ -123,10 +125,10 @@ class _Silent:
     """Hears of a repair, whose pieces are not those of the result."""
 
     def report(self, progress: TaskProgress) -> None:
-        """The work goes on."""
+        """Ignore how far the work is."""
 
     def delta(self, text: str) -> None:
-        """A piece of the repaired text."""
+        """Ignore a piece of the repaired text."""
 
     def restart(self, text: str) -> None:
-        """The pieces so far are void."""
+        """Ignore that the pieces so far are void."""

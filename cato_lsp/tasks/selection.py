@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
 from cato_lsp.syntax.lexing import lexicon_of
-from cato_lsp.syntax.parsing import settled
-from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
+from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of, statements_around
 from cato_lsp.syntax.units import Unit, unit_at
 from cato_lsp.text.snapshot import Snapshot
 from cato_lsp.text.uris import file_name
@@ -52,7 +51,7 @@ class Selection:
 def select(
     snapshot: Snapshot, kind: TaskKind, chosen: TextRange | None, instruction: str = ""
 ) -> Selection:
-    """Returns the units of the range, of the definition at a place, or, for None, of the file.
+    """Return the units of the range, of the definition at a place, or, for None, of the file.
 
     Raises NothingSelected.
     """
@@ -80,13 +79,13 @@ def _definition(snapshot: Snapshot, kind: TaskKind, offset: int) -> Selection:
 
 
 def _around(snapshot: Snapshot, unit: Unit) -> Unit:
-    """The definition of the file that holds the unit, else the unit itself."""
+    """Return the definition of the file that holds the unit, else the unit itself."""
     outer = definitions_in(snapshot, 0, unit.start + 1, nested=False)
     return next((each for each in outer if each.end >= unit.end), unit)
 
 
 def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
-    """The definitions that begin in the range, for tasks about those; the very text for others."""
+    """Return the definitions that begin in the range if the task is about those, else its text."""
     text = snapshot.text[chosen.start : chosen.end]
     if not text.strip():
         raise NothingSelected("the selection is empty")
@@ -99,8 +98,10 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
 
 
 def _fixed(snapshot: Snapshot, chosen: TextRange) -> Selection:
-    """The definition around the range or place, else the whole statements there: a fix of a part
-    of a line would repeat what stands beside it."""
+    """Return the definition around the range or place, else the whole statements there.
+
+    A fix of a part of a line would repeat what stands beside it.
+    """
     text = snapshot.text[chosen.start : chosen.end]
     around = unit_at(snapshot, chosen.start)
     if around is not None and around.end >= chosen.start + len(text.rstrip()):
@@ -109,21 +110,24 @@ def _fixed(snapshot: Snapshot, chosen: TextRange) -> Selection:
 
 
 def _whole_statements(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
-    """Returns the range widened to the whole lines that are fixed for it.
+    """Return the range widened to the whole lines that are fixed for it.
 
     These are the lines of the range, of the statements of the file that reach into them, and of
     the code above where all lines are blank. Statements are left out without a grammar, where it
     cannot read them, and where they are too long for one answer.
     """
     first, last = _with_code(snapshot, *_lines_of(snapshot, start, end))
-    begin, behind = _span_of_lines(snapshot, *_statements(snapshot, first, last))
+    begin, behind = _span_of_lines(snapshot, *statements_around(snapshot, first, last))
     if behind - begin > MOST_FIXED_CHARS:
         return _span_of_lines(snapshot, first, last)
     return begin, behind
 
 
 def _lines_of(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
-    """The first and the last line; a range that ends at the start of a line does not touch it."""
+    """Return the first and the last line of a range.
+
+    A range that ends at the start of a line does not touch it.
+    """
     lines = snapshot.lines
     return lines.line_at(start), lines.line_at(max(start, end - 1))
 
@@ -133,7 +137,7 @@ def _span_of_lines(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]
 
 
 def _with_code(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
-    """The lines, and the nearest ones above, else below, that make them hold any code."""
+    """Return the lines, and the nearest ones above, else below, that make them hold any code."""
     while first > 0 and not _text_of_lines(snapshot, first, last).strip():
         first -= 1
     while last + 1 < snapshot.lines.count and not _text_of_lines(snapshot, first, last).strip():
@@ -144,19 +148,6 @@ def _with_code(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
 def _text_of_lines(snapshot: Snapshot, first: int, last: int) -> str:
     start, end = _span_of_lines(snapshot, first, last)
     return snapshot.text[start:end]
-
-
-def _statements(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
-    """The lines, and those of all statements of the file that reach into them."""
-    tree = settled(snapshot).tree
-    if tree is None:
-        return first, last
-    begin, end = first, last
-    for node in tree.root_node.named_children:
-        node_end = node.end_point.row - (node.end_point.column == 0)
-        if not node.is_error and node.start_point.row <= last and node_end >= first:
-            begin, end = min(begin, node.start_point.row), max(end, node_end)
-    return begin, end
 
 
 def _selected(snapshot: Snapshot, start: int, end: int) -> Selection:
@@ -190,7 +181,10 @@ def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
 
 
 def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> Selection:
-    """What stands before the place, and what is wanted there: `instruction`, else the comment."""
+    """Return what stands before the place, and what is wanted there.
+
+    That is `instruction`, else the comment.
+    """
     at = len(snapshot.text) if chosen is None else chosen.end
     line = snapshot.lines.line_at(at)
     end = snapshot.lines.end(line, snapshot.text)
@@ -206,7 +200,7 @@ def _before(snapshot: Snapshot, chosen: TextRange | None, instruction: str) -> S
 
 
 def _comment_at(snapshot: Snapshot, line: int) -> str:
-    """The text of the line comments that end with this line, or above it where it is blank."""
+    """Return the text of the line comments that end with this line, or above it if it is blank."""
     lexicon = lexicon_of(snapshot.language_id)
     if line > 0 and not snapshot.line(line).strip():
         line -= 1
@@ -218,7 +212,7 @@ def _comment_at(snapshot: Snapshot, line: int) -> str:
 
 
 def joined(snapshot: Snapshot, units: Sequence[Unit], most: int = MOST_UNITS) -> tuple[Unit, ...]:
-    """Returns at most `most` units: neighbours are joined where there are more."""
+    """Return at most `most` units: neighbours are joined if there are more."""
     if len(units) <= most:
         return tuple(units)
     size = -(-len(units) // most)

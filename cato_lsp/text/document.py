@@ -53,7 +53,7 @@ class Parse(Protocol):
     def __call__(
         self, text: str, lines: LineIndex, edited: Tree | None, *, patient: bool
     ) -> Parsed:
-        """Parses `text`. `edited` is the tree of the text before, with the edits told to it.
+        """Parse `text`. `edited` is the tree of the text before, with the edits told to it.
 
         Unless `patient`, the parse is given up when it takes longer than a key may take.
         """
@@ -61,8 +61,11 @@ class Parse(Protocol):
 
 
 class Document:
-    """An open document. The text holds no lone surrogates: they are replaced by U+FFFD, which takes
-    as many units, so that everything downstream can be encoded."""
+    """An open document.
+
+    The text holds no lone surrogates: they are replaced by U+FFFD, which takes as many units, so
+    that everything downstream can be encoded.
+    """
 
     def __init__(self, uri: str, language_id: str, version: int, text: str, parse: Parse) -> None:
         text = _encodable(text)
@@ -81,11 +84,11 @@ class Document:
         )
 
     def snapshot(self) -> Snapshot:
-        """The document as it is now; later changes do not reach it. Costs nothing."""
+        """Return the document as it is now; later changes do not reach it. Costs nothing."""
         return self._now
 
     def apply(self, changes: Sequence[Change], version: int, encoding: Encoding) -> None:
-        """Makes the changes of one notification, in order. Never raises: ranges are clamped."""
+        """Make the changes of one notification, in order. Never raises: ranges are clamped."""
         text, lines, edited = self._now.text, self._now.lines, self._now.tree
         # The snapshots handed out share the tree, and `edit` changes it in place.
         edited = edited.copy() if edited is not None else None
@@ -95,8 +98,11 @@ class Document:
         self._take(text, lines, version, self._parse(text, lines, edited, patient=False))
 
     def settle(self) -> None:
-        """Parses to the end where a key's parse was given up: for a moment when nobody types, or
-        before work on a whole unit. Takes up to 0.2 s, and may be given up as well."""
+        """Parse to the end if a key's parse was given up.
+
+        This is for a moment when nobody types, or before work on a whole unit. It takes up to 0.2
+        s, and may be given up as well.
+        """
         now = self._now
         if not now.settled:
             parsed = self._parse(now.text, now.lines, now.tree, patient=True)

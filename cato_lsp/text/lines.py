@@ -31,7 +31,7 @@ class _Block:
     bytes: int
 
     def stretched(self, at: int, grown: int, held: str) -> _Block:
-        """The block after the line at offset `at` has grown; `held` is its text now."""
+        """Return the block after the line at offset `at` has grown; `held` is its text now."""
         line = bisect_right(self.starts, at)
         moved = tuple([start + grown for start in self.starts[line:]])
         return _Block(self.starts[:line] + moved, len(held), _utf8_length(held))
@@ -59,7 +59,7 @@ class LineIndex:
 
     @classmethod
     def of(cls, text: str) -> LineIndex:
-        """The index of a whole text."""
+        """Return the index of a whole text."""
         return cls(_blocks_of(text, last=True))
 
     @property
@@ -73,12 +73,12 @@ class LineIndex:
         return self._characters[-1]
 
     def start(self, line: int) -> int:
-        """The offset of the first character of `line`, which must exist."""
+        """Return the offset of the first character of `line`, which must exist."""
         block = bisect_right(self._lines, line) - 1
         return self._characters[block] + self._blocks[block].starts[line - self._lines[block]]
 
     def end(self, line: int, text: str) -> int:
-        """The offset of the end of `line`, before its line end."""
+        """Return the offset of the end of `line`, before its line end."""
         if line + 1 >= self.count:
             return self.characters
         end = self.start(line + 1)
@@ -87,24 +87,24 @@ class LineIndex:
         return end - 1
 
     def line_at(self, offset: int) -> int:
-        """The line that holds `offset`."""
+        """Return the line that holds `offset`."""
         block = self._block_at(offset)
         starts = self._blocks[block].starts
         return self._lines[block] + bisect_right(starts, offset - self._characters[block]) - 1
 
     def place(self, offset: int, text: str) -> LineEntry:
-        """`offset` in the terms of tree-sitter."""
+        """Return `offset` in the terms of tree-sitter."""
         row = self.line_at(offset)
         column = _utf8_length(text[self.start(row) : offset])
         return LineEntry(self.byte_at(offset, text), row, column)
 
     def byte_at(self, offset: int, text: str) -> int:
-        """The UTF-8 offset of the character at `offset`."""
+        """Return the UTF-8 offset of the character at `offset`."""
         block = self._block_at(offset)
         return self._bytes[block] + _utf8_length(text[self._characters[block] : offset])
 
     def offset_at(self, byte: int, text: str) -> int:
-        """The character that the UTF-8 offset `byte` belongs to, or the end of the text."""
+        """Return the character that the UTF-8 offset `byte` belongs to, or the end of the text."""
         block = self._block_at_byte(byte)
         start, held = self._characters[block], self._blocks[block]
         into = min(byte - self._bytes[block], held.bytes)
@@ -114,8 +114,10 @@ class LineIndex:
         return start + len(encoded[:into].decode(errors="ignore"))
 
     def replaced(self, start: int, end: int, new_text: str, grown: int) -> LineIndex:
-        """The index after [start, end) was replaced: `new_text` is the whole text after it,
-        `grown` the difference in characters."""
+        """Return the index after [start, end) was replaced.
+
+        `new_text` is the whole text after it, `grown` the difference in characters.
+        """
         first, last = self._block_at(start), self._block_at(end)
         # A block's first character may now complete the CRLF that begins in the block before.
         if first > 0 and start == self._characters[first]:
@@ -132,7 +134,7 @@ class LineIndex:
         return LineIndex(self._blocks[:first] + fresh + self._blocks[last + 1 :])
 
     def _keeps_lines(self, start: int, end: int, new_text: str, grown: int) -> bool:
-        """Whether all line ends are where they were, but for the shift: as with most keys."""
+        """Return whether all line ends are where they were, but for the shift."""
         # With the character before: what comes behind a CR may join it, or part it from its LF.
         seam = new_text[max(start - 1, 0) : end + grown]
         new = new_text[start : end + grown]

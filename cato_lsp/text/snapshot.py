@@ -31,7 +31,7 @@ class Position:
 
 
 def units_of(line: str, column: int, encoding: Encoding) -> int:
-    """How many units the first `column` characters of `line` take."""
+    """Return how many units the first `column` characters of `line` take."""
     head = line[:column]
     if encoding is Encoding.UTF32 or head.isascii():
         return len(head)
@@ -41,7 +41,7 @@ def units_of(line: str, column: int, encoding: Encoding) -> int:
 
 
 def column_of(line: str, units: int, encoding: Encoding) -> int:
-    """The column that lies `units` into `line`.
+    """Return the column that lies `units` into `line`.
 
     Inside a character (a surrogate pair, a UTF-8 sequence) it is that character's start; past the
     end of the line it is the end.
@@ -66,18 +66,20 @@ def _whole_utf8(line: bytes, cut: int) -> bytes:
 
 
 def with_lf(text: str) -> str:
-    """`text` with LF for every line end."""
+    """Return `text` with LF for every line end."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def at_lf(text: str, offset: int) -> tuple[str, int]:
-    """The text with LF for every line end, and the same place in it."""
+    """Return the text with LF for every line end, and the same place in it."""
     return (with_lf(text), len(with_lf(text[:offset]))) if "\r" in text else (text, offset)
 
 
 def length_of(wanted: str, text: str, offset: int) -> int | None:
-    """How many characters at `offset` of a text are `wanted`, whose line ends are LF; None where
-    it stands not there."""
+    """Return how many characters at `offset` of a text are `wanted`; None if it is not there.
+
+    The line ends of `wanted` are LF.
+    """
     at = offset
     first, *others = wanted.split("\n")
     if not text.startswith(first, at):
@@ -115,7 +117,7 @@ class Snapshot:
     an older one whose nodes were moved along with the edits, see `Document.settle`."""
 
     def offset(self, position: Position, encoding: Encoding) -> int:
-        """The offset of `position` in characters of `text`.
+        """Return the offset of `position` in characters of `text`.
 
         Never raises: past the end of a line it is that line's end, past the last line it is the
         end of the text, inside a character it is that character's start.
@@ -123,7 +125,7 @@ class Snapshot:
         return offset_in(self.text, self.lines, position, encoding)
 
     def position(self, offset: int, encoding: Encoding) -> Position:
-        """The position of the character at `offset` (clamped to the text)."""
+        """Return the position of the character at `offset` (clamped to the text)."""
         offset = min(max(offset, 0), len(self.text))
         line = self.lines.line_at(offset)
         start = self.lines.start(line)
@@ -131,12 +133,12 @@ class Snapshot:
         return Position(line, units_of(self.text[start:end], offset - start, encoding))
 
     def line(self, line: int) -> str:
-        """The text of an existing line, without its line end."""
+        """Return the text of an existing line, without its line end."""
         return self.text[self.lines.start(line) : self.lines.end(line, self.text)]
 
 
 def offset_in(text: str, lines: LineIndex, position: Position, encoding: Encoding) -> int:
-    """See Snapshot.offset."""
+    """Return the offset of a position, as `Snapshot.offset` does."""
     if position.line >= lines.count:
         return len(text)
     if position.line < 0:

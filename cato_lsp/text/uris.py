@@ -12,7 +12,7 @@ OF_FILES = ("file", "vscode-notebook-cell")
 
 
 def path_of(uri: str) -> Path | None:
-    """The file that a document is of or in, or None where it is none."""
+    """Return the file that a document is of or in; None if there is none."""
     parts = urlsplit(uri)
     if parts.scheme not in OF_FILES:
         return None
@@ -26,8 +26,11 @@ _NESTED = re.compile(r"::|!/|[?#&\"']|\w=")
 
 
 def named_by(uri: str) -> Iterator[Path]:
-    """Every path that the URI of a document of any scheme may name: what it is called, whatever
-    keeps it. Editors name the versions of git, remote files and unsaved ones in their own ways."""
+    """Yield every path that the URI of a document of any scheme may name.
+
+    That is what the document is called, whatever keeps it: editors name the versions of git, remote
+    files and unsaved ones in their own ways.
+    """
     scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").partition(":")
     for part in _NESTED.split(rest or scheme):
         name = part.rstrip("/ },]").removesuffix(".git")
@@ -37,10 +40,10 @@ def named_by(uri: str) -> Iterator[Path]:
 
 
 def root_of(uri: str) -> Path | None:
-    """The folder of a workspace, of whatever scheme."""
+    """Return the folder of a workspace, of whatever scheme."""
     return path_of(uri) or next(named_by(uri), None)
 
 
 def file_name(uri: str) -> str:
-    """Returns the last part of the document's path."""
+    """Return the last part of the document's path."""
     return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"

@@ -24,7 +24,7 @@ class BrokenFraming(ConnectionError):
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes | None:
-    """The body of the next message, or None at the end. Raises BrokenFraming."""
+    """Return the body of the next message, or None at the end. Raises BrokenFraming."""
     length: int | None = None
     try:
         while header := (await reader.readuntil(b"\n")).strip():
@@ -41,8 +41,10 @@ async def read_message(reader: asyncio.StreamReader) -> bytes | None:
 
 
 async def converse(server: CatoServer, reader: asyncio.StreamReader) -> int:
-    """Serves until the client says `exit`, hangs up, or its process has ended; returns the exit
-    status LSP asks for."""
+    """Serve until the client says `exit`, hangs up, or its process has ended.
+
+    Returns the exit status that LSP asks for.
+    """
     reading = asyncio.create_task(_read(server, reader))
     watching = asyncio.create_task(server.client_gone.wait())
     try:
@@ -66,7 +68,7 @@ async def _read(server: CatoServer, reader: asyncio.StreamReader) -> None:
 
 
 def serve_stdio(log_path: str | None) -> int:
-    """Serves one client; returns the exit status."""
+    """Serve one client; return the exit status."""
     output = sys.stdout.buffer
     # Whatever a library prints must not get between the messages.
     sys.stdout = sys.stderr
@@ -106,7 +108,7 @@ class _Pipe:
 
 
 def serve_tcp(host: str, port: int, log_path: str | None, token: str | None) -> int:
-    """Serves until it is interrupted; returns the exit status."""
+    """Serve until interrupted; return the exit status."""
     return asyncio.run(_serve_tcp(host, port, log_path, token))
 
 

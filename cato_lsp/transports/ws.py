@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(host: str, port: int, log_path: str | None, token: str | None) -> int:
-    """Serves until it is interrupted; returns the exit status."""
+    """Serve until interrupted; return the exit status."""
     return asyncio.run(_serve(host, port, log_path, token))
 
 
@@ -61,7 +61,7 @@ async def _converse(socket: ServerConnection, server: CatoServer) -> None:
 
 
 async def _close_without(server: CatoServer, socket: ServerConnection) -> None:
-    """Closes once the client's process has ended."""
+    """Close once the client's process has ended."""
     await server.client_gone.wait()
     await socket.close()
 
@@ -80,4 +80,4 @@ class _Outbox:
         self._outgoing.put_nowait(data)
 
     def close(self) -> None:
-        """Does nothing: the task that reads from the connection closes it."""
+        """Do nothing: the task that reads from the connection closes it."""

@@ -240,6 +240,8 @@ async def _serve(emulator: Emulator, start_s: float, *, controlled: bool) -> Non
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if start_s:
+        print(f"loading for {start_s:g} s", file=sys.stderr, flush=True)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), start_s)
         return  # It was ended while it loaded.

@@ -60,6 +60,22 @@ def run(editor: Editor, verb: str, *arguments: Any, message_id: str | None = Non
     return editor.ask(types.WORKSPACE_EXECUTE_COMMAND, params, message_id)
 
 
+async def under_way(
+    open_editor: Callable[..., Any],
+    fake: Emulator,
+    verb: str,
+    *,
+    message_id: str | None = None,
+    **times_ms: float,
+) -> tuple[Editor, list[types.ApplyWorkspaceEditParams], Any]:
+    """An editor, its edits, and the answer to a task that the model has begun, at `times_ms`."""
+    await fake.change(**times_ms)
+    editor, edits = await open_editor()
+    answer = run(editor, verb, IN_ADD, message_id=message_id)
+    await fake.wait_until(has_task)
+    return editor, edits, answer
+
+
 def only_edit(params: types.ApplyWorkspaceEditParams) -> tuple[int | None, list[Any]]:
     """The version and the edits of the one document."""
     (change,) = params.edit.document_changes or ()
@@ -224,10 +240,7 @@ async def test_pieces_that_are_void_are_told(
 async def test_a_unit_that_moved_meanwhile_gets_its_edit(
     open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
-    await fake.change(ttft_ms=500)
-    editor, edits = await open_editor()
-    answer = run(editor, "document", IN_ADD)
-    await fake.wait_until(has_task)
+    editor, edits, answer = await under_way(open_editor, fake, "document", ttft_ms=500)
     editor.type("import re\n", 0, 0, version=2)
     assert plain(await answer)["applied"]
     version, changes = only_edit(edits[0])
@@ -240,10 +253,7 @@ async def test_a_unit_that_moved_meanwhile_gets_its_edit(
 async def test_a_unit_that_was_edited_meanwhile_is_left_alone(
     open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
-    await fake.change(ttft_ms=500)
-    editor, edits = await open_editor()
-    answer = run(editor, "document", IN_ADD)
-    await fake.wait_until(has_task)
+    editor, edits, answer = await under_way(open_editor, fake, "document", ttft_ms=500)
     editor.type("x", 3, 8, version=2)
     result = plain(await answer)
     assert result["outcome"] == "ok"
@@ -255,10 +265,9 @@ async def test_a_unit_that_was_edited_meanwhile_is_left_alone(
 async def test_a_cancelled_command_edits_nothing(
     open_editor: Callable[..., Any], fake: Emulator
 ) -> None:
-    await fake.change(itl_ms=60_000)
-    editor, edits = await open_editor()
-    answer = run(editor, "test", IN_ADD, message_id="command")
-    await fake.wait_until(has_task)
+    editor, edits, answer = await under_way(
+        open_editor, fake, "test", message_id="command", itl_ms=60_000
+    )
     editor.cancel("command")
     assert plain(await answer)["outcome"] == "cancelled"
     await fake.wait_until(lambda state: state.aborted >= 1)

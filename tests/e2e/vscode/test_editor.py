@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from playwright.async_api import expect
 from tests.e2e.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, TYPED, Configure, OpenEditor
+from tests.e2e.vscode.editor import Editor
 from tests.e2e.vscode.files import save, solid, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
@@ -17,6 +20,22 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180
 TOKEN = "correct-horse-battery-staple"
 INSTALL_TIMEOUT_MS = 160_000
 NOTICE_TIMEOUT_MS = 60_000
+
+
+@pytest.fixture
+def in_function(window: OpenEditor, configure: Configure, backend: Backend) -> OpenEditor:
+    """Opens a window whose backend is ready, with the cursor in the function of `sums.py`."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Editor]:
+        configure(**{"backend.url": backend.url})
+        async with window() as editor:
+            await editor.wait_status("ready")
+            await editor.open("sums.py")
+            await editor.press("Control+Home")
+            yield editor
+
+    return opened
 
 
 async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
@@ -34,13 +53,9 @@ async def test_ghost_text_appears_and_tab_puts_it_into_the_file(
 
 
 async def test_a_docstring_is_previewed_then_undone_in_one_step(
-    window: OpenEditor, configure: Configure, sums: Path, backend: Backend
+    in_function: OpenEditor, sums: Path
 ) -> None:
-    configure(**{"backend.url": backend.url})
-    async with window() as editor:
-        await editor.wait_status("ready")
-        await editor.open("sums.py")
-        await editor.press("Control+Home")
+    async with in_function() as editor:
         await editor.run("CATO: Document Function")
         preview = editor.page.locator(".bulk-edit-panel")
         row = preview.get_by_role("checkbox", name="sums.py, making text edits")
@@ -57,13 +72,9 @@ async def test_a_docstring_is_previewed_then_undone_in_one_step(
 
 
 async def test_a_function_is_summarized_and_translated_beside(
-    window: OpenEditor, configure: Configure, sums: Path, backend: Backend
+    in_function: OpenEditor, sums: Path
 ) -> None:
-    configure(**{"backend.url": backend.url})
-    async with window() as editor:
-        await editor.wait_status("ready")
-        await editor.open("sums.py")
-        await editor.press("Control+Home")
+    async with in_function() as editor:
         await editor.run("CATO: Summarize Function")
         await editor.wait_tab("scale")
         summary = editor.rendered()
@@ -87,16 +98,12 @@ async def test_a_function_is_summarized_and_translated_beside(
 
 
 async def test_a_cancelled_task_ends_in_the_engine_too(
-    window: OpenEditor, configure: Configure, backend: Backend
+    in_function: OpenEditor, backend: Backend
 ) -> None:
-    configure(**{"backend.url": backend.url})
     replica = backend.replica
     aborted = replica.state["aborted"]
     replica.change(itl_ms=60_000)
-    async with window() as editor:
-        await editor.wait_status("ready")
-        await editor.open("sums.py")
-        await editor.press("Control+Home")
+    async with in_function() as editor:
         await editor.run("CATO: Summarize Function")
         replica.wait_until("its work", lambda state: state["running"] > 0)
         await editor.agree("Cancel")
