@@ -183,13 +183,15 @@ def _print_rest(text: str, shown: str) -> None:
 def _rest(text: str, shown: str) -> str | None:
     """Return what follows `shown` in the text; None if the text does not begin so.
 
-    White space may differ.
+    White space may differ: the parts of a long unit are joined only in the result.
     """
-    words = shown.split()
-    if text.startswith(shown) or not words:
+    solid = "".join(shown.split())
+    if text.startswith(shown) or not solid:
         return text.removeprefix(shown)
-    ends = [word.end() for word in re.finditer(r"\S+", text)]
-    return text[ends[len(words) - 1] :] if text.split()[: len(words)] == words else None
+    if not "".join(text.split()).startswith(solid):
+        return None
+    ends = [character.end() for character in re.finditer(r"\S", text)]
+    return text[ends[len(solid) - 1] :]
 
 
 def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:

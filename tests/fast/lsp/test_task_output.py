@@ -79,6 +79,7 @@ def test_a_diff_of_odd_characters_is_one_that_patch_applies(
     [
         (["a ", "b"], "a b", "a b\n"),
         (["a ", "b\n"], "a b", "a b\n"),
+        (["a.", "B"], "a.\n\nB", "a.B\n"),
         (["a\n\n\n", "b"], "a\n\nb", "a\n\n\nb\n"),
         (["a\n\n\n"], "a\n\nb c", "a\n\n\n\n\nb c\n"),
         (["a"], "a b", "a b\n"),

@@ -5,7 +5,8 @@ import { buttonsFor, noteOn } from './result-actions';
 import { type Shown, soon } from './shown';
 
 const SCHEME = 'cato-result';
-const REFRESH_MS = 100;
+/** VS Code shows new code lenses only once a document has not changed for 250 ms. */
+const REFRESH_MS = 400;
 const TOP = new vscode.Range(0, 0, 0, 0);
 
 interface Opened {
