@@ -90,17 +90,16 @@ async def test_the_work_ends_with_its_display(
     window: OpenEditor, configure: Configure, backend: Backend, how: str
 ) -> None:
     configure(**{"backend.url": backend.url})
+    backend.replica.change(reply=WORDS, itl_ms=400)
     async with window() as editor:
         await opened(editor)
-        await editor.press("Control+k")
-        # Some text, and then nothing more for a long time.
-        backend.replica.change(reply=WORDS, itl_ms=400)
-        await editor.press("Alt+e")
+        await editor.run("CATO: Explain Code")
         shown = editor.rendered()
         await expect(shown.get_by_text("word0")).to_be_visible(timeout=TIMEOUT_MS)
         if how == "button":
             await shown.get_by_role("link", name="Cancel").click()
-            await expect(shown.get_by_text("cancelled: this is what had come")).to_be_visible()
+            note = shown.get_by_text("cancelled: this is what had come")
+            await expect(note).to_be_visible(timeout=TIMEOUT_MS)
             await expect(shown.get_by_text("word0")).to_be_visible()
         else:
             tab = editor.tabs().filter(has_text="explanation of scale")
