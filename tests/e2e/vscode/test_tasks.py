@@ -58,8 +58,8 @@ async def test_a_translation_fills_and_is_brought_into_the_code(
     window: OpenEditor, configure: Configure, sums: Path, backend: Backend
 ) -> None:
     configure(**{"backend.url": backend.url})
-    reply = "fn scale() {\n" + "".join(f"    step({number});\n" for number in range(12)) + "}"
-    backend.replica.change(reply=reply, itl_ms=120)
+    code = "fn scale() {\n" + "".join(f"    step({number});\n" for number in range(12)) + "}"
+    backend.replica.change(reply=f"```rust\n{code}\n```", itl_ms=300)
     async with window() as editor:
         await opened(editor)
         await editor.run("CATO: Translate Function to")
@@ -73,7 +73,7 @@ async def test_a_translation_fills_and_is_brought_into_the_code(
         await expect(editor.text_beside()).to_contain_text("step(11)")
         await lens(editor, "Insert at Cursor").click()
         await editor.text_of("sums.py").click()
-        await save(editor, sums, expected=reply + SOURCE)
+        await save(editor, sums, expected=code + SOURCE)
         await editor.press("Control+z")
         await save(editor, sums, expected=SOURCE)
         await lens(editor, "Replace Selection").click()
@@ -82,7 +82,7 @@ async def test_a_translation_fills_and_is_brought_into_the_code(
         await editor.press("Control+a")
         await lens(editor, "Replace Selection").click()
         await editor.page.locator(".editor-group-container").first.locator(".tab").first.click()
-        await save(editor, sums, expected=reply)
+        await save(editor, sums, expected=code)
 
 
 @pytest.mark.parametrize("how", ["button", "closing"])
