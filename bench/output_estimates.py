@@ -26,7 +26,7 @@ from pathlib import Path
 
 from bench.machine import save
 from cato_backend.commands.arguments import output_file
-from cato_backend.wire.lengths import translation_tokens
+from cato_backend.wire.estimates import translation_tokens
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.settings.settings import Targets

@@ -23,8 +23,8 @@ from bench.provisioning_report import tables
 from cato_backend.commands.arguments import output_file
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
+from cato_backend.provisioning.rules.base import StaticPeak
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
-from cato_backend.provisioning.rules.static import StaticPeak
 from cato_backend.scheduling import Setup, make_policy
 from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
 from cato_lab.scaling_rules.ray_ttft import RayTtft, RayTtftSettings

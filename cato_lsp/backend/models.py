@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from cato_backend.wire.estimates import parameters_named
 from cato_backend.wire.headers import ALIAS
-from cato_backend.wire.model_names import parameters_named
 
 LEAST_CONFIDENCE = 0.5
 TINY_LEAST_CONFIDENCE = 0.0
 TINY_PARAMETERS = 50_000_000
 _SMALL = 3_000_000_000
+_MOST_TIMES = 1000.0
+"""No hardware is believed to need longer."""
 """Parameters below which a larger code model suggests visibly better code."""
 _LARGER = (
     "for better suggestions serve a larger code model (cato serve --model NAME), "
@@ -51,6 +53,8 @@ class Model:
     """Where `name` is an alias."""
     parameters: int | None = None
     """How large it is; None where nothing tells."""
+    times: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By class, how many times the configured targets its hardware needs; 1 where not told."""
 
     @property
     def least_confidence(self) -> float:
@@ -107,7 +111,20 @@ def _described(plain: Model, said: Mapping[str, Any]) -> Model:
         instruct_note=str(said.get("instruct_note") or ""),
         whole_tasks=_names(said.get("whole_tasks")),
         whole_tasks_note=str(said.get("whole_tasks_note") or ""),
+        times=_times(said.get("targets")),
     )
+
+
+def _times(targets: object) -> Mapping[str, float]:
+    """Return what the backend says of each class; nothing that would make a target shorter."""
+    if not isinstance(targets, dict):
+        return {}
+    found: dict[str, float] = {}
+    for task, target in cast("Mapping[str, Any]", targets).items():
+        times = _positive(target.get("times")) if isinstance(target, dict) else None
+        if times is not None and 1 < times < _MOST_TIMES:
+            found[task] = times
+    return found
 
 
 def _names(value: object) -> frozenset[str]:

@@ -124,7 +124,8 @@ async def complete(
     if not has_prompt(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
-    assignment = classify(Action.INVOKED_COMPLETION, context, settings.targets)
+    targets = settings.targets.on_hardware(connection.model.times)
+    assignment = classify(Action.INVOKED_COMPLETION, context, targets)
     call = completion_call(
         assignment,
         window_for(connection.model, place.snapshot, place.offset),

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.headers import Task
-from cato_backend.wire.lengths import translation_tokens
 from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of

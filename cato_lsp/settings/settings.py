@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from cato_backend.wire.headers import Task
 from cato_lsp.settings.lookup import (
     Complaint,
     Lookup,
@@ -27,6 +28,8 @@ from cato_lsp.settings.lookup import (
 )
 
 TRANSLATION_BASE_MS, TRANSLATION_TOKEN_MS = 2000, 30
+FILE_SUMMARY_MS = 8000
+"""When a summary of several functions and classes is due."""
 QUIET_LANGUAGES = frozenset({"markdown", "plaintext", "json", "jsonc"})
 """Nothing is suggested there unasked, unless the language or `*` is switched on."""
 
@@ -128,11 +131,45 @@ class Targets:
         default=15_000, metadata=_setting("tasks.translation.e2eMs", _target)
     )
     """At most: a short translation is due sooner."""
+    summary_times: float = 1.0
+    translation_times: float = 1.0
+    """How many times as long the backend's hardware needs as the defaults allow; not settings."""
+
+    def on_hardware(self, times: Mapping[str, float]) -> Targets:
+        """Return the targets on a backend that needs so many times as long, by class.
+
+        A target that the person has set stays as it is.
+        """
+        plain = Targets()
+        longer = {
+            name: round(getattr(plain, name) * times.get(task, 1.0))
+            for name, task in _TARGETS.items()
+            if getattr(self, name) == getattr(plain, name)
+        }
+        return replace(
+            self,
+            **longer,
+            summary_times=times.get(Task.SUMMARIZATION, 1.0),
+            translation_times=times.get(Task.TRANSLATION, 1.0),
+        )
+
+    def summarization_ms(self, units: int) -> int:
+        """Return when a summary of so many functions and classes is due."""
+        own = self.summarization_e2e_ms
+        return own if units == 1 else max(own, round(FILE_SUMMARY_MS * self.summary_times))
 
     def translation_ms(self, expected_tokens: int) -> int:
         """Return when a translation of so many tokens is due."""
         own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
-        return min(self.translation_e2e_ms, own)
+        return min(self.translation_e2e_ms, round(own * self.translation_times))
+
+
+_TARGETS = {
+    "completion_ttft_ms": Task.COMPLETION,
+    "generation_ttft_ms": Task.GENERATION,
+    "summarization_e2e_ms": Task.SUMMARIZATION,
+    "translation_e2e_ms": Task.TRANSLATION,
+}
 
 
 @dataclass(frozen=True, slots=True)

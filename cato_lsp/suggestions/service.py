@@ -165,10 +165,11 @@ class CompletionService:
         settings, connection = self._session.settings, self._session.link.connection
         of_model = connection.model.least_confidence if connection is not None else 0.0
         least = least_confidence(settings.completion.min_confidence, of_model)
+        targets = settings.targets
+        if connection is not None:
+            targets = targets.on_hardware(connection.model.times)
         doubts = connection is not None and self._logprobs.tells(connection.client)
-        assignment = classify(
-            question.action, context, settings.targets, doubts=doubts and least > 0
-        )
+        assignment = classify(question.action, context, targets, doubts=doubts and least > 0)
         believed = least if question.automatic else 0.0
         return CompletionContext(question, context, assignment, settings.completion, believed)
 

@@ -22,7 +22,6 @@ from cato_lsp.text import Position, Snapshot, with_lf
 if TYPE_CHECKING:
     from cato_lsp.backend.models import Model
 
-FILE_E2E_MS = 8000
 """The target of a summary of several units, unless that of one is longer."""
 _LONG_CHARS = 6000
 """Of a unit that may have to be split."""
@@ -157,12 +156,13 @@ def call_for(
         expected_tokens(job.kind, len(unit.text), ratio, job.language_id, target)
         for unit in job.units
     )
+    target_ms = _target_ms(job, targets.on_hardware(model.times), tokens)
     spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     return task_call(
         request_for(job),
         client_ids,
         job.request_id,
-        budget_ms=int(_target_ms(job, targets, tokens) - spent_ms - round_trip_ms),
+        budget_ms=int(target_ms - spent_ms - round_trip_ms),
         expected_tokens=tokens,
     )
 
@@ -209,5 +209,4 @@ def _diagnostics(job: Job, unit: Unit) -> tuple[Diagnostic, ...]:
 def _target_ms(job: Job, targets: Targets, tokens: int) -> int:
     if job.kind is not TaskKind.SUMMARIZATION:
         return targets.translation_ms(tokens)
-    own = targets.summarization_e2e_ms
-    return own if len(job.units) == 1 else max(own, FILE_E2E_MS)
+    return targets.summarization_ms(len(job.units))

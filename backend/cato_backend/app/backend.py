@@ -28,10 +28,10 @@ from cato_backend.gateway.acceptor import Descriptors, raise_limit
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.listening import Listener
 from cato_backend.gateway.rate_cap import RateCap
-from cato_backend.gateway.server import serving
+from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.http1.upstreams import Timeouts, Upstreams
 from cato_backend.metrics import Metrics
@@ -39,8 +39,7 @@ from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
-from cato_backend.runtime.law_keeper import LawKeeper
-from cato_backend.runtime.law_store import laws_file
+from cato_backend.runtime.law_store import LawKeeper, laws_file
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,
@@ -151,6 +150,7 @@ def _gateway(
         bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
+        targets=HardwareTargets(config.targets, runtime.replicas, runtime.clock),
         standings=fleet.standings,
         sizes=ModelSizes.of(config),
     )

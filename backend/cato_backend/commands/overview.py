@@ -41,16 +41,16 @@ class Command(Protocol):
     SUMMARY: str
 
     def configure(self, parser: Parser) -> None:
-        """Adds the subcommand's own arguments."""
+        """Add the subcommand's own arguments."""
         ...
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Runs it and returns the exit status. Raises CatoError for what the person can mend."""
+        """Run it and return the exit status. Raises CatoError for what the person can mend."""
         ...
 
 
 def overview(points: Mapping[str, EntryPoint], argv: Sequence[str]) -> int:
-    """Prints the version or the overview; refuses anything else."""
+    """Print the version or the overview. Refuse anything else."""
     parser = Parser(prog="cato", usage="cato NAME ...", add_help=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--version", action="version", version=f"cato {__version__}")
@@ -78,7 +78,7 @@ def _lines(points: Mapping[str, EntryPoint]) -> Iterator[str]:
 
 
 def _sections(points: Mapping[str, EntryPoint]) -> dict[str, list[str]]:
-    """The commands that there are, by section."""
+    """Return the commands that there are, by section."""
     found = {
         section: [name for name in names if name in points] for section, names in _SECTIONS.items()
     }
@@ -88,7 +88,7 @@ def _sections(points: Mapping[str, EntryPoint]) -> dict[str, list[str]]:
 
 
 def summary(point: EntryPoint) -> str:
-    """The command in a few words, or why it cannot be used here."""
+    """Return the command in a few words, or why it cannot be used here."""
     try:
         command: Command = point.load()
     except ModuleNotFoundError as error:
@@ -97,5 +97,8 @@ def summary(point: EntryPoint) -> str:
 
 
 def unavailable(error: ModuleNotFoundError) -> str:
-    """The backend needs Linux; on other systems the editor's side works all the same."""
+    """Return which extra brings the missing package, or that this system cannot have it.
+
+    The backend needs Linux; on other systems the editor's side works all the same.
+    """
     return remedy(error) or f"not available on this system ({error.name} is missing)"

@@ -157,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
     from cato_backend.profiling.campaign import save_samples
     from cato_backend.profiling.profile import profile_file
-    from cato_backend.profiling.table import table
+    from cato_backend.profiling.report import table
 
     subject, outcome = asyncio.run(_measured(arguments))
     _clear_line()
@@ -319,7 +319,7 @@ def _made(arguments: argparse.Namespace) -> Made:
 
 
 def _plot(path: Path, subject: Subject, outcome: Outcome) -> None:
-    from cato_backend.profiling.plot import save_plot
+    from cato_backend.profiling.report import save_plot
 
     save_plot(outcome.campaign, outcome.fit, f"{subject.model} on {subject.hardware}", path)
     print(f"written: {path}")

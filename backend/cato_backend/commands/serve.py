@@ -27,7 +27,7 @@ from cato_backend.commands.serve_config import serve_config
 from cato_backend.config import Config, describe_config
 from cato_backend.fleet.launch import PlannedReplica, plan_local
 from cato_backend.gateway.credentials import is_loopback
-from cato_backend.gateway.listening import Listener, listen
+from cato_backend.gateway.server import Listener, listen
 from cato_backend.scheduling import policy_names
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from cato_backend.config import EMBEDDED
 from cato_backend.engines.environments import EngineKind, find_environment
-from cato_backend.engines.gpus import Gpu, detect_gpus
-from cato_backend.engines.models import choose_hub_model, hub_has
+from cato_backend.engines.gpus import Gpu, choose_hub_model, detect_gpus, hub_has
 from cato_backend.errors import EngineError
 from cato_backend.fleet.profiles import CPU, token_s
 from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models

@@ -18,8 +18,7 @@ from cato_backend.engines.command import (
     share_cores,
 )
 from cato_backend.engines.environments import EngineKind, find_environment
-from cato_backend.engines.gpus import Gpu, detect_gpus
-from cato_backend.engines.models import check_model
+from cato_backend.engines.gpus import Gpu, check_model, detect_gpus
 from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fleet.engine_limits import limits_of, told_limits
 from cato_backend.fleet.fleet import Expected, Fleet

@@ -22,7 +22,7 @@ from cato_backend.replicas.features import (
 from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.tasks.detection import detect, probe_texts
-from cato_backend.wire.model_names import parameters_named
+from cato_backend.wire.estimates import parameters_named
 
 
 @dataclass(frozen=True, slots=True)

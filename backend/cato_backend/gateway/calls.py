@@ -9,7 +9,6 @@ from functools import partial
 
 from aiohttp import web
 
-from cato_backend.config import TargetsConfig
 from cato_backend.errors import RequestError
 from cato_backend.gateway.continuations import Typist
 from cato_backend.gateway.drafts import (
@@ -21,13 +20,11 @@ from cato_backend.gateway.drafts import (
     within_workflow,
 )
 from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
-from cato_backend.gateway.responses import error_response
-from cato_backend.gateway.sinks import StreamSink, WholeSink
-from cato_backend.gateway.state import GATEWAY, TENANT
-from cato_backend.gateway.validation import parse_json
+from cato_backend.gateway.incoming import parse_json
+from cato_backend.gateway.responses import StreamSink, WholeSink, error_response
+from cato_backend.gateway.state import GATEWAY, TENANT, Gateway, targets_of
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import TASK_ALIASES
 
 
@@ -48,7 +45,7 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
     given = parse_headers(request.headers, request[TENANT])
     try:
         draft = drafting(parse_json(await gateway.bodies.read(request)))
-        headers = _headers_of(given, draft, gateway.config.targets)
+        headers = _headers_of(given, draft, gateway)
         if headers.workflow is not None:
             headers = within_workflow(headers, runtime, arrival)
         with _among_keystrokes(request, given, draft, headers) as placed:
@@ -60,18 +57,18 @@ async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse
         return error_response(error, given.request_id)
 
 
-def _headers_of(given: GivenHeaders, draft: Draft, targets: TargetsConfig) -> RequestHeaders:
+def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestHeaders:
     """With the class by its header, else by the model's alias, else by the request's shape."""
     named = given.task or TASK_ALIASES.get(draft.model)
     task = named or draft.shape.task_of(from_agent=given.from_agent)
-    return given.of_task(task, targets, named=named is not None)
+    return given.of_task(task, targets_of(gateway, draft.model, task), named=named is not None)
 
 
 @contextmanager
 def _among_keystrokes(
     request: web.Request, given: GivenHeaders, draft: Draft, headers: RequestHeaders
 ) -> Generator[RequestHeaders]:
-    """The headers of a plain completion with its place among its client's other ones.
+    """Yield the headers of a plain completion with its place among its client's other ones.
 
     A client that names class, session or document, or says whether it supersedes, knows itself what
     replaces what.
@@ -97,8 +94,10 @@ def _among_keystrokes(
 
 
 def _source_of(request: web.Request) -> str:
-    """Where a request comes from, as far as it is known: its address, what a proxy says of it, and
-    its program."""
+    """Return where a request comes from, as far as it is known.
+
+    That is its address, what a proxy says of it, and its program.
+    """
     told = (request.headers.get(name, "")[:200] for name in ("X-Forwarded-For", "User-Agent"))
     return "\n".join((request.remote or "", *told))
 

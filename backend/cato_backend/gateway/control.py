@@ -15,15 +15,16 @@ from cato_backend.fleet.engine_limits import step_limits
 from cato_backend.fleet.profiles import profile_file, summary
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
 from cato_backend.gateway.bodies import CancelBody
+from cato_backend.gateway.hardware_targets import ModelTargets
+from cato_backend.gateway.incoming import parse_json, validated
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
-from cato_backend.gateway.validation import parse_json, validated
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway, targets_of
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.render import max_prompt_tokens
 from cato_backend.runtime.task_terms import abilities_of
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.tasks.usefulness import NEEDED, useful_kinds
+from cato_backend.tasks.whole import NEEDED, useful_kinds
 from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
 from cato_backend.wire.tasks import TaskKind
 
@@ -125,7 +126,7 @@ def _replica(gateway: Gateway, standing: ReplicaStatus) -> dict[str, Any]:
 
 
 def _state(gateway: Gateway, standing: ReplicaStatus, load: ReplicaLoad | None) -> str:
-    """The fleet's word; of a replica that is up, what the scheduler does with it."""
+    """Return the replica's state by the fleet; while it is up, what the scheduler does with it."""
     if standing.state is not ReplicaPhase.UP or load is None:
         return standing.state
     if load.draining:
@@ -144,8 +145,11 @@ def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
 
 
 def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
-    """An alias, described as the model that serves its task. Where it has them all, that is the
-    model for completions; whether instructions are followed is told of the one for whole tasks."""
+    """Return an alias, described as the model that serves its task.
+
+    An alias that stands for all tasks is described as the model for completions. Whether
+    instructions are followed is told of the model for whole tasks.
+    """
     catalog = gateway.runtime.catalog
     known, task = catalog.models(), TASK_ALIASES.get(alias)
     name = catalog.model_for(task or Task.COMPLETION)
@@ -177,14 +181,30 @@ def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
             "fim_order": _fim_order(facts),
             "parameters": gateway.sizes.of_model(facts.model),
             "note": facts.fim.reason,
+            "targets": _targets(gateway, name),
             **_instruct(facts),
             **_whole_tasks(useful_kinds(abilities_of(catalog, facts.name))),
         },
     }
 
 
+def _targets(gateway: Gateway, name: str) -> dict[str, Any]:
+    """Return what the classes promise where a client names no target."""
+    return {task.value: _target(targets_of(gateway, name, task), task) for task in Task}
+
+
+def _target(targets: ModelTargets, task: Task) -> dict[str, float]:
+    """Return one class's target.
+
+    `times`: of what is configured, because the hardware needs longer even without load.
+    """
+    target = targets.of(task)
+    unit = "ttft_ms" if target.e2e_s is None else "e2e_ms"
+    return {unit: round(target.budget_s * 1000), "times": targets.stretches[task].times}
+
+
 def _instruct(facts: ModelFacts) -> dict[str, Any]:
-    """Whether whole tasks ask the model in a chat, and why."""
+    """Return whether whole tasks ask the model in a chat, and why."""
     return {
         "follows_instructions": facts.instruct.follows,
         "instruct_note": facts.instruct.reason,
@@ -192,19 +212,19 @@ def _instruct(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _is_useful(catalog: Catalog, kind: TaskKind, task: Task | None) -> bool:
-    """Whether the alias, that of `task` or the general one, does this usefully."""
+    """Return whether the alias, that of `task` or the general one, does this usefully."""
     name = catalog.model_for(task or kind.slo_class)
     return name in catalog and kind in useful_kinds(abilities_of(catalog, name))
 
 
 def _whole_tasks(kinds: Sequence[TaskKind]) -> dict[str, Any]:
-    """What `/v1/tasks` does usefully with the model, and what is needed for the rest."""
+    """Return what `/v1/tasks` does usefully with the model, and what is needed for the rest."""
     note = "" if len(kinds) == len(TaskKind) else NEEDED
     return {"whole_tasks": list(kinds), "whole_tasks_note": note}
 
 
 def _fim_order(facts: ModelFacts) -> str | None:
-    """The order that prompts are laid out in; None for a model that is served prefix-only."""
+    """Return the order of prompts; None for a model that is served prefix-only."""
     return facts.fim.format.orders[0] if facts.fim.format else None
 
 

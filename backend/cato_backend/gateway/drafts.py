@@ -15,14 +15,14 @@ from cato_backend.gateway.bodies import (
 )
 from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
-from cato_backend.gateway.validation import validated
+from cato_backend.gateway.incoming import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.render import prompt_text, rendered_infill
 from cato_backend.runtime.resume import is_resumable
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.tasks.calls import CallKind, ModelCall
 from cato_backend.tasks.infill import ContextFile
+from cato_backend.tasks.plans import CallKind, ModelCall
 from cato_backend.wire.headers import ALIASES
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from cato_backend.gateway.incoming import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT, Gateway
-from cato_backend.gateway.validation import parse_json, validated
-from cato_backend.runtime.history import CompletedCall
+from cato_backend.runtime.tenants import CompletedCall
 from cato_backend.wire.feedback import FeedbackEvent
 
 _UNKNOWN = "unknown"

@@ -13,8 +13,8 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from cato_backend.config import TargetsConfig
 from cato_backend.errors import InvalidRequest
 from cato_backend.requests import Origin, Target
 from cato_backend.wire import headers as names
@@ -130,6 +130,14 @@ def _scaled_tpot_s(tpot_s: float, scale: float) -> float:
     return max(tpot_s, min(tpot_s * scale, _SLOWEST_TPOT_S))
 
 
+class TargetTable(Protocol):
+    """What each class promises where a client names no target."""
+
+    def of(self, task: Task) -> Target:
+        """Return the target of a class."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GivenHeaders:
     """What a client says about its request; None where it says nothing."""
@@ -146,7 +154,7 @@ class GivenHeaders:
     from_agent: bool
     """Whether it named its session by the header of a coding agent."""
 
-    def of_task(self, task: Task, targets: TargetsConfig, *, named: bool = True) -> RequestHeaders:
+    def of_task(self, task: Task, targets: TargetTable, *, named: bool = True) -> RequestHeaders:
         """Return the same for a request of this class; `named`: the client has told the class."""
         return RequestHeaders(
             request_id=self.request_id,

@@ -1,20 +1,35 @@
-"""Errors as responses and as events: OpenAI's error object in both."""
+"""What clients are answered: JSON, errors, and the streams and bodies of calls."""
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Awaitable, Mapping
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from cato_backend.errors import (
+    InternalError,
     MethodNotAllowed,
+    RequestCancelled,
     RequestError,
     Unauthorized,
     UnsupportedEncoding,
 )
+from cato_backend.runtime.calls import Sink, Started
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
+
+_END = sse.event(sse.DONE)
+log = logging.getLogger(__name__)
+
+_STREAM_HEADERS = {
+    "Content-Type": f"{sse.CONTENT_TYPE}; charset=utf-8",
+    "Cache-Control": "no-cache",
+    # A proxy such as nginx would otherwise collect the stream before it passes it on.
+    "X-Accel-Buffering": "no",
+}
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
@@ -42,3 +57,127 @@ def error_response(error: RequestError, request_id: str | None = None) -> web.Re
 def error_event(error: RequestError, name: str | None = None) -> bytes:
     """Return the error as one event of a stream."""
     return sse.event(orjson.dumps(error.body()).decode(), name)
+
+
+def started_headers(started: Started) -> dict[str, str]:
+    """Return the response headers of the wire contract."""
+    headers = {
+        names.REQUEST_ID: started.request_id,
+        names.TASK: started.task,
+        names.REPLICA: started.replica_id,
+        names.QUEUE_MS: f"{started.queue_s * 1e3:.1f}",
+        names.LOAD: f"{started.load:.3f}",
+    }
+    if started.predicted_s is not None:
+        headers[names.PREDICTED_MS] = f"{started.predicted_s * 1e3:.1f}"
+    return headers
+
+
+class _Response(web.StreamResponse):
+    _send_headers_immediately = False
+    """As aiohttp does for a body that is there from the start."""
+
+
+class StreamSink(Sink):
+    """Server-sent events. Nothing is sent before `begin`: until then an error can be a status."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._connection = request.protocol
+        self._response: web.StreamResponse | None = None
+        self._chunked = request.version >= HttpVersion11
+        self._under_way = False
+        """Between the first write and the last."""
+        self._ended = False
+
+    @property
+    def response(self) -> web.StreamResponse | None:
+        """The response, once it has begun."""
+        return self._response
+
+    async def begin(self, started: Started) -> None:
+        """Make the headers, which leave with the first events, in one piece."""
+        await self.begin_with(started_headers(started))
+
+    async def begin_with(self, headers: Mapping[str, str]) -> None:
+        """Begin with these headers besides those of every stream."""
+        self._response = _Response(headers={**_STREAM_HEADERS, **headers})
+        if self._chunked:
+            self._response.enable_chunked_encoding()
+        await self._response.prepare(self._request)
+
+    async def write(self, data: bytes) -> None:
+        """Pass events on, up to the stream's own end. Raises RequestCancelled if the client left.
+
+        The end of the response leaves with the last event, in one piece.
+        """
+        if self._response is None:
+            raise RuntimeError("write before begin")
+        if self._ended:
+            return
+        self._ended = data.endswith(_END)
+        self._under_way = not self._ended
+        try:
+            if self._ended:
+                await self._response.write_eof(data)
+            else:
+                await self._response.write(data)
+        except ConnectionError as error:
+            raise RequestCancelled("the client has gone") from error
+
+    def write_now(self, data: bytes) -> bool:
+        """Pass events on past aiohttp's writer, whose way is longer than all else for a token.
+
+        Returns False for the end, before the first write, and where the client has gone or lags.
+        """
+        transport = self._connection.transport
+        if not self._under_way or self._connection.writing_paused or data.endswith(_END):
+            return False
+        if transport is None or transport.is_closing():
+            return False
+        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return True
+
+    async def serve(self, work: Awaitable[object], event: str | None = None) -> web.StreamResponse:
+        """Return the response that `work` fills. Raises its errors as long as nothing was sent.
+
+        Later errors end the stream: the error as an event of this name, then the end that clients
+        await.
+        """
+        failure: RequestError | None = None
+        try:
+            await work
+        except RequestError as error:
+            failure = error
+            if self._response is None:
+                raise
+        except Exception:
+            failure = InternalError()
+            if self._response is None:
+                raise
+            log.exception("a defect in mid-stream")
+        if self._response is None:
+            raise RuntimeError("the call ended without a beginning")
+        if failure is not None and not isinstance(failure, RequestCancelled):
+            await self.write(error_event(failure, event) + _END)
+        return self._response
+
+
+class WholeSink(Sink):
+    """One JSON body, kept until it is whole."""
+
+    def __init__(self) -> None:
+        self._headers: dict[str, str] = {}
+        self._body = b""
+
+    async def begin(self, started: Started) -> None:
+        """Make the headers, which leave with the first events, in one piece."""
+        self._headers = started_headers(started)
+
+    async def write(self, data: bytes) -> None:
+        """Remember the body."""
+        self._body += data
+
+    def response(self) -> web.Response:
+        """Return the finished response."""
+        return web.Response(body=self._body, content_type="application/json", headers=self._headers)

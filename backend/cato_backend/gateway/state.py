@@ -15,9 +15,11 @@ from cato_backend.gateway.continuations import Continuations
 from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.hardware_targets import HardwareTargets, ModelTargets
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.rate_cap import RateCap
 from cato_backend.runtime.runtime import Runtime
+from cato_backend.wire.headers import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Gateway:
     bodies: BodyReader
     feedback: FeedbackStore
     warm_cap: RateCap
+    targets: HardwareTargets
     standings: Callable[[], tuple[ReplicaStatus, ...]]
     """How each replica is."""
     sizes: ModelSizes
@@ -43,3 +46,9 @@ DOCUMENT = web.AppKey("document", bytes)
 """The OpenAPI document."""
 TENANT = web.RequestKey("tenant", str)
 """Whose token the request carried."""
+
+
+def targets_of(gateway: Gateway, model: str, task: Task) -> ModelTargets:
+    """Return the targets on the replicas that a request for this model, or alias, is sent to."""
+    catalog = gateway.runtime.catalog
+    return gateway.targets.of_model(model if model in catalog else catalog.model_for(task))

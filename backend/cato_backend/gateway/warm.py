@@ -14,13 +14,12 @@ from cato_backend.errors import InvalidRequest, NotFound, Overloaded, RequestErr
 from cato_backend.gateway.bodies import WarmBody
 from cato_backend.gateway.drafts import completion_draft, make_call
 from cato_backend.gateway.headers import RequestHeaders, parse_headers
+from cato_backend.gateway.incoming import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, TENANT
-from cato_backend.gateway.validation import parse_json, validated
 from cato_backend.requests import Origin, Target
 from cato_backend.runtime.calls import Call, Sink, Started
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import Task
 from cato_backend.wire.warm import WarmStatus
 

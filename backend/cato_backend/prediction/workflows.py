@@ -35,7 +35,10 @@ class LearnedTimes:
         self._token_s = _FIRST_TOKEN_S
 
     def observe(self, call: PlannedCall, tokens: int, ttft_s: float, e2e_s: float) -> None:
-        """An answer came to its end. Seconds from when it was sent to a replica's queue."""
+        """Learn from an answer that has ended.
+
+        Seconds count from when it was sent to a replica's queue.
+        """
         self._lengths.observe(call.task, call.prompt_tokens, call.max_tokens, tokens, finished=True)
         before = self._ttft_s.get(call.task, ttft_s)
         self._ttft_s[call.task] = before + _SMOOTHING * (ttft_s - before)
@@ -87,12 +90,12 @@ def stage_budget_s(stages: Sequence[Stage], remaining_s: float, times: CallTimes
 
 
 def expected_s(stages: Sequence[Stage], times: CallTimes) -> float:
-    """Seconds that all the stages together take in half of all cases."""
+    """Return the seconds that all the stages together take in half of all cases."""
     return _path_s(stages, _LOW, times)
 
 
 def _common_level(stages: Sequence[Stage], remaining_s: float, times: CallTimes) -> float:
-    """The level at which all stages together take what is left."""
+    """Return the level at which all stages together take what is left."""
     return _bisected(lambda level: _path_s(stages, level, times) <= remaining_s)
 
 
@@ -109,7 +112,10 @@ def _path_s(stages: Sequence[Stage], level: float, times: CallTimes) -> float:
 
 
 def _stage_s(stage: Stage, level: float, times: CallTimes) -> float:
-    """The last of n independent calls is done by its time with probability q where each of them is
-    with probability q^(1/n)."""
+    """Return the seconds of a stage at a level, with all its calls at once.
+
+    The last of n independent calls is done by its time with probability q where each of them is
+    with probability q^(1/n).
+    """
     each = level ** (1 / len(stage))
     return max(times.quantile_s(call, each) for call in stage)

@@ -23,7 +23,7 @@ from cato_backend.runtime.chunks import (
     strip_all,
     text_of,
 )
-from cato_backend.runtime.in_band_errors import (
+from cato_backend.runtime.replica_errors import (
     check_choice,
     error_in,
     error_of_event,

@@ -10,11 +10,10 @@ from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import CannotConnect, Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, UpstreamRoute
-from cato_backend.runtime.in_band_errors import ErrorInAnswer
 from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
 from cato_backend.runtime.render import Upstream, render
-from cato_backend.runtime.replica_errors import PromptTooLong, refusal
+from cato_backend.runtime.replica_errors import ErrorInAnswer, PromptTooLong, refusal
 from cato_backend.runtime.resume import can_resume, render_resumed
 from cato_backend.wire import sse
 

@@ -1,4 +1,4 @@
-"""Between scheduler and flights: events go in, decisions are carried out."""
+"""Between the scheduler and the calls: events go in, decisions are carried out, refusals told."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from cato_backend.clock import Clock
-from cato_backend.errors import InvalidRequest, RequestError
+from cato_backend.errors import (
+    Expired,
+    InvalidRequest,
+    NoReplica,
+    Overloaded,
+    PoisonRequest,
+    ReplicasBusy,
+    RequestError,
+    Superseded,
+    UpstreamFailed,
+)
 from cato_backend.runtime.in_flight import InFlightRequest
-from cato_backend.runtime.refusals import refused
 from cato_backend.scheduling import (
     Abort,
     Decision,
@@ -17,6 +26,7 @@ from cato_backend.scheduling import (
     Event,
     Progressed,
     Recall,
+    Refusal,
     Reinstate,
     Reject,
     Scheduler,
@@ -27,6 +37,31 @@ from cato_backend.scheduling import (
 
 Watcher = Callable[[Event, Sequence[Decision], float], None]
 """Is told each event, what was decided on it, and when."""
+
+
+def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
+    """Return what the client is told for the scheduler's refusal."""
+    match refusal:
+        case Refusal.OVERLOADED:
+            return Overloaded("the queue is full; come back later", retry_after_s=retry_after_s)
+        case Refusal.SUPERSEDED:
+            return Superseded("a newer request of the same document took its place")
+        case Refusal.EXPIRED:
+            return Expired("its queue timeout passed before a replica could start it")
+        case Refusal.NO_REPLICA:
+            return NoReplica("no healthy replica until the deadline")
+        case Refusal.REPLICA_FAILED:
+            return UpstreamFailed("the replica failed and the request could not be moved")
+        case Refusal.REPLICAS_BUSY:
+            return ReplicasBusy(
+                "every replica of the model refuses requests for now; come back later",
+                retry_after_s=retry_after_s,
+            )
+        case Refusal.REPLICAS_DIED:
+            return PoisonRequest(
+                "two replicas died while they were starting this request; it was not sent to a"
+                " third. Change the request before you send it again"
+            )
 
 
 class Dispatcher:

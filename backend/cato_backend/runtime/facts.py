@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cato_backend.prediction.averages import CharsPerToken
-from cato_backend.tasks.detection import Detection
-from cato_backend.tasks.instruct import ModelTraits, Recognition, recognize
+from cato_backend.tasks.detection import Detection, ModelTraits, Recognition, recognize
 
 _UNKNOWN = Detection(None, "no replica has been asked yet")
 

@@ -1,17 +1,22 @@
-"""What was learned of replicas' step laws, kept in a file between two runs of the backend."""
+"""What is learned of replicas' step laws, in a file, and handed back when they come up again."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cato_backend.clock import Clock
 from cato_backend.prediction.kept_law import KeptLaw, is_sound
+from cato_backend.profile_files.hardware import model_key
+from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.paths import state_dir
 
 log = logging.getLogger(__name__)
@@ -19,6 +24,8 @@ log = logging.getLogger(__name__)
 _MOST = 256
 """Laws; the oldest are dropped."""
 _MOST_BYTES = 8 * 1024 * 1024
+_SAVE_S = 60.0
+"""Between two looks at what is new."""
 
 
 class LawKey(NamedTuple):
@@ -97,3 +104,70 @@ def write_laws(path: Path, laws: Mapping[LawKey, StoredLaw]) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(document.model_dump_json())
     draft.replace(path)
+
+
+@dataclass(slots=True)
+class _Up:
+    key: LawKey
+    load: ReplicaLoad
+    windows: int = 0
+    """Of its law, when it was last remembered."""
+
+
+class LawKeeper:
+    """`path` is None: nothing is kept beyond this process. `wall`: seconds since the epoch."""
+
+    def __init__(self, path: Path | None, clock: Clock, wall: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._wall = wall
+        self._laws = {} if path is None else read_laws(path)
+        self._up: dict[str, _Up] = {}
+        self._unsaved = False
+
+    def recall(self, model: str, place: str) -> KeptLaw | None:
+        """Return what was learned of such a replica before, with its age."""
+        stored = self._laws.get(LawKey(model_key(model), place))
+        if stored is None:
+            return None
+        return stored.law._replace(age_s=max(0.0, self._wall() - stored.learned_at))
+
+    def replica_up(self, load: ReplicaLoad, place: str) -> None:
+        """Record that a replica takes requests: what is learned of it is kept from now on."""
+        self._up[load.replica_id] = _Up(LawKey(model_key(load.model), place), load)
+
+    def replica_down(self, replica_id: str) -> None:
+        """Take no more."""
+        up = self._up.pop(replica_id, None)
+        if up is not None:
+            self._remember(up)
+
+    async def run(self) -> None:
+        """Save now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(_SAVE_S)
+            self.save()
+
+    def save(self) -> None:
+        """Write the file where there is anything new. A disk that is full costs only the file."""
+        for up in self._up.values():
+            self._remember(up)
+        if self._path is None or not self._unsaved:
+            return
+        try:
+            write_laws(self._path, self._laws)
+            self._unsaved = False
+        except OSError as error:
+            log.warning("what was learned of replicas was not saved: %s", error)
+
+    def _remember(self, up: _Up) -> None:
+        """Unless nothing is new, or more is known from another replica of the same kind."""
+        learned, stored = up.load.learned, self._laws.get(up.key)
+        if learned.windows == up.windows:
+            return
+        up.windows = learned.windows
+        kept = learned.kept(self._clock())
+        if stored is None or kept.windows >= stored.law.windows:
+            self._laws[up.key] = StoredLaw(kept._replace(age_s=0.0), self._wall() - kept.age_s)
+            self._laws = newest(self._laws)
+            self._unsaved = True

@@ -11,7 +11,7 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
 from cato_backend.runtime.in_flight import CallOutdated
-from cato_backend.runtime.law_keeper import LawKeeper
+from cato_backend.runtime.law_store import LawKeeper
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
     Dispatch,

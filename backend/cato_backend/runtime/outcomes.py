@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from cato_backend.errors import Superseded
 from cato_backend.metrics import Metrics
 from cato_backend.requests import USABLE_S
-from cato_backend.runtime.history import CompletedCall, History
 from cato_backend.runtime.in_flight import InFlightRequest
+from cato_backend.runtime.tenants import CompletedCall, History
 from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason, Task
 
@@ -25,6 +27,15 @@ class OutcomeRecorder:
     def __init__(self, metrics: Metrics, history: History) -> None:
         self._metrics = metrics
         self._history = history
+        # Cached: `labels` converts, locks and looks up, which costs as much as the count itself.
+        self._requests = cache(metrics.requests.labels)
+        self._queued = cache(metrics.queued.labels)
+        self._ttft = cache(metrics.ttft.labels)
+        self._tpot = cache(metrics.tpot.labels)
+        self._e2e = cache(metrics.e2e.labels)
+        self._aims = cache(metrics.aims.labels)
+        self._prompt_tokens = cache(metrics.prompt_tokens.labels)
+        self._cached_tokens = cache(metrics.cached_tokens.labels)
 
     def dispatched(self, flight: InFlightRequest, dispatch: Dispatch) -> None:
         """Record that it is on its way to a replica.
@@ -81,7 +92,7 @@ class OutcomeRecorder:
         if flight.call.group:
             self._metrics.workflow_calls.labels(request.task, outcome).inc()
             return
-        self._metrics.requests.labels(_label(flight), outcome).inc()
+        self._requests(_label(flight), outcome).inc()
         first = flight.first_token_at
         past = CompletedCall(
             tenant=request.origin.tenant,
@@ -95,24 +106,24 @@ class OutcomeRecorder:
 
     def task_ended(self, request_id: str, past: CompletedCall) -> None:
         """Record that a whole task of several calls has ended."""
-        self._metrics.requests.labels(past.task, past.outcome).inc()
+        self._requests(past.task, past.outcome).inc()
         if past.e2e_s is not None:
-            self._metrics.e2e.labels(past.task).observe(past.e2e_s)
+            self._e2e(past.task).observe(past.e2e_s)
         self._history.add(request_id, past)
 
     def _cache_hits(self, flight: InFlightRequest) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
         if prompt is not None and cached is not None:
-            self._metrics.prompt_tokens.labels(_label(flight)).inc(prompt)
-            self._metrics.cached_tokens.labels(_label(flight)).inc(min(cached, prompt))
+            self._prompt_tokens(_label(flight)).inc(prompt)
+            self._cached_tokens(_label(flight)).inc(min(cached, prompt))
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
         """Record that the answer has come to its end, or as far as its client wanted it."""
         request, first, tokens = flight.call.request, flight.first_token_at, flight.answer.tokens
         self._latencies(flight)
-        self._metrics.e2e.labels(request.task).observe(now - request.arrival)
+        self._e2e(request.task).observe(now - request.arrival)
         if first is not None and tokens > 1:
-            self._metrics.tpot.labels(request.task).observe((now - first) / (tokens - 1))
+            self._tpot(request.task).observe((now - first) / (tokens - 1))
         self._aim(request.task, met=now - request.arrival <= USABLE_S)
 
     def _taken_back(self, flight: InFlightRequest, now: float) -> None:
@@ -124,16 +135,14 @@ class OutcomeRecorder:
     def _aim(self, task: Task, *, met: bool) -> None:
         aim = _AIMS.get(task)
         if aim is not None:
-            self._metrics.aims.labels(task, aim, "met" if met else "missed").inc()
+            self._aims(task, aim, "met" if met else "missed").inc()
 
     def _latencies(self, flight: InFlightRequest) -> None:
         request = flight.call.request
         if flight.dispatched_at is not None:
-            self._metrics.queued.labels(request.task).observe(
-                flight.dispatched_at - request.arrival
-            )
+            self._queued(request.task).observe(flight.dispatched_at - request.arrival)
         if flight.first_token_at is not None:
-            self._metrics.ttft.labels(request.task).observe(flight.first_token_at - request.arrival)
+            self._ttft(request.task).observe(flight.first_token_at - request.arrival)
 
 
 def _stands_alone(flight: InFlightRequest) -> bool:

@@ -1,23 +1,53 @@
-"""A replica's reply on its way to the client: within the call that brings it, as a rule."""
+"""A replica's reply on its way to the client, as a stream or in one piece."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+import orjson
 
 from cato_backend.http1.connections import BadReply, Silence
 from cato_backend.http1.upstreams import Reply
 from cato_backend.runtime.answer import Answer, Relayed
-from cato_backend.runtime.chunks import AttemptBroken
+from cato_backend.runtime.chunks import AttemptBroken, believed_tokens, cached_tokens
 from cato_backend.runtime.in_flight import InFlightRequest
-from cato_backend.runtime.whole_answers import whole_answer
+from cato_backend.runtime.replica_errors import check_choice, error_in, is_error
 from cato_backend.wire import sse
 
 _TAIL_S = 1.0
 """For the end of a stream, after the finish reason."""
 _USAGE_S = 10.0
 """And for the usage before it, where the client asked for it."""
+
+
+def whole_answer(data: bytes, content_type: str) -> Relayed:
+    """Return the answer with its token counts. Raises AttemptBroken where it is none or was cut."""
+    try:
+        value: Any = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise AttemptBroken(f"its answer is no JSON ({content_type})") from error
+    try:
+        return _checked(value, data)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise AttemptBroken("its answer is no OpenAI object") from error
+
+
+def _checked(value: Mapping[str, Any], data: bytes) -> Relayed:
+    choices: object = value.get("choices")
+    if value.get("error") or not choices:
+        if is_error(value):
+            raise error_in(value)
+        raise AttemptBroken("its answer has no choices")
+    if not isinstance(choices, list):
+        raise AttemptBroken("its choices are no list")
+    for choice in cast("list[Mapping[str, Any]]", choices):
+        check_choice(choice)
+    usage: Mapping[str, Any] = value.get("usage") or {}
+    tokens = int(usage.get("completion_tokens") or 0)
+    prompt_tokens = believed_tokens(usage.get("prompt_tokens"))
+    return Relayed(data, tokens, prompt_tokens, cached_tokens(usage), shows=True)
 
 
 class Outlet(Protocol):

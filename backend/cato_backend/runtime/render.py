@@ -12,9 +12,8 @@ from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
 from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
 from cato_backend.tasks.detection import Detection
-from cato_backend.tasks.infill import RenderedPrompt
+from cato_backend.tasks.infill import RenderedPrompt, trim
 from cato_backend.tasks.infill import render as render_infill
-from cato_backend.tasks.trim import trim
 
 _SPARE_TOKENS = 32
 """Left free of the context, for markers and for the error of the estimate."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
@@ -14,15 +15,13 @@ from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.driver import Membership, RequestDriver
-from cato_backend.runtime.history import History
-from cato_backend.runtime.in_flight import Ended, InFlightRequest
+from cato_backend.runtime.in_flight import CallOutdated, Ended, InFlightRequest
 from cato_backend.runtime.law_gauges import LawGauges
-from cato_backend.runtime.law_keeper import LawKeeper
+from cato_backend.runtime.law_store import LawKeeper
 from cato_backend.runtime.members import Members
-from cato_backend.runtime.namespaces import Namespaces
 from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
-from cato_backend.runtime.workflows import Workflows
+from cato_backend.runtime.tenants import History, Namespaces, Workflows
 from cato_backend.scheduling import (
     Cancelled,
     LoadReported,
@@ -35,6 +34,9 @@ from cato_backend.scheduling import (
     SyntheticTrialEnded,
 )
 from cato_backend.wire.headers import CancelReason
+
+Remake = Callable[[int], Awaitable[Call]]
+"""The call for the fleet as it is now, given the tokens of context that it has proved to need."""
 
 
 class Runtime:
@@ -214,3 +216,19 @@ class Runtime:
             group=call.group and internal(tenant, call.group),
             client_id=request.id,
         )
+
+
+async def run_call(call: Call, remake: Remake, runtime: Runtime, sink: Sink) -> CancelReason | None:
+    """Serve the call into `sink`; why the client ended it, where it did so by name.
+
+    Raises RequestError. Requests for the alias follow it to another model, and a prompt that proved
+    too long for one replica goes to one with a larger context.
+    """
+    while True:
+        try:
+            return await runtime.run(call, sink)
+        except CallOutdated as outdated:
+            made = await remake(outdated.least_context)
+            # What it superseded is gone; what has come since then is newer.
+            request = replace(made.request, supersede=False, warm=call.request.warm)
+            call = replace(made, request=request, group=call.group)

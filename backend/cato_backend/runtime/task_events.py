@@ -1,14 +1,24 @@
-"""The events of a whole task, in the order of its result, though its calls run side by side."""
+"""What the client of a whole task is told: its events, and the stream of each of its steps."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from cato_backend.runtime.calls import Started
+import orjson
+
+from cato_backend.runtime.calls import Sink, Started
+from cato_backend.runtime.chunks import text_of
+from cato_backend.tasks.reading import AnswerProblem, AnswerReader
+from cato_backend.wire import sse
+from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.tasks import TaskEvent
+
+Ask = Callable[["StepSink", bool], Awaitable[CancelReason | None]]
+"""Makes the call into the sink, the second time with a penalty on repetition; returns why it was
+ended by name, where it was."""
 
 
 class EventSink(Protocol):
@@ -20,12 +30,15 @@ class EventSink(Protocol):
         ...
 
     async def begin(self, started: Started | None) -> None:
-        """Comes once, before the first event; `started`: what is known of the first call that has
-        a token, None where the events begin before that."""
+        """Begin the events; called once, before the first of them.
+
+        `started`: what is known of the first call that has a token, None where the events begin
+        before that.
+        """
         ...
 
     async def send(self, event: TaskEvent, value: dict[str, Any]) -> None:
-        """Sends one event."""
+        """Send one event."""
         ...
 
     async def end(self) -> None:
@@ -41,7 +54,7 @@ class Estimate:
     target_s: float
 
     def body(self) -> dict[str, int]:
-        """As a progress event tells it."""
+        """Return it as a progress event tells it."""
         return {
             "estimate_ms": round(self.expected_s * 1e3),
             "target_ms": round(self.target_s * 1e3),
@@ -74,14 +87,14 @@ class TaskEvents:
         self._lock = asyncio.Lock()
 
     async def announce(self) -> None:
-        """Tells the estimate, unless the events have begun."""
+        """Tell the estimate, unless the events have begun."""
         async with self._lock:
             if not self._sink.has_begun:
                 await self._sink.begin(None)
                 await self._progress()
 
     async def begin(self, started: Started) -> None:
-        """A call has its first token; with the first of all, the events begin."""
+        """Record that a call has its first token; with the first of all, the events begin."""
         async with self._lock:
             if self._is_running:
                 return
@@ -91,7 +104,7 @@ class TaskEvents:
             await self._progress()
 
     async def delta(self, number: int, text: str) -> None:
-        """A step said more."""
+        """Send what a step has said since."""
         if not self._shown[number]:
             return
         async with self._lock:
@@ -101,7 +114,7 @@ class TaskEvents:
                 self._held[number] += text
 
     async def restart(self, number: int) -> None:
-        """What a step said so far is void: it is asked once more."""
+        """Tell that a step is asked once more, so that what it said so far is void."""
         async with self._lock:
             self._held[number] = ""
             if self._sent[number]:
@@ -109,7 +122,7 @@ class TaskEvents:
                 await self._sink.send(TaskEvent.RESTART, {"text": "".join(self._sent)})
 
     async def done(self, number: int) -> None:
-        """A step is over."""
+        """Tell that a step is over."""
         async with self._lock:
             self._done.add(number)
             while self._current in self._done:
@@ -120,7 +133,7 @@ class TaskEvents:
                 await self._progress()
 
     async def result(self, value: dict[str, Any]) -> None:
-        """The whole is there."""
+        """Send the whole result."""
         if not self._sink.has_begun:
             await self._sink.begin(None)
         await self._sink.send(TaskEvent.RESULT, value)
@@ -141,3 +154,83 @@ class TaskEvents:
         counts = {"done": len(self._done), "total": len(self._units)}
         value = {"state": state, **counts, **self._estimate.body()}
         await self._sink.send(TaskEvent.PROGRESS, value)
+
+
+class StepSink(Sink):
+    """The text of one call. `on_enough` is called when nothing that still comes is wanted."""
+
+    def __init__(self, events: TaskEvents, number: int, *, one_block: bool) -> None:
+        self._events = events
+        self._number = number
+        self._one_block = one_block
+        self._chunks = sse.EventReader()
+        self._reader = AnswerReader(one_block=one_block)
+        self._is_ended = False
+        self.on_enough: Callable[[], None] | None = None
+        self.finish_reason = ""
+
+    @property
+    def text(self) -> str:
+        """What it said, as far as that is part of the result."""
+        return self._reader.text
+
+    @property
+    def problem(self) -> AnswerProblem | None:
+        """Why the answer cannot be used, once it has ended."""
+        return self._reader.problem
+
+    @property
+    def defect(self) -> AnswerProblem | None:
+        """Why the answer's block may not be the code that was asked for."""
+        return self._reader.defect(self.finish_reason)
+
+    async def run(
+        self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
+    ) -> CancelReason | None:
+        """Ask for the answer, and once more where it cannot be used.
+
+        Returns why the client ended the call, where it did so by name. What is wrong in the end is
+        `problem`.
+        """
+        for again in (False, True):
+            if again:
+                await self.begin_again()
+            reason = await ask(self, again)
+            if reason is not None and not self._is_ended:
+                return reason
+            await self._pass_on(self._reader.end())
+            problem = self.problem
+            if problem is None:
+                break
+            on_problem(problem)
+        return None
+
+    async def begin(self, started: Started) -> None:
+        """Begin the events, because the first token is there."""
+        await self._events.begin(started)
+
+    async def write(self, data: bytes) -> None:
+        """Pass the text on."""
+        for event in self._chunks.feed(data):
+            if event.data != sse.DONE:
+                await self._take(orjson.loads(event.data))
+
+    async def begin_again(self) -> None:
+        """Forgets what was said."""
+        self._chunks = sse.EventReader()
+        self._reader = AnswerReader(one_block=self._one_block)
+        self._is_ended, self.finish_reason = False, ""
+        await self._events.restart(self._number)
+
+    async def _take(self, chunk: dict[str, Any]) -> None:
+        for choice in chunk["choices"]:
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+            await self._pass_on(self._reader.feed(text_of(choice)))
+        if self._reader.is_over and not self._is_ended:
+            self._is_ended, self.finish_reason = True, self.finish_reason or "stop"
+            if self.on_enough is not None:
+                self.on_enough()
+
+    async def _pass_on(self, text: str) -> None:
+        if text:
+            await self._events.delta(self._number, text)

@@ -18,25 +18,23 @@ from cato_backend.errors import (
 )
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.remaking import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
-from cato_backend.runtime.task_events import EventSink, TaskEvents
-from cato_backend.runtime.task_step import Ask, StepSink
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
+from cato_backend.runtime.task_events import Ask, EventSink, StepSink, TaskEvents
 from cato_backend.runtime.task_terms import (
+    LEAST_BUDGET_S,
     EndedByClient,
     MakeCall,
     TaskTerms,
+    TaskTimes,
     abilities_of,
     defective,
     failed_units,
     unit_results,
     unusable,
 )
-from cato_backend.runtime.task_times import LEAST_BUDGET_S, TaskTimes
-from cato_backend.tasks.calls import ModelCall
-from cato_backend.tasks.expected import expected_tokens
+from cato_backend.tasks.plans import ModelCall
 from cato_backend.tasks.reading import AnswerProblem
-from cato_backend.tasks.whole import plan
+from cato_backend.tasks.whole import expected_tokens, plan
 from cato_backend.wire.headers import CancelReason
 
 _SIDE_BY_SIDE = 16
@@ -54,7 +52,7 @@ class TaskRun:
     """One task, from its plan to its result."""
 
     def __init__(self, runtime: Runtime, terms: TaskTerms) -> None:
-        """Raises InvalidRequest for what the model cannot do."""
+        """Make the plan. Raises InvalidRequest for what the model cannot do."""
         self._runtime = runtime
         self._terms = terms
         self._model = runtime.catalog.facts(terms.model).model
@@ -77,7 +75,7 @@ class TaskRun:
         return len(self._plan.steps) > 1
 
     async def stream(self, sink: EventSink, make: MakeCall) -> bool:
-        """Sends the task's events; whether the whole result came in time.
+        """Send the task's events; return whether the whole result came in time.
 
         Raises RequestError, and EndedByClient after the stream's proper end.
         """
@@ -103,7 +101,7 @@ class TaskRun:
         return await self._finish(events)
 
     async def _stage(self, stage: int, events: TaskEvents, make: MakeCall) -> None:
-        """Runs the stage's calls side by side, all due when the stage is."""
+        """Run the stage's calls side by side, all due when the stage is."""
         numbers = [n for n in self._plan.stages[stage] if not await self._skipped(n, events)]
         due = self._runtime.clock() + self._times.stage_budget_s(stage)
         answers = {n: sink.text for n, sink in self._sinks.items() if n not in self._problems}
@@ -120,7 +118,7 @@ class TaskRun:
             raise failed.exceptions[0] from failed
 
     async def _skipped(self, number: int, events: TaskEvents) -> bool:
-        """Whether all that the step needs has failed: then it has failed for the same reason."""
+        """Return whether all that the step needs has failed; then it has failed, too."""
         needs = self._plan.steps[number].needs
         if not needs or not all(other in self._problems for other in needs):
             return False
@@ -138,8 +136,10 @@ class TaskRun:
     async def _kept(
         self, sink: StepSink, ask: Ask, events: TaskEvents, number: int
     ) -> CancelReason | None:
-        """Runs the step. A failure that is its own is remembered, where the task has others, and
-        what it has said is taken back."""
+        """Run the step, and keep its failure where the task has other steps.
+
+        What a failed step has said is taken back. A failure that is not the step's own is raised.
+        """
         try:
             reason = await self._tried(sink, ask)
             if reason is None and sink.problem is not None:
@@ -157,7 +157,7 @@ class TaskRun:
         return reason
 
     def _judge(self, sink: StepSink, number: int) -> None:
-        """Remembers what is wrong with code that is part of the result all the same."""
+        """Remember what is wrong with code that is part of the result all the same."""
         defect, limit = sink.defect, self._plan.steps[number].max_tokens
         error = defective(self._terms.task.task, defect, limit)
         if defect is not None and error is not None:
@@ -165,7 +165,7 @@ class TaskRun:
             self._note(defect)
 
     async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
-        """Asks once more where the replica failed, if the task has others."""
+        """Ask once more where the replica failed, if the task has others."""
         try:
             return await sink.run(ask, self._note)
         except UpstreamFailed:
@@ -177,7 +177,7 @@ class TaskRun:
     def _asking(
         self, planned: ModelCall, number: int, due: float, first: Call, make: MakeCall
     ) -> Ask:
-        """Makes the call, the second time with a penalty on what the answer has said already."""
+        """Return what makes the call, the second time with a penalty on repetition."""
         asked = 0
 
         async def ask(sink: StepSink, again: bool) -> CancelReason | None:
@@ -197,7 +197,7 @@ class TaskRun:
         return ask
 
     def _as_of_now(self, call: Call, number: int, due: float) -> Call:
-        """The call, due as before: at the gate it has not waited for a replica."""
+        """Return the call, due as before: at the gate it has not waited for a replica."""
         # Only the first makes older work obsolete: its siblings are of the same document.
         supersede = call.request.supersede and number == self._plan.stages[0][0]
         now = self._runtime.clock()

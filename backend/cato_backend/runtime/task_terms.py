@@ -1,4 +1,4 @@
-"""What a whole task is asked to do, and how it can end."""
+"""What a whole task is asked to do, how long it may take, and how it can end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cato_backend.errors import RequestError, UnusableAnswer
+from cato_backend.prediction.workflows import PlannedCall, expected_s, stage_budget_s
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.plans import TaskStep
+from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.task_events import Estimate
+from cato_backend.tasks.plans import Abilities, ModelCall, TaskPlan, TaskStep
 from cato_backend.tasks.reading import AnswerProblem
 from cato_backend.wire.headers import CancelReason
 from cato_backend.wire.tasks import TaskKind, TaskRequest
+
+LEAST_BUDGET_S = 0.001
 
 
 class EndedByClient(Exception):
@@ -30,8 +34,11 @@ class MakeCall(Protocol):
     async def __call__(
         self, planned: ModelCall, number: int, due: float, least_context: int
     ) -> Call:
-        """`number`: of the step; `due`: the time at which its answer must be whole;
-        `least_context`: tokens of context that it has proved to need."""
+        """Return the call of the step with this number.
+
+        `due`: the time at which its answer must be whole; `least_context`: tokens of context that
+        it has proved to need. Raises RequestError.
+        """
         ...
 
 
@@ -48,7 +55,7 @@ class TaskTerms:
 
 
 def abilities_of(catalog: Catalog, name: str) -> Abilities:
-    """Returns what a plan must know of a model of the catalog."""
+    """Return what a plan must know of a model of the catalog."""
     facts = catalog.facts(name)
     return Abilities(
         fim=facts.fim.format,
@@ -73,7 +80,7 @@ def unusable(problem: AnswerProblem) -> UnusableAnswer:
 def defective(
     kind: TaskKind, problem: AnswerProblem | None, max_tokens: int
 ) -> UnusableAnswer | None:
-    """Returns the error of code that is shown but must not be applied; None for other answers.
+    """Return the error of code that is shown but must not be applied; None for other answers.
 
     `max_tokens`: the limit of the answer.
     """
@@ -88,7 +95,7 @@ def defective(
 
 
 def outcome_of(error: RequestError | EndedByClient) -> str:
-    """How a task that has no result is counted."""
+    """Return how a task that has no result is counted."""
     if isinstance(error, RequestError):
         return error.code
     return "enough" if error.reason is CancelReason.ENOUGH else "cancelled"
@@ -97,7 +104,7 @@ def outcome_of(error: RequestError | EndedByClient) -> str:
 def failed_units(
     steps: Sequence[TaskStep], problems: Mapping[int, RequestError]
 ) -> dict[int, RequestError]:
-    """Returns by the index of its unit the first problem of each, from those of the steps."""
+    """Return the first problem of each unit by its index, from those of the steps."""
     failed: dict[int, RequestError] = {}
     for number, problem in sorted(problems.items()):
         unit = steps[number].unit
@@ -109,7 +116,7 @@ def failed_units(
 def unit_results(
     task: TaskRequest, texts: Sequence[str], failed: Mapping[int, RequestError]
 ) -> list[dict[str, Any]]:
-    """Returns what became of each unit: its name, its text, and why it, or a part of it, failed."""
+    """Return what became of each unit: its name, its text, and why it, or a part of it, failed."""
     results: list[dict[str, Any]] = []
     for index, (unit, text) in enumerate(zip(task.units, texts, strict=True)):
         problem = failed.get(index)
@@ -118,3 +125,41 @@ def unit_results(
         said = None if problem is None else {"code": problem.code, "message": problem.message}
         results.append({"name": unit.name or unit.kind, "text": text, "problem": said})
     return results
+
+
+class TaskTimes:
+    """The times of one task, from what its model's calls have taken so far."""
+
+    def __init__(self, runtime: Runtime, terms: TaskTerms, plan: TaskPlan, model: str) -> None:
+        self._runtime = runtime
+        self._terms = terms
+        self._plan = plan
+        self._model = model
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the task's arrival."""
+        return self._runtime.clock() - self._terms.arrival
+
+    def stage_budget_s(self, stage: int) -> float:
+        """Return the seconds that the stage may take from now on."""
+        left_s = max(LEAST_BUDGET_S, self._terms.budget_s - self.spent_s)
+        times = self._runtime.predictions.times(self._model)
+        return stage_budget_s(self._planned()[stage:], left_s, times)
+
+    def estimate(self) -> Estimate:
+        """Return when the whole will probably be there."""
+        times = self._runtime.predictions.times(self._model)
+        return Estimate(self.spent_s + expected_s(self._planned(), times), self._terms.budget_s)
+
+    def _planned(self) -> list[list[PlannedCall]]:
+        """Return the calls of each stage, as far as they are known beforehand."""
+        kind, ratio = self._terms.task.task.slo_class, self._runtime.catalog.ratio(self._model)
+        steps = self._plan.steps
+        return [
+            [
+                PlannedCall(kind, ratio.tokens(steps[n].prompt_chars), steps[n].max_tokens)
+                for n in numbers
+            ]
+            for numbers in self._plan.stages
+        ]

@@ -1,11 +1,14 @@
-"""The parts that the chats of all whole tasks share."""
+"""The parts that the chats of all whole tasks share, and units in pieces that fit the model."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
+from itertools import accumulate
+
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.calls import Abilities, CallKind, Message, ModelCall
-from cato_backend.tasks.languages import Language
-from cato_backend.tasks.markers import neutralized
+from cato_backend.tasks.plans import Abilities, CallKind, Message, ModelCall
+from cato_backend.tasks.source_text import Language, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 FRAME_CHARS = 200
@@ -17,16 +20,24 @@ _MARGIN = 0.85
 _MOST_PARTS = 64
 """Of one unit: each is a call."""
 _LEAST_CODE_TOKENS, _MOST_CODE_TOKENS = 128, 2048
+_CONTINUES = re.compile(
+    r"\s*(?:[)\]}.,:;?|&+*/=<>-]|(?:else|elif|except|finally|catch|case|default|and|or|end)\b)"
+)
+"""How a line begins that belongs to the statement above it."""
+_CONTINUED = re.compile(r"(?:[(\[{,\\=|&+*/<-]|=>)\s*$")
+"""How a line ends whose statement goes on below it."""
+_LEAST_SHARE = 0.4
+"""Of the room that a piece fills, unless no statement begins behind it."""
 
 
 def chat(system: str, question: str, max_tokens: int, *, one_block: bool = False) -> ModelCall:
-    """Returns the call that asks `question`, in which no special token may be left."""
+    """Return the call that asks `question`, in which no special token may be left."""
     messages = (Message("system", system), Message("user", question))
     return ModelCall(CallKind.CHAT, max_tokens, messages=messages, one_block=one_block)
 
 
 def fenced(language: Language, text: str) -> str:
-    """Returns the text as a block of code, with a fence that is longer than any in the text."""
+    """Return the text as a block of code, with a fence that is longer than any in the text."""
     fence = "```"
     while fence in text:
         fence += "`"
@@ -34,25 +45,25 @@ def fenced(language: Language, text: str) -> str:
 
 
 def about(unit: Unit) -> str:
-    """Returns what a question calls the unit."""
+    """Return what a question calls the unit."""
     name = " ".join(neutralized(unit.name).split())
     kind = " ".join(neutralized(unit.kind).split())
     return f"the {kind} `{name}`" if name else f"this {kind}"
 
 
 def with_context(context: str, question: str) -> str:
-    """Returns the question behind its context, where there is one."""
+    """Return the question behind its context, where there is one."""
     return f"Context:\n{neutralized(context)}\n\n{question}" if context else question
 
 
 def code_tokens(text: str, factor: float = 1.0) -> int:
-    """Returns the limit of an answer that is code about `factor` times as long as `text`."""
+    """Return the limit of an answer that is code about `factor` times as long as `text`."""
     expected = int(len(text) * factor / _CHARS_PER_TOKEN_AT_LEAST) + 64
     return min(_MOST_CODE_TOKENS, max(_LEAST_CODE_TOKENS, expected))
 
 
 def room_for_text(model: Abilities, max_tokens: int, *others: str, text: str = "") -> int | None:
-    """Returns the characters that are left for a unit beside the other texts; None: no limit.
+    """Return the characters that are left for a unit beside the other texts; None: no limit.
 
     `text`: the unit's, where it may have more tokens than the model's usual text.
     """
@@ -64,7 +75,7 @@ def room_for_text(model: Abilities, max_tokens: int, *others: str, text: str = "
 
 
 def room_of_part(request: TaskRequest, index: int, model: Abilities, room: int, least: int) -> int:
-    """Returns `room`, the characters of each part of a unit that is too long as a whole.
+    """Return `room`, the characters of each part of a unit that is too long as a whole.
 
     Raises InvalidRequest naming what leaves less than `least` of them, or the unit where it would
     take too many parts.
@@ -80,15 +91,17 @@ def room_of_part(request: TaskRequest, index: int, model: Abilities, room: int, 
 
 
 def _lightness(text: str, chars_per_token: float) -> float:
-    """The text's characters per token, at least, as a share of the usual ones: each digit is a
-    token of its own for many tokenizers."""
+    """Return the text's characters per token, at least, as a share of the usual ones.
+
+    Each digit is a token of its own for many tokenizers.
+    """
     digits = sum(map(text.count, "0123456789"))
     tokens = digits + (len(text) - digits) / chars_per_token
     return _MARGIN * min(1.0, len(text) / tokens / chars_per_token)
 
 
 def too_long(text: str, model: Abilities, field: str) -> InvalidRequest:
-    """Returns the refusal of a unit that fits the model's context neither whole nor in parts."""
+    """Return the refusal of a unit that fits the model's context neither whole nor in parts."""
     return InvalidRequest(
         f"{field}: {len(text)} characters and the answer do not fit the model's context of "
         f"{model.max_model_len} tokens",
@@ -102,3 +115,54 @@ def _too_much(max_tokens: int, model: Abilities) -> InvalidRequest:
         f"context of {model.max_model_len} tokens",
         param="max_tokens",
     )
+
+
+def pieces(text: str, most: int, breaks: Collection[int] = ()) -> tuple[str, ...]:
+    """Return the text in pieces of at most `most` characters; together they are the text.
+
+    Each begins with a statement. `breaks`: the lines, counted from 0, at which statements begin,
+    where a parser told them. Lines with less indentation are preferred. A line or a statement that
+    is longer than `most` is a longer piece.
+    """
+    lines = text.splitlines(keepends=True)
+    allowed = _allowed(lines, breaks)
+    ends = [0, *accumulate(map(len, lines))]
+    found: list[str] = []
+    start = 0
+    while start < len(lines):
+        stop = _stop(lines, ends, start, most, allowed)
+        found.append(text[ends[start] : ends[stop]])
+        start = stop
+    return tuple(found)
+
+
+def _stop(
+    lines: Sequence[str], ends: Sequence[int], start: int, most: int, allowed: Sequence[int]
+) -> int:
+    """Return the line behind the piece that begins with line `start`."""
+    if ends[-1] - ends[start] <= most:
+        return len(lines)
+    later = [line for line in allowed if line > start]
+    fitting = [line for line in later if ends[line] - ends[start] <= most]
+    if not fitting:
+        return later[0] if later else len(lines)
+    full = [line for line in fitting if ends[line] - ends[start] >= _LEAST_SHARE * most]
+    # The last of those that are indented least: a boundary between two parts of the unit.
+    return min(full or fitting[-1:], key=lambda line: (_indentation(lines[line]), -line))
+
+
+def _allowed(lines: Sequence[str], breaks: Collection[int]) -> list[int]:
+    if breaks:
+        return sorted(line for line in set(breaks) if 0 < line < len(lines))
+    return [line for line in range(1, len(lines)) if _begins_statement(lines, line)]
+
+
+def _begins_statement(lines: Sequence[str], line: int) -> bool:
+    here, above = lines[line], lines[line - 1]
+    if not here.strip() or _CONTINUES.match(here):
+        return False
+    return not above.strip() or _CONTINUED.search(above) is None
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -57,8 +57,10 @@ _PYTHON_STRING = re.compile(
 
 
 def assembled(units: Sequence[str], language: str) -> str:
-    """Returns the units one after another. What they import stands at the top, each line once,
-    where there are several units."""
+    """Return the units one after another.
+
+    Of several units, what they import stands at the top, each line once.
+    """
     present = [unit for unit in units if unit.strip()]
     if len(present) < 2:
         return "".join(present)
@@ -73,7 +75,7 @@ def assembled(units: Sequence[str], language: str) -> str:
 
 
 def _rank(line: str) -> int:
-    """Its place in `_FIRST`, else behind all of that."""
+    """Return its place in `_FIRST`, else behind all of that."""
     return next((n for n, start in enumerate(_FIRST) if line.startswith(start)), len(_FIRST))
 
 
@@ -83,7 +85,7 @@ def _without_imports(
     imports: dict[str, None],
     quoted: re.Pattern[str] | None,
 ) -> str:
-    """The unit without the imports that are not indented, which are added to `imports`.
+    """Return the unit without the imports that are not indented, which are added to `imports`.
 
     `quoted`: what is searched for lines that only look like imports.
     """
@@ -98,7 +100,7 @@ def _without_imports(
 
 
 def _lines_inside(unit: str, quoted: re.Pattern[str]) -> set[int]:
-    """The numbers of the lines that begin inside of what is quoted."""
+    """Return the numbers of the lines that begin inside of what is quoted."""
     found: set[int] = set()
     for match in quoted.finditer(unit):
         first = unit.count("\n", 0, match.start())

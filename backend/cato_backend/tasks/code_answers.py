@@ -15,10 +15,8 @@ from cato_backend.tasks.asking import (
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.languages import language_of
-from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder
+from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder
+from cato_backend.tasks.source_text import language_of, neutralized
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 _FENCE = "Answer with the code alone, in one fenced code block."
@@ -66,7 +64,7 @@ _TEST_TOKENS, _GENERATED_TOKENS = 512, 768
 
 
 def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
-    """Returns the call whose answer is the code for the unit.
+    """Return the call whose answer is the code for the unit.
 
     Raises InvalidRequest naming a unit that does not fit the model's context with its answer.
     """
@@ -80,7 +78,7 @@ def code_call(request: TaskRequest, index: int, model: Abilities) -> ModelCall:
 
 
 def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
-    """Adds the step that answers the code for the unit; returns its number.
+    """Add the step that answers the code for the unit; return its number.
 
     Raises InvalidRequest.
     """
@@ -88,7 +86,7 @@ def add_code(builder: PlanBuilder, request: TaskRequest, index: int, model: Abil
 
 
 def compose_code(request: TaskRequest, answers: Answers, numbers: Sequence[int]) -> Composed:
-    """Returns the code of each unit; of several, what they import stands at the top."""
+    """Return the code of each unit; of several, what they import stands at the top."""
     texts = tuple(answers.get(number, "").strip("\n") for number in numbers)
     return Composed(assembled(texts, request.language), texts)
 

@@ -72,15 +72,14 @@ _CODE_MARKERS = ("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>")
 
 
 def cursor_text(prompt: str) -> CursorText | None:
-    """What the prompt of a completion says of the text around a cursor; None where it is a plain
-    text."""
+    """Return what a completion's prompt says of the text around a cursor; None for plain text."""
     if len(prompt) > LONGEST_PROMPT:
         return None
     return _next_edit(prompt) or _infill(prompt) or _files(prompt)
 
 
 def asks_at_cursor(message: str) -> bool:
-    """Whether the last message of a chat asks for a completion or a next edit."""
+    """Return whether the last message of a chat asks for a completion or a next edit."""
     if len(message) > LONGEST_PROMPT:
         return False
     forms = (*(form.markers for form in NEXT_EDIT_FORMS), *_CHAT_FORMS)
@@ -112,12 +111,12 @@ def _infill(prompt: str) -> CursorText | None:
 
 
 def _files(prompt: str) -> CursorText | None:
-    """A prompt of several files that ends in the middle of the last one."""
+    """Return the parts of a prompt of several files that ends in the middle of the last one."""
     return CursorText(prompt) if prompt.lstrip().startswith(_FILE_TOKENS) else None
 
 
 def _parts(prompt: str, layout: Layout) -> CursorText | None:
-    """The parts of a prompt that is laid out so, whatever stands before its first marker."""
+    """Return the parts of a prompt that is laid out so, whatever stands before its first marker."""
     texts = {Part.PREFIX: "", Part.SUFFIX: ""}
     at, part = 0, None
     for piece in (*layout, None):
@@ -134,7 +133,7 @@ def _parts(prompt: str, layout: Layout) -> CursorText | None:
 
 
 def _joined(layout: Layout) -> Layout:
-    """The layout with neighbouring markers joined."""
+    """Return the layout with neighbouring markers joined."""
     pieces: list[str | Part] = []
     for is_text, group in groupby(layout, key=lambda piece: isinstance(piece, str)):
         texts = [*group]
@@ -143,7 +142,10 @@ def _joined(layout: Layout) -> Layout:
 
 
 def _spellings(layout: Layout) -> Iterator[Layout]:
-    """As clients write the markers, too: with a space, or nothing, for SentencePiece's low bar."""
+    """Yield the layout in all spellings of its markers.
+
+    Clients also write a space, or nothing, for SentencePiece's low bar.
+    """
     yield layout
     if not any(str(piece).startswith(_LOW_BAR) for piece in layout):
         return

@@ -1,17 +1,20 @@
-"""Which format a model takes: from its name, then proved by what its tokenizer makes of markers."""
+"""How a model is asked: its fill-in-the-middle format, and whether it follows instructions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cato_backend.tasks.families import BY_NAME, BY_TOKENS, FORMATS
+from cato_backend.tasks.families import BY_NAME, BY_TOKENS, EMBEDDED, FORMATS
 from cato_backend.tasks.fim import FimFormat
 
 TokenIds = Mapping[str, Sequence[int]]
 """For each probed text its token ids, without the tokens that a tokenizer adds by itself."""
 
 AUTO, NONE = "auto", "none"
+_INSTRUCT = re.compile(r"instruct|chat|(^|[-_.])it($|[-_.])|reasoning")
+_BASE = re.compile(r"(^|[-_.])(base|pt)($|[-_.])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +36,27 @@ class Detection:
 
 
 def family_names() -> tuple[str, ...]:
-    """What `fim` may be in the configuration."""
+    """Return what `fim` may be in the configuration."""
     return (AUTO, NONE, *(known.name for known in FORMATS))
 
 
 def probe_texts(model: str, family: str = AUTO) -> tuple[str, ...]:
-    """The texts whose token ids `detect` wants to see for this model, each to be tokenized alone,
-    without added special tokens. Raises ValueError for an unknown family."""
+    """Return the texts whose token ids `detect` needs for this model.
+
+    Each is to be tokenized alone, without added special tokens. Raises ValueError for an unknown
+    family.
+    """
     formats = _candidates(model, family)[0] or (BY_TOKENS if family == AUTO else ())
     texts = (text for known in formats for text in _special_tokens(known))
     return tuple(dict.fromkeys(texts))
 
 
 def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
-    """The format of `model`. `ids`: the probed texts' token ids, or None where the server cannot
-    tell; then the name alone decides. Raises ValueError for an unknown family."""
+    """Return the format of `model`. Raises ValueError for an unknown family.
+
+    `ids`: the probed texts' token ids, or None where the server cannot tell; then the name alone
+    decides.
+    """
     formats, reason = _candidates(model, family)
     if reason:
         return Detection(None, f"{reason}: served prefix-only")
@@ -66,7 +75,7 @@ def detect(model: str, ids: TokenIds | None, family: str = AUTO) -> Detection:
 
 
 def _candidates(model: str, family: str) -> tuple[tuple[FimFormat, ...], str]:
-    """The formats to try, and the reason if there can be none."""
+    """Return the formats to try, and the reason if there can be none."""
     if family == NONE:
         return (), "switched off by the configuration"
     if family != AUTO:
@@ -103,3 +112,54 @@ def _special_tokens(known: FimFormat) -> tuple[str, ...]:
 def _marker_ids(known: FimFormat, ids: TokenIds) -> tuple[tuple[str, int], ...]:
     found = ((text, ids.get(text, ())) for text in _special_tokens(known))
     return tuple((text, tokens[0]) for text, tokens in found if len(tokens) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """The outcome, and for people why."""
+
+    follows: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTraits:
+    """What is known of a model.
+
+    `ends_turns`: whether the token that ends its answers is the one that its chat template ends a
+    turn with, None where its files cannot be read. `configured`: what the configuration says, None
+    where it says nothing.
+    """
+
+    names: tuple[str, ...]
+    fim: FimFormat | None = None
+    has_chat_template: bool = False
+    ends_turns: bool | None = None
+    configured: bool | None = None
+
+
+def recognize(traits: ModelTraits) -> Recognition:
+    """Return whether the model is to be asked in a chat, and why.
+
+    Base models often carry a chat template, too: so the configuration decides first, then a name,
+    then the end of its answers, then the family.
+    """
+    if traits.configured is not None:
+        return Recognition(traits.configured, "by the configuration")
+    if traits.fim == EMBEDDED:
+        return Recognition(False, "the embedded model is a base model")
+    if not traits.has_chat_template:
+        return Recognition(False, "it has no chat template")
+    for name in map(_last_part, traits.names):
+        if _BASE.search(name) or _INSTRUCT.search(name):
+            return Recognition(not _BASE.search(name), f"by its name {name}")
+    if traits.ends_turns is not None:
+        how = "ends" if traits.ends_turns else "does not end"
+        return Recognition(traits.ends_turns, f"its answer {how} as its chat template ends a turn")
+    if traits.fim is None:
+        return Recognition(True, "by its chat template")
+    return Recognition(traits.fim.instruct, f"by its family {traits.fim.name}")
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1].lower()

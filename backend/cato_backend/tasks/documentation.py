@@ -12,17 +12,23 @@ from cato_backend.tasks.asking import (
     about,
     chat,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     too_long,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_own_fence
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
-from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+    joined,
+)
+from cato_backend.tasks.reading import without_comment_marks, without_own_fence
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
 from cato_backend.tasks.summaries import summary_call
 from cato_backend.wire.tasks import TaskRequest, Unit
@@ -98,7 +104,7 @@ _PREAMBLE = re.compile(r"(?i)\A(?:sure|certainly|here(?:'s|(?: it)? is| are))\b[
 def add_documentation(
     builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities
 ) -> int:
-    """Adds the steps whose last one, whose number is returned, answers the documentation.
+    """Add the steps whose last one answers the documentation; return its number.
 
     Of a unit that is too long, the model reads the head and the summaries of its parts. Raises
     InvalidRequest naming what leaves no room for the unit.
@@ -126,7 +132,7 @@ def add_documentation(
 def compose_documentation(
     request: TaskRequest, answers: Answers, numbers: Sequence[int]
 ) -> Composed:
-    """Returns the documentation of each unit; several stand under their names."""
+    """Return the documentation of each unit; several stand under their names."""
     names_itself = request.language == "go"
     texts = tuple(
         clean_documentation(answers.get(number, ""), names_itself=names_itself)
@@ -140,7 +146,7 @@ def compose_documentation(
 
 
 def clean_documentation(text: str, *, names_itself: bool = False) -> str:
-    """Returns the prose alone, also of an answer that repeats the code with its documentation.
+    """Return the prose alone, also of an answer that repeats the code with its documentation.
 
     "The function `add` adds" becomes "Adds", unless documentation `names_itself` by convention.
     """

@@ -9,16 +9,14 @@ from cato_backend.tasks.asking import (
     about,
     chat,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     too_long,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, ModelCall
-from cato_backend.tasks.languages import language_of
-from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, joined
-from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder, joined
+from cato_backend.tasks.source_text import language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _MAX_TOKENS = 512
@@ -33,7 +31,7 @@ _SYSTEM = (
 def add_explanation(
     builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities
 ) -> list[int]:
-    """Adds a step for each part of the unit that fits the model; returns their numbers.
+    """Add a step for each part of the unit that fits the model; return their numbers.
 
     Raises InvalidRequest naming what leaves no room for the unit.
     """
@@ -52,7 +50,7 @@ def add_explanation(
 def compose_explanations(
     request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]]
 ) -> Composed:
-    """Returns the explanations; those of several units stand under their names."""
+    """Return the explanations; those of several units stand under their names."""
     texts = tuple(joined(answers, own, "\n\n").strip() for own in numbers)
     if len(texts) == 1:
         return Composed(texts[0], texts)

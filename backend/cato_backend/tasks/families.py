@@ -30,7 +30,7 @@ def _prefix_first(prefix: str, suffix: str, middle: str) -> tuple[FimOrder, Layo
 
 
 def _suffix_first(prefix: str, suffix: str, middle: str) -> tuple[FimOrder, Layout]:
-    """The variant of arXiv 2207.14255 in which the middle follows the prefix without a marker."""
+    """Return the variant of arXiv 2207.14255 in which no marker follows the prefix."""
     return FimOrder.SUFFIX_FIRST, (prefix, suffix, Part.SUFFIX, middle, Part.PREFIX)
 
 
@@ -161,8 +161,10 @@ SEED_CODER = FimFormat(
 
 @dataclass(frozen=True, slots=True)
 class NamedFamily:
-    """Models whose name matches, and the formats to try for them; none, with the reason, if
-    they were not trained for it."""
+    """Models whose name matches, and the formats to try for them.
+
+    There are none, and a reason, where the models were not trained for it.
+    """
 
     pattern: re.Pattern[str]
     formats: tuple[FimFormat, ...]

@@ -66,5 +66,5 @@ class FimFormat:
         )
 
     def layout(self, order: FimOrder | None = None) -> Layout:
-        """The layout of `order`; of the best one for None or an order that was not trained."""
+        """Return the layout of `order`, or the best for None or one that was not trained."""
         return dict(self.layouts).get(order or self.orders[0], self.layouts[0][1])

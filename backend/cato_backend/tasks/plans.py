@@ -7,15 +7,75 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.calls import ModelCall
+from cato_backend.tasks.fim import FimFormat
 
 _MOST_STEPS = 256
 """Of one task: it shares the replicas with all others."""
 
 Answers = Mapping[int, str]
 """By the number of its step, what the model answered; a step that failed is absent."""
+
+
+class CallKind(StrEnum):
+    """Which form the model is asked in."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    INFILL = "infill"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
+
+    Its texts hold no special token. `stop`: strings at which the answer ends. `expected_tokens`:
+    how long the answer probably is, where that is known. `one_block`: the answer is one fenced
+    block of code. `presence_penalty`: as in OpenAI's interface, to get out of a repetition.
+    """
+
+    kind: CallKind
+    max_tokens: int
+    messages: tuple[Message, ...] = ()
+    prefix: str = ""
+    suffix: str = ""
+    stop: tuple[str, ...] = ()
+    expected_tokens: int | None = None
+    one_block: bool = False
+    presence_penalty: float = 0.0
+
+    @property
+    def prompt_chars(self) -> int:
+        """The length of what is asked."""
+        said = sum(len(message.content) for message in self.messages)
+        return said + len(self.prefix) + len(self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a plan must know of the model. `max_model_len` in tokens, None where unknown."""
+
+    fim: FimFormat | None = None
+    follows_instructions: bool = False
+    """Whether to ask in a chat."""
+    max_model_len: int | None = None
+    chars_per_token: float = 3.0
+
+    def room_chars(self, max_tokens: int) -> int | None:
+        """Return how many characters of prompt leave room for `max_tokens`; None: no limit."""
+        if self.max_model_len is None:
+            return None
+        return max(0, int((self.max_model_len - max_tokens) * self.chars_per_token))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +124,7 @@ class PlanBuilder:
     _stages: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
 
     def add(self, stage: int, step: TaskStep) -> int:
-        """Adds a step to the stage; returns its number.
+        """Add a step to the stage; return its number.
 
         Raises InvalidRequest when the task takes too many.
         """
@@ -80,16 +140,16 @@ class PlanBuilder:
         return number
 
     def known(self, stage: int, call: ModelCall, unit: int, *, is_shown: bool = True) -> int:
-        """Adds a step whose call needs no earlier answer."""
+        """Add a step whose call needs no earlier answer."""
         step = TaskStep(lambda _: call, call.prompt_chars, call.max_tokens, unit, is_shown)
         return self.add(stage, step)
 
     def plan(self, compose: Callable[[Answers], Composed]) -> TaskPlan:
-        """Returns what was collected."""
+        """Return what was collected."""
         stages = tuple(tuple(self._stages[stage]) for stage in sorted(self._stages))
         return TaskPlan(tuple(self._steps), stages, compose)
 
 
 def joined(answers: Answers, numbers: Sequence[int], between: str) -> str:
-    """Returns the answers of these steps one after another, without those that failed."""
+    """Return the answers of these steps one after another, without those that failed."""
     return between.join(text for number in numbers if (text := answers.get(number, "")).strip())

@@ -1,4 +1,4 @@
-"""Summarizing one unit: how to ask for it, and what of the answer is the summary."""
+"""Summaries of units and of their file: what is asked for, and what of the answer is kept."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from cato_backend.tasks.asking import (
     about,
     chat,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     with_context,
 )
-from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.clean import without_comment_marks, without_own_fence
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep, joined
-from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    CallKind,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+    joined,
+)
+from cato_backend.tasks.reading import without_comment_marks, without_own_fence
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _LEAST_PART = 200
@@ -36,10 +43,21 @@ _MERGING = (
     "their order. Answer with one summary of the whole, in Markdown: five sentences at most. No "
     "code, no heading, no list of the parts, no preamble."
 )
+OVERVIEW_TOKENS = 160
+_SUMMARY_CHARS = 320
+"""Of one unit, in the prompt of an overview."""
+_FEWEST_UNITS = 3
+"""Fewer summaries speak for themselves."""
+
+_OVERVIEW_SYSTEM = (
+    "You explain source code to programmers. You get the summaries of the units of one file. Say "
+    "in two to four sentences what the file as a whole is for and how its units work together. "
+    "No heading, no list, no code, no preamble."
+)
 
 
 def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: Abilities) -> int:
-    """Adds the steps whose last one, whose number is returned, answers the unit's summary.
+    """Add the steps whose last one answers the unit's summary; return its number.
 
     A unit that is too long for the model is summarized in parts, then the summaries of these. A
     model that is not asked in a chat reads its head alone. Raises InvalidRequest naming what leaves
@@ -57,7 +75,7 @@ def add_summary(builder: PlanBuilder, request: TaskRequest, index: int, model: A
 def merging_step(
     request: TaskRequest, index: int, numbers: Sequence[int], model: Abilities
 ) -> TaskStep:
-    """Returns the step that makes one summary of those of the unit's parts."""
+    """Return the step that makes one summary of those of the unit's parts."""
     unit, max_tokens = request.units[index], request.limits.get("max_tokens", MAX_TOKENS)
     title = language_of(request.language).title
 
@@ -72,7 +90,10 @@ def merging_step(
 
 
 def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCall:
-    """The call whose answer is the unit's summary. A text too long for the model loses its tail."""
+    """Return the call whose answer is the unit's summary.
+
+    A text too long for the model loses its tail.
+    """
     max_tokens = request.limits.get("max_tokens", MAX_TOKENS)
     language = language_of(request.language)
     text = _head(
@@ -88,7 +109,7 @@ def summary_call(request: TaskRequest, unit: Unit, model: Abilities) -> ModelCal
 def compose_summaries(
     request: TaskRequest, answers: Answers, numbers: Sequence[int], overview: int | None = None
 ) -> Composed:
-    """Returns the summaries of the units under their names, then the overview."""
+    """Return the summaries of the units under their names, then the overview."""
     texts = tuple(clean_summary(answers.get(number, "")) for number in numbers)
     if len(texts) == 1:
         return Composed(texts[0], texts)
@@ -99,7 +120,7 @@ def compose_summaries(
 
 
 def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
-    """Returns each unit's summary behind its name, or that there is none."""
+    """Return each unit's summary behind its name, or that there is none."""
     pairs = zip(request.units, texts, strict=True)
     return tuple(f"**{unit.name or unit.kind}**: {text or _NO_SUMMARY}" for unit, text in pairs)
 
@@ -115,7 +136,7 @@ def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...
 
 
 def clean_summary(text: str) -> str:
-    """The summary without its own fence, quotes and comment marks."""
+    """Return the summary without its own fence, quotes and comment marks."""
     return without_comment_marks(without_own_fence(text)).strip().strip('"').strip()
 
 
@@ -127,7 +148,7 @@ def _chat(
 
 
 def _docstring(language: Language, text: str, max_tokens: int) -> ModelCall:
-    """The summary as the documentation that belongs at its place in the code."""
+    """Return the call for the documentation that belongs at its place in the code."""
     if language.id == "python":
         head, body, indent = _split_python(text)
         prefix, suffix, stop = f'{head}{indent}"""', f'"""\n{body}', '"""'
@@ -152,8 +173,10 @@ _PYTHON_UNIT = re.compile(r"\s*(@|(async\s+)?def\b|class\b)")
 
 
 def _split_python(text: str) -> tuple[str, str, str]:
-    """Header with its line end, body, and the body's indentation; a text without a header is all
-    body."""
+    """Return header with its line end, body, and the body's indentation.
+
+    A text without a header is all body.
+    """
     header = _python_header(text) if _PYTHON_UNIT.match(text) else 0
     body = text[header:]
     indent = re.match(r"[ \t]*", body.lstrip("\n"))
@@ -161,7 +184,7 @@ def _split_python(text: str) -> tuple[str, str, str]:
 
 
 def _python_header(text: str) -> int:
-    """Where the first line after the unit's signature begins; 0 where it has no body of its own."""
+    """Return where the first line after the signature begins; 0 where there is no body."""
     start = re.search(r"(?m)^[ \t]*((async\s+)?def|class)\b", text)
     if start is None:
         return 0
@@ -177,3 +200,34 @@ def _head(text: str, room: int | None, context: str) -> str:
         return text
     kept = text[: max(200, room - len(context) - len(_SYSTEM) - 200)]
     return kept if len(kept) == len(text) else kept[: kept.rfind("\n") + 1] or kept
+
+
+def add_overview(
+    builder: PlanBuilder, request: TaskRequest, numbers: Sequence[int], model: Abilities
+) -> int | None:
+    """Add the step that answers the overview of the units; return its number.
+
+    `numbers`: those of the units' summaries. Returns None where the model, or so few units, give no
+    overview.
+    """
+    if len(numbers) < _FEWEST_UNITS or not model.follows_instructions:
+        return None
+
+    def ask(answers: Answers) -> ModelCall:
+        return _overview_call(request, answers, numbers, model)
+
+    prompt_chars = _SUMMARY_CHARS * len(numbers)
+    step = TaskStep(ask, prompt_chars, OVERVIEW_TOKENS, unit=None, needs=tuple(numbers))
+    return builder.add(2, step)
+
+
+def _overview_call(
+    request: TaskRequest, answers: Answers, numbers: Sequence[int], model: Abilities
+) -> ModelCall:
+    """Return the call for the overview. The tail of summaries that are too long is cut."""
+    texts = compose_summaries(request, answers, numbers).units
+    room = room_for_text(model, OVERVIEW_TOKENS, _OVERVIEW_SYSTEM)
+    text = neutralized("\n".join(named_summaries(request, texts)))[:room]
+    title = language_of(request.language).title
+    question = f"The units of a {title} file and what they do:\n\n{text}"
+    return chat(_OVERVIEW_SYSTEM, question, OVERVIEW_TOKENS)

@@ -1,8 +1,8 @@
-"""Translating units to another language: how to ask for it, and what of the answers is code."""
+"""Translating units: their order, what is asked for, and what of the answers is code."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from cato_backend.tasks.asking import (
@@ -10,19 +10,24 @@ from cato_backend.tasks.asking import (
     chat,
     code_tokens,
     fenced,
+    pieces,
     room_for_text,
     room_of_part,
     too_long,
     with_context,
 )
 from cato_backend.tasks.assembling import assembled
-from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
-from cato_backend.tasks.clean import cut_at, without_fences
-from cato_backend.tasks.dependencies import levels
-from cato_backend.tasks.languages import Language, language_of
-from cato_backend.tasks.markers import neutralized
-from cato_backend.tasks.plans import Answers, Composed, PlanBuilder, TaskStep
-from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.plans import (
+    Abilities,
+    Answers,
+    CallKind,
+    Composed,
+    ModelCall,
+    PlanBuilder,
+    TaskStep,
+)
+from cato_backend.tasks.reading import cut_at, without_fences
+from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.wire.tasks import TaskRequest, Unit
 
 _SYSTEM = (
@@ -34,12 +39,14 @@ _LEAST_PART = 400
 """Characters of a part that is translated by itself."""
 _GROWTH = 2.0
 """How much longer, in characters, a translation may be than its source."""
+MOST_LEVELS = 4
+"""Stages that follow one another; each waits for the slowest call of the one before."""
 
 
 def add_translations(
     builder: PlanBuilder, request: TaskRequest, model: Abilities
 ) -> list[list[int]]:
-    """Adds the steps that translate the units; returns their numbers by unit.
+    """Add the steps that translate the units; return their numbers by unit.
 
     A unit comes after those that it uses, and is told how these look in the target language. One
     that is too long is translated in parts. Raises InvalidRequest naming a unit whose parts do not
@@ -57,7 +64,7 @@ def add_translations(
 def compose_translations(
     request: TaskRequest, answers: Answers, numbers: Sequence[Sequence[int]], model: Abilities
 ) -> Composed:
-    """Returns the translated units in the order of the source, with their imports first."""
+    """Return the translated units in the order of the source, with their imports first."""
     units = tuple(_translated(request, answers, own, model) for own in numbers)
     return Composed(assembled(units, request.target_language or ""), units)
 
@@ -100,7 +107,11 @@ def _step(
 
 
 def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...]:
-    """Raises InvalidRequest: a translation of half a statement is none."""
+    """Return the unit in parts that fit the model.
+
+    Raises InvalidRequest where a statement does not fit, because a translation of half a statement
+    is none.
+    """
     unit = request.units[index]
     limit = request.limits.get("max_tokens")
     others = (_SYSTEM, request.context)
@@ -126,7 +137,7 @@ def _signatures(
     numbers: Sequence[Sequence[int]],
     model: Abilities,
 ) -> str:
-    """What the unit uses, as it was translated, else as it stands in the source."""
+    """Return what the unit uses, as it was translated, else as it stands in the source."""
     target = language_of(request.target_language or "")
     known: list[str] = []
     for used in unit.uses:
@@ -147,7 +158,7 @@ def _translated(
 
 
 def _of_continuation(text: str, request: TaskRequest) -> str:
-    """The code alone: no fence, no second section."""
+    """Return the code alone, without a fence and a second section."""
     languages = (request.language, request.target_language or "")
     stops = tuple(f"\n{_header(language_of(language))}" for language in languages)
     return cut_at(without_fences(text), stops)
@@ -159,7 +170,7 @@ def _signature(unit: Unit) -> str:
 
 
 def _head_of(code: str) -> str:
-    """A short unit whole; of a longer one what stands before its body."""
+    """Return a short unit whole; of a longer one what stands before its body."""
     if len(code) <= _MOST_SIGNATURES_CHARS // 4:
         return code
     lines: list[str] = []
@@ -171,7 +182,10 @@ def _head_of(code: str) -> str:
 
 
 def _continuation(source: Language, target: Language, text: str, max_tokens: int) -> ModelCall:
-    """A file that holds the same code twice, each part under a comment in its own language."""
+    """Return the call that continues a file with the same code under a second comment.
+
+    The file holds the code twice, each part under a comment in its own language.
+    """
     prefix = f"{_header(source)}\n{text}\n\n{_header(target)}\n"
     stop = (f"\n{_header(source)}", f"\n{_header(target)}", "\n\n\n\n")
     return ModelCall(CallKind.COMPLETION, max_tokens, prefix=prefix, stop=stop)
@@ -179,3 +193,35 @@ def _continuation(source: Language, target: Language, text: str, max_tokens: int
 
 def _header(language: Language) -> str:
     return f"{language.line} The same code in {language.title}:"
+
+
+def levels(uses: Sequence[Collection[int]]) -> tuple[tuple[int, ...], ...]:
+    """Return the units by level, each level in their order.
+
+    Units of one level do not need each other, unless they use each other in a circle or are further
+    than `MOST_LEVELS` from the first. `uses`: for each unit the indexes of those that it uses.
+    """
+    reached = [_reached(unit, uses) for unit in range(len(uses))]
+    # What is used but does not use in return is below; the longest way down is the level.
+    below = [
+        {used for used in reached[unit] if unit not in reached[used]} for unit in range(len(uses))
+    ]
+    depth: dict[int, int] = {}
+    for unit in sorted(range(len(uses)), key=lambda unit: len(below[unit])):
+        depth[unit] = 1 + max((depth[used] for used in below[unit]), default=-1)
+    found: dict[int, list[int]] = {}
+    for unit in range(len(uses)):
+        found.setdefault(min(depth[unit], MOST_LEVELS - 1), []).append(unit)
+    return tuple(tuple(found[level]) for level in sorted(found))
+
+
+def _reached(unit: int, uses: Sequence[Collection[int]]) -> set[int]:
+    """Return all that the unit uses, directly or not."""
+    seen: set[int] = set()
+    waiting = list(uses[unit])
+    while waiting:
+        used = waiting.pop()
+        if used not in seen:
+            seen.add(used)
+            waiting += uses[used]
+    return seen - {unit}

@@ -91,7 +91,7 @@ class Unit:
     diagnostics: tuple[Diagnostic, ...] = ()
 
     def body(self) -> dict[str, Any]:
-        """As it stands in `units`, with what is absent left out."""
+        """Return the JSON body, with what is absent left out."""
         body: dict[str, Any] = {"name": self.name, "kind": self.kind, "text": self.text}
         if self.output_tokens is not None:
             body["output_tokens"] = self.output_tokens
@@ -121,7 +121,7 @@ class TaskRequest:
     """What to generate."""
 
     def body(self) -> dict[str, Any]:
-        """The JSON body, with what is absent left out."""
+        """Return the JSON body, with what is absent left out."""
         body: dict[str, Any] = {
             "task": self.task.value,
             "language": self.language,

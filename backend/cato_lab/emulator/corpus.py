@@ -117,6 +117,7 @@ class CorpusText:
         self._tokenizer = tokenizer or Tokenizer()
 
     def __call__(self, prompt: list[int]) -> Iterator[Said]:
+        """Return the tokens that continue the prompt in the corpus."""
         text = self._tokenizer.decode(prompt)
         before, suffix = split_infill(text)
         place = self._corpus.place(before, suffix)

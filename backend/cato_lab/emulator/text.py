@@ -54,6 +54,7 @@ class PseudoCode:
         self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
 
     def __call__(self, prompt: list[int]) -> Iterator[Said]:
+        """Return tokens without end, or as many as the prompt announces."""
         text = self._tokenizer.decode(prompt)
         endless = map(Said, pseudo_code(text, self._tokenizer, self._seed))
         found = marked_length(text)
@@ -75,6 +76,7 @@ class ScriptedReply:
         self._reply, self._logprobs, self._tokenizer = reply, logprobs, tokenizer
 
     def __call__(self, prompt: list[int]) -> Iterator[Said]:
+        """Yield the tokens of the reply that are still to come, then the end of the text."""
         for token in self._tokenizer.encode(self._rest(self._tokenizer.decode(prompt))):
             yield Said(token, self._logprobs.get(self._tokenizer.decode([token]), 0.0))
         yield Said(EOS)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cato_backend.provisioning.rules.base import FleetState, Profileless, Recent, Wanted
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.rules.base import (
+    AnsweredRequest,
+    FleetState,
+    Profileless,
+    Recent,
+    Wanted,
+)
 from cato_backend.requests import Request
 
 

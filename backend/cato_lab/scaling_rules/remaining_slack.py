@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from statistics import pvariance
 
 from cato_backend.errors import ConfigError
-from cato_backend.provisioning.rules.base import FleetState, Profileless, Recent, Wanted
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.rules.base import (
+    AnsweredRequest,
+    FleetState,
+    Profileless,
+    Recent,
+    Wanted,
+)
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 

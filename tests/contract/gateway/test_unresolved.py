@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from cato_backend.app.backend import running_backend
 from cato_backend.config import parse_config
-from cato_backend.gateway.listening import listen
+from cato_backend.gateway.server import listen
 from cato_lab.emulator import Emulator
 from tests.contract.gateway.site import COMPLETIONS
 from tests.fakes import fake_vllm

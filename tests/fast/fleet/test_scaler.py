@@ -14,7 +14,7 @@ from cato_backend.fleet.scaler import Scaler
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.rules.base import AnsweredRequest
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.requests import Request, Target

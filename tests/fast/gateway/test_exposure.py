@@ -8,7 +8,7 @@ import pytest
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
-from cato_backend.gateway.listening import listen
+from cato_backend.gateway.server import listen
 
 
 @pytest.mark.parametrize(

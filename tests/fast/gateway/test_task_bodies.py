@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.task_bodies import MAX_UNITS, TaskBody
-from cato_backend.gateway.validation import validated
+from cato_backend.gateway.incoming import validated
+from cato_backend.gateway.tasks import MAX_UNITS, TaskBody
 from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest, Unit
 
 UNIT = {"name": "f", "kind": "function", "text": "def f(): pass"}

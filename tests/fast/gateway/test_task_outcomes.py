@@ -6,9 +6,8 @@ import pytest
 
 from cato_backend.config import TargetsConfig
 from cato_backend.gateway.headers import parse_headers
-from cato_backend.gateway.task_bodies import TaskBody
-from cato_backend.gateway.tasks import serve_task
-from cato_backend.gateway.validation import validated
+from cato_backend.gateway.incoming import validated
+from cato_backend.gateway.tasks import TaskBody, serve_task
 from cato_backend.http1.upstreams import Upstreams
 from cato_backend.metrics import Metrics
 from cato_backend.runtime.attempt import Attempts

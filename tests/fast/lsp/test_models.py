@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.wire.model_names import parameters_named
+from cato_backend.wire.estimates import parameters_named
 from cato_lsp.backend.models import Model, advice, choose, described, size_of
 
 PLAIN = {"id": "org/model", "object": "model"}
@@ -88,3 +88,23 @@ def test_an_alias_is_described_by_its_model() -> None:
     large = choose({"data": [{"id": "cato", "root": "Qwen2.5-Coder-7B", "cato": SAID}]})
     assert large is not None
     assert advice(large) == ""
+
+
+def test_the_hardware_s_need_is_told_by_class() -> None:
+    targets = {
+        "summarization": {"e2e_ms": 6000, "times": 2.0},
+        "completion": {"ttft_ms": 250, "times": 1.0},
+        "generation": {"ttft_ms": 250, "times": 0.2},
+        "translation": {"times": "a lot"},
+        "agent": None,
+    }
+    model = choose({"data": [{"id": "cato", "cato": {"targets": targets}}]})
+    assert model is not None
+    assert model.times == {"summarization": 2.0}
+
+
+@pytest.mark.parametrize("targets", [None, [], "longer", 3])
+def test_targets_that_make_no_sense_are_those_of_the_settings(targets: object) -> None:
+    model = choose({"data": [{"id": "cato", "cato": {"targets": targets}}]})
+    assert model is not None
+    assert not model.times

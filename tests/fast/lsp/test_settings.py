@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cato_lsp.settings.settings import Settings, Trace, parse
+from cato_lsp.settings.settings import Settings, Targets, Trace, parse
 
 
 def check(
@@ -144,3 +144,16 @@ def test_no_token_is_shown() -> None:
 def test_a_complaint_does_not_repeat_what_may_be_a_token() -> None:
     _, (complaint,) = parse({"backend": {"url": "s3cret"}}, environment={})
     assert "s3cret" not in str(complaint)
+
+
+def test_targets_are_longer_on_slow_hardware_unless_the_person_set_them() -> None:
+    times = {"completion": 2.0, "summarization": 3.0, "translation": 2.5}
+    found = Targets(summarization_e2e_ms=4000).on_hardware(times)
+    assert found.completion_ttft_ms == 500
+    assert found.generation_ttft_ms == Targets().generation_ttft_ms
+    assert found.summarization_e2e_ms == 4000
+    assert found.summarization_ms(1) == 4000
+    assert found.summarization_ms(3) == 24_000
+    assert found.translation_ms(100) == 12_500
+    assert found.translation_ms(10_000) == 37_500
+    assert Targets().on_hardware({}) == Targets()

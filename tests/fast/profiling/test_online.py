@@ -8,7 +8,7 @@ import pytest
 
 from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profiling.fit import Sample, errors_of, fit
-from cato_backend.profiling.table import learned_online
+from cato_backend.profiling.report import learned_online
 from tests.fast.profiling.test_fit import CPU, GPU, samples
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cato_backend.errors import ConfigError
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, make_rule, rule_names
-from cato_backend.provisioning.rules.static import StaticPeak
+from cato_backend.provisioning.rules.base import StaticPeak
 from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
 from cato_lab.scaling_rules.ray_ttft import RayTtft
 from cato_lab.scaling_rules.remaining_slack import RemainingSlack

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.provisioning.watch import AnsweredRequest, DemandWatch
+from cato_backend.provisioning.provisioner import DemandWatch
+from cato_backend.provisioning.rules.base import AnsweredRequest
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Cancelled, Finished, Progressed, Refusal, Reject, Submitted
 from cato_backend.wire.headers import Task

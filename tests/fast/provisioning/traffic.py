@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, ScalingRule
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.rules.base import AnsweredRequest
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Decision, Event, Finished, Progressed, Submitted
 from cato_backend.wire.headers import Task

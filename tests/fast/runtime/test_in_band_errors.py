@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cato_backend.runtime.in_band_errors import error_in, error_of_event, is_error, is_failure
+from cato_backend.runtime.replica_errors import error_in, error_of_event, is_error, is_failure
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_run import TaskRun
 from cato_backend.runtime.task_terms import TaskTerms, abilities_of
 from cato_backend.scheduling import Scheduler, make_policy
-from cato_backend.tasks.calls import ModelCall
+from cato_backend.tasks.plans import ModelCall
 from cato_backend.tasks.whole import plan
 from cato_backend.wire.headers import CancelReason, Task
 from cato_backend.wire.tasks import TaskEvent, TaskKind, TaskRequest, Unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -147,6 +148,22 @@ def test_a_completion_finds_a_slot_where_others_have_taken_all_that_they_may() -
             fleet.begin(dispatch, now + 0.1)
     assert sent == 30
     assert len(fleet.tell(Submitted(completion("c", arrival=now)), now)) == 1
+
+
+def test_in_a_large_fleet_a_slot_is_found_beside_replicas_that_are_free_and_full() -> None:
+    small = replace(PROFILE, limits=replace(PROFILE.limits, max_num_seqs=2))
+    fleet = Fleet(0)
+    for number in range(12):
+        profile = PROFILE if number == 11 else small
+        fleet.tell(ReplicaUp(f"r{number:02}", MODEL, 32, profile))
+    now, places = 0.0, []
+    for number in range(36):
+        now += 1.0
+        asked = request(f"g{number}", arrival=now, session=f"s{number}", tenant="")
+        for dispatch in fleet.tell(Submitted(asked), now):
+            places.append(dispatch.replica_id)
+            fleet.begin(dispatch, now + 0.1)
+    assert Counter(places)["r11"] == 36 - 2 * 11
 
 
 def test_a_warm_request_runs_only_where_nothing_else_does() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.tasks.dependencies import MOST_LEVELS, levels
+from cato_backend.tasks.translations import MOST_LEVELS, levels
 
 
 def test_what_is_used_comes_first() -> None:

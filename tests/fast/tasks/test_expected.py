@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.task_bodies import TaskBody
-from cato_backend.gateway.validation import validated
-from cato_backend.tasks.expected import expected_tokens
+from cato_backend.gateway.incoming import validated
+from cato_backend.gateway.tasks import TaskBody
+from cato_backend.tasks.whole import expected_tokens
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cato_backend.tasks.detection import ModelTraits, recognize
 from cato_backend.tasks.families import EMBEDDED, QWEN3_CODER, QWEN_CODER
 from cato_backend.tasks.fim import FimFormat
-from cato_backend.tasks.instruct import ModelTraits, recognize
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,10 @@ import pytest
 
 from cato_backend.errors import InvalidRequest
 from cato_backend.model_store.registry import known_models
-from cato_backend.tasks.calls import Abilities
 from cato_backend.tasks.documentation import clean_documentation
 from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
-from cato_backend.tasks.plans import TaskPlan
-from cato_backend.tasks.usefulness import NEEDED, useful_kinds
-from cato_backend.tasks.whole import plan
+from cato_backend.tasks.plans import Abilities, TaskPlan
+from cato_backend.tasks.whole import NEEDED, plan, useful_kinds
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest, Unit
 

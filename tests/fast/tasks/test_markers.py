@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cato_backend.tasks.families import FORMATS
 from cato_backend.tasks.fim import FimFormat, FimOrder, Part
 from cato_backend.tasks.infill import ContextFile, render
-from cato_backend.tasks.markers import neutralized, special_tokens
+from cato_backend.tasks.source_text import neutralized, special_tokens
 
 TOKENS = sorted(special_tokens())
 FRAGMENTS = sorted({token[at:] for token in TOKENS for at in range(len(token))} | {"a", "\n", " "})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.tasks.reading import AnswerProblem, AnswerReader
-from cato_backend.tasks.repetition import repetition_start
+from cato_backend.tasks.reading import AnswerProblem, AnswerReader, repetition_start
 
 CODE = "function add(a, b) {\n\n  return `${a}` + b;\n}"
 

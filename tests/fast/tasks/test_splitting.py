@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.tasks.splitting import pieces
+from cato_backend.tasks.asking import pieces
 
 LINES = st.lists(
     st.sampled_from(

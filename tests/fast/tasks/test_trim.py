@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.tasks.infill import ContextFile
-from cato_backend.tasks.trim import trim, trim_document
+from cato_backend.tasks.infill import ContextFile, trim, trim_document
 
 texts = st.lists(st.text(alphabet="ab \n", max_size=40)).map("\n".join)
 

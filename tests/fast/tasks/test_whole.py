@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.calls import Abilities, CallKind, ModelCall
 from cato_backend.tasks.families import EMBEDDED, QWEN_CODER
-from cato_backend.tasks.plans import TaskPlan
+from cato_backend.tasks.plans import Abilities, CallKind, ModelCall, TaskPlan
 from cato_backend.tasks.whole import plan
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 

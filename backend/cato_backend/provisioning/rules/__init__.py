@@ -14,9 +14,8 @@ from typing import Any
 
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.rules.base import ScalingRule
+from cato_backend.provisioning.rules.base import ScalingRule, StaticPeak, StaticSettings
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
-from cato_backend.provisioning.rules.static import StaticPeak, StaticSettings
 
 
 @dataclass(frozen=True, slots=True)

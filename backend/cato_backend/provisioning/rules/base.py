@@ -1,16 +1,21 @@
-"""The seam of scaling rules: what there is, what a rule is told, and what it answers."""
+"""The seam of scaling rules: what a rule is told and answers, what rules share, and `static`."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.watch import AnsweredRequest
+from cato_backend.provisioning.pool import DemandKind
 from cato_backend.requests import Request
+from cato_backend.wire.headers import Task
+
+_KEPT_ANSWERS = 400
+_LEFT_OUTPUT_TOKENS = 16
+"""At least so many tokens an answer is taken to have had that its client did not wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,26 @@ class Bounds:
     def clip(self, count: int) -> int:
         """Return the nearest count that is allowed."""
         return min(self.most, max(self.least, count))
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """A request that is over. Times in seconds since its arrival."""
+
+    request: Request
+    ended_s: float
+    ttft_s: float | None
+    """None where no token came."""
+    uncached_tokens: int
+    """Of the prompt; all of it where the engine did not tell."""
+    output_tokens: int
+    met: bool | None
+    """Whether the target was met; None where nobody wanted the answer any more at its deadline."""
+
+    @property
+    def task(self) -> Task:
+        """What was asked for."""
+        return self.request.task
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +159,57 @@ class Recent:
     def mean(self) -> float:
         """Return the mean; 0 of nothing."""
         return sum(self) / len(self) if self._pairs else 0.0
+
+
+class Mix:
+    """The last few hundred answers."""
+
+    def __init__(self) -> None:
+        self._kinds: deque[DemandKind] = deque(maxlen=_KEPT_ANSWERS)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def add(self, answer: AnsweredRequest) -> None:
+        """Add a request. Refused ones are left out: only their prompts are known."""
+        if not answer.output_tokens and answer.met is not None:
+            return
+        left = answer.met is None
+        least = _LEFT_OUTPUT_TOKENS if left else 1
+        self._kinds.append(
+            DemandKind(
+                task=answer.task,
+                prompt_tokens=answer.uncached_tokens,
+                output_tokens=max(least, answer.output_tokens),
+                target=answer.request.target,
+                left_s=answer.ended_s if left else None,
+            )
+        )
+
+    def shares(self) -> Mapping[Task, float]:
+        """Return the tasks' shares of what is counted; empty of nothing."""
+        tasks = Counter(kind.task for kind in self._kinds if kind.left_s is None)
+        return {task: count / tasks.total() for task, count in tasks.items()}
+
+    def kinds(self) -> tuple[DemandKind, ...]:
+        """Return all of them: tasks come in their shares."""
+        return tuple(self._kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class StaticSettings:
+    """What may be chosen."""
+
+    replicas: float = 1 << 16
+    """Cut to the most that is allowed."""
+
+
+class StaticPeak(IgnoresTraffic):
+    """A fixed count."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def wanted(self, fleet: FleetState, now: float) -> Wanted:
+        """Return the same, whatever happens."""
+        return Wanted(self._count, "fixed replica count")

@@ -18,8 +18,7 @@ from cato_backend.provisioning.capacity import (
     outlook,
 )
 from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
-from cato_backend.provisioning.rules.base import FleetState, Wanted
-from cato_backend.provisioning.watch import AnsweredRequest, Mix
+from cato_backend.provisioning.rules.base import AnsweredRequest, FleetState, Mix, Wanted
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 

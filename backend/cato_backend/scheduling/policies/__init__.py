@@ -34,16 +34,14 @@ from importlib.metadata import entry_points
 from typing import TypeAlias
 
 from cato_backend.scheduling.limits import LongPromptLimits
-from cato_backend.scheduling.policies.affinity import (
-    ConsistentHash,
-    PrefixAffinity,
-    PrefixAffinityWithPriorities,
-)
 from cato_backend.scheduling.policies.base import Hold, Place, Policy, Verdict
 from cato_backend.scheduling.policies.cato import MECHANISMS, Cato, CatoOptions, TrueLengths
 from cato_backend.scheduling.policies.simple import (
+    ConsistentHash,
     LeastOutstandingTokens,
     LeastRequests,
+    PrefixAffinity,
+    PrefixAffinityWithPriorities,
     RoundRobin,
 )
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Protocol
 
+from cato_backend.prediction.budget_correction import BudgetCorrection
 from cato_backend.prediction.lengths import OutputLengths
 from cato_backend.requests import Request
 from cato_backend.scheduling.replica import Attempt, Ending
@@ -72,6 +73,9 @@ class Lengths:
     def __init__(self, truth: TrueLengths | None = None) -> None:
         self._learned = OutputLengths()
         self._estimates = defaultdict[Task, _Estimates](_Estimates)
+        self._corrections = defaultdict[Task, BudgetCorrection](BudgetCorrection)
+        self._uncorrected: dict[str, float] = {}
+        """ln(tokens) of live requests with end-to-end targets, before the correction."""
         self._truth = truth
         self._beliefs: dict[str, Length] = {}
 
@@ -85,6 +89,7 @@ class Lengths:
     def forget(self, request: Request) -> None:
         """Record that the request is over."""
         self._beliefs.pop(request.id, None)
+        self._uncorrected.pop(request.id, None)
 
     def observe(self, attempt: Attempt, ending: Ending) -> None:
         """Learn from an attempt that is over. One that failed says nothing."""
@@ -99,6 +104,10 @@ class Lengths:
             attempt.emitted,
             finished=finished,
         )
+        budget_s, mu = request.target.e2e_s, self._uncorrected.get(request.id)
+        if budget_s is not None and mu is not None and attempt.emitted:
+            correction = self._corrections[request.task]
+            correction.observe(mu, budget_s, attempt.emitted, finished=finished)
         if request.expected_tokens is not None and attempt.emitted:
             self._estimates[request.task].observe(
                 request.expected_tokens, attempt.emitted, finished=finished
@@ -107,6 +116,15 @@ class Lengths:
     def _believe(self, request: Request) -> Length:
         if self._truth is not None:
             return Length(math.log(self._truth.output_tokens(request.id)), _LEAST_SPREAD)
+        found = self._uncorrected_length(request)
+        if request.target.e2e_s is None:
+            return found
+        self._uncorrected[request.id] = found.mu
+        correction = self._corrections[request.task]
+        mu, sigma = correction.corrected(found.mu, request.target.e2e_s)
+        return Length(min(mu, math.log(request.max_tokens)), max(_LEAST_SPREAD, sigma))
+
+    def _uncorrected_length(self, request: Request) -> Length:
         learned = self._quantiles(request)
         if request.expected_tokens is None:
             return learned

@@ -136,7 +136,7 @@ class Cato(Policy):
         if cached is not None and cached.holds(pool, fleet.now):
             return self._keep(cached, pool)
         held = fleet.prefix_holders(waiting.request) if self._options.prefix else {}
-        models: Sequence[ReplicaModel] = pool.candidates(candidates, held)
+        models: Sequence[ReplicaModel] = pool.candidates(waiting.request, candidates, held)
         if self._options.long_prompts:
             models = self._long_prompts.open_to(waiting.request, models, held, pool, fleet.now)
             if not models:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cato_backend.requests import Request
 from cato_backend.scheduling.policies.cato.needs import Needs
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Pace
@@ -15,6 +16,7 @@ from cato_backend.scheduling.policies.cato.relegated_queue import RelegatedQueue
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.policies.cato.slots import Slots
 from cato_backend.scheduling.replica import ReplicaView
+from cato_backend.wire.headers import Task
 
 _ALL = 8
 """Fleets up to this size are looked at whole."""
@@ -46,6 +48,8 @@ class ReplicaPool:
         self._spare: NDArray[np.float64] = np.empty(0)
         """Seconds of prefill that may be ahead of one more request."""
         self._lone_token_s: NDArray[np.float64] = np.empty(0)
+        self._full: dict[bool, NDArray[np.bool_]] = {}
+        """Whether it has no slot: for a completion (True), for another request (False)."""
         self._kept: dict[str, float] = {}
 
     def __contains__(self, replica_id: str) -> bool:
@@ -93,6 +97,8 @@ class ReplicaPool:
         self._busy[place] = model.free_at + _PER_RUNNING_S * model.view.running
         self._spare[place] = self.spare_s(model)
         self._lone_token_s[place] = model.unit_s
+        for completes, full in self._full.items():
+            full[place] = not self.slots.has_slot(model, completes=completes)
 
     def spare_s(self, model: ReplicaModel) -> float:
         """Return seconds of prefill that may be ahead of one more request there.
@@ -140,18 +146,20 @@ class ReplicaPool:
         return self._first[0]
 
     def candidates(
-        self, open_to: Sequence[ReplicaView], held: dict[str, int]
+        self, request: Request, open_to: Sequence[ReplicaView], held: Mapping[str, int]
     ) -> list[ReplicaModel]:
         """Of those that may take one more.
 
-        All of a small fleet; else those that hold the most of the prompt, and those that are free
-        first.
+        All of a small fleet; else those that hold the most of the prompt, and those with a slot
+        that are free first.
         """
         if len(open_to) <= _ALL:
             return [self._models[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
         some = min(_LEAST_BUSY, len(self._order))
-        least: list[int] = self._promised().argpartition(some - 1)[:some].tolist()
+        full = self._full[request.task is Task.COMPLETION]
+        promised = np.where(full, np.inf, self._promised())
+        least: list[int] = promised.argpartition(some - 1)[:some].tolist()
         names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
         models = [self._models[name] for name in names]
         found = [model for model in models if _is_among(model.view, open_to)]
@@ -176,6 +184,7 @@ class ReplicaPool:
         self._order = sorted(self._models)
         self._places = {replica_id: place for place, replica_id in enumerate(self._order)}
         self._busy, self._spare, self._lone_token_s = np.zeros((3, len(self._order)))
+        self._full = {completes: np.zeros(len(self._order), bool) for completes in (True, False)}
         self._kept.clear()
         self.relegated.wake_all()
         for model in self._models.values():

@@ -44,14 +44,18 @@ class Slots:
 
         The last slots, and the last share of the cache, are for completions only.
         """
-        reserved = 0.0 if request.task is Task.COMPLETION else self._reserved
-        slots = model.room.slots
-        kept = int(reserved * slots)
-        if reserved and slots >= _FEW:
-            kept = max(1, kept)
-        if model.view.running >= max(1, slots - kept):
+        completes = request.task is Task.COMPLETION
+        if not self.has_slot(model, completes=completes):
             return False
-        return model.room.holds(request, reserved)
+        return model.room.holds(request, 0.0 if completes else self._reserved)
+
+    def has_slot(self, model: ReplicaModel, *, completes: bool) -> bool:
+        """Return whether the replica has a slot for a completion, or for another request."""
+        slots = model.room.slots
+        kept = 0
+        if self._reserved and not completes:
+            kept = max(int(self._reserved * slots), slots >= _FEW)
+        return model.view.running < max(1, slots - kept)
 
     def has_spare(self, model: ReplicaModel) -> bool:
         """Return whether the replica has slots to spare."""

@@ -1,8 +1,10 @@
-"""A fit for people, as text, beside what `cato serve` would have learned of the same steps."""
+"""A fit for people: as text, beside what `cato serve` would have learned, and as a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.step_windows import Window
@@ -20,6 +22,7 @@ _UNITS = (
     ("per_kv_token", 1e9, "ns a token of KV cache"),
     ("per_attention", 1e9, "ns a pair of a prompt's token and one before it"),
 )
+_KINDS = (("decode", "decoding", "o"), ("prefill", "with a prompt", "s"), ("cached", "cached", "^"))
 
 
 def learned_online(samples: Sequence[Sample]) -> tuple[StepLaw, Errors]:
@@ -80,3 +83,39 @@ def _errors(campaign: Campaign, fit: Fit) -> Iterator[str]:
         "same, by what `cato serve` learns from the others without a profile"
     )
     yield f"  {campaign.spread_percent:5.1f}% is how much one and the same step varies"
+
+
+def save_plot(campaign: Campaign, fit: Fit, title: str, path: Path) -> None:
+    """Write the plot; the file's ending names the format (svg, png, pdf)."""
+    from matplotlib.figure import Figure  # Most reports have no picture.
+
+    # matplotlib's own types are partial.
+    figure: Any = Figure(figsize=(6, 6), layout="constrained")
+    axes: Any = figure.subplots()
+    for kind, label, marker in _KINDS:
+        for held_out in (False, True):
+            _scatter(axes, campaign, fit, (kind, held_out), (label, marker))
+    measured = [1e3 * sample.seconds for sample in campaign.samples]
+    ends = [min(measured) * 0.8, max(measured) * 1.25]
+    axes.plot(ends, ends, color="0.6", linewidth=1)
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set(xlabel="measured step, ms", ylabel="predicted step, ms")
+    axes.legend()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _scatter(
+    axes: Any, campaign: Campaign, fit: Fit, which: tuple[str, bool], look: tuple[str, str]
+) -> None:
+    samples = [s for s in campaign.samples if (s.cell.kind, s.cell.held_out) == which]
+    label, marker = look
+    axes.scatter(
+        [1e3 * sample.seconds for sample in samples],
+        [1e3 * predict(fit.law, sample.cell) for sample in samples],
+        marker=marker,
+        s=28,
+        facecolors="none" if which[1] else None,
+        edgecolors="C3" if which[1] else "C0",
+        label=f"{label}, held out" if which[1] else label,
+    )

@@ -1,0 +1,118 @@
+"""The configured targets, longer where the hardware cannot meet them even without load.
+
+A target that no replica can meet tells nothing: all requests are late, and the policy takes them
+all for lost. What a client names itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from cato_backend.config.sections import TargetsConfig
+from cato_backend.fleet.profiles import ENOUGH_WINDOWS
+from cato_backend.prediction.attainable import Stretch, stretch
+from cato_backend.prediction.service import ServiceModel
+from cato_backend.requests import Target
+from cato_backend.scheduling import ReplicaLoad
+from cato_backend.wire.headers import Task
+
+_REFRESH_S = 5.0
+_KNOWN_SPREAD = 0.5
+"""Relative error of a learned law up to which its times count."""
+_WORTH_TELLING = 0.2
+"""Relative change of a target from which the log says it again."""
+
+log = logging.getLogger(__name__)
+
+
+class ModelTargets:
+    """What the classes promise on the replicas of one model where a client names no target."""
+
+    def __init__(self, configured: TargetsConfig, stretches: Mapping[Task, Stretch]) -> None:
+        self.stretches = stretches
+        self._targets = {
+            task: _longer(configured.of(task), stretches[task].times) for task in stretches
+        }
+
+    def of(self, task: Task) -> Target:
+        """Return the target of a class."""
+        return self._targets[task]
+
+
+class HardwareTargets:
+    """The targets by model. The fastest replica of a model counts."""
+
+    def __init__(
+        self,
+        configured: TargetsConfig,
+        replicas: Callable[[], Iterable[ReplicaLoad]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._replicas = replicas
+        self._clock = clock
+        self._configured = configured
+        self._plain = ModelTargets(configured, dict.fromkeys(Task, Stretch(1.0, 0.0)))
+        self._models: dict[str, ModelTargets] = {}
+        self._told: dict[tuple[str, Task], float] = {}
+        self._refreshed_at = float("-inf")
+
+    def of_model(self, model: str) -> ModelTargets:
+        """Return the targets on the replicas of a model: as configured while it is not known."""
+        now = self._clock()
+        if now - self._refreshed_at > _REFRESH_S:
+            self._refreshed_at = now
+            self._refresh()
+        return self._models.get(model, self._plain)
+
+    def _refresh(self) -> None:
+        found: dict[str, Mapping[Task, Stretch]] = {}
+        for load in self._replicas():
+            if _is_known(load):
+                own = self._stretches(load)
+                others = found.get(load.model, own)
+                found[load.model] = {task: min(own[task], others[task]) for task in Task}
+        self._models = {name: ModelTargets(self._configured, each) for name, each in found.items()}
+        for model, stretches in found.items():
+            self._tell(model, stretches)
+
+    def _stretches(self, load: ReplicaLoad) -> Mapping[Task, Stretch]:
+        belief = load.learned.belief
+        service, overhead_s = ServiceModel(belief.law, load.learned.limits), belief.overhead_s
+        return {
+            task: stretch(service, overhead_s, task, self._configured.of(task)) for task in Task
+        }
+
+    def _tell(self, model: str, stretches: Mapping[Task, Stretch]) -> None:
+        """Log what has changed."""
+        changed = []
+        for task, (times, alone_s) in stretches.items():
+            told = self._told.get((model, task), 1.0)
+            if abs(times - told) > _WORTH_TELLING * told or (times == 1.0 and told != 1.0):
+                self._told[model, task] = times
+                target = self._configured.of(task).budget_s
+                changed.append(
+                    f"{task} {target:g} s -> {target * times:.3g} s (alone {alone_s:.2g} s)"
+                )
+        if changed:
+            log.warning("%s: targets on this hardware: %s", model, "; ".join(changed))
+
+
+def _is_known(load: ReplicaLoad) -> bool:
+    """Return whether enough is known of the replica's speed: told, calibrated or learned."""
+    learned = load.learned
+    is_learned = learned.all_windows >= ENOUGH_WINDOWS or learned.belief.spread <= _KNOWN_SPREAD
+    return load.profile is not None or is_learned
+
+
+def _longer(target: Target, times: float) -> Target:
+    if times == 1.0:
+        return target
+    worthless = target.worthless_after_s
+    return replace(
+        target,
+        ttft_s=None if target.ttft_s is None else target.ttft_s * times,
+        e2e_s=None if target.e2e_s is None else target.e2e_s * times,
+        worthless_after_s=None if worthless is None else worthless * times,
+    )
