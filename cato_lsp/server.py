@@ -15,7 +15,7 @@ from pygls.protocol.json_rpc import RPCMessage
 from cato_lsp import __version__, logs
 from cato_lsp.backend.status import Status
 from cato_lsp.features import lifecycle
-from cato_lsp.features.status import InlineRegistration
+from cato_lsp.features.status import InlineRegistration, LensRefresh
 from cato_lsp.features.table import HOOKS, NOTIFICATIONS, REQUESTS, load_features
 from cato_lsp.protocol import methods
 from cato_lsp.protocol.admission import knows
@@ -47,6 +47,7 @@ class CatoServer(LanguageServer):
         self.session = Session(self._tell_status, log_path, self.warn)
         self._log_level = logs.level()
         self.registration = InlineRegistration(self)
+        self._lenses = LensRefresh(self)
         self.client_gone = asyncio.Event()
         """Set once the client's process has ended."""
         self.exit_status: int | None = None
@@ -114,6 +115,10 @@ class CatoServer(LanguageServer):
         """Log as much as the settings want."""
         logs.trace(self.session.settings.trace.value, self._log_level)
 
+    def refresh_lenses(self) -> None:
+        """Have the client ask for code lenses again if there are others now."""
+        self._lenses.follow()
+
     def warn(self, text: str) -> None:
         """Show the person what went wrong, and log it."""
         log.warning("%s", text)
@@ -145,3 +150,4 @@ class CatoServer(LanguageServer):
     def _tell_status(self, status: Status) -> None:
         self.protocol.notify(methods.DID_CHANGE_STATUS, status.body())
         self.registration.follow(status.state)
+        self.refresh_lenses()

@@ -164,18 +164,18 @@ class TaskAnswer:
 
 
 class Listener(Protocol):
-    """Who is told how a task gets on: an editor's progress, a terminal."""
+    """Who is told what the backend says of a task that it works on."""
 
     def report(self, progress: TaskProgress) -> None:
         """Take a report of how far the work is."""
         ...
 
-    def delta(self, text: str) -> None:
-        """Take a piece of the result."""
+    def delta(self, text: str, unit: int | None) -> None:
+        """Take a piece of the unit of this index; None: of what is said about all of them."""
         ...
 
     def restart(self, text: str) -> None:
-        """Discard the pieces so far; the result begins with `text`."""
+        """Discard the pieces so far, but for those that `text` consists of."""
         ...
 
 
@@ -201,7 +201,7 @@ async def _result(stream: EventStream, listener: Listener) -> TaskAnswer:
         if event.name == TaskEvent.ERROR or data.get("error"):
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
-            listener.delta(str(data.get("text", "")))
+            listener.delta(str(data.get("text", "")), _count(data, "unit"))
         elif event.name == TaskEvent.RESTART:
             listener.restart(str(data.get("text", "")))
         elif event.name == TaskEvent.PROGRESS:

@@ -47,6 +47,9 @@ LANGUAGES = MappingProxyType(
         ".cs": "csharp",
         ".rb": "ruby",
         ".php": "php",
+        ".lua": "lua",
+        ".kt": "kotlin",
+        ".kts": "kotlin",
     }
 )
 """Language ids by the file's suffix, as editors assign them."""

@@ -108,7 +108,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         if place is None
         else _job(kind, place, target, arguments)
     )
-    shows = not arguments.json and kind not in _EDITS and sys.stdout.isatty()
+    shows = not arguments.json and _streams(job) and sys.stdout.isatty()
     terminal = Terminal(silent=arguments.json, shows_text=shows)
     result = await _work(settings, job, terminal)
     if result.outcome is not Outcome.OK:
@@ -119,10 +119,30 @@ async def _run(arguments: argparse.Namespace) -> int:
     edits = placed.edits
     if placed.left_out:
         result = replace(result, message="; ".join(placed.left_out))
-    if arguments.write and place is not None:
+    if arguments.write and kind is TaskKind.TESTS and (refusal := _not_whole(result)):
+        result = replace(result, message=refusal)
+    elif arguments.write and place is not None:
         write_result(job, place, result, edits)
     show_result(arguments, job, result, edits, shown=terminal.shown)
     return INCOMPLETE if result.failed or placed.left_out else 0
+
+
+def _streams(job: Job) -> bool:
+    """Return whether the result is what its pieces were.
+
+    It is not if it becomes a diff, or if imports are brought together at its top.
+    """
+    if job.kind is TaskKind.TRANSLATION:
+        return len(job.units) == 1
+    return job.kind not in (*_EDITS, TaskKind.TESTS)
+
+
+def _not_whole(result: TaskResult) -> str:
+    """Return why the code of the result would be broken in a file; empty if it would not be."""
+    cut = [
+        f"the tests for {unit.name} are not whole" for unit in result.failed if unit.text.strip()
+    ]
+    return f"nothing was written: {', '.join(cut)}" if cut else ""
 
 
 def _target(kind: TaskKind, name: str | None) -> str | None:

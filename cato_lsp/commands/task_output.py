@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import difflib
 import json
+import re
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -68,11 +69,16 @@ class Terminal:
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
-        """Tell that the pieces so far are void, and begin with `text`."""
-        if self._shows_text:
-            self.shown = ""
-            sys.stderr.write("\n[the answer cannot be used: once more]\n")
-        self.delta(text)
+        """Tell that the pieces so far are void, and begin with `text`.
+
+        What of that stands on the terminal is not written again.
+        """
+        if not self._shows_text:
+            return
+        self.shown = text if self.shown.startswith(text) else ""
+        sys.stderr.write("\n[the answer cannot be used: once more]\n")
+        if self.shown != text:
+            self.delta(text)
 
     async def _tick(self) -> None:
         await asyncio.sleep(_FIRST_S)
@@ -163,15 +169,29 @@ def show_result(
 def _print_rest(text: str, shown: str) -> None:
     """Print what is not on the terminal yet.
 
-    That is the whole text if something else was shown: a translation before its repair, or the
-    texts of several units without what joins them.
+    That is the whole text if something else was shown, such as a translation before its repair.
     """
-    if text.startswith(shown):
-        print(text[len(shown) :])
-    elif text.strip() != shown.strip():
+    rest = _rest(text, shown)
+    if rest is None:
         sys.stdout.flush()
         sys.stderr.write("\n[the result differs from the text above:]\n")
         print(text)
+    elif rest or not shown.endswith("\n"):
+        print(rest)
+
+
+def _rest(text: str, shown: str) -> str | None:
+    """Return what follows `shown` in the text; None if the text does not begin so.
+
+    White space may differ: the parts of a long unit are joined only in the result.
+    """
+    solid = "".join(shown.split())
+    if text.startswith(shown) or not solid:
+        return text.removeprefix(shown)
+    if not "".join(text.split()).startswith(solid):
+        return None
+    ends = [character.end() for character in re.finditer(r"\S", text)]
+    return text[ends[len(solid) - 1] :]
 
 
 def _told(job: Job, edits: tuple[Insertion, ...]) -> tuple[DocumentEdit, ...]:

@@ -78,6 +78,14 @@ class ClientConnection(Protocol):
         """Send `client/unregisterCapability`."""
         ...
 
+    def workspace_code_lens_refresh(self, params: None) -> object:
+        """Send `workspace/codeLens/refresh`."""
+        ...
+
+    def refresh_lenses(self) -> None:
+        """Have the client ask for code lenses again if there are others now."""
+        ...
+
     async def workspace_configuration_async(
         self, params: types.ConfigurationParams
     ) -> Sequence[Any | None]:

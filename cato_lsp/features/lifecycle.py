@@ -139,6 +139,7 @@ async def _apply_late(connection: ClientConnection, asked: asyncio.Future[object
 
 def _apply(connection: ClientConnection, section: object) -> None:
     complaints = connection.session.configure(section)
+    connection.refresh_lenses()
     connection.trace()
     for complaint in complaints:
         connection.warn(str(complaint))

@@ -1,4 +1,4 @@
-"""`cato/status` and `cato/restartBackend`; inline completion comes and goes with the status."""
+"""`cato/status` and `cato/restartBackend`; what the client asks for follows the status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cato_lsp.backend.status import State
-from cato_lsp.protocol.clients import registers_inline_completion
+from cato_lsp.protocol.clients import refreshes_code_lenses, registers_inline_completion
 from cato_lsp.protocol.methods import Token
 
 if TYPE_CHECKING:
@@ -57,6 +57,26 @@ class InlineRegistration:
     def _unregister(self) -> None:
         gone = types.Unregistration(REGISTRATION_ID, types.TEXT_DOCUMENT_INLINE_COMPLETION)
         self._connection.client_unregister_capability(types.UnregistrationParams([gone]))
+
+
+class LensRefresh:
+    """Has the client ask for code lenses again, if it can be told, once there are others."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._offered: frozenset[str] = frozenset()
+
+    def follow(self) -> None:
+        """Tell the client if what lenses offer has changed."""
+        session = self._connection.session
+        backend = session.link.connection
+        is_wanted = session.settings.code_lens.enabled and backend is not None
+        offered = backend.model.whole_tasks if is_wanted and backend else frozenset[str]()
+        if offered == self._offered:
+            return
+        self._offered = offered
+        if refreshes_code_lenses(self._connection.client_capabilities):
+            self._connection.workspace_code_lens_refresh(None)
 
 
 async def _status(session: Session) -> dict[str, Any]:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Start = Callable[..., asyncio.Future[Any]]
 """(connection, message id, params) to the answer; what must be read at once is read in the call."""
 
-LATE = ("completions", "tasks", "code_actions")
+LATE = ("completions", "tasks", "code_actions", "code_lenses")
 """Modules of features that are imported after the client was answered."""
 
 
@@ -73,6 +73,7 @@ REQUESTS: dict[str, Start] = {
     types.TEXT_DOCUMENT_INLINE_COMPLETION: late("completions", "inline_completion"),
     types.TEXT_DOCUMENT_COMPLETION: late("completions", "completion"),
     types.TEXT_DOCUMENT_CODE_ACTION: late("code_actions", "start"),
+    types.TEXT_DOCUMENT_CODE_LENS: late("code_lenses", "start"),
     types.WORKSPACE_EXECUTE_COMMAND: execute_command,
     methods.SUMMARIZE: late("tasks", "summarize"),
     methods.TRANSLATE: late("tasks", "translate"),

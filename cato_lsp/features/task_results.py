@@ -55,7 +55,8 @@ class Progress:
         self._send(self._partial, {"delta": text})
 
     def restart(self, text: str) -> None:
-        """Do nothing: the pieces so far are void, but the result comes whole at the end."""
+        """Tell the client that the pieces so far are void, and begin with `text`."""
+        self._send(self._partial, {"delta": text, "restart": True})
 
     def end(self) -> None:
         """Tell the client that the work is over."""

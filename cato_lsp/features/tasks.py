@@ -15,7 +15,13 @@ from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import new_request_id
 from cato_lsp.backend.failures import BackendFailure, outdates_the_connection
 from cato_lsp.features.task_results import Progress, apply_edits, server_token, with_edits
-from cato_lsp.protocol.methods import TASK_COMMANDS, Token, TranslateParams, UnitParams
+from cato_lsp.protocol.methods import (
+    TASK_COMMANDS,
+    CommandParams,
+    Token,
+    TranslateParams,
+    UnitParams,
+)
 from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
 from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
@@ -75,16 +81,15 @@ def _of_unit(kind: TaskKind, params: UnitParams) -> TaskParams:
 
 
 def command(
-    connection: ClientConnection, message_id: Token, params: types.ExecuteCommandParams
+    connection: ClientConnection, message_id: Token, params: CommandParams
 ) -> asyncio.Future[Any]:
     """Run one of the `TASK_COMMANDS`: `[uri, position or range or null, more]`.
 
     What belongs into the document is brought there.
     """
     kind = VERBS[TASK_COMMANDS[params.command]].kind
-    given = list(params.arguments or ())
     try:
-        task = _of_command(connection, kind, given, params.work_done_token)
+        task = _of_command(connection, kind, params)
     except (BaseValidationError, ValueError, TypeError):
         extra = f" and {_EXTRA[kind]}" if kind in _EXTRA else ""
         message = f"{params.command} needs a document, a position or a range{extra}"
@@ -92,13 +97,12 @@ def command(
     return start_task(connection, message_id, task)
 
 
-def _of_command(
-    connection: ClientConnection, kind: TaskKind, given: list[Any], token: Token | None
-) -> TaskParams:
+def _of_command(connection: ClientConnection, kind: TaskKind, params: CommandParams) -> TaskParams:
     """Read the arguments of a command.
 
     Raises BaseValidationError, ValueError, TypeError for arguments of another form.
     """
+    given: list[Any] = list(params.arguments or ())
     uri, place, *more = given
     if not isinstance(uri, str) or (place is not None and not isinstance(place, dict)):
         raise TypeError
@@ -119,7 +123,8 @@ def _of_command(
         target_language=extra if kind is TaskKind.TRANSLATION else None,
         instruction=str(extra or "") if kind is TaskKind.GENERATION else "",
         diagnostics=diagnostics,
-        work_done_token=token,
+        work_done_token=params.work_done_token,
+        partial_result_token=params.partial_result_token,
         by_command=True,
     )
 

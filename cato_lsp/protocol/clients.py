@@ -45,6 +45,13 @@ def shows_progress(client: types.ClientCapabilities) -> bool:
     return client.window is not None and bool(client.window.work_done_progress)
 
 
+def refreshes_code_lenses(client: types.ClientCapabilities) -> bool:
+    """Return whether the client asks for code lenses again when it is told to."""
+    workspace = client.workspace
+    lenses = workspace.code_lens if workspace is not None else None
+    return lenses is not None and bool(lenses.refresh_support)
+
+
 def applies_edits(client: types.ClientCapabilities) -> bool:
     """Return whether the server may ask the client to edit one version of a document."""
     workspace = client.workspace
@@ -94,6 +101,8 @@ def declare(server: types.ServerCapabilities, client: types.ClientCapabilities) 
             types.CodeActionKind.Source,
         ]
     )
+    # The answer is empty until the setting is switched on, which may happen at any time.
+    server.code_lens_provider = types.CodeLensOptions()
     server.execute_command_provider = types.ExecuteCommandOptions(commands=list(COMMANDS))
 
 

@@ -56,6 +56,23 @@ class TranslateParams(UnitParams):
 
 
 @attrs.define
+class CommandParams(types.ExecuteCommandParams):
+    """As LSP's, with a token for the pieces of a task's result."""
+
+    partial_result_token: Token | None = attrs.field(default=None, kw_only=True)
+
+
+@attrs.define
+class CommandRequest:
+    """`workspace/executeCommand`."""
+
+    id: Token
+    params: CommandParams
+    method: str = types.WORKSPACE_EXECUTE_COMMAND
+    jsonrpc: str = "2.0"
+
+
+@attrs.define
 class UnitRequest:
     """`cato/summarize`."""
 
@@ -128,6 +145,7 @@ class DidFocusNotification:
 MESSAGES: dict[str, type[Any]] = {
     SUMMARIZE: UnitRequest,
     TRANSLATE: TranslateRequest,
+    types.WORKSPACE_EXECUTE_COMMAND: CommandRequest,
     DID_SHOW: DidShowNotification,
     DID_PARTIALLY_ACCEPT: DidPartiallyAcceptNotification,
     DID_FOCUS: DidFocusNotification,
@@ -149,6 +167,10 @@ def converter() -> Converter:
     renamed = {
         UnitParams: _UNIT_FIELDS,
         TranslateParams: _UNIT_FIELDS,
+        CommandParams: {
+            "work_done_token": "workDoneToken",
+            "partial_result_token": "partialResultToken",
+        },
         DidPartiallyAcceptParams: {"accepted_length": "acceptedLength"},
         DidFocusParams: {"text_document": "textDocument"},
     }

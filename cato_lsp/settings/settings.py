@@ -173,6 +173,16 @@ _TARGETS = {
 
 
 @dataclass(frozen=True, slots=True)
+class CodeLensSettings:
+    """Tasks above functions and classes.
+
+    Off by default: the lines take room in every file, and the tasks are also code actions.
+    """
+
+    enabled: bool = field(default=False, metadata=_setting("codeLens.enabled", flag))
+
+
+@dataclass(frozen=True, slots=True)
 class PrivacySettings:
     """What the person keeps to themselves."""
 
@@ -204,6 +214,7 @@ class Settings:
     backend: BackendSettings = field(default_factory=BackendSettings)
     completion: CompletionSettings = field(default_factory=CompletionSettings)
     targets: Targets = field(default_factory=Targets)
+    code_lens: CodeLensSettings = field(default_factory=CodeLensSettings)
     languages: Mapping[str, bool] = field(
         default_factory=dict[str, bool], metadata=_setting("languages", switches("language id"))
     )

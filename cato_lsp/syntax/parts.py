@@ -12,6 +12,7 @@ from tree_sitter import Node
 from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.shapes import Shape, shape_of
+from cato_lsp.syntax.tree import name_of
 from cato_lsp.syntax.units import Unit, unit_at
 from cato_lsp.text.snapshot import Snapshot
 
@@ -58,6 +59,28 @@ def definition_count(snapshot: Snapshot, most: int) -> int:
     It is 0 without a tree.
     """
     return sum(1 for _ in islice(_places(snapshot, nested=True), most))
+
+
+def named_definitions(snapshot: Snapshot, most: int) -> tuple[int, ...]:
+    """Return where the functions, methods and classes begin that have a name.
+
+    There are none without a tree, and if the document has more than `most`. The tree may be that of
+    an older text.
+    """
+    if snapshot.tree is None:
+        return ()
+    shape = shape_of(snapshot.language_id)
+    found = _definitions(snapshot.tree.root_node, shape, True, 0)
+    named = [node for node in islice(found, most + 1) if _is_named(node, shape)]
+    if len(named) > most:
+        return ()
+    return tuple(snapshot.lines.offset_at(node.start_byte, snapshot.text) for node in named)
+
+
+def _is_named(node: Node, shape: Shape) -> bool:
+    """Return whether the node is no callback, and no mention of a type: `struct point p;`."""
+    is_mention = node.type.endswith("_specifier") and node.child_by_field_name("body") is None
+    return not is_mention and name_of(node, shape) is not None
 
 
 def parts_of(snapshot: Snapshot) -> FileParts:

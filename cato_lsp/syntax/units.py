@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
-from cato_lsp.syntax.lexing import lex, lexicon_of
-from cato_lsp.syntax.nearby import nearby, width_of
+from cato_lsp.syntax.blocks import block_at
+from cato_lsp.syntax.nearby import nearby
 from cato_lsp.syntax.parsing import settled
-from cato_lsp.syntax.scopes import Scope, definitions_at, scope_of
+from cato_lsp.syntax.scopes import definitions_at, scope_of
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.text.snapshot import Snapshot
-
-LONGEST_BLOCK = 2_000
-"""Lines that are looked at in either direction."""
-
-_FUNCTION = r"def|defp|function|func|fun|fn|sub|proc|procedure|method|macro"
-_CLASS = r"class|struct|interface|trait|impl|module|object|enum|protocol|record"
-_HEADER = re.compile(
-    rf"\s*(?:[a-z]+\s+){{0,4}}?(?:(?P<function>{_FUNCTION})|(?P<class>{_CLASS}))\s+(?P<name>[\w.:]+)"
-)
-_END = re.compile(r"\s*(?:[)\]}]|end\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +35,7 @@ def unit_at(snapshot: Snapshot, offset: int) -> Unit | None:
     """
     offset = min(max(offset, 0), len(snapshot.text))
     if snapshot.tree is None:
-        block = _block_at(snapshot, offset)
+        block = block_at(snapshot, offset)
         if block is None:
             return None
         return _unit(snapshot, block.name, block.kind, block.start, block.end)
@@ -158,54 +147,6 @@ def _is_preamble(line: str) -> bool:
 
 def _unit(snapshot: Snapshot, name: str, kind: str, start: int, end: int) -> Unit:
     return Unit(name, kind, snapshot.text[start:end], start, end)
-
-
-def _block_at(snapshot: Snapshot, offset: int) -> Scope | None:
-    """Return the innermost block around `offset` whose first line looks like a definition.
-
-    A function is preferred to a class inside of it.
-    """
-    line = snapshot.lines.line_at(offset)
-    found: Scope | None = None
-    for header in range(line, max(line - LONGEST_BLOCK, -1), -1):
-        match = _HEADER.match(snapshot.line(header))
-        if match is None:
-            continue
-        last = _last_line(snapshot, header)
-        if last < line or last == header:
-            continue
-        kind = "function" if match["function"] else "class"
-        scope = _block_scope(snapshot, match["name"], kind, header, last)
-        if kind == "function":
-            return scope
-        found = found or scope
-    return found
-
-
-def _block_scope(snapshot: Snapshot, name: str, kind: str, first: int, last: int) -> Scope:
-    start, end = snapshot.lines.start(first), snapshot.lines.end(last, snapshot.text)
-    return Scope(name, kind, start, end)
-
-
-def _last_line(snapshot: Snapshot, header: int) -> int:
-    """Return the line of the closing brace, else the last one indented further than the header."""
-    lexicon = lexicon_of(snapshot.language_id)
-    width = width_of(snapshot.line(header))
-    braced = any(b.character == "{" for b in lex(snapshot.line(header), lexicon).opened)
-    last = header
-    for number in range(header + 1, min(header + LONGEST_BLOCK, snapshot.lines.count)):
-        line = snapshot.line(number)
-        if not line.strip():
-            continue
-        if width_of(line) <= width:
-            closes = (braced or width_of(line) == width) and _END.match(line)
-            opens = not braced and line.strip() == "{"
-            if opens:
-                braced = True
-                continue
-            return number if closes else last
-        last = number
-    return last
 
 
 def relocated(unit: Unit, before: Snapshot, now: Snapshot) -> Unit | None:

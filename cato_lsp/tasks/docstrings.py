@@ -34,6 +34,7 @@ _LEADING = MappingProxyType(
 )
 """Lines for tools and systems, which stay above the documentation."""
 _PLAIN_LINES = r"(?:[ \t]*//(?!/)[^\n]*\n)*"
+_PLAIN_DASHES = r"(?:[ \t]*--(?!-)[^\n]*\n)*"
 """Comments that are no documentation, which may stand above it."""
 _OLD = MappingProxyType(
     {
@@ -173,6 +174,9 @@ def _place(snapshot: Snapshot, unit: Unit) -> _Place | None:
     language = snapshot.language_id
     start = _behind(_LEADING.get(language, ""), text, line_start, unit.end)
     indentation = indentation_of(snapshot.line(snapshot.lines.line_at(start)))
+    if language == "lua":
+        # Its documentation is taken for that of the very next line.
+        start = _behind(_PLAIN_DASHES, text, start, unit.end)
     comment = start if language in _LEADING else _behind(_PLAIN_LINES, text, start, unit.end)
     end = _behind(_OLD.get(language, _BLOCK_COMMENT), text, comment, unit.end)
     if end == comment:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.answers import Listener, TaskAnswer, TaskProgress, outcome_of
+from cato_lsp.backend.answers import TaskAnswer, TaskProgress, outcome_of
 from cato_lsp.backend.calls import Call, ClientIds, new_request_id
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.settings.settings import Targets
@@ -16,6 +16,7 @@ from cato_lsp.syntax.parts import syntax_errors
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.edits import with_imports
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
+from cato_lsp.tasks.joining import JoinedText, TextListener
 from cato_lsp.tasks.kinds import BY_KIND
 from cato_lsp.tasks.selection import Selection
 from cato_lsp.text.uris import file_name
@@ -38,7 +39,11 @@ def refusal(kind: TaskKind, model: Model, url: str) -> str:
 
 
 async def run_job(
-    job: Job, connection: Connection, client_ids: ClientIds, targets: Targets, listener: Listener
+    job: Job,
+    connection: Connection,
+    client_ids: ClientIds,
+    targets: Targets,
+    listener: TextListener,
 ) -> TaskResult:
     """Do the job. Raises BackendFailure."""
     model = connection.model
@@ -46,7 +51,7 @@ async def run_job(
     if reason:
         return result_of(job, Outcome.FAILED, message=reason)
     call = call_for(job, client_ids, targets, model, connection.round_trip_ms)
-    answer = await _asked(connection, call, listener)
+    answer = await _asked(connection, job, call, listener)
     text, message = _completed(job, answer), ""
     if job.kind is TaskKind.TRANSLATION:
         text, message = await _readable(job, text, connection, client_ids, targets, listener)
@@ -54,9 +59,11 @@ async def run_job(
     return replace(result, text=text, units=answer.units, met=answer.met)
 
 
-async def _asked(connection: Connection, call: Call, listener: Listener) -> TaskAnswer:
+async def _asked(
+    connection: Connection, job: Job, call: Call, listener: TextListener
+) -> TaskAnswer:
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    return await outcome_of(stream, listener)
+    return await outcome_of(stream, JoinedText(job.kind, job.units, listener))
 
 
 def _completed(job: Job, answer: TaskAnswer) -> str:
@@ -72,7 +79,7 @@ async def _readable(
     connection: Connection,
     client_ids: ClientIds,
     targets: Targets,
-    listener: Listener,
+    listener: TextListener,
 ) -> tuple[str, str]:
     """Return the translation, and what is wrong with it still.
 
@@ -87,7 +94,7 @@ async def _readable(
         fixed = ""
         # What was translated is worth having without its repair.
         with contextlib.suppress(BackendFailure):
-            answer = await _asked(connection, call, _Silent())
+            answer = await _asked(connection, repair, call, _Silent())
             fixed = "" if any(unit.problem for unit in answer.units) else answer.text
         if fixed.strip() and _repair_of(job, fixed) is None:
             return fixed, ""

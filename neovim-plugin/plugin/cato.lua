@@ -83,3 +83,24 @@ accepting('cato-accept-word', '', 'word', 'Accept the next word of the suggestio
 accepting('cato-accept-line', '', 'line', 'Accept the next line of the suggestion')
 turning('cato-next', 1, 'Show the next suggestion')
 turning('cato-previous', -1, 'Show the suggestion before')
+
+---@param verb string
+---@param name string the user command
+---@param description string
+---@param ranged boolean whether the command takes a range
+local function doing(verb, name, description, ranged)
+  local plug = ('<Plug>(cato-%s)'):format(verb)
+  vim.keymap.set('n', plug, ('<Cmd>%s<CR>'):format(name), { desc = description })
+  if ranged then
+    vim.keymap.set('x', plug, (':%s<CR>'):format(name), { desc = description, silent = true })
+  end
+end
+
+doing('summarize', 'CatoSummarize', 'Summarize the function', false)
+doing('translate', 'CatoTranslate', 'Translate the function', false)
+doing('document', 'CatoDocument', 'Document the function, or the selected ones', true)
+doing('explain', 'CatoExplain', 'Explain the function, or the selected lines', true)
+doing('test', 'CatoTest', 'Write tests for the function, or the selected ones', true)
+doing('fix', 'CatoFix', 'Fix what the diagnostics of the lines say', true)
+doing('generate', 'CatoGenerate', 'Generate what the comment asks for', false)
+doing('cancel', 'CatoCancel', 'Cancel the task that is running', false)

@@ -53,7 +53,12 @@ def test_the_table_for_vscode_has_every_setting_with_its_default() -> None:
 def test_the_settings_that_the_neovim_help_shows_are_read() -> None:
     text = (ROOT / "neovim-plugin/doc/cato.txt").read_text(encoding="utf-8")
     block = re.search(r"completion = \{ debounceMs = (\d+), maxLines = (\d+) \}", text)
+    lens = re.search(r"codeLens = \{ enabled = (true|false) \}", text)
     assert block is not None
-    shown = {"completion": {"debounceMs": int(block[1]), "maxLines": int(block[2])}}
+    assert lens is not None
+    shown = {
+        "completion": {"debounceMs": int(block[1]), "maxLines": int(block[2])},
+        "codeLens": {"enabled": lens[1] == "true"},
+    }
     # They are the defaults, so that somebody who copies the block changes nothing by it.
     assert parse(shown, environment={}) == parse(environment={})

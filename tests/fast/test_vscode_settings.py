@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,17 @@ def test_the_limits_agree(name: str, schema: dict[str, Any]) -> None:
         value: parse({name: value}, environment={})[1] for value in (low - 1, low, high, high + 1)
     }
     assert [bool(found) for found in complaints.values()] == [True, False, False, True]
+
+
+def test_each_task_has_a_key_of_its_own_which_the_documentation_names() -> None:
+    contributed = json.loads(MANIFEST.read_text(encoding="utf-8"))["contributes"]
+    keys = {binding["command"]: binding["key"] for binding in contributed["keybindings"]}
+    tasks = {item["command"] for item in contributed["menus"]["cato.editor"]}
+    assert set(keys) == tasks
+    told = (MANIFEST.parents[1] / "docs/vscode.md").read_text(encoding="utf-8")
+    sentence = told.partition("- **Keys**")[2].partition("\n- ")[0]
+    letters = re.findall(r"`([A-Z])`\s+\(", sentence)
+    assert sorted(keys.values()) == sorted(f"ctrl+k alt+{letter.lower()}" for letter in letters)
 
 
 def test_every_choice_of_the_trace_is_understood() -> None:

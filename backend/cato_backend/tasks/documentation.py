@@ -69,6 +69,14 @@ _CONVENTIONS = MappingProxyType(
         "csharp": (
             'the XML elements `<summary>`, `<param name="...">` and `<returns>`, one a line'
         ),
+        "kotlin": (
+            "one sentence in the third person, an empty line, then `@param name description`, "
+            "`@return description` and `@throws Type description`, as KDoc has them"
+        ),
+        "lua": (
+            "one sentence, an empty line, then `@param name type description` and "
+            "`@return type description`, as LuaCATS has them"
+        ),
         "ruby": "one sentence, an empty line, then `@param name [Type]`, `@return [Type]` as YARD",
     }
 )
@@ -83,8 +91,8 @@ _DOC_BLOCK = re.compile(
 )
 _DOCUMENTED_INSIDE = re.compile(r"@\w|(?:async\s+)?def\s+\w+\s*\(|class\s+\w+\s*[(:]")
 """How Python code begins, whose documentation does not stand before it."""
-_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|--)(?:[ \t]|$)")
-"""Not those of Markdown: `##` begins a section, `---` is a rule."""
+_LINE_MARK = re.compile(r"[ \t]*(?:///|//!|//|---?)(?:[ \t]|$|(?=@))")
+"""Not those of Markdown: `##` begins a section."""
 _SUBJECT = re.compile(
     r"(?:The|This)\s+(?:`?[\w.]+`?\s+)?(?:function|method|class|constructor|code)\s+"
     r"(?:`[\w.]+`\s+)?(?=[a-z]+s\b)(?!is\b|has\b|was\b|does\b)"
@@ -161,8 +169,10 @@ def _prose(text: str) -> str:
             return cleandoc(found["double"] or found["single"] or "")
         return without_comment_marks(f"/**{comment}*/")
     marked = list(takewhile(_LINE_MARK.match, inner.splitlines()))
-    if marked:
-        inner = "\n".join(_LINE_MARK.sub("", line, count=1) for line in marked)
+    unmarked = [_LINE_MARK.sub("", line, count=1) for line in marked]
+    # A line of dashes alone is a rule of Markdown.
+    if any(line.strip() for line in unmarked):
+        inner = "\n".join(unmarked)
     return cleandoc(inner.strip().strip('"').strip())
 
 

@@ -13,14 +13,22 @@ local function tell_focus(client, buffer)
   end
 end
 
----Shows what the tasks of code actions answer, as the user commands do.
+---Shows what the tasks of code actions and code lenses answer, as the user commands do.
 ---@param client vim.lsp.Client
-local function run_code_actions(client)
+local function run_tasks(client)
   for _, verb in ipairs({ 'document', 'explain', 'test', 'fix', 'generate' }) do
     local name = 'cato.server.' .. verb
     client.commands[name] = function(command)
       require('cato.task').run(client, name, command.arguments, command.title)
     end
+  end
+end
+
+---Neovim shows no code lenses until it is told to.
+---@param client vim.lsp.Client
+local function show_code_lenses(client)
+  if vim.tbl_get(client.settings, 'cato', 'codeLens', 'enabled') then
+    vim.lsp.codelens.enable(true, { client_id = client.id })
   end
 end
 
@@ -31,7 +39,8 @@ function M.attach(client, buffer)
   if not watched[client.id] then
     watched[client.id] = true
     suggestion.watch(client)
-    run_code_actions(client)
+    run_tasks(client)
+    show_code_lenses(client)
   end
   vim.lsp.inline_completion.enable(true, { bufnr = buffer })
   local group = vim.api.nvim_create_augroup('cato.buffer.' .. buffer, {})

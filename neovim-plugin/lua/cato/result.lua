@@ -1,4 +1,4 @@
--- What can be done with a result: insert it as documentation, copy it, save it.
+-- What can be done with a result: bring it into the code, copy it, save it.
 local M = {}
 
 ---@param task cato.Task
@@ -15,6 +15,21 @@ local function insert(task, edits)
     vim.lsp.util.apply_text_edits(plain, task.buffer, task.client.offset_encoding)
     vim.notify('cato: inserted')
   end
+end
+
+---Below the cursor of the window that shows the document.
+---@param task cato.Task
+---@param text string
+local function put(task, text)
+  local window = vim.fn.win_findbuf(task.buffer)[1]
+  if not window then
+    vim.notify('cato: the document is not in a window', vim.log.levels.WARN)
+    return
+  end
+  local line = vim.api.nvim_win_get_cursor(window)[1]
+  local lines = vim.split(text, '\n', { trimempty = true })
+  vim.api.nvim_buf_set_lines(task.buffer, line, line, false, lines)
+  vim.notify('cato: inserted')
 end
 
 ---@param text string
@@ -35,7 +50,7 @@ local function save(text)
   end)
 end
 
----Maps the keys of a result in its split.
+---Maps the keys of a result in its window.
 ---@param task cato.Task
 ---@param outcome cato.Outcome
 ---@return string hints what the keys are
@@ -50,6 +65,11 @@ function M.offer(task, outcome)
       insert(task, edits)
     end, 'Bring it into the code')
     hints[1] = hint
+  elseif #edits == 0 and outcome.languageId ~= 'markdown' then
+    task.view:map('i', function()
+      put(task, outcome.text)
+    end, 'Insert below the cursor')
+    hints[1] = 'i inserts it below the cursor'
   end
   task.view:map('Y', function()
     copy(outcome.text)

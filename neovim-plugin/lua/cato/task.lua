@@ -1,4 +1,4 @@
--- A whole task: from the request, over its pieces, to its result in a split.
+-- A whole task: from the request, over its pieces, to its result in a floating window.
 local view = require('cato.view')
 
 local M = {}
@@ -80,13 +80,13 @@ end
 ---@param client vim.lsp.Client
 ---@param method string
 ---@param label string
----@param params_of fun(token: string): table
-local function send(client, method, label, params_of)
+---@param params table
+local function send(client, method, label, params)
   started = started + 1
   local token = 'cato-' .. started
   local buffer = vim.api.nvim_get_current_buf()
-  local params = params_of(token)
   params.workDoneToken = token .. '-progress'
+  params.partialResultToken = token
   local task = { client = client, label = label, buffer = buffer }
   task.view = view.open(label .. ' ... q cancels', function()
     cancel(token)
@@ -101,27 +101,23 @@ local function send(client, method, label, params_of)
   end
 end
 
----Sends `method` for the place under the cursor and shows the result in a split.
+---Sends `method` for the place under the cursor and shows the result.
 ---@param client vim.lsp.Client
 ---@param method string
 ---@param label string
 ---@param extra? table further parameters
 function M.start(client, method, label, extra)
   local place = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  send(client, method, label, function(token)
-    return vim.tbl_extend('error', place, extra or {}, { partialResultToken = token })
-  end)
+  send(client, method, label, vim.tbl_extend('error', place, extra or {}))
 end
 
----Runs a command of the language server and shows its result in a split.
+---Runs a command of the language server and shows its result.
 ---@param client vim.lsp.Client
 ---@param command string such as `cato.server.document`
 ---@param arguments any[] its document, its place, and what else it takes
 ---@param label string
 function M.run(client, command, arguments, label)
-  send(client, 'workspace/executeCommand', label, function()
-    return { command = command, arguments = arguments }
-  end)
+  send(client, 'workspace/executeCommand', label, { command = command, arguments = arguments })
 end
 
 ---@param params lsp.ProgressParams
@@ -133,7 +129,11 @@ function M.piece(params)
   end
   local task = running[params.token]
   if task and task.view:alive() then
-    task.view:append(value.delta)
+    if value.restart then
+      task.view:replace(value.delta)
+    else
+      task.view:append(value.delta)
+    end
   end
   return true
 end

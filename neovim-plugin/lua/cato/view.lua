@@ -1,10 +1,28 @@
--- A scratch split that fills while a result comes in. `q` closes it.
+-- A floating window that fills while a result comes in. `q` closes it.
 local M = {}
 M.__index = M
 
 ---@class cato.View
 ---@field buffer integer
 ---@field window integer
+
+local WIDEST = 100
+local SHARE = 0.45
+
+---At the lower right, so that the code above stays in sight; `CTRL-W J` makes a split of it.
+---@return vim.api.keyset.win_config
+local function place()
+  return {
+    relative = 'editor',
+    anchor = 'SE',
+    row = vim.o.lines - vim.o.cmdheight - 1,
+    col = vim.o.columns,
+    width = math.max(20, math.min(WIDEST, vim.o.columns - 4)),
+    height = math.max(3, math.floor(vim.o.lines * SHARE)),
+    border = 'rounded',
+    style = 'minimal',
+  }
+end
 
 ---@param label string
 ---@param closed? fun() called once, when the buffer is gone
@@ -13,7 +31,7 @@ function M.open(label, closed)
   local buffer = vim.api.nvim_create_buf(false, true)
   vim.bo[buffer].bufhidden = 'wipe'
   vim.bo[buffer].modifiable = false
-  local window = vim.api.nvim_open_win(buffer, true, { split = 'below', win = 0 })
+  local window = vim.api.nvim_open_win(buffer, true, place())
   vim.wo[window][0].linebreak = true
   vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buffer, nowait = true, desc = 'Close' })
   if closed then

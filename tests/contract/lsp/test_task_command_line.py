@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -79,6 +81,57 @@ async def test_results_are_printed(
     await fake.change(reply=reply)
     done = await task(tmp_path, url, *(word.format(sample) for word in arguments))
     assert (done.status, done.out) == (0, out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reply", "out"),
+    [
+        (("summarize", "{}"), PROSE, f"**add**: {PROSE}\n\n**sub**: {PROSE}\n"),
+        (("explain", "{}"), PROSE, f"## add\n\n{PROSE}\n\n## sub\n\n{PROSE}\n"),
+        (
+            ("test", "{}"),
+            "```python\nimport pytest\n\ndef test():\n    assert add(1, 2) == sub(5, 2)\n```",
+            "from sample import add, sub\n\nimport pytest\n\n"
+            + "\n\n".join(["def test():\n    assert add(1, 2) == sub(5, 2)"] * 2)
+            + "\n",
+        ),
+    ],
+)
+async def test_a_terminal_shows_the_text_of_several_units_once(
+    fake: Emulator,
+    tmp_path: Path,
+    sample: Path,
+    url: str,
+    arguments: tuple[str, ...],
+    reply: str,
+    out: str,
+) -> None:
+    await fake.change(reply=reply)
+    done = await on_terminal(tmp_path, url, *(word.format(sample) for word in arguments))
+    assert (done.status, done.out.replace("\r\n", "\n")) == (0, out)
+
+
+async def on_terminal(folder: Path, url: str, *arguments: str) -> Ended:
+    """Runs `cato task` with a terminal as its standard output."""
+    ours, its = os.openpty()
+    command = (sys.executable, "-m", "cato_backend", "task", *arguments, "--url", url)
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment(folder), stdout=its, stderr=PIPE
+    )
+    os.close(its)
+    read = asyncio.to_thread(_all_of, ours)
+    out, (_, err) = await asyncio.gather(read, process.communicate())
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+def _all_of(terminal: int) -> bytes:
+    """What is written to a terminal until its other side is closed, which Linux tells by EIO."""
+    pieces: list[bytes] = []
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            pieces.append(piece)
+    os.close(terminal)
+    return b"".join(pieces)
 
 
 async def test_a_docstring_is_a_diff_that_patch_applies(
@@ -161,6 +214,47 @@ async def test_tests_are_written_to_a_new_file_once(
     again = await task(tmp_path, url, *arguments)
     assert again.status == 1
     assert "exists already" in again.err
+
+
+async def test_tests_that_were_cut_off_are_shown_and_not_written(
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
+) -> None:
+    lines = "".join(f"    assert add({n}, 1) == {n + 1}\n" for n in range(1000))
+    await fake.change(reply=f"```python\ndef test_add():\n{lines}```")
+    done = await task(tmp_path, url, "test", f"{sample}:4", "--write")
+    assert done.status == 3
+    assert "assert add(7, 1) == 8" in done.out
+    assert "nothing was written: the tests for add are not whole" in done.err
+    assert "add: the answer was cut off at its limit" in done.err
+    assert not (tmp_path / "test_sample.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "documented"),
+    [
+        (
+            "m.lua",
+            "--- Old.\nlocal function add(a, b)\n  return a + b\nend\n",
+            2,
+            f"--- {PROSE}\nlocal function add(a, b)\n  return a + b\nend\n",
+        ),
+        (
+            "M.kt",
+            "class M {\n    @A\n    fun add(a: Int, b: Int) = a + b\n}\n",
+            3,
+            f"class M {{\n    /**\n     * {PROSE}\n     */\n    @A\n"
+            "    fun add(a: Int, b: Int) = a + b\n}\n",
+        ),
+    ],
+)
+async def test_functions_are_documented_without_a_grammar(
+    tmp_path: Path, url: str, name: str, text: str, line: int, documented: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    done = await task(tmp_path, url, "document", f"{path}:{line}", "--write")
+    assert done.status == 0
+    assert path.read_text() == documented
 
 
 async def test_a_translation_that_cannot_be_parsed_is_repaired_once(

@@ -200,6 +200,43 @@ async def test_what_has_no_place_in_the_document_is_answered(
     assert not edits
 
 
+async def test_the_pieces_of_a_command_come_under_its_token(
+    open_editor: Callable[..., Any], fake: Emulator
+) -> None:
+    text = "def f():\n    return 1\n\n\ndef g():\n    return 2\n"
+    editor, _ = await open_editor(text=text)
+    params = {
+        "command": "cato.server.summarize",
+        "arguments": [DOCUMENT, None],
+        "partialResultToken": "part",
+    }
+    message = {"id": "command", "method": types.WORKSPACE_EXECUTE_COMMAND, "params": params}
+    answer = editor.expect("command")
+    editor.send_together(message)
+    result = plain(await answer)
+    pieces = [value["delta"] for token, value in editor.progress_values if token == "part"]
+    assert len(pieces) > 2
+    assert "".join(pieces) == result["text"]
+    assert result["text"] == "**f**: Adds two numbers.\n\n**g**: Adds two numbers."
+
+
+async def test_pieces_that_are_void_are_told(
+    open_editor: Callable[..., Any], fake: Emulator
+) -> None:
+    await fake.change(reply="again and again " * 200)
+    editor, _ = await open_editor()
+    params = {
+        "textDocument": {"uri": DOCUMENT},
+        "position": IN_ADD,
+        "partialResultToken": "part",
+    }
+    result = plain(await editor.ask("cato/summarize", params))
+    assert result["outcome"] == "failed"
+    told = [value for token, value in editor.progress_values if token == "part"]
+    assert {"delta": "", "restart": True} in told
+    assert told[0]["delta"]
+
+
 async def test_a_unit_that_moved_meanwhile_gets_its_edit(
     open_editor: Callable[..., Any], fake: Emulator
 ) -> None:

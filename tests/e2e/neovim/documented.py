@@ -43,9 +43,10 @@ def plugin() -> str:
     checkout = next(block for block in managed if "/path/to/checkout" in block)
     enable = next(block for block in managed if "vim.lsp.enable" in block)
     keys = next(block for block in managed if "cato-accept-word" in block)
+    tasks = next(block for block in managed if "cato-summarize" in block)
     status = next(block for block in managed if "statusline" in block)
     located = checkout.replace("/path/to/checkout/neovim-plugin", str(PLUGIN))
-    return "\n".join([located, enable, keys, status])
+    return "\n".join([located, enable, keys, tasks, status])
 
 
 def managed(repository: str) -> str:

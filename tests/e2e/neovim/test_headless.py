@@ -96,7 +96,8 @@ def test_languages_are_offered_on_the_command_line(home: Home, source: Path) -> 
 def test_cancelling_ends_the_work_of_the_replica(
     person: Home, source: Path, tmp_path: Path
 ) -> None:
-    with serve(tmp_path, "word " * 400, itl_ms=50) as backend:
+    code = "".join(f"word({number});\n" for number in range(400))
+    with serve(tmp_path, f"```rust\n{code}```\n", itl_ms=50) as backend:
         home = person.with_backend(backend.url, backend.token)
         with headless(home, documented.plugin(), source) as editor:
             editor.wait_ready()

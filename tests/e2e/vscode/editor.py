@@ -157,11 +157,9 @@ class Editor:
         tab = self.tabs().filter(has_text=re.compile(title, re.IGNORECASE))
         await expect(tab.first).to_be_visible(timeout=TIMEOUT_MS)
 
-    async def text_beside(self) -> str:
-        """The text of the document that was opened beside the first."""
-        lines = self.page.locator(".editor-group-container").last.locator(".view-line")
-        await expect(lines.first).to_be_visible(timeout=TIMEOUT_MS)
-        return "\n".join(await lines.all_text_contents()).replace("\u00a0", " ")
+    def text_beside(self) -> Locator:
+        """The visible lines of the document that was opened beside the first."""
+        return self.page.locator(".editor-group-container").last.locator(".view-lines")
 
     def rendered(self) -> FrameLocator:
         """The page that is shown beside the code."""

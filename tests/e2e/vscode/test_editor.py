@@ -13,7 +13,7 @@ from tests.e2e.backend import Backend, serve
 from tests.e2e.vscode.code_server import CodeServer
 from tests.e2e.vscode.conftest import REPLY, SOURCE, TYPED, Configure, OpenEditor
 from tests.e2e.vscode.editor import Editor
-from tests.e2e.vscode.files import save, solid, wait_until
+from tests.e2e.vscode.files import save, wait_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180)]
 
@@ -87,7 +87,7 @@ async def test_a_function_is_summarized_and_translated_beside(
         await editor.run("CATO: Translate Function to")
         await editor.choose("Translate the function", "Rust")
         await editor.wait_tab("Rust")
-        assert solid(REPLY) in solid(await editor.text_beside())
+        await expect(editor.text_beside()).to_contain_text(REPLY.strip(), timeout=NOTICE_TIMEOUT_MS)
         await editor.page.get_by_role("button", name="Copy", exact=True).click()
         await editor.page.wait_for_function(
             "text => navigator.clipboard.readText().then((copied) => copied.trim() === text)",

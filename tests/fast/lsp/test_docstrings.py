@@ -33,6 +33,14 @@ def documented(language: str, marked: str, summary: str) -> str:
         ("rust", "#[inline]\nfn f() {\n    |\n}\n", "#[inline]", "/// Adds.\n"),
         ("ruby", "class A\n  def f\n    |1\n  end\nend\n", "  def", "  # Adds.\n"),
         ("csharp", "class A {\n  int F() {\n    return |1;\n  }\n}\n", "  int", "  /// Adds.\n"),
+        ("lua", "local M = {}\n\nfunction M.f(a)\n  return |a\nend\n", "function", "--- Adds.\n"),
+        (
+            "kotlin",
+            "class A {\n  fun f() {\n    |\n  }\n}\n",
+            "  fun",
+            "  /**\n   * Adds.\n   */\n",
+        ),
+        ("kotlin", "@A\nfun f() = |1\n", "@A", "/**\n * Adds.\n */\n"),
     ],
 )
 def test_each_language_has_its_place(language: str, marked: str, before: str, after: str) -> None:
@@ -86,6 +94,21 @@ def test_an_old_docstring_is_replaced() -> None:
             "#!/usr/bin/env ruby\n# Adds.\ndef f\n  1\nend\n",
         ),
         (
+            "lua",
+            "--- Old.\n---@param a number\nlocal function f(a)\n  return |a\nend\n",
+            "--- Adds.\nlocal function f(a)\n  return a\nend\n",
+        ),
+        (
+            "lua",
+            "-- kept\nlocal function f(a)\n  return |a\nend\n",
+            "-- kept\n--- Adds.\nlocal function f(a)\n  return a\nend\n",
+        ),
+        (
+            "kotlin",
+            "/**\n * Old.\n */\n@Throws(E::class)\nfun f() {\n  |\n}\n",
+            "/**\n * Adds.\n */\n@Throws(E::class)\nfun f() {\n  \n}\n",
+        ),
+        (
             "java",
             "class A {\n  /**\n   * Old.\n   */\n  @Override\n  int f() { retu|rn 1; }\n}\n",
             "class A {\n  /**\n   * Adds.\n   */\n  @Override\n  int f() { return 1; }\n}\n",
@@ -126,6 +149,12 @@ def test_a_docstring_says_what_the_summary_says(summary: str) -> None:
     assert isinstance(function, ast.FunctionDef)
     assert (ast.get_docstring(function) or "").split() == summary.split()
     assert all(len(line) <= 100 and line == line.rstrip() for line in text.splitlines())
+
+
+def test_the_parameters_of_lua_are_annotations() -> None:
+    summary = "Adds two numbers.\n\n@param a number\n@return number"
+    text = documented("lua", "function f(a)\n  return |a\nend\n", summary)
+    assert text.startswith("--- Adds two numbers.\n---\n--- @param a number\n--- @return number\n")
 
 
 def test_a_comment_is_not_closed_by_its_text() -> None:

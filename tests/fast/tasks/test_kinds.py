@@ -195,6 +195,8 @@ def test_code_with_a_fence_has_a_longer_one_around_it() -> None:
         ("/**\n * Adds.\n * @param a one\n */\nfunction add(a) {}", "Adds.\n@param a one"),
         ("```go\n// Add adds.\n// It is fast.\nfunc Add() {}\n```", "Add adds.\nIt is fast."),
         ("/// Adds.\n///\n/// # Errors\n/// never", "Adds.\n\n# Errors\nnever"),
+        ("--- Adds.\n---\n---@param a number\nfunction add(a) end", "Adds.\n\n@param a number"),
+        ("---\nAdds.", "---\nAdds."),
         ("Here is the docstring:\n\nAdds.", "Adds."),
         ("The function `add` adds two.", "Adds two."),
         ("This method adds two.", "Adds two."),

@@ -68,8 +68,11 @@ export interface DocumentEdit {
   newText: string;
 }
 
+/** A piece of a result. */
 export interface TaskDelta {
   delta: string;
+  /** Whether what came before is void. */
+  restart?: boolean;
 }
 
 export const SummarizeRequest = new RequestType<SummarizeParams, TaskResult, void>(

@@ -53,8 +53,6 @@ function button(command: string): string {
       return vscode.l10n.t('Open Settings');
     case 'cato.toggleCompletions':
       return vscode.l10n.t('Enable Completions');
-    case 'cato.summarizeFunction':
-      return vscode.l10n.t('Summarize Again');
     default:
       return vscode.l10n.t('Show Logs');
   }

@@ -1,10 +1,17 @@
-/** The page that shows a summary: no editor needed here. */
+/** The page that shows prose, and fills: no editor needed here. */
 
 export interface Link {
   label: string;
   /** A command of the extension, with its only argument. */
   command: string;
   argument: number;
+}
+
+/** What a page is told to show; all of it is HTML. */
+export interface Content {
+  nav: string;
+  heading: string;
+  body: string;
 }
 
 const STYLE = `
@@ -16,27 +23,51 @@ const STYLE = `
   nav a:hover { background: var(--vscode-button-hoverBackground); }
   nav a + a { color: var(--vscode-button-secondaryForeground);
               background: var(--vscode-button-secondaryBackground); }
+  h2 small { font-weight: normal; opacity: 0.7; }
   pre, code { font-family: var(--vscode-editor-font-family); }
   pre { white-space: pre-wrap; }
 `;
 
-/** `body` is HTML; nothing in it can run or load anything. */
-export function page(title: string, body: string, links: readonly Link[]): string {
-  const policy = "default-src 'none'; style-src 'unsafe-inline'";
+/** Shows each message's content, and asks for the first one: also when the page is loaded anew. */
+const SCRIPT = `
+  const parts = { nav: 'nav', heading: 'h2', body: 'main' };
+  addEventListener('message', ({ data }) => {
+    for (const [name, tag] of Object.entries(parts)) {
+      const element = document.querySelector(tag);
+      if (element.innerHTML !== data[name]) element.innerHTML = data[name];
+    }
+  });
+  acquireVsCodeApi().postMessage('ready');
+`;
+
+/** An empty page. Nothing that is put into it can run or load anything: `nonce` is the script's. */
+export function page(nonce: string): string {
+  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-${nonce}'`;
   return `<!DOCTYPE html>
 <html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
-<title>${escaped(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<nav>${links.map(anchor).join('')}</nav>
-<h2>${escaped(title)}</h2>
-<main>${body}</main>
+<nav></nav>
+<h2></h2>
+<main></main>
+<script nonce="${nonce}">${SCRIPT}</script>
 </body>
 </html>`;
+}
+
+/** `body` is HTML, the other texts are not; `note` is said beside the title. */
+export function content(
+  title: string,
+  note: string,
+  body: string,
+  links: readonly Link[],
+): Content {
+  const said = note && ` <small>(${escaped(note)})</small>`;
+  return { nav: links.map(anchor).join(''), heading: `${escaped(title)}${said}`, body };
 }
 
 /** Text as HTML that shows it as it is. */

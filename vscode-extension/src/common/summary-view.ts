@@ -1,57 +1,82 @@
-/** Shows summaries, rendered, beside the code. */
+/** Shows prose, rendered, beside the code, while it comes. */
 
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import type { Shown } from './results';
-import { type Link, page, verbatim } from './summary-page';
+import { BUTTON_COMMANDS, buttonsFor, noteOn } from './result-actions';
+import { type Shown, soon } from './shown';
+import { content, page, verbatim } from './summary-page';
 
-const COMMANDS = ['cato.insertDocumentation', 'cato.copyResult', 'cato.saveResult'];
+const REFRESH_MS = 100;
 
-/** One panel; a further summary takes the place of the one in it. */
+interface Page {
+  panel: vscode.WebviewPanel;
+  shown: Shown;
+  refresh: () => void;
+  /** How many contents were made, and which of them is shown: an older one may be ready later. */
+  made: number;
+  posted: number;
+}
+
+/** One panel as a rule: a further text takes the place of one that does not fill any more. */
 export class SummaryView implements vscode.Disposable {
-  private panel: vscode.WebviewPanel | undefined;
-  private current: Shown | undefined;
+  private readonly pages: Page[] = [];
 
   constructor(private readonly gone: (shown: Shown) => void) {}
 
-  async show(shown: Shown): Promise<void> {
-    if (this.current) this.gone(this.current);
-    this.current = shown;
-    const { title, text } = shown.result;
-    const html = page(title, await rendered(text), links(shown));
-    this.panel ??= this.create();
-    this.panel.title = title;
-    this.panel.webview.html = html;
-    this.panel.reveal(undefined, true);
+  show(shown: Shown): void {
+    const free = this.pages.find((page) => page.shown.state !== 'running');
+    if (!free) {
+      this.create(shown);
+      return;
+    }
+    this.gone(free.shown);
+    free.shown = shown;
+    free.panel.title = shown.title;
+    free.panel.reveal(undefined, true);
+    free.refresh();
+  }
+
+  update(shown: Shown): void {
+    const found = this.pages.find((page) => page.shown === shown);
+    if (!found) return;
+    found.panel.title = shown.title;
+    found.refresh();
   }
 
   dispose(): void {
-    this.panel?.dispose();
+    for (const { panel } of [...this.pages]) panel.dispose();
   }
 
-  private create(): vscode.WebviewPanel {
+  private create(shown: Shown): void {
     const panel = vscode.window.createWebviewPanel(
       'cato.summary',
-      'CATO',
+      shown.title,
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-      { enableCommandUris: COMMANDS, enableScripts: false },
+      { enableCommandUris: BUTTON_COMMANDS, enableScripts: true, localResourceRoots: [] },
     );
+    const created: Page = { panel, shown, refresh: () => undefined, made: 0, posted: 0 };
+    created.refresh = soon(() => void this.fill(created), REFRESH_MS);
+    this.pages.push(created);
+    panel.webview.onDidReceiveMessage(() => created.refresh());
     panel.onDidDispose(() => {
-      if (this.current) this.gone(this.current);
-      this.panel = this.current = undefined;
+      this.pages.splice(this.pages.indexOf(created), 1);
+      this.gone(created.shown);
     });
-    return panel;
+    panel.webview.html = page(randomUUID());
   }
-}
 
-function links({ id, result }: Shown): Link[] {
-  const insert = vscode.l10n.t('Insert as Documentation');
-  const common = [
-    { label: vscode.l10n.t('Copy'), command: 'cato.copyResult', argument: id },
-    { label: vscode.l10n.t('Save As…'), command: 'cato.saveResult', argument: id },
-  ];
-  return result.documentation
-    ? [{ label: insert, command: 'cato.insertDocumentation', argument: id }, ...common]
-    : common;
+  /** Tells the page what to show, unless it shows something newer by then. */
+  private async fill(page: Page): Promise<void> {
+    const { shown } = page;
+    const order = ++page.made;
+    const { title, text } = shown;
+    const [note, buttons] = [noteOn(shown), buttonsFor(shown)];
+    const body = await rendered(text);
+    if (page.shown !== shown || order < page.posted || !this.pages.includes(page)) return;
+    page.posted = order;
+    const links = buttons.map((button) => ({ ...button, argument: shown.id }));
+    await page.panel.webview.postMessage(content(title, note, body, links));
+  }
 }
 
 /** Markdown as HTML, by the editor's own extension for it; as it is where that is switched off. */

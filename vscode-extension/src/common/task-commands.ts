@@ -16,6 +16,25 @@ export interface TaskCommand {
   arguments: unknown[];
 }
 
+/**
+ * The language of what the task answers; undefined where that comes into the document, and for a
+ * command of which nothing is known.
+ */
+export async function resultLanguage(
+  { command }: TaskCommand,
+  about: vscode.Uri,
+): Promise<string | undefined> {
+  switch (command.slice(TASKS.length)) {
+    case 'summarize':
+    case 'explain':
+      return 'markdown';
+    case 'test':
+      return (await vscode.workspace.openTextDocument(about)).languageId;
+    default:
+      return undefined;
+  }
+}
+
 /** The task about the selection of the editor, or about what is around its cursor. */
 export function taskHere(
   client: LanguageClient,

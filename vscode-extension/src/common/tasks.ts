@@ -1,13 +1,12 @@
 /** Whole tasks on the function under the cursor or on the selection. */
 
 import * as vscode from 'vscode';
-import type { CancellationToken, LanguageClient, ProgressToken } from 'vscode-languageclient/node';
-import { ExecuteCommandRequest, WorkDoneProgress } from 'vscode-languageclient/node';
+import type { CancellationToken, LanguageClient } from 'vscode-languageclient/node';
+import { ExecuteCommandRequest } from 'vscode-languageclient/node';
 import { chooseTarget } from './languages';
 import {
   type SummarizeParams,
   SummarizeRequest,
-  TaskProgress,
   type TaskResult,
   TranslateRequest,
 } from './protocol';
@@ -15,14 +14,17 @@ import { offer, remediesFor } from './remedies';
 import type { Results } from './results';
 import type { Server } from './server';
 import type { StatusItem } from './status';
-import { askInstruction, fixHere, isTask, type TaskCommand, taskHere } from './task-commands';
+import {
+  askInstruction,
+  fixHere,
+  isTask,
+  resultLanguage,
+  type TaskCommand,
+  taskHere,
+} from './task-commands';
+import { runTask, type SendCommand, type TaskRun } from './task-run';
 import { isUnapplied } from './unapplied';
 import type { Walkthrough } from './walkthrough';
-
-interface Tokens {
-  workDoneToken: ProgressToken;
-  partialResultToken: ProgressToken;
-}
 
 type Send = (
   client: LanguageClient,
@@ -30,11 +32,7 @@ type Send = (
   token: CancellationToken,
 ) => Promise<TaskResult>;
 
-type SendCommand = (tokens: Tokens, token: CancellationToken) => Promise<TaskResult>;
-
 export class Tasks {
-  private count = 0;
-
   constructor(
     private readonly server: Server,
     private readonly results: Results,
@@ -88,21 +86,23 @@ export class Tasks {
     const client = this.server.running;
     if (!client) return;
     const about = vscode.Uri.parse(String(task.arguments[0]));
+    const languageId = await resultLanguage(task, about);
+    const run = { title: vscode.l10n.t('CATO: working'), about, languageId };
     await this.shown(
       client,
-      vscode.l10n.t('CATO: working'),
-      about,
+      run,
       (tokens, token) =>
         client.sendRequest(
           ExecuteCommandRequest.type,
-          { ...task, workDoneToken: tokens.workDoneToken },
+          { ...task, ...tokens },
           token,
         ) as Promise<TaskResult>,
     );
   }
 
   async summarize(): Promise<void> {
-    await this.run(vscode.l10n.t('CATO: summarizing'), (client, params, token) =>
+    const title = vscode.l10n.t('CATO: summarizing');
+    await this.run(title, 'markdown', (client, params, token) =>
       client.sendRequest(SummarizeRequest, params, token),
     );
   }
@@ -112,12 +112,12 @@ export class Tasks {
     const target = editor && (await chooseTarget(editor.document.languageId, this.memory));
     if (!target) return;
     const title = vscode.l10n.t('CATO: translating to {0}', target.name);
-    await this.run(title, (client, params, token) =>
+    await this.run(title, target.id, (client, params, token) =>
       client.sendRequest(TranslateRequest, { ...params, targetLanguage: target.id }, token),
     );
   }
 
-  private async run(title: string, send: Send): Promise<void> {
+  private async run(title: string, languageId: string, send: Send): Promise<void> {
     const client = this.server.running;
     const editor = vscode.window.activeTextEditor;
     if (!client || !editor) {
@@ -128,68 +128,21 @@ export class Tasks {
       textDocument: client.code2ProtocolConverter.asTextDocumentIdentifier(editor.document),
       position: client.code2ProtocolConverter.asPosition(editor.selection.active),
     };
-    await this.shown(client, title, editor.document.uri, (tokens, token) =>
-      send(client, { ...place, ...tokens }, token),
-    );
+    const run = { title, about: editor.document.uri, languageId };
+    await this.shown(client, run, (tokens, token) => send(client, { ...place, ...tokens }, token));
   }
 
   /** Shows how the task gets on, then its result. */
-  private async shown(
-    client: LanguageClient,
-    title: string,
-    about: vscode.Uri,
-    send: SendCommand,
-  ): Promise<void> {
-    const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
-    let answer: Promise<TaskResult> | undefined;
+  private async shown(client: LanguageClient, run: TaskRun, send: SendCommand): Promise<void> {
     try {
-      await vscode.window.withProgress(options, (progress, token) =>
-        this.withReports(client, progress, (tokens) => {
-          answer = send(tokens, token);
-          return answer;
-        }),
-      );
-      if (answer) await this.finish(await answer, about);
+      const { result, shown } = await runTask(client, this.results, run, send);
+      await this.finish(result, run.about, shown !== undefined);
     } catch (error) {
       if (!(error instanceof vscode.CancellationError)) this.complain(String(error));
     }
   }
 
-  /**
-   * Runs `send` with the two tokens under which the server reports, and shows the reports, until
-   * the work is over: its answer may wait for a person who looks at the edits.
-   */
-  private async withReports(
-    client: LanguageClient,
-    progress: vscode.Progress<{ message: string }>,
-    send: (tokens: Tokens) => Promise<unknown>,
-  ): Promise<void> {
-    this.count += 1;
-    const workDoneToken = `cato-work-${this.count}`;
-    const partialResultToken = `cato-partial-${this.count}`;
-    let text = '';
-    let end = (): void => undefined;
-    const ended = new Promise<void>((resolve) => (end = resolve));
-    const handlers = vscode.Disposable.from(
-      client.onProgress(WorkDoneProgress.type, workDoneToken, (report) => {
-        const message =
-          report.kind === 'begin' ? report.title : 'message' in report && report.message;
-        if (message) progress.report({ message });
-        if (report.kind === 'end') end();
-      }),
-      client.onProgress(TaskProgress, partialResultToken, ({ delta }) => {
-        text += delta;
-        progress.report({ message: lastLine(text) });
-      }),
-    );
-    try {
-      await Promise.race([send({ workDoneToken, partialResultToken }), ended]);
-    } finally {
-      handlers.dispose();
-    }
-  }
-
-  private async finish(result: TaskResult, about: vscode.Uri): Promise<void> {
+  private async finish(result: TaskResult, about: vscode.Uri, isShown: boolean): Promise<void> {
     this.log.info(
       `${result.requestId}: ${result.outcome} after ${Math.round(result.elapsedMs)} ms`,
     );
@@ -198,7 +151,8 @@ export class Tasks {
       if (result.message) this.complain(result.message);
       const unapplied = isUnapplied(result);
       if (unapplied) void vscode.window.showInformationMessage(notApplied());
-      if (unapplied || !result.edits?.length) await this.results.show(result, about);
+      const isWanted = unapplied || !result.edits?.length;
+      if (isWanted && !isShown) await this.results.showWhole(result, about);
     }
     if (result.outcome === 'failed') this.complain(result.message);
   }
@@ -212,8 +166,4 @@ export class Tasks {
 
 function notApplied(): string {
   return vscode.l10n.t('CATO: the changes were not applied. The result is shown beside the code.');
-}
-
-function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)?.trim().slice(0, 80) ?? '';
 }
