@@ -120,8 +120,11 @@ def _times(targets: object) -> Mapping[str, float]:
     if not isinstance(targets, dict):
         return {}
     found: dict[str, float] = {}
-    for task, target in cast("Mapping[str, Any]", targets).items():
-        times = _positive(target.get("times")) if isinstance(target, dict) else None
+    for task, target in cast("Mapping[str, object]", targets).items():
+        said: Mapping[str, Any] = (
+            cast("Mapping[str, Any]", target) if isinstance(target, dict) else {}
+        )
+        times = _positive(said.get("times"))
         if times is not None and 1 < times < _MOST_TIMES:
             found[task] = times
     return found

@@ -86,7 +86,7 @@ class HardwareTargets:
 
     def _tell(self, model: str, stretches: Mapping[Task, Stretch]) -> None:
         """Log what has changed."""
-        changed = []
+        changed: list[str] = []
         for task, (times, alone_s) in stretches.items():
             told = self._told.get((model, task), 1.0)
             if abs(times - told) > _WORTH_TELLING * told or (times == 1.0 and told != 1.0):
