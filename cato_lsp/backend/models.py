@@ -13,9 +13,11 @@ LEAST_CONFIDENCE = 0.5
 TINY_LEAST_CONFIDENCE = 0.0
 TINY_PARAMETERS = 50_000_000
 _SMALL = 3_000_000_000
-_MOST_TIMES = 1000.0
-"""No hardware is believed to need longer."""
 """Parameters below which a larger code model suggests visibly better code."""
+_MOST_TIMES = 200.0
+"""No hardware is believed to need longer: the budgets would be more than a backend takes."""
+_LARGEST = 1e15
+"""No number that a backend says of its model is believed to be larger."""
 _LARGER = (
     "for better suggestions serve a larger code model (cato serve --model NAME), "
     "or set backend.url to a server that has one"
@@ -139,7 +141,7 @@ def _names(value: object) -> frozenset[str]:
 def _positive(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if value > 0 else None
+    return float(value) if 0 < value < _LARGEST else None
 
 
 def _entries(listing: object) -> list[Mapping[str, Any]]:

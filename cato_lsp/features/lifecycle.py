@@ -65,6 +65,7 @@ def folders_changed(
     new = _paths(folder.uri for folder in params.event.added)
     kept = tuple(root for root in connection.session.roots if root not in gone)
     connection.session.move_to(kept + tuple(root for root in new if root not in kept))
+    connection.refresh_lenses()
 
 
 def initialized(connection: ClientConnection, _params: object = None) -> None:

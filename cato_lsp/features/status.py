@@ -64,14 +64,15 @@ class LensRefresh:
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._offered: frozenset[str] = frozenset()
+        self._offered: tuple[object, ...] = ()
 
     def follow(self) -> None:
-        """Tell the client if what lenses offer has changed."""
+        """Tell the client if what lenses offer, or which files may have them, has changed."""
         session = self._connection.session
-        backend = session.link.connection
-        is_wanted = session.settings.code_lens.enabled and backend is not None
-        offered = backend.model.whole_tasks if is_wanted and backend else frozenset[str]()
+        settings, backend = session.settings, session.link.connection
+        offered: tuple[object, ...] = ()
+        if settings.code_lens.enabled and backend is not None and backend.model.whole_tasks:
+            offered = (backend.model.whole_tasks, settings.privacy, session.roots)
         if offered == self._offered:
             return
         self._offered = offered

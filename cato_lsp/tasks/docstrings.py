@@ -19,7 +19,8 @@ _KEPT_LINE = re.compile(r"\s*(?:[-*+>#|]|\d+[.)]|```|$)|\s{4}")
 
 _BLOCK_COMMENT = r"[ \t]*/\*\*(?!/)(?s:.*?)\*/[ \t]*\r?\n?"
 _SLASHES = r"(?:[ \t]*///(?!/)[^\n]*\n)+"
-_DASHES = r"(?:[ \t]*---[^\n]*\n)+"
+_LUA_DIRECTIVE = r"[ \t]*---[ \t]*@diagnostic\b[^\n]*\n"
+_DASHES = rf"(?:(?!{_LUA_DIRECTIVE})[ \t]*---(?!-)[^\n]*\n)+"
 _GO_LINES = r"(?:[ \t]*//(?:[ \t][^\n]*|\r?)\n)+"
 """`//go:noinline` and other directives have no blank behind the slashes."""
 _SETTINGS = r"(?:frozen_string_literal|(?:en)?coding|typed|warn_indent|rubocop)[ \t]*:"
@@ -28,13 +29,15 @@ _HASHES = rf"(?:(?!{_DIRECTIVE})[ \t]*#[^\n]*\n)+"
 _LEADING = MappingProxyType(
     {
         "go": r"(?:[ \t]*//\S[^\n]*\n)*",
+        # Without documentation below them they may be about the very next line.
+        "lua": rf"(?:(?:{_LUA_DIRECTIVE})+(?={_DASHES}))?",
         "ruby": rf"(?:{_DIRECTIVE})*",
         "shellscript": rf"(?:{_DIRECTIVE})*",
     }
 )
 """Lines for tools and systems, which stay above the documentation."""
 _PLAIN_LINES = r"(?:[ \t]*//(?!/)[^\n]*\n)*"
-_PLAIN_DASHES = r"(?:[ \t]*--(?!-)[^\n]*\n)*"
+_PLAIN_DASHES = r"(?:[ \t]*--(?!-(?!-))[^\n]*\n)*"
 """Comments that are no documentation, which may stand above it."""
 _OLD = MappingProxyType(
     {

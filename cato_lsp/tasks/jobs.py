@@ -22,7 +22,6 @@ from cato_lsp.text import Position, Snapshot, with_lf
 if TYPE_CHECKING:
     from cato_lsp.backend.models import Model
 
-"""The target of a summary of several units, unless that of one is longer."""
 _LONG_CHARS = 6000
 """Of a unit that may have to be split."""
 

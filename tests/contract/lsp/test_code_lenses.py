@@ -151,3 +151,22 @@ async def test_the_client_is_told_when_they_come_and_go(launch: Launcher, url: s
             await refreshed.wait()
         refreshed.clear()
         assert bool(await lenses(editor)) == wanted
+
+
+async def test_the_client_is_told_when_a_file_becomes_private(launch: Launcher, url: str) -> None:
+    settings = {"backend": {"url": url}, "codeLens": {"enabled": True}}
+    editor = await launch.editor(settings=settings)
+    refreshed = asyncio.Event()
+
+    @editor.feature(types.WORKSPACE_CODE_LENS_REFRESH)
+    def refresh(_params: None) -> None:
+        refreshed.set()
+
+    editor.open(SAMPLE)
+    assert await lenses(editor)
+    refreshed.clear()
+    editor.set_configuration({**settings, "privacy": {"ignore": ["sample.py"]}}, section="cato")
+    editor.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
+    async with asyncio.timeout(20):
+        await refreshed.wait()
+    assert await lenses(editor) == []

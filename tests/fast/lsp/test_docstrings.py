@@ -104,6 +104,21 @@ def test_an_old_docstring_is_replaced() -> None:
             "-- kept\n--- Adds.\nlocal function f(a)\n  return a\nend\n",
         ),
         (
+            "lua",
+            "------\n-- Sums\n------\nlocal function f(a)\n  return |a\nend\n",
+            "------\n-- Sums\n------\n--- Adds.\nlocal function f(a)\n  return a\nend\n",
+        ),
+        (
+            "lua",
+            "--- Old.\n---@diagnostic disable-next-line: x\nfunction f()\n  return |1\nend\n",
+            "--- Adds.\n---@diagnostic disable-next-line: x\nfunction f()\n  return 1\nend\n",
+        ),
+        (
+            "lua",
+            "---@diagnostic disable: x\n--- Old.\nfunction f()\n  return |1\nend\n",
+            "---@diagnostic disable: x\n--- Adds.\nfunction f()\n  return 1\nend\n",
+        ),
+        (
             "kotlin",
             "/**\n * Old.\n */\n@Throws(E::class)\nfun f() {\n  |\n}\n",
             "/**\n * Adds.\n */\n@Throws(E::class)\nfun f() {\n  \n}\n",

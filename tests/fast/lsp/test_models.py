@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from cato_backend.wire.estimates import parameters_named
@@ -46,7 +48,13 @@ def test_a_model_without_an_order_sees_no_suffix(order: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"max_prompt_tokens": "many", "chars_per_token": -1, "tasks": "all"}]
+    "said",
+    [
+        {},
+        {"max_prompt_tokens": "many", "chars_per_token": -1, "tasks": "all"},
+        {"max_prompt_tokens": math.inf, "parameters": math.inf, "chars_per_token": math.nan},
+        {"targets": {"summarization": {"times": 10**400}, "translation": {"times": 1e9}}},
+    ],
 )
 def test_what_makes_no_sense_is_replaced_by_defaults(said: dict[str, object]) -> None:
     check({"data": [{"id": "cato", "cato": said}]}, Model("cato", cancels=True))
