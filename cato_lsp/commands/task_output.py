@@ -25,6 +25,8 @@ from cato_lsp.text import Encoding
 _FIRST_S, _EVERY_S = 0.5, 0.5
 _EVERY_LINE_S = 5.0
 """Where each report takes a line of its own, as in a log."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tabs and line ends: a terminal would obey them."""
 
 
 class Terminal:
@@ -51,6 +53,9 @@ class Terminal:
         ticking = asyncio.create_task(self._tick())
         try:
             yield
+        except BaseException:
+            self._break_off()
+            raise
         finally:
             ticking.cancel()
             self._clear()
@@ -65,7 +70,7 @@ class Terminal:
             self._clear()
             self._has_text = True
             self.shown += text
-            sys.stdout.write(text)
+            _write_out(text)
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
@@ -76,7 +81,7 @@ class Terminal:
         if not self._shows_text:
             return
         self.shown = text if self.shown.startswith(text) else ""
-        sys.stderr.write("\n[the answer cannot be used: once more]\n")
+        sys.stderr.write("\n[the answer cannot be used: asking again]\n")
         if self.shown != text:
             self.delta(text)
 
@@ -95,6 +100,12 @@ class Terminal:
         else:
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
+
+    def _break_off(self) -> None:
+        """End the line of a text whose rest does not come: an error follows."""
+        if self.shown and not self.shown.endswith("\n"):
+            _write_out("\n")
+            sys.stdout.flush()
 
     def _clear(self) -> None:
         if self._has_line:
@@ -153,7 +164,7 @@ def show_result(
     if arguments.json:
         print(json.dumps(replace(result, edits=_told(job, edits)).body()))
     elif edits and not arguments.write:
-        sys.stdout.write(_diff(job, edits))
+        _write_out(_diff(job, edits))
     elif not edits:
         _print_rest(result.text, shown)
     for unit in result.failed:
@@ -175,9 +186,14 @@ def _print_rest(text: str, shown: str) -> None:
     if rest is None:
         sys.stdout.flush()
         sys.stderr.write("\n[the result differs from the text above:]\n")
-        print(text)
+        _write_out(f"{text}\n")
     elif rest or not shown.endswith("\n"):
-        print(rest)
+        _write_out(f"{rest}\n")
+
+
+def _write_out(text: str) -> None:
+    """Write to standard output; to a terminal, without what it would take for commands."""
+    sys.stdout.write(_CONTROLS.sub("", text) if sys.stdout.isatty() else text)
 
 
 def _rest(text: str, shown: str) -> str | None:

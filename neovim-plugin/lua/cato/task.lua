@@ -130,7 +130,7 @@ function M.piece(params)
   local task = running[params.token]
   if task and task.view:alive() then
     if value.restart then
-      task.view:replace(value.delta)
+      task.view:restart(value.delta)
     else
       task.view:append(value.delta)
     end

@@ -80,6 +80,15 @@ function M:append(piece)
   end
 end
 
+---Begins anew with the text; what is appended goes on where it ends.
+---@param text string
+function M:restart(text)
+  self:edit(function(buffer)
+    vim.api.nvim_buf_set_lines(buffer, 0, -1, false, vim.split(text, '\n'))
+  end)
+end
+
+---Shows the whole text, without blank lines around it.
 ---@param text string
 function M:replace(text)
   local lines = vim.split(text, '\n', { trimempty = true })

@@ -55,12 +55,13 @@ def test_an_answer_that_begins_again_takes_the_place_of_what_had_come(
             local asked
             client.request = function(_, _, params) asked = params; return true, 1 end
             task.run(client, 'cato.server.explain', {}, 'explanation')
-            for _, value in ipairs({ { delta = 'a' }, { delta = 'b', restart = true } }) do
+            local first, second = { delta = 'a' }, { delta = 'b\\n\\n', restart = true }
+            for _, value in ipairs({ first, second, { delta = 'c' } }) do
               task.piece({ token = asked.partialResultToken, value = value })
             end
             """
         )
-        assert editor.text == "b"
+        assert editor.text == "b\n\nc"
 
 
 def test_keys_run_the_tasks_about_the_function_and_about_the_selection(

@@ -98,7 +98,7 @@ async def test_the_work_ends_with_its_display(
         await expect(shown.get_by_text("word0")).to_be_visible(timeout=TIMEOUT_MS)
         if how == "button":
             await shown.get_by_role("link", name="Cancel").click()
-            note = shown.get_by_text("cancelled: this is what had come")
+            note = shown.get_by_text("cancelled: the text is incomplete")
             await expect(note).to_be_visible(timeout=TIMEOUT_MS)
             await expect(shown.get_by_text("word0")).to_be_visible()
         else:

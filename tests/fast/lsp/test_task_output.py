@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.commands.arguments import FileRange
+from cato_lsp.commands.arguments import CommandFailed, FileRange
 from cato_lsp.commands.task_output import Terminal, show_result, write_result
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.docstrings import Insertion
@@ -121,3 +122,36 @@ def test_what_is_kept_of_an_answer_is_not_written_again(
     terminal.delta("two")
     assert terminal.shown == "one two"
     assert capsys.readouterr().out == "one tow two"
+
+
+@pytest.mark.parametrize(("is_terminal", "out"), [(True, "a]52;c;b\tc\n"), (False, None)])
+def test_a_terminal_is_given_no_commands_by_a_model(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+    out: str | None,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    text = "a\x1b]52;c;b\x07\tc\r\x9b"
+    file = tmp_path / "a.py"
+    file.write_text("x = 1\n")
+    terminal = Terminal(silent=False, shows_text=True)
+    terminal.delta(text[:4])
+    arguments = argparse.Namespace(json=False, write=False)
+    job = job_of(opened(file), TaskKind.EXPLANATION)
+    show_result(arguments, job, replace(RESULT, text=text), (), shown=terminal.shown)
+    assert capsys.readouterr().out == (text + "\n" if out is None else out)
+
+
+async def test_an_error_behind_a_text_begins_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(silent=False, shows_text=True)
+
+    async def broken_off() -> None:
+        async with terminal.ticking():
+            terminal.delta("a")
+            raise CommandFailed("the backend broke off its answer")
+
+    with pytest.raises(CommandFailed):
+        await broken_off()
+    assert capsys.readouterr().out == "a\n"

@@ -30,9 +30,9 @@ export function noteOn({ state }: Shown): string {
     case 'running':
       return vscode.l10n.t('running');
     case 'cancelled':
-      return vscode.l10n.t('cancelled: this is what had come');
+      return vscode.l10n.t('cancelled: the text is incomplete');
     case 'failed':
-      return vscode.l10n.t('failed: this is what had come');
+      return vscode.l10n.t('failed: the text is incomplete');
     case 'ok':
       return '';
   }
