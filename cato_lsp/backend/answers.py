@@ -16,8 +16,8 @@ from cato_lsp.completion.reuse import Token
 
 if TYPE_CHECKING:
     from cato_lsp.backend.streams import EventStream
-LONGEST_TASK_S = 300.0
-"""After this a task that has not ended is given up, far behind any target."""
+
+_LEAST_PATIENCE_S = 300.0
 
 
 class TokenStream:
@@ -179,16 +179,24 @@ class Listener(Protocol):
         ...
 
 
-async def outcome_of(stream: EventStream, listener: Listener) -> TaskAnswer:
+def patience_s(budget_s: float) -> float:
+    """Return after how many seconds a task that has not ended is given up, far behind its budget.
+
+    Slow hardware has longer budgets.
+    """
+    return max(_LEAST_PATIENCE_S, 2 * budget_s)
+
+
+async def outcome_of(stream: EventStream, listener: Listener, longest_s: float) -> TaskAnswer:
     """Read the stream to its end and return the result. Raises BackendFailure.
 
-    The stream is ended in any case.
+    The stream is ended in any case, after `longest_s` without a result.
     """
     try:
-        async with asyncio.timeout(LONGEST_TASK_S):
+        async with asyncio.timeout(longest_s):
             return await _result(stream, listener)
     except TimeoutError as error:
-        raise TimedOut(f"no result within {LONGEST_TASK_S:.0f} s") from error
+        raise TimedOut(f"no result within {longest_s:.0f} s") from error
     finally:
         stream.cancel(CancelReason.CLOSED)
 

@@ -36,6 +36,8 @@ class Call:
     request_id: str
     headers: dict[str, str]
     body: dict[str, Any]
+    budget_s: float = 0.0
+    """Of a whole task: what is left of its E2E target when it is sent."""
 
 
 def new_request_id() -> str:
@@ -138,7 +140,7 @@ def task_call(
     named = _headers(request.task.slo_class, ids, request_id)
     named[headers.SLO_E2E_MS] = str(max(budget_ms, 1))
     named[headers.OUTPUT_TOKENS] = str(expected_tokens)
-    return Call("/v1/tasks", request_id, named, request.body())
+    return Call("/v1/tasks", request_id, named, request.body(), max(budget_ms, 0) / 1000)
 
 
 def _headers(task: Task, ids: ClientIds, request_id: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.answers import TaskAnswer, TaskProgress, outcome_of
+from cato_lsp.backend.answers import TaskAnswer, TaskProgress, outcome_of, patience_s
 from cato_lsp.backend.calls import Call, ClientIds, new_request_id
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.settings.settings import Targets
@@ -63,7 +63,8 @@ async def _asked(
     connection: Connection, job: Job, call: Call, listener: TextListener
 ) -> TaskAnswer:
     stream = connection.client.open(call, cancels=connection.model.cancels)
-    return await outcome_of(stream, JoinedText(job.kind, job.units, listener))
+    joined = JoinedText(job.kind, job.units, listener)
+    return await outcome_of(stream, joined, patience_s(call.budget_s))
 
 
 def _completed(job: Job, answer: TaskAnswer) -> str:

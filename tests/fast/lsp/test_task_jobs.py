@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.answers import TaskProgress
+from cato_lsp.backend.answers import TaskProgress, patience_s
 from cato_lsp.backend.calls import ClientIds
 from cato_lsp.backend.models import Model
 from cato_lsp.settings.settings import Targets
@@ -153,6 +153,16 @@ def test_the_target_follows_the_answer_s_length(
     monkeypatch.setattr("cato_lsp.tasks.jobs.time.perf_counter", lambda: 0.0)
     call = call_for(job(kind, place), CLIENT_IDS, Targets(), Model("m"), 0.0)
     assert call.headers["x-slo-e2e-ms"] == str(budget_ms)
+
+
+@pytest.mark.parametrize(("times", "waited_s"), [(1.0, 300.0), (100.0, 600.0)])
+def test_a_task_is_waited_for_beyond_the_target_of_slow_hardware(
+    times: float, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cato_lsp.tasks.jobs.time.perf_counter", lambda: 0.0)
+    model = Model("m", times={"summarization": times})
+    call = call_for(job(TaskKind.SUMMARIZATION, TextRange(20, 20)), CLIENT_IDS, Targets(), model, 0)
+    assert patience_s(call.budget_s) == waited_s
 
 
 def test_a_model_that_cannot_do_it_is_not_asked() -> None:
