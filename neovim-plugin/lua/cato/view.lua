@@ -80,7 +80,7 @@ function M:append(piece)
   end
 end
 
----Begins anew with the text; what is appended goes on where it ends.
+---Replaces the text by `text`; what is appended continues it.
 ---@param text string
 function M:restart(text)
   self:edit(function(buffer)
