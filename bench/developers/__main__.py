@@ -21,6 +21,7 @@ from itertools import product
 
 from bench.developers.capacity import LEAST, Cell, bar
 from bench.developers.clients import CLIENTS
+from bench.developers.records import record
 from bench.developers.report import report
 from bench.developers.scripts import MOVES, SURPRISE, Coding
 from bench.developers.study import Seen, Span, System, make_scripts, play
@@ -47,7 +48,7 @@ def main() -> None:
     print(f"\n{time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of computing")
     if arguments.json:
         settings = {"replicas": arguments.replicas, **asdict(coding)}
-        save(arguments.json, {"settings": settings, "cells": list(map(_record, cells))})
+        save(arguments.json, {"settings": settings, "cells": list(map(record, cells))})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,11 +134,6 @@ def span_for(developers: int) -> Span:
     """Return how long a load is played: a small team for longer, to see as many pauses."""
     counted_s = min(max(_DEVELOPER_SECONDS / developers, _SHORTEST_S), _LONGEST_S)
     return Span(_WARMUP_S + counted_s, _WARMUP_S)
-
-
-def _record(cell: Cell) -> dict[str, object]:
-    seeds = {str(seed): asdict(seen) for seed, seen in cell.seeds.items()}
-    return {**asdict(cell.system), "developers": cell.developers, "seeds": seeds}
 
 
 if __name__ == "__main__":
