@@ -15,18 +15,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import product
+from typing import Any
 
-from bench.developers.capacity import LEAST, Cell, bar
+from bench.developers.capacity import Cell, worth_trying
 from bench.developers.clients import CLIENTS
-from bench.developers.records import record
+from bench.developers.records import earlier, record, recorded, result_file
 from bench.developers.report import report
 from bench.developers.scripts import MOVES, SURPRISE, Coding
 from bench.developers.study import Seen, Span, System, make_scripts, play
 from bench.machine import save
-from cato_backend.commands.arguments import output_file
+from cato_backend.commands.arguments import at_least, output_file, share
 from cato_backend.scheduling import policy_names
 from cato_lab.workloads.lengths import Context
 
@@ -41,14 +42,29 @@ def main() -> None:
     arguments = _parser().parse_args()
     coding = Coding(arguments.surprise, arguments.moves, Context(arguments.context))
     began, used = time.perf_counter(), time.process_time()
-    cells: list[Cell] = []
+    former = arguments.reuse or {}
+    cells = [recorded(kept) for kept in former.get("cells", ())]
     for developers in sorted(arguments.developers):
-        cells += _at(developers, _wanted(cells, arguments), coding, arguments)
+        cells += _at(developers, _wanted(cells, developers, arguments), coding, arguments)
+        if arguments.json:
+            _save(cells, coding, former, arguments)
     print(report(cells, arguments.replicas))
     print(f"\n{time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of computing")
-    if arguments.json:
-        settings = {"replicas": arguments.replicas, **asdict(coding)}
-        save(arguments.json, {"settings": settings, "cells": list(map(record, cells))})
+
+
+def _save(
+    cells: Sequence[Cell],
+    coding: Coding,
+    former: Mapping[str, Any],
+    arguments: argparse.Namespace,
+) -> None:
+    """Keep what there is: a load takes minutes."""
+    document = {
+        "settings": {"replicas": arguments.replicas, **asdict(coding)},
+        "earlier": earlier(former),
+        "cells": list(map(record, cells)),
+    }
+    save(arguments.json, document)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--developers", type=int, nargs="+", default=DEVELOPERS, help="in front of the whole fleet")
-    add("--seeds", type=int, default=5, help="runs of each system at each load")
-    add("--replicas", type=int, default=4)
+    add("--seeds", type=at_least(1), default=5, help="runs of each system at each load")
+    add("--replicas", type=at_least(1), default=4)
     add("--clients", nargs="+", choices=tuple(CLIENTS), default=tuple(CLIENTS))
     add(
         "--policies",
@@ -73,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--thresholds",
-        type=int,
+        type=at_least(0),
         nargs="+",
         default=(0, 512),
         metavar="TOKENS",
@@ -81,13 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--surprise",
-        type=float,
+        type=share,
         default=SURPRISE,
         help="chance that a key is not the one that the model expects (default: %(default)s)",
     )
     add(
         "--moves",
-        type=float,
+        type=share,
         default=MOVES,
         help="chance that a pause ends in another file (default: %(default)s)",
     )
@@ -98,20 +114,23 @@ def _parser() -> argparse.ArgumentParser:
         help="lengths of prompts (docs/workloads.md)",
     )
     add("--json", type=output_file, help="keeps the runs in this file")
-    return parser  # fmt: skip
+    add(
+        "--reuse",
+        type=result_file,
+        help="takes over what an earlier file has, and plays only what is missing",
+    )
+    return parser
 
 
-def _wanted(cells: Sequence[Cell], arguments: argparse.Namespace) -> list[System]:
-    """Return the systems that are worth trying with more developers."""
-    if not cells:
-        return [
-            System(*parts)
-            for parts in product(arguments.clients, arguments.policies, arguments.thresholds)
-        ]
-    last = max(cell.developers for cell in cells)
-    shares = {cell.system: cell.share for cell in cells if cell.developers == last}
-    able = {s.client for s, share in shares.items() if share >= bar(cells, s.client)}
-    return [s for s, share in shares.items() if s.client in able and share >= LEAST / 2]
+def _wanted(cells: Sequence[Cell], developers: int, arguments: argparse.Namespace) -> list[System]:
+    """Return the systems that are worth trying with so many developers and have not been tried."""
+    asked = [
+        System(*parts)
+        for parts in product(arguments.clients, arguments.policies, arguments.thresholds)
+    ]
+    played = {cell.system for cell in cells if cell.developers == developers}
+    open_ones = worth_trying(cells, asked, developers)
+    return [system for system in open_ones if system not in played]
 
 
 def _at(
@@ -124,9 +143,9 @@ def _at(
         scripts = make_scripts(developers, span, seed, coding)
         for system in wanted:
             seen[system][seed] = found = play(system, scripts, span, seed, arguments.replicas)
-            share = 100 * found.right_500 / max(found.pauses, 1)
+            percent = 100 * found.right_500 / max(found.pauses, 1)
             place = f"{developers} developers, seed {seed}, {system.client}, {system.policy}"
-            print(f"{place}, threshold {system.threshold}: {share:.1f}%", file=sys.stderr)
+            print(f"{place}, threshold {system.threshold}: {percent:.1f}%", file=sys.stderr)
     return (Cell(system, developers, found) for system, found in seen.items())
 
 

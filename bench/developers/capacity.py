@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -60,6 +60,24 @@ def served(cells: Sequence[Cell], system: System) -> float:
         if next_share < least:
             return load + (next_load - load) * (share - least) / (share - next_share)
     return float(curve[-1][0])
+
+
+def worth_trying(
+    cells: Sequence[Cell], asked: Iterable[System], developers: int
+) -> Iterator[System]:
+    """Yield which of `asked` may serve so many developers, by their client's next smaller load.
+
+    A client is left once none of its systems keeps its share, and a system once its share is below
+    half of `LEAST`.
+    """
+    fewer = [cell for cell in cells if cell.developers < developers]
+    for system in asked:
+        same = [cell for cell in fewer if cell.system.client == system.client]
+        last = max((cell.developers for cell in same), default=0)
+        shares = {cell.system: cell.share for cell in same if cell.developers == last}
+        is_able = not shares or max(shares.values()) >= bar(cells, system.client)
+        if is_able and (not shares or shares.get(system, 0.0) >= LEAST / 2):
+            yield system
 
 
 def best(cells: Sequence[Cell], among: Iterable[System]) -> tuple[System, float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bench.developers.capacity import Cell
@@ -21,3 +24,17 @@ def recorded(kept: Mapping[str, Any]) -> Cell:
     system = System(kept["client"], kept["policy"], kept["threshold"])
     seeds = {int(seed): Seen(**seen) for seed, seen in kept["seeds"].items()}
     return Cell(system, kept["developers"], seeds)
+
+
+def result_file(text: str) -> Mapping[str, Any]:
+    """Return what is in the result file of this name. Raises ArgumentTypeError."""
+    try:
+        found: Mapping[str, Any] = json.loads(Path(text).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArgumentTypeError(f"{text}: expected a result file of this program") from error
+    return found
+
+
+def earlier(former: Mapping[str, Any]) -> list[str]:
+    """Return the commands that made a result file, the oldest first."""
+    return [*former.get("earlier", ()), *([former["origin"]["command"]] if former else [])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,18 +186,52 @@ def test_the_tables_name_every_system_and_the_ratio() -> None:
     assert "cato-lsp cato 512 serves 2.5 times as many as naive150-stable power-of-two 0." in text
 
 
-def test_a_client_that_serves_no_more_is_not_tried_with_more(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rights = {25: 80, 50: 60, 100: 80}
+RIGHTS = {25: 80, 50: 60, 100: 80}
 
-    def played(system: System, scripts: list[Script], *_: object) -> Seen:
-        return Seen(keys=10, pauses=100, right_300=1, right_500=rights[len(scripts)])
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Runs the program with one system and two seeds; nothing is simulated."""
+
+    def played(_system: System, scripts: list[Script], *_: object) -> Seen:
+        return Seen(keys=10, pauses=100, right_300=1, right_500=RIGHTS[len(scripts)])
 
     monkeypatch.setattr(program, "play", played)
-    words = "--developers 25 50 100 --clients cato-lsp --policies cato --thresholds 0 --seeds 2"
-    monkeypatch.setattr(sys, "argv", ["bench.developers", *words.split()])
-    program.main()
+
+    def main(options: str) -> None:
+        words = f"--clients cato-lsp --policies cato --thresholds 0 --seeds 2 {options}"
+        monkeypatch.setattr(sys, "argv", ["bench.developers", *words.split()])
+        program.main()
+
+    return main
+
+
+def test_a_client_that_serves_no_more_is_not_tried_with_more(
+    run: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("--developers 25 50 100")
     shown = capsys.readouterr()
     assert "| cato-lsp | cato | 0 | 72.0 |" in shown.out
+    assert "50 developers" in shown.err
     assert "100 developers" not in shown.err
+
+
+def test_loads_of_an_earlier_file_are_not_played_again(
+    run: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "kept.json"
+    run(f"--developers 25 --json {kept}")
+    capsys.readouterr()
+    run(f"--developers 25 50 --reuse {kept} --json {kept}")
+    document = json.loads(kept.read_text())
+    assert [cell["developers"] for cell in document["cells"]] == [25, 50]
+    assert len(document["earlier"]) == 1
+    assert "25 developers" not in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_reused_is_named(
+    run: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(f"--reuse {tmp_path / 'none.json'}")
+    assert "none.json: expected a result file" in capsys.readouterr().err
