@@ -87,7 +87,7 @@ class Script:
 
     The model decodes greedily: while a suggestion is typed along with, its rest is what the model
     would say again. So the suggestion at a cursor is right where no key in the rest of its line
-    surprises the model. Surprises are drawn for each key, whoever asks there, and when.
+    surprises the model. Surprises are drawn for each key, whichever client asks there.
     """
 
     def __init__(self, seed: int, index: int, duration_s: float, coding: Coding) -> None:
