@@ -66,8 +66,8 @@ _SERVED = (
     "Developers are served while their share of pauses with the right suggestion within 500 ms of "
     "the last key is at least half, and at least 90% of what the same client reaches with 25 "
     "developers on four replicas. What is modelled: [docs/workloads.md]"
-    "(../docs/workloads.md#developers-per-replica). The file was made in three steps; `earlier` in it "
-    "names the commands of the first two."
+    "(../docs/workloads.md#developers-per-replica). The file was made in three steps; `earlier` in "
+    "it names the commands of the first two."
 )
 SOURCES = (
     Source(
