@@ -87,7 +87,7 @@ SOURCES = (
     ),
     Source("simulate_static", "Policies: static split by task", VIRTUAL, "1, 2", router.policies),
     Source("simulate_ablation", "Mechanisms of the policy", VIRTUAL, "1-3", router.ablation),
-    Source("arena_fresh", "Fresh sampled worlds", VIRTUAL, "worlds 5001-5030", router.arena),
+    Source("arena_fresh", "Fresh sampled worlds", VIRTUAL, "worlds 5001-5040", router.arena),
     Source(
         "arena_unseen",
         "Sampled worlds, earlier",
