@@ -87,6 +87,7 @@ bench: $(VENV)/developing  ## every benchmark, one after another: about two hour
 	$(BIN)/python -m bench.decisions
 	$(BIN)/python -m bench.fair_shares
 	$(BIN)/python -m bench.arena
+	$(BIN)/python -m bench.developers
 	$(BIN)/python -m bench.prediction
 	$(BIN)/python -m bench.workflows
 	$(BIN)/python -m bench.typing

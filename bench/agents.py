@@ -63,7 +63,7 @@ class AgentStudy(Simulator):
 
     def _turn(self, agent: _Agent, now: float) -> None:
         if now < self._last_turn_s:
-            self._arrive(agent.turn(now), now)
+            self._ask(agent.turn(now), now)
 
     def _heard(self, outcome: Outcome, now: float) -> None:
         agent = self._agents.get(outcome.arrival.session)

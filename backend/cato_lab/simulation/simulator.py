@@ -124,6 +124,9 @@ class Simulator:
 
     def _arrive(self, arrival: Arrival, now: float) -> None:
         self._await_next_arrival()
+        self._ask(arrival, now)
+
+    def _ask(self, arrival: Arrival, now: float) -> None:
         self._clients.ask(arrival)
         if arrival.prompt_tokens + arrival.output_tokens > self._longest_request:
             self._clients.end(arrival.id, Ending.REJECTED, now, "too_long")

@@ -56,6 +56,11 @@ class DeveloperWorkload:
         streams = [stream for person in people for stream in person.streams()]
         return merge(*streams, key=attrgetter("time"))
 
+    def commands(self, seed: int) -> Iterator[Arrival]:
+        """Yield of these only what people command: generations, summaries, translations."""
+        people = (_Developer(self, seed, index) for index in range(self.developers))
+        return merge(*(person.streams()[1] for person in people), key=attrgetter("time"))
+
 
 class _Developer:
     def __init__(self, workload: DeveloperWorkload, seed: int, index: int) -> None:
@@ -99,7 +104,7 @@ class _Developer:
         """Keys typed since the last question, when the next is asked, how long until a key."""
         debounce_s, keys = self._workload.debounce_s, 0
         for start, end in active:
-            for time, gap_s in _keystrokes(start, end, rng):
+            for time, gap_s in keystrokes(start, end, rng):
                 keys += 1
                 if gap_s > debounce_s and time + debounce_s < end:
                     yield keys, time + debounce_s, gap_s - debounce_s
@@ -158,7 +163,7 @@ def _active(workload: DeveloperWorkload, rng: Generator) -> Iterator[tuple[float
         length = rng.lognormal(log(spans[phase][0]), spans[phase][1])
 
 
-def _keystrokes(start: float, end: float, rng: Generator) -> Iterator[tuple[float, float]]:
+def keystrokes(start: float, end: float, rng: Generator) -> Iterator[tuple[float, float]]:
     """Yield times of keys and the gap behind each; the last gap of a burst is the pause."""
     time = start + rng.random() * _pause(rng)
     while time < end:

@@ -154,6 +154,12 @@ def test_people_with_breaks_ask_half_as_much() -> None:
     assert 0.25 < breaks / always < 0.8
 
 
+def test_commands_are_what_typing_does_not_ask() -> None:
+    workload = DeveloperWorkload(20, duration_s=300.0)
+    asked = [each for each in workload.arrivals(1) if each.task is not Task.COMPLETION]
+    assert list(workload.commands(1)) == asked != []
+
+
 def test_an_oracle_tells_lengths_and_who_will_leave() -> None:
     plain = DeveloperWorkload(3, duration_s=30.0)
     asked = [a for a in plain.arrivals(1) if a.counts]

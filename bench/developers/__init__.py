@@ -1,0 +1,1 @@
+"""How many developers one replica serves: a closed loop of typing, client, router and engine."""
