@@ -209,9 +209,9 @@ async def _result(stream: EventStream, listener: Listener) -> TaskAnswer:
         if event.name == TaskEvent.ERROR or data.get("error"):
             raise refused(data, status=502)
         if event.name == TaskEvent.DELTA:
-            listener.delta(str(data.get("text", "")), _count(data, "unit"))
+            listener.delta(str(data.get("text") or ""), _count(data, "unit"))
         elif event.name == TaskEvent.RESTART:
-            listener.restart(str(data.get("text", "")))
+            listener.restart(str(data.get("text") or ""))
         elif event.name == TaskEvent.PROGRESS:
             listener.report(_progress(data))
     raise Refused("the task ended without a result", status=200)
