@@ -154,25 +154,22 @@ class ReplicaPool:
         """Of those that may take one more.
 
         All of a small fleet; else those that hold the most of the prompt, and those with a slot
+        that are free first. Where none of these is open and has a slot: of the open ones, those
         that are free first.
         """
         if len(open_to) <= _ALL:
             return [self._models[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
-        some = min(_LEAST_BUSY, len(self._order))
-        full = self._full[request.task is Task.COMPLETION]
-        promised = np.where(full, np.inf, self._promised())
-        least: list[int] = promised.argpartition(some - 1)[:some].tolist()
-        names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
-        models = [self._models[name] for name in names]
+        completes = request.task is Task.COMPLETION
+        free_at = np.where(self._full[completes], np.inf, self._promised())
+        least = sorted(self._order[place] for place in _least(free_at))
+        models = [self._models[name] for name in dict.fromkeys([*holders, *least])]
         found = [model for model in models if _is_among(model.view, open_to)]
-        return found or [self._first_free_of(open_to)]
-
-    def _first_free_of(self, open_to: Sequence[ReplicaView]) -> ReplicaModel:
-        """Return the least busy of those that are open, where those of the fleet are not."""
-        promised, places = self._promised(), self._places
-        view = min(open_to, key=lambda view: float(promised[places[view.replica_id]]))
-        return self._models[view.replica_id]
+        if any(self.slots.has_slot(model, completes=completes) for model in found):
+            return found
+        ids = [view.replica_id for view in open_to]
+        of_open = free_at[[self._places[replica_id] for replica_id in ids]]
+        return [self._models[ids[place]] for place in sorted(_least(of_open))]
 
     def _promised(self) -> NDArray[np.float64]:
         """Return when each is free, with what waits for it."""
@@ -192,6 +189,13 @@ class ReplicaPool:
         self.relegated.wake_all()
         for model in self._models.values():
             self.changed(model)
+
+
+def _least(values: NDArray[np.float64]) -> list[int]:
+    """Return the places of the `_LEAST_BUSY` smallest values, in any order."""
+    some = min(_LEAST_BUSY, len(values))
+    places: list[int] = values.argpartition(some - 1)[:some].tolist()
+    return places
 
 
 def _is_among(view: ReplicaView, open_to: Sequence[ReplicaView]) -> bool:
