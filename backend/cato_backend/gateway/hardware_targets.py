@@ -69,20 +69,26 @@ class HardwareTargets:
     def _refresh(self) -> None:
         found: dict[str, Mapping[Task, Stretch]] = {}
         for load in self._replicas():
-            if _is_known(load):
-                own = self._stretches(load)
-                others = found.get(load.model, own)
-                found[load.model] = {task: min(own[task], others[task]) for task in Task}
+            if _counts(load):
+                found[load.model] = self._least(found.get(load.model, {}), load)
         self._models = {name: ModelTargets(self._configured, each) for name, each in found.items()}
         for model, stretches in found.items():
             self._tell(model, stretches)
 
-    def _stretches(self, load: ReplicaLoad) -> Mapping[Task, Stretch]:
+    def _least(self, others: Mapping[Task, Stretch], load: ReplicaLoad) -> Mapping[Task, Stretch]:
+        """Return the least that each class needs on this replica or on `others`.
+
+        What another meets as configured is not computed: a fleet may have a thousand replicas.
+        """
         belief = load.learned.belief
         service, overhead_s = ServiceModel(belief.law, load.learned.limits), belief.overhead_s
-        return {
-            task: stretch(service, overhead_s, task, self._configured.of(task)) for task in Task
-        }
+        least = dict(others)
+        for task in Task:
+            other = others.get(task)
+            if other is None or other.times > 1.0:
+                own = stretch(service, overhead_s, task, self._configured.of(task))
+                least[task] = own if other is None else min(own, other)
+        return least
 
     def _tell(self, model: str, stretches: Mapping[Task, Stretch]) -> None:
         """Log what has changed."""
@@ -99,8 +105,10 @@ class HardwareTargets:
             log.warning("%s: targets on this hardware: %s", model, "; ".join(changed))
 
 
-def _is_known(load: ReplicaLoad) -> bool:
-    """Return whether enough is known of the replica's speed: told, calibrated or learned."""
+def _counts(load: ReplicaLoad) -> bool:
+    """Return whether it takes requests and enough is known of its speed: told or learned."""
+    if load.draining:
+        return False
     learned = load.learned
     is_learned = learned.all_windows >= ENOUGH_WINDOWS or learned.belief.spread <= _KNOWN_SPREAD
     return load.profile is not None or is_learned

@@ -10,7 +10,7 @@ from cato_backend.config.sections import TargetsConfig
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.headers import parse_headers
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
-from cato_backend.scheduling import Limits, ReplicaUp, Scheduler, make_policy
+from cato_backend.scheduling import Limits, ReplicaDraining, ReplicaUp, Scheduler, make_policy
 from cato_backend.wire.headers import Task
 
 CONFIGURED = TargetsConfig()
@@ -26,7 +26,7 @@ class Hardware:
 
     def __init__(self, *profiles: Profile | None) -> None:
         self.now = 0.0
-        scheduler = Scheduler(make_policy("cato"), Limits())
+        self.scheduler = scheduler = Scheduler(make_policy("cato"), Limits())
         for number, each in enumerate(profiles):
             scheduler.handle(ReplicaUp(f"r{number}", "coder", 8, each), 0.0)
         self.targets = HardwareTargets(CONFIGURED, lambda: scheduler.replicas, lambda: self.now)
@@ -47,6 +47,14 @@ def test_the_fastest_replica_of_a_model_counts() -> None:
     assert alone > 3.0
     assert Hardware(profile(0.2), profile(0.4)).budget_s(Task.SUMMARIZATION) == alone
     assert Hardware(profile(0.2), profile(0.01)).budget_s(Task.SUMMARIZATION) == 3.0
+
+
+def test_a_replica_that_takes_no_more_requests_does_not_count() -> None:
+    hardware = Hardware(profile(0.2), profile(0.01))
+    assert hardware.budget_s(Task.SUMMARIZATION) == 3.0
+    hardware.scheduler.handle(ReplicaDraining("r1"), 1.0)
+    hardware.now = 10.0
+    assert hardware.budget_s(Task.SUMMARIZATION) > 3.0
 
 
 def test_what_is_worthless_is_so_as_much_later() -> None:
