@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cato_backend.config.sections import TargetsConfig
 from cato_backend.fleet.profiles import ENOUGH_WINDOWS
+from cato_backend.gateway.headers import scaled_tpot_s
 from cato_backend.prediction.attainable import Stretch, stretch
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.requests import Target
@@ -117,10 +118,11 @@ def _counts(load: ReplicaLoad) -> bool:
 def _longer(target: Target, times: float) -> Target:
     if times == 1.0:
         return target
-    worthless = target.worthless_after_s
+    worthless, tpot_s = target.worthless_after_s, target.tpot_s
     return replace(
         target,
         ttft_s=None if target.ttft_s is None else target.ttft_s * times,
         e2e_s=None if target.e2e_s is None else target.e2e_s * times,
         worthless_after_s=None if worthless is None else worthless * times,
+        tpot_s=None if tpot_s is None else scaled_tpot_s(tpot_s, times),
     )

@@ -80,7 +80,7 @@ def _forgotten(covariance: NDArray[np.float64], prior: NDArray[np.float64]) -> N
     bound.
     """
     known = _MEMORY * np.linalg.inv(covariance) + (1 - _MEMORY) * np.diag(1 / prior)
-    found: NDArray[np.float64] = np.linalg.inv(known)
+    found = np.linalg.inv(known).astype(np.float64)
     return (found + found.T) / 2
 
 

@@ -63,6 +63,16 @@ def test_what_is_worthless_is_so_as_much_later() -> None:
     assert target.worthless_after_s == 2.0
 
 
+def test_the_time_between_tokens_is_longer_with_that_to_the_first() -> None:
+    slow = Hardware(profile(0.2)).targets.of_model("coder")
+    target = slow.of(Task.GENERATION)
+    assert target.tpot_s == 0.1
+    # A client that asks for what `/v1/models` tells has the same pace.
+    named = parse_headers({"x-slo-ttft-ms": str(1000 * target.budget_s)}, "")
+    assert named.of_task(Task.GENERATION, slow).target.tpot_s == 0.1
+    assert Hardware(profile(0.01)).targets.of_model("coder").of(Task.GENERATION).tpot_s == 0.04
+
+
 def test_a_target_that_a_client_names_stays() -> None:
     slow = Hardware(profile(0.2)).targets.of_model("coder")
     named = parse_headers({"x-slo-e2e-ms": "1500"}, "")
