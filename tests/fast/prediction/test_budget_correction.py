@@ -66,7 +66,7 @@ def test_budgets_that_are_all_alike_do_not_end_the_forgetting(budget_s: float) -
 
 
 @pytest.mark.parametrize(("budget_s", "count"), [(0.001, 20), (0.3, 1), (3600.0, 1)])
-def test_budgets_without_measure_do_not_undo_what_is_known(budget_s: float, count: int) -> None:
+def test_budgets_far_from_all_others_do_not_undo_what_is_known(budget_s: float, count: int) -> None:
     correction = seen(500, told=True)
     for _ in range(count):
         correction.observe(ESTIMATE, budget_s, 150, finished=True)
