@@ -129,7 +129,7 @@ class Metrics:
         self.aims = self._counter(
             "cato_aims",
             "What is aimed at beside the targets, met or missed: usable, a completion whole within "
-            "0.5 s; tpot, a generation in time whose tokens come within 40 ms in the mean",
+            "0.5 s",
             ["task", "aim", "outcome"],
         )
         self.queued = self._histogram("cato_queue_seconds", "From arrival to dispatch", task)

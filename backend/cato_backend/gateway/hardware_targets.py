@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from cato_backend.config.sections import TargetsConfig
 from cato_backend.fleet.profiles import ENOUGH_WINDOWS
+from cato_backend.gateway.headers import scaled_tpot_s
 from cato_backend.prediction.attainable import Stretch, stretch
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.requests import Target
@@ -69,20 +70,26 @@ class HardwareTargets:
     def _refresh(self) -> None:
         found: dict[str, Mapping[Task, Stretch]] = {}
         for load in self._replicas():
-            if _is_known(load):
-                own = self._stretches(load)
-                others = found.get(load.model, own)
-                found[load.model] = {task: min(own[task], others[task]) for task in Task}
+            if _counts(load):
+                found[load.model] = self._least(found.get(load.model, {}), load)
         self._models = {name: ModelTargets(self._configured, each) for name, each in found.items()}
         for model, stretches in found.items():
             self._tell(model, stretches)
 
-    def _stretches(self, load: ReplicaLoad) -> Mapping[Task, Stretch]:
+    def _least(self, others: Mapping[Task, Stretch], load: ReplicaLoad) -> Mapping[Task, Stretch]:
+        """Return the least that each class needs on this replica or on `others`.
+
+        What another meets as configured is not computed: a fleet may have a thousand replicas.
+        """
         belief = load.learned.belief
         service, overhead_s = ServiceModel(belief.law, load.learned.limits), belief.overhead_s
-        return {
-            task: stretch(service, overhead_s, task, self._configured.of(task)) for task in Task
-        }
+        least = dict(others)
+        for task in Task:
+            other = others.get(task)
+            if other is None or other.times > 1.0:
+                own = stretch(service, overhead_s, task, self._configured.of(task))
+                least[task] = own if other is None else min(own, other)
+        return least
 
     def _tell(self, model: str, stretches: Mapping[Task, Stretch]) -> None:
         """Log what has changed."""
@@ -99,8 +106,10 @@ class HardwareTargets:
             log.warning("%s: targets on this hardware: %s", model, "; ".join(changed))
 
 
-def _is_known(load: ReplicaLoad) -> bool:
-    """Return whether enough is known of the replica's speed: told, calibrated or learned."""
+def _counts(load: ReplicaLoad) -> bool:
+    """Return whether it takes requests and enough is known of its speed: told or learned."""
+    if load.draining:
+        return False
     learned = load.learned
     is_learned = learned.all_windows >= ENOUGH_WINDOWS or learned.belief.spread <= _KNOWN_SPREAD
     return load.profile is not None or is_learned
@@ -109,10 +118,11 @@ def _is_known(load: ReplicaLoad) -> bool:
 def _longer(target: Target, times: float) -> Target:
     if times == 1.0:
         return target
-    worthless = target.worthless_after_s
+    worthless, tpot_s = target.worthless_after_s, target.tpot_s
     return replace(
         target,
         ttft_s=None if target.ttft_s is None else target.ttft_s * times,
         e2e_s=None if target.e2e_s is None else target.e2e_s * times,
         worthless_after_s=None if worthless is None else worthless * times,
+        tpot_s=None if tpot_s is None else scaled_tpot_s(tpot_s, times),
     )

@@ -122,11 +122,12 @@ class Budgets:
         return Target(
             ttft_s=self.ttft_s,
             worthless_after_s=None if worthless is None else worthless * scale,
-            tpot_s=self.tpot_s or (None if tpot_s is None else _scaled_tpot_s(tpot_s, scale)),
+            tpot_s=self.tpot_s or (None if tpot_s is None else scaled_tpot_s(tpot_s, scale)),
         )
 
 
-def _scaled_tpot_s(tpot_s: float, scale: float) -> float:
+def scaled_tpot_s(tpot_s: float, scale: float) -> float:
+    """Return the TPOT beside a first token that has `scale` times as long; never a shorter one."""
     return max(tpot_s, min(tpot_s * scale, _SLOWEST_TPOT_S))
 
 

@@ -49,6 +49,5 @@ TENANT = web.RequestKey("tenant", str)
 
 
 def targets_of(gateway: Gateway, model: str, task: Task) -> ModelTargets:
-    """Return the targets on the replicas that a request for this model, or alias, is sent to."""
-    catalog = gateway.runtime.catalog
-    return gateway.targets.of_model(model if model in catalog else catalog.model_for(task))
+    """Return the targets on the replicas that a request for a model or an alias is sent to."""
+    return gateway.targets.of_model(gateway.runtime.catalog.model_of(model, task))

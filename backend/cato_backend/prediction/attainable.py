@@ -15,8 +15,8 @@ _LEAST = 1.05
 _LONGEST_COMPLETION_S = 1.0
 """Nobody waits longer for a completion, whatever the hardware."""
 _USUAL = {
-    Task.COMPLETION: Work(uncached=400),
-    Task.GENERATION: Work(uncached=500),
+    Task.COMPLETION: Work(uncached=400, output=20),
+    Task.GENERATION: Work(uncached=500, output=250),
     Task.SUMMARIZATION: Work(uncached=500, output=60),
     Task.TRANSLATION: Work(uncached=500, output=400),
     Task.AGENT: Work(uncached=2000, output=400),

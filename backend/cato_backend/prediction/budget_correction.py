@@ -26,6 +26,12 @@ _VARIANCE_RATE = 0.03
 """Least weight of one answer in what is known of the residuals' variance."""
 _USUAL_TOKENS, _USUAL_BUDGET_S = 100.0, 8.0
 """Where the features are 0."""
+_LEAST_BUDGET_S, _LONGEST_BUDGET_S = 0.5, 240.0
+"""Budgets beyond these count as these. A single one of 1 ms or of an hour would weigh as much as
+hundreds of others."""
+_TELLING_BUDGET_S = 0.05
+"""No answer is whole in less, so that such a budget tells nothing of its length. A call that comes
+after its workflow's deadline has one."""
 
 
 class BudgetCorrection:
@@ -49,6 +55,8 @@ class BudgetCorrection:
 
         One that was cut off tells only that it was longer.
         """
+        if budget_s < _TELLING_BUDGET_S:
+            return
         x = _features(mu, budget_s)
         error = math.log(max(1, tokens)) - mu - float(self._weights @ x)
         if not finished and error < 0:
@@ -67,13 +75,16 @@ class BudgetCorrection:
 def _forgotten(covariance: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the covariance after one answer's worth of forgetting, never wider than the prior.
 
-    What is never observed, such as the effect of a budget that is always the same, would be
-    forgotten without bound.
+    What is forgotten of the answers is known by the prior again. Without that, what is never
+    observed, such as the effect of a budget that is always the same, would be forgotten without
+    bound.
     """
-    faded: NDArray[np.float64] = covariance / _MEMORY
-    return covariance if (np.diag(faded) > prior).any() else faded
+    known = _MEMORY * np.linalg.inv(covariance) + (1 - _MEMORY) * np.diag(1 / prior)
+    found = np.linalg.inv(known).astype(np.float64)
+    return (found + found.T) / 2
 
 
 def _features(mu: float, budget_s: float) -> NDArray[np.float64]:
-    budget = math.log(max(1e-3, budget_s) / _USUAL_BUDGET_S)
+    bounded_s = min(max(_LEAST_BUDGET_S, budget_s), _LONGEST_BUDGET_S)
+    budget = math.log(bounded_s / _USUAL_BUDGET_S)
     return np.array([1.0, budget, mu - math.log(_USUAL_TOKENS)])

@@ -122,6 +122,15 @@ class Catalog:
         served = (name for name in self._facts if self.is_served(name))
         return self._tasks.get(task) or next(served, next(iter(self._facts), ALIAS))
 
+    def model_of(self, name: str, task: Task) -> str:
+        """Return the model whose replicas requests for a name or an alias are sent to.
+
+        An adapter's is the model that it belongs to; a name that is not known stands for itself.
+        """
+        target = self._target(name, task)
+        facts = self._facts.get(target)
+        return facts.model if facts else target
+
     def is_served(self, name: str) -> bool:
         """Return whether a replica in service serves the model or the adapter."""
         return any(True for _ in self._serving(name))

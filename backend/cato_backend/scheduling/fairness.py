@@ -50,6 +50,7 @@ class Fairness:
         self._slots = 0
         self._most_live = float(_ALWAYS_LIVE)
         """Requests of a flow that never crowd, given the slots."""
+        self.open_slots = _OpenSlots()
         self._many: set[_Key] = set()
         """Flows that have more."""
 
@@ -132,16 +133,23 @@ class Look(NamedTuple):
                 return [r for r in candidates if r.running < max(1, _SPARE * r.max_running)]
         if not any(key in self.many and key[-1] for key in _keys(origin)):
             return candidates
-        return [r for r in candidates if r.running < r.max_running - _kept_free(r)]
+        open_slots = self.fairness.open_slots
+        return [r for r in candidates if r.running < open_slots[r.max_running]]
 
     def _crowds(self, waiting: Waiting) -> bool:
         return any(key in self.crowding for key in _keys(waiting.request.origin))
 
 
-def _kept_free(replica: ReplicaLoad) -> int:
-    if replica.max_running < _FEWEST_SLOTS:
-        return 0
-    return max(1, replica.max_running // _KEPT_FREE)
+class _OpenSlots(dict[int, int]):
+    """By a replica's slots, those that are not kept for newcomers.
+
+    Kept, because a thousand replicas are asked for each request.
+    """
+
+    def __missing__(self, slots: int) -> int:
+        kept = max(1, slots // _KEPT_FREE) if slots >= _FEWEST_SLOTS else 0
+        found = self[slots] = slots - kept
+        return found
 
 
 def _keys(origin: Origin) -> tuple[_Key, _Key]:

@@ -10,7 +10,7 @@ from cato_backend.config.sections import TargetsConfig
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.headers import parse_headers
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
-from cato_backend.scheduling import Limits, ReplicaUp, Scheduler, make_policy
+from cato_backend.scheduling import Limits, ReplicaDraining, ReplicaUp, Scheduler, make_policy
 from cato_backend.wire.headers import Task
 
 CONFIGURED = TargetsConfig()
@@ -26,7 +26,7 @@ class Hardware:
 
     def __init__(self, *profiles: Profile | None) -> None:
         self.now = 0.0
-        scheduler = Scheduler(make_policy("cato"), Limits())
+        self.scheduler = scheduler = Scheduler(make_policy("cato"), Limits())
         for number, each in enumerate(profiles):
             scheduler.handle(ReplicaUp(f"r{number}", "coder", 8, each), 0.0)
         self.targets = HardwareTargets(CONFIGURED, lambda: scheduler.replicas, lambda: self.now)
@@ -49,10 +49,28 @@ def test_the_fastest_replica_of_a_model_counts() -> None:
     assert Hardware(profile(0.2), profile(0.01)).budget_s(Task.SUMMARIZATION) == 3.0
 
 
+def test_a_replica_that_takes_no_more_requests_does_not_count() -> None:
+    hardware = Hardware(profile(0.2), profile(0.01))
+    assert hardware.budget_s(Task.SUMMARIZATION) == 3.0
+    hardware.scheduler.handle(ReplicaDraining("r1"), 1.0)
+    hardware.now = 10.0
+    assert hardware.budget_s(Task.SUMMARIZATION) > 3.0
+
+
 def test_what_is_worthless_is_so_as_much_later() -> None:
     target = Hardware(profile(0.2)).targets.of_model("coder").of(Task.COMPLETION)
     assert target.ttft_s == 1.0
     assert target.worthless_after_s == 2.0
+
+
+def test_the_time_between_tokens_is_longer_with_that_to_the_first() -> None:
+    slow = Hardware(profile(0.2)).targets.of_model("coder")
+    target = slow.of(Task.GENERATION)
+    assert target.tpot_s == 0.1
+    # A client that asks for what `/v1/models` tells has the same pace.
+    named = parse_headers({"x-slo-ttft-ms": str(1000 * target.budget_s)}, "")
+    assert named.of_task(Task.GENERATION, slow).target.tpot_s == 0.1
+    assert Hardware(profile(0.01)).targets.of_model("coder").of(Task.GENERATION).tpot_s == 0.04
 
 
 def test_a_target_that_a_client_names_stays() -> None:

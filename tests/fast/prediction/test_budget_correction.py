@@ -49,6 +49,33 @@ def test_budgets_that_are_all_alike_correct_the_bias_alone() -> None:
     assert sigma < wider < 3 * sigma
 
 
+@pytest.mark.parametrize("budget_s", [3.0, 8.0, 15.0])
+def test_budgets_that_are_all_alike_do_not_end_the_forgetting(budget_s: float) -> None:
+    correction, random = BudgetCorrection(), Random(1)
+
+    def answer(median: float) -> None:
+        tokens = max(1, round(random.lognormvariate(math.log(median), 0.4)))
+        correction.observe(ESTIMATE + random.gauss(0, 0.3), budget_s, tokens, finished=True)
+
+    for _ in range(5000):
+        answer(60)
+    for _ in range(500):
+        answer(120)
+    found, _ = correction.corrected(ESTIMATE, budget_s)
+    assert math.exp(found) == pytest.approx(120, rel=0.25)
+
+
+@pytest.mark.parametrize(("budget_s", "count"), [(0.001, 20), (0.3, 1), (3600.0, 1)])
+def test_budgets_far_from_all_others_do_not_undo_what_is_known(budget_s: float, count: int) -> None:
+    correction = seen(500, told=True)
+    for _ in range(count):
+        correction.observe(ESTIMATE, budget_s, 150, finished=True)
+    for tokens in (100, 300):
+        found, sigma = correction.corrected(ESTIMATE, 2 + 0.03 * tokens)
+        assert math.exp(found) == pytest.approx(tokens, rel=0.35)
+        assert sigma < 1.0
+
+
 def test_an_answer_that_was_cut_off_tells_only_that_it_was_longer() -> None:
     correction = BudgetCorrection()
     correction.observe(ESTIMATE, 15.0, 20, finished=False)

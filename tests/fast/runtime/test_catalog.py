@@ -203,3 +203,12 @@ async def test_a_model_goes_before_an_adapter_of_its_name() -> None:
     site.catalog.learn("r1", ModelFacts("a"), ("sql",))
     site.catalog.learn("r2", ModelFacts("sql"))
     assert site.catalog.facts("sql").parent == ""
+
+
+async def test_requests_for_an_adapter_go_to_the_replicas_of_its_model() -> None:
+    site = Site(tasks={Task.TRANSLATION: "sql"})
+    site.catalog.learn("r1", ModelFacts("base"), ("sql",))
+    assert site.catalog.model_of("sql", Task.COMPLETION) == "base"
+    assert site.catalog.model_of("cato", Task.COMPLETION) == "base"
+    assert site.catalog.model_of("cato-translation", Task.TRANSLATION) == "base"
+    assert site.catalog.model_of("another", Task.COMPLETION) == "another"

@@ -122,7 +122,8 @@ class Lengths:
         self._uncorrected[request.id] = found.mu
         correction = self._corrections[request.task]
         mu, sigma = correction.corrected(found.mu, request.target.e2e_s)
-        return Length(min(mu, math.log(request.max_tokens)), max(_LEAST_SPREAD, sigma))
+        bounded = max(0.0, min(mu, math.log(request.max_tokens)))
+        return Length(bounded, max(_LEAST_SPREAD, sigma))
 
     def _uncorrected_length(self, request: Request) -> Length:
         learned = self._quantiles(request)

@@ -33,7 +33,12 @@ class Needs:
         """The shortest time that a class has for its first token, in its mean."""
 
     def observe(self, request: Request, length: Length) -> None:
-        """Record that a request has come; its answer will have about this length."""
+        """Record that a request has come; its answer will have about this length.
+
+        Nobody waits for a warm one.
+        """
+        if request.warm:
+            return
         target, task = request.target, request.task
         if target.ttft_s is not None:
             first_s = self._first_by_task.get(task, target.ttft_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from cato_backend.wire.headers import Task
 _ALL = 8
 """Fleets up to this size are looked at whole."""
 _HOLDERS, _LEAST_BUSY = 2, 4
+_MOST_TRIED = 128
+"""Replicas that are asked for room one by one; a microsecond each."""
 _PACE_RATE = 0.05
 """Weight of one replica's pace in the mean."""
 _PER_RUNNING_S = 0.001
@@ -154,25 +157,35 @@ class ReplicaPool:
         """Of those that may take one more.
 
         All of a small fleet; else those that hold the most of the prompt, and those with a slot
-        that are free first.
+        that are free first. Where none of these is open and has a slot and room in its KV cache: of
+        the open ones that have, those that are free first.
         """
         if len(open_to) <= _ALL:
             return [self._models[view.replica_id] for view in open_to]
         holders = sorted(held, key=lambda replica_id: (-held[replica_id], replica_id))[:_HOLDERS]
-        some = min(_LEAST_BUSY, len(self._order))
-        full = self._full[request.task is Task.COMPLETION]
-        promised = np.where(full, np.inf, self._promised())
-        least: list[int] = promised.argpartition(some - 1)[:some].tolist()
-        names = dict.fromkeys([*holders, *sorted(self._order[place] for place in least)])
-        models = [self._models[name] for name in names]
+        completes = request.task is Task.COMPLETION
+        free_at = np.where(self._full[completes], np.inf, self._promised())
+        some = min(_LEAST_BUSY, len(free_at))
+        places: list[int] = free_at.argpartition(some - 1)[:some].tolist()
+        least = sorted(self._order[place] for place in places)
+        models = [self._models[name] for name in dict.fromkeys([*holders, *least])]
         found = [model for model in models if _is_among(model.view, open_to)]
-        return found or [self._first_free_of(open_to)]
+        if any(self.slots.has_free(model, request) for model in found):
+            return found
+        return self._free_of(request, [view.replica_id for view in open_to], free_at)
 
-    def _first_free_of(self, open_to: Sequence[ReplicaView]) -> ReplicaModel:
-        """Return the least busy of those that are open, where those of the fleet are not."""
-        promised, places = self._promised(), self._places
-        view = min(open_to, key=lambda view: float(promised[places[view.replica_id]]))
-        return self._models[view.replica_id]
+    def _free_of(
+        self, request: Request, ids: Sequence[str], free_at: NDArray[np.float64]
+    ) -> list[ReplicaModel]:
+        """Return the first of these that are free for the request; if there is none, one of them.
+
+        A replica with a full KV cache gets no prompts, and seems to be free first.
+        """
+        of_these = free_at[[self._places[replica_id] for replica_id in ids]]
+        places: list[int] = of_these.argsort(kind="stable")[:_MOST_TRIED].tolist()
+        models = [self._models[ids[place]] for place in places]
+        free = (model for model in models if self.slots.has_free(model, request))
+        return list(islice(free, _LEAST_BUSY)) or models[:1]
 
     def _promised(self) -> NDArray[np.float64]:
         """Return when each is free, with what waits for it."""
