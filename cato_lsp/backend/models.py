@@ -14,8 +14,8 @@ TINY_LEAST_CONFIDENCE = 0.0
 TINY_PARAMETERS = 50_000_000
 _SMALL = 3_000_000_000
 """Parameters below which a larger code model suggests visibly better code."""
-_MOST_TIMES = 200.0
-"""No hardware is believed to need longer: the budgets would be more than a backend takes."""
+_LONGEST_MS = 3_600_000.0
+"""The longest budget that a backend takes."""
 _LARGEST = 1e15
 """No number that a backend says of its model is believed to be larger."""
 _LARGER = (
@@ -55,8 +55,8 @@ class Model:
     """Where `name` is an alias."""
     parameters: int | None = None
     """How large it is; None where nothing tells."""
-    times: Mapping[str, float] = field(default_factory=dict[str, float])
-    """By class, how many times the configured targets its hardware needs; 1 where not told."""
+    needed_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    """By class, the targets that its hardware can meet; only those longer than configured."""
 
     @property
     def least_confidence(self) -> float:
@@ -113,12 +113,12 @@ def _described(plain: Model, said: Mapping[str, Any]) -> Model:
         instruct_note=str(said.get("instruct_note") or ""),
         whole_tasks=_names(said.get("whole_tasks")),
         whole_tasks_note=str(said.get("whole_tasks_note") or ""),
-        times=_times(said.get("targets")),
+        needed_ms=_needed_ms(said.get("targets")),
     )
 
 
-def _times(targets: object) -> Mapping[str, float]:
-    """Return what the backend says of each class; nothing that would make a target shorter."""
+def _needed_ms(targets: object) -> Mapping[str, float]:
+    """Return the targets that the backend has made longer, in milliseconds by class."""
     if not isinstance(targets, dict):
         return {}
     found: dict[str, float] = {}
@@ -126,9 +126,9 @@ def _times(targets: object) -> Mapping[str, float]:
         said: Mapping[str, Any] = (
             cast("Mapping[str, Any]", target) if isinstance(target, dict) else {}
         )
-        times = _positive(said.get("times"))
-        if times is not None and 1 < times < _MOST_TIMES:
-            found[task] = times
+        needed = _positive(said.get("e2e_ms")) or _positive(said.get("ttft_ms"))
+        if needed is not None and needed <= _LONGEST_MS and (_positive(said.get("times")) or 0) > 1:
+            found[task] = needed
     return found
 
 

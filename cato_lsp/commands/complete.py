@@ -124,7 +124,7 @@ async def complete(
     if not has_prompt(connection.model, place.snapshot, place.offset):
         raise CommandFailed("there is no text to complete: the file is empty up to here")
     context = syntax_context(place.snapshot, place.offset)
-    targets = settings.targets.on_hardware(connection.model.times)
+    targets = settings.targets.on_hardware(connection.model.needed_ms)
     assignment = classify(Action.INVOKED_COMPLETION, context, targets)
     call = completion_call(
         assignment,

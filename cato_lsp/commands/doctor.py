@@ -184,7 +184,7 @@ async def _one_completion(settings: Settings, connection: Connection) -> Finding
     snapshot = open_document("untitled:doctor", "python", 1, SAMPLE).snapshot()
     place = FileLocation(snapshot, len(SAMPLE))
     report = await complete(settings, connection, place, lambda _text: None)
-    target_ms = settings.targets.on_hardware(connection.model.times).completion_ttft_ms
+    target_ms = settings.targets.on_hardware(connection.model.needed_ms).completion_ttft_ms
     times = f"TTFT {report.ttft_ms or 0:.0f} ms, total {report.total_ms:.0f} ms"
     if report.ttft_ms is None:
         return note("completion", f"the model had nothing to add ({times})")

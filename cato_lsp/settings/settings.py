@@ -135,22 +135,26 @@ class Targets:
     translation_times: float = 1.0
     """How many times as long the backend's hardware needs as the defaults allow; not settings."""
 
-    def on_hardware(self, times: Mapping[str, float]) -> Targets:
-        """Return the targets on a backend that needs so many times as long, by class.
+    def on_hardware(self, needed_ms: Mapping[str, float]) -> Targets:
+        """Return the targets on a backend that needs so many milliseconds, by class.
 
-        A target that the person has set stays as it is.
+        Defaults become as long where they are shorter. A target that the person has set stays.
         """
         plain = Targets()
-        longer = {
-            name: round(getattr(plain, name) * times.get(task, 1.0))
+        needed = {
+            name: max(getattr(plain, name), round(needed_ms.get(task, 0.0)))
             for name, task in _TARGETS.items()
+        }
+        longer = {
+            name: target_ms
+            for name, target_ms in needed.items()
             if getattr(self, name) == getattr(plain, name)
         }
         return replace(
             self,
             **longer,
-            summary_times=times.get(Task.SUMMARIZATION, 1.0),
-            translation_times=times.get(Task.TRANSLATION, 1.0),
+            summary_times=needed["summarization_e2e_ms"] / plain.summarization_e2e_ms,
+            translation_times=needed["translation_e2e_ms"] / plain.translation_e2e_ms,
         )
 
     def summarization_ms(self, units: int) -> int:

@@ -167,7 +167,7 @@ class CompletionService:
         least = least_confidence(settings.completion.min_confidence, of_model)
         targets = settings.targets
         if connection is not None:
-            targets = targets.on_hardware(connection.model.times)
+            targets = targets.on_hardware(connection.model.needed_ms)
         doubts = connection is not None and self._logprobs.tells(connection.client)
         assignment = classify(question.action, context, targets, doubts=doubts and least > 0)
         believed = least if question.automatic else 0.0

@@ -155,7 +155,7 @@ def call_for(
         expected_tokens(job.kind, len(unit.text), ratio, job.language_id, target)
         for unit in job.units
     )
-    target_ms = _target_ms(job, targets.on_hardware(model.times), tokens)
+    target_ms = _target_ms(job, targets.on_hardware(model.needed_ms), tokens)
     spent_ms = (time.perf_counter() - job.asked_at_s) * 1000
     return task_call(
         request_for(job),

@@ -53,7 +53,7 @@ def test_a_model_without_an_order_sees_no_suffix(order: object) -> None:
         {},
         {"max_prompt_tokens": "many", "chars_per_token": -1, "tasks": "all"},
         {"max_prompt_tokens": math.inf, "parameters": math.inf, "chars_per_token": math.nan},
-        {"targets": {"summarization": {"times": 10**400}, "translation": {"times": 1e9}}},
+        {"targets": {"agent": {"e2e_ms": 10**400, "times": 2}, "translation": {"times": 1e9}}},
     ],
 )
 def test_what_makes_no_sense_is_replaced_by_defaults(said: dict[str, object]) -> None:
@@ -108,11 +108,11 @@ def test_the_hardware_s_need_is_told_by_class() -> None:
     }
     model = choose({"data": [{"id": "cato", "cato": {"targets": targets}}]})
     assert model is not None
-    assert model.times == {"summarization": 2.0}
+    assert model.needed_ms == {"summarization": 6000}
 
 
 @pytest.mark.parametrize("targets", [None, [], "longer", 3])
 def test_targets_that_make_no_sense_are_those_of_the_settings(targets: object) -> None:
     model = choose({"data": [{"id": "cato", "cato": {"targets": targets}}]})
     assert model is not None
-    assert not model.times
+    assert not model.needed_ms
