@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from cato_backend.wire.tasks import TaskKind
+from cato_backend.wire.tasks import TaskKind, heading
 from cato_lsp.backend.answers import TaskProgress
 from cato_lsp.syntax.units import Unit
 
@@ -52,7 +52,7 @@ class JoinedText:
 
     def __init__(self, kind: TaskKind, units: Sequence[Unit], listener: TextListener) -> None:
         self._head = _HEADS.get(kind, "")
-        self._names = [unit.name or unit.kind for unit in units]
+        self._names = [heading(unit.name, unit.kind) for unit in units]
         self._listener = listener
         self._pieces: list[_Piece] = []
 

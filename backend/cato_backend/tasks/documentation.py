@@ -31,7 +31,7 @@ from cato_backend.tasks.reading import without_comment_marks, without_own_fence
 from cato_backend.tasks.source_text import Language, language_of, neutralized
 from cato_backend.tasks.summaries import MAX_TOKENS as _SUMMARY_TOKENS
 from cato_backend.tasks.summaries import summary_call
-from cato_backend.wire.tasks import TaskRequest, Unit
+from cato_backend.wire.tasks import TaskRequest, Unit, heading
 
 _MAX_TOKENS = 256
 _SYSTEM = (
@@ -141,7 +141,7 @@ def compose_documentation(
     if len(texts) == 1:
         return Composed(texts[0], texts)
     pairs = zip(request.units, texts, strict=True)
-    shown = (f"**{unit.name or unit.kind}**\n\n{text}" for unit, text in pairs if text)
+    shown = (f"**{heading(unit.name, unit.kind)}**\n\n{text}" for unit, text in pairs if text)
     return Composed("\n\n".join(shown), texts)
 
 

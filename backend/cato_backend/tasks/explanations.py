@@ -17,7 +17,7 @@ from cato_backend.tasks.asking import (
 )
 from cato_backend.tasks.plans import Abilities, Answers, Composed, ModelCall, PlanBuilder, joined
 from cato_backend.tasks.source_text import language_of, neutralized
-from cato_backend.wire.tasks import TaskRequest, Unit
+from cato_backend.wire.tasks import TaskRequest, Unit, heading
 
 _MAX_TOKENS = 512
 _LEAST_PART = 200
@@ -55,7 +55,7 @@ def compose_explanations(
     if len(texts) == 1:
         return Composed(texts[0], texts)
     pairs = zip(request.units, texts, strict=True)
-    shown = (f"## {unit.name or unit.kind}\n\n{text}" for unit, text in pairs if text)
+    shown = (f"## {heading(unit.name, unit.kind)}\n\n{text}" for unit, text in pairs if text)
     return Composed("\n\n".join(shown), texts)
 
 

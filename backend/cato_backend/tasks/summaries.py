@@ -27,7 +27,7 @@ from cato_backend.tasks.plans import (
 )
 from cato_backend.tasks.reading import without_comment_marks, without_own_fence
 from cato_backend.tasks.source_text import Language, language_of, neutralized
-from cato_backend.wire.tasks import TaskRequest, Unit
+from cato_backend.wire.tasks import TaskRequest, Unit, heading
 
 _LEAST_PART = 200
 """Characters of a part: a smaller one says too little."""
@@ -122,7 +122,9 @@ def compose_summaries(
 def named_summaries(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
     """Return each unit's summary behind its name, or that there is none."""
     pairs = zip(request.units, texts, strict=True)
-    return tuple(f"**{unit.name or unit.kind}**: {text or _NO_SUMMARY}" for unit, text in pairs)
+    return tuple(
+        f"**{heading(unit.name, unit.kind)}**: {text or _NO_SUMMARY}" for unit, text in pairs
+    )
 
 
 def _parts(request: TaskRequest, index: int, model: Abilities) -> tuple[str, ...]:

@@ -13,12 +13,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from cato_backend.wire.headers import Task
+
+_PLAIN = re.compile(r"[^\W_](\w*[^\W_])?")
+"""A name in which Markdown sees no markup."""
 
 
 class TaskEvent(StrEnum):
@@ -104,6 +108,16 @@ class Unit:
         if self.diagnostics:
             body["diagnostics"] = [asdict(diagnostic) for diagnostic in self.diagnostics]
         return body
+
+
+def heading(name: str, kind: str) -> str:
+    """Return how a unit is called in Markdown.
+
+    A name that Markdown would read as markup, such as `__init__` or `Box<T>`, is set as code.
+    """
+    if not name:
+        return kind
+    return name if _PLAIN.fullmatch(name) else f"`{name}`"
 
 
 @dataclass(frozen=True, slots=True)

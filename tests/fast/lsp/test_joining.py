@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cato_backend.wire.tasks import TaskKind
+from cato_backend.wire.tasks import TaskKind, heading
 from cato_lsp.backend.answers import TaskProgress
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.joining import JoinedText
@@ -80,3 +80,18 @@ def test_what_is_told_in_place_of_the_pieces_is_taken_as_it_is() -> None:
 
 def test_an_index_of_no_unit_has_no_name() -> None:
     assert heard(TaskKind.SUMMARIZATION, [("a", 0), ("b", 7)])[1].text == "**f**: a\n\nb"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("load_file", "load_file"),
+        ("größe", "größe"),
+        ("", "function"),
+        ("__init__", "`__init__`"),
+        ("Box<T>", "`Box<T>`"),
+        ("a.b", "`a.b`"),
+    ],
+)
+def test_a_name_that_markdown_would_change_is_set_as_code(name: str, shown: str) -> None:
+    assert heading(name, "function") == shown
