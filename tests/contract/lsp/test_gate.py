@@ -65,17 +65,22 @@ async def test_a_backend_that_refuses_to_tell_is_not_asked_again(
     assert [request.body.get("logprobs") for request in fake.requests] == [0, None, None]
 
 
+@pytest.mark.parametrize("itl_ms", [0, 150])
 async def test_an_answer_goes_on_behind_a_statement_where_the_engine_tells_how_sure_it_is(
-    launch: Launcher, fake: Emulator
+    launch: Launcher, fake: Emulator, itl_ms: int
 ) -> None:
     settings = {"backend": {"url": fake.url}}
     editor = await launch.editor(settings=settings)
-    await fake.change(document=TEXT + "first\n\n\nprint(1)\nprint(2)\nprint(3)\n")
+    await fake.change(document=TEXT + "first\n\n\nprint(1)\nprint(2)\n")
     editor.open(TEXT)
     # Before the first answer it is not known whether the engine tells it.
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first"
+    await fake.change(itl_ms=itl_ms)
     editor.type("first\n\n\np", 1, 11, 2)
-    assert text_of(await editor.inline(4, 1, automatic=True)) == "rint(1)\nprint(2)\nprint(3)"
+    # What is not there after a quarter of a second is shown to who asks again.
+    assert str(text_of(await editor.inline(4, 1, automatic=True))).startswith("rint(1)")
+    await fake.wait_until(lambda state: state.running == 0)
+    assert text_of(await editor.inline(4, 1, automatic=True)) == "rint(1)\nprint(2)"
 
 
 async def test_without_log_probabilities_an_answer_ends_with_its_statement(
