@@ -51,6 +51,18 @@ class Target:
             raise ValueError("a target needs ttft_s or e2e_s")
         return budget
 
+    def scaled(self, times: float, tpot_times: float | None = None) -> Target:
+        """Return the target with all times multiplied; TPOT by `tpot_times` where that is given."""
+        tpot_times = times if tpot_times is None else tpot_times
+        return Target(
+            ttft_s=None if self.ttft_s is None else self.ttft_s * times,
+            e2e_s=None if self.e2e_s is None else self.e2e_s * times,
+            worthless_after_s=(
+                None if self.worthless_after_s is None else self.worthless_after_s * times
+            ),
+            tpot_s=None if self.tpot_s is None else self.tpot_s * tpot_times,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

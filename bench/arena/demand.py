@@ -135,18 +135,6 @@ class Demand:
         return self.targets[task].budget_s / published.budget_s
 
 
-def scaled_target(target: Target, times: float, tpot_times: float) -> Target:
-    """The target with every time so many times as long."""
-    return Target(
-        ttft_s=None if target.ttft_s is None else target.ttft_s * times,
-        e2e_s=None if target.e2e_s is None else target.e2e_s * times,
-        worthless_after_s=(
-            None if target.worthless_after_s is None else target.worthless_after_s * times
-        ),
-        tpot_s=None if target.tpot_s is None else target.tpot_s * tpot_times,
-    )
-
-
 def draw_demand(
     kv_tokens: int, long_context: bool, published: Mapping[Task, Target], rng: Generator
 ) -> Demand:

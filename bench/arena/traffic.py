@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from bench.arena.agents import Agent, clipped
-from bench.arena.demand import LONG_PROMPT, Demand, Headers, Withdrawal, scaled_target
+from bench.arena.demand import LONG_PROMPT, Demand, Headers, Withdrawal
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
@@ -192,12 +192,12 @@ class _Clients:
         a long prompt is given time in proportion."""
         demand, times = self._demand, self._demand.scale(task, PUBLISHED.of(task))
         if task is Task.TRANSLATION and not demand.flat_translations:
-            return scaled_target(size.target, times, 1.0)
+            return size.target.scaled(times, 1.0)
         if task is Task.SUMMARIZATION:
-            return scaled_target(size.target, times, 1.0)
+            return size.target.scaled(times, 1.0)
         target = demand.targets[task]
         if task is Task.GENERATION and size.prompt_tokens > 16_000:
-            return scaled_target(target, size.prompt_tokens / 4000, 1.0)
+            return target.scaled(size.prompt_tokens / 4000, 1.0)
         return target
 
     def _told(self, arrival: Arrival) -> Arrival:

@@ -15,7 +15,7 @@ from math import exp, log
 import numpy as np
 from numpy.random import Generator
 
-from bench.arena.demand import Demand, draw_demand, scaled_target, shortened, with_targets
+from bench.arena.demand import Demand, draw_demand, shortened, with_targets
 from bench.arena.hardware import (
     Alike,
     Told,
@@ -158,7 +158,7 @@ def _targets(
     step_s = profile.law.seconds(*_BATCH)
     tpot_times = max(wanted, _SPARE * step_s / _tpot_s())
     return {
-        task: scaled_target(target, max(wanted, _quantile(needed[task])), tpot_times)
+        task: target.scaled(max(wanted, _quantile(needed[task])), tpot_times)
         for task, target in demand.targets.items()
     }
 

@@ -6,8 +6,8 @@ key.
 Every client and every router gets the same keys at the same times, and the same model. What is
 modelled and what is not: docs/workloads.md.
 
-Loads are tried in ascending order. A client is not tried with more developers once none of its
-systems serves so many, nor a system once its share is below a quarter.
+Loads are tried in ascending order. No client is tried beyond the first load that none
+of its systems serves, and no system beyond the first at which its share is below a quarter.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wanted(cells: Sequence[Cell], developers: int, arguments: argparse.Namespace) -> list[System]:
-    """Return the systems that are worth trying with so many developers and have not been tried."""
+    """Return the systems to try with this number of developers: untried ones that may serve it."""
     asked = [
         System(*parts)
         for parts in product(arguments.clients, arguments.policies, arguments.thresholds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cato_backend.requests import Target
 from cato_lab.scoring.outcome import Outcome
 from cato_lab.workloads.arrival import Arrival, Workload
 
@@ -33,21 +32,9 @@ class Stretched:
             cancel = arrival.cancel_after_s
             yield arrival._replace(
                 time=arrival.time * self.factor,
-                target=_stretched(arrival.target, self.factor),
+                target=arrival.target.scaled(self.factor),
                 cancel_after_s=None if cancel is None else cancel * self.factor,
             )
-
-
-def _stretched(target: Target, factor: float) -> Target:
-    def longer(seconds: float | None) -> float | None:
-        return None if seconds is None else seconds * factor
-
-    return Target(
-        ttft_s=longer(target.ttft_s),
-        e2e_s=longer(target.e2e_s),
-        worthless_after_s=longer(target.worthless_after_s),
-        tpot_s=longer(target.tpot_s),
-    )
 
 
 def compressed(outcome: Outcome, factor: float) -> Outcome:
@@ -60,7 +47,7 @@ def compressed(outcome: Outcome, factor: float) -> Outcome:
     return outcome._replace(
         arrival=arrival._replace(
             time=arrival.time / factor,
-            target=_stretched(arrival.target, 1 / factor),
+            target=arrival.target.scaled(1 / factor),
             cancel_after_s=shorter(arrival.cancel_after_s),
         ),
         ended_s=outcome.ended_s / factor,

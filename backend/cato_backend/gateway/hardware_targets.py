@@ -118,11 +118,5 @@ def _counts(load: ReplicaLoad) -> bool:
 def _longer(target: Target, times: float) -> Target:
     if times == 1.0:
         return target
-    worthless, tpot_s = target.worthless_after_s, target.tpot_s
-    return replace(
-        target,
-        ttft_s=None if target.ttft_s is None else target.ttft_s * times,
-        e2e_s=None if target.e2e_s is None else target.e2e_s * times,
-        worthless_after_s=None if worthless is None else worthless * times,
-        tpot_s=None if tpot_s is None else scaled_tpot_s(tpot_s, times),
-    )
+    tpot_s = None if target.tpot_s is None else scaled_tpot_s(target.tpot_s, times)
+    return replace(target.scaled(times), tpot_s=tpot_s)

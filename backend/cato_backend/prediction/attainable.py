@@ -13,7 +13,7 @@ _HEADROOM = 1.25
 _LEAST = 1.05
 """A target that is short by less counts as configured."""
 _LONGEST_COMPLETION_S = 1.0
-"""Nobody waits longer for a completion, whatever the hardware."""
+"""The longest target of a completion: after that a person has typed on, whatever the hardware."""
 _USUAL = {
     Task.COMPLETION: Work(uncached=400, output=20),
     Task.GENERATION: Work(uncached=500, output=250),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cato_lab.emulator import Behaviour, Emulator
+from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.launching import Launcher, environment, listening_at
 from tests.fakes import fake_vllm
 
@@ -40,3 +41,11 @@ async def launch(tmp_path: Path, shared_server: tuple[str, int]) -> AsyncIterato
     launcher = Launcher(tmp_path, shared_server)
     yield launcher
     await launcher.end()
+
+
+@pytest.fixture
+async def url(fake: Emulator, tmp_path: Path) -> AsyncIterator[str]:
+    """A gateway before a model that follows instructions."""
+    await fake.change(model="coder-instruct", reply="Adds two numbers.")
+    async with gateway(fake, tmp_path) as address:
+        yield address

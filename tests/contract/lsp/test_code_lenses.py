@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,6 @@ SAMPLE = (
     "@cached\ndef mul(a, b):\n    return list(map(lambda x: x * b, a))\n"
 )
 TITLES = ["Explain", "Document", "Tests"]
-
-
-@pytest.fixture
-async def url(fake: Emulator, tmp_path: Path) -> AsyncIterator[str]:
-    """A gateway before a model that follows instructions."""
-    await fake.change(model="coder-instruct", reply="Adds two numbers.")
-    async with gateway(fake, tmp_path) as address:
-        yield address
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,6 @@ DIAGNOSTIC = {
     "message": "undefined name 'c'",
 }
 ADD = "def add(a, b):\n    return a + b"
-
-
-@pytest.fixture
-async def url(fake: Emulator, tmp_path: Path) -> AsyncIterator[str]:
-    """A gateway before a model that follows instructions."""
-    await fake.change(model="coder-instruct", reply="Adds two numbers.")
-    async with gateway(fake, tmp_path) as address:
-        yield address
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ class Needs:
     def observe(self, request: Request, length: Length) -> None:
         """Record that a request has come; its answer will have about this length.
 
-        Nobody waits for a warm one.
+        A warm request is left out: no person waits for its first token.
         """
         if request.warm:
             return
