@@ -62,11 +62,11 @@ e2e-model: $(VENV)/developing  ## the fetched model, served and used: downloads 
 	$(BIN)/cato engine install cpu
 	$(BIN)/pytest tests/e2e_model --durations 5
 
-soak: $(VENV)/developing  ## long fuzzing and chaos: about half an hour
+soak: $(VENV)/developing  ## long fuzzing and chaos: about two hours on two cores
 	CATO_FUZZ_EDITS=1000000 $(BIN)/pytest tests/fast/lsp/test_document_fuzz.py --timeout 3600
 	CATO_FUZZ_PLACES=20000 $(BIN)/pytest tests/fast/lsp/test_sources.py --timeout 3600
 	CATO_FUZZ_LSP_EDITS=100000 $(BIN)/pytest tests/contract/lsp/test_fuzz.py
-	CATO_EXAMPLES=5000 $(BIN)/pytest tests/fast/scheduling --timeout 3600
+	CATO_EXAMPLES=5000 $(PYTEST) tests/fast/scheduling --dist worksteal --timeout 3600
 	$(BIN)/pytest tests/soak -s
 
 figures: $(VENV)/developing  ## bench/README.md and the tables of the documents, from bench/results
@@ -86,10 +86,16 @@ bench: $(VENV)/developing  ## every benchmark, one after another: about two hour
 	$(BIN)/python -m bench.embedded_serving
 	$(BIN)/python -m bench.decisions
 	$(BIN)/python -m bench.fair_shares
+	$(BIN)/python -m bench.agents_beside_typing
+	$(BIN)/python -m bench.isolation
 	$(BIN)/python -m bench.arena
 	$(BIN)/python -m bench.developers
 	$(BIN)/python -m bench.prediction
+	$(BIN)/python -m bench.forecast
+	$(BIN)/python -m bench.placement
 	$(BIN)/python -m bench.workflows
+	$(BIN)/python -m bench.beside_tasks
+	$(BIN)/python -m bench.typing.quick
 	$(BIN)/python -m bench.typing
 	$(BIN)/python -m bench.emulator_fidelity
 	$(BIN)/python -m bench.peers
@@ -111,10 +117,10 @@ $(BIN)/python:
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "venv is missing: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
-	@$(PIP) install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "==> installing CATO into $(VENV) (about a minute the first time)"
+	@$(PIP) install --quiet --upgrade "pip>=25.1"
 	@$(PIP) install --quiet --editable '.[serve]'
 	@touch $@
 

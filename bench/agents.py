@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
+from typing import Protocol
 
 import numpy as np
 
@@ -44,16 +46,41 @@ class Agents:
     gap_sigma: float = 1.2
 
 
+class Agent(Protocol):
+    """One agent; its turns are the same whatever the fleet does, only later."""
+
+    @property
+    def name(self) -> str:
+        """The session of its turns."""
+        ...
+
+    @property
+    def begins_s(self) -> float:
+        """When its first turn is sent."""
+        ...
+
+    def turn(self, now: float) -> Arrival | None:
+        """The next turn; None after the last."""
+        ...
+
+    def gap_s(self) -> float:
+        """From an answer to the next turn."""
+        ...
+
+
+def sampled(agents: Agents, seed: int) -> list[Agent]:
+    """Agents whose turns are drawn at random."""
+    return [_Sampled(agents, seed, index) for index in range(agents.count)]
+
+
 class AgentStudy(Simulator):
     """A simulation with agents beside the workload that it is run with."""
 
-    def __init__(self, policy: Policy, fleet: Fleet, agents: Agents, seed: int) -> None:
+    def __init__(self, policy: Policy, fleet: Fleet, agents: Sequence[Agent]) -> None:
         super().__init__(policy, fleet)
         self._clients = ObservedClients(self._heard)
         self._last_turn_s = 0.0
-        self._agents = {
-            agent.name: agent for agent in (_Agent(agents, seed, i) for i in range(agents.count))
-        }
+        self._agents = {agent.name: agent for agent in agents}
 
     def begin(self, duration_s: float) -> None:
         """Puts the agents' first turns on the agenda; none begins a turn after `duration_s`."""
@@ -61,9 +88,10 @@ class AgentStudy(Simulator):
         for agent in self._agents.values():
             self._agenda.put(agent.begins_s, self._turn, agent)
 
-    def _turn(self, agent: _Agent, now: float) -> None:
-        if now < self._last_turn_s:
-            self._ask(agent.turn(now), now)
+    def _turn(self, agent: Agent, now: float) -> None:
+        turn = agent.turn(now) if now < self._last_turn_s else None
+        if turn is not None:
+            self._ask(turn, now)
 
     def _heard(self, outcome: Outcome, now: float) -> None:
         agent = self._agents.get(outcome.arrival.session)
@@ -71,9 +99,7 @@ class AgentStudy(Simulator):
             self._agenda.put(now + agent.gap_s(), self._turn, agent)
 
 
-class _Agent:
-    """One agent; its turns are the same whatever the fleet does, only later."""
-
+class _Sampled:
     def __init__(self, agents: Agents, seed: int, index: int) -> None:
         self.name = f"agent{index}"
         self._agents = agents

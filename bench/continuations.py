@@ -16,11 +16,11 @@ from collections import deque
 from pathlib import Path
 from time import perf_counter
 
-from cato_backend.gateway.continuations import Continuations, Keystroke, Typist
+from cato_backend.gateway.continuations import Continuations, Keystroke, TypingClient
 from cato_backend.tasks.cursor import CursorText
 
 _AT_ONCE = (4, 16, 64)
-_CLIENT = Typist("token", "", "127.0.0.1", "cato")
+_CLIENT = TypingClient("token", "", "127.0.0.1", "cato")
 
 
 def main() -> None:

@@ -19,14 +19,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import socket
 
 import aiohttp
 
 from bench.machine import save
+from bench.processes import free_port
 from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
-from cato_backend.engines.command import EngineSpec, ModelSpec, invocation
+from cato_backend.engines.command import EngineSpec, ModelSpec, Port, invocation
 from cato_backend.engines.environments import EngineKind, find_environment
 
 MODEL = "cato-embedded"
@@ -68,11 +68,9 @@ def engine(
     python: Path, folder: Path, cores: tuple[int, ...], arguments: tuple[str, ...]
 ) -> Iterator[tuple[str, int]]:
     """vLLM with the flags that `cato serve` gives it: URL and process id; ended by id."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     spec = EngineSpec(EngineKind.CPU, python, cores=cores, arguments=arguments)
-    start = invocation(ModelSpec(MODEL, str(folder)), spec, port, KEY)
+    start = invocation(ModelSpec(MODEL, str(folder)), spec, Port(port), KEY)
     with tempfile.TemporaryFile() as log:
         environment = os.environ | start.environment
         process = subprocess.Popen(start.argv, env=environment, stdout=log, stderr=log)

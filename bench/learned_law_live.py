@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
 from bench.machine import save
 from bench.prediction import percentiles
 from bench.prediction_live import Asked, Seen, ask, trace
-from bench.processes import free_port, running
+from bench.processes import free_port, running, serve_command
 from cato_backend.clock import monotonic
 from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
@@ -129,8 +128,7 @@ async def gateway(
         calibrate = str(told.calibrate).lower()
         values = {"url": replica, "token": KEY, "profile": told.profile, "calibrate": calibrate}
         config.write_text(_CONFIG.format(**values))
-        command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
-        with running([*command, "--port", str(port)], log) as process:
+        with running(serve_command(port, "--config", str(config)), log) as process:
             url = f"http://127.0.0.1:{port}"
             process.wait_for(f"{url}/v1/models", contains=b'"data":[{')
             return await watched(session, url, requests)

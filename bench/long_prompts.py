@@ -16,11 +16,11 @@ from math import isfinite
 from multiprocessing import get_context
 from statistics import fmean
 
-from bench.agents import Agents, AgentStudy
+from bench.agents import Agents, AgentStudy, sampled
 from bench.machine import save
 from cato_backend.commands.arguments import output_file
 from cato_backend.config import TargetsConfig
-from cato_backend.prediction.step_limits import choose_step_limits
+from cato_backend.fleet.engine_limits import choose_step_limits
 from cato_backend.profile_files.files import load_profile, shipped_folder
 from cato_backend.scheduling import Setup, make_policy
 from cato_backend.wire.headers import Task
@@ -92,7 +92,7 @@ def fleet(threshold: bool, replicas: int = REPLICAS) -> Fleet:
 def play(cell: Cell, developers: int, seed: int) -> Played:
     """One run."""
     policy = make_policy(cell.policy, Setup(seed, cell.without))
-    study = AgentStudy(policy, fleet(cell.threshold), DEMANDS[cell.demand], seed)
+    study = AgentStudy(policy, fleet(cell.threshold), sampled(DEMANDS[cell.demand], seed))
     study.begin(DURATION_S)
     gc.disable()  # A run makes no cycles, and its outcomes would be searched again and again.
     try:

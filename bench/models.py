@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -27,11 +29,14 @@ from typing import Any
 
 from bench.machine import save
 from bench.model_tasks import TO_COMPLETE, TO_TRANSLATE
+from bench.processes import Measured, running
 from cato_backend.config import EMBEDDED
+from cato_backend.replicas.warden import descendants
 from cato_backend.wire import sse
-from tests.e2e.real import CATO, RealBackend, serve
 from training.places import IDIOMS
 
+GREETING = re.compile(r"CATO serves at (\S+)")
+CATO = (sys.executable, "-m", "cato_backend")
 PROMPT_CHARS = 1200
 PROMPTS = 5
 TOKENS = 64
@@ -68,29 +73,36 @@ def main() -> None:
 
 
 def _measured(model: str) -> Served:
-    with tempfile.TemporaryDirectory(prefix="cato-models-") as folder, _served(model, folder) as it:
-        cold, warm = zip(*(_ttfts(it.url, number) for number in range(PROMPTS)), strict=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="cato-models-") as folder,
+        served(model, Path(folder)) as (url, process),
+    ):
+        cold, warm = zip(*(_ttfts(url, number) for number in range(PROMPTS)), strict=True)
         return Served(
             model=model,
             cold_ttft_s=round(statistics.median(cold), 2),
             warm_ttft_s=round(statistics.median(warm), 2),
-            tokens_per_s=round(_tokens_per_s(it.url), 1),
-            memory=_memory(it),
-            places=_places(it.url),
-            functions=_functions(it.url),
-            translations=_translations(it.url),
+            tokens_per_s=round(_tokens_per_s(url), 1),
+            memory=_memory(process),
+            places=_places(url),
+            functions=_functions(url),
+            translations=_translations(url),
         )
 
 
 @contextmanager
-def _served(model: str, folder: str) -> Generator[RealBackend]:
+def served(model: str, folder: Path) -> Generator[tuple[str, Measured]]:
+    """Yield the URL and the process of `cato serve` for one model, once that has answered."""
     name = "cato-embedded" if model == EMBEDDED else model.rstrip("/").rsplit("/", 1)[-1]
-    config = f"[[models]]\nname = {json.dumps(name)}\npath = {json.dumps(model)}\n"
-    with serve(Path(folder), config) as backend:
+    file = folder / "cato.toml"
+    file.write_text(f"[[models]]\nname = {json.dumps(name)}\npath = {json.dumps(model)}\n")
+    command = [*CATO, "serve", "--loopback-token", "never", "--port", "0", "--config", str(file)]
+    with running(command, folder / "serve.log") as process:
+        url = process.matching(GREETING)
         # The calibration that follows the start would be measured with it.
-        _stream(backend.url, "/v1/completions", {"prompt": "#", "max_tokens": 1})
+        _stream(url, "/v1/completions", {"prompt": "#", "max_tokens": 1})
         time.sleep(10)
-        yield backend
+        yield url, process
 
 
 def _ttfts(url: str, number: int) -> tuple[float, float]:
@@ -166,9 +178,9 @@ def _text(events: Sequence[sse.Event]) -> str:
     return "".join(choice.get("text") or "" for c in chunks for choice in c.get("choices") or ())
 
 
-def _memory(backend: RealBackend) -> float:
+def _memory(process: Measured) -> float:
     """Of the engine, without `cato serve` itself."""
-    pages = (Path(f"/proc/{pid}/smaps_rollup") for pid in backend.descendants())
+    pages = (Path(f"/proc/{pid}/smaps_rollup") for pid in descendants(process.pid))
     lines = (line for page in pages for line in page.read_text().splitlines())
     return round(sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3)
 

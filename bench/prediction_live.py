@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 
 from bench.embedded_serving import KEY, MODEL, Prompts, engine, wait_ready
 from bench.machine import save
-from bench.processes import free_port, running
+from bench.processes import free_port, running, serve_command
 from cato_backend.clock import monotonic
 from cato_backend.commands.arguments import output_file
 from cato_backend.embedded_model import verified_folder
@@ -156,8 +155,7 @@ async def measure(arguments: argparse.Namespace, replica: str) -> dict[str, obje
         config = log.with_suffix(".toml")
         profile = arguments.profile.resolve() if arguments.profile else ""
         config.write_text(_CONFIG.format(url=replica, token=KEY, profile=profile))
-        command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
-        with running([*command, "--port", str(port)], log) as process:
+        with running(serve_command(port, "--config", str(config)), log) as process:
             url = f"http://127.0.0.1:{port}"
             process.wait_until_it_completes(url, MODEL)
             return await study(arguments, url)

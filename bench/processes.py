@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,6 +70,16 @@ class Measured:
         if not line:
             raise RuntimeError(f"process {self.pid} ended with {self._process.wait()}")
         return line
+
+    def matching(self, pattern: re.Pattern[str]) -> str:
+        """The first group of the pattern in the next line of standard output that holds it.
+
+        Raises RuntimeError where the process ended before."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if found := pattern.search(line):
+                return found[1]
+        raise RuntimeError(f"process {self.pid} ended with {self._process.wait()}")
 
     def wait_for(self, url: str, contains: bytes) -> None:
         """Returns when the URL answers with that content. Raises RuntimeError."""
@@ -150,6 +161,14 @@ def emulator_command(*arguments: str) -> list[str]:
     ]
 
 
+def serve_command(port: int, *arguments: str) -> list[str]:
+    """Returns the command of `cato serve` on that port, without a token for loopback."""
+    return [
+        *(sys.executable, "-m", "cato_backend", "serve", "--port", str(port)),
+        *("--loopback-token", "never", *arguments),
+    ]
+
+
 @contextmanager
 def fake_engine(
     itl_ms: float, log: Path, model: str = "cato-embedded"
@@ -166,8 +185,8 @@ def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
     port = free_port()
     config = log.with_suffix(".toml")
     config.write_text(_CONFIG)
-    command = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
-    with running([*command, "--port", str(port), "--replica", replica], log) as process:
+    command = serve_command(port, "--config", str(config), "--replica", replica)
+    with running(command, log) as process:
         url = f"http://127.0.0.1:{port}"
         try:
             process.wait_for(f"{url}/v1/models", contains=b'"data":[{')

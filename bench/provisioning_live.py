@@ -23,7 +23,7 @@ import uvloop
 
 from bench.machine import save
 from bench.peers.emulators import write_profile
-from bench.processes import free_port, running
+from bench.processes import free_port, running, serve_command
 from cato_backend.commands.arguments import output_file
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, Server, run_load
 from cato_lab.scoring.records import percent, text_table
@@ -99,8 +99,7 @@ def measure(rule: str, seed: int, arguments: argparse.Namespace) -> Run:
     with tempfile.TemporaryDirectory(prefix="cato-scaling-") as name:
         folder = Path(name)
         config, log, port = _configuration(rule, folder, arguments), folder / "log", free_port()
-        serve = [sys.executable, "-m", "cato_backend", "serve", "--config", str(config)]
-        with running([*serve, "--port", str(port)], log) as process:
+        with running(serve_command(port, "--config", str(config)), log) as process:
             url = f"http://127.0.0.1:{port}"
             process.wait_until_it_completes(url, MODEL)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

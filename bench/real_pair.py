@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.machine import about, save
-from bench.processes import Measured, free_port, running
+from bench.processes import Measured, free_port, running, serve_command
 from cato_backend.commands.arguments import output_file
 from cato_backend.replicas.warden import descendants, kill
 
@@ -86,9 +86,8 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     (folder / "cato.toml").write_text(_CONFIG)
     log, out, port = folder / "serve.log", folder / "load.json", free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
-    command += ["--config", str(folder / "cato.toml"), "--event-log", str(folder / "events")]
-    with running(command, log) as serve:
+    given = ("--config", str(folder / "cato.toml"), "--event-log", str(folder / "events"))
+    with running(serve_command(port, *given), log) as serve:
         started_s = wait_for_both(url, serve, log)
         print(f"two replicas after {started_s:.0f} s", file=sys.stderr)
         loading = load(url, arguments, out)

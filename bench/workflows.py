@@ -25,6 +25,7 @@ from cato_backend.commands.arguments import output_file
 from cato_backend.prediction.workflows import LearnedTimes, PlannedCall, stage_budget_s
 from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
+from cato_backend.scheduling.policies import Policy
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.scoring.statistics import interval
@@ -34,7 +35,9 @@ from cato_lab.workloads import MixWorkload, Poisson
 from cato_lab.workloads.arrival import Arrival, Workload
 
 WORKFLOWS_PER_S = 0.5
-_WARMUP_S = 20.0
+WARMUP_S = 20.0
+SIDE_BY_SIDE = 16
+"""Calls of one task at once, as in the gateway."""
 
 Stage = tuple[PlannedCall, ...]
 Deadline = Callable[["Workflow", float, LearnedTimes], float]
@@ -50,9 +53,18 @@ class Workflow:
     budget_s: float
     stages: list[Stage]
     at: int = 0
+    due: float = 0.0
+    """Of the calls of the stage that runs."""
+    waiting: list[tuple[int, PlannedCall]] = field(default_factory=list[tuple[int, PlannedCall]])
+    """Calls of that stage that are not sent yet, by number."""
     open: int = 0
     failed: bool = False
     ended: float | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it ended within its budget."""
+        return self.ended is not None and self.ended <= self.begun + self.budget_s
 
     def left_s(self, now: float) -> float:
         """Of the budget; never below a millisecond."""
@@ -97,17 +109,29 @@ def file_summary(id: str, now: float, rng: Generator) -> Workflow:
     )
 
 
+def large_file_summary(id: str, now: float, rng: Generator) -> Workflow:
+    """A file of 30 to 48 functions, the most that a task may have."""
+    units = int(rng.integers(30, 49))
+    each = [PlannedCall(Task.SUMMARIZATION, int(rng.integers(150, 700)), 160) for _ in range(units)]
+    overview = PlannedCall(Task.SUMMARIZATION, 80 * units, 160)
+    return Workflow(id, now, 8.0, [tuple(each), (overview,)])
+
+
 def checked_translation(id: str, now: float, rng: Generator) -> Workflow:
     """A chain of unlike stages: a long translation, then a short note of what to check in it."""
     first = PlannedCall(Task.TRANSLATION, int(rng.integers(200, 500)), 512)
     return Workflow(id, now, 10.0, [(first,), (PlannedCall(Task.SUMMARIZATION, 700, 160),)])
 
 
+Shape = Callable[[str, float, Generator], Workflow]
+"""Makes a workflow of this name that begins at this time."""
+
+
 class Study(Simulator):
     """A simulation whose workflows go on when their calls end."""
 
-    def __init__(self, policy: str, deadline: Deadline, seed: int) -> None:
-        super().__init__(make_policy(policy), Fleet())
+    def __init__(self, policy: Policy, fleet: Fleet, deadline: Deadline, seed: int) -> None:
+        super().__init__(policy, fleet)
         self._clients = ObservedClients(self._heard)
         self._deadline = deadline
         self._rng = np.random.default_rng([seed, 7])
@@ -115,25 +139,37 @@ class Study(Simulator):
         self._calls: dict[str, tuple[Workflow, PlannedCall]] = {}
         self.workflows: list[Workflow] = []
 
-    def begin_workflows(self, duration_s: float) -> None:
-        """Puts the beginnings of all workflows on the agenda."""
+    def begin_workflows(
+        self,
+        duration_s: float,
+        rate: float = WORKFLOWS_PER_S,
+        shapes: Sequence[Shape] = (file_summary, checked_translation),
+    ) -> None:
+        """Puts the beginnings of all workflows on the agenda, `rate` in a second."""
         now = 0.0
-        while (now := now + float(self._rng.exponential(1 / WORKFLOWS_PER_S))) < duration_s:
-            shape = file_summary if self._rng.random() < 0.5 else checked_translation
+        while rate and (now := now + float(self._rng.exponential(1 / rate))) < duration_s:
+            shape = shapes[int(self._rng.random() * len(shapes))]
             workflow = shape(f"w{len(self.workflows)}", now, self._rng)
             self.workflows.append(workflow)
             self._agenda.put(now, self._next_stage, workflow)
 
     def _next_stage(self, workflow: Workflow, now: float) -> None:
-        target = Target(e2e_s=self._deadline(workflow, now, self._times))
-        stage = workflow.stages[workflow.at]
-        workflow.open = len(stage)
+        workflow.due = now + self._deadline(workflow, now, self._times)
+        workflow.waiting = list(enumerate(workflow.stages[workflow.at]))
+        workflow.open = len(workflow.waiting)
+        for _ in range(min(SIDE_BY_SIDE, workflow.open)):
+            self._send_next(workflow, now)
+
+    def _send_next(self, workflow: Workflow, now: float) -> None:
+        if not workflow.waiting:
+            return
+        number, call = workflow.waiting.pop(0)
+        name = f"{workflow.id}.{workflow.at}.{number}"
+        self._calls[name] = (workflow, call)
+        target = Target(e2e_s=max(0.001, workflow.due - now))
         # Lengths are a matter of the workflow alone, the same under every kind of deadline.
-        rng = np.random.default_rng([int(workflow.id[1:]), workflow.at])
-        for number, call in enumerate(stage):
-            name = f"{workflow.id}.{workflow.at}.{number}"
-            self._calls[name] = (workflow, call)
-            self._arrive(_arrival(name, now, call, target, rng), now)
+        rng = np.random.default_rng([int(workflow.id[1:]), workflow.at, number])
+        self._ask(_arrival(name, now, call, target, rng), now)
 
     def _heard(self, outcome: Outcome, now: float) -> None:
         found = self._calls.pop(outcome.arrival.id, None)
@@ -145,12 +181,14 @@ class Study(Simulator):
         else:
             workflow.failed = True
         workflow.open -= 1
+        # At the same instant, but after the scheduler has heard of the end.
+        self._agenda.put(now, self._send_next, workflow)
         if workflow.open == 0 and not workflow.failed:
             workflow.at += 1
             if workflow.at == len(workflow.stages):
                 workflow.ended = now
             else:
-                self._next_stage(workflow, now)
+                self._agenda.put(now, self._next_stage, workflow)
 
 
 def _arrival(id: str, now: float, call: PlannedCall, target: Target, rng: Generator) -> Arrival:
@@ -178,16 +216,15 @@ class Shares:
 
 def run(policy: str, kind: str, rate: float, duration_s: float, seed: int) -> Shares:
     """Workflows met, and goodput of the single requests beside them by class."""
-    study = Study(policy, DEADLINES[kind], seed)
+    study = Study(make_policy(policy), Fleet(), DEADLINES[kind], seed)
     study.begin_workflows(duration_s)
     workload: Workload = MixWorkload(Poisson(rate), duration_s)
     outcomes = study.run(workload, seed).outcomes
-    judged = [w for w in study.workflows if w.begun >= _WARMUP_S]
-    met = [w.ended is not None and w.ended <= w.begun + w.budget_s for w in judged]
+    met = [w.is_met for w in study.workflows if w.begun >= WARMUP_S]
     others: defaultdict[str, list[bool]] = defaultdict(list)
     for outcome in outcomes:
         arrival = outcome.arrival
-        if not arrival.id.startswith("w") and arrival.time >= _WARMUP_S and arrival.counts:
+        if not arrival.id.startswith("w") and arrival.time >= WARMUP_S and arrival.counts:
             others[arrival.task].append(outcome.met)
     return Shares(
         100 * sum(met) / len(met),

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from cato_backend.commands.arguments import Parser
-from cato_backend.commands.overview import GROUP, Command, overview, unavailable
+from cato_backend.commands.overview import GROUP, Command, overview, remedy, unavailable
 from cato_backend.errors import CatoError
-from cato_backend.extras import remedy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = {point.name: point for point in entry_points(group=GROUP)}
     if not argv or argv[0] not in names:
         return overview(names, argv)
-    return _run(argv[0], names, argv[1:])
+    try:
+        return _run(argv[0], names, argv[1:])
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(name: str, names: Mapping[str, EntryPoint], argv: Sequence[str]) -> int:
@@ -40,8 +42,6 @@ def _run(name: str, names: Mapping[str, EntryPoint], argv: Sequence[str]) -> int
     except CatoError as error:
         sys.stderr.write(f"cato {name}: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":

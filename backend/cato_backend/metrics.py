@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import platform
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
+    Info,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
+
+from cato_backend import __version__
 
 _SECONDS = (
     0.01, 0.02, 0.03, 0.04, 0.05, 0.1, 0.15, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 15.0,
@@ -21,7 +27,12 @@ class Metrics:
     """One registry per backend, so that two of them in one process do not share counts."""
 
     def __init__(self) -> None:
+        # A timestamp beside each counter doubles what is scraped, and nothing reads it.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        Info("cato_build", "This version of CATO", registry=self.registry).info(
+            {"version": __version__, "python": platform.python_version()}
+        )
         task = ["task"]
         self.requests = Counter(
             "cato_requests",
@@ -69,6 +80,23 @@ class Metrics:
         self.prompt_tokens = self._counter(
             "cato_prompt_tokens", "Prompt tokens of answers whose engine tells what it found", task
         )
+        self.output_tokens = self._counter(
+            "cato_output_tokens", "Output tokens of answers that have ended, however they did", task
+        )
+        self.team_requests = self._counter(
+            "cato_team_requests",
+            "Requests by team and outcome: met, late, enough, cancelled, superseded, refused; each"
+            " call of a whole task counts",
+            ["team", "outcome"],
+        )
+        self.team_output_tokens = self._counter(
+            "cato_team_output_tokens", "Output tokens by team", ["team"]
+        )
+        self.refusals = self._counter(
+            "cato_refusals",
+            "Answers with an error status, by its code, requests that reached no queue included",
+            ["code"],
+        )
         self.prediction_error = self._histogram(
             "cato_prediction_error_seconds",
             "Between predicted and observed service, from dispatch to the promised token",
@@ -93,8 +121,14 @@ class Metrics:
         )
         self.fleet_replicas = Gauge(
             "cato_fleet_replicas",
-            "Replicas under the provisioner: ready, starting, draining, stopping",
+            "Replicas under the provisioner: ready, starting, draining, stopping, asleep",
             ["model", "state"],
+            registry=self.registry,
+        )
+        self.replica_start = Gauge(
+            "cato_replica_start_seconds",
+            "Usual time until a replica serves: its model is loaded (load), or it is woken (wake)",
+            ["model", "kind"],
             registry=self.registry,
         )
         self.replica_seconds = self._counter(

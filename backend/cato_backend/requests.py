@@ -15,13 +15,15 @@ USABLE_S = 0.5
 beside the time to the first token, which is what is promised."""
 
 
-def prompt_blocks(text: str, adapter: str = "") -> tuple[int, ...]:
+def prompt_blocks(text: str, adapter: str = "", cache_salt: str = "") -> tuple[int, ...]:
     """Return a 64-bit hash for each whole block of a rendered prompt, over all text up to its end.
 
     The same in every process, so that a recorded run can be replayed; 1 µs a block. Engines share
-    nothing that they computed between a model and its adapters, so that these share no hash either.
+    nothing that they computed between a model and its adapters, nor between prompts with different
+    salts, so that these share no hash either.
     """
-    head = blake2b(adapter.encode(), digest_size=8)
+    named = f"{adapter}\0{cache_salt}" if cache_salt else adapter
+    head = blake2b(named.encode(), digest_size=8)
     blocks: list[int] = []
     for end in range(BLOCK_CHARS, len(text) + 1, BLOCK_CHARS):
         head.update(text[end - BLOCK_CHARS : end].encode())
@@ -31,7 +33,7 @@ def prompt_blocks(text: str, adapter: str = "") -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a task promises. Seconds from arrival; exactly one of `ttft_s` and `e2e_s` is set.
+    """An SLO target. Seconds from arrival; exactly one of `ttft_s` and `e2e_s` is set.
 
     `tpot_s`: beside `ttft_s`, the longest mean time between two output tokens,
     TPOT = (E2E - TTFT) / (output tokens - 1).
@@ -66,11 +68,30 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks: the token's owner, one editor of theirs, one document in it."""
+    """Origin of a request: the token's owner, one of their editors, one document in it."""
 
     tenant: str = ""
     session: str = ""
     document: str = ""
+    team: str = ""
+    """The team of the token's owner; empty where none is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Weights of a request's team and owner in the fleet."""
+
+    team_weight: float = 1.0
+    """To those of other teams."""
+    weight: float = 1.0
+    """To those of others in the team."""
+    priority: int = 0
+    """Higher is looked at first."""
+    over_budget: bool = False
+    """Whether it is served only where nobody else would be."""
+
+
+EQUAL_SHARE = Share()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +131,7 @@ class Request:
     """Whether the client named its target's `tpot_s`; else it is assumed of its class."""
     warm: bool = False
     """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
+    share: Share = EQUAL_SHARE
 
     @property
     def deadline(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.chaos.engines import Engine
-from bench.processes import free_port, running
+from bench.processes import free_port, running, serve_command
 
 COUNTED, OTHER = "token-of-those-who-are-counted", "token-of-another"
 _NGINX = """\
@@ -82,12 +82,12 @@ def systems() -> dict[str, Start]:
 def cato(engines: list[Engine], folder: Path) -> Iterator[Running]:
     """`cato serve` as it comes, with a file of two tokens."""
     tokens, port = folder / "tokens", free_port()
+    tokens.touch(mode=0o600)
     tokens.write_text(f"{COUNTED}\n{OTHER}\n")
-    command = [sys.executable, "-m", "cato_backend", "serve"]
-    command += [part for engine in engines for part in ("--replica", engine.url)]
-    command += ["--port", str(port), "--token-file", str(tokens)]
+    urls = (part for engine in engines for part in ("--replica", engine.url))
+    command = serve_command(port, *urls, "--token-file", str(tokens))
     with running(command, folder / "cato.log") as process:
-        process.wait_for(f"http://127.0.0.1:{port}/health", b'"up"')
+        process.wait_for(f"http://127.0.0.1:{port}/health", b'"ok"')
         yield Running(
             f"http://127.0.0.1:{port}",
             process.pid,

@@ -11,9 +11,10 @@ from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
 from cato_lsp.decisions.classify import LINE_TOKENS
-from cato_lsp.decisions.timing import TYPICAL_TTFT_MS, TypingRhythm, budget_ms, debounce_ms
-from cato_lsp.session.counts import AnswerTimes
-from cato_lsp.settings.settings import CompletionSettings, Targets
+from cato_lsp.decisions.habits import TYPICAL_TTFT_MS, TypingRhythm, budget_ms, debounce_ms
+from cato_lsp.session.status import AnswerTimes
+from cato_lsp.settings.settings import CompletionSettings
+from cato_lsp.settings.targets import Targets
 
 _PLAIN_DEBOUNCE_S = 0.15
 _EDITOR_MS = 50.0
@@ -24,7 +25,7 @@ _END_TOKENS = 2
 """The token that tells the line's end, and one that is computed until the engine hears of it."""
 _ROUND_TRIP_MS = 1.0
 _WARM = Target(ttft_s=10.0, worthless_after_s=1.0)
-"""As the gateway asks it of `POST /v1/warm` (`cato_backend.gateway.warm`)."""
+"""As the gateway asks it of `POST /v1/warm` (`cato_backend.gateway.editor_calls`)."""
 
 
 class PlainClient(Client):

@@ -18,7 +18,7 @@ from bench.gpu_profiles.measured import (
 )
 from bench.gpu_profiles.tables import Floats
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.document import Check, EngineData, LawData, Made, ProfileFile
+from cato_backend.profile_files.document import Check, EngineData, LawData, ProfileFile, Provenance
 from cato_backend.profile_files.hardware import file_name
 from cato_backend.profile_files.profile import StepLaw
 from cato_backend.profile_files.roofline import from_config
@@ -69,7 +69,7 @@ def composed(roofline: ProfileFile, data: Path) -> ProfileFile:
     changes = {
         "law": LawData.of(rounded(fit.law)),
         "engine": EngineData(name="vllm", version=machine.tables.version),
-        "made": Made(
+        "made": Provenance(
             method="kernel-tables", how=_how(fit, machine.tables.system), date=roofline.made.date
         ),
         "validation": _validation(roofline, fit.law),

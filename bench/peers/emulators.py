@@ -12,7 +12,13 @@ from math import inf
 from pathlib import Path
 
 from bench.processes import running
-from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
+from cato_backend.profile_files.document import (
+    EngineData,
+    LawData,
+    LimitsData,
+    ProfileFile,
+    Provenance,
+)
 from cato_backend.profile_files.files import save_profile
 from cato_lab.simulation.reference import REFERENCE
 
@@ -37,7 +43,7 @@ def write_profile(path: Path, stretch: float, start_s: float = REFERENCE.start_s
         kv_bytes_per_token=None,
         start_s=start_s,
         engine=EngineData(name="cato emulate", version="0"),
-        made=Made(method="measured", how="the emulator's own law", date="2026-01-01"),
+        made=Provenance(method="measured", how="the emulator's own law", date="2026-01-01"),
         validation="unvalidated",
     )
     save_profile(file, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from bench.peers.emulators import write_profile
 from bench.peers.environments import python_of
-from bench.processes import Measured, free_port, running
+from bench.processes import Measured, free_port, running, serve_command
 
 MAX_ONGOING = 64
 """Requests that one replica runs at once: the emulator's max_num_seqs."""
@@ -38,9 +37,8 @@ def _cato(policy: str, *, told: bool = True) -> Command:
 
     def command(port: int, replicas: Sequence[str], folder: Path) -> list[str]:
         urls = [part for url in replicas for part in ("--replica", url)]
-        serve = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
         profile = ["--profile", str(folder / PROFILE)] if told else []
-        return [*serve, "--policy", policy, *profile, *urls]
+        return serve_command(port, "--policy", policy, *profile, *urls)
 
     return command
 

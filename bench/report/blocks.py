@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import tables
+from bench.report import fleets, tables
 from bench.report.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +33,12 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     ),
     "docs/profiles.md": (Block("gpu-profiles", "gpu_profiles", tables.gpu_profiles),),
     "docs/planning.md": (
+        Block("plans", "plans", tables.plans),
         Block("scaling-live", "provisioning_live", tables.scaling_live),
         Block("scaling", "provisioning", tables.scaling),
         Block("static-peaks", "provisioning", tables.static_peaks),
+        Block("planned-settings", "provisioning", tables.planned_settings),
+        Block("forecasts", "forecast", fleets.forecast_table),
     ),
 }
 """Page to its blocks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.report.claims import Claim, Target, middle, single
+from bench.report.claims import Claim, Target, mean, middle, single
 
 Document = Mapping[str, Any]
 
@@ -26,6 +26,34 @@ def typing(document: Document) -> Iterator[Claim]:
             yield from _client(f"{_name(row['client'])}{_conditions(options, row)}", row)
 
 
+_CONFIDENCE = {
+    "calibrated": "log probabilities told",
+    "hidden": "none told",
+    "none": "none told, sure of all alike",
+}
+_ACCEPTS = {"once": "one acceptance a pause", "on": "accepting on and on"}
+
+
+def people(document: Document) -> Iterator[Claim]:
+    """Yield what simulated developers see and save, by client, model and how they accept."""
+    for run in document["runs"]:
+        client, rows = run["client"], run["rows"]
+        ours = client in _EDITORS
+        conditions = f"{_CONFIDENCE[run['confidence']]}, {_ACCEPTS[run['accept']]}"
+        name = f"{_name(client)} ({conditions})"
+        # Who looks again behind what they accepted looks where the model is unsure.
+        first = ours and run["accept"] == "once"
+        for statement, field, target in (
+            ("pauses with the right text in 500 ms", "right_in_500_ms", _if(first, least=65)),
+            ("pauses with a wrong text", "wrong_in_500_ms", _if(ours, most=20)),
+            ("characters saved", "saved", _if(ours, least=55)),
+        ):
+            values = [100 * row[field] for row in rows]
+            yield mean(f"{name}: {statement}", values, "%", target)
+        cost = [row["engine_ms_per_key"] for row in rows]
+        yield mean(f"{name}: engine time per key", cost, "ms", _if(ours, most=15))
+
+
 def _client(name: str, row: Mapping[str, Any]) -> Iterator[Claim]:
     ours = name.startswith("cato-lsp")
     right, soon = 100 * row["right_in_500_ms"], 100 * row["right_in_300_ms"]
@@ -41,9 +69,11 @@ def _if(ours: bool, least: float | None = None, most: float | None = None) -> Ta
     return Target(least, most) if ours else None
 
 
+_EDITORS = {"vscode": "cato-lsp as VS Code asks", "neovim": "cato-lsp as Neovim asks"}
+
+
 def _name(client: str) -> str:
-    editors = {"vscode": "cato-lsp as VS Code asks", "neovim": "cato-lsp as Neovim asks"}
-    return editors.get(client, client)
+    return _EDITORS.get(client, client)
 
 
 def _conditions(options: Mapping[str, Any], row: Mapping[str, Any]) -> str:

@@ -90,3 +90,20 @@ def readings(document: Document) -> Iterator[Claim]:
     yield Claim(
         "settings that the shipped CPU profile is fitted to", f"{fitted}, {held_out} held out"
     )
+
+
+def plans(document: Document) -> Iterator[Claim]:
+    """Yield how long plans take, and how sure the cheapest fleet of each team is."""
+    for team in document["teams"]:
+        who = f"{team['developers']} developers"
+        yield single(f"{who}: planning for every GPU", team["seconds"], "s", None, 0)
+        priced = [each for each in team["fleets"] if each["cost_per_month"]]
+        if priced:
+            cheapest = min(priced, key=lambda each: each["cost_per_month"])
+            yield single(
+                f"{who}: the cheapest fleet ({cheapest['replicas']} x {cheapest['gpu']})",
+                cheapest["cost_per_month"],
+                f"{cheapest['currency']} a month",
+                None,
+                0,
+            )

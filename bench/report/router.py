@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from bench.report.claims import Claim, Target, lead, mean, single
-from cato_lab.scoring.statistics import percentile
 
 Document = Mapping[str, Any]
 Run = Mapping[str, Any]
@@ -52,20 +51,6 @@ def peers(document: Document) -> Iterator[Claim]:
     yield single("runs that were void, because a replica or the client was late", void, digits=0)
 
 
-def arena(document: Document) -> Iterator[Claim]:
-    """Yield the leads over the best baseline of each sampled world."""
-    leads, worlds = document["leads"], document["worlds"]
-    for group, bound in (("above the knee", 5.0), ("below the knee", 0.0)):
-        points = [leads[str(w["world"])] for w in worlds if group in w["groups"]]
-        statement = f"median lead, {len(points)} worlds {group}"
-        yield single(statement, percentile(sorted(points), 0.5), "points", Target(least=bound))
-    ascending = sorted(leads.values())
-    yield mean(f"mean lead, {len(ascending)} worlds", ascending, "points")
-    fifth = percentile(ascending, 0.05)
-    yield single("5th percentile of the leads", fifth, "points", Target(least=-0.5))
-    yield single("worst lead", ascending[0], "points", Target(least=-2))
-
-
 def long_prompts(document: Document) -> Iterator[Claim]:
     """Yield completions beside long prompts and agents, and the leads."""
     cells = document["cells"]
@@ -79,6 +64,27 @@ def long_prompts(document: Document) -> Iterator[Claim]:
         yield mean(f"{place}: completions met", [100 * v for v in ours.values()], "%")
         yield lead(f"{place}: lead of completions", ours, of)
         yield lead(f"{place}: what the bounds bring", ours, {"no bounds": bounded})
+
+
+def agents_beside_typing(document: Document) -> Iterator[Claim]:
+    """Yield what agents cost completions, paired by seed."""
+    rows = document["rows"]
+    for policy, threshold in dict.fromkeys((row["policy"], row["threshold"]) for row in rows):
+        here = {
+            row["agents"]: row["seeds"]
+            for row in rows
+            if (row["policy"], row["threshold"]) == (policy, threshold)
+        }
+        alone = [seed["completions"] for seed in here.pop("none")]
+        engine = "engines with a threshold" if threshold else "engines without a threshold"
+        for kind, seeds in here.items():
+            beside = [seed["completions"] for seed in seeds]
+            lost = [before - after for before, after in zip(alone, beside, strict=True)]
+            place = f"{policy}, {engine}, {kind} agents"
+            target = Target(most=1) if policy == OURS else None
+            yield mean(f"{place}: completions lost", lost, "points", target, digits=2)
+            reuse = [seed["reuse"] for seed in seeds]
+            yield mean(f"{place}: prompt tokens found in the prefix cache", reuse, "%")
 
 
 def fair_shares(document: Document) -> Iterator[Claim]:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import developers, editor, fleet, gateway, predictions, router
+from bench.report import (
+    arena,
+    developers,
+    editor,
+    fleet,
+    fleets,
+    gateway,
+    predictions,
+    router,
+    tasks,
+)
 from bench.report.claims import Claim
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -54,9 +64,18 @@ _PER_TASK = (
     "`per-task` keeps one replica for each class, which serves translations well and loses most "
     "generations."
 )
+_AGENTS = (
+    "60 developers and 8 agents on two replicas (H100, 7B), the same keys with agents and without. "
+    "Recorded agents repeat 350 sessions of callanjfox/kv-cache-tester (Apache-2.0); sampled ones "
+    "have their medians and their reuse."
+)
 _LOOKED_AT = (
     "Nobody had looked at these worlds when this was measured. Three of the worst were looked at "
     "since ([decision 011](../docs/decisions/011-order-binding-and-relegation.md))."
+)
+_PLAYED_FOR_042 = (
+    "Six of these worlds were looked at for [decision 042]"
+    "(../docs/decisions/042-what-a-miss-is-worth.md); the baselines are those of an earlier run."
 )
 _MIX_BEFORE_TPOT = (
     "Measured before goodput counted the pace of generations ([decision 002]"
@@ -68,6 +87,24 @@ _SERVED = (
     "developers on four replicas. What is modelled: [docs/workloads.md]"
     "(../docs/workloads.md#developers-per-replica). The file was made in three steps; `earlier` in "
     "it names the commands of the first two."
+)
+_FORECASTS = (
+    "Loss: the pinball loss over four quantiles. A lead in points is the share of the last value's "
+    "loss that is saved. Days are pressed into an hour, so that 120 s are 48 minutes of them."
+)
+_BESIDE = (
+    "Tasks are summaries of files of 3 to 48 functions within 6 or 8 s and checked translations "
+    "within 10 s. `least-requests` is first come, first served; `prefix-affinity-priorities` is "
+    "vLLM's priority scheduling with a fixed priority for each class."
+)
+_QUALITY = (
+    "Problems of HumanEval, which models may have seen in training, and lines of the Python "
+    "packages that are installed here. A summary is judged by its form and its words, not by its "
+    "truth. Every verdict is in the file."
+)
+_SPECULATION = (
+    "Replayed from the answers of the default model: what was accepted follows from the text; the "
+    "time of a verified token is assumed as a share of a step, which the file names."
 )
 SOURCES = (
     Source(
@@ -87,18 +124,41 @@ SOURCES = (
     ),
     Source("simulate_static", "Policies: static split by task", VIRTUAL, "1, 2", router.policies),
     Source("simulate_ablation", "Mechanisms of the policy", VIRTUAL, "1-3", router.ablation),
-    Source("arena_fresh", "Fresh sampled worlds", VIRTUAL, "worlds 5001-5040", router.arena),
+    Source(
+        "arena_judged",
+        "Sampled worlds, never looked at",
+        VIRTUAL,
+        "worlds 7001-7012",
+        arena.arena,
+    ),
+    Source(
+        "arena_fresh",
+        "Sampled worlds",
+        VIRTUAL,
+        "worlds 5001-5040",
+        arena.arena,
+        _PLAYED_FOR_042,
+    ),
     Source(
         "arena_unseen",
         "Sampled worlds, earlier",
         VIRTUAL,
         "worlds 2001-2030",
-        router.arena,
+        arena.arena,
         _LOOKED_AT,
     ),
     Source("long_prompts", "Long prompts and agents", VIRTUAL, "1-6", router.long_prompts),
+    Source(
+        "agents_beside_typing",
+        "Typing beside coding agents",
+        VIRTUAL,
+        "1-5",
+        router.agents_beside_typing,
+        _AGENTS,
+    ),
     Source("fair_shares", "Fair shares", VIRTUAL, "0-2", router.fair_shares),
     Source("workflows", "One budget for several calls", VIRTUAL, "0-3", router.workflows),
+    Source("beside_tasks", "Completions beside whole tasks", VIRTUAL, "1-5", tasks.beside, _BESIDE),
     Source("peers_mix", "Other routers", EMULATED, "1-3", router.peers, _BEFORE_TPOT),
     Source(
         "peers_stretched",
@@ -127,12 +187,18 @@ SOURCES = (
     Source("gpu_profiles", "GPU profiles", GPU, "-", predictions.gpu_profiles),
     Source("profile_cpu_x86_2core", "CPU profile", REAL, "-", fleet.readings),
     Source("output_estimates", "Estimated lengths", PROCESS, "1", predictions.output_lengths),
+    Source("plans", "Fleets for teams (`cato plan`)", VIRTUAL, "1-8", fleet.plans),
     Source("provisioning", "Scaling rules", VIRTUAL, "1", fleet.scaling, _MIX_BEFORE_TPOT),
     Source("provisioning_live", "Scaling rules, live", EMULATED, "1", fleet.live, _MIX_BEFORE_TPOT),
+    Source("forecast", "Forecasts of demand", VIRTUAL, "1-5", fleets.forecasts, _FORECASTS),
+    Source("placement", "Placement on GPUs", PROCESS, "1-5", fleets.placement),
     Source("models", "Models", REAL, "-", fleet.models),
+    Source("quality", "Quality of answers, by class of task", REAL, "1", tasks.quality, _QUALITY),
+    Source("speculation", "N-gram speculation", PROCESS, "-", tasks.speculation, _SPECULATION),
     Source("embedded_serving", "The embedded model", REAL, "-", fleet.embedded),
     Source("first_run", "From a clean clone", REAL, "-", fleet.first_run),
-    Source("typing", "Suggestions while typing", EMULATED, "1", editor.typing),
+    Source("typing_quick", "Suggestions while typing", VIRTUAL, "1-4", editor.people),
+    Source("typing", "Suggestions while typing, earlier", EMULATED, "1", editor.typing),
     Source("typing_other_clients", "Other clients, earlier", EMULATED, "1", editor.typing),
     Source("typing_one_replica", "One replica, earlier", EMULATED, "1", editor.typing),
     Source("suggestion_ends", "Ends of suggestions", PROCESS, "17", editor.suggestion_ends),

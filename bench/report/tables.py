@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 from typing import Any
@@ -24,6 +25,7 @@ _SERVED = {
     "fp32-2core": "two cores, float32",
 }
 _RULES = {STATIC: "`static`, in hindsight", KNOWING: "a rule that knows every arrival"}
+_CLASSES = ("completion", "generation", "summarization", "translation")
 _WORKLOADS = {("azure replay", 60.0): "Azure", ("day's curve", 15.0): "day"}
 
 
@@ -66,21 +68,57 @@ def _errors(row: Mapping[str, Any], latency: str) -> str:
     return f"{absolute} ({found['bias_percent']:+})"
 
 
+def plans(document: Document) -> str:
+    """Return the fleets of every GPU for teams of several sizes, cheapest first.
+
+    Behind the count: how much of what is in reach all requests together have at least.
+    """
+    teams = sorted(document["teams"], key=lambda team: team["developers"])
+    largest = sorted(
+        teams[-1]["fleets"],
+        key=lambda each: (each["cost_per_month"] is None, each["cost_per_month"]),
+    )
+    currency = largest[0]["currency"]
+    headings = ["GPU"]
+    for team in teams:
+        people = f"{team['developers']} developers"
+        headings += [f"{people}: GPUs", f"{currency} a month"]
+    rows: list[tuple[str, ...]] = []
+    for gpu in (each["gpu"] for each in largest):
+        row = [f"`{gpu}`"]
+        for team in teams:
+            row += _planned(next(each for each in team["fleets"] if each["gpu"] == gpu))
+        rows.append(tuple(row))
+    return markdown(headings, rows)
+
+
+def _planned(fleet: Mapping[str, Any]) -> tuple[str, str]:
+    if fleet["replicas"] is None:
+        return "none is enough", "-"
+    chosen = next(each for each in fleet["simulated"] if each["replicas"] == fleet["replicas"])
+    sure = f" ({100 * chosen['goodput']['of_reach']['low']:.0f}%)"
+    cost = fleet["cost_per_month"]
+    return f"{fleet['replicas']}{sure}", "-" if cost is None else f"{cost:,.0f}"
+
+
 def scaling_live(document: Document) -> str:
-    """Return goodput and replica-seconds of each rule under `cato serve`."""
-    headings = ("rule", "goodput %", "replica-seconds", "at most", "started / stopped")
+    """Return goodput and replica-seconds of each rule under `cato serve`, and ours by each."""
+    ours = next(run["replica_seconds"] for run in document["runs"] if run["rule"] == OURS)
+    headings = ("rule", "goodput %", "replica-seconds", "`planned` / rule", "at most")
     rows = [
         (
             f"`{run['rule']}`",
             f"{100 * run['goodput']:.1f}",
             f"{run['replica_seconds']:,.0f}",
+            _number(ours / run["replica_seconds"]),
             str(run["most"]),
             f"{run['started']} / {run['stopped']}",
             str(run["turned_back"]),
+            f"{run['client_late_p99_ms']:.1f}",
         )
         for run in document["runs"]
     ]
-    return markdown((*headings, "turned back"), rows)
+    return markdown((*headings, "started / stopped", "turned back", "client late, ms (p99)"), rows)
 
 
 def scaling(document: Document) -> str:
@@ -122,6 +160,35 @@ def static_peaks(document: Document) -> str:
                 rows.append((f"{label}, {goodput:.0%}", f"{count:.0f}, {reached:.1%}", *cells))
     headings = ("busiest stretch", "replicas, goodput of the whole run")
     return markdown((*headings, "`planned` at that goodput", "knowing every arrival"), rows)
+
+
+def planned_settings(document: Document) -> str:
+    """Return what our rule reaches and costs with each of its settings, by workload."""
+    rows = [
+        (label, *_of_setting(run["setting"]), *_reached(run))
+        for key, label in _WORKLOADS.items()
+        for run in _ours(document, *key)
+    ]
+    headings = ("workload", "asked for %", "patience, s", "goodput %", "busiest stretch %")
+    return markdown((*headings, *_CLASSES, "mean replicas", "moves"), rows)
+
+
+def _ours(document: Document, workload: str, start_s: float) -> list[Mapping[str, Any]]:
+    place = (OURS, workload, start_s)
+    runs = [r for r in document["runs"] if (r["rule"], r["workload"], r["start_s"]) == place]
+    return sorted(runs, key=lambda run: _of_setting(run["setting"]))
+
+
+def _of_setting(setting: str) -> tuple[str, str]:
+    """Return the goodput that was asked for, in percent, and the patience in seconds."""
+    found = dict(re.findall(r"(\w+)=([\d.]+)", setting))
+    return f"{100 * float(found['goodput']):.0f}", f"{float(found['patience_s']):g}"
+
+
+def _reached(run: Mapping[str, Any]) -> tuple[str, ...]:
+    shares = (run["goodput"], run["peak_goodput"], *(run["classes"][name] for name in _CLASSES))
+    percent = (f"{100 * share:.1f}" for share in shares)
+    return (*percent, _number(run["mean_replicas"]), str(run["moves"]))
 
 
 def _by_rule(document: Document, workload: str, start_s: float) -> dict[str, list[dict[str, Any]]]:

@@ -15,43 +15,25 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 import aiohttp
 
 from bench.machine import save
 from bench.processes import running
-from bench.typing.editors import NEOVIM, VSCODE, Editor, Habits
+from bench.typing.editors import EDITORS, Editor
 from bench.typing.engines import Backend, Model, backend
+from bench.typing.people import Client, Sitting, add_people, develop, scripts_of
 from bench.typing.plain import PLUGINS, PlainClient
 from bench.typing.report import HEADER, Row
-from bench.typing.screen import LOOKS_S, Screen, Seen
-from bench.typing.scripts import Key, Script, script, sources
+from bench.typing.screen import Screen, Seen
+from bench.typing.scripts import Script
 from cato_backend.commands.arguments import output_file
 
-EDITORS: dict[str, Habits] = {"vscode": VSCODE, "neovim": NEOVIM}
 CLIENTS = [*EDITORS, *PLUGINS]
-
-
-class Client(Protocol):
-    """What stands between a developer's hands and the gateway."""
-
-    async def start(self, host: str, port: int, /) -> None:
-        """Gets ready."""
-
-    def key(self, text: str, offset: int) -> None:
-        """A key."""
-
-    def accept(self, text: str, offset: int) -> None:
-        """The suggestion on the screen is inserted."""
-
-    async def stop(self) -> None:
-        """Ends."""
 
 
 def main() -> None:
@@ -60,7 +42,7 @@ def main() -> None:
     rows: list[Row] = []
     print(HEADER, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        scripts = _scripts(arguments, Path(folder) / "corpus")
+        scripts = scripts_of(arguments, Path(folder) / "corpus")
         for name in arguments.clients:
             # Fresh replicas for each: nobody profits from what another one had cached.
             row = _measured(name, scripts, arguments, Path(folder))
@@ -119,43 +101,9 @@ async def _develop(
     else:
         client = PlainClient(PLUGINS[name], typed, screen, served.url, http)
     await client.start(*address)
-    await asyncio.sleep(1 + begins_after_s)
-    loop = asyncio.get_running_loop()
-    due_s = loop.time()
-    ends_s = due_s + arguments.seconds
-    keys = deque(typed.keys)
-    while keys and due_s < ends_s:
-        key = keys.popleft()
-        offset = screen.offset
-        screen.type(key.text)
-        client.key(key.text, offset)
-        if key.pauses:
-            await _pause(screen, due_s)
-            if arguments.accept:
-                _accept(screen, client, keys)
-        due_s += key.rest_s
-        await asyncio.sleep(max(due_s - loop.time(), 0))
-    await client.stop()
+    habits = Sitting(begins_after_s, arguments.seconds, arguments.accept)
+    await develop(typed, client, screen, habits)
     return screen.seen
-
-
-async def _pause(screen: Screen, due_s: float) -> None:
-    """Looks at the screen after each of the times."""
-    screen.seen.pauses += 1
-    for look in LOOKS_S:
-        await asyncio.sleep(due_s + look - asyncio.get_running_loop().time())
-        screen.look(look)
-
-
-def _accept(screen: Screen, client: Client, keys: deque[Key]) -> None:
-    """Accepts a right suggestion in place of the keys that it saves."""
-    offset = screen.offset
-    accepted = screen.accept()
-    if accepted:
-        client.accept(accepted, offset)
-    left = len(accepted)
-    while left > 0:
-        left -= len(keys.popleft().text)
 
 
 @contextmanager
@@ -170,40 +118,13 @@ def _language_server(log: Path) -> Iterator[tuple[str, int]]:
         yield host, int(port)
 
 
-def _scripts(arguments: argparse.Namespace, corpus: Path) -> list[Script]:
-    """Each developer's, of files of their own; the corpus holds these files."""
-    corpus.mkdir()
-    paths = sources()[arguments.seed :: 3][: arguments.developers]
-    # Who accepts suggestions gets further in the same time.
-    longest_s = arguments.seconds * (4 if arguments.accept else 1)
-    made = [script(path, arguments.seed, longest_s) for path in paths]
-    for each in made:
-        (corpus / each.name).write_text(each.truth)
-    return made
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=CLIENTS)
-    parser.add_argument("--developers", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=60.0, help="that each of them types")
-    parser.add_argument("--replicas", type=int, default=2)
-    parser.add_argument("--error-rate", type=float, default=0.05, help="of the model's tokens")
-    parser.add_argument(
-        "--confidence",
-        choices=("calibrated", "uniform", "none"),
-        default="calibrated",
-        help="whether the model's log probabilities tell where it errs; none: it tells none",
-    )
     parser.add_argument("--min-confidence", type=float, help="of cato-lsp; else its default")
-    parser.add_argument("--step-ms", type=float, default=20.0, help="of the emulated replicas")
-    parser.add_argument(
-        "--accept",
-        action="store_true",
-        help="accept what is right half a second into a pause, and go on behind it",
-    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=output_file)
+    add_people(parser)
     return parser
 
 

@@ -21,8 +21,10 @@ class Habits:
     cancels: bool
 
 
-VSCODE = Habits("Visual Studio Code", 0.05, cancels=True)
-NEOVIM = Habits("Neovim", 0.2, cancels=False)
+EDITORS = {
+    "vscode": Habits("Visual Studio Code", 0.05, cancels=True),
+    "neovim": Habits("Neovim", 0.2, cancels=False),
+}
 
 
 class Editor:
@@ -35,6 +37,7 @@ class Editor:
         self._habits, self._screen, self._url = habits, screen, url
         self._settings = settings
         self._accepted: dict[str, Any] | None = None
+        self._language = script.language
         self._uri = f"file:///typing/{id(self):x}/{script.name}"
         self._text = script.before + script.after
         self._version = 1
@@ -62,7 +65,7 @@ class Editor:
         })  # fmt: skip
         self._send("initialized", None, {})
         await asyncio.wait_for(self._ready.wait(), 30)
-        item = {"uri": self._uri, "languageId": "python", "version": 1, "text": self._text}
+        item = {"uri": self._uri, "languageId": self._language, "version": 1, "text": self._text}
         self._send("textDocument/didOpen", None, {"textDocument": item})
         # As CATO's extension and plugin do when somebody puts the cursor somewhere.
         here = {"textDocument": {"uri": self._uri}, "position": self._position(self._screen.offset)}

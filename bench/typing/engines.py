@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from socket import socket
 
-from bench.processes import running
+from bench.processes import free_port, running, serve_command
 
 STEP_S, TOKEN_S = 0.020, 0.0001
 """The emulated replicas' additive law where no other is chosen: that of the published figures of
@@ -19,7 +18,7 @@ the peers."""
 _SAMPLE = re.compile(r"^(\w+(?::\w+)?)(?:\{([^}]*)\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Counts:
     """Sums since the start, over all replicas."""
 
@@ -35,12 +34,17 @@ class Counts:
     late_steps: float = 0
     """Steps whose tokens were written more than 5 ms late: then the machine is measured."""
 
+    busy_s: float = 0
+    """Seconds in which the replicas computed, by their own law."""
+
     def since(self, before: Counts) -> Counts:
         """What came in between."""
         return Counts(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(Counts)))
 
-    busy_s: float = 0
-    """Seconds in which the replicas computed, by their own law."""
+    def add(self, other: Counts) -> None:
+        """Takes in what another one counted."""
+        for each in fields(Counts):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Backend:
             generated_tokens=generated,
             busy_s=steps * self.step_s + (prompt - cached + generated) * TOKEN_S,
             steps=steps,
-            late_steps=_sum(served, "cato_emulate_step_lateness_seconds_count")
+            late_steps=steps
             - _sum(served, "cato_emulate_step_lateness_seconds_bucket", 'le="0.005"'),
         )
 
@@ -98,7 +102,7 @@ def backend(model: Model, replicas: int, log: Path) -> Iterator[Backend]:
     with ExitStack() as stack:
         urls: list[str] = []
         for _ in range(replicas):
-            port = _free_port()
+            port = free_port()
             command = [sys.executable, "-m", "cato_backend", "emulate", "--port", str(port)]
             command += ["--corpus", str(model.corpus), "--error-rate", str(model.error_rate)]
             command += ["--confidence", model.confidence, "--step-ms", str(model.step_s * 1000)]
@@ -106,11 +110,9 @@ def backend(model: Model, replicas: int, log: Path) -> Iterator[Backend]:
             process = stack.enter_context(running(command, log))
             urls.append(f"http://127.0.0.1:{port}")
             process.wait_for(f"{urls[-1]}/v1/models", contains=b'"data"')
-        port = _free_port()
-        command = [sys.executable, "-m", "cato_backend", "serve", "--port", str(port)]
-        for url in urls:
-            command += ["--replica", url]
-        process = stack.enter_context(running(command, log))
+        port = free_port()
+        named = (part for url in urls for part in ("--replica", url))
+        process = stack.enter_context(running(serve_command(port, *named), log))
         url = f"http://127.0.0.1:{port}"
         process.wait_for(f"{url}/v1/models", contains=b'"data":[{')
         yield Backend(url, tuple(urls), model.step_s)
@@ -129,10 +131,3 @@ def _sum(served: list[list[tuple[str, str, float]]], wanted: str, label: str = "
         for name, labels, value in samples
         if name == wanted and label in labels
     )
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

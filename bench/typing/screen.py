@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 LOOKS_S = (0.3, 0.5)
@@ -51,6 +52,8 @@ class Screen:
         self._truth = truth
         self._ghost = ""
         self._known: set[str] = set()
+        self.looked: Callable[[str], None] = lambda _ghost: None
+        """Told what is on the screen at each last look."""
 
     def type(self, text: str) -> None:
         """A key."""
@@ -89,8 +92,11 @@ class Screen:
         self.seen.something[after_s] += bool(self._ghost)
         self.seen.right[after_s] += self._is_right()
         self.seen.wrong_at[after_s] += bool(self._ghost.strip()) and not self._is_right()
-        if after_s == LOOKS_S[-1] and self._is_right():
+        if after_s != LOOKS_S[-1]:
+            return
+        if self._is_right():
             self.seen.right_characters += len(self._ghost)
+        self.looked(self._ghost)
 
     def _is_right(self) -> bool:
         """Whether all of it will be typed."""

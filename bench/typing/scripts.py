@@ -5,8 +5,13 @@ from __future__ import annotations
 import random
 import re
 import sysconfig
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import Path
+
+from cato_lsp.commands.arguments import LANGUAGES
 
 MEAN_BURST = 16
 PAUSE_S = 0.5
@@ -14,6 +19,9 @@ PAUSE_S = 0.5
 LONGEST_PAUSE_S = 2.0
 """The model's pauses (median 6 s) are cut to this: what happens in one, happens at its start."""
 _HOLE_LINES = 60
+_SUFFIXES = {".py", ".js", ".ts", ".c", ".h", ".cpp", ".hpp", ".go", ".rs", ".java", ".rb", ".php"}
+_SMALLEST, _LARGEST = 8_000, 40_000
+"""Bytes of a file."""
 _KEY = re.compile(r"\n[ \t]*|[^\n]")
 
 
@@ -35,6 +43,7 @@ class Script:
     """A file with a hole in it, and the keys that fill it."""
 
     name: str
+    language: str
     before: str
     after: str
     keys: tuple[Key, ...]
@@ -45,11 +54,50 @@ class Script:
         return self.before + "".join(key.text for key in self.keys) + self.after
 
 
-def sources() -> list[Path]:
-    """Modules of the standard library that are neither small nor huge."""
-    folder = Path(sysconfig.get_path("stdlib"))
-    modules = (path for path in sorted(folder.glob("*.py")) if not path.name.startswith("_"))
-    return [path for path in modules if 10_000 < path.stat().st_size < 40_000]
+def sources(folders: Sequence[Path], *, held_out: bool) -> list[Path]:
+    """Source files of packages that are neither small nor huge, languages in turns.
+
+    Packages are told apart by their names: the figures are of those that are held out, and nothing
+    is tuned on them.
+    """
+    found: dict[str, dict[str, list[Path]]] = {}
+    for root in folders:
+        for path in _files(root):
+            package = path.relative_to(root).parts[0]
+            if (zlib.crc32(package.encode()) % 2 == 1) is held_out:
+                found.setdefault(LANGUAGES[path.suffix], {}).setdefault(package, []).append(path)
+    languages = [_in_turns(found[language].values()) for language in sorted(found)]
+    return _in_turns(languages)
+
+
+def installed() -> list[Path]:
+    """Folders of packages that a machine for development has anyway."""
+    python = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib")]
+    folders = [*python, Path("vscode-extension/node_modules")]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.rglob("*")):
+        if path.suffix not in _SUFFIXES or path.is_symlink() or ".min." in path.name:
+            continue
+        if "site-packages" in path.relative_to(root).parts or not path.is_file():
+            continue
+        if _SMALLEST < path.stat().st_size < _LARGEST and _is_written(path):
+            yield path
+
+
+def _is_written(path: Path) -> bool:
+    """Whether a person wrote it, by its lines' lengths."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        return False
+    return len(lines) > 200 and max(map(len, lines)) < 300
+
+
+def _in_turns(lists: Iterable[list[Path]]) -> list[Path]:
+    return [path for path in chain.from_iterable(zip_longest(*lists)) if path is not None]
 
 
 def script(path: Path, seed: int, longest_s: float) -> Script:
@@ -73,7 +121,8 @@ def script(path: Path, seed: int, longest_s: float) -> Script:
     after = hole[typed:]
     # The line that was begun is typed as far as time allows; what follows it stands there.
     after = after[after.find("\n") :] if "\n" in after else ""
-    return Script(path.name, before, after, tuple(keys))
+    name = f"{zlib.crc32(str(path).encode()):08x}_{path.name}"
+    return Script(name, LANGUAGES[path.suffix], before, after, tuple(keys))
 
 
 def _rest_s(chance: random.Random) -> float:

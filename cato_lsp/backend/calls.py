@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from cato_backend.wire import headers
+from cato_backend.wire.editor_calls import WARM_PATH
 from cato_backend.wire.headers import Task
 from cato_backend.wire.tasks import TaskRequest
-from cato_backend.wire.warm import WARM_PATH
 from cato_lsp.backend.models import Model
 from cato_lsp.decisions.window import Window, prompt_window
 from cato_lsp.text import Snapshot, with_lf
@@ -41,19 +41,20 @@ class Call:
 
 
 def new_request_id() -> str:
-    """Return a name for a request that nobody else uses."""
+    """Return a new request id."""
     return uuid4().hex
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOptions:
-    """How a completion is asked for."""
+    """Options of a completion request."""
 
     budget_ms: int
     """What is left of its TTFT target when it is sent."""
     supersede: bool = False
     """Whether it takes the place of an older one of its document."""
     temperature: float = 0.0
+    answers: int = 1
     confidence: bool = False
     """Whether the engine is to say how sure it is of each token."""
 
@@ -87,6 +88,8 @@ def completion_call(
     }
     if assignment.limits.stop:
         body["stop"] = list(assignment.limits.stop)
+    if options.answers > 1:
+        body["n"] = options.answers
     if options.confidence:
         body["logprobs"] = 0
     if model.cancels:
@@ -97,13 +100,15 @@ def completion_call(
     named[headers.SLO_TTFT_MS] = str(max(options.budget_ms, 1))
     if assignment.limits.expected_tokens is not None:
         named[headers.OUTPUT_TOKENS] = str(assignment.limits.expected_tokens)
+    if options.answers > 1:
+        named[headers.COMPARED] = "1"
     if options.supersede:
         named[headers.SUPERSEDE] = "1"
     return Call("/v1/completions", request_id, named, body)
 
 
 def warm_call(window: Window, pieces: Sequence[Piece], model: Model, ids: ClientIds) -> Call:
-    """Return a call that has a prompt computed before anybody needs it."""
+    """Return a call that computes a prompt in advance."""
     request_id = new_request_id()
     named = _headers(Task.COMPLETION, ids, request_id)
     return Call(WARM_PATH, request_id, named, prompt_body(window, pieces, model))

@@ -1,21 +1,28 @@
-"""The HTTP client of one backend. Connections are kept; nothing is retried."""
+"""The HTTP client of one backend. Connections are kept; nothing is retried.
+
+Only redirects that keep the method and do not expose the token are followed. What goes wrong is
+told in words for people.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
+from cato_lsp.backend.connection_errors import unreachable
 from cato_lsp.backend.discovery import Target
 from cato_lsp.backend.failures import Refused, refusal
-from cato_lsp.backend.http import requested, unreachable
+from cato_lsp.backend.identity import AnnouncedOnly
 from cato_lsp.backend.models import Model, choose
-from cato_lsp.backend.replicas import ReplicaReport, read_replicas
+from cato_lsp.backend.reports import BackendReports
 from cato_lsp.backend.streams import DRAIN_S, EventStream
 
 CONNECT_S = 3.0
@@ -26,10 +33,13 @@ FOR_ALL_REQUESTS = frozenset({401, 403, 404, 405})
 """Statuses that do not depend on what a request holds."""
 KEPT_S = 60.0
 """How long an idle connection is kept: longer than the pause between two health checks."""
+KEEPING_REDIRECTS = frozenset({307, 308})
+"""Their method and body are kept; the others turn a POST into a GET."""
+MOST_REDIRECTS = 3
 
 
 class BackendClient:
-    """Talks to one backend, from inside a running loop, until `close`."""
+    """Talks to one backend, from inside a running loop, until `close` or the end of its block."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -37,8 +47,15 @@ class BackendClient:
             headers={"authorization": f"Bearer {target.token}"} if target.token else {},
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            middlewares=(AnnouncedOnly(target.announcement),) if target.announcement else (),
         )
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     def open(self, call: Call, *, cancels: bool) -> EventStream:
         """Start a streamed call. `cancels`: whether the backend has a call to cancel by."""
@@ -51,7 +68,7 @@ class BackendClient:
         return EventStream(request, tell if cancels else None, self._spawn)
 
     async def post(self, path: str, body: dict[str, Any], named: dict[str, str]) -> int:
-        """Send what nobody waits for; return the status, 0 if there was no answer."""
+        """Post a body without waiting for content; return the status, 0 if there was no answer."""
         timeout = aiohttp.ClientTimeout(total=LONGEST_POST_S)
         url = self.target.url + path
         try:
@@ -93,9 +110,10 @@ class BackendClient:
                 raise
         return (time.perf_counter() - started) * 1000
 
-    async def replicas(self) -> tuple[ReplicaReport, ...]:
-        """Return how the backend's replicas are; none if it does not tell. Raises Unreachable."""
-        return read_replicas(await self._get("/health", refusing=False))
+    async def reports(self) -> BackendReports:
+        """Return what the backend tells of itself; empty if it does not. Raises Unreachable."""
+        body = await self._get("/health", refusing=False)
+        return BackendReports.read(body)
 
     async def model(self) -> Model:
         """Return the model to ask for. Raises Unreachable, Refused, Denied."""
@@ -107,6 +125,22 @@ class BackendClient:
         if model is None:
             raise Refused(f"the backend at {self.target.url} lists no model", status=200)
         return model
+
+    async def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> object:
+        """Send a request and return the JSON of its answer, None for one without a body.
+
+        Raises Unreachable, Refused.
+        """
+        timeout = aiohttp.ClientTimeout(total=LONGEST_POST_S)
+        url = self.target.url + path
+        try:
+            async with requested(self._http, method, url, json=body, timeout=timeout) as response:
+                if response.status >= 300:
+                    raise await refusal(response)
+                is_json = response.content_type == "application/json"
+                return await response.json() if is_json else None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise unreachable(self.target.url, error) from error
 
     async def close(self) -> None:
         """End every stream and every connection; cancellations have a moment to be sent."""
@@ -145,3 +179,46 @@ class BackendClient:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+@asynccontextmanager
+async def requested(
+    http: aiohttp.ClientSession, method: str, url: str, **options: Any
+) -> AsyncGenerator[aiohttp.ClientResponse]:
+    """Send a request and yield the response. Raises Refused for a redirect that is not followed."""
+    for _ in range(MOST_REDIRECTS):
+        async with http.request(method, url, allow_redirects=False, **options) as response:
+            target = _target(url, response.status, response.headers)
+            if target is None:
+                yield response
+                return
+            if response.status not in KEEPING_REDIRECTS or not _is_as_safe(target, url):
+                raise _moved(url, target, response.status)
+            url = target
+    raise Refused(f"the server redirects {url} again and again: check backend.url", status=310)
+
+
+def _target(url: str, status: int, headers: Mapping[str, str]) -> str | None:
+    location = headers.get("location")
+    return urljoin(url, location) if 300 <= status < 400 and location else None
+
+
+def _is_as_safe(target: str, url: str) -> bool:
+    """Return whether the target may be sent what `url` is sent.
+
+    It may if it is the same host, with TLS if there was TLS.
+    """
+    to, was = urlsplit(target), urlsplit(url)
+    return to.hostname == was.hostname and to.scheme in {was.scheme, "https"}
+
+
+def _moved(url: str, target: str, status: int) -> Refused:
+    place = target.partition("?")[0]
+    message = f"{url} is redirected to {place} ({status}): "
+    path = urlsplit(url).path
+    asked = path[path.find("/v1") :] if "/v1" in path else "/health"
+    if urlsplit(target).path.rstrip("/").endswith(asked):
+        root = place.rstrip("/").removesuffix(asked)
+        return Refused(f"{message}set backend.url to {root}", status=status)
+    words = "is there a sign-in page in front of the server? set backend.url to the server itself"
+    return Refused(message + words, status=status)

@@ -11,9 +11,11 @@ import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from cato_backend.wire.discovery import discover
+from cato_backend.wire.discovery import Announcement, UntrustedAnnouncement, discover
 from cato_backend.wire.paths import state_dir
+from cato_lsp.backend.kept_tokens import kept_token
 from cato_lsp.settings.settings import BackendSettings
 
 SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
@@ -23,7 +25,7 @@ LINES_SHOWN = 3
 
 
 class Origin(StrEnum):
-    """How a backend was found."""
+    """Ways to find a backend."""
 
     SETTINGS = "settings"
     DISCOVERED = "discovered"
@@ -36,19 +38,45 @@ class Target:
     url: str
     token: str | None = field(repr=False)
     origin: Origin
+    announcement: Announcement | None = None
+    """Of a backend that was discovered: which process must be the one that answers."""
 
 
 def locate(settings: BackendSettings) -> Target | None:
-    """Return the backend to use, which need not be alive; None if none is known.
+    """Return the backend to use, which need not answer; None if none is known.
 
-    Raises wire.discovery.UntrustedAnnouncement.
+    Raises wire.discovery.UntrustedAnnouncement, UntrustedTokens.
     """
     if settings.url:
-        return Target(settings.url, settings.token or None, Origin.SETTINGS)
+        token = settings.token or kept_token(settings.url)
+        if token:
+            return Target(settings.url, token, Origin.SETTINGS)
+        return _announced_at(settings.url)
     announcement = discover()
     if announcement is None:
         return None
-    return Target(announcement.url.rstrip("/"), announcement.token, Origin.DISCOVERED)
+    url = announcement.url.rstrip("/")
+    return Target(url, announcement.token, Origin.DISCOVERED, announcement)
+
+
+def _announced_at(url: str) -> Target:
+    """Return the target at `url`, with the token of this user's own backend where it is that."""
+    try:
+        found = discover()
+    except UntrustedAnnouncement:
+        found = None
+    if found is None or _place(found.url) != _place(url):
+        return Target(url, None, Origin.SETTINGS)
+    # At the announced address: what the process proves is about that one.
+    return Target(found.url.rstrip("/"), found.token, Origin.SETTINGS, found)
+
+
+def _place(url: str) -> str:
+    """Return the URL in one form; `localhost` stands for the address that it usually has."""
+    parts = urlsplit(url.rstrip("/"))
+    if parts.hostname != "localhost":
+        return parts.geturl()
+    return parts._replace(netloc=parts.netloc.lower().replace("localhost", "127.0.0.1")).geturl()
 
 
 def can_start_backend() -> bool:

@@ -85,7 +85,12 @@ def refused(value: object, *, status: int) -> Refused:
     error = body.get("error")
     # What is not an error object may still have something to say: `/health` while it starts.
     fields = cast("dict[str, Any]", error) if isinstance(error, dict) else body
-    message = str(fields.get("message") or f"the backend answered {status}")[:LONGEST_MESSAGE]
+    message = _plain(str(fields.get("message") or f"the backend answered {status}"))
     code = fields.get("code")
     kind = Denied if status in {401, 403} else Refused
-    return kind(message, status=status, code=None if code is None else str(code))
+    return kind(message, status=status, code=None if code is None else _plain(str(code)))
+
+
+def _plain(text: str) -> str:
+    """Return the text, shortened, with a space for each character that cannot be printed."""
+    return "".join(each if each.isprintable() else " " for each in text[:LONGEST_MESSAGE])

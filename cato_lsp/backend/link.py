@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,8 @@ from cato_lsp.backend.discovery import (
     start_backend,
 )
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
-from cato_lsp.backend.models import Model
-from cato_lsp.backend.status import BackendStatus, State
+from cato_lsp.backend.kept_tokens import UntrustedTokens
+from cato_lsp.backend.status import BackendStatus, Connection, State
 from cato_lsp.settings.settings import BackendSettings
 
 if TYPE_CHECKING:
@@ -34,15 +33,6 @@ LONGEST_PAUSE_S = 10.0
 WHILE_STARTING_S = 0.5
 
 NONE_FOUND = "no backend is running: start one with `cato serve`, or set backend.url"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A backend that answers."""
-
-    client: BackendClient
-    model: Model
-    round_trip_ms: float
 
 
 class Link:
@@ -85,7 +75,7 @@ class Link:
         self.look_again()
 
     def answered(self, client: BackendClient, status: int) -> None:
-        """Take the status of a request whose answer nobody waits for."""
+        """Record the status of a request that was sent by `post`."""
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             self.failed(client, Denied("the backend refuses the token", status=status))
 
@@ -153,7 +143,7 @@ class Link:
             return await self._lost(BackendStatus(State.UNREACHABLE, settings.fault))
         try:
             target = locate(settings)
-        except UntrustedAnnouncement as error:
+        except (UntrustedAnnouncement, UntrustedTokens) as error:
             return await self._lost(BackendStatus(State.UNREACHABLE, str(error)))
         if target is None:
             return await self._lost(await self._none_found())

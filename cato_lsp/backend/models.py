@@ -9,7 +9,7 @@ from typing import Any, cast
 from cato_backend.wire.estimates import parameters_named
 from cato_backend.wire.headers import ALIAS
 
-LEAST_CONFIDENCE = 0.5
+LEAST_CONFIDENCE = 0.6
 TINY_LEAST_CONFIDENCE = 0.0
 TINY_PARAMETERS = 50_000_000
 _SMALL = 3_000_000_000

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-STARTING, UP, DOWN, FAILED = "starting", "up", "down", "failed"
+STARTING, UP, ASLEEP, DOWN, FAILED = "starting", "up", "asleep", "down", "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSpeed:
-    """What was learned of one replica's speed."""
+    """Learned speed of one replica."""
 
     token_ms: float
     """Of a token that is decoded alone."""
@@ -27,7 +27,7 @@ class ReplicaSpeed:
 
 @dataclass(frozen=True, slots=True)
 class StepLimits:
-    """What an engine may do in one step."""
+    """Limits of an engine's step."""
 
     step_tokens: int
     """New tokens in it."""
@@ -70,15 +70,35 @@ class ReplicaReport:
     """None where the backend does not tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """A cluster, or a list of replicas, that the backend gets replicas from."""
+
+    name: str
+    trouble: str
+    """Empty where it answers."""
+    remedy: str
+
+
+def read_sources(health: object) -> tuple[SourceReport, ...]:
+    """Read the sources in the body of `/health`; return none if there are none."""
+    return tuple(
+        SourceReport(*(str(entry.get(field) or "") for field in ("name", "trouble", "remedy")))
+        for entry in _entries(health, "sources")
+    )
+
+
 def read_replicas(health: object) -> tuple[ReplicaReport, ...]:
     """Read the body of `/health`; return none if it is not that of CATO's backend."""
+    return tuple(_report(entry) for entry in _entries(health, "replicas"))
+
+
+def _entries(health: object, field: str) -> list[Mapping[str, object]]:
     if not isinstance(health, dict):
-        return ()
-    listed = cast("Mapping[str, object]", health).get("replicas")
+        return []
+    listed = cast("Mapping[str, object]", health).get(field)
     entries = cast("list[object]", listed) if isinstance(listed, list) else []
-    return tuple(
-        _report(cast("Mapping[str, object]", entry)) for entry in entries if isinstance(entry, dict)
-    )
+    return [cast("Mapping[str, object]", entry) for entry in entries if isinstance(entry, dict)]
 
 
 def _report(entry: Mapping[str, object]) -> ReplicaReport:

@@ -33,7 +33,7 @@ Tell = Callable[[CancelReason], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the response headers said, as far as they were there."""
+    """Values of the response headers; None for those that are missing."""
 
     request_id: str | None = None
     replica: str | None = None

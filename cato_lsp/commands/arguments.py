@@ -15,9 +15,11 @@ from types import MappingProxyType
 
 from cato_backend.wire.discovery import UntrustedAnnouncement
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.discovery import Target, locate
+from cato_lsp.backend.discovery import Origin, Target, locate
 from cato_lsp.backend.failures import BackendFailure, Denied
-from cato_lsp.backend.link import NONE_FOUND, Connection
+from cato_lsp.backend.kept_tokens import UntrustedTokens
+from cato_lsp.backend.link import NONE_FOUND
+from cato_lsp.backend.status import Connection
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, Settings, parse
 from cato_lsp.syntax import open_document
@@ -67,6 +69,20 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="its token (else CATO_BACKEND_TOKEN)")
 
 
+def add_url_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a team's server."""
+    parser.add_argument("--url", help="the server (else CATO_BACKEND_URL)")
+
+
+def named_backend(url: str | None) -> Target:
+    """Return the server that is named, without a token. Raises CommandFailed."""
+    settings, complaints = parse({"backend": {"url": url}})
+    if complaints or not settings.backend.url:
+        expected = complaints[0].expected if complaints else "--url, or CATO_BACKEND_URL"
+        raise CommandFailed(f"which server? expected {expected}")
+    return Target(settings.backend.url, None, Origin.SETTINGS)
+
+
 def add_privacy_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what is kept from the model."""
     parser.add_argument(
@@ -99,7 +115,7 @@ def target_of(settings: Settings) -> Target:
     """Return the backend to ask. Raises CommandFailed."""
     try:
         target = locate(settings.backend)
-    except UntrustedAnnouncement as error:
+    except (UntrustedAnnouncement, UntrustedTokens) as error:
         raise CommandFailed(str(error)) from error
     if target is None:
         raise CommandFailed(NONE_FOUND)
@@ -109,16 +125,16 @@ def target_of(settings: Settings) -> Target:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncGenerator[Connection]:
     """Yield a connection to the backend. Raises CommandFailed, also for what fails inside."""
-    client = BackendClient(target_of(settings))
-    try:
-        round_trip_ms = await client.health()
-        yield Connection(client, await client.model(), round_trip_ms)
-    except Denied as denied:
-        raise CommandFailed(f"{denied} (set CATO_BACKEND_TOKEN or --token)") from denied
-    except BackendFailure as failure:
-        raise CommandFailed(str(failure)) from failure
-    finally:
-        await client.close()
+    async with BackendClient(target_of(settings)) as client:
+        try:
+            round_trip_ms = await client.health()
+            yield Connection(client, await client.model(), round_trip_ms)
+        except Denied as denied:
+            raise CommandFailed(
+                f"{denied} (set CATO_BACKEND_TOKEN or --token, or run `cato sign-in`)"
+            ) from denied
+        except BackendFailure as failure:
+            raise CommandFailed(str(failure)) from failure
 
 
 class CommandFailed(Exception):
@@ -195,7 +211,10 @@ def _snapshot(path: Path, language: str | None, settings: PrivacySettings) -> Sn
 
 def _check_line(path: Path, snapshot: Snapshot, line: int) -> None:
     if not 0 <= line < snapshot.lines.count:
-        raise CommandFailed(f"{path} has {snapshot.lines.count} lines, there is no line {line + 1}")
+        # Editors show an empty line after the last line end; it is not counted here.
+        lines = snapshot.lines.count - (not snapshot.line(snapshot.lines.count - 1))
+        counted = "1 line" if lines == 1 else f"{lines} lines"
+        raise CommandFailed(f"{path} has {counted}, there is no line {line + 1}")
 
 
 def _end_of(snapshot: Snapshot, line: int) -> int:

@@ -6,16 +6,18 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from cato_backend.wire.discovery import UntrustedAnnouncement, announcement_path, discover
+from cato_backend.wire.loopback import is_loopback
 from cato_backend.wire.paths import cache_dir
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure
+from cato_lsp.backend.inventory import InventoryGpu
 from cato_lsp.backend.replicas import StepLimits, StepReport
 from cato_lsp.settings.lookup import Complaint
 from cato_lsp.settings.settings import BackendSettings, Settings
@@ -95,7 +97,7 @@ def _initialize() -> bytes:
 
 
 class Verdict(StrEnum):
-    """How a hop is."""
+    """Verdicts on a hop."""
 
     OK = "ok"
     NOTE = "note"
@@ -167,6 +169,15 @@ def check_step_limits(hop: str, steps: StepReport) -> Finding:
     return ok(hop, f"a long prompt takes at most {share}")
 
 
+def check_gpus(gpus: Sequence[InventoryGpu]) -> Iterator[Finding]:
+    """Tell what the backend's GPUs have free, and whether others compute on them."""
+    for gpu in gpus:
+        text = f"{gpu.name}, {gpu.free_gb:.1f} of {gpu.memory_gb:.1f} GB free"
+        if gpu.others:
+            text += f", {gpu.others} processes of others on it"
+        yield ok(f"gpu {gpu.label}", text)
+
+
 async def check_token(target: Target, settings: BackendSettings) -> Finding | None:
     """Return what there is to say about the token that was used; None if there is nothing."""
     if target.origin is Origin.DISCOVERED:
@@ -179,9 +190,8 @@ async def check_token(target: Target, settings: BackendSettings) -> Finding | No
     if not target.token:
         return None
     if await _answers(replace(target, token=None)):
-        return note(
-            "token", "the backend needs none, and yours is sent with each request", _UNSET_TOKEN
-        )
+        text = "the backend needs none, and yours is sent with each request"
+        return note("token", text, _UNSET_TOKEN if settings.token else "run `cato sign-out`")
     if _travels_openly(target.url):
         text = "accepted; it is sent unencrypted over the network"
         return note("token", text, "serve with TLS, and write https:// in backend.url")
@@ -189,21 +199,14 @@ async def check_token(target: Target, settings: BackendSettings) -> Finding | No
 
 
 async def _answers(target: Target) -> bool:
-    client = BackendClient(target)
-    try:
-        await client.model()
-    except BackendFailure:
-        return False
-    finally:
-        await client.close()
+    async with BackendClient(target) as client:
+        try:
+            await client.model()
+        except BackendFailure:
+            return False
     return True
 
 
 def _travels_openly(url: str) -> bool:
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    try:
-        is_local = ip_address(host).is_loopback
-    except ValueError:
-        is_local = host == "localhost"
-    return parts.scheme == "http" and not is_local
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cato_lsp.suggestions.history import events, history_path
+from cato_lsp.suggestions.outcomes import events, history_path
 
 SUMMARY = "show how many suggestions you accepted, how fast they came, and what they spared you"
 DAY_S = 86_400.0

@@ -21,17 +21,18 @@ from cato_lsp.commands.arguments import (
     read_range,
     settings_of,
 )
-from cato_lsp.commands.task_output import Terminal, show_result, write_result
+from cato_lsp.commands.task_output import Terminal, check_room, show_result, write_result
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, Settings
 from cato_lsp.syntax import open_document
-from cato_lsp.syntax.parts import syntax_errors
+from cato_lsp.syntax.statements import syntax_errors
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.edits import Placed, edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
 from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import NothingSelected, Selection, select
+from cato_lsp.tasks.selection import Selection, select
+from cato_lsp.tasks.unit_groups import NothingSelected
 from cato_lsp.text import Snapshot
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"
@@ -108,6 +109,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         if place is None
         else _job(kind, place, target, arguments)
     )
+    if arguments.write and kind is TaskKind.TESTS and place is not None:
+        check_room(job, place)
     shows = not arguments.json and _streams(job) and sys.stdout.isatty()
     terminal = Terminal(silent=arguments.json, shows_text=shows)
     result = await _work(settings, job, terminal)

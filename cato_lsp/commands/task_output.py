@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.backend.answers import TaskProgress
+from cato_lsp.backend.task_answers import TaskProgress
 from cato_lsp.commands.arguments import CommandFailed, FileRange
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import applied, test_file_name
@@ -113,13 +113,19 @@ class Terminal:
             self._has_line = False
 
 
+def check_room(job: Job, place: FileRange) -> None:
+    """Raise CommandFailed where a new file of tests has no room, before the model is asked."""
+    path = _tests_of(job, place)
+    if path.exists():
+        raise CommandFailed(f"{path} exists already: move it away, or leave out --write")
+
+
 def write_result(
     job: Job, place: FileRange, result: TaskResult, edits: tuple[Insertion, ...]
 ) -> None:
     """Change the file, or write the tests beside it. Raises CommandFailed."""
     if job.kind is TaskKind.TESTS:
-        path = place.path.with_name(test_file_name(place.path.name, job.language_id))
-        _create(path, result.text.rstrip() + "\n")
+        _create(_tests_of(job, place), result.text.rstrip() + "\n")
         return
     if not edits:
         return
@@ -127,6 +133,10 @@ def write_result(
         if file.read() != job.snapshot.text:
             raise CommandFailed(f"{place.path} was changed meanwhile: nothing was written")
     _replace(place.path, applied(job.snapshot.text, edits))
+
+
+def _tests_of(job: Job, place: FileRange) -> Path:
+    return place.path.with_name(test_file_name(place.path.name, job.language_id))
 
 
 def _create(path: Path, text: str) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 
-from cato_lsp.completion.ends import Closers, End, Line, block_end, statement_end
+from cato_lsp.completion.closers import Closers
+from cato_lsp.completion.ends import End, Line, believed_end, block_end, statement_end
 from cato_lsp.completion.fitting import (
     before_word,
     reindented,
     rejoined,
     unit_of,
     unrepeated,
-    without_overlap,
     without_repeats,
 )
+from cato_lsp.completion.whole import only_whole
 from cato_lsp.decisions.classify import Assignment, Extent
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexing import Bracket, Lexed, lex, lexicon_of
+from cato_lsp.syntax.lexicons import lexicon_of
+from cato_lsp.syntax.lexing import Lexed, lex, lex_behind
 from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]
@@ -28,6 +29,7 @@ _RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
     {
         Extent.LINE: statement_end,
         Extent.BLOCK: block_end,
+        Extent.BELIEVED: believed_end,
         Extent.WHOLE: lambda line, context: End.NOT_YET,
     }
 )
@@ -35,8 +37,6 @@ _RULES: MappingProxyType[Extent, Rule] = MappingProxyType(
 # What may yet turn out to be a literal that holds a bracket: a character, a regular expression.
 _MAYBE_LITERAL = re.compile(r"['/]|%\w?[({\[]")
 _MOST_LEADING_BLANKS = 2
-_HEAD = 16
-"""Characters before the cursor that tell what a slash behind it means."""
 
 
 class Completeness:
@@ -92,7 +92,7 @@ class Completeness:
         text = self._fitted("\n".join(lines))
         if self._whole:
             return text.rstrip()
-        shown = without_overlap(without_repeats(text.rstrip()), self._context.line_after)
+        shown = only_whole(without_repeats(text.rstrip()), self._context)
         if self._context.above_code and self._lines and shown:
             return f"{shown}\n{self._context.indentation}"
         if is_word(self._context.line_after[:1]) and not self._context.in_word:
@@ -168,13 +168,7 @@ class Completeness:
         """Return what `line` leaves open."""
         if self._lines or self._region is not None:
             return lex(line, self._lexicon, self._region)
-        head = self._context.line_before[-_HEAD:]
-        lexed = lex(head + line, self._lexicon, at=len(head.rstrip()))
-        return replace(
-            lexed,
-            opened=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.opened),
-            strays=tuple(Bracket(b.character, b.offset - len(head)) for b in lexed.strays),
-        )
+        return lex_behind(self._context.line_before, line, self._lexicon)
 
     def _end_of_string(self, line: str) -> int | None:
         """Return the place of the closing quote, if the document has it behind the cursor."""

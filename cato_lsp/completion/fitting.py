@@ -21,8 +21,11 @@ _ENDS_BLOCK = re.compile(
     re.IGNORECASE,
 )
 """A line that is often followed by its like."""
-_ENDS_IN_REPEATS = re.compile(r"\b(\w+(?:[^\w\n]+\w+){0,3})([^\w\n]+)(?:\1\2)+\1[,;\s]*\Z")
-"""One to four words, at least three times, up to the end."""
+_REPEATED = re.compile(r"\b(\w+(?:[^\w\n]+\w+){0,3}?)([^\w\n]+)(?:\1\2)+\1")
+"""One to four words, at least three times."""
+_MOST_REPEATS = 4
+"""In a list that is closed behind them, as vectors and colours are."""
+_CLOSES = re.compile(r"[)\]},;\s]*$", re.MULTILINE)
 _LONGEST_RUN = 300
 """Characters at the end that are searched for it."""
 
@@ -151,13 +154,19 @@ def duplicates(line: str, next_line: str) -> bool:
 
 
 def without_repeats(text: str) -> str:
-    """Return `text` up to the first repeat, if it ends in repeats within a line.
+    """Return `text` up to the first repeat, if it repeats itself within a line.
 
-    A model that begins to say the same again seldom ends. A list that is closed behind the repeats
-    is left as it is.
+    A model that begins to say the same again seldom ends. A short list that is closed behind the
+    repeats is left as it is.
     """
-    found = _ENDS_IN_REPEATS.search(text, max(0, len(text) - _LONGEST_RUN))
-    return text if found is None else text[: found.end(1)]
+    for run in _REPEATED.finditer(text, max(0, len(text) - _LONGEST_RUN)):
+        unit, separator = run.groups()
+        count = (len(run[0]) + len(separator)) // (len(unit) + len(separator))
+        rest = text[run.end() :]
+        ends = not rest.strip(",; \t\n") or f"{separator}{unit}".startswith(rest)
+        if ends or (count > _MOST_REPEATS and _CLOSES.match(rest)):
+            return text[: run.end(1)]
+    return text
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:

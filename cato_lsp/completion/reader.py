@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from cato_lsp.completion.answer_parts import parts_in
 from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.reuse import Token, merged
 from cato_lsp.syntax.nearby import is_word
@@ -19,6 +20,8 @@ MIN_READ_CONFIDENCE = 0.25
 the doubtful place costs less than the rest, which will most likely be of no use."""
 LEAST_SHOWN = 2
 """Characters of what is cut short for doubt, white space aside: less is not worth a look."""
+LEAST_OF_LINE = 4
+"""Characters of words in the beginning of a further line: fewer are not worth a look."""
 
 _NEXT_LINE = re.compile(r"[ \t]*\n\s*\S[^\n]*\n")
 
@@ -26,16 +29,25 @@ _NEXT_LINE = re.compile(r"[ \t]*\n\s*\S[^\n]*\n")
 class AnswerReader:
     """Fed with the tokens of an answer, in order."""
 
-    def __init__(self, begin: Callable[[], Completeness], least_confidence: float = 0.0) -> None:
+    def __init__(
+        self,
+        begin: Callable[[], Completeness],
+        least_confidence: float = 0.0,
+        *,
+        least_read: float = MIN_READ_CONFIDENCE,
+        untold: float = 0.0,
+    ) -> None:
         """Create a reader; `begin` makes what reads the answer.
 
-        `least_confidence` is the probability of being right that the shown text must have. It
-        counts where the tokens tell theirs.
+        `least_confidence` is the probability of being right that the shown text must have, and
+        `least_read` that of what is read. `untold` is the log probability of a piece of a token
+        that does not tell its own.
         """
         self._begin = begin
         self._completeness = begin()
         self._least = math.log(least_confidence) if least_confidence else -math.inf
-        self._least_read = min(self._least, math.log(MIN_READ_CONFIDENCE))
+        self._least_read = min(self._least, math.log(least_read))
+        self._untold = untold
         self._logprob = self._believed = 0.0
         self._told = self._ended = False
         self._read = ""
@@ -55,7 +67,9 @@ class AnswerReader:
     @property
     def showable(self) -> bool:
         """Whether there is a whole line to show, though there may be more to come."""
-        return self.complete or self._completeness.has_lines
+        if self.complete:
+            return True
+        return self._completeness.has_lines and bool(self.text(truncated=True))
 
     @property
     def confidence(self) -> float | None:
@@ -84,8 +98,7 @@ class AnswerReader:
         believed = self._read[: _word_end(self._read, self._doubt_at)]
         shorter = self._begin()
         shorter.feed(believed)
-        # Of several lines the last one is not shown in part.
-        text = shorter.text(truncated="\n" in believed)
+        text = _without_stub(shorter.text())
         return text if len(text.strip()) >= LEAST_SHOWN else ""
 
     def _merged(self, tokens: Iterable[Token]) -> Iterator[Token]:
@@ -96,7 +109,7 @@ class AnswerReader:
         run: list[Token] = []
         believed = self._logprob
         for token in tokens:
-            before, believed = believed, believed + (token.logprob or 0.0)
+            before, believed = believed, believed + self._logprob_of(token)
             if run and ("\n" in run[-1].text or believed < self._least <= before):
                 yield merged(run)
                 run = []
@@ -119,16 +132,26 @@ class AnswerReader:
 
     def _doubt(self, token: Token) -> None:
         """Decide whether what ends with the token can still be believed."""
-        if token.logprob is None:
-            return
-        self._told = True
-        self._logprob += token.logprob
+        self._told = self._told or token.logprob is not None
+        self._logprob += self._logprob_of(token)
         if self.complete:
             return
         if self._logprob < self._least:
             self._doubt_at = len(self._read)
         else:
             self._believed = self._logprob
+
+    def _logprob_of(self, token: Token) -> float:
+        if token.logprob is not None:
+            return token.logprob
+        return self._untold * parts_in(token.text) if self._untold else 0.0
+
+
+def _without_stub(text: str) -> str:
+    """Return `text` without the beginning of a last line of several that is not worth a look."""
+    lines, line_end, last = text.rpartition("\n")
+    is_stub = line_end and last.strip() and sum(map(is_word, last)) < LEAST_OF_LINE
+    return lines.rstrip() if is_stub else text
 
 
 def _word_end(text: str, offset: int) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 KEPT = 32
 """Answers per document."""
@@ -37,9 +37,17 @@ class PromptAnchor:
     """Whether the document ended with `suffix`."""
 
 
+class OtherAnswers(Protocol):
+    """Further answers to the same question, which may still go on."""
+
+    def texts(self) -> Sequence[str]:
+        """Return what they have said so far."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said at a place, unabridged."""
+    """The whole answer of a model for one place."""
 
     place: PromptAnchor
     text: str
@@ -52,6 +60,13 @@ class Answer:
     """Whether nothing more was to be said: who has typed all of it need not ask again."""
     tokens: tuple[Token, ...]
     """Of `text`."""
+    others: OtherAnswers | None = None
+    """Asked for where the engine does not tell how sure it is."""
+
+    @property
+    def other_texts(self) -> Sequence[str]:
+        """What further answers to the same question say."""
+        return self.others.texts() if self.others is not None else ()
 
     @property
     def tells_confidence(self) -> bool:

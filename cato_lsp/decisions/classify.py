@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.headers import Task
-from cato_lsp.settings.settings import Targets
+from cato_lsp.settings.targets import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
 
@@ -33,7 +33,7 @@ _TRANSLATION_MOST = 2048
 
 
 class Action(StrEnum):
-    """What the person did in the editor."""
+    """Actions of a person in the editor."""
 
     AUTOMATIC_COMPLETION = "automatic completion"
     INVOKED_COMPLETION = "invoked completion"
@@ -42,10 +42,12 @@ class Action(StrEnum):
 
 
 class Extent(StrEnum):
-    """Where an answer ends."""
+    """Extent of an answer."""
 
     LINE = "line"
     BLOCK = "block"
+    BELIEVED = "believed"
+    """Where doubt ends it; the end of the block does not."""
     WHOLE = "whole"
     """With the model's own end."""
 
@@ -82,6 +84,8 @@ _STATEMENT = Limits(64, Extent.LINE, LINE_TOKENS)
 """No stop string: a statement goes on over line ends while its brackets are open."""
 _OPENED_BLOCK = Limits(160, Extent.BLOCK, OPENED_BLOCK_TOKENS)
 _BLOCK = Limits(160, Extent.BLOCK, BLOCK_TOKENS)
+_BELIEVED_BLOCK = Limits(160, Extent.BELIEVED, OPENED_BLOCK_TOKENS)
+_BELIEVED = Limits(160, Extent.BELIEVED, BLOCK_TOKENS)
 _INVOKED_OPENED_BLOCK = Limits(256, Extent.BLOCK, OPENED_BLOCK_TOKENS)
 _INVOKED_BLOCK = Limits(256, Extent.BLOCK, BLOCK_TOKENS)
 _GENERATED = Limits(256, Extent.BLOCK, BODY_TOKENS)
@@ -127,18 +131,26 @@ def worth_asking(action: Action, context: SyntaxContext) -> bool:
 
 
 def _completion_limits(context: SyntaxContext, *, invoked: bool, doubts: bool) -> Limits:
-    if context.in_string or context.in_comment:
-        return _IN_TEXT
     if context.rest is Rest.TEXT:
+        if context.in_string or context.in_comment:
+            return _IN_TEXT
         return _STATEMENT if context.above_code else _BEFORE_TEXT
+    # What was asked for is shown whole, however doubtful: then syntax alone says where it ends.
+    goes_on = doubts and not invoked
+    if context.in_string or context.in_comment:
+        return _BELIEVED if goes_on else _IN_TEXT
     if context.in_expression:
-        return _STATEMENT
+        return _BELIEVED if goes_on else _STATEMENT
     blank = not context.line_before.strip()
     opens_block = not blank and context.floor > width_of(context.line_before)
     if not (invoked or doubts or opens_block or (blank and context.block_end)):
         return _STATEMENT
     if opens_block or (blank and _begins_block(context)):
+        if goes_on:
+            return _BELIEVED_BLOCK
         return _INVOKED_OPENED_BLOCK if invoked else _OPENED_BLOCK
+    if goes_on:
+        return _BELIEVED
     return _INVOKED_BLOCK if invoked else _BLOCK
 
 

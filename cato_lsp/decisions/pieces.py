@@ -1,4 +1,7 @@
-"""Chooses what goes along with a prompt: the most useful first, the volatile last, in budget."""
+"""Chooses which pieces of other files go along with a prompt: the most useful first, in budget.
+
+The volatile ones go last, because an engine reuses what it computed as far as prompts begin alike.
+"""
 
 from __future__ import annotations
 

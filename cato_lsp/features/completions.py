@@ -149,14 +149,14 @@ async def _menu_items(
 def _menu_item(
     suggestion: Suggestion, here: types.Position, word: str, mode: types.InsertTextMode | None
 ) -> types.CompletionItem:
-    label = suggestion.text.strip().split("\n", 1)[0][:LONGEST_LABEL]
+    # Menus filter by the word before the cursor, which the suggestion continues.
+    entry = (word + suggestion.text.lstrip("\n")).strip()
     return types.CompletionItem(
-        label=label,
+        label=entry.split("\n", 1)[0][:LONGEST_LABEL],
         kind=types.CompletionItemKind.Text,
         detail="CATO",
         documentation=suggestion.text,
-        # Menus filter by the word before the cursor, which the suggestion continues.
-        filter_text=word + suggestion.text.strip(),
+        filter_text=entry,
         text_edit=types.TextEdit(types.Range(here, here), suggestion.text),
         insert_text_mode=mode,
         command=_accepted_command(suggestion),

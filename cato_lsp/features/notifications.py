@@ -31,7 +31,7 @@ def did_save(connection: ClientConnection, params: types.DidSaveTextDocumentPara
 
 
 def did_close(connection: ClientConnection, params: types.DidCloseTextDocumentParams) -> None:
-    """Close the document of `textDocument/didClose`: nobody waits for answers about it any more."""
+    """Close the document of `textDocument/didClose`, and end the requests about it."""
     connection.session.close_document(params.text_document.uri)
 
 

@@ -17,7 +17,7 @@ from cato_lsp.tasks.edits import edits_of
 from cato_lsp.tasks.jobs import DocumentEdit, Job, Outcome, TaskResult
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.answers import TaskProgress
+    from cato_lsp.backend.task_answers import TaskProgress
     from cato_lsp.features.connection import ClientConnection
     from cato_lsp.protocol.methods import Token
     from cato_lsp.session.session import Session

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.private_files import complaint
+
 VARIABLE = "CATO_LSP_TOKEN"
 
 
 class UnsafeListener(ValueError):
-    """It would listen where others can connect, without a token."""
+    """The server would accept connections of other machines without a token."""
 
 
 def listener_token(host: str, token_file: Path | None) -> str | None:
     """Return the token that clients must know, or None. Raises UnsafeListener, OSError."""
+    if token_file and (found := complaint(token_file)):
+        raise UnsafeListener(found)
     given = token_file.read_text(encoding="utf-8") if token_file else os.environ.get(VARIABLE, "")
     token = given.strip() or None
     if token is None and token_file is not None:
         raise UnsafeListener(f"{token_file} is empty: it must hold a token")
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         raise UnsafeListener(
             f"others can connect to {host}: give --token-file or {VARIABLE}, or listen on 127.0.0.1"
         )
@@ -43,10 +47,3 @@ def knows(token: str, message: Mapping[str, Any]) -> bool:
 def bearer(token: str, header: str | None) -> bool:
     """Return whether an `Authorization` header holds the token."""
     return header is not None and hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

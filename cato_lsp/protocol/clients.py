@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 
 from lsprotocol import types
 
+from cato_backend.wire.processes import is_zombie
 from cato_lsp.protocol.methods import COMMANDS
 
 PROCESS_CHECK_S = 2.0
@@ -121,7 +121,7 @@ def is_alive(process_id: int) -> bool:
         return True
     except (OSError, OverflowError):
         return False
-    return not _is_zombie(process_id)
+    return not is_zombie(process_id)
 
 
 async def watch_process(process_id: int, gone: asyncio.Event) -> None:
@@ -129,15 +129,6 @@ async def watch_process(process_id: int, gone: asyncio.Event) -> None:
     while is_alive(process_id):  # noqa: ASYNC110 - nothing tells when another's child ends
         await asyncio.sleep(PROCESS_CHECK_S)
     gone.set()
-
-
-def _is_zombie(process_id: int) -> bool:
-    """Return whether the process ended and its parent has not looked yet; only Linux tells."""
-    try:
-        status = Path(f"/proc/{process_id}/stat").read_text(errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[:1] == ["Z"]
 
 
 def editor_delay_ms(name: str) -> float:

@@ -17,6 +17,8 @@ SUMMARIZE = "cato/summarize"
 TRANSLATE = "cato/translate"
 STATUS = "cato/status"
 RESTART_BACKEND = "cato/restartBackend"
+SIGN_IN = "cato/signIn"
+FINISH_SIGN_IN = "cato/finishSignIn"
 DID_CHANGE_STATUS = "cato/didChangeStatus"
 
 DID_SHOW = "textDocument/didShowCompletion"
@@ -93,6 +95,23 @@ class TranslateRequest:
 
 
 @attrs.frozen
+class FinishSignInParams:
+    """Whether the server keeps the token, for all editors of this user; else the client gets it."""
+
+    keep: bool = True
+
+
+@attrs.define
+class FinishSignInRequest:
+    """`cato/finishSignIn`."""
+
+    id: Token
+    params: FinishSignInParams
+    method: str = FINISH_SIGN_IN
+    jsonrpc: str = "2.0"
+
+
+@attrs.frozen
 class DidShowParams:
     """The item as it was answered."""
 
@@ -145,6 +164,7 @@ class DidFocusNotification:
 MESSAGES: dict[str, type[Any]] = {
     SUMMARIZE: UnitRequest,
     TRANSLATE: TranslateRequest,
+    FINISH_SIGN_IN: FinishSignInRequest,
     types.WORKSPACE_EXECUTE_COMMAND: CommandRequest,
     DID_SHOW: DidShowNotification,
     DID_PARTIALLY_ACCEPT: DidPartiallyAcceptNotification,

@@ -11,7 +11,7 @@ from pathspec import GitIgnoreSpec
 
 from cato_lsp.settings.patterns import Ignore, spec_of
 from cato_lsp.settings.settings import PrivacySettings
-from cato_lsp.text.uris import named_by, path_of
+from cato_lsp.text.document import named_by, path_of
 
 SECRETS = GitIgnoreSpec.from_lines(
     """\

@@ -12,21 +12,26 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from cato_lsp.backend.calls import ClientIds
 from cato_lsp.backend.link import Link
 from cato_lsp.backend.models import advice
-from cato_lsp.backend.status import State, Status
-from cato_lsp.decisions.timing import TypingRhythm
-from cato_lsp.session.counts import AnswerTimes, SuggestionCounts, Usage
+from cato_lsp.backend.status import State
+from cato_lsp.decisions.habits import TypingRhythm
 from cato_lsp.session.documents import Documents, Permissions
+from cato_lsp.session.observer import SessionObserver
 from cato_lsp.session.requests import Requests
+from cato_lsp.session.status import AnswerTimes, Status, SuggestionCounts, Usage
+from cato_lsp.session.tracing import Tracing
 from cato_lsp.settings.lookup import Complaint
 from cato_lsp.settings.settings import Settings, parse
 from cato_lsp.text import Snapshot
+
+if TYPE_CHECKING:
+    from cato_lsp.backend.sign_in import DeviceSignIn
 
 log = logging.getLogger(__name__)
 
@@ -35,34 +40,6 @@ FAREWELL_S = 0.5
 """What is left to write at the end may take so long."""
 PAUSE_S = 0.5
 """Nobody has typed for so long: there is time for a parse that a key could not wait for."""
-
-
-class SessionObserver(Protocol):
-    """Is told of what happened to a session."""
-
-    def settings_changed(self, former: Settings) -> None:
-        """Take note that other settings hold from now on."""
-        ...
-
-    def folders_changed(self) -> None:
-        """Take note that the workspace has other folders now."""
-        ...
-
-    def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take note that a document was changed."""
-        ...
-
-    def document_closed(self, uri: str) -> None:
-        """Take note that a document was closed, or that its text is not known any more."""
-        ...
-
-    def suggestions_unwanted(self, uri: str) -> None:
-        """Take note that nothing is wanted in this document any more."""
-        ...
-
-    def session_closed(self) -> None:
-        """Take note that the session ends."""
-        ...
 
 
 class Session:
@@ -86,6 +63,7 @@ class Session:
         self.rhythm = TypingRhythm()
         self.observers: list[SessionObserver] = []
         self.initialization_options: object = None
+        self.tracing = Tracing(warn)
         self.link = Link(lambda: self.settings.backend, self.status_changed)
         self.begun = False
         """Whether configuration and backend have been asked for."""
@@ -96,6 +74,8 @@ class Session:
         """The editor's name."""
         self.editor_delay_ms = 0.0
         """How long the editor waits after a key before it asks."""
+        self.sign_in: DeviceSignIn | None = None
+        """A sign-in that has begun."""
         self.roots: tuple[Path, ...] = ()
         """The folders of the workspace."""
         self._tell_status = tell_status
@@ -116,6 +96,8 @@ class Session:
             self.permissions.change(self.settings.privacy, self.roots)
         if self.settings.backend != former.backend:
             self.link.restart()
+        if self.settings.tracing != former.tracing:
+            self.background(self.tracing.follow(wanted=self.settings.tracing.enabled))
         for observer in self.observers:
             observer.settings_changed(former)
         self._end_unwanted()
@@ -224,6 +206,7 @@ class Session:
             model=model.title if model else None,
             model_parameters=model.parameters if model else None,
             model_advice=advice(model) if model else "",
+            last_request_id=self.times.last_request_id,
         )
 
     def status_changed(self) -> None:
@@ -254,3 +237,4 @@ class Session:
         await self.link.close()
         if self._background:
             await asyncio.wait(self._background, timeout=FAREWELL_S)
+        await self.tracing.close()

@@ -7,12 +7,12 @@ holds a usable value wins, else the default. What cannot be used is collected as
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from cato_backend.wire.headers import Task
+from cato_lsp.settings.declaration import DECLARED, Declaration, setting
 from cato_lsp.settings.lookup import (
     Complaint,
     Lookup,
@@ -26,15 +26,10 @@ from cato_lsp.settings.lookup import (
     token,
     url,
 )
+from cato_lsp.settings.targets import Targets
 
-TRANSLATION_BASE_MS, TRANSLATION_TOKEN_MS = 2000, 30
-FILE_SUMMARY_MS = 8000
-"""When a summary of several functions and classes is due."""
 QUIET_LANGUAGES = frozenset({"markdown", "plaintext", "json", "jsonc"})
 """Nothing is suggested there unasked, unless the language or `*` is switched on."""
-
-_DECLARED = "setting"
-_target = integer(1, 600_000)
 
 
 class Trace(StrEnum):
@@ -43,22 +38,6 @@ class Trace(StrEnum):
     OFF = "off"
     MESSAGES = "messages"
     VERBOSE = "verbose"
-
-
-@dataclass(frozen=True, slots=True)
-class _Declaration:
-    """How a setting is read: its dotted name, its reader, its environment variable if any."""
-
-    name: str
-    read: Callable[[object], object]
-    variable: str = ""
-
-
-def _setting(
-    name: str, read: Callable[[object], object], variable: str = ""
-) -> dict[str, _Declaration]:
-    """Return the metadata of a field that holds the setting `name`; the field has its default."""
-    return {_DECLARED: _Declaration(name, read, variable)}
 
 
 def _trace(value: object) -> Trace:
@@ -72,12 +51,12 @@ def _trace(value: object) -> Trace:
 class BackendSettings:
     """Which backend to use; an empty `url` means: find or start one."""
 
-    url: str = field(default="", metadata=_setting("backend.url", url, "CATO_BACKEND_URL"))
+    url: str = field(default="", metadata=setting("backend.url", url, "CATO_BACKEND_URL"))
     token: str = field(
-        default="", repr=False, metadata=_setting("backend.token", token, "CATO_BACKEND_TOKEN")
+        default="", repr=False, metadata=setting("backend.token", token, "CATO_BACKEND_TOKEN")
     )
     autostart: bool = field(
-        default=True, metadata=_setting("backend.autostart", flag, "CATO_BACKEND_AUTOSTART")
+        default=True, metadata=setting("backend.autostart", flag, "CATO_BACKEND_AUTOSTART")
     )
     fault: str = ""
     """What is wrong with the address or the token that was given, where no other one was."""
@@ -87,93 +66,31 @@ class BackendSettings:
 class CompletionSettings:
     """Inline completion."""
 
-    enabled: bool = field(default=True, metadata=_setting("completion.enabled", flag))
+    enabled: bool = field(default=True, metadata=setting("completion.enabled", flag))
     debounce_ms: int = field(
-        default=350, metadata=_setting("completion.debounceMs", integer(0, 2000))
+        default=350, metadata=setting("completion.debounceMs", integer(0, 2000))
     )
     """The longest wait; the very wait where it is not adaptive."""
     adaptive_debounce: bool = field(
-        default=True, metadata=_setting("completion.adaptiveDebounce", flag)
+        default=True, metadata=setting("completion.adaptiveDebounce", flag)
     )
-    max_lines: int = field(default=40, metadata=_setting("completion.maxLines", integer(1, 200)))
+    max_lines: int = field(default=40, metadata=setting("completion.maxLines", integer(1, 200)))
     timeout_ms: int = field(
-        default=10_000, metadata=_setting("completion.timeoutMs", integer(100, 60_000))
+        default=10_000, metadata=setting("completion.timeoutMs", integer(100, 60_000))
     )
     min_confidence: float | None = field(
-        default=None, metadata=_setting("completion.minConfidence", share)
+        default=None, metadata=setting("completion.minConfidence", share)
     )
-    """A suggestion ends before it is less likely right than this, by the engine's own word; None:
-    what suits the model."""
+    """A suggestion ends before it is less likely right than this, by the engine's own word, else by
+    an estimate; None: what suits the model."""
     min_accept_probability: float = field(
-        default=0.0, metadata=_setting("completion.minAcceptProbability", share)
+        default=0.0, metadata=setting("completion.minAcceptProbability", share)
     )
     """What the person is less likely to accept is not shown; 0: that is not looked at."""
     min_show_delay_ms: int = field(
-        default=0, metadata=_setting("completion.minShowDelayMs", integer(0, 2000))
+        default=0, metadata=setting("completion.minShowDelayMs", integer(0, 2000))
     )
     """Nothing new is shown sooner after a key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """SLO targets in milliseconds, counted from the keystroke or command."""
-
-    completion_ttft_ms: int = field(
-        default=250, metadata=_setting("tasks.completion.ttftMs", _target)
-    )
-    generation_ttft_ms: int = field(
-        default=1000, metadata=_setting("tasks.generation.ttftMs", _target)
-    )
-    summarization_e2e_ms: int = field(
-        default=3000, metadata=_setting("tasks.summarization.e2eMs", _target)
-    )
-    translation_e2e_ms: int = field(
-        default=15_000, metadata=_setting("tasks.translation.e2eMs", _target)
-    )
-    """At most: a short translation is due sooner."""
-    summary_times: float = 1.0
-    translation_times: float = 1.0
-    """How many times as long the backend's hardware needs as the defaults allow; not settings."""
-
-    def on_hardware(self, needed_ms: Mapping[str, float]) -> Targets:
-        """Return the targets on a backend that needs so many milliseconds, by class.
-
-        Defaults become as long where they are shorter. A target that the person has set stays.
-        """
-        plain = Targets()
-        needed = {
-            name: max(getattr(plain, name), round(needed_ms.get(task, 0.0)))
-            for name, task in _TARGETS.items()
-        }
-        longer = {
-            name: target_ms
-            for name, target_ms in needed.items()
-            if getattr(self, name) == getattr(plain, name)
-        }
-        return replace(
-            self,
-            **longer,
-            summary_times=needed["summarization_e2e_ms"] / plain.summarization_e2e_ms,
-            translation_times=needed["translation_e2e_ms"] / plain.translation_e2e_ms,
-        )
-
-    def summarization_ms(self, units: int) -> int:
-        """Return when a summary of so many functions and classes is due."""
-        own = self.summarization_e2e_ms
-        return own if units == 1 else max(own, round(FILE_SUMMARY_MS * self.summary_times))
-
-    def translation_ms(self, expected_tokens: int) -> int:
-        """Return when a translation of so many tokens is due."""
-        own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
-        return min(self.translation_e2e_ms, round(own * self.translation_times))
-
-
-_TARGETS = {
-    "completion_ttft_ms": Task.COMPLETION,
-    "generation_ttft_ms": Task.GENERATION,
-    "summarization_e2e_ms": Task.SUMMARIZATION,
-    "translation_e2e_ms": Task.TRANSLATION,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +100,19 @@ class CodeLensSettings:
     Off by default: the lines take room in every file, and the tasks are also code actions.
     """
 
-    enabled: bool = field(default=False, metadata=_setting("codeLens.enabled", flag))
+    enabled: bool = field(default=False, metadata=setting("codeLens.enabled", flag))
 
 
 @dataclass(frozen=True, slots=True)
 class PrivacySettings:
-    """What the person keeps to themselves."""
+    """Files that are never sent to a model."""
 
-    ignore: tuple[str, ...] = field(default=(), metadata=_setting("privacy.ignore", strings))
+    ignore: tuple[str, ...] = field(default=(), metadata=setting("privacy.ignore", strings))
     """Globs as in .gitignore, relative to any folder of the workspace."""
-    gitignore: bool = field(default=True, metadata=_setting("privacy.gitignore", flag))
+    gitignore: bool = field(default=True, metadata=setting("privacy.gitignore", flag))
     """Whether what git ignores is kept, too."""
     folders: Mapping[str, bool] = field(
-        default_factory=dict[str, bool], metadata=_setting("privacy.folders", switches("folder"))
+        default_factory=dict[str, bool], metadata=setting("privacy.folders", switches("folder"))
     )
     """Folder (absolute, of the home folder, or of the workspace) to whether it is enabled; the
     innermost one decides."""
@@ -203,12 +120,19 @@ class PrivacySettings:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSettings:
-    """How suggestions end; never a character of them."""
+    """Storage and sending of the outcomes of suggestions; never their text."""
 
-    store: bool = field(default=True, metadata=_setting("feedback.store", flag))
+    store: bool = field(default=True, metadata=setting("feedback.store", flag))
     """On this machine, for `cato stats`."""
-    send: bool = field(default=False, metadata=_setting("feedback.send", flag))
+    send: bool = field(default=False, metadata=setting("feedback.send", flag))
     """To the backend."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """OpenTelemetry traces of completions, from the person's key on; never a character of code."""
+
+    enabled: bool = field(default=False, metadata=setting("tracing.enabled", flag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +144,13 @@ class Settings:
     targets: Targets = field(default_factory=Targets)
     code_lens: CodeLensSettings = field(default_factory=CodeLensSettings)
     languages: Mapping[str, bool] = field(
-        default_factory=dict[str, bool], metadata=_setting("languages", switches("language id"))
+        default_factory=dict[str, bool], metadata=setting("languages", switches("language id"))
     )
     """Language id to whether it is enabled; `*` stands for the others."""
     privacy: PrivacySettings = field(default_factory=PrivacySettings)
     feedback: FeedbackSettings = field(default_factory=FeedbackSettings)
-    trace: Trace = field(default=Trace.OFF, metadata=_setting("trace", _trace))
+    tracing: TracingSettings = field(default_factory=TracingSettings)
+    trace: Trace = field(default=Trace.OFF, metadata=setting("trace", _trace))
 
     def enabled_for(self, language_id: str, *, automatic: bool) -> bool:
         """Return whether completions are wanted in this language.
@@ -254,7 +179,7 @@ def _read(section: type[Any], lookup: Lookup) -> dict[str, Any]:
     """Return the values of the declared fields, and of those that are sections themselves."""
     values: dict[str, Any] = {}
     for one in fields(section):
-        declared: _Declaration | None = one.metadata.get(_DECLARED)
+        declared: Declaration | None = one.metadata.get(DECLARED)
         make: Any = one.default_factory
         if declared is not None:
             default = one.default if make is MISSING else make()

@@ -26,7 +26,7 @@ from cato_lsp.decisions.pieces import (
 )
 from cato_lsp.syntax.parsing import open_document
 from cato_lsp.text import Snapshot
-from cato_lsp.text.uris import path_of
+from cato_lsp.text.document import path_of
 
 if TYPE_CHECKING:
     from cato_lsp.session.session import Session

@@ -12,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from cato_backend.wire.feedback import Feedback, FeedbackEvent
-from cato_lsp.session.counts import SuggestionCounts
+from cato_backend.wire.editor_calls import Feedback, FeedbackEvent
+from cato_lsp.session.status import SuggestionCounts
 from cato_lsp.suggestions.questions import Suggestion
+from cato_lsp.syntax.nearby import is_word
 from cato_lsp.text import Snapshot, length_of, with_lf
 
 KEPT = ((30.0, FeedbackEvent.KEPT_30S), (300.0, FeedbackEvent.KEPT_5MIN))
 MOST_KEPT = 0.5
 """The share of what was accepted that must still be there."""
+_TAKEN = (FeedbackEvent.ACCEPTED, FeedbackEvent.PARTIALLY_ACCEPTED)
 _REMEMBERED = 64
 
 Find = Callable[[str], Snapshot | None]
@@ -98,6 +100,18 @@ class FeedbackLedger:
             return ""
         text, typed = shown.suggestion.text, with_lf(snapshot.text[shown.offset : offset])
         return text[len(typed) :] if text.startswith(typed) else ""
+
+    def untaken(self, uri: str, text: str, cursor: int) -> tuple[int, str] | None:
+        """Return what was on the screen of a document, and where, if the person types along.
+
+        It is None where they took it, or a word of it.
+        """
+        shown = self._on_screen.get(uri)
+        if shown is None or not shown.offset < cursor:
+            return None
+        typed, said = with_lf(text[shown.offset : cursor]), shown.suggestion.text
+        by_hand = sum(map(is_word, typed)) <= 1
+        return (shown.offset, said) if by_hand and said.startswith(typed) else None
 
     def did_show(self, request_id: str) -> None:
         """Take note that the editor shows the suggestion."""
@@ -199,6 +213,8 @@ class FeedbackLedger:
             event,
             shown_chars=len(suggestion.text),
             accepted_chars=accepted_chars,
+            shown_lines=_lines(suggestion.text),
+            accepted_lines=_lines(suggestion.text[:accepted_chars]) if event in _TAKEN else None,
             latency_ms=round(suggestion.latency_ms, 1),
             language=shown.language,
         )
@@ -206,12 +222,16 @@ class FeedbackLedger:
             "time_s": round(time.time(), 3),
             "task": suggestion.task.value,
             "source": suggestion.source.value,
-            "lines": suggestion.text.count("\n") + 1,
+            "lines": _lines(suggestion.text),
             "begins_line": suggestion.begins_line,
         }
         if suggestion.confidence is not None:
             more["confidence"] = round(suggestion.confidence, 3)
         self._tell(feedback, more)
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + 1
 
 
 def _now_s() -> float:

@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import RequestOptions, has_prompt
-from cato_lsp.decisions.timing import (
+from cato_lsp.decisions.habits import (
     LOOK_AHEAD_MS,
-    SHOW_BY_MS,
     TYPICAL_TTFT_MS,
     budget_ms,
     debounce_ms,
 )
-from cato_lsp.suggestions.answers import AnswerStore
+from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
-from cato_lsp.suggestions.questions import CompletionContext, Question, Source, Suggestion
+from cato_lsp.suggestions.patience import until_compared, until_shown
+from cato_lsp.suggestions.questions import (
+    CompletionContext,
+    Question,
+    Source,
+    Suggestion,
+)
 from cato_lsp.suggestions.requests import BackendRequests, CompletionRequest
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.link import Connection
-    from cato_lsp.completion.reader import AnswerReader
-    from cato_lsp.decisions.likelihood import LogprobSupport
+    from cato_lsp.backend.status import Connection
+    from cato_lsp.decisions.habits import LogprobSupport
     from cato_lsp.session.session import Session
     from cato_lsp.suggestions.feedback import FeedbackLedger
 
@@ -38,6 +43,11 @@ LINES_AHEAD = 1
 ALTERNATIVES = 2
 TEMPERATURE = 0.8
 """Of further candidates, so that they are others."""
+
+OTHERS = 3
+"""Answers that are asked for in addition where the engine does not tell how sure it is."""
+SAMPLED = 1.0
+"""The temperature at which a model says something else as often as it is unsure."""
 
 Found = tuple[bool, Suggestion | None]
 """Whether it is known what there is to show, and what that is."""
@@ -61,7 +71,7 @@ class SuggestionFinder:
         self._logprobs = logprobs
 
     async def automatic(self, asked: CompletionContext) -> Suggestion | None:
-        """Find a suggestion for somebody who types, after the debounce unless one is on its way."""
+        """Find an automatic suggestion, after the debounce unless one is on its way."""
         found, suggestion = self._known(asked)
         if found:
             self._session.usage.from_cache += 1
@@ -82,7 +92,7 @@ class SuggestionFinder:
         return suggestion if found else await self._ask(asked)
 
     async def invoked(self, asked: CompletionContext) -> list[Suggestion | None]:
-        """Find suggestions for somebody who asks: several where one is known already."""
+        """Find suggestions for an explicit request: several if one is known already."""
         self._answers.of(asked.question.snapshot.uri).close(CancelReason.TYPED)
         found, known = self._known(asked)
         if not found or known is None:
@@ -97,12 +107,13 @@ class SuggestionFinder:
         return bool(answers.known(text, offset) or answers.streaming(text, offset))
 
     async def look_ahead(self, asked: CompletionContext, connection: Connection) -> None:
-        """Ask for an answer before it is needed, behind requests that somebody waits for."""
+        """Request an answer in advance, at a lower priority than requests that are waited for."""
         tells = self._tells_confidence(asked, connection)
         options = RequestOptions(LOOK_AHEAD_MS, confidence=tells)
-        generation = await self._requests.complete(connection, _request(asked, options))
-        generation.follow(asked.reader(), "")
-        generation.leave(SHOWN_S)
+        generation = await self._begun(asked, connection, options)
+        reader = asked.reader()
+        generation.follow(reader, "")
+        generation.leave(reader, SHOWN_S)
 
     def _debounce_ms(self) -> float:
         """Return how long to wait, from now, before the backend is asked."""
@@ -122,17 +133,18 @@ class SuggestionFinder:
         """Return what former answers say here."""
         snapshot, offset = asked.question.snapshot, asked.question.offset
         in_line = bool(asked.assignment.limits.stop)
-        hit = self._answers.of(snapshot.uri).known(snapshot.text, offset, in_line=in_line)
+        answers = self._answers.of(snapshot.uri)
+        hit = answers.known(snapshot.text, offset, in_line=in_line)
         if hit is None:
             return False, None
-        reader = asked.reader()
-        reader.feed(hit.tokens)
-        if not (reader.complete or hit.answer.whole):
+        passed = answers.times_passed(snapshot.text, offset, hit.rest)
+        reader = asked.judged(hit.answer, len(hit.typed), passed)
+        if not (reader.complete or hit.answer.whole or asked.has_enough(hit)):
             return False, None
         request_id, truncated = hit.answer.request_id, hit.answer.truncated
         found = asked.suggestion(reader, request_id, Source.CACHE, truncated=truncated)
         # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
-        left = self._feedback.left(request_id, snapshot, offset)
+        left = self._feedback.left(request_id, snapshot, offset) if not passed else ""
         if left.strip() and (found is None or len(found.text) < len(left)):
             found = asked.showing(left, request_id, Source.CACHE, reader.confidence)
         return True, found
@@ -174,8 +186,20 @@ class SuggestionFinder:
             temperature=temperature,
             confidence=self._tells_confidence(asked, connection),
         )
-        generation = await self._requests.complete(connection, _request(asked, options))
+        generation = await self._begun(asked, connection, options)
         return await self._shown(asked, generation, "", Source.ASKED)
+
+    async def _begun(
+        self, asked: CompletionContext, connection: Connection, options: RequestOptions
+    ) -> Generation:
+        """Ask; where the engine does not tell how sure it is, for other answers as well.
+
+        Other answers are asked of a CATO gateway only: elsewhere they could delay the next request.
+        """
+        further = None
+        if asked.wants_others and connection.model.cancels and not options.temperature:
+            further = replace(options, supersede=False, temperature=SAMPLED, answers=OTHERS)
+        return await self._requests.complete(connection, _request(asked, options), further)
 
     def _tells_confidence(self, asked: CompletionContext, connection: Connection) -> bool:
         """Return whether the engine is to tell how sure it is.
@@ -192,22 +216,29 @@ class SuggestionFinder:
         generation.follow(reader, typed)
         try:
             async with asyncio.timeout(self._session.settings.completion.timeout_ms / 1000):
-                await _until_shown(generation, reader, asked)
+                await until_shown(generation, reader, asked)
         except TimeoutError:
             log.info("completion %s: given up", generation.call.request_id)
             generation.cancel(CancelReason.CLOSED)
             return None
         except asyncio.CancelledError:
             unchanged = is_current(self._session, asked.question)
-            generation.leave(UNCHANGED_S if unchanged else TYPING_S)
+            generation.leave(reader, UNCHANGED_S if unchanged else TYPING_S)
             raise
         reader.settle_for(LINES_AHEAD)
-        generation.leave(SHOWN_S)
+        generation.leave(reader, SHOWN_S)
+        if asked.least_estimated:
+            await until_compared(generation, asked)
         broke_off = generation.over and not (generation.whole or reader.complete)
         if broke_off or not generation.text.startswith(typed):
             return None
         self._session.answered(asked.question.spent_ms(), generation.stream.head.load)
         fragment = not generation.whole or generation.token_stream.truncated
+        snapshot, offset = asked.question.snapshot, asked.question.offset
+        rest = generation.text[len(typed) :]
+        passed = self._answers.of(snapshot.uri).times_passed(snapshot.text, offset, rest)
+        if passed or asked.least_estimated:
+            reader = asked.judged(generation.answer(), len(typed), passed)
         return asked.suggestion(reader, generation.call.request_id, source, truncated=fragment)
 
 
@@ -222,18 +253,6 @@ def is_current(session: Session, question: Question) -> bool:
 
 def _request(asked: CompletionContext, options: RequestOptions) -> CompletionRequest:
     question = asked.question
-    return CompletionRequest(question.snapshot, question.offset, asked.assignment, options)
-
-
-async def _until_shown(
-    generation: Generation, reader: AnswerReader, asked: CompletionContext
-) -> None:
-    """Wait until all is there, or a whole line and no more patience."""
-    patience_s = (SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms()) / 1000
-    try:
-        async with asyncio.timeout(max(patience_s, 0) if asked.question.automatic else None):
-            while not (reader.complete or generation.over):
-                await generation.more()
-    except TimeoutError:
-        while not (reader.showable or generation.over):
-            await generation.more()
+    return CompletionRequest(
+        question.snapshot, question.offset, asked.assignment, options, question.asked_at_s
+    )

@@ -22,6 +22,7 @@ from cato_lsp.completion.reuse import (
     behind,
     typed_since,
 )
+from cato_lsp.suggestions.further_answers import FurtherAnswers
 
 if TYPE_CHECKING:
     from cato_lsp.backend.calls import Call
@@ -70,7 +71,17 @@ class Generation:
         self._typed = ""
         self._fed = 0
         self._leaving: asyncio.TimerHandle | None = None
+        self._further: FurtherAnswers | None = None
+        self._finished: CancelReason | None = None
         self._task = asyncio.create_task(self._read())
+
+    def compare(
+        self, stream: EventStream, count: int, ended: Callable[[FurtherAnswers], None]
+    ) -> None:
+        """Take `count` further answers to the same question, which end with this one."""
+        self._further = FurtherAnswers(stream, count, lambda: self.text, ended)
+        if self._finished is not None:
+            self._end_further(self._finished)
 
     def fits(self, text: str, offset: int) -> str | None:
         """Return what was typed since the question; None if the answer says something else.
@@ -100,17 +111,23 @@ class Generation:
             self._news.clear()
             await self._news.wait()
 
-    def leave(self, within_s: float) -> None:
-        """Let the answer go on for `within_s` seconds, in case somebody waits for it again."""
-        self._stay()
-        if not self.over:
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(within_s, self.cancel, CancelReason.TYPED)
+    async def compared(self) -> None:
+        """Wait until the further answers have said as much as this one."""
+        if self._further is not None:
+            await self._further.heard()
+
+    def leave(self, reader: AnswerReader, within_s: float) -> None:
+        """Let the answer go on for `within_s` seconds without `reader`, unless another one follows.
+
+        A request that took the place of the reader's follows before the reader's has ended.
+        """
+        if reader is self._reader:
+            self._end_within(within_s)
 
     def typed_along(self) -> None:
         """Take note that its text is being typed, so that a reader who left will be back."""
         if self._leaving is not None:
-            self.leave(TYPING_S)
+            self._end_within(TYPING_S)
 
     def cancel(self, reason: CancelReason) -> None:
         """End the answer now, up to the engine. Returns at once."""
@@ -127,6 +144,7 @@ class Generation:
             truncated=self.token_stream.truncated,
             ended=self.whole and self.token_stream.ended,
             tokens=tuple(self._tokens),
+            others=self._further,
         )
 
     async def _read(self) -> None:
@@ -159,6 +177,12 @@ class Generation:
         fed, self._fed = self._fed, len(self.text)
         return self._reader.feed(behind(self._tokens, fed))
 
+    def _end_within(self, seconds: float) -> None:
+        self._stay()
+        if not self.over:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(seconds, self.cancel, CancelReason.TYPED)
+
     def _stay(self) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
@@ -168,9 +192,19 @@ class Generation:
         if self.over:
             return
         self.over = True
+        self._finished = reason
         self._stay()
+        self._end_further(reason)
         self.stream.cancel(reason)
         if asyncio.current_task() is not self._task:
             self._task.cancel()
         self._news.set()
         self._ended(self)
+
+    def _end_further(self, reason: CancelReason) -> None:
+        if self._further is None:
+            return
+        if reason is CancelReason.ENOUGH:
+            self._further.suffices(len(self.text))
+        else:
+            self._further.leave(reason)

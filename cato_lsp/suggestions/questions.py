@@ -1,24 +1,34 @@
-"""What a completion is asked for, what that means, and what is shown of an answer."""
+"""What a completion is asked for, what is shown of an answer, and the answers that are known."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 
 from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
+from cato_lsp.completion.beliefs import believed, whole_words
 from cato_lsp.completion.reader import AnswerReader
+from cato_lsp.completion.reuse import Answer, CacheHit, behind
 from cato_lsp.decisions.classify import Action, Assignment
+from cato_lsp.decisions.passed import raised
+from cato_lsp.decisions.reliability import Evidence, Reliability
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot
 
+READ_ESTIMATED = 0.4
+"""Where the engine does not tell how sure it is, an answer is read to this estimate."""
+ENOUGH_LEFT = 12
+"""Characters of a known answer that broke off: with so many left it is not asked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a completion is asked for; taken before anything else can change the document."""
+    """The place and text of a completion request, taken before the document can change."""
 
     snapshot: Snapshot
     offset: int
@@ -39,7 +49,7 @@ class Question:
 
 
 class Source(StrEnum):
-    """Where a suggestion came from."""
+    """Sources of suggestions."""
 
     ASKED = "asked"
     STREAM = "stream"
@@ -49,7 +59,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What is shown, and the request that it came from."""
+    """A suggestion, and the request that it came from."""
 
     text: str
     request_id: str
@@ -72,12 +82,44 @@ class CompletionContext:
     settings: CompletionSettings
     least_confidence: float = 0.0
     """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
+    least_estimated: float = 0.0
+    """The same, where the engine does not tell how sure it is."""
+    reliability: Reliability = field(default_factory=Reliability)
+
+    @property
+    def wants_others(self) -> bool:
+        """Whether what further answers agree on tells something."""
+        return self.least_estimated > 0 and self.reliability.others_tell()
 
     def reader(self) -> AnswerReader:
         """Return a reader of an answer to it."""
+        if not self.least_estimated:
+            return AnswerReader(self._begin(), self.least_confidence)
+        untold = self.reliability.logprob(Evidence())
+        return AnswerReader(self._begin(), READ_ESTIMATED, least_read=READ_ESTIMATED, untold=untold)
+
+    def judged(self, answer: Answer, offset: int, passed: int = 0) -> AnswerReader:
+        """Return a reader that has read what an answer says behind its first `offset` characters.
+
+        Where the engine did not tell how sure it is, that is estimated. `passed` is how often the
+        person did not take it.
+        """
+        if not self.least_estimated or any(one.logprob is not None for one in answer.tokens):
+            reader = AnswerReader(self._begin(), raised(self.least_confidence, passed))
+            reader.feed(behind(answer.tokens, offset))
+            return reader
+        reader = AnswerReader(self._begin(), raised(self.least_estimated, passed))
+        text = answer.text if answer.whole else whole_words(answer.text)
+        reader.feed(behind(believed(text, answer.other_texts, self.reliability), offset))
+        return reader
+
+    def has_enough(self, hit: CacheHit) -> bool:
+        """Return whether what is left of an answer that broke off need not be asked for again."""
+        return bool(self.least_estimated) and len(hit.rest) >= ENOUGH_LEFT
+
+    def _begin(self) -> Callable[[], Completeness]:
         most = self.settings.max_lines
-        begin = partial(Completeness, self.context, self.assignment, max_lines=most)
-        return AnswerReader(begin, self.least_confidence)
+        return partial(Completeness, self.context, self.assignment, max_lines=most)
 
     def suggestion(
         self, reader: AnswerReader, request_id: str, source: Source, *, truncated: bool

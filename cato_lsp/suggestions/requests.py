@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cato_lsp.backend.calls import RequestOptions, completion_call, warm_call, window_for
 from cato_lsp.backend.failures import Refused, outdates_the_connection
 from cato_lsp.completion.reuse import PromptAnchor
 from cato_lsp.decisions.window import Window
-from cato_lsp.suggestions.answers import AnswerStore
+from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.generation import Generation
 from cato_lsp.text import with_lf
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.calls import Call
     from cato_lsp.backend.client import BackendClient
-    from cato_lsp.backend.link import Connection
     from cato_lsp.backend.models import Model
+    from cato_lsp.backend.status import Connection
     from cato_lsp.decisions.classify import Assignment
-    from cato_lsp.decisions.likelihood import LogprobSupport
+    from cato_lsp.decisions.habits import LogprobSupport
+    from cato_lsp.decisions.pieces import Piece
     from cato_lsp.session.session import Session
     from cato_lsp.suggestions.context import ContextCollector
-    from cato_lsp.suggestions.history import Reports
+    from cato_lsp.suggestions.further_answers import FurtherAnswers
+    from cato_lsp.suggestions.outcomes import Reports
     from cato_lsp.text import Snapshot
+    from cato_lsp.tracing.spans import KeySpan
 
 log = logging.getLogger(__name__)
 
 NOT_FOUND = 404
+_CANNOT = (400, 422, 500, 501)
+"""Statuses with which servers refuse what they cannot do."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """What is asked for: what comes at `offset`, and with which options."""
+    """A completion to request: its offset and options."""
 
     snapshot: Snapshot
     offset: int
     assignment: Assignment
     options: RequestOptions
+    asked_at_s: float
+    """When the person acted, on this process's monotonic clock."""
+
+    def spent_ms(self) -> float:
+        """Return the time since then."""
+        return (time.perf_counter() - self.asked_at_s) * 1000
 
 
 class BackendRequests:
@@ -59,31 +74,74 @@ class BackendRequests:
         self._warm: dict[str, Window] = {}
         """Document to what was warmed of it last."""
         self._warm_unsupported_by: BackendClient | None = None
+        self._refuses_further: BackendClient | None = None
 
-    async def complete(self, connection: Connection, request: CompletionRequest) -> Generation:
-        """Ask for a completion. The answer is kept even if nobody waits for it any more."""
+    async def complete(
+        self,
+        connection: Connection,
+        request: CompletionRequest,
+        further: RequestOptions | None = None,
+    ) -> Generation:
+        """Request a completion. The answer is kept even if its request has ended.
+
+        `further`: how further answers are asked for, which are compared with it and not shown.
+        """
         snapshot, offset = request.snapshot, request.offset
         seen = window_for(connection.model, snapshot, offset)
         self.collect_context(snapshot, offset)
-        call = completion_call(
-            request.assignment,
-            seen,
-            await self._context.pieces(snapshot.uri),
-            connection.model,
-            self._session.client_ids(snapshot.uri),
-            request.options,
-        )
+        pieces = await self._context.pieces(snapshot.uri)
+        call = self._call(connection, request, seen, pieces)
         answers = self._answers.of(snapshot.uri)
+        span = self._span(request, call)
 
         def ended(generation: Generation) -> None:
             answers.ended(generation)
+            if span is not None:
+                failure = generation.failure
+                span.ended(generation.ttft_ms, type(failure).__name__ if failure else "")
             self._ended(connection.client, request, generation)
 
         stream = connection.client.open(call, cancels=connection.model.cancels)
         generation = Generation(_anchor(snapshot, offset, seen), call, stream, ended)
         self._session.usage.asked += 1
         answers.begin(generation)
+        if further is not None and connection.client is not self._refuses_further:
+            again = self._call(connection, replace(request, options=further), seen, pieces)
+            if span is not None:
+                again.headers.update(span.headers())
+            others = connection.client.open(again, cancels=connection.model.cancels)
+            told = partial(self._further_ended, connection.client)
+            generation.compare(others, further.answers, told)
         return generation
+
+    def _further_ended(self, client: BackendClient, further: FurtherAnswers) -> None:
+        """Take note of a server that gives one answer at a time, and says so each time."""
+        failure = further.failure
+        if isinstance(failure, Refused) and failure.status in _CANNOT:
+            log.info("further answers are not asked for any more: %s", failure)
+            self._refuses_further = client
+
+    def _span(self, request: CompletionRequest, call: Call) -> KeySpan | None:
+        """Begin a span where completions are traced, and make the call a part of it."""
+        spans = self._session.tracing.spans
+        if spans is None:
+            return None
+        task, language_id = request.assignment.task.value, request.snapshot.language_id
+        span = spans.begin(request.spent_ms(), call.request_id, task, language_id)
+        call.headers.update(span.headers())
+        return span
+
+    def _call(
+        self,
+        connection: Connection,
+        request: CompletionRequest,
+        seen: Window,
+        pieces: Sequence[Piece],
+    ) -> Call:
+        ids = self._session.client_ids(request.snapshot.uri)
+        return completion_call(
+            request.assignment, seen, pieces, connection.model, ids, request.options
+        )
 
     async def warm(self, snapshot: Snapshot, offset: int | None) -> None:
         """Have the document's prompt computed, unless just that is done already.
@@ -131,6 +189,7 @@ class BackendRequests:
             self._session.times.began(generation.ttft_ms)
         self._reports.requested()
         failure, request_id = generation.failure, generation.call.request_id
+        self._session.times.last_request_id = request_id
         log.debug(
             "completion %s: %s, %d lines, %d characters",
             *(request_id, request.assignment.limits.extent),

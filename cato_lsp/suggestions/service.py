@@ -11,20 +11,20 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.decisions.classify import Action, classify, worth_asking
-from cato_lsp.decisions.likelihood import LogprobSupport, least_confidence
-from cato_lsp.suggestions.answers import AnswerStore
+from cato_lsp.decisions.habits import LogprobSupport, least_confidence, least_estimated
+from cato_lsp.decisions.passed import REST_S
+from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.context import ContextCollector, RecentEdits
 from cato_lsp.suggestions.feedback import FeedbackLedger
 from cato_lsp.suggestions.finder import SuggestionFinder, is_current
-from cato_lsp.suggestions.gate import DisplayGate
-from cato_lsp.suggestions.history import Reports
+from cato_lsp.suggestions.outcomes import DisplayGate, Reports
 from cato_lsp.suggestions.questions import CompletionContext, Question, Suggestion
 from cato_lsp.suggestions.requests import BackendRequests
 from cato_lsp.syntax import SyntaxContext, syntax_context
 from cato_lsp.text import Position, length_of
 
 if TYPE_CHECKING:
-    from cato_backend.wire.feedback import Feedback
+    from cato_backend.wire.editor_calls import Feedback
     from cato_lsp.session.session import Session
     from cato_lsp.settings.settings import Settings
 
@@ -67,7 +67,7 @@ class CompletionService:
         context = _context_of(question)
         if not worth_asking(question.action, context):
             return []
-        asked = self._understood(question, context)
+        asked = self.understood(question, context)
         if question.automatic:
             found = [await self._finder.automatic(asked)]
         elif question.in_menu:
@@ -85,6 +85,34 @@ class CompletionService:
             first = one is shown[0]
             self._feedback.answered(one, question.snapshot, question.offset, first=first)
         return shown
+
+    def understood(self, question: Question, context: SyntaxContext) -> CompletionContext:
+        """Return the question with what it asks for.
+
+        That goes beyond a statement if doubt ends what is shown.
+        """
+        settings, connection = self._session.settings, self._session.link.connection
+        of_model = connection.model.least_confidence if connection is not None else 0.0
+        least = least_confidence(settings.completion.min_confidence, of_model)
+        targets = settings.targets
+        if connection is not None:
+            targets = targets.on_hardware(connection.model.needed_ms)
+        believed = least if question.automatic else 0.0
+        untold = connection is not None and not self._logprobs.may_tell(connection.client)
+        tells = connection is not None and self._logprobs.tells(connection.client)
+        assignment = classify(
+            question.action, context, targets, doubts=least > 0 and (tells or untold)
+        )
+        estimated = least_estimated(settings.completion.min_confidence) if untold else 0.0
+        return CompletionContext(
+            question,
+            context,
+            assignment,
+            settings.completion,
+            believed,
+            estimated if believed else 0.0,
+            self._answers.reliability,
+        )
 
     def did_show(self, request_id: str) -> None:
         """Take note that the editor shows the suggestion."""
@@ -136,6 +164,7 @@ class CompletionService:
         text, cursors = self._session.documents.typed(params)
         if cursors:
             self._edits.edited(uri, cursors[0])
+            self._passed_over(uri, text, cursors[0])
         self._answers.changed(uri, text, cursors)
 
     def document_closed(self, uri: str) -> None:
@@ -157,21 +186,13 @@ class CompletionService:
 
     # -- how --
 
-    def _understood(self, question: Question, context: SyntaxContext) -> CompletionContext:
-        """Return the question with what it asks for.
-
-        That goes beyond a statement if doubt ends what is shown.
-        """
-        settings, connection = self._session.settings, self._session.link.connection
-        of_model = connection.model.least_confidence if connection is not None else 0.0
-        least = least_confidence(settings.completion.min_confidence, of_model)
-        targets = settings.targets
-        if connection is not None:
-            targets = targets.on_hardware(connection.model.needed_ms)
-        doubts = connection is not None and self._logprobs.tells(connection.client)
-        assignment = classify(question.action, context, targets, doubts=doubts and least > 0)
-        believed = least if question.automatic else 0.0
-        return CompletionContext(question, context, assignment, settings.completion, believed)
+    def _passed_over(self, uri: str, text: str, cursor: int) -> None:
+        """Take note of what the person did not take, though they had time to read it."""
+        if self._session.rhythm.gap_s < REST_S:
+            return
+        untaken = self._feedback.untaken(uri, text, cursor)
+        if untaken is not None:
+            self._answers.of(uri).pass_over(text, *untaken)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown.
@@ -188,7 +209,7 @@ class CompletionService:
         """Have the next completion ready behind one that was accepted."""
         connection = self._session.link.connection
         if connection is not None and not self._finder.is_known(question):
-            asked = self._understood(question, _context_of(question))
+            asked = self.understood(question, _context_of(question))
             await self._finder.look_ahead(asked, connection)
 
 

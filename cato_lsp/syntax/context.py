@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.lexing import Bracket, Lexed, Lexicon, lex, lexicon_of
+from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
+from cato_lsp.syntax.lexing import Bracket, Lexed, lex
 from cato_lsp.syntax.nearby import (
     Nearby,
     Opened,
@@ -16,13 +17,13 @@ from cato_lsp.syntax.nearby import (
     opened_at,
     width_of,
 )
+from cato_lsp.syntax.plain_text import signature_width, wish
 from cato_lsp.syntax.scopes import NodeSpan, Scope, place_of
-from cato_lsp.syntax.signatures import signature_width, wish
 from cato_lsp.text.snapshot import Snapshot
 
 
 class Rest(StrEnum):
-    """What stands on the cursor's line after the cursor."""
+    """The rest of the cursor's line."""
 
     NOTHING = "nothing"
     CLOSERS = "closers"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib import import_module
 from types import MappingProxyType
 
@@ -19,19 +19,23 @@ from cato_lsp.text.snapshot import Snapshot
 LARGEST_PARSED = 2 * 1024 * 1024
 """In characters. A first parse runs at about 5 MB/s, in the server's only thread."""
 
-PATIENCE_US = 1_200
-"""Microseconds of the parser that one key may cost. Most keys take few; an open bracket in a file
-of 20,000 lines takes 0.1 s."""
-
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
-PAUSE_US = 200_000
-"""The same for a pause, in which nobody waits for the next key yet. An open bracket in the middle
-of a long file of short functions takes seconds, growing with the square of its size."""
 
-OPENING_US = 2_000_000
-"""And for the first parse of a text, for which there is no older tree."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a parse may take, in microseconds; 0 for as long as it takes."""
 
+    key_us: int = 1_200
+    """Most keys take few; an open bracket in a file of 20,000 lines takes 0.1 s."""
+    pause_us: int = 200_000
+    """In a pause nobody waits for the next key yet. An open bracket in the middle of a long file of
+    short functions takes seconds, growing with the square of its size."""
+    opening_us: int = 2_000_000
+    """For the first parse of a text there is no older tree."""
+
+
+PATIENCE = Patience()
 REST = 10
 """Keys, or pauses, without another attempt after one that was given up; twice as many after each
 further one, for where one takes too long, so do the next ones."""
@@ -57,10 +61,12 @@ _OTHER_NAMES = MappingProxyType({"cs": "csharp", "c_sharp": "csharp"})
 """What editors say that name a file type where the protocol wants its own id (Neovim: `cs`)."""
 
 
-def open_document(uri: str, language_id: str, version: int, text: str) -> Document:
+def open_document(
+    uri: str, language_id: str, version: int, text: str, *, patience: Patience = PATIENCE
+) -> Document:
     """Open a document of any language; one without a grammar has snapshots without a tree."""
     language_id = canonical(language_id)
-    return Document(uri, language_id, version, text, _parse_for(language_id))
+    return Document(uri, language_id, version, text, _parse_for(language_id, patience))
 
 
 def settled(snapshot: Snapshot) -> Snapshot:
@@ -68,14 +74,14 @@ def settled(snapshot: Snapshot) -> Snapshot:
     grammar = language(snapshot.language_id)
     if snapshot.settled or grammar is None:
         return snapshot
-    tree = _tree(_parser(grammar, PAUSE_US), snapshot.text, snapshot.tree)
+    tree = _tree(_parser(grammar, PATIENCE.pause_us), snapshot.text, snapshot.tree)
     return snapshot if tree is None else replace(snapshot, tree=tree, settled=True)
 
 
-def _parse_for(language_id: str) -> Parse:
+def _parse_for(language_id: str, patience: Patience) -> Parse:
     grammar = language(language_id)
     if grammar is not None:
-        return _Incremental(grammar)
+        return _Incremental(grammar, patience)
     unparsed = Parsed(None, f"no grammar for language {language_id!r}")
 
     def parse(text: str, lines: LineIndex, edited: Tree | None, *, patient: bool) -> Parsed:
@@ -85,10 +91,10 @@ def _parse_for(language_id: str) -> Parse:
 
 
 class _Incremental:
-    def __init__(self, grammar: Language) -> None:
-        self._first = _parser(grammar, OPENING_US)
-        self._at_pauses = _Bounded(grammar, PAUSE_US)
-        self._at_keys = _Bounded(grammar, PATIENCE_US)
+    def __init__(self, grammar: Language, patience: Patience) -> None:
+        self._first = _parser(grammar, patience.opening_us)
+        self._at_pauses = BoundedParse(partial(_tree, _parser(grammar, patience.pause_us)))
+        self._at_keys = BoundedParse(partial(_tree, _parser(grammar, patience.key_us)))
 
     def __call__(
         self, text: str, lines: LineIndex, edited: Tree | None, *, patient: bool
@@ -103,18 +109,20 @@ class _Incremental:
         return Parsed(edited, settled=False) if tree is None else Parsed(tree)
 
 
-class _Bounded:
-    """Parses again what was edited, for a bounded time, and rests where that was not enough."""
+class BoundedParse:
+    """Parses again what was edited, and rests where the time was not enough."""
 
-    def __init__(self, grammar: Language, patience_us: int) -> None:
-        self._parser = _parser(grammar, patience_us)
+    def __init__(self, attempt: Callable[[str, Tree], Tree | None]) -> None:
+        """`attempt` returns None if its time was up."""
+        self._attempt = attempt
         self._resting, self._rest = 0, REST
 
     def parse(self, text: str, edited: Tree) -> Tree | None:
+        """Return the new tree; None while it rests, and if the time was up."""
         if self._resting > 0:
             self._resting -= 1
             return None
-        tree = _tree(self._parser, text, edited)
+        tree = self._attempt(text, edited)
         if tree is None:
             self._resting, self._rest = self._rest, min(2 * self._rest, LONGEST_REST)
         else:

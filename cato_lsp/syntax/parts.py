@@ -9,7 +9,8 @@ from itertools import islice
 
 from tree_sitter import Node
 
-from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
+from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
+from cato_lsp.syntax.lexing import lex
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.syntax.tree import name_of
@@ -119,47 +120,6 @@ def signature_of(snapshot: Snapshot, unit: Unit) -> str:
     return "\n".join([_header(unit), *(f"    {_header(member)}" for member in methods)])
 
 
-def statement_lines(snapshot: Snapshot, unit: Unit) -> tuple[int, ...]:
-    """Return the lines of the unit at which a statement or member begins.
-
-    They are counted from 0. There are none without a tree.
-    """
-    tree = settled(snapshot).tree
-    if tree is None:
-        return ()
-    first = snapshot.lines.line_at(unit.start)
-    last = snapshot.lines.line_at(unit.end)
-    rows = {row - first for row in _statement_rows(tree.root_node, first, last)}
-    return tuple(sorted(row for row in rows if row > 0))
-
-
-def statements_around(snapshot: Snapshot, first: int, last: int) -> tuple[int, int]:
-    """Return the lines, and those of all statements of the file that reach into them."""
-    tree = settled(snapshot).tree
-    if tree is None:
-        return first, last
-    begin, end = first, last
-    for node in tree.root_node.named_children:
-        node_end = node.end_point.row - (node.end_point.column == 0)
-        if not node.is_error and node.start_point.row <= last and node_end >= first:
-            begin, end = min(begin, node.start_point.row), max(end, node_end)
-    return begin, end
-
-
-def syntax_errors(snapshot: Snapshot, most: int = 5) -> tuple[tuple[int, str], ...]:
-    """Return the lines, counted from 0, that the grammar cannot read, and what is wrong there."""
-    tree = settled(snapshot).tree
-    if tree is None or not tree.root_node.has_error:
-        return ()
-    found: dict[int, str] = {}
-    for node in _erroneous(tree.root_node):
-        what = f"{node.type} is missing" if node.is_missing else "syntax error"
-        found.setdefault(node.start_point.row, what)
-        if len(found) == most:
-            break
-    return tuple(sorted(found.items()))
-
-
 def _places(snapshot: Snapshot, *, nested: bool) -> Iterator[int]:
     """Yield an offset in the first word of each definition, behind what may be another's end."""
     if snapshot.tree is None:
@@ -241,30 +201,3 @@ def _header(unit: Unit) -> str:
     name = _last_name(unit)
     found = next((line for line in code if name and name in line), next(iter(code), ""))
     return found.rstrip("{ ")[:_SIGNATURE_CHARS]
-
-
-def _statement_rows(node: Node, first: int, last: int) -> Iterator[int]:
-    waiting = [node]
-    while waiting:
-        inner = waiting.pop()
-        if inner.end_point.row < first or inner.start_point.row > last:
-            continue
-        if _holds_statements(inner):
-            yield from (child.start_point.row for child in inner.named_children)
-        waiting += inner.named_children
-
-
-def _holds_statements(node: Node) -> bool:
-    return node.parent is None or any(
-        word in node.type for word in ("block", "body", "module", "program", "declaration_list")
-    )
-
-
-def _erroneous(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    while waiting:
-        inner = waiting.pop()
-        if inner.is_error or inner.is_missing:
-            yield inner
-        elif inner.has_error:
-            waiting += reversed(inner.children)

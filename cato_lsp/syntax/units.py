@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from tree_sitter import Node
 
-from cato_lsp.syntax.blocks import block_at
 from cato_lsp.syntax.nearby import nearby
 from cato_lsp.syntax.parsing import settled
+from cato_lsp.syntax.plain_text import block_at
 from cato_lsp.syntax.scopes import definitions_at, scope_of
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.text.snapshot import Snapshot

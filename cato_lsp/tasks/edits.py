@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.backend.answers import UnitAnswer
+from cato_lsp.backend.task_answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.nearby import indentation_of
-from cato_lsp.syntax.parts import syntax_errors
+from cato_lsp.syntax.parts import parts_of
+from cato_lsp.syntax.statements import syntax_errors
 from cato_lsp.syntax.units import Unit, relocated
 from cato_lsp.tasks.docstrings import Insertion, documentation
 from cato_lsp.text.snapshot import Snapshot
 
 _ALL_ERRORS = 10_000
+_STATEMENT = re.compile(r"(?m)^([ \t]*)[^\s)\]}]")
+"""The indentation and first character of a line that closes no bracket."""
+_LEADING = re.compile(r"\s*(?:^(?:#\[|//)[^\n]*\s*)*\Z", re.MULTILINE)
+"""Attributes of Rust and comments at the end, which belong to the statement that follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What of a result has a place in its document.
+    """The parts of a result that have a place in its document.
 
     `edits` stand in the document's order, with LF. `left_out`: for each unit whose answer is not
     among them though it is complete, why.
@@ -163,3 +169,33 @@ def with_imports(text: str, names: Sequence[str], name: str, language_id: str) -
         # The tests hold a copy of what they test.
         return text
     return f"from {module} import {', '.join(wanted)}\n\n{text}"
+
+
+def before_cut(text: str, language_id: str) -> str:
+    """Return the statements before the one at which tests were cut off.
+
+    Whole tests are kept where there are any. Else, in Python, whole methods of a class that was cut
+    off are kept, or whole statements of a function. It is empty if only imports would be kept, or
+    if the language has no grammar.
+    """
+    found = ((len(each[1].expandtabs()), each.start()) for each in _STATEMENT.finditer(text))
+    starts = [(depth, start) for depth, start in found if language_id == "python" or not depth]
+    for _, start in sorted(starts, key=lambda place: (place[0], -place[1])):
+        kept = _LEADING.sub("", text[:start])
+        snapshot = open_document("cato:tests", language_id, 1, kept).snapshot()
+        if _is_whole(snapshot) and parts_of(snapshot).units:
+            return f"{kept}\n"
+    return ""
+
+
+def _is_whole(snapshot: Snapshot) -> bool:
+    if snapshot.tree is None or syntax_errors(snapshot):
+        return False
+    if snapshot.language_id != "python":
+        return True
+    # The grammar accepts functions and classes without a body.
+    try:
+        ast.parse(snapshot.text)
+    except (SyntaxError, ValueError):
+        return False
+    return True

@@ -122,7 +122,7 @@ _BY_TITLE = {title.lower(): identifier for identifier, title in TITLES.items()}
 
 
 class UnknownLanguage(ValueError):
-    """Nothing is translated to this language. The text names it and says what is expected."""
+    """The target language is not supported. The text names it and says what is expected."""
 
 
 def target_language(name: str) -> str:

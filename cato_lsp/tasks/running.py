@@ -1,31 +1,44 @@
-"""Doing a job: its call, and for a translation that cannot be parsed, a repair."""
+"""Doing a job: its call, and for a translation that cannot be parsed, a repair.
+
+The pieces of the answer are joined while they come as its result will be.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
-from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.answers import TaskAnswer, TaskProgress, outcome_of, patience_s
+from cato_backend.wire.tasks import Diagnostic, TaskKind, heading
 from cato_lsp.backend.calls import Call, ClientIds, new_request_id
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.settings.settings import Targets
+from cato_lsp.backend.task_answers import TaskAnswer, TaskProgress, outcome_of, patience_s
+from cato_lsp.settings.targets import Targets
 from cato_lsp.syntax import open_document
-from cato_lsp.syntax.parts import syntax_errors
+from cato_lsp.syntax.statements import syntax_errors
 from cato_lsp.syntax.units import Unit
-from cato_lsp.tasks.edits import with_imports
+from cato_lsp.tasks.edits import before_cut, with_imports
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
-from cato_lsp.tasks.joining import JoinedText, TextListener
 from cato_lsp.tasks.kinds import BY_KIND
 from cato_lsp.tasks.selection import Selection
-from cato_lsp.text.uris import file_name
+from cato_lsp.text.document import file_name
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.link import Connection
     from cato_lsp.backend.models import Model
+    from cato_lsp.backend.status import Connection
 
 _UNREADABLE = "the result cannot be parsed"
+_HEADS = MappingProxyType(
+    {
+        TaskKind.SUMMARIZATION: "**{}**: ",
+        TaskKind.DOCUMENTATION: "**{}**\n\n",
+        TaskKind.EXPLANATION: "## {}\n\n",
+    }
+)
+"""What stands before the text of one of several units."""
+_BETWEEN = "\n\n"
 
 
 def refusal(kind: TaskKind, model: Model, url: str) -> str:
@@ -52,7 +65,10 @@ async def run_job(
         return result_of(job, Outcome.FAILED, message=reason)
     call = call_for(job, client_ids, targets, model, connection.round_trip_ms)
     answer = await _asked(connection, job, call, listener)
-    text, message = _completed(job, answer), ""
+    message = ""
+    if job.kind is TaskKind.TESTS:
+        answer, message = _without_cut(job, answer)
+    text = _completed(job, answer)
     if job.kind is TaskKind.TRANSLATION:
         text, message = await _readable(job, text, connection, client_ids, targets, listener)
     result = result_of(job, Outcome.OK, message=message)
@@ -65,6 +81,22 @@ async def _asked(
     stream = connection.client.open(call, cancels=connection.model.cancels)
     joined = JoinedText(job.kind, job.units, listener)
     return await outcome_of(stream, joined, patience_s(call.budget_s))
+
+
+def _without_cut(job: Job, answer: TaskAnswer) -> tuple[TaskAnswer, str]:
+    """Return the answer without what is not whole at its units' ends, and what is left out.
+
+    A unit of which nothing whole would be left keeps its text and its problem.
+    """
+    text, units, left_out = answer.text, list(answer.units), list[str]()
+    for index, unit in enumerate(units):
+        kept = before_cut(unit.text, job.language_id) if unit.problem else ""
+        cut = unit.text.strip()
+        if kept and cut in text:
+            text = text.replace(cut, kept.strip(), 1)
+            units[index] = replace(unit, text=kept, problem="")
+            left_out.append(f"the end of the tests for {unit.name} is left out: {unit.problem}")
+    return replace(answer, text=text, units=tuple(units)), "; ".join(left_out)
 
 
 def _completed(job: Job, answer: TaskAnswer) -> str:
@@ -95,7 +127,7 @@ async def _readable(
         fixed = ""
         # What was translated is worth having without its repair.
         with contextlib.suppress(BackendFailure):
-            answer = await _asked(connection, repair, call, _Silent())
+            answer = await _asked(connection, repair, call, _IgnoringListener())
             fixed = "" if any(unit.problem for unit in answer.units) else answer.text
         if fixed.strip() and _repair_of(job, fixed) is None:
             return fixed, ""
@@ -122,7 +154,7 @@ def _repair_of(job: Job, text: str) -> Job | None:
     )
 
 
-class _Silent:
+class _IgnoringListener:
     """Hears of a repair, whose pieces are not those of the result."""
 
     def report(self, progress: TaskProgress) -> None:
@@ -133,3 +165,67 @@ class _Silent:
 
     def restart(self, text: str) -> None:
         """Ignore that the pieces so far are void."""
+
+
+class TextListener(Protocol):
+    """Receives the progress of a task: an editor's progress bar, a terminal."""
+
+    def report(self, progress: TaskProgress) -> None:
+        """Take a report of how far the work is."""
+        ...
+
+    def delta(self, text: str) -> None:
+        """Take more of the result."""
+        ...
+
+    def restart(self, text: str) -> None:
+        """Discard the pieces so far; the result begins with `text`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """`said`: what the backend sent; `shown`: the same with what leads up to it."""
+
+    unit: int | None
+    said: str
+    shown: str
+
+
+class JoinedText:
+    """The text of a task as a listener is told it: units stand under their names."""
+
+    def __init__(self, kind: TaskKind, units: Sequence[Unit], listener: TextListener) -> None:
+        self._head = _HEADS.get(kind, "")
+        self._names = [heading(unit.name, unit.kind) for unit in units]
+        self._listener = listener
+        self._pieces: list[_Piece] = []
+
+    def report(self, progress: TaskProgress) -> None:
+        """Pass on how far the work is."""
+        self._listener.report(progress)
+
+    def delta(self, text: str, unit: int | None) -> None:
+        """Take a piece of the unit of this index; None: of what is said about all of them."""
+        shown = self._lead(unit) + text
+        self._pieces.append(_Piece(unit, text, shown))
+        self._listener.delta(shown)
+
+    def restart(self, text: str) -> None:
+        """Discard the pieces so far, but for those that `text` consists of."""
+        kept: list[_Piece] = []
+        rest = text
+        while rest and self._pieces and rest.startswith(self._pieces[0].said):
+            kept.append(self._pieces.pop(0))
+            rest = rest[len(kept[-1].said) :]
+        self._pieces = kept if not rest else [_Piece(None, text, text)]
+        self._listener.restart("".join(piece.shown for piece in self._pieces))
+
+    def _lead(self, unit: int | None) -> str:
+        """Return what comes between the last piece and one of another unit."""
+        if len(self._names) < 2 or (self._pieces and self._pieces[-1].unit == unit):
+            return ""
+        between = _BETWEEN if self._pieces else ""
+        if unit is None or unit >= len(self._names):
+            return between
+        return between + self._head.format(self._names[unit])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
-from cato_lsp.syntax.lexing import lexicon_of
-from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of, statements_around
+from cato_lsp.syntax.lexicons import lexicon_of
+from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
+from cato_lsp.syntax.statements import statements_around
 from cato_lsp.syntax.units import Unit, unit_at
+from cato_lsp.tasks.unit_groups import NothingSelected, few, joined, names_of
+from cato_lsp.text.document import file_name
 from cato_lsp.text.snapshot import Snapshot
-from cato_lsp.text.uris import file_name
 
-MOST_UNITS = 48
-"""Of one task: the backend takes 64. Units of a larger file are joined."""
 MOST_FIXED_CHARS = 6000
 """Of code that is answered as a whole: as much as the 2048 tokens of an answer usually hold."""
 _BEFORE_CHARS = 3000
@@ -24,10 +23,6 @@ _OF_DEFINITIONS = (TaskKind.DOCUMENTATION, TaskKind.TESTS)
 """Tasks that are about definitions alone: what lies between them is left out."""
 _WITH_CONTEXT = (TaskKind.TESTS, TaskKind.FIX)
 """Tasks that need to know what else the file declares, such as the class of a method."""
-
-
-class NothingSelected(ValueError):
-    """There is nothing at the place for the task. The text says what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ def _range(snapshot: Snapshot, kind: TaskKind, chosen: TextRange) -> Selection:
         units = definitions_in(snapshot, chosen.start, chosen.end, nested=False)
         if not units:
             return _definition(snapshot, kind, chosen.start)
-        return Selection(_few(units), _names(units), _context_of(snapshot, kind))
+        return Selection(few(units), names_of(units), _context_of(snapshot, kind))
     return _selected(snapshot, chosen.start, chosen.end)
 
 
@@ -173,7 +168,7 @@ def _file(snapshot: Snapshot, kind: TaskKind) -> Selection:
         )
         if not units:
             raise NothingSelected("there is no function or class in this file")
-        return Selection(_few(units), name)
+        return Selection(few(units), name)
     parts: FileParts = parts_of(snapshot)
     if not parts.units:
         raise NothingSelected("there is nothing but imports in this file")
@@ -209,33 +204,6 @@ def _comment_at(snapshot: Snapshot, line: int) -> str:
         lines.insert(0, found[1].strip())
         line -= 1
     return "\n".join(lines).strip()
-
-
-def joined(snapshot: Snapshot, units: Sequence[Unit], most: int = MOST_UNITS) -> tuple[Unit, ...]:
-    """Return at most `most` units: neighbours are joined if there are more."""
-    if len(units) <= most:
-        return tuple(units)
-    size = -(-len(units) // most)
-    groups = [units[at : at + size] for at in range(0, len(units), size)]
-    return tuple(_group(snapshot, group) for group in groups)
-
-
-def _group(snapshot: Snapshot, group: Sequence[Unit]) -> Unit:
-    start, end = group[0].start, group[-1].end
-    return Unit(_names(group), "part", snapshot.text[start:end], start, end)
-
-
-def _few(units: Sequence[Unit]) -> tuple[Unit, ...]:
-    if len(units) > MOST_UNITS:
-        raise NothingSelected(
-            f"these are {len(units)} functions and classes, more than {MOST_UNITS}: select fewer"
-        )
-    return tuple(units)
-
-
-def _names(units: Sequence[Unit]) -> str:
-    names = [unit.name for unit in units if unit.name] or [units[0].kind]
-    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
 
 
 def _context_of(snapshot: Snapshot, kind: TaskKind) -> str:

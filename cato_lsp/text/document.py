@@ -1,15 +1,21 @@
-"""One open document: follows the client's changes, hands out snapshots."""
+"""One open document: the file that its URI stands for, the client's changes, and snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from tree_sitter import Tree
 
 from cato_lsp.text.lines import LineEntry, LineIndex
 from cato_lsp.text.snapshot import Encoding, Position, Snapshot, offset_in
+
+OF_FILES = ("file", "vscode-notebook-cell")
+"""A cell is named by its notebook's path, and a fragment of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a parser returns: a tree, or why there is none."""
+    """Result of a parser: a tree, or the reason why there is none."""
 
     tree: Tree | None
     no_tree_reason: str | None = None
@@ -154,3 +160,41 @@ def _encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def path_of(uri: str) -> Path | None:
+    """Return the file that a document is of or in; None if there is none."""
+    parts = urlsplit(uri)
+    if parts.scheme not in OF_FILES:
+        return None
+    path = unquote(parts.path)
+    # A drive: file:///c%3A/...
+    return Path(path[1:] if path[2:3] == ":" else path)
+
+
+_NESTED = re.compile(r"::|!/|[?#&\"']|\w=")
+"""What parts a file's name from the rest: within archives, and in queries."""
+
+
+def named_by(uri: str) -> Iterator[Path]:
+    """Yield every path that the URI of a document of any scheme may name.
+
+    That is what the document is called, whatever keeps it: editors name the versions of git, remote
+    files and unsaved ones in their own ways.
+    """
+    scheme, _, rest = unquote(unquote(uri)).replace("\\", "/").partition(":")
+    for part in _NESTED.split(rest or scheme):
+        name = part.rstrip("/ },]").removesuffix(".git")
+        if name:
+            # Behind a host: `scp://host/folder`, `vscode-vfs://github/owner/repository`.
+            yield Path("/", re.sub(r"^//[^/]*", "", name).lstrip("/") or name.strip("/"))
+
+
+def root_of(uri: str) -> Path | None:
+    """Return the folder of a workspace, of whatever scheme."""
+    return path_of(uri) or next(named_by(uri), None)
+
+
+def file_name(uri: str) -> str:
+    """Return the last part of the document's path."""
+    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"

@@ -20,7 +20,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class BrokenFraming(ConnectionError):
-    """What came is not LSP: there is no telling where the next message starts."""
+    """The input is not LSP; the start of the next message cannot be found."""
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes | None:

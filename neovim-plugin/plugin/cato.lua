@@ -47,6 +47,7 @@ command('CatoRestart', 'restart', {
   desc = 'Look for the backend again; with !, restart the language server too',
   bang = true,
 })
+command('CatoSignIn', 'sign_in', { desc = "Sign in to a team's server, by a code in the browser" })
 command('CatoLog', 'log', { desc = "Open the language server's log" })
 
 vim.api.nvim_create_autocmd('LspAttach', {

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.commands import serve_command
 from tests.e2e.waiting import PATIENCE_S, wait_for
 from tests.fakes import fake_vllm_command
 
@@ -102,23 +102,25 @@ class Backend:
 
 @contextmanager
 def serve(
-    folder: Path, reply: str, *, token: str = "", itl_ms: int = 2
+    folder: Path, reply: str, *, token: str = "", itl_ms: int = 2, port: int = 0, more: str = ""
 ) -> Generator[Backend, None, None]:
-    """A backend whose replica answers everything with `reply`, a token every `itl_ms`."""
+    """A backend whose replica answers everything with `reply`, a token every `itl_ms`.
+
+    `more`: further sections of its cato.toml.
+    """
     folder.mkdir(exist_ok=True)
     token_file = folder / "token"
     token_file.touch(mode=0o600)
     token_file.write_text(f"{token}\n")
     with fake_vllm(reply, itl_ms) as replica:
-        port = free_port()
+        port = port or free_port()
         config = folder / "cato.toml"
         # Its name is that of a base model, which editors would ask for no whole task.
-        config.write_text(f'[[replicas]]\nurl = "{replica.url}"\ninstruct = true\n')
-        command = [
-            *(sys.executable, "-m", "cato_backend", "serve", "--host", "127.0.0.1"),
-            *("--port", str(port), "--config", str(config)),
+        config.write_text(f'[[replicas]]\nurl = "{replica.url}"\ninstruct = true\n{more}')
+        command = serve_command(
+            *("--host", "127.0.0.1", "--port", str(port), "--config", str(config)),
             *(("--token-file", str(token_file)) if token else ()),
-        ]
+        )
         environment = {**os.environ, "CATO_STATE_DIR": str(folder / "backend-state")}
         url = f"http://127.0.0.1:{port}"
         backend = Backend(url, token, token_file, replica, command, environment)

@@ -12,7 +12,8 @@ from xdist.remote import Producer
 
 from cato_backend import __version__
 from cato_backend.engines.environments import EngineKind, Environment, find_environment
-from tests.e2e.real import CATO, RealBackend, serve
+from tests.commands import CATO
+from tests.e2e.real import RealBackend, serve
 from tests.e2e.sharing import ByGroup, built_once, in_order
 
 PROJECT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 CROWDED = """
 # One at a time in the engine, two at a time from the gateway: so a second request waits in the
 # engine for its first token, and a third in the gateway's queue, as long as the first one runs.
-# (With underscores vLLM understands it too; with dashes the gateway would send only one.)
+# (vLLM takes an abbreviated option, too. The gateway does not read it: it would send only one.)
 # The default policy would learn from the streams that the engine runs one, and send one.
 [scheduling]
 policy = "least-outstanding-tokens"
@@ -29,7 +30,7 @@ max_wait_s = 600
 [[models]]
 name = "cato-embedded"
 path = "embedded"
-engine_args = ["--max_num_seqs", "1"]
+engine_args = ["--max-num-seq", "1"]
 [engine]
 kind = "cpu"
 """

@@ -6,20 +6,59 @@ pointed at the dynamic linker and the libraries of that folder.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from cato_backend.wire.paths import cache_dir
+from tests.e2e.availability import Found, Unavailable
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_TIMEOUT_S = 300
 
 
-class Unavailable(Exception):
-    """A tool that cannot be had on this machine; the text is the reason for the skip."""
+def kept(
+    suite: str, packages: list[str], usable: Callable[[Path], Found | None], lack: str
+) -> Found:
+    """Return what is usable of the roots in the cache folder, the newest first, or a fresh one.
+
+    A root is named by the first package. `usable` returns None for a root that does not run; `lack`
+    says what is wrong with a fresh one. Raises Unavailable.
+    """
+    home = cache_dir() / "tools"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / f"{packages[0]}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for root in sorted(home.glob(f"{packages[0]}-*/"), reverse=True):
+            if (found := usable(root)) is not None:
+                return found
+        root = unpack(home, suite, packages)
+        found = usable(root)
+        if found is None:
+            raise Unavailable(f"{root.name} of Debian {suite} {lack}")
+        return found
+
+
+def unpack_alone(root: Path, suite: str, packages: list[str]) -> None:
+    """Unpacks packages into `root` without their libraries, for programs that the system's do for.
+
+    Raises Unavailable.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="cato-apt-", dir=root.parent) as name:
+        folder = Path(name)
+        environment = _apt_environment(folder, _debian_mirror(), suite)
+        _run(["apt-get", "-qq", "update"], environment)
+        _run(["apt-get", "-qq", "download", *packages], environment, folder)
+        for archive in folder.glob("*.deb"):
+            _run(["dpkg-deb", "-x", str(archive), str(folder / "root")])
+        (folder / "root").rename(root)
 
 
 def unpack(home: Path, suite: str, packages: list[str]) -> Path:
@@ -64,10 +103,14 @@ def _patchelf() -> str:
 
 
 def _download(home: Path, mirror: str, suite: str, packages: list[str]) -> list[Path]:
-    environment = {**os.environ, "APT_CONFIG": str(_apt_home(home, mirror, suite))}
+    environment = _apt_environment(home, mirror, suite)
     _run(["apt-get", "-qq", "update"], environment)
     _run(["apt-get", "-qq", "-y", "--download-only", "install", *packages], environment)
     return sorted((home / "cache/archives").glob("*.deb"))
+
+
+def _apt_environment(home: Path, mirror: str, suite: str) -> dict[str, str]:
+    return {**os.environ, "APT_CONFIG": str(_apt_home(home, mirror, suite))}
 
 
 def _apt_home(home: Path, mirror: str, suite: str) -> Path:
@@ -98,10 +141,13 @@ def _relocate(root: Path, patchelf: str) -> None:
             _run([patchelf, *interpreter, "--force-rpath", "--set-rpath", search, str(program)])
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> str:
+def _run(
+    command: list[str], environment: dict[str, str] | None = None, folder: Path | None = None
+) -> str:
     try:
         done = subprocess.run(
             command,
+            cwd=folder,
             env=environment,
             capture_output=True,
             text=True,

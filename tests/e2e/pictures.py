@@ -1,11 +1,13 @@
 """The pictures of the README: `python -m tests.e2e.pictures`, or `make pictures`.
 
 Runs one end-to-end test in VS Code and one in Neovim, which keep their screens, and joins these to
-`docs/images/vscode.gif` and `docs/images/neovim.gif`. The answers are those of a scripted replica.
+`docs/images/vscode.gif` and `docs/images/neovim.gif`. `docs/images/page.png` shows the server's
+page. The answers are those of a scripted replica.
 """
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,8 @@ from rich.style import Style
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from tests.e2e.neovim.terminal import ARTIFACTS
+from tests.e2e.page.picture import take
+from tests.e2e.terminal import ARTIFACTS
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -46,6 +49,7 @@ def main() -> None:
     save(IMAGES / "vscode.gif", [screen.crop(VSCODE_PART) for screen in screens])
     texts = ((ARTIFACTS / f"neovim-{name}.ansi").read_text() for name in NEOVIM)
     save(IMAGES / "neovim.gif", [drawn(text) for text in texts])
+    asyncio.run(take(IMAGES / "page.png"))
 
 
 def save(path: Path, frames: Sequence[Image.Image]) -> None:

@@ -6,16 +6,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.request import urlopen
+
+import httpx2
+
+from tests.commands import serve_command
 
 GREETING = re.compile(rb"CATO serves at (\S+)")
 STOP_TIMEOUT_S = 20
-CATO = (sys.executable, "-m", "cato_backend")
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,30 @@ class RealBackend:
         (pid,) = [pid for pid in self.descendants() if _arguments(pid)[1:3] == _API_SERVER]
         return pid
 
-    def engine_url(self) -> str:
-        """Where the replica listens, to ask it behind the gateway's back."""
+    def engine_http(self) -> httpx2.Client:
+        """Asks the replica at its socket, behind the gateway's back, as only this user can."""
         arguments = _arguments(self.engine_pid())
-        return f"http://127.0.0.1:{arguments[arguments.index('--port') + 1]}"
+        socket = arguments[arguments.index("--uds") + 1]
+        return httpx2.Client(transport=httpx2.HTTPTransport(uds=socket), timeout=60)
 
     def metrics(self) -> dict[str, float]:
         """The gateway's own counters: name and labels to value."""
-        return _metrics(f"{self.url}/metrics")
+        with httpx2.Client() as http:
+            return _metrics(http, self.url)
 
     def engine_metrics(self) -> dict[str, float]:
         """The engine's own counters, summed over their labels."""
         totals: dict[str, float] = {}
-        for name, value in _metrics(f"{self.engine_url()}/metrics").items():
+        with self.engine_http() as http:
+            found = _metrics(http, ENGINE)
+        for name, value in found.items():
             bare = name.partition("{")[0]
             totals[bare] = totals.get(bare, 0.0) + value
         return totals
 
 
+ENGINE = "http://engine"
+"""The address of a replica that is asked at its socket."""
 _API_SERVER = ["-m", "vllm.entrypoints.openai.api_server"]
 
 
@@ -74,7 +81,7 @@ def serve(state: Path, config: str = "") -> Iterator[RealBackend]:
     """Yields once the replica takes requests; `config` is the text of cato.toml."""
     file = state / "cato.toml"
     file.write_text(config)
-    command = [*CATO, "serve", "--port", "0", "--config", str(file)]
+    command = serve_command("--port", "0", "--config", str(file))
     if "[[models]]" not in config:  # `auto` would fetch a larger one.
         command += ["--model", "embedded"]
     with (state / "serve.log").open("wb") as log:
@@ -130,8 +137,7 @@ def _arguments(pid: int) -> list[str]:
         return []
 
 
-def _metrics(url: str) -> dict[str, float]:
-    with urlopen(url, timeout=10) as response:
-        lines = response.read().decode().splitlines()
+def _metrics(http: httpx2.Client, url: str) -> dict[str, float]:
+    lines = http.get(f"{url}/metrics").raise_for_status().text.splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if line and not line.startswith("#")]
     return {name: float(value) for name, value in pairs}

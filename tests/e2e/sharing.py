@@ -20,9 +20,11 @@ GROUPS = {
     "vscode": ("vscode/",),
     "crowded-engine": ("test_vllm_cancelled.py",),
     "neovim": ("neovim/",),
+    "page": ("e2e/page/", "monitoring/"),
+    "ray": ("ray/",),
     "others": ("",),
 }
-FIRST = ("real-engine", "vscode", "installed", "crowded-engine", "neovim", "others")
+FIRST = ("real-engine", "vscode", "installed", "crowded-engine", "ray", "neovim", "page", "others")
 
 
 def group_of(node_id: str) -> tuple[str, int]:

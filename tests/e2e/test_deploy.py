@@ -21,6 +21,7 @@ import pytest
 from cato_backend.config import parse_config
 from tests.e2e.backend import fake_vllm, free_port
 from tests.e2e.neovim.editor import wait_for
+from tests.secret_files import secret_file
 
 DOCS = Path(__file__).parents[2] / "docs"
 UNIT = DOCS / "cato.service"
@@ -37,7 +38,7 @@ def exec_start() -> list[str]:
 
 def credentials(folder: Path) -> None:
     """The three files that the unit loads, with a certificate for localhost."""
-    (folder / "tokens").write_text(f"# ada\n{TOKEN}\n")
+    secret_file(folder / "tokens", f"# ada\n{TOKEN}\n")
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.engines.environments import Environment
-from tests.e2e.real import CATO
+from tests.commands import CATO
 
 IMPOSSIBLE = """
 [[models]]

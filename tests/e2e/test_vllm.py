@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.e2e.real import RealBackend
+from tests.e2e.real import ENGINE, RealBackend
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -25,7 +25,8 @@ def client(real_backend: RealBackend) -> openai.OpenAI:
 def engine_client(real_backend: RealBackend) -> openai.OpenAI:
     """The same for the engine, behind the gateway's back."""
     (key,) = _keys(real_backend)
-    return openai.OpenAI(base_url=f"{real_backend.engine_url()}/v1", api_key=key, max_retries=0)
+    http = real_backend.engine_http()
+    return openai.OpenAI(base_url=f"{ENGINE}/v1", api_key=key, max_retries=0, http_client=http)
 
 
 def _keys(backend: RealBackend) -> list[str]:

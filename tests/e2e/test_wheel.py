@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.commands import serve_command
 from tests.fakes import fake_vllm_command
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def serving(installed: Path, environment: dict[str, str], fake_url: str) -> Iterator[str]:
     """The installed `cato serve` in front of a replica that runs already."""
-    command = [installed / "cato", "serve", "--port", "0", "--replica", fake_url]
+    command = serve_command("--port", "0", "--replica", fake_url, cato=[str(installed / "cato")])
     with subprocess.Popen(command, env=environment, cwd="/", stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         found = None
@@ -68,6 +70,16 @@ def test_it_is_not_the_checkout_that_runs(installed: Path) -> None:
     )
     assert str(ROOT) not in done.stdout
     assert done.stdout.count("site-packages") == 2
+
+
+def test_the_page_came_along_whole(serving: str) -> None:
+    page = urllib.request.Request(f"{serving}/", headers={"accept": "text/html"})
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        parts = re.findall(r'(?:src|href)="(/page/[^"]+)"', answer.read().decode())
+    assert len(parts) >= 3
+    for part in parts:
+        with urllib.request.urlopen(serving + part, timeout=10) as answer:
+            assert answer.read()
 
 
 def test_the_embedded_model_came_along_whole(installed: Path) -> None:

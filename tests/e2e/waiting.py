@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,3 +20,18 @@ def wait_for(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S) -
         assert time.monotonic() < deadline, f"waited {patience_s} s for {what}; last: {found!r}"
         time.sleep(POLL_S)
     return found
+
+
+def wait_written(file: Path, text: str) -> None:
+    """Waits until `file` holds `text` and nothing else. Raises AssertionError.
+
+    While an editor saves a file, the file may be absent or empty for a moment.
+    """
+    wait_for(f"{file.name} as {text!r}", lambda: _read(file) == text)
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from cato_backend.model_store.registry import known_models
-from tests.e2e.real import CATO, RealBackend, serve
+from tests.commands import CATO
+from tests.e2e.real import RealBackend, serve
 
 pytestmark = pytest.mark.timeout(900)
 

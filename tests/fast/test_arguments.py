@@ -101,10 +101,12 @@ def test_outputs_are_checked_without_a_trace(tmp_path: Path) -> None:
         ((*_EXPORT, "--rounds", "2", "--quick"), "--quick, --rounds: not with --from-backend"),
         ((*_PROFILE, "--replica", "a"), "--replica: only with --from-backend"),
         (("profile", "--model", "x", "--engine-pid", "1"), "--engine-pid: only with --url"),
-        (("plan", "--rate", "1", "--seeds", "2"), "--seeds: only with --gpu or --profile"),
+        (("plan", "--rate", "1", "--plot", "p.svg"), "--plot: only with --developers"),
         (("plan", "--rate", "1", "--profile", "x", "--gpu", "h100"), "--gpu: not with --profile"),
         (("serve", "--colocated", "--host", "::1"), "--host: not with --colocated"),
         (("serve", "--colocated", "--port", "8700"), "--port: not with --colocated"),
+        (("serve", "--min-replicas", "2"), "--min-replicas: only with --max-replicas"),
+        (("emulate", "--ttft-ms", "1", "--step-ms", "1"), "--step-ms: not with --ttft-ms"),
     ],
 )
 def test_options_that_would_have_no_effect_are_refused(
@@ -171,3 +173,18 @@ def test_the_overview_begins_with_what_a_person_wants(capsys: pytest.CaptureFixt
 
 def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no command 'sereve': expected complete" in refusal(("sereve",), capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("team", "set", "web", "--priority", "20"), "a whole number from -10 to 10"),
+        (("token", "create", "x", "--person", "a", "--role", "king"), "one of user, lead, admin"),
+    ],
+)
+def test_words_and_ranges_are_named_in_full(
+    arguments: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert f"got {arguments[-1]}, expected {expected}" in capsys.readouterr().err

@@ -32,7 +32,21 @@ from cato_backend.wire.headers import Task
         ({"tasks": {"typing": "m"}}, "tasks.typing"),
         ({"engine": {"kind": "tpu"}}, "engine.kind: got 'tpu'"),
         ({"provisioning": {"min_replicas": 3, "max_replicas": 2}}, "max_replicas must be 0 or at"),
-        ({"provisioning": {"max_replicas": 2}}, "exactly one of [[models]]"),
+        ({"provisioning": {"max_replicas": 2}}, "at least one of [[models]]"),
+        ({"models": [{"name": "a", "min_replicas": 0}]}, "models.0.min_replicas: expected only"),
+        ({"models": [{"name": "a", "sleep": True}]}, "models.0.sleep: expected only beside max"),
+        (
+            {"models": [{"name": "a"}, {"name": "b", "min_replicas": 3, "max_replicas": 2}]},
+            "models.1: at least 3 and at most 2 replicas contradict each other",
+        ),
+        (
+            {"models": [{"name": "a", "max_replicas": 1}], "provisioning": {"min_replicas": 2}},
+            "models.0: at least 2 and at most 1 replicas contradict each other",
+        ),
+        (
+            {"models": [{"name": "a"}, {"name": "b"}], "tasks": {"agent": "c"}},
+            "tasks.agent: got 'c', expected one of a, b",
+        ),
         ({"scheduling": {"max_waiting": True}}, "scheduling.max_waiting: got True"),
     ],
 )
@@ -91,3 +105,25 @@ def test_every_field_is_described() -> None:
     assert any(line.startswith("models[].path ") for line in lines)
     for line in lines:
         assert line.rpartition(")  ")[2], f"no description: {line}"
+
+
+SECRET_REPLICA = {"url": "http://10.0.0.7:8000", "token": "not-to-be-shown"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"provisioning": {"max_replicas": 2}}, r"^provisioning\.max_replicas: at least one of"),
+        ({"provisioning": {"min_replicas": 3, "max_replicas": 2}}, r"^provisioning: max_replicas"),
+        ({"replicas": {"url": "http://a:1", "token": "not-to-be-shown"}}, r"^replicas: expected "),
+        ({"replicas": [{"url": "http://a:1", "token": ["not-to-be-shown"]}]}, "token: expected a"),
+        ({"discovery": {"token": 12345678}}, r"^discovery\.token: expected a valid string"),
+    ],
+)
+def test_what_is_refused_is_named_and_no_token_is_shown(
+    values: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected) as refusal:
+        load_config(None, {"replicas": [SECRET_REPLICA]} | values)
+    assert "not-to-be-shown" not in str(refusal.value)
+    assert "12345678" not in str(refusal.value)

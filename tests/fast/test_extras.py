@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.extras import PACKAGES, remedy
+from cato_backend.commands.overview import PACKAGES, remedy
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-IMPORTED_AS = {"nvidia_ml_py": "pynvml"}
+IMPORTED_AS = {
+    "nvidia_ml_py": "pynvml",
+    "dnspython": "dns",
+    "opentelemetry_sdk": "opentelemetry",
+    "opentelemetry_exporter_otlp_proto_http": "opentelemetry",
+    "pyjwt": "jwt",
+}
 
 
 def packages(requirements: list[str]) -> set[str]:
@@ -54,6 +60,8 @@ def without(packages: frozenset[str], *arguments: str) -> subprocess.CompletedPr
         ("serve", ("serve", "--help")),
         ("serve", ("simulate", "--duration", "1")),
         ("lab", ("simulate", "--duration", "1", "--rates", "1", "--out", "page")),
+        ("ray", ("serve", "--ray", "127.0.0.1:6379", "--model", "embedded")),
+        ("srv", ("serve", "--replicas-from", "dns+srv://_http._tcp.vllm")),
     ],
 )
 def test_a_command_without_its_extra_says_what_to_install(
@@ -63,6 +71,26 @@ def test_a_command_without_its_extra_says_what_to_install(
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert re.search(rf'-m pip install "(/.+|cato-lsp)\[{extra}\]"', done.stderr)
+
+
+def test_sign_in_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    config = tmp_path / "cato.toml"
+    config.write_text(
+        '[oidc]\nissuer = "https://id.example.com"\nclient_id = "cato"\nallowed_domains = ["*"]\n'
+        f'[team]\nstore = "{tmp_path / "people.sqlite3"}"\n[server]\nport = 0\n'
+    )
+    done = without(PACKAGES["oidc"], "serve", "--config", str(config), "--model", "embedded")
+    assert done.returncode == 1
+    assert re.search(r'-m pip install "(/.+|cato-lsp)\[oidc\]"', done.stderr)
+
+
+def test_tracing_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    config = tmp_path / "cato.toml"
+    config.write_text("[tracing]\nenabled = true\n")
+    done = without(PACKAGES["otel"], "serve", "--config", str(config), "--model", "embedded")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(r'-m pip install "(/.+|cato-lsp)\[otel\]"', done.stderr)
 
 
 def test_the_editors_side_needs_no_extra() -> None:

@@ -28,14 +28,18 @@ FANCIFUL = {
     "Hopeless": "RelegatedQueue",
     "Inquiry": "CompletionRequest",
     "Leg": "UpstreamRoute",
+    "Opinions": "FurtherAnswers",
     "Pilot": "RequestDriver",
+    "RequestStory": "RequestTimeline",
     "Roster": "ReplicaPool",
     "Scorekeeper": "OutcomeRecorder",
     "Sender": "ClientIds",
     "Standing": "BackendStatus",
+    "Typist": "TypingClient",
     "Understood": "CompletionContext",
     "Wishes": "RequestOptions",
     "Workbench": "CompletionService",
+    "Workshop": "SharedFleet",
 }
 """Class names that said nothing to a newcomer, and what stands in their place."""
 

@@ -84,3 +84,19 @@ def test_two_models_share_the_tasks(
         ("cato-embedded", "embedded"),
     ]
     assert config.tasks == {"completion": "cato-embedded"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--tls-cert", "cert.pem"), r"server\.tls_key: got ''"),
+        (("--token-file", "/nowhere/tokens"), r"server\.token_file: .*tokens: No such file or dir"),
+        (("--replicas-from", ""), r"discovery\.sources: got '', expected a file, dns://"),
+    ],
+)
+def test_files_are_checked_before_a_model_is_fetched(
+    fetched: list[str], arguments: tuple[str, ...], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        config_of(*arguments)
+    assert fetched == []

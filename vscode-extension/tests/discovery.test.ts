@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -18,8 +19,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
+async function startOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+  return Number(status.slice(status.lastIndexOf(')') + 2).split(' ')[19]);
+}
+
 async function announce(changes: object = {}, mode = 0o600): Promise<void> {
-  const known = { schema: 1, version: '1.2.3', language_server: program };
+  const started = await startOf(process.pid);
+  const own = { pid: process.pid, started };
+  const known = { schema: 2, version: '1.2.3', language_server: program, ...own };
   await writeFile(file, JSON.stringify({ ...known, ...changes }));
   await chmod(file, mode);
 }
@@ -33,7 +41,7 @@ test('another version, another schema, a missing program and no file are none', 
   assert.equal(await besideBackend('1.2.3', file), undefined);
   for (const changes of [
     { version: '1.2.4' },
-    { schema: 2 },
+    { schema: 1 },
     { language_server: null },
     { language_server: `${program}.gone` },
   ]) {
@@ -42,6 +50,15 @@ test('another version, another schema, a missing program and no file are none', 
   }
   await writeFile(file, '{');
   assert.equal(await besideBackend('1.2.3', file), undefined);
+});
+
+test('a process that has ended, or another one with its id, is none', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await new Promise((resolve) => child.once('exit', resolve));
+  for (const changes of [{ pid: child.pid }, { started: 1 }, { started: null }, { pid: 'x' }]) {
+    await announce(changes);
+    assert.equal(await besideBackend('1.2.3', file), undefined, JSON.stringify(changes));
+  }
 });
 
 test('a file that others can read is not believed', async () => {

@@ -36,6 +36,18 @@ test('a ready server shows its latency and no alarm', () => {
   ]);
 });
 
+test('the latest request has an id to ask the server about', () => {
+  assert.equal(
+    details({ ...ready, lastRequestId: 'r-17' }, english).at(-1),
+    'Latest request: r-17',
+  );
+  assert.ok(
+    !details({ ...ready, lastRequestId: null }, english)
+      .join()
+      .includes('Latest'),
+  );
+});
+
 test('no latency yet, no figure', () => {
   const unknown = { latencyMs: null, load: null, acceptance: null, acceptedCharacters: 0 };
   const status = { ...ready, ...unknown, model: null };

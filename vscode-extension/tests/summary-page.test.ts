@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { content, page, verbatim } from '../src/common/summary-page';
+import { content, page, rendered } from '../src/common/summary-page';
 
 test('a page has a button for each command, and says how the task is', () => {
   const links = [{ label: 'Copy <all>', command: 'cato.copyResult', argument: 7 }];
@@ -17,6 +17,15 @@ test('nothing but the script of the page runs, and nothing is loaded', () => {
   assert.equal(html.match(/<script/g)?.length, 1);
 });
 
-test('text that cannot be rendered is shown as it is', () => {
-  assert.equal(verbatim('a < b && c'), '<pre>a &lt; b &amp;&amp; c</pre>');
+test('HTML in what a model writes is shown as text', () => {
+  const html = rendered('Adds `a < b`.\n\n<style>nav { display: none }</style> <b>x</b>\n');
+  assert.match(html, /<code>a &lt; b<\/code>/);
+  assert.match(html, /&lt;style&gt;.*&lt;b&gt;x&lt;\/b&gt;/);
+  assert.doesNotMatch(html, /<style|<b>/);
+});
+
+test('links of a model lead to web pages only, never to commands', () => {
+  const html = rendered('[run](command:cato.applyResult) [see](https://example.com) ![i](data:x)');
+  assert.doesNotMatch(html, /href="command|src=/);
+  assert.match(html, /href="https:\/\/example\.com"/);
 });

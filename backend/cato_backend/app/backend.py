@@ -3,65 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sysconfig
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import aiohttp
-
-from cato_backend import __version__
+from cato_backend.app.configured import (
+    client_session,
+    connection_limits,
+    make_runtime,
+    scheduling_limits,
+)
+from cato_backend.app.launching import follow_sources, launchers_of
+from cato_backend.app.traced import tracer_of
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
 from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections, SyntheticTrials
 from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.launch import PlannedReplica, local_launchers, watch_static
+from cato_backend.fleet.inventory import Inventory, make_inventory
+from cato_backend.fleet.launch import PlannedReplica, watch_static
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.scaler import make_scaler
+from cato_backend.fleet.news import NewsLog
+from cato_backend.fleet.on_request import OnRequest
+from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
-from cato_backend.gateway.acceptor import Descriptors, raise_limit
+from cato_backend.gateway.acceptor import raise_limit
+from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.drain import Drain
-from cato_backend.gateway.feedback_store import FeedbackStore
+from cato_backend.gateway.ended_tokens import EndedTokens
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.rate_cap import RateCap
+from cato_backend.gateway.replica_prices import ReplicaPrices, usage_prices
 from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
-from cato_backend.http1.upstreams import Timeouts, Upstreams
-from cato_backend.metrics import Metrics
+from cato_backend.gateway.trusted_proxies import TrustedProxies
+from cato_backend.http1.timeouts import Timeouts
+from cato_backend.http1.upstreams import Upstreams
+from cato_backend.replicas.sockets import socket_folder
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
-from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.event_log import EventLog
-from cato_backend.runtime.law_store import LawKeeper, laws_file
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,
-    LongPromptLimits,
-    OutlierDetection,
-    Scheduler,
-    Setup,
-    make_policy,
 )
-from cato_backend.wire.discovery import Announcement, announce, withdraw
-from cato_backend.wire.headers import Task
+from cato_backend.wire.challenge import proof
 from cato_backend.wire.paths import state_dir
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What runs."""
+    """The parts of a running backend."""
 
     runtime: Runtime
     fleet: Fleet
+    on_request: OnRequest
     supervisor: Supervisor
-    drain: Drain
+    gateway: Gateway
 
 
 @asynccontextmanager
@@ -72,30 +75,49 @@ async def running_backend(
     on_news: Callable[[str], None],
 ) -> AsyncGenerator[Backend]:
     """Answers requests inside the block; after it no process and no socket is left."""
+    news = NewsLog(on_news, time.time)
     async with AsyncExitStack() as stack:
-        client_limits = _connection_limits(config, raise_limit(), on_news)
+        client_limits = connection_limits(config, raise_limit(), news.tell)
         timeouts = Timeouts(config.scheduling.connect_s, config.scheduling.keepalive_s)
-        session = await stack.enter_async_context(_session(timeouts))
-        upstreams = Upstreams(timeouts)
+        sockets = stack.enter_context(socket_folder())
+        session = await stack.enter_async_context(client_session(timeouts, sockets))
+        upstreams = Upstreams(timeouts, sockets)
         stack.callback(upstreams.close)
-        limits = _limits(config)
-        runtime = _runtime(config, limits, upstreams)
+        limits = scheduling_limits(config)
+        teams = listener.credentials.teams
+        stack.callback(teams.close)
+        runtime = make_runtime(config, limits, upstreams, teams)
         _keep_log(config, limits, runtime, stack)
+        if config.tracing.enabled:
+            runtime.tracer = tracer_of(config.tracing.endpoint, stack)
         stack.callback(runtime.laws.save)
         stack.callback(asyncio.create_task(runtime.laws.run()).cancel)
-        fleet = Fleet(config.health_check, runtime, session, on_news)
+        fleet = Fleet(config.health_check, runtime, session, news.tell)
         stack.push_async_callback(fleet.close)
         runtime.watch(Ejections(runtime.metrics, fleet.on_note).note, progress=False)
         restarts = RestartPolicy(max_restarts=config.engine.max_restarts)
         synthetic_trials = SyntheticTrials(runtime, upstreams, config.scheduling.silence_s)
         runtime.watch(synthetic_trials.note, progress=False)
         stack.callback(synthetic_trials.close)
+        inventory = make_inventory(config, runtime.metrics.registry)
+        stack.callback(asyncio.create_task(inventory.run(config.inventory.sample_s)).cancel)
+        launchers = launchers_of(config, planned, session, fleet, sockets, inventory, stack)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        gateway = _gateway(config, runtime, listener, fleet, client_limits)
+        on_request = OnRequest(config, planned, fleet.standings)
+        gateway = _gateway(
+            config, runtime, listener, fleet, on_request, inventory, client_limits, news
+        )
         await stack.enter_async_context(serving(gateway, listener))
-        watching = asyncio.create_task(listener.credentials.watch(on_news))
-        stack.callback(watching.cancel)
+        for watching in (
+            listener.credentials.watch(news.tell),
+            teams.watch(news.tell),
+            EndedTokens(runtime, teams).run(),
+        ):
+            stack.callback(asyncio.create_task(watching).cancel)
+        if listener.sign_in is not None:
+            stack.push_async_callback(listener.sign_in.provider.close)
+            stack.callback(asyncio.create_task(listener.sign_in.look(news.tell)).cancel)
         if config.scheduling.scrape_s:
             scraper = Scraper(runtime, session, fleet.on_note, config.scheduling.scrape_s)
             stack.callback(asyncio.create_task(scraper.run()).cancel)
@@ -105,31 +127,9 @@ async def running_backend(
             runtime.watch(calibrator.note, progress=False)
             stack.push_async_callback(calibrator.close)
         watch_static(config, fleet)
-        local = tuple(local_launchers(planned, session, fleet))
-        if config.provisioning.max_replicas:
-            scaler = make_scaler(config, planned, local, supervisor, runtime, fleet)
-            stack.push_async_callback(scaler.close)
-            scaling = asyncio.create_task(scaler.run(config.provisioning.interval_s))
-            stack.callback(scaling.cancel)
-        else:
-            for launcher in local:
-                supervisor.keep(launcher)
-        yield Backend(runtime, fleet, supervisor, gateway.drain)
-
-
-def _connection_limits(
-    config: Config, descriptors: Descriptors, on_news: Callable[[str], None]
-) -> ConnectionLimits:
-    server = config.server
-    total = descriptors.clients(server.max_connections)
-    on_news(f"{descriptors}; client connections: at most {total}")
-    return ConnectionLimits(
-        total=total,
-        idle=min(server.max_idle_connections, total),
-        header_s=server.header_timeout_s,
-        send_s=server.send_timeout_s,
-        unread_bytes=server.max_body_bytes,
-    )
+        follow_sources(config, fleet, runtime, session, stack)
+        run_replicas(FleetParts(config, runtime, fleet, supervisor), planned, launchers, stack)
+        yield Backend(runtime, fleet, on_request, supervisor, gateway)
 
 
 def _gateway(
@@ -137,7 +137,10 @@ def _gateway(
     runtime: Runtime,
     listener: Listener,
     fleet: Fleet,
+    on_request: OnRequest,
+    inventory: Inventory,
     connections: ConnectionLimits,
+    news: NewsLog,
 ) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
     clients = Connections(connections, runtime.metrics, monotonic)
@@ -149,42 +152,21 @@ def _gateway(
         connections=clients,
         bodies=BodyReader(config.server),
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
-        warm_cap=RateCap(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
+        warm_caps=WarmCaps(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         targets=HardwareTargets(config.targets, runtime.replicas, runtime.clock),
         standings=fleet.standings,
+        sources=fleet.sources.all,
+        on_request=on_request,
+        inventory=inventory,
         sizes=ModelSizes.of(config),
-    )
-
-
-def _session(timeouts: Timeouts) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,
-            # Health checks must reach what requests reach, whose names are not cached.
-            use_dns_cache=False,
-            keepalive_timeout=timeouts.keepalive_s,
-            socket_factory=timeouts.liveness.socket_for,
-        ),
-        # Replicas are addressed as configured, never through a proxy of the environment.
-        trust_env=False,
-    )
-
-
-def _limits(config: Config) -> Limits:
-    scheduling = config.scheduling
-    return Limits(
-        max_waiting=scheduling.max_waiting,
-        max_waiting_per_session=scheduling.max_waiting_per_session,
-        max_wait_s=scheduling.max_wait_s,
-        max_attempts=scheduling.max_attempts,
-        outliers=OutlierDetection(**config.outlier_detection.model_dump()),
-        long_prompts=LongPromptLimits(
-            longer_than_s=scheduling.long_prompt_s,
-            per_replica=scheduling.long_prompts_per_replica,
-            replica_share=scheduling.long_prompt_replica_share,
-            agent_share=scheduling.agent_share,
-            patience_s=scheduling.long_prompt_patience_s,
-        ),
+        news=news,
+        began=runtime.clock(),
+        now=time.time,
+        sign_in=listener.sign_in,
+        sign_in_caps=SignInCaps(),
+        prices=ReplicaPrices(usage_prices(config.usage), fleet.hardware, fleet.gpus),
+        proxies=TrustedProxies(config.server.trusted_proxies),
+        prove=partial(proof, listener.secret, listener.url),
     )
 
 
@@ -194,26 +176,14 @@ def _keep_log(config: Config, limits: Limits, runtime: Runtime, stack: AsyncExit
         path = Path(server.event_log).expanduser()
         log = EventLog(path, server.event_log_max_bytes, config.scheduling.policy, limits)
         runtime.watch(stack.enter_context(log).note)
-
-
-def _runtime(config: Config, limits: Limits, upstreams: Upstreams) -> Runtime:
-    scheduling = config.scheduling
-    configured = tuple(model.name for model in config.models)
-    tasks = {Task(task): model for task, model in config.tasks.items()}
-    return Runtime(
-        Scheduler(make_policy(scheduling.policy, Setup(long_prompts=limits.long_prompts)), limits),
-        Catalog(configured, tasks, expected_s=scheduling.max_wait_s),
-        Attempts(upstreams, AttemptTimeouts(scheduling.silence_s, scheduling.whole_answer_s)),
-        Metrics(),
-        laws=LawKeeper(laws_file(), monotonic, time.time),
-    )
+        runtime.notes.watch(log.add)
 
 
 async def failed_for_good(backend: Backend) -> EngineError:
-    """Return the error of a replica that was given up, once no other replica is up."""
+    """Return the error of a replica that was given up, once nothing else is up or may start."""
     while True:
         error = await backend.supervisor.wait_failed()
-        if not backend.runtime.replicas():
+        if not backend.runtime.replicas() and not backend.on_request.can_start():
             return error
         backend.fleet.on_note("fleet", str(error))
 
@@ -227,27 +197,3 @@ async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> No
         if quiet_s >= limit_s and not backend.runtime.in_flight:
             return
         await asyncio.sleep(max(1.0, limit_s - quiet_s))
-
-
-def _language_server() -> str | None:
-    """Return the `cato-lsp` of this very installation."""
-    program = Path(sysconfig.get_path("scripts")) / "cato-lsp"
-    return str(program) if program.is_file() else None
-
-
-@asynccontextmanager
-async def announced(listener: Listener) -> AsyncGenerator[None]:
-    """Inside, the editors of this user find the backend by its discovery file."""
-    pid, credentials = os.getpid(), listener.credentials
-
-    def tell() -> None:
-        token = credentials.tokens.first
-        announce(Announcement(listener.url, token, pid, __version__, _language_server()))
-
-    tell()
-    credentials.on_new_tokens = tell
-    try:
-        yield
-    finally:
-        credentials.on_new_tokens = None
-        withdraw(pid)

@@ -6,9 +6,12 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from math import inf
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+_ChoiceT = TypeVar("_ChoiceT", bound=StrEnum)
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -67,6 +70,28 @@ def at_least(least: int) -> Callable[[str], int]:
         if (value := _whole(text)) is None or value < least:
             raise _unexpected(text, f"a whole number, {least} or more")
         return value
+
+    return checked
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    """Return the type of a whole number from `least` to `most`."""
+
+    def checked(text: str) -> int:
+        if (value := _whole(text)) is None or not least <= value <= most:
+            raise _unexpected(text, f"a whole number from {least} to {most}")
+        return value
+
+    return checked
+
+
+def one_of(kind: type[_ChoiceT]) -> Callable[[str], _ChoiceT]:
+    """Return the type of a word that `kind` has."""
+
+    def checked(text: str) -> _ChoiceT:
+        if text not in list(kind):
+            raise _unexpected(text, f"one of {', '.join(kind)}")
+        return kind(text)
 
     return checked
 

@@ -16,8 +16,8 @@ from cato_backend.engines.environments import (
     pins_of,
     remove_environment,
 )
-from cato_backend.engines.gpus import detect_gpus
 from cato_backend.engines.install import InstallProgress, install
+from cato_backend.engines.nvml import detect_gpus
 from cato_backend.engines.pip import downloaded
 from cato_backend.errors import EngineError
 
@@ -70,7 +70,10 @@ def _kind(name: str) -> EngineKind:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    for environment in list_environments():
+    found = list_environments()
+    if not found:
+        print("no engine is installed; build one: cato engine install auto", file=sys.stderr)
+    for environment in found:
         _print_environment(environment)
         if arguments.packages:
             _print_packages(environment.packages)

@@ -23,7 +23,7 @@ from cato_backend.model_store.registry import (
     stored_path,
 )
 
-SUMMARY = "fetches, lists and removes models for `cato serve --model NAME`"
+SUMMARY = "fetch, list and remove models for `cato serve --model NAME`"
 MEGABYTE = 1_000_000
 
 

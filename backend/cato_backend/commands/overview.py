@@ -1,16 +1,17 @@
-"""`cato --help`: what a person may want to do, and the command for it."""
+"""`cato --help`: what a person may want to do, the command for it, and the extra that it lacks."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 from cato_backend import __version__
 from cato_backend.commands.arguments import Parser
-from cato_backend.extras import remedy
 
 GROUP = "cato.commands"
 """The entry-point group of subcommands."""
@@ -18,25 +19,42 @@ GROUP = "cato.commands"
 _EXAMPLES = (
     ("serve a model to your editors", "cato serve"),
     ("find out why nothing is suggested", "cato doctor"),
+    ("find out why a request was late", "cato why ID --event-log FILE"),
     ("complete a place in a file", "cato complete FILE:LINE:COLUMN"),
     ("summarize the function there", "cato task summarize FILE:LINE"),
     ("translate the file", "cato task translate FILE --to go"),
     ("write tests for it", "cato task test FILE:LINE --write"),
+    ("sign in to your team's server", "cato sign-in --url URL"),
+    ("give a colleague a token", "cato token create laptop --person ada"),
     ("choose GPUs for a team", "cato plan --developers 40"),
     ("compare policies by simulation", "cato simulate --policy all --rates 10,20,30"),
     ("load a running server", "cato load --url http://localhost:8700 --rate 20"),
 )
 _SECTIONS = {
     "serving": ("serve", "engine", "model"),
-    "using it": ("complete", "task", "doctor", "stats"),
-    "sizing and measuring": ("plan", "profile", "load", "simulate", "emulate", "replay"),
+    "people": ("token", "person", "team"),
+    "using it": ("complete", "task", "doctor", "stats", "sign-in", "sign-out"),
+    "sizing and measuring": ("plan", "profile", "load", "simulate", "emulate", "replay", "why"),
 }
 _OTHERS = "other commands"
 _WIDTH = 36
+DISTRIBUTION = "cato-lsp"
+PACKAGES = {
+    "serve": frozenset(
+        {"httptools", "numpy", "orjson", "prometheus_client", "pydantic", "pynvml", "uvloop"}
+    ),
+    "lab": frozenset({"matplotlib", "scipy"}),
+    "ray": frozenset({"ray"}),
+    "placement": frozenset({"highspy"}),
+    "srv": frozenset({"dns"}),
+    "oidc": frozenset({"jwt"}),
+    "otel": frozenset({"opentelemetry"}),
+}
+"""Importable packages by extra; `lab` brings those of `serve`, too."""
 
 
 class Command(Protocol):
-    """What an entry point of the group names: a module with these three."""
+    """A subcommand: a module with these three names, which an entry point names."""
 
     SUMMARY: str
 
@@ -102,3 +120,25 @@ def unavailable(error: ModuleNotFoundError) -> str:
     The backend needs Linux; on other systems the editor's side works all the same.
     """
     return remedy(error) or f"not available on this system ({error.name} is missing)"
+
+
+def remedy(error: ModuleNotFoundError) -> str | None:
+    """Return what to install so that the import succeeds; None where no extra brings it."""
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in PACKAGES.items():
+        if package in packages:
+            return (
+                f"{package} is missing; install it with the extra [{extra}]: "
+                f'{sys.executable} -m pip install "{_source()}[{extra}]"'
+            )
+    return None
+
+
+def _source() -> str:
+    """Return the checkout or wheel that was installed (PEP 610), else the distribution's name."""
+    try:
+        recorded = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        recorded = None
+    url = urlsplit(str(json.loads(recorded)["url"])) if recorded else None
+    return unquote(url.path) if url is not None and url.scheme == "file" else DISTRIBUTION

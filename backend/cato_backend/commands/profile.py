@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +18,12 @@ from cato_backend.commands.arguments import (
     output_file_of,
 )
 from cato_backend.commands.profile_from import export
-from cato_backend.errors import ConfigError, ReplicaUnavailable
+from cato_backend.commands.profile_subject import subject_of, token_in
 
 if TYPE_CHECKING:
-    import aiohttp
-
-    from cato_backend.profile_files.document import Made
+    from cato_backend.profile_files.document import Provenance
     from cato_backend.profiling.campaign import CampaignProgress
     from cato_backend.profiling.profile import Outcome, Subject
-    from cato_backend.replicas.local import LocalSpec
 
 SUMMARY = "measure a replica's step times and write its latency profile"
 _MAX_NUM_SEQS = 64
@@ -151,7 +147,7 @@ def _restrict(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Profiles, prints the table, writes the files."""
     if arguments.from_backend:
-        return export(arguments, _token(arguments.token_file))
+        return export(arguments, token_in(arguments.token_file))
     import asyncio
 
     from cato_backend.profile_files.files import path_in, save_profile, user_folder
@@ -177,13 +173,14 @@ async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
     import aiohttp
 
     from cato_backend.profiling.profile import run_profile
+    from cato_backend.replicas.sockets import EngineConnector, socket_folder
 
-    # Without a limit: a batch opens a connection for each of its streams.
-    connector = aiohttp.TCPConnector(limit=0)
-    async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        _subject(arguments, session) as subject,
-    ):
+    async with AsyncExitStack() as stack:
+        sockets = stack.enter_context(socket_folder())
+        # Without a limit: a batch opens a connection for each of its streams.
+        connector = EngineConnector(sockets, limit=0)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        subject = await stack.enter_async_context(subject_of(arguments, session, sockets))
         outcome = await run_profile(
             session,
             subject,
@@ -195,127 +192,14 @@ async def _measured(arguments: argparse.Namespace) -> tuple[Subject, Outcome]:
         return subject, outcome
 
 
-@asynccontextmanager
-async def _subject(
-    arguments: argparse.Namespace, session: aiohttp.ClientSession
-) -> AsyncGenerator[Subject]:
-    """Yield the replica to profile: the one of --url, or one that is started and stopped here."""
-    from cato_backend.config import server_url
-    from cato_backend.profiling.profile import Subject
-    from cato_backend.replicas.probe import describe
-
-    limits = (arguments.max_num_seqs, arguments.max_num_batched_tokens)
-    if arguments.url:
-        token = _token(arguments.token_file)
-        url = server_url("--url", arguments.url)
-        try:
-            replica = await describe(
-                session, "profiled", url, model=arguments.served_model, api_key=token
-            )
-        except ReplicaUnavailable as error:
-            raise ConfigError(f"--url: {url}: {error.reason}") from error
-        hardware = arguments.hardware or _hardware()
-        yield Subject(
-            replica,
-            replica.model,
-            hardware,
-            *limits,
-            start_s=arguments.start_s,
-            long_prefill_token_threshold=arguments.long_prefill_token_threshold,
-            engine_pid=arguments.engine_pid,
-        )
-        return
-    async with _launched(arguments, session) as subject:
-        yield subject
-
-
-@asynccontextmanager
-async def _launched(
-    arguments: argparse.Namespace, session: aiohttp.ClientSession
-) -> AsyncGenerator[Subject]:
-    from cato_backend.clock import monotonic
-    from cato_backend.engines.gpus import detect_gpus
-    from cato_backend.profiling.profile import Subject
-    from cato_backend.replicas.local import LocalLauncher
-
-    seqs, budget = arguments.max_num_seqs, arguments.max_num_batched_tokens
-    spec = _local_spec(arguments.model, seqs, budget)
-    print(f"starting {spec.model.name}, log {spec.log}", file=sys.stderr)
-    began = monotonic()
-    running = await LocalLauncher(spec, session, _note).launch()
-    try:
-        replica = await running.wait_ready()
-        yield Subject(
-            replica,
-            spec.model.name,
-            arguments.hardware or _hardware(),
-            seqs,
-            budget,
-            start_s=monotonic() - began,
-            flags=_flags(spec),
-            engine_pid=None if detect_gpus() else running.engine_pid,
-        )
-    finally:
-        await running.stop()
-
-
-def _local_spec(path: str, max_num_seqs: int, budget: int) -> LocalSpec:
-    """As `cato serve` would start it, with the limits that the profile states."""
-    from cato_backend.config import EMBEDDED, parse_config
-    from cato_backend.fleet.launch import plan_local
-
-    name = "cato-embedded" if path == EMBEDDED else path.rstrip("/").rsplit("/", 1)[-1]
-    model = {
-        "name": name,
-        "path": path,
-        # Prompts are measured whole; a law holds for every threshold.
-        "engine_args": (
-            *("--max-num-batched-tokens", str(budget)),
-            *("--long-prefill-token-threshold", "0"),
-        ),
-    }
-    scheduling = {"max_running_per_replica": max_num_seqs}
-    (planned,) = plan_local(parse_config({"models": [model], "scheduling": scheduling}))
-    return planned.spec
-
-
-def _flags(spec: LocalSpec) -> tuple[str, ...]:
-    """Return the engine's flags, without what says where the model lies and where it is served."""
-    from cato_backend.engines.command import invocation
-
-    flags = list(invocation(spec.model, spec.engine, 0, "").argv[3:])
-    for placing in ("--model", "--served-model-name", "--host", "--port"):
-        at = flags.index(placing)
-        del flags[at : at + 2]
-    return tuple(flags)
-
-
-def _hardware() -> str:
-    """Return the name of this machine's hardware, as profiles are filed under."""
-    from cato_backend.engines.gpus import detect_gpus
-    from cato_backend.profile_files.hardware import cpu_hardware, gpu_hardware
-
-    gpus = detect_gpus()
-    return gpu_hardware(gpus[0].name) if gpus else cpu_hardware(len(os.sched_getaffinity(0)))
-
-
-def _token(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-
-
-def _made(arguments: argparse.Namespace) -> Made:
+def _made(arguments: argparse.Namespace) -> Provenance:
     from cato_backend import __version__
-    from cato_backend.profile_files.document import Made
+    from cato_backend.profile_files.document import Provenance
 
     grid = "a quick grid" if arguments.quick else "the full grid"
     today = datetime.now(UTC).date().isoformat()
     how = f"cato profile {__version__}, {grid}, load average {os.getloadavg()[0]:.1f} at the end"
-    return Made(method="measured", how=how, date=today)
+    return Provenance(method="measured", how=how, date=today)
 
 
 def _plot(path: Path, subject: Subject, outcome: Outcome) -> None:
@@ -339,7 +223,3 @@ def _show(progress: CampaignProgress) -> None:
 def _clear_line() -> None:
     if sys.stderr.isatty():
         print(f"\r{'':70}\r", end="", file=sys.stderr)
-
-
-def _note(text: str) -> None:
-    print(f"  {text}", file=sys.stderr, flush=True)

@@ -6,29 +6,36 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import logging
 import secrets
 import sys
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
 import uvloop
 
-from cato_backend.app.backend import (
-    Backend,
-    announced,
-    failed_for_good,
-    idle,
-    running_backend,
-)
-from cato_backend.app.process import Signals, elected, greeting
+from cato_backend.app.announcement import announced
+from cato_backend.app.backend import Backend, failed_for_good, idle, running_backend
+from cato_backend.app.greeting import greeting, token_command
+from cato_backend.app.loopback_token import loopback_token
+from cato_backend.app.process import Signals, elected
+from cato_backend.app.reloading import Reloading
+from cato_backend.app.service_manager import ServiceManager
 from cato_backend.clock import monotonic
-from cato_backend.commands.arguments import Parser, port
-from cato_backend.commands.serve_config import serve_config
-from cato_backend.config import Config, describe_config
+from cato_backend.commands.arguments import Parser
+from cato_backend.commands.serve_arguments import add_arguments
+from cato_backend.commands.serve_config import read_again, serve_config
+from cato_backend.commands.team_files import team_settings
+from cato_backend.config import Config, OidcConfig, describe_config
 from cato_backend.fleet.launch import PlannedReplica, plan_local
-from cato_backend.gateway.credentials import is_loopback
+from cato_backend.fleet.ray_launch import plan_on_ray
 from cato_backend.gateway.server import Listener, listen
-from cato_backend.scheduling import policy_names
+from cato_backend.gateway.state import Gateway
+from cato_backend.logs import NEWS, LogFormat, set_up
+from cato_backend.team.live import LiveTeams
+from cato_backend.wire.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from cato_backend.sign_in.sign_in import SignIn
 
 SUMMARY = "serve AI coding tasks by their deadlines, on vLLM replicas"
 _GC_THRESHOLDS = (20_000, 20, 50)
@@ -36,89 +43,8 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 
 
 def configure(parser: Parser) -> None:
-    """Add the arguments; each overrides the field of cato.toml that it names."""
-    add = parser.add_argument
-    add("--config", type=Path, metavar="FILE", help="cato.toml")
-    add("--help-config", action="store_true", help="list every field of cato.toml and exit")
-    add("--host", metavar="HOST", help="server.host: address to bind (default 127.0.0.1)")
-    add(
-        "--port",
-        type=port,
-        metavar="PORT",
-        help="server.port: port to bind, 0 picks a free one (default 8700)",
-    )
-    add("--token-file", metavar="FILE", help="server.token_file: bearer tokens, one a line")
-    add("--tls-cert", metavar="FILE", help="server.tls_cert: PEM certificate chain")
-    add("--tls-key", metavar="FILE", help="server.tls_key: PEM private key")
-    add(
-        "--insecure", action="store_true", default=None, help="server.insecure: no TLS off loopback"
-    )
-    add(
-        "--replica",
-        action="append",
-        metavar="URL",
-        help="replicas: an OpenAI-compatible server that runs already, with /v1 or without; "
-        "repeatable",
-    )
-    add(
-        "--model",
-        metavar="PATH",
-        help="models: a replica started here serves 'embedded', a name of `cato model list` "
-        "(fetched if need be), a folder, a hub name, or 'auto': the largest Qwen2.5-Coder for the "
-        "GPU where there is one and a hub answers, else the first of `cato model list`, else "
-        "'embedded' (default: auto, where the configuration names no model and no replica)",
-    )
-    add(
-        "--profile",
-        metavar="FILE",
-        help="scheduling.profile: latency profile of every replica that names none of its own "
-        "(default: found by hardware and model, for the replicas started here)",
-    )
-    add(
-        "--min-replicas",
-        type=int,
-        metavar="N",
-        help="provisioning.min_replicas: with --max-replicas, local replicas follow what is asked",
-    )
-    add(
-        "--max-replicas",
-        type=int,
-        metavar="N",
-        help="provisioning.max_replicas: (default: as many as are configured, always)",
-    )
-    add(
-        "--no-calibrate",
-        dest="calibrate",
-        action="store_false",
-        default=None,
-        help="scheduling.calibrate: do not measure replicas that come up",
-    )
-    add(
-        "--policy",
-        choices=sorted(policy_names()),
-        metavar="NAME",
-        help=f"scheduling.policy: which policy routes: {', '.join(sorted(policy_names()))}",
-    )
-    add(
-        "--event-log",
-        metavar="FILE",
-        help="server.event_log: every event and decision as JSON lines, for `cato replay`",
-    )
-    add(
-        "--colocated",
-        action="store_true",
-        help="for editors: one per user, found by its discovery file, gone when idle",
-    )
-    parser.restrict(
-        "not with --colocated, which binds a free port of 127.0.0.1",
-        lambda arguments: not arguments.colocated or not arguments.port,
-        "--port",
-    )
-    parser.restrict(
-        "not with --colocated, which binds a free port of 127.0.0.1",
-        lambda arguments: not arguments.colocated,
-        *("--host", "--token-file", "--tls-cert", "--tls-key", "--insecure"),
-    )
+    """Add the arguments."""
+    add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -126,17 +52,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.help_config:
         print("\n".join(describe_config()))
         return 0
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    began = monotonic()
+    set_up(LogFormat(arguments.log_format or "text"), arguments.log_level or "info", began)
     config = serve_config(arguments)
+    set_up(LogFormat(config.log.format), config.log.level, began)
     with elected() as is_elected:
         if arguments.colocated and not is_elected:
             print("another backend of yours runs already", file=sys.stderr)
             return 0
-        listener = listen(config.server, _colocated_token() if arguments.colocated else ())
+        listener = _listener(config, is_colocated=arguments.colocated)
         with contextlib.closing(listener.socket):
-            planned = plan_local(config)
+            planned = plan_on_ray(config) if config.ray.address else plan_local(config)
             announces = is_elected and is_loopback(config.server.host)
-            serving = _Serving(config, listener, planned, announces)
+            reloading = Reloading(partial(read_again, arguments), team_settings, began)
+            serving = _Serving(config, listener, planned, announces, reloading)
             # What is loaded by now lives as long as the process. Left to the garbage collector, it
             # makes each full collection stall every stream for tens of milliseconds.
             gc.freeze()
@@ -154,26 +83,36 @@ class _Serving:
         listener: Listener,
         planned: tuple[PlannedReplica, ...],
         announces: bool,
+        reloading: Reloading,
     ) -> None:
         self._config = config
         self._listener = listener
         self._planned = planned
         self._announces = announces
-        self._began = monotonic()
+        self._manager = ServiceManager()
+        self._reloading = reloading
+        self._gateway: Gateway | None = None
+        """None before the server runs."""
 
     async def until_ended(self) -> int:
         """Return the exit status."""
         signals = Signals(self._reload)
         signals.listen()
+        watchdog = asyncio.create_task(self._manager.watch())
         async with running_backend(
             self._config, self._listener, self._planned, self._report
         ) as backend:
+            self._gateway = backend.gateway
             self._report(f"listening on {self._listener.url}")
+            self._manager.ready()
             found = announced(self._listener) if self._announces else contextlib.nullcontext()
             async with found:
                 await self._wait(backend, signals.stop)
-            await backend.drain.run(self._config.server.drain_s, signals.hurry, self._report)
+            self._manager.stopping()
+            drain_s = backend.gateway.config.server.drain_s
+            await backend.gateway.drain.run(drain_s, signals.hurry, self._report)
             self._report("stopping")
+        watchdog.cancel()
         return 0
 
     async def _wait(self, backend: Backend, stop: asyncio.Event) -> None:
@@ -192,17 +131,45 @@ class _Serving:
             self._report(f"idle for {self._config.server.idle_exit_s:g} s: shutting down")
 
     def _reload(self) -> None:
-        for news in self._listener.credentials.reload():
-            self._report(news)
+        self._manager.reloading()
+        try:
+            for news in self._listener.credentials.reload():
+                self._report(news)
+            if self._gateway is not None:
+                self._report(self._reloading.reload(self._gateway))
+        finally:
+            self._manager.ready()
 
     async def _greet(self, backend: Backend) -> None:
-        await backend.fleet.first_up.wait()
-        token_file = self._config.server.token_file
-        print(greeting(self._listener.url, token_file, self._announces), flush=True)
+        if backend.on_request.starts_alone:
+            await backend.fleet.first_up.wait()
+        credentials = self._listener.credentials
+        token = token_command(self._config.server, needed=credentials.needs_token)
+        print(greeting(self._listener.url, token, self._announces), flush=True)
 
     def _report(self, text: str) -> None:
-        print(f"[{monotonic() - self._began:6.1f} s] {text}", file=sys.stderr, flush=True)
+        self._manager.status(text)
+        NEWS.info("%s", text)
 
 
-def _colocated_token() -> tuple[str]:
-    return (secrets.token_urlsafe(32),)
+def _listener(config: Config, *, is_colocated: bool) -> Listener:
+    """Return the bound listener. Raises ConfigError.
+
+    A colocated backend serves one person, who has one token, and knows no team.
+    """
+    if is_colocated:
+        return listen(config.server, (secrets.token_urlsafe(32),))
+    token = loopback_token(config.server)
+    own = () if token is None else (token,)
+    teams = LiveTeams(team_settings(config.team))
+    return listen(config.server, own, teams=teams, sign_in=_sign_in(config.oidc, teams))
+
+
+def _sign_in(config: OidcConfig, teams: LiveTeams) -> SignIn | None:
+    """Return the sign-in by a provider; None where none is configured. Raises ConfigError."""
+    if not config.issuer:
+        return None
+    # It needs packages of the extra [oidc].
+    from cato_backend.sign_in.sign_in import make_sign_in
+
+    return make_sign_in(config, teams)

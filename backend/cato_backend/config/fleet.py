@@ -57,6 +57,38 @@ class ModelConfig(Frozen):
         EMBEDDED, description='"embedded", a name of `cato model list`, a folder, or a hub name'
     )
     replicas: int = Field(1, ge=1, le=1024, description="how many to start")
+    min_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        le=1024,
+        description="fewest replicas of this model; without it provisioning.min_replicas. 0: it has"
+        " none while it gets no requests",
+    )
+    max_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="most replicas of this model, in place of `replicas`; without it"
+        " provisioning.max_replicas",
+    )
+    memory_gb: float | None = Field(
+        default=None,
+        gt=0,
+        description="GPU memory of a replica, 10^9 bytes, so that several can share a GPU; without"
+        " it a replica takes all that the GPU has",
+    )
+    tensor_parallel: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="GPUs of one node that a replica is spread over; memory_gb is divided among"
+        " them",
+    )
+    sleep: bool = Field(
+        default=False,
+        description="a replica that is not needed sleeps (vLLM's sleep mode): it keeps its process,"
+        " and its weights in main memory, and gives its GPU memory to others",
+    )
     fim: str = Field(
         default="auto", description="fill-in-the-middle family; auto detects, none switches off"
     )
@@ -86,7 +118,7 @@ class ModelConfig(Frozen):
 
 
 class ReplicaConfig(Frozen):
-    """[[replicas]]: an OpenAI-compatible server that somebody else runs."""
+    """[[replicas]]: an OpenAI-compatible server that is not started here."""
 
     url: ServerUrl = Field(description="its address, such as http://10.0.0.7:8000")
     model: str = Field(default="", description="the model to use there; empty asks the server")
@@ -174,11 +206,26 @@ class EngineConfig(Frozen):
 
 
 class ProvisioningConfig(Frozen):
-    """[provisioning]: how many replicas of the one local model run, following what is asked."""
+    """[provisioning]: how many replicas of each local model run, following what is asked."""
 
-    min_replicas: int = Field(default=1, ge=1, le=1024, description="at least so many")
+    min_replicas: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="fewest replicas of a model that does not set min_replicas",
+    )
     max_replicas: int = Field(
-        default=0, ge=0, le=1024, description="at most so many; 0 keeps to models[].replicas"
+        default=0,
+        ge=0,
+        le=1024,
+        description="most replicas of a model that does not set max_replicas; 0: it always has"
+        " models[].replicas",
+    )
+    idle_s: float = Field(
+        default=600,
+        gt=0,
+        description="seconds without a request after which a model with min_replicas 0 has no"
+        " replica",
     )
     rule: str = Field(default="planned", description="how many there should be")
     settings: dict[str, float] = Field(

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from cato_backend.config.clients import AgentsConfig, UsageConfig
+from cato_backend.config.elsewhere import DiscoveryConfig, RayConfig
 from cato_backend.config.fleet import (
     EngineConfig,
     HealthCheckConfig,
@@ -16,15 +19,21 @@ from cato_backend.config.fleet import (
     ProvisioningConfig,
     ReplicaConfig,
 )
+from cato_backend.config.inventory import InventoryConfig
+from cato_backend.config.live import is_live
+from cato_backend.config.model_bounds import bounds_trouble, task_trouble
+from cato_backend.config.observing import LogConfig, TracingConfig
 from cato_backend.config.sections import (
     SECRET,
     Frozen,
     OutlierDetectionConfig,
     SchedulingConfig,
     ServerConfig,
-    TargetsConfig,
     TaskName,
+    TeamConfig,
 )
+from cato_backend.config.sign_in import OidcConfig
+from cato_backend.config.targets import TargetsConfig
 from cato_backend.errors import ConfigError
 from cato_backend.wire.headers import ALIAS, ALIASES
 
@@ -33,12 +42,21 @@ class Config(Frozen):
     """The whole of cato.toml."""
 
     server: ServerConfig = ServerConfig()
+    team: TeamConfig = TeamConfig()
+    oidc: OidcConfig = OidcConfig()
     scheduling: SchedulingConfig = SchedulingConfig()
     outlier_detection: OutlierDetectionConfig = OutlierDetectionConfig()
     targets: TargetsConfig = TargetsConfig()
     engine: EngineConfig = EngineConfig()
+    ray: RayConfig = RayConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    inventory: InventoryConfig = InventoryConfig()
     health_check: HealthCheckConfig = HealthCheckConfig()
     provisioning: ProvisioningConfig = ProvisioningConfig()
+    agents: AgentsConfig = AgentsConfig()
+    usage: UsageConfig = UsageConfig()
+    log: LogConfig = LogConfig()
+    tracing: TracingConfig = TracingConfig()
     models: tuple[ModelConfig, ...] = Field(default=(), strict=False)
     replicas: tuple[ReplicaConfig, ...] = Field(default=(), strict=False)
     tasks: dict[TaskName, str] = Field(
@@ -55,15 +73,33 @@ class Config(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _provisioning_has_one_model(self) -> Config:
-        if self.provisioning.max_replicas and len(self.models) != 1:
-            raise ValueError("provisioning.max_replicas: exactly one of [[models]] is expected")
+    def _public_url_is_known(self) -> Config:
+        if self.oidc.issuer and self.server.insecure and not self.oidc.public_url:
+            raise ValueError(
+                "oidc.public_url: expected the https URL of this server in browsers, because a"
+                " proxy ends TLS (server.insecure)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _provisioning_fits_the_models(self) -> Config:
+        trouble = bounds_trouble(self.models, self.provisioning)
+        if trouble:
+            raise ValueError(trouble)
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_name_models(self) -> Config:
+        may_have_others = self.replicas or self.discovery.sources
+        trouble = "" if may_have_others else task_trouble(self.models, self.tasks)
+        if trouble:
+            raise ValueError(trouble)
         return self
 
 
 def load_config(path: Path | None, overrides: Mapping[str, Any]) -> Config:
     """Read cato.toml and lays `overrides` (nested, as in the file) over it. Raises ConfigError."""
-    return parse_config(_merged(_read(path) if path else {}, overrides))
+    return parse_config(_merged(read_toml(path) if path else {}, overrides))
 
 
 def parse_config(values: Mapping[str, Any]) -> Config:
@@ -77,21 +113,34 @@ def parse_config(values: Mapping[str, Any]) -> Config:
             raise ConfigError(f"{field}: no such field (cato serve --help-config)") from error
         if first["type"] == SECRET:
             raise ConfigError(f"{field}: expected {first['msg']}") from error
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        raise ConfigError.of(field, first.get("input"), expected) from error
+        raise _complaint(first) from error
+
+
+def _complaint(error: ErrorDetails) -> ConfigError:
+    """Return what is wrong, without a value that holds a token, or may hold one."""
+    field = ".".join(map(str, error["loc"]))
+    expected = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    got: object = error.get("input")
+    if isinstance(got, Mapping) and error["type"] == "value_error":
+        return ConfigError(f"{field}: {expected}" if field else expected)
+    if isinstance(got, Mapping | list) or field.rpartition(".")[2] == "token":
+        return ConfigError(f"{field}: expected {expected}")
+    return ConfigError.of(field, got, expected)
 
 
 def describe_config() -> Iterator[str]:
-    """One line per field: name, type, default, meaning."""
+    """One line per field: name, type, default, whether SIGHUP changes it, meaning."""
     yield from _describe(Config, "")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what a file holds. Raises ConfigError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # Beside tomllib's own error: bytes that are no UTF-8, endless digits, too many brackets.
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
@@ -114,7 +163,8 @@ def _describe(model: type[BaseModel], prefix: str) -> Iterator[str]:
             "required" if info.is_required() else repr(info.get_default(call_default_factory=True))
         )
         kind = getattr(info.annotation, "__name__", None) or str(info.annotation)
-        yield f"{prefix}{name}  ({kind}, {default})  {info.description or ''}"
+        live = "; live" if is_live(f"{prefix}{name}") else ""
+        yield f"{prefix}{name}  ({kind}, {default}{live})  {info.description or ''}"
 
 
 def _nested(annotation: object) -> tuple[type[BaseModel] | None, bool]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from cato_backend.requests import Target
-from cato_backend.wire.headers import Task
+from cato_backend.config.networks import Network
 
-Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
 SECRET = "secret"
 """The type of an error whose input must not be repeated in the message."""
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
 class Frozen(BaseModel):
-    """What every section is: strict, complete, without a field that nobody reads."""
+    """Base of all sections: frozen and strict, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
@@ -31,10 +27,22 @@ class ServerConfig(Frozen):
     token_file: str = Field(
         default="", description="file with one bearer token a line; needed off loopback"
     )
+    loopback_token: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether a server on loopback without token_file needs the token of the file"
+        " `token` in the state folder; auto: where other people use this machine, or"
+        " your account comes from a directory service",
+    )
     tls_cert: str = Field(default="", description="PEM certificate chain; serves HTTPS")
     tls_key: str = Field(default="", description="PEM private key of tls_cert")
     insecure: bool = Field(
         default=False, description="allow plain HTTP off loopback (behind a proxy that ends TLS)"
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="addresses or networks of proxies whose X-Forwarded-For tells the client's"
+        " address, for the limits of sign-in, the log and the audit log",
     )
     max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="largest request body"
@@ -78,6 +86,25 @@ class ServerConfig(Frozen):
     )
     idle_exit_s: float = Field(
         default=0, ge=0, description="end after this many seconds without a request; 0 never does"
+    )
+
+
+class TeamConfig(Frozen):
+    """[team]: the store of people, teams and their tokens."""
+
+    store: str = Field(
+        default="", description="file of the store; empty: team/team.sqlite3 in the state folder"
+    )
+    isolation: Literal["team", "person", "none"] = Field(
+        default="team",
+        description="who shares the prefix cache of vLLM; teams with the same shared context do",
+    )
+    over_budget: Literal["behind", "refuse"] = Field(
+        default="behind",
+        description="a request over the budget of the day is served behind all others, or refused",
+    )
+    audit_max_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=65536, description="size at which the audit log rotates"
     )
 
 
@@ -194,55 +221,3 @@ class OutlierDetectionConfig(Frozen):
     interval_s: float = Field(
         default=10, gt=0, description="in service for so long, one ejection less counts"
     )
-
-
-class TargetConfig(Frozen):
-    """[targets.TASK]: what the task promises where the client names no budget."""
-
-    ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
-    e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")
-    tpot_ms: Milliseconds | None = Field(
-        default=None, description="between two output tokens in the mean, beside ttft_ms"
-    )
-    worthless_after_ms: Milliseconds | None = Field(
-        default=None, description="dropped from the queue after this"
-    )
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> TargetConfig:
-        if (self.ttft_ms is None) == (self.e2e_ms is None):
-            raise ValueError("exactly one of ttft_ms and e2e_ms is expected")
-        if self.tpot_ms is not None and self.ttft_ms is None:
-            raise ValueError("tpot_ms is expected only beside ttft_ms")
-        return self
-
-    def target(self) -> Target:
-        """Return the same in seconds."""
-        return Target(
-            ttft_s=None if self.ttft_ms is None else self.ttft_ms / 1e3,
-            e2e_s=None if self.e2e_ms is None else self.e2e_ms / 1e3,
-            worthless_after_s=(
-                None if self.worthless_after_ms is None else self.worthless_after_ms / 1e3
-            ),
-            tpot_s=None if self.tpot_ms is None else self.tpot_ms / 1e3,
-        )
-
-
-class TargetsConfig(Frozen):
-    """[targets]: one table per task."""
-
-    completion: TargetConfig = TargetConfig(ttft_ms=250, worthless_after_ms=500)
-    generation: TargetConfig = TargetConfig(ttft_ms=1000, tpot_ms=40)
-    summarization: TargetConfig = TargetConfig(e2e_ms=3000)
-    translation: TargetConfig = TargetConfig(e2e_ms=15000)
-    agent: TargetConfig = TargetConfig(e2e_ms=120_000)
-
-    def of(self, task: Task) -> Target:
-        """Return the target of a task."""
-        return self._targets[task]
-
-    @cached_property
-    def _targets(self) -> Mapping[Task, Target]:
-        """Made once, because every request asks."""
-        configs: dict[Task, TargetConfig] = {task: getattr(self, task.value) for task in Task}
-        return {task: config.target() for task, config in configs.items()}

@@ -228,7 +228,7 @@ class Engine:
         )
 
     def _start_decoding(self, completed: list[SequenceState]) -> Iterator[SequenceState]:
-        """They decode from now on; returns those that have nothing more to say."""
+        """Move prefilled sequences to decoding; yield those that have all their tokens."""
         for state in completed:
             if state.emitted == state.job.output_tokens:
                 yield state

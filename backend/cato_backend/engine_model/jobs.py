@@ -138,7 +138,7 @@ class Step(NamedTuple):
 
 
 class StepEnd(NamedTuple):
-    """What a step (or a run of them) brought."""
+    """Results of a step, or of a run of steps."""
 
     tokens: int
     """Output tokens of all sequences together."""

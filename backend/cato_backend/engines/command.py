@@ -18,6 +18,8 @@ _MOST_SEQUENCES = "--max-num-seqs"
 _STEP_TOKENS = "--max-num-batched-tokens"
 _THRESHOLD = "--long-prefill-token-threshold"
 _MODEL_LENGTH = "--max-model-len"
+_SLEEP = "--enable-sleep-mode"
+_TENSOR_PARALLEL = "--tensor-parallel-size"
 _WHOLE_PROMPTS = "--no-enable-chunked-prefill"
 DEFAULT_STEP_TOKENS = 2048
 """Where no law is known. vLLM's own default on large GPUs, 8,192, makes steps of half a second for
@@ -28,7 +30,7 @@ STARTUP = Path(__file__).parent / "startup"
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What is served."""
+    """The model that an engine serves."""
 
     name: str
     """The name that requests use."""
@@ -45,7 +47,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What serves it, and on which part of the machine."""
+    """The engine that serves a model, and its part of the machine."""
 
     kind: EngineKind
     python: Path
@@ -54,16 +56,20 @@ class EngineSpec:
     """CPU only: the cores that compute; empty leaves the choice to vLLM."""
     kv_cache_gib: int = 1
     """CPU only: memory for the KV cache."""
-    gpu: int | None = None
-    """GPU only: which one."""
+    gpu: str | None = None
+    """GPU only: which one, as CUDA_VISIBLE_DEVICES names it."""
     gpu_memory_utilization: float | None = None
     """GPU only: the share of its memory to take; None leaves it to vLLM."""
+    tensor_parallel: int = 1
+    """GPU only: how many GPUs it is spread over."""
     max_num_seqs: int | None = None
     """Sequences in one step; None leaves it to vLLM."""
     max_num_batched_tokens: int | None = None
     """New tokens in one step; None leaves it to vLLM."""
     long_prefill_token_threshold: int | None = None
     """Tokens of one prompt in one step beside other requests; None leaves it to vLLM."""
+    sleeps: bool = False
+    """GPU only: whether it can be put to sleep."""
     arguments: tuple[str, ...] = ()
     """The user's own, last, so that they win."""
 
@@ -78,6 +84,7 @@ class EmulationSpec:
     max_num_batched_tokens: int | None = None
     long_prefill_token_threshold: int | None = None
     arguments: tuple[str, ...] = ()
+    sleeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +96,46 @@ class Invocation:
     """To be laid over the inherited one. Holds the key, so it is never printed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port to listen on."""
+
+    number: int
+    host: str = HOST
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """As vLLM and `cato emulate` take it."""
+        return "--host", self.host, "--port", str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """A Unix socket to listen on."""
+
+    path: Path
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """As vLLM and `cato emulate` take it."""
+        return "--uds", str(self.path)
+
+
+Address = Port | UnixSocket
+
+
 def invocation(
-    model: ModelSpec, engine: EngineSpec | EmulationSpec, port: int, api_key: str
+    model: ModelSpec, engine: EngineSpec | EmulationSpec, address: Address, api_key: str
 ) -> Invocation:
-    """Return the process that serves `model` on loopback, at `port`, to clients with `api_key`."""
+    """Return the process that serves `model` at `address`, to clients with `api_key`."""
     if isinstance(engine, EmulationSpec):
-        return _emulation(model, engine, port)
+        return _emulation(model, engine, address)
     return Invocation(
         argv=(
             str(engine.python),
             "-m",
             "vllm.entrypoints.openai.api_server",
-            *_arguments(model, port),
+            *_arguments(model, address),
             *_kind_arguments(engine),
             *engine.arguments,
         ),
@@ -108,19 +143,20 @@ def invocation(
     )
 
 
-def _emulation(model: ModelSpec, engine: EmulationSpec, port: int) -> Invocation:
+def _emulation(model: ModelSpec, engine: EmulationSpec, address: Address) -> Invocation:
     """Return the command of an emulated engine, which needs no key."""
-    argv = [sys.executable, "-m", "cato_backend", "emulate", "--host", HOST, "--port", str(port)]
+    argv = [sys.executable, "-m", "cato_backend", "emulate", *address.arguments]
     argv += ["--model", model.name]
     if engine.profile:
         argv += ["--profile", engine.profile]
     argv += _step_arguments(engine)
+    argv += [_SLEEP] if engine.sleeps else []
     return Invocation((*argv, *engine.arguments), {})
 
 
-def _arguments(model: ModelSpec, port: int) -> list[str]:
+def _arguments(model: ModelSpec, address: Address) -> list[str]:
     arguments = ["--model", model.path, "--served-model-name", model.name]
-    arguments += ["--host", HOST, "--port", str(port)]
+    arguments += address.arguments
     arguments += ["--scheduling-policy", "priority", "--enable-prefix-caching"]
     arguments += ["--enable-prompt-tokens-details"]
     # Web pages have no business with a replica: vLLM would allow every origin.
@@ -138,7 +174,9 @@ def _kind_arguments(engine: EngineSpec) -> list[str]:
         arguments += ["--dtype", "bfloat16", "--enforce-eager"]
     elif engine.gpu_memory_utilization is not None:
         arguments += ["--gpu-memory-utilization", str(engine.gpu_memory_utilization)]
-    return arguments
+    if engine.tensor_parallel > 1:
+        arguments += [_TENSOR_PARALLEL, str(engine.tensor_parallel)]
+    return [*arguments, _SLEEP] if engine.sleeps else arguments
 
 
 def _step_arguments(engine: EngineSpec | EmulationSpec) -> list[str]:
@@ -172,18 +210,29 @@ def prefill_threshold(arguments: Sequence[str], default: int) -> int:
     return _number(arguments, _THRESHOLD, default)
 
 
+def tensor_parallel(arguments: Sequence[str], default: int) -> int:
+    """`--tensor-parallel-size`, likewise; `-tp` is its short form."""
+    return _number(arguments, _TENSOR_PARALLEL, default, "-tp")
+
+
 def model_length(arguments: Sequence[str], default: int) -> int:
     """`--max-model-len`, likewise."""
     return _number(arguments, _MODEL_LENGTH, default)
 
 
-def _number(arguments: Sequence[str], option: str, default: int) -> int:
+def _number(arguments: Sequence[str], option: str, default: int, *others: str) -> int:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument(option, type=int, default=default, dest="number")
+    parser.add_argument(option, *others, type=int, default=default, dest="number")
     try:
-        return int(parser.parse_known_args(list(arguments))[0].number)
+        return int(parser.parse_known_args([_dashed(each) for each in arguments])[0].number)
     except argparse.ArgumentError:
         return default
+
+
+def _dashed(argument: str) -> str:
+    """Return an option with dashes in its name: vLLM takes `--max_num_seqs`, too."""
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if name.startswith("--") else argument
 
 
 def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:
@@ -193,7 +242,10 @@ def _environment(model: ModelSpec, engine: EngineSpec) -> dict[str, str]:
         environment["HF_HUB_OFFLINE"] = "1"
     if engine.kind is EngineKind.GPU:
         if engine.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = str(engine.gpu)
+            environment["CUDA_VISIBLE_DEVICES"] = engine.gpu
+        if engine.sleeps:
+            # vLLM has the routes /sleep and /wake_up in this mode alone.
+            environment["VLLM_SERVER_DEV_MODE"] = "1"
         return environment
     environment["VLLM_CPU_KVCACHE_SPACE"] = str(engine.kv_cache_gib)
     environment["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, engine.cores)) or "auto"

@@ -42,7 +42,7 @@ def exclusive(path: Path, on_wait: Callable[[], None]) -> Generator[int]:
 
 
 class EngineKind(StrEnum):
-    """Which build of vLLM."""
+    """Builds of vLLM."""
 
     CPU = "cpu"
     GPU = "gpu"
@@ -60,7 +60,7 @@ class InstallStep:
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What an environment is made of."""
+    """Versions and packages of an environment."""
 
     kind: EngineKind
     version: str

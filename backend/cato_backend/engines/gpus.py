@@ -1,20 +1,17 @@
-"""The NVIDIA GPUs of this machine, and which models suit them."""
+"""Which models suit a GPU, and whether a folder holds a model."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
+from cato_backend.engines.nvml import Gpu
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError
+from cato_backend.profile_files.hardware import model_key
 
-MOST_OF_A_GPU = 0.92
-"""What vLLM may take of a GPU that nobody else uses."""
-_SPARED = 0.02
 HUB_TIMEOUT_S = 10.0
 CONTEXT_TOKENS = 32_768
 """What all of the family were trained for, and what vLLM insists on being able to hold once."""
@@ -22,49 +19,6 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "
 """Files that tokenizers are made of, whatever their kind."""
 OVERHEAD_BYTES = 2_000_000_000
 """Activations, CUDA graphs and the libraries themselves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gpu:
-    """One GPU. Memory in bytes."""
-
-    index: int
-    name: str
-    total: int
-    free: int
-
-    @property
-    def utilization(self) -> float:
-        """The share of its memory to give to an engine, after what others hold now."""
-        return round(max(0.0, min(MOST_OF_A_GPU, self.free / self.total - _SPARED)), 2)
-
-    @property
-    def usable(self) -> int:
-        """That share in bytes."""
-        return int(self.total * self.utilization)
-
-
-def detect_gpus() -> tuple[Gpu, ...]:
-    """Return the GPUs by index; none where there is no driver, no GPU or no permission."""
-    # Imported by name: it has no types, and exists for Linux alone.
-    nvml: Any = import_module("pynvml")
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError:
-        return ()
-    try:
-        return tuple(_read(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
-    except nvml.NVMLError:
-        return ()
-    finally:
-        nvml.nvmlShutdown()
-
-
-def _read(nvml: Any, index: int) -> Gpu:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
-    name = nvml.nvmlDeviceGetName(handle)
-    return Gpu(index=index, name=str(name), total=int(memory.total), free=int(memory.free))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +50,19 @@ QWEN_CODERS = (
 def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
     """Return the largest of the family that `memory` bytes of one GPU can serve, or None."""
     return next((model for model in QWEN_CODERS if model.bytes_needed <= memory), None)
+
+
+def memory_needed(path: str) -> int | None:
+    """Return the bytes of GPU memory without which a model does not load.
+
+    By the table for a Qwen2.5-Coder, by its files for a folder; None where nothing tells.
+    """
+    known = {model_key(model.name): model for model in QWEN_CODERS}.get(model_key(path))
+    folder = Path(path).expanduser()
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if weights:
+        return weights + OVERHEAD_BYTES
+    return None if known is None else known.parameters * 2 + OVERHEAD_BYTES
 
 
 def choose_hub_model(gpus: Sequence[Gpu], hub_has: Callable[[str], bool]) -> tuple[str | None, str]:

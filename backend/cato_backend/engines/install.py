@@ -30,7 +30,12 @@ from cato_backend.engines.environments import (
     write_marker,
     write_whole,
 )
-from cato_backend.engines.pip import clean_environment, install_step, run_pip
+from cato_backend.engines.pip import (
+    checked_requirements,
+    clean_environment,
+    install_step,
+    run_pip,
+)
 from cato_backend.errors import EngineError
 
 IMPORT_TIMEOUT_S = 300
@@ -38,7 +43,7 @@ IMPORT_TIMEOUT_S = 300
 
 @dataclass(frozen=True, slots=True)
 class InstallProgress:
-    """How far an installation is."""
+    """Progress of an installation."""
 
     step: int
     steps: int
@@ -113,7 +118,8 @@ class _Build:
                     f"cannot make a virtual environment at {self._draft}: {error}; "
                     "Debian and Ubuntu need the package python3-venv"
                 ) from error
-        run_pip(self._draft, ["install", self._pins.pip], self._news)
+        wanted = checked_requirements([self._pins.pip], self._draft)
+        run_pip(self._draft, ["install", *wanted], self._news)
 
     def _try_imports(self) -> None:
         try:

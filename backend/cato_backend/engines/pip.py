@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cato_backend.engines.environments import InstallStep, Package, python_in
+from cato_backend.engines.hashes import with_hashes
 from cato_backend.errors import EngineError
 
 OnLine = Callable[[str], None]
@@ -28,8 +29,19 @@ def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[
     with tempfile.TemporaryDirectory(prefix="cato-pip-") as folder:
         report = Path(folder) / "report.json"
         options = ["--report", str(report), *_options(environment, step)]
-        run_pip(environment, ["install", *options, *step.requirements], on_line)
+        wanted = checked_requirements(step.requirements, Path(folder))
+        run_pip(environment, ["install", *options, *wanted], on_line)
         return _packages(report)
+
+
+def checked_requirements(requirements: Sequence[str], folder: Path) -> list[str]:
+    """Return pip's arguments for the requirements; files are checked where hashes are known."""
+    text = with_hashes(requirements)
+    if text is None:
+        return list(requirements)
+    file = folder / "requirements.txt"
+    file.write_text(text, encoding="utf-8")
+    return ["--require-hashes", "--requirement", str(file)]
 
 
 def download_wheel(environment: Path, requirement: str, folder: Path, on_line: OnLine) -> Path:
@@ -66,10 +78,23 @@ def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> Non
         raise EngineError(f"pip failed with status {process.returncode}; it said last:\n  {said}")
 
 
+_SECRET = re.compile(r"CATO_\w*(TOKEN|SECRET)|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS")
+"""Variables with tokens of this server, of its clients, and of the receiver of its traces."""
+
+
 def clean_environment() -> dict[str, str]:
-    """Return the process's environment without what would let foreign packages in."""
+    """Return the process's environment for programs of others.
+
+    It lacks what would let foreign packages in, and what only this process is to know.
+    """
     dropped = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    # What systemd says to the service is not for its engines.
+    dropped |= {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in dropped and not _SECRET.fullmatch(name)
+    }
     return {**kept, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
 
 

@@ -7,8 +7,8 @@ import random
 import secrets
 from itertools import islice
 
-from cato_backend.prediction.averages import CharsPerToken
 from cato_backend.prediction.calibration import LONGEST_S, Calibration, Probe, ProbeBounds
+from cato_backend.prediction.online import CharsPerToken
 from cato_backend.requests import Request, Target
 from cato_backend.runtime.answer import Relayed
 from cato_backend.runtime.attempt import Attempts
@@ -32,7 +32,7 @@ _UNKNOWN_CONTEXT = 2048
 
 
 class ProbeTexts:
-    """Of one calibration. `salt` makes them unlike those of any other."""
+    """Prompts of one calibration. `salt` makes them differ from those of any other."""
 
     def __init__(self, salt: str) -> None:
         self._salt = salt

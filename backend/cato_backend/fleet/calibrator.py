@@ -105,7 +105,7 @@ class Calibrator:
                     if await self._others_run(endpoint):
                         break
         except (AttemptBroken, RequestError) as error:
-            log.info("calibration of %s ended: %s", replica_id, error)
+            log.debug("calibration of %s ended: %s", replica_id, error)
         except TimeoutError:
             log.debug("calibration of %s took all of its time", replica_id)
         self._tell(replica_id, self._runtime.clock() - began)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from cato_backend.config import EMBEDDED
 from cato_backend.engines.environments import EngineKind, find_environment
-from cato_backend.engines.gpus import Gpu, choose_hub_model, detect_gpus, hub_has
+from cato_backend.engines.gpus import choose_hub_model, hub_has
+from cato_backend.engines.nvml import Gpu, detect_gpus
 from cato_backend.errors import EngineError
 from cato_backend.fleet.profiles import CPU, token_s
 from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.hardware import model_key
-from cato_backend.runtime.law_store import read_laws
+from cato_backend.runtime.laws import read_laws
 
 _EMBEDDED_BYTES = 2_500_000_000
 """What an engine with the embedded model takes: nearly all of it is the engine itself."""

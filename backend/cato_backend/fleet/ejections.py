@@ -55,6 +55,8 @@ class Ejections:
                 self._forget(replica_id)
             case _:
                 pass
+        if not decisions:
+            return
         moved = sum(isinstance(decision, Abort) and decision.moved for decision in decisions)
         if moved:
             self._metrics.attempts_moved.inc(moved)

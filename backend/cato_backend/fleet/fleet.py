@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import aiohttp
 
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.fleet.learning import Learned, learn
+from cato_backend.fleet.expected import Expected, fitting
+from cato_backend.fleet.known_hardware import Hardware, KnownHardware
+from cato_backend.fleet.learning import Learned, learn, served_line
+from cato_backend.fleet.sources import Sources
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
-from cato_backend.profile_files.hardware import model_key
-from cato_backend.profile_files.profile import EngineLimits, Profile
-from cato_backend.replicas.backoff import Backoff
+from cato_backend.fleet.withdrawals import Withdrawals
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import WatchedServer, WatchPolicy
+from cato_backend.replicas.watch import WatchedServer
+from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime
-from cato_backend.tasks.detection import AUTO
 
-log = logging.getLogger(__name__)
-
-_STUCK_S = 10.0
-"""Requests move from a replica that is away and has brought no token for this long."""
 _REFRESH_GAP_S = 1.0
 """Least time between two descriptions of all replicas for the sake of an unknown model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What is known of a replica before it is asked."""
-
-    max_running: int
-    """Requests that it is given at once."""
-    family: str = AUTO
-    """Its model's fill-in-the-middle family."""
-    profile: Profile | None = None
-    place: str = ""
-    """Hardware and engine flags, where it is started here."""
-    limits: EngineLimits | None = None
-    """What its engine was started with, where that is known."""
-    instruct: bool | None = None
-    """Whether its model follows instructions, where the configuration says so."""
 
 
 class Fleet:
@@ -63,10 +42,12 @@ class Fleet:
         self._session = session
         self._on_news = on_news
         self._expected: dict[str, Expected] = {}
+        self._hardware = KnownHardware()
         self._urls: dict[str, str] = {}
         self._facts: dict[str, ModelFacts] = {}
         self._standings = Standings(time.time)
-        self._stuck: dict[str, asyncio.TimerHandle] = {}
+        self.sources = Sources(time.time, self.on_note)
+        self._withdrawals = Withdrawals(runtime, self._is_up)
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed_at = float("-inf")
         policy = watch_policy(health_check)
@@ -80,9 +61,18 @@ class Fleet:
         """Return the state of each replica."""
         return self._standings.all()
 
+    def hardware(self, replica_id: str) -> str:
+        """Return what a replica runs or ran on, as profiles name it; "" where it is not known."""
+        return self._hardware.of(replica_id).name
+
+    def gpus(self, replica_id: str) -> float:
+        """Return how many GPUs a replica has or had: less than one where it shares one."""
+        return self._hardware.of(replica_id).gpus
+
     def expect(self, replica_id: str, expected: Expected) -> None:
         """Remember what the configuration says about a replica."""
         self._expected[replica_id] = expected
+        self._hardware.note(replica_id, Hardware(expected.hardware, expected.gpus))
 
     def watch(self, target: WatchedServer) -> None:
         """Begin to watch a replica that runs elsewhere."""
@@ -91,19 +81,35 @@ class Fleet:
         self._stand(target.replica_id, ReplicaPhase.STARTING)
         self._watcher.watch(target)
 
+    def drain(self, replica_id: str) -> None:
+        """Send a watched replica no new requests; it is dropped later."""
+        self._runtime.members.drain(replica_id)
+
+    def keep(self, replica_id: str) -> None:
+        """Send a drained replica requests again, where it is up."""
+        if self._is_up(replica_id):
+            self._runtime.members.keep(replica_id)
+
+    def drop(self, replica_id: str) -> None:
+        """End the watch of a replica and forget it; what still runs there moves."""
+        self._watcher.unwatch(replica_id)
+        self._withdrawals.remove(replica_id)
+        self._runtime.catalog.forget(replica_id)
+        self._standings.forget(replica_id)
+        for known in (self._urls, self._facts, self._expected):
+            known.pop(replica_id, None)
+        self._hardware.leaves(replica_id)
+
     async def close(self) -> None:
         """End all watches."""
-        for timer in self._stuck.values():
-            timer.cancel()
+        self._withdrawals.close()
         if self._refreshing is not None:
             self._refreshing.cancel()
         await self._watcher.close()
 
     def on_note(self, replica_id: str, text: str) -> None:
-        """Log a line about a replica."""
-        line = f"{replica_id}: {text}"
-        log.info("%s", line)
-        self._on_news(line)
+        """Tell a line about a replica."""
+        self._on_news(f"{replica_id}: {text}")
 
     # -- FleetListener: replicas that are started here ------------------------------------------
 
@@ -116,10 +122,16 @@ class Fleet:
         """Begin to watch a replica that was started here."""
         self._watcher.watch(WatchedServer(replica.id, replica.url, replica.model, replica.api_key))
 
+    def on_asleep(self, replica_id: str) -> None:
+        """Send a replica nothing until it has woken; requests wait for it meanwhile."""
+        self._watcher.unwatch(replica_id)
+        self._runtime.members.sleep(replica_id)
+        self._stand(replica_id, ReplicaPhase.ASLEEP, "it is woken for a request")
+
     def on_down(self, replica_id: str, reason: str) -> None:
         """Take a replica out of service whose process has ended."""
         self._watcher.unwatch(replica_id)
-        self._remove(replica_id)
+        self._withdrawals.remove(replica_id)
         self._stand(replica_id, ReplicaPhase.DOWN, reason)
 
     def on_failed(self, replica_id: str, reason: str) -> None:
@@ -140,7 +152,7 @@ class Fleet:
         expected = self._expected[replica.id]
         learned = await learn(self._session, replica, expected.family, expected.instruct)
         self._facts[replica.id] = learned.facts
-        profile, complaint = _fitting(expected.profile, replica.model)
+        profile, complaint = fitting(expected, replica.model)
         self._runtime.members.add(
             learned.endpoint,
             learned.facts,
@@ -149,7 +161,7 @@ class Fleet:
             expected.place,
             expected.limits,
         )
-        self._stand(replica.id, ReplicaPhase.UP, _served(learned) + complaint)
+        self._stand(replica.id, ReplicaPhase.UP, served_line(learned) + complaint)
         self.first_up.set()
 
     def on_changed(self, replica: Replica) -> None:
@@ -162,23 +174,23 @@ class Fleet:
         endpoint = replace(known, max_model_len=context, adapters=adapters)
         self._facts[replica.id] = facts
         self._runtime.members.change(endpoint, facts)
-        self._stand(replica.id, ReplicaPhase.UP, _served(Learned(endpoint, facts)))
+        self._stand(replica.id, ReplicaPhase.UP, served_line(Learned(endpoint, facts)))
 
     def on_unavailable(self, replica_id: str, trouble: ReplicaUnavailable) -> None:
         """Take a replica out of service until it is admitted again."""
-        self._withdraw(replica_id)
+        self._withdrawals.withdraw(replica_id)
         self._stand(replica_id, ReplicaPhase.DOWN, trouble.reason, trouble.remedy)
 
     # -- Membership: what requests find ----------------------------------------------------------
 
     def lost(self, replica_id: str) -> None:
         """Take a replica out of service to which no connection could be opened."""
-        self._withdraw(replica_id)
+        self._withdrawals.withdraw(replica_id)
         self._watcher.lose(replica_id)
 
     def died(self, replica_id: str) -> None:
         """Take a replica out of service at once, with what runs on it."""
-        self._remove(replica_id)
+        self._withdrawals.remove(replica_id)
         self._watcher.lose(replica_id)
 
     def suspect(self, replica_id: str) -> None:
@@ -201,6 +213,9 @@ class Fleet:
 
     # -- common parts ----------------------------------------------------------------------------
 
+    def _is_up(self, replica_id: str) -> bool:
+        return self._standings.state(replica_id) is ReplicaPhase.UP
+
     def _stand(
         self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> None:
@@ -212,34 +227,6 @@ class Fleet:
         where = f"{url}: " if url and state is ReplicaPhase.DOWN else ""
         advice = f"; {remedy}" if remedy else ""
         self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
-
-    def _withdraw(self, replica_id: str) -> None:
-        """Send no new requests; running ones may finish as long as they bring tokens."""
-        if self._is_stuck(replica_id):
-            self._remove(replica_id)
-            return
-        self._runtime.members.pause(replica_id)
-        if replica_id not in self._stuck:
-            later = asyncio.get_running_loop().call_later
-            self._stuck[replica_id] = later(_STUCK_S, self._look_whether_stuck, replica_id)
-
-    def _look_whether_stuck(self, replica_id: str) -> None:
-        del self._stuck[replica_id]
-        if self._standings.state(replica_id) is not ReplicaPhase.UP:
-            self._withdraw(replica_id)
-
-    def _is_stuck(self, replica_id: str) -> bool:
-        load = self._runtime.replica(replica_id)
-        if load is None or not load.running:
-            return True
-        times = [attempt.dispatched_at for attempt in load.attempts.values()]
-        return max(load.last_token_at or 0.0, *times) <= self._runtime.clock() - _STUCK_S
-
-    def _remove(self, replica_id: str) -> None:
-        timer = self._stuck.pop(replica_id, None)
-        if timer is not None:
-            timer.cancel()
-        self._runtime.members.remove(replica_id)
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
@@ -255,21 +242,4 @@ def watch_policy(config: HealthCheckConfig) -> WatchPolicy:
             config.backoff_jitter,
             config.max_backoff_s,
         ),
-    )
-
-
-def _fitting(profile: Profile | None, model: str) -> tuple[Profile | None, str]:
-    """Return the expected profile, or None and a complaint where it is another model's."""
-    if profile is None or model_key(profile.model) == model_key(model):
-        return profile, ""
-    return None, f"; its profile is of {profile.model}, not {model}: not used"
-
-
-def _served(learned: Learned) -> str:
-    facts, adapters = learned.facts, learned.endpoint.adapters
-    also = f"; also {', '.join(adapters)}" if adapters else ""
-    kind = "instruct" if facts.instruct.follows else "base"
-    return (
-        f"{facts.name}; fill-in-the-middle: {facts.fim.reason}; {kind} model "
-        f"({facts.instruct.reason}){also}"
     )

@@ -17,6 +17,7 @@ from cato_backend.replicas.features import (
     has_chat_template,
     speaks_vllm,
     takes_priority,
+    takes_system_message,
     token_ids,
 )
 from cato_backend.replicas.replica import Replica
@@ -44,11 +45,13 @@ async def learn(
     Raises ReplicaUnavailable.
     """
     ids = await token_ids(session, replica, probe_texts(replica.model, family))
+    has_template = await has_chat_template(session, replica)
     facts = ModelFacts(
         name=replica.model,
         max_model_len=replica.max_model_len,
         fim=detect(replica.model, ids, family),
-        has_chat_template=await has_chat_template(session, replica),
+        has_chat_template=has_template,
+        takes_system_message=not has_template or await takes_system_message(session, replica),
         root=replica.root,
         ends_turns=ends_turns(replica.root),
         configured_instruct=instruct,
@@ -96,3 +99,14 @@ def _counted(path: str) -> int | None:
     except ConfigError:
         # Some architectures have parts that are not counted; their names may still tell.
         return parameters_named(path)
+
+
+def served_line(learned: Learned) -> str:
+    """Return what a replica serves, for people."""
+    facts, adapters = learned.facts, learned.endpoint.adapters
+    also = f"; also {', '.join(adapters)}" if adapters else ""
+    kind = "instruct" if facts.instruct.follows else "base"
+    return (
+        f"{facts.name}; fill-in-the-middle: {facts.fim.reason}; {kind} model "
+        f"({facts.instruct.reason}){also}"
+    )

@@ -14,7 +14,13 @@ from cato_backend import __version__
 from cato_backend.config import EMBEDDED, Config, ModelConfig, ReplicaConfig
 from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
-from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
+from cato_backend.profile_files.document import (
+    EngineData,
+    LawData,
+    LimitsData,
+    ProfileFile,
+    Provenance,
+)
 from cato_backend.profile_files.files import profile_for, read_profile_file
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.scheduling import ReplicaLoad
@@ -32,7 +38,7 @@ _UNKNOWN = "unknown"
 
 
 def local_profile(config: Config, model: ModelConfig, hardware: str) -> Profile | None:
-    """Of a replica that is started here.
+    """Return the profile of a replica that is started here.
 
     The file that the configuration names, else the best that is known of model and hardware. Raises
     ConfigError for a bad file, or one of another model.
@@ -43,7 +49,7 @@ def local_profile(config: Config, model: ModelConfig, hardware: str) -> Profile 
 
 
 def static_profile(config: Config, replica: ReplicaConfig) -> Profile | None:
-    """Of a server that runs elsewhere: only what the configuration names. Raises ConfigError."""
+    """Return the configured profile of a server elsewhere. Raises ConfigError."""
     file = replica.profile or config.scheduling.profile
     return _read(file, replica.model or None) if file else None
 
@@ -58,12 +64,12 @@ def _read(file: str, model: str | None) -> Profile:
 
 
 def token_s(law: StepLaw) -> float:
-    """Of a step with one sequence and nothing else."""
+    """Return the seconds of a step with one sequence and nothing else."""
     return law.seconds(1, 1, _SHOWN_CONTEXT)
 
 
 def prompt_s(law: StepLaw) -> float:
-    """Of a step with a prompt of 1,000 tokens and nothing else."""
+    """Return the seconds of a step with a prompt of 1,000 tokens and nothing else."""
     return law.seconds(_SHOWN_PROMPT, 1, _SHOWN_PROMPT, _SHOWN_PROMPT * _SHOWN_PROMPT / 2)
 
 
@@ -91,7 +97,7 @@ def usual_profile(loads: Iterable[ReplicaLoad]) -> Profile | None:
 
 
 def kept_profile(model: str, known: Profile | None, kept: KeptLaw | None) -> Profile | None:
-    """Of what was learned before; None where that is too little."""
+    """Return the profile that was learned before; None if that is too little."""
     return None if kept is None else _learned(model, known, LearnedLaw(known, kept))
 
 
@@ -99,7 +105,7 @@ def _learned(model: str, known: Profile | None, learned: LearnedLaw) -> Profile 
     """Return the profile with the learned law in it."""
     if learned.all_windows < ENOUGH_WINDOWS:
         return None
-    law, spread = learned.belief.law, _spread(learned)
+    law, spread = learned.belief.law, learned.belief.spread
     if known is not None:
         return replace(known, law=law, spread=spread)
     return Profile(model, _UNKNOWN, law, learned.limits, _START_S, spread)
@@ -126,7 +132,7 @@ def profile_file(load: ReplicaLoad, now: float) -> ProfileFile:
         kv_bytes_per_token=None,
         start_s=_START_S if known is None else known.start_s,
         engine=EngineData(name=_UNKNOWN, version=_UNKNOWN),
-        made=Made(method="learned", how=how, date=today),
+        made=Provenance(method="learned", how=how, date=today),
         validation="unvalidated",
         spread_percent=round(100 * _spread(learned), 1),
     )

@@ -1,193 +1,243 @@
-"""Keeps as many local replicas of one model as its provisioner wants: starts, drains, stops."""
+"""Keeps as many local replicas of one model as its provisioner wants, and as the GPUs hold."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from cato_backend.config import Config
-from cato_backend.errors import ConfigError
-from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.launch import PlannedReplica
-from cato_backend.fleet.profiles import kept_profile, usual_profile
-from cato_backend.metrics import Metrics
-from cato_backend.provisioning import Bounds, FleetState, Plan, Provisioner, make_rule
-from cato_backend.replicas.replica import FleetListener, Launcher
-from cato_backend.replicas.supervisor import Supervisor
-from cato_backend.runtime.runtime import Runtime
-from cato_backend.scheduling import ReplicaLoad
+from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet
+from cato_backend.fleet.profiles import usual_profile
+from cato_backend.fleet.sharing import GpuSharing
+from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
+from cato_backend.profile_files.profile import Profile
+from cato_backend.provisioning import FleetState, Plan, Provisioner
+from cato_backend.provisioning.model_demand import ModelDemand
+from cato_backend.provisioning.worth import ClassDemand, Holding
+from cato_backend.scheduling import Decision, Event, Submitted
 
 _FLEET = "fleet"
+_STAYS_S = 5.0
+"""A replica that serves does so for at least this long before it gives its memory to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledModel:
+    """A model that is scaled, and its bounds."""
+
+    name: str
+    least: int = 1
+    sleeps: bool = False
+    profile: Profile | None = None
+    """What is planned by until something was learned."""
 
 
 class Scaler:
-    """The launchers are all the places where a replica of the model can run.
-
-    A replica is drained before it is stopped: it gets nothing new, and is ended when nothing runs
-    on it any more, or after `drain_s`; what still runs then goes on elsewhere.
-    """
+    """Asks the provisioner how many there should be, and orders the difference."""
 
     def __init__(
         self,
-        model: str,
+        model: ScaledModel,
         provisioner: Provisioner,
-        launchers: Sequence[Launcher],
-        supervisor: Supervisor,
-        runtime: Runtime,
-        listener: FleetListener,
-        drain_s: float = 300.0,
+        replicas: ModelReplicas,
+        times: StartTimes,
+        shared: SharedFleet,
+        sharing: GpuSharing,
     ) -> None:
         self._model = model
         self._provisioner = provisioner
-        self._places = {launcher.replica_id: launcher for launcher in launchers}
-        self._supervisor = supervisor
-        self._runtime = runtime
-        self._listener = listener
-        self._drain_s = drain_s
-        self._draining: dict[str, float] = {}
-        """Until when each of them may take."""
-        self._stopping: dict[str, asyncio.Task[None]] = {}
+        self._replicas = replicas
+        self._times = times
+        self._runtime = shared.runtime
+        self._listener = shared.listener
+        self._memory = shared.memory
+        self._sharing = sharing
+        self._demand = ModelDemand(model.name)
+        self._ready_since: dict[str, float] = {}
+        self._claiming: str | None = None
+        """The replica that waits for memory."""
         self._said = ""
-        self._looked_at = runtime.clock()
-        runtime.watch(provisioner.observe)
+        self._reason: str | None = None
+        """The label of the latest decision in `/metrics`."""
+        self._asked = asyncio.Event()
+        """Set where the next look is not to wait."""
+        self._looked_at = self._runtime.clock()
+        replicas.on_change = sharing.changed
+        self._runtime.watch(self._observe)
 
     async def run(self, interval_s: float) -> None:
-        """Look every `interval_s` seconds, until cancelled."""
+        """Look every `interval_s` seconds, until cancelled.
+
+        A request that no replica can take is looked at at once.
+        """
         while True:
+            self._asked.clear()
             self.look()
-            await asyncio.sleep(interval_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), interval_s)
 
     def look(self) -> Plan:
         """One decision, carried out as far as it can be at once."""
         now = self._runtime.clock()
-        self._stop_drained(now)
-        ready, starting = self._ready(), self._starting()
-        self._count(len(ready), len(starting), now)
-        found = usual_profile(ready)
-        if found is not None:
-            self._provisioner.learned(found)
+        self._replicas.settle(now)
+        ready = self._replicas.ready()
+        starting = len(self._replicas.launching()) + len(self._replicas.waking())
+        self._note_ready([each.replica_id for each in ready], now)
+        self._count(now)
+        self._learn()
         state = FleetState(
             ready=len(ready),
-            starting=len(starting),
-            waiting=self._runtime.waiting(self._model),
-            running=sum(replica.running for replica in self._own()),
+            starting=starting,
+            waiting=self._runtime.waiting(self._model.name),
+            running=sum(replica.running for replica in self._replicas.own()),
         )
         plan = self._provisioner.decide(state, now)
         step = plan.target - state.coming
         if step > 0:
-            self._start(step)
-        elif step < 0:
-            self._give_up(starting, ready, -step, now)
+            self._start(step, now)
+        else:
+            self._claim(None)
+            self._give_up(-step, now)
         self._tell(plan, step)
         return plan
 
-    def _count(self, ready: int, starting: int, now: float) -> None:
-        """Return what is there, and what it has come to, for `/metrics`."""
-        counts = {
-            "ready": ready,
-            "starting": starting,
-            "draining": len(self._draining),
-            "stopping": len(self._stopping),
-        }
-        metrics = self._runtime.metrics
-        for state, count in counts.items():
-            metrics.fleet_replicas.labels(self._model, state).set(count)
-        lived_s = (now - self._looked_at) * sum(counts.values())
-        metrics.replica_seconds.labels(self._model).inc(max(0.0, lived_s))
-        self._looked_at = now
-
     async def close(self) -> None:
         """Wait for replicas that are just being stopped."""
-        await asyncio.gather(*self._stopping.values())
+        await self._replicas.close()
 
-    def _own(self) -> list[ReplicaLoad]:
-        return [r for r in self._runtime.replicas() if r.replica_id in self._places]
+    # -- what others ask -----------------------------------------------------------------------
 
-    def _ready(self) -> list[ReplicaLoad]:
-        going = self._draining.keys() | self._stopping.keys()
-        return [r for r in self._own() if r.replica_id not in going]
+    def holding(self, replica_id: str, now: float) -> Holding | None:
+        """Return what a replica that serves is worth; None where it has to stay."""
+        count = len(self._ready_since)
+        since = self._ready_since.get(replica_id)
+        if since is None or now - since < _STAYS_S or count <= self._model.least:
+            return None
+        return self._worth(replica_id, count, now)
 
-    def _starting(self) -> list[str]:
-        up = {replica.replica_id for replica in self._own()}
-        others = up | self._draining.keys() | self._stopping.keys()
-        return [
-            name for name in self._places if self._supervisor.keeps(name) and name not in others
-        ]
+    def leaves(self, replica_id: str) -> bool:
+        """Return whether it is about to give its memory back."""
+        return self._replicas.leaves(replica_id)
 
-    def _start(self, count: int) -> None:
-        idle = [
-            name
-            for name in self._places
-            if not self._supervisor.knows(name) and name not in self._stopping
-        ]
-        for name in idle[:count]:
-            self._supervisor.keep(self._places[name])
+    def vacate(self, replica_id: str, now: float, claimant: str) -> None:
+        """Let a replica finish what runs on it, and give its memory to the claimant."""
+        self._ready_since.pop(replica_id, None)
+        self._replicas.drain(replica_id, now, f": {claimant} needs its memory more")
+        self.hurry()
 
-    def _give_up(
-        self, starting: list[str], ready: list[ReplicaLoad], count: int, now: float
-    ) -> None:
+    def hurry(self) -> None:
+        """Look at once."""
+        self._asked.set()
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _start(self, count: int, now: float) -> None:
+        """Start those whose memory is there; let others make room for one more."""
+        without_room: list[str] = []
+        for name in self._replicas.can_start():
+            if not count:
+                break
+            if self._sharing.fits(name):
+                self._replicas.start(name, now)
+                count -= 1
+            else:
+                without_room.append(name)
+        self._claim(self._first_with_room_made(without_room, now) if count else None)
+
+    def _first_with_room_made(self, names: Sequence[str], now: float) -> str | None:
+        """Return the first for which others make room, the one that waits for it already first."""
+        for name in sorted(names, key=lambda each: each != self._claiming):
+            worth = self._worth(name, len(self._ready_since) + 1, now)
+            if self._sharing.make_room(worth, now):
+                return name
+        return None
+
+    def _claim(self, replica_id: str | None) -> None:
+        """Wait for the memory of this replica, and of no other."""
+        if self._claiming is not None and self._claiming != replica_id:
+            self._sharing.withdraw(self._claiming)
+        self._claiming = replica_id
+
+    def _give_up(self, count: int, now: float) -> None:
         """Those that have not started yet first, the youngest before the others.
 
         Then those with the least to do.
         """
-        for name in starting[::-1][:count]:
-            self._stop(name)
-        left = max(0, count - len(starting))
-        for replica in sorted(ready, key=lambda r: (r.outstanding_tokens, r.running))[:left]:
-            self._draining[replica.replica_id] = now + self._drain_s
-            self._runtime.members.drain(replica.replica_id)
-            text = f"drains {replica.running} requests, gets no more, and is stopped then"
-            self._listener.on_note(replica.replica_id, text)
+        launching = self._replicas.launching()[::-1][:count]
+        for name in launching:
+            self._replicas.stop(name)
+        loads = sorted(self._replicas.ready(), key=lambda r: (r.outstanding_tokens, r.running))
+        for load in loads[: count - len(launching)]:
+            self._replicas.drain(load.replica_id, now)
 
-    def _stop_drained(self, now: float) -> None:
-        busy = {replica.replica_id for replica in self._own() if replica.running}
-        for name, until in list(self._draining.items()):
-            if name not in busy or until <= now:
-                del self._draining[name]
-                self._stop(name)
+    def _worth(self, replica_id: str, among: int, now: float) -> Holding:
+        """Return a replica's share of the demand, and what it costs to be without it."""
+        waiting = Counter(
+            each.task for each in self._runtime.waiting_requests() if each.model == self._model.name
+        )
+        demands = self._demand.demands(waiting, now)
+        kind = WAKE if self._model.sleeps else LOAD
+        return Holding(
+            replica_id,
+            self._memory.given_back(replica_id),
+            self._times.usual_s(kind),
+            tuple(_share(each, max(1, among)) for each in demands),
+            is_first=self._model.sleeps and not self._times.is_measured(LOAD),
+            gpus=self._memory.gpus(replica_id),
+        )
 
-    def _stop(self, name: str) -> None:
-        task = asyncio.create_task(self._supervisor.release(name))
-        self._stopping[name] = task
-        task.add_done_callback(lambda _: self._stopping.pop(name))
+    # -- what is seen --------------------------------------------------------------------------
+
+    def _observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        self._provisioner.observe(event, decisions, now)
+        self._demand.observe(event, decisions, now)
+        is_own = isinstance(event, Submitted) and event.request.model == self._model.name
+        if is_own and not self._ready_since:
+            self.hurry()
+
+    def _note_ready(self, names: Sequence[str], now: float) -> None:
+        self._ready_since = {name: self._ready_since.get(name, now) for name in names}
+
+    def _learn(self) -> None:
+        """Tell the provisioner how fast replicas are, and when the next one would serve."""
+        found = usual_profile(self._replicas.ready())
+        kind = WAKE if self._replicas.sleeping() else LOAD
+        if found is None and not self._times.is_measured(kind):
+            return
+        known = found or self._model.profile
+        if known is not None:
+            self._provisioner.learned(replace(known, start_s=self._times.usual_s(kind)))
+
+    def _count(self, now: float) -> None:
+        """Write what is there, and what it has come to, to `/metrics`."""
+        counts = self._replicas.counts()
+        metrics, model = self._runtime.metrics, self._model.name
+        for state, count in counts.items():
+            metrics.fleet_replicas.labels(model, state).set(count)
+        lived_s = (now - self._looked_at) * (sum(counts.values()) - counts["asleep"])
+        metrics.replica_seconds.labels(model).inc(max(0.0, lived_s))
+        self._looked_at = now
 
     def _tell(self, plan: Plan, step: int) -> None:
         if plan.why != self._said and (step or plan.changed):
             self._said = plan.why
-            self._listener.on_note(_FLEET, plan.why)
-        record(self._runtime.metrics, self._model, plan, step)
+            self._listener.on_note(_FLEET, f"{self._model.name}: {plan.why}")
+        self._record(plan, step)
+
+    def _record(self, plan: Plan, step: int) -> None:
+        """Write what was decided, and why, to `/metrics`."""
+        metrics, model = self._runtime.metrics, self._model.name
+        metrics.wanted_replicas.labels(model).set(plan.target)
+        direction = "up" if step > 0 else "down" if step < 0 else "stay"
+        metrics.scaling_decisions.labels(model, direction).inc()
+        if self._reason is not None and self._reason != plan.why:
+            metrics.scaling_reason.remove(model, self._reason)
+        metrics.scaling_reason.labels(model, plan.why).set(1)
+        self._reason = plan.why
 
 
-def make_scaler(
-    config: Config,
-    planned: Sequence[PlannedReplica],
-    launchers: Sequence[Launcher],
-    supervisor: Supervisor,
-    runtime: Runtime,
-    fleet: Fleet,
-) -> Scaler:
-    """For the one local model of the configuration, all of whose places are planned.
-
-    It plans by what was learned of such replicas, else by the profile. Raises ConfigError where
-    neither is known: there is nothing to plan by.
-    """
-    model, wanted = config.models[0].name, config.provisioning
-    expected = planned[0].expected
-    kept = runtime.laws.recall(model, expected.place)
-    profile = kept_profile(model, expected.profile, kept) or expected.profile
-    if profile is None:
-        raise ConfigError.of(
-            "models.0.profile", "", f"a latency profile of {model}: make one with `cato profile`"
-        )
-    bounds = Bounds(wanted.min_replicas, wanted.max_replicas)
-    provisioner = Provisioner(model, bounds, make_rule(wanted.rule, profile, wanted.settings))
-    return Scaler(model, provisioner, launchers, supervisor, runtime, fleet, wanted.drain_s)
-
-
-def record(metrics: Metrics, model: str, plan: Plan, step: int) -> None:
-    """Return what was decided, and why, for `/metrics`."""
-    metrics.wanted_replicas.labels(model).set(plan.target)
-    direction = "up" if step > 0 else "down" if step < 0 else "stay"
-    metrics.scaling_decisions.labels(model, direction).inc()
-    metrics.scaling_reason.clear()
-    metrics.scaling_reason.labels(model, plan.why).set(1)
+def _share(demand: ClassDemand, among: int) -> ClassDemand:
+    waiting = -(-demand.waiting // among)
+    return replace(demand, rate=demand.rate / among, waiting=waiting)

@@ -26,7 +26,7 @@ _PAGE = "/metrics"
 
 
 class Others:
-    """How many requests of others a replica has, from several looks."""
+    """Number of requests of other clients on a replica, over several samples."""
 
     def __init__(self) -> None:
         self._looks: deque[int] = deque([0], maxlen=_LOOKS)

@@ -13,6 +13,8 @@ class ReplicaPhase(StrEnum):
     STARTING = "starting"
     """The replica has not been up yet."""
     UP = "up"
+    ASLEEP = "asleep"
+    """The replica has given its GPU memory back, and is woken for a request."""
     DOWN = "down"
     """The replica gets no requests, and is checked with back-off."""
     FAILED = "failed"

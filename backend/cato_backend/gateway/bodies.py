@@ -29,19 +29,21 @@ class OpenBody(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
-class ContextPiece(BaseModel):
-    """`cato.context[]`: a piece of another file."""
+class StrictBody(BaseModel):
+    """A body whose fields are all known: another one is refused by its name."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ContextPiece(StrictBody):
+    """`cato.context[]`: a piece of another file."""
 
     path: str = Field(max_length=4096)
     text: str
 
 
-class CatoField(BaseModel):
+class CatoField(StrictBody):
     """`cato`: what only this gateway understands."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     context: list[ContextPiece] = Field(default_factory=list[ContextPiece], max_length=256)
     stop: Stop = None
@@ -76,10 +78,8 @@ class CompletionBody(_ModelCall):
     best_of: Annotated[int, Field(ge=1)] | None = None
 
 
-class WarmBody(BaseModel):
+class WarmBody(StrictBody):
     """The body of `POST /v1/warm`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     model: str = Field(default=ALIAS, min_length=1, max_length=500)
     prompt: str

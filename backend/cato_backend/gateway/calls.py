@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
 
 from cato_backend.errors import RequestError
-from cato_backend.gateway.continuations import Typist
+from cato_backend.gateway.continuations import Keystroke, TypingClient
 from cato_backend.gateway.drafts import (
     Draft,
     Drafting,
@@ -19,12 +17,13 @@ from cato_backend.gateway.drafts import (
     make_call,
     within_workflow,
 )
-from cato_backend.gateway.headers import GivenHeaders, RequestHeaders, parse_headers
+from cato_backend.gateway.headers import GivenHeaders, RequestHeaders
 from cato_backend.gateway.incoming import parse_json
-from cato_backend.gateway.responses import StreamSink, WholeSink, error_response
-from cato_backend.gateway.state import GATEWAY, TENANT, Gateway, targets_of
+from cato_backend.gateway.responses import PlainSinks, Sinks, error_response
+from cato_backend.gateway.state import GATEWAY, Gateway, given_headers, targets_of
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.runtime import Remake, Runtime, run_call
+from cato_backend.runtime.rerouting import Remake, run_call
+from cato_backend.runtime.runtime import Runtime
 from cato_backend.wire.headers import TASK_ALIASES
 
 
@@ -40,21 +39,44 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 
 async def _serve(request: web.Request, drafting: Drafting) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
-    runtime = gateway.runtime
-    arrival = runtime.clock()
-    given = parse_headers(request.headers, request[TENANT])
+    arrival = gateway.runtime.clock()
+    given = given_headers(request)
     try:
         draft = drafting(parse_json(await gateway.bodies.read(request)))
-        headers = _headers_of(given, draft, gateway)
-        if headers.workflow is not None:
-            headers = within_workflow(headers, runtime, arrival)
-        with _among_keystrokes(request, given, draft, headers) as placed:
-            remake = partial(make_call, draft, placed, runtime, arrival, 0)
-            call = await remake(0)
-            run = _stream if call.streams else _whole
-            return await run(request, runtime, call, remake)
+        return await serve_draft(request, given, draft, arrival, PlainSinks(request))
     except RequestError as error:
         return error_response(error, given.request_id)
+
+
+async def serve_draft(
+    request: web.Request, given: GivenHeaders, draft: Draft, arrival: float, sinks: Sinks
+) -> web.StreamResponse:
+    """Serve a draft whose request arrived then. Raises RequestError before the answer begins."""
+    gateway = request.app[GATEWAY]
+    headers = _headers_of(given, draft, gateway)
+    if headers.workflow is not None:
+        headers = within_workflow(headers, gateway.runtime, arrival)
+    keystroke = _keystroke(request, given, draft, gateway)
+    if keystroke is None:
+        return await _serve_placed(gateway.runtime, draft, headers, arrival, sinks)
+    placed = replace(
+        headers,
+        origin=replace(headers.origin, document=keystroke.document),
+        supersede=keystroke.supersedes,
+    )
+    try:
+        return await _serve_placed(gateway.runtime, draft, placed, arrival, sinks)
+    finally:
+        gateway.continuations.end(keystroke)
+
+
+async def _serve_placed(
+    runtime: Runtime, draft: Draft, headers: RequestHeaders, arrival: float, sinks: Sinks
+) -> web.StreamResponse:
+    remake = partial(make_call, draft, headers, runtime, arrival, 0)
+    call = await remake(0)
+    run = _stream if call.streams else _whole
+    return await run(sinks, runtime, call, remake)
 
 
 def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestHeaders:
@@ -64,33 +86,22 @@ def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestH
     return given.of_task(task, targets_of(gateway, draft.model, task), named=named is not None)
 
 
-@contextmanager
-def _among_keystrokes(
-    request: web.Request, given: GivenHeaders, draft: Draft, headers: RequestHeaders
-) -> Generator[RequestHeaders]:
-    """Yield the headers of a plain completion with its place among its client's other ones.
+def _keystroke(
+    request: web.Request, given: GivenHeaders, draft: Draft, gateway: Gateway
+) -> Keystroke | None:
+    """Return the place of a plain completion among its client's other ones, which must be ended.
 
     A client that names class, session or document, or says whether it supersedes, knows itself what
     replaces what.
     """
-    gateway = request.app[GATEWAY]
     cursor = draft.shape.cursor
     knows = given.names_origin or given.supersede is not None
     knows = knows or given.task is not None or draft.model in TASK_ALIASES
     if cursor is None or knows or not gateway.config.scheduling.supersede_plain:
-        yield headers
-        return
-    origin = headers.origin
-    typist = Typist(origin.tenant, origin.session, _source_of(request), draft.model)
-    keystroke = gateway.continuations.begin(typist, cursor)
-    try:
-        yield replace(
-            headers,
-            origin=replace(origin, document=keystroke.document),
-            supersede=keystroke.supersedes,
-        )
-    finally:
-        gateway.continuations.end(keystroke)
+        return None
+    origin = given.origin
+    typist = TypingClient(origin.tenant, origin.session, _source_of(request), draft.model)
+    return gateway.continuations.begin(typist, cursor)
 
 
 def _source_of(request: web.Request) -> str:
@@ -102,16 +113,12 @@ def _source_of(request: web.Request) -> str:
     return "\n".join((request.remote or "", *told))
 
 
-async def _whole(
-    request: web.Request, runtime: Runtime, call: Call, remake: Remake
-) -> web.StreamResponse:
-    sink = WholeSink()
+async def _whole(sinks: Sinks, runtime: Runtime, call: Call, remake: Remake) -> web.StreamResponse:
+    sink = sinks.whole()
     await run_call(call, remake, runtime, sink)
     return sink.response()
 
 
-async def _stream(
-    request: web.Request, runtime: Runtime, call: Call, remake: Remake
-) -> web.StreamResponse:
-    sink = StreamSink(request)
+async def _stream(sinks: Sinks, runtime: Runtime, call: Call, remake: Remake) -> web.StreamResponse:
+    sink = sinks.stream()
     return await sink.serve(run_call(call, remake, runtime, sink))

@@ -23,7 +23,7 @@ _LINE_ENDS = frozenset({"\n", "\r\n", "\r"})
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a body tells the class of its request.
+    """Features of a body from which the class of its request is inferred.
 
     `cursor`: the text around the cursor, where the body is that of one completion and shows it.
     """

@@ -105,7 +105,7 @@ class ClientConnection(web.RequestHandler):
         if isinstance(exc, ConnectionError):
             raise exc
         # What could not be read may hold a token: only its kind is logged.
-        log.info("a request could not be read: %s", type(exc).__name__)
+        log.debug("a request could not be read: %s", type(exc).__name__)
         response = error_response(InvalidRequest("the request is not well-formed HTTP/1.1"))
         response.force_close()
         return response

@@ -29,7 +29,8 @@ class ConnectionLimits:
     """Connections, those in a TLS handshake included."""
     idle: int
     header_s: float
-    """From a request's first byte, or from the connection's start, to the end of its head."""
+    """From a request's first byte to the end of its head; and from a connection's start to its
+    first byte."""
     send_s: float
     """For a client that takes nothing of its answer."""
     unread_bytes: int
@@ -37,7 +38,7 @@ class ConnectionLimits:
 
 
 class Peer(Protocol):
-    """What holds a descriptor for a client: a connection, or a handshake before it."""
+    """A holder of a file descriptor for a client: a connection, or a handshake before it."""
 
     def abort(self) -> None:
         """Close it at once."""
@@ -89,6 +90,8 @@ class Connections:
         self._busy: set[Client] = set()
         self._heads: dict[Client, float] = {}
         """When each head that is not whole was begun; the oldest is first."""
+        self._silent: set[Client] = set()
+        """Those that have sent nothing yet."""
         self._blocked: dict[Client, float] = {}
         """Since when each client has taken nothing of what is written; the oldest is first."""
         self._quiet = asyncio.Event()
@@ -135,8 +138,14 @@ class Connections:
     async def watch(self) -> None:
         """Close what takes too long, until it is cancelled."""
         shortest = min(self._limits.header_s, self._limits.send_s)
+        period_s = min(_LONGEST_CHECK_S, shortest / _CHECKS_PER_TIMEOUT)
         while True:
-            await asyncio.sleep(min(_LONGEST_CHECK_S, shortest / _CHECKS_PER_TIMEOUT))
+            due = self._clock() + period_s
+            await asyncio.sleep(period_s)
+            # While this process stood still it read and wrote nothing: that is no client's fault.
+            if (late_s := self._clock() - due) > period_s:
+                self._heads = {each: at + late_s for each, at in self._heads.items()}
+                self._blocked = {each: at + late_s for each, at in self._blocked.items()}
             self._close_slow_heads()
             self._close_blocked()
 
@@ -172,6 +181,7 @@ class Connections:
         """Begin to read."""
         self.accepted(connection)
         self._heads[connection] = self._clock()
+        self._silent.add(connection)
 
     def received(self, connection: Client) -> None:
         """Record that an idle connection has sent something."""
@@ -179,7 +189,11 @@ class Connections:
             return
         if connection.unread > self._limits.unread_bytes:
             self._end(connection, "unread")
-        elif connection not in self._heads and not connection.is_lingering:
+            return
+        is_first = connection in self._silent
+        if is_first or (connection not in self._heads and not connection.is_lingering):
+            self._silent.discard(connection)
+            self._heads.pop(connection, None)  # It goes behind the older ones.
             self._heads[connection] = self._clock()
 
     def began(self, connection: Client) -> None:
@@ -212,6 +226,7 @@ class Connections:
     def lost(self, connection: Client) -> None:
         """Record that it is gone, and what was known of its request with it."""
         self._heads.pop(connection, None)
+        self._silent.discard(connection)
         self._blocked.pop(connection, None)
         self.closed(connection)
         self._over(connection)

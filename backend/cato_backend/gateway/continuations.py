@@ -36,7 +36,7 @@ _MOST_LINES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Typist:
+class TypingClient:
     """Whose keystrokes are compared with each other.
 
     Never those of different tokens, sessions, addresses or models.
@@ -63,7 +63,7 @@ class Keystroke:
 class _Line:
     """Prompts that continue each other, of which only the newest is kept."""
 
-    typist: Typist
+    typist: TypingClient
     text: CursorText
     number: int = 0
     live: int = 1
@@ -76,13 +76,13 @@ class Continuations:
     def __init__(self) -> None:
         self._lines: OrderedDict[str, _Line] = OrderedDict()
         """By document, the one that was typed on last at the end."""
-        self._by_anchor: dict[tuple[Typist, str], dict[str, _Line]] = {}
+        self._by_anchor: dict[tuple[TypingClient, str], dict[str, _Line]] = {}
         self._made = 0
 
     def __len__(self) -> int:
         return len(self._lines)
 
-    def begin(self, typist: Typist, text: CursorText) -> Keystroke:
+    def begin(self, typist: TypingClient, text: CursorText) -> Keystroke:
         """Take in a request that arrives now. `end` must follow."""
         text = CursorText(text.prefix[-_KEPT_PREFIX:], text.suffix[:_KEPT_SUFFIX])
         for document, line in self._near(typist, text):
@@ -109,7 +109,7 @@ class Continuations:
         if not line.live:
             self._drop(keystroke.document)
 
-    def _near(self, typist: Typist, text: CursorText) -> list[tuple[str, _Line]]:
+    def _near(self, typist: TypingClient, text: CursorText) -> list[tuple[str, _Line]]:
         """Return those that may be at the same place, the newest first."""
         found: dict[str, _Line] = {}
         for anchor in _anchors(text.prefix):

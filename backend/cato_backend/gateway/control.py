@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 from cato_backend import __version__
-from cato_backend.errors import NotFound
-from cato_backend.fleet.engine_limits import step_limits
-from cato_backend.fleet.profiles import profile_file, summary
-from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
+from cato_backend.errors import InvalidRequest, NotFound, Unauthorized
+from cato_backend.fleet.profiles import profile_file
+from cato_backend.gateway.agents.models import ANTHROPIC_VERSION, messages_models
 from cato_backend.gateway.bodies import CancelBody
-from cato_backend.gateway.hardware_targets import ModelTargets
 from cato_backend.gateway.incoming import parse_json, validated
+from cato_backend.gateway.inventory_report import inventory_report
+from cato_backend.gateway.model_entries import alias_entry, model_entry
+from cato_backend.gateway.page_session import authorization_of
+from cato_backend.gateway.replica_reports import (
+    replica_report,
+    source_report,
+    status_of,
+    what_is_wrong,
+)
 from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway, targets_of
-from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.facts import ModelFacts
-from cato_backend.runtime.render import max_prompt_tokens
-from cato_backend.runtime.task_terms import abilities_of
-from cato_backend.scheduling import ReplicaLoad
-from cato_backend.tasks.whole import NEEDED, useful_kinds
-from cato_backend.wire.headers import ALIASES, TASK_ALIASES, Task
-from cato_backend.wire.tasks import TaskKind
+from cato_backend.gateway.server_paths import without_paths
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.team.records import Role
+from cato_backend.wire.challenge import NONCE
+from cato_backend.wire.headers import ALIASES, Task
 
 
 async def cancel(request: web.Request) -> web.StreamResponse:
@@ -44,8 +45,10 @@ async def models(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     catalog = gateway.runtime.catalog
     known = catalog.models()
-    aliases = [_alias_entry(gateway, alias) for alias in ALIASES] if known else []
-    entries = [_entry(gateway, facts, facts.name) for facts in (*known, *catalog.adapters())]
+    aliases = [alias_entry(gateway, alias) for alias in ALIASES] if known else []
+    entries = [model_entry(gateway, facts, facts.name) for facts in (*known, *catalog.adapters())]
+    if ANTHROPIC_VERSION in request.headers:
+        return json_response(messages_models(aliases + entries))
     return json_response({"object": "list", "data": aliases + entries})
 
 
@@ -55,26 +58,54 @@ async def model(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     resolved = await gateway.runtime.catalog.resolve(name, Task.COMPLETION, 0)
     if name in ALIASES:
-        return json_response(_alias_entry(gateway, name))
-    return json_response(_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
+        return json_response(alias_entry(gateway, name))
+    return json_response(model_entry(gateway, gateway.runtime.catalog.facts(resolved), name))
 
 
 async def health(request: web.Request) -> web.StreamResponse:
-    """`GET /health`: 200 while requests are taken, else 503; open to everybody."""
+    """`GET /health`: 200 while requests are taken, else 503; needs no token.
+
+    Without a token where one is needed, the answer has the status alone. Only admins are told
+    paths of the server.
+    """
     gateway = request.app[GATEWAY]
-    is_up = any(not load.draining for load in gateway.runtime.replicas())
-    status = "draining" if gateway.drain.is_draining else "ok" if is_up else "starting"
-    body: dict[str, Any] = {
-        "status": status,
-        "version": __version__,
-        "message": "" if status == "ok" else _what_is_wrong(gateway),
-        "replicas": [_replica(gateway, standing) for standing in gateway.standings()],
-    }
+    status, role = status_of(gateway), _known_role(request)
+    body: dict[str, Any] = {"status": status}
+    if role is not None:
+        details = _details(gateway, status)
+        body |= details if role.includes(Role.ADMIN) else without_paths(details)
     return json_response(body, 200 if status == "ok" else 503)
 
 
+async def identity(request: web.Request) -> web.StreamResponse:
+    """`GET /identity?nonce=HEX`: the proof that this is the process that announced itself."""
+    nonce = request.query.get("nonce", "")
+    if not NONCE.fullmatch(nonce):
+        raise InvalidRequest("nonce: expected 32 to 128 hexadecimal digits", param="nonce")
+    return json_response({"proof": request.app[GATEWAY].prove(nonce)})
+
+
+def _known_role(request: web.Request) -> Role | None:
+    """Return the client's role; None if a token is needed and the client has none."""
+    gateway = request.app[GATEWAY]
+    try:
+        return gateway.credentials.identify(authorization_of(request, gateway.config)).role
+    except Unauthorized:
+        return None
+
+
+def _details(gateway: Gateway, status: str) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "message": "" if status == "ok" else what_is_wrong(gateway),
+        "replicas": [replica_report(gateway, standing) for standing in gateway.standings()],
+        "sources": [source_report(status) for status in gateway.sources()],
+        "inventory": inventory_report(gateway.inventory),
+    }
+
+
 async def openapi(request: web.Request) -> web.StreamResponse:
-    """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; open to everybody."""
+    """`GET /openapi.json`: this interface as an OpenAPI 3.1 document; needs no token."""
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
@@ -99,137 +130,8 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _what_is_wrong(gateway: Gateway) -> str:
-    """Why no requests are taken, in one line for people."""
-    if gateway.drain.is_draining:
-        return f"shutting down: {gateway.connections.busy} requests under way"
-    said = [f"{standing.replica_id}: {standing}" for standing in gateway.standings()]
-    return " | ".join(said) or "no replica has been started yet"
-
-
-def _replica(gateway: Gateway, standing: ReplicaStatus) -> dict[str, Any]:
-    """One replica's state, its last change, and what was learned of its speed."""
-    load = gateway.runtime.replica(standing.replica_id)
-    is_up = standing.state is ReplicaPhase.UP
-    return {
-        "id": standing.replica_id,
-        "state": _state(gateway, standing, load),
-        "since": datetime.fromtimestamp(standing.since, UTC).isoformat(timespec="milliseconds"),
-        "model": None if load is None else load.model,
-        "running": 0 if load is None else load.running,
-        "reason": "" if is_up else standing.reason,
-        "remedy": standing.remedy,
-        "law": None if load is None else summary(load, gateway.runtime.clock()),
-        "step_limits": None if load is None else step_limits(load, gateway.config.targets),
-        **_ejection(gateway, load),
-    }
-
-
-def _state(gateway: Gateway, standing: ReplicaStatus, load: ReplicaLoad | None) -> str:
-    """Return the replica's state by the fleet; while it is up, what the scheduler does with it."""
-    if standing.state is not ReplicaPhase.UP or load is None:
-        return standing.state
-    if load.draining:
-        return "draining"
-    record = gateway.runtime.outlier_record(load.replica_id)
-    return record.state(gateway.runtime.clock()) if record.reason else standing.state
-
-
-def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
-    """Why a replica is ejected, and when it is tried again; empty values where it is not."""
-    if load is None:
-        return {"ejected_for": None, "next_trial_s": None}
-    record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
-    next_trial_s = round(max(0.0, record.until - now), 3) if record.reason else None
-    return {"ejected_for": record.reason, "next_trial_s": next_trial_s}
-
-
-def _alias_entry(gateway: Gateway, alias: str) -> dict[str, Any]:
-    """Return an alias, described as the model that serves its task.
-
-    An alias that stands for all tasks is described as the model for completions. Whether
-    instructions are followed is told of the model for whole tasks.
-    """
-    catalog = gateway.runtime.catalog
-    known, task = catalog.models(), TASK_ALIASES.get(alias)
-    name = catalog.model_for(task or Task.COMPLETION)
-    described = catalog.facts(name) if name in catalog else known[0]
-    entry = _entry(gateway, described, alias)
-    entry["cato"]["tasks"] = list(Task) if task is None else [task]
-    asked = catalog.model_for(task or Task.SUMMARIZATION)
-    if asked in catalog:
-        entry["cato"] |= _instruct(catalog.facts(asked))
-    kinds = [kind for kind in TaskKind if _is_useful(catalog, kind, task)]
-    entry["cato"] |= _whole_tasks(kinds)
-    return entry
-
-
-def _entry(gateway: Gateway, facts: ModelFacts, name: str) -> dict[str, Any]:
-    catalog = gateway.runtime.catalog
-    return {
-        "id": name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "cato",
-        "root": facts.name,
-        "parent": facts.parent or None,
-        "max_model_len": facts.max_model_len,
-        "cato": {
-            "tasks": list(catalog.tasks_of(facts.name)),
-            "max_prompt_tokens": max_prompt_tokens(facts),
-            "chars_per_token": round(catalog.ratio(facts.name).mean, 2),
-            "fim_order": _fim_order(facts),
-            "parameters": gateway.sizes.of_model(facts.model),
-            "note": facts.fim.reason,
-            "targets": _targets(gateway, name),
-            **_instruct(facts),
-            **_whole_tasks(useful_kinds(abilities_of(catalog, facts.name))),
-        },
-    }
-
-
-def _targets(gateway: Gateway, name: str) -> dict[str, Any]:
-    """Return what the classes promise where a client names no target."""
-    return {task.value: _target(targets_of(gateway, name, task), task) for task in Task}
-
-
-def _target(targets: ModelTargets, task: Task) -> dict[str, float]:
-    """Return one class's target.
-
-    `times`: of what is configured, because the hardware needs longer even without load.
-    """
-    target = targets.of(task)
-    unit = "ttft_ms" if target.e2e_s is None else "e2e_ms"
-    return {unit: round(target.budget_s * 1000), "times": targets.stretches[task].times}
-
-
-def _instruct(facts: ModelFacts) -> dict[str, Any]:
-    """Return whether whole tasks ask the model in a chat, and why."""
-    return {
-        "follows_instructions": facts.instruct.follows,
-        "instruct_note": facts.instruct.reason,
-    }
-
-
-def _is_useful(catalog: Catalog, kind: TaskKind, task: Task | None) -> bool:
-    """Return whether the alias, that of `task` or the general one, does this usefully."""
-    name = catalog.model_for(task or kind.slo_class)
-    return name in catalog and kind in useful_kinds(abilities_of(catalog, name))
-
-
-def _whole_tasks(kinds: Sequence[TaskKind]) -> dict[str, Any]:
-    """Return what `/v1/tasks` does usefully with the model, and what is needed for the rest."""
-    note = "" if len(kinds) == len(TaskKind) else NEEDED
-    return {"whole_tasks": list(kinds), "whole_tasks_note": note}
-
-
-def _fim_order(facts: ModelFacts) -> str | None:
-    """Return the order of prompts; None for a model that is served prefix-only."""
-    return facts.fim.format.orders[0] if facts.fim.format else None
-
-
 def _refresh(gateway: Gateway) -> None:
-    """Gauges are read off the ledger when somebody looks."""
+    """Set the gauges from the ledger; called for each scrape."""
     runtime = gateway.runtime
     metrics = runtime.metrics
     gauges = (
@@ -256,3 +158,5 @@ def _refresh(gateway: Gateway) -> None:
     metrics.tasks.set(len(asyncio.all_tasks()))
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))
+        # 0 for a model whose last replica is gone.
+        metrics.replicas.labels(facts.name)

@@ -1,110 +1,47 @@
 """Who may come in: bearer tokens, the TLS certificate, and on loopback no web page.
 
-Tokens and certificate may change while the server runs.
+Tokens are those of the store of people and teams, and those of a file. Both, and the certificate,
+may change while the server runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import codecs
-import hashlib
-import hmac
-import ipaddress
 import os
+import secrets
 import ssl
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 
-from aiohttp import web
-
 from cato_backend.config import ServerConfig
-from cato_backend.errors import ConfigError, Forbidden, Unauthorized
+from cato_backend.errors import ConfigError
+from cato_backend.gateway.bearer_tokens import Tokens, bearer_token, read_tokens, unauthorized
+from cato_backend.team.database import check_private
+from cato_backend.team.index import Requester
+from cato_backend.team.live import LiveTeams, TeamSettings
+from cato_backend.wire.loopback import is_loopback
 
-_LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
 _LOOK_S = 1.0
 """Between two looks at the file of tokens."""
-_BOM = "\ufeff"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-class Tokens:
-    """The accepted bearer tokens. Without any, everybody is the same unnamed tenant."""
-
-    def __init__(self, tokens: Iterable[str]) -> None:
-        self._tenants = {_bytes(token): _tenant(token) for token in tokens}
-
-    def __len__(self) -> int:
-        return len(self._tenants)
-
-    @property
-    def first(self) -> str | None:
-        """The token that this user's own editors are given."""
-        return next((token.decode() for token in self._tenants), None)
-
-    def tenant(self, authorization: str | None) -> str:
-        """Whose token this is. Raises Unauthorized. Takes as long for every wrong token."""
-        if not self._tenants:
-            return ""
-        scheme, _, given = (authorization or "").partition(" ")
-        found = ""
-        for token, tenant in self._tenants.items():
-            if hmac.compare_digest(token, _bytes(given.strip())):
-                found = tenant
-        if scheme.lower() != "bearer" or not found:
-            raise Unauthorized("authorization: expected 'Bearer TOKEN' with a token of this server")
-        return found
-
-
-@lru_cache(maxsize=256)
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address or name. Unknown names count as no."""
-    name = host.strip("[]").lower()
-    if name in _LOCAL_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def check_local(request: web.BaseRequest) -> None:
-    """Refuse what a web page in the user's browser could send here. Raises Forbidden.
-
-    A page can make the browser connect to loopback: its request carries an Origin, or, by DNS
-    rebinding, the page's own host name.
-    """
-    if "Origin" in request.headers:
-        raise Forbidden("origin: requests of web pages are refused on a loopback address")
-    if not _names_loopback(request.headers.get("Host", "")):
-        raise Forbidden("host: expected localhost or a loopback address")
-
-
-@lru_cache(maxsize=256)
-def _names_loopback(host: str) -> bool:
-    """Return whether a `Host` header, with or without a port, names this machine."""
-    return is_loopback(host.rpartition(":")[0] if _has_port(host) else host)
-
-
-def _has_port(host: str) -> bool:
-    return host.rpartition(":")[2].isdigit() and not host.endswith("]") and host.count(":") != 0
-
-
-def _bytes(token: str) -> bytes:
-    """Return the bytes of a header, which need not be UTF-8."""
-    return token.encode(errors="surrogateescape")
-
-
-def _tenant(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
 class Credentials:
-    """What is valid now. What cannot be read again does not replace what is valid."""
+    """Tokens and certificate that are valid now. A file that cannot be read replaces nothing."""
 
-    def __init__(self, config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> None:
-        """Raise ConfigError naming the field."""
+    def __init__(
+        self,
+        config: ServerConfig,
+        extra_tokens: tuple[str, ...] = (),
+        teams: LiveTeams | None = None,
+        *,
+        signs_in: bool = False,
+    ) -> None:
+        """Raise ConfigError naming the field. `signs_in`: whether people sign in by a provider."""
         self._config = config
+        self._signs_in = signs_in
+        self.teams = teams or LiveTeams(TeamSettings())
+        self._own = Tokens([secrets.token_urlsafe(32)])
+        """For this user's own editors, where all other tokens are known by their hashes alone."""
         self._file = Path(config.token_file).expanduser() if config.token_file else None
         self._seen = self._state()
         self.tokens = read_tokens(self._file) if self._file else Tokens(extra_tokens)
@@ -112,16 +49,54 @@ class Credentials:
         """For connections to come; those that are open keep theirs."""
         self.on_new_tokens: Callable[[], None] | None = None
 
+    @property
+    def has_people(self) -> bool:
+        """Whether people have tokens, or get them by signing in."""
+        return self._signs_in or self.teams.has_tokens
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether every request needs a token: always, where others reach the server."""
+        is_private = is_loopback(self._config.host)
+        return not is_private or bool(self.tokens) or self.has_people
+
+    @property
+    def own_token(self) -> str | None:
+        """The token that this user's own editors are given; None where they need none."""
+        return self.tokens.first or (self._own.first if self.has_people else None)
+
+    def identify(self, authorization: str | None) -> Requester:
+        """Return who sends a request with this header. Raises Unauthorized."""
+        if not self.needs_token:
+            return Requester()
+        given = bearer_token(authorization)
+        person = self.teams.find(given)
+        if person is not None:
+            return person
+        tenant = self._own.find(given) or self.tokens.find(given)
+        if not tenant:
+            raise unauthorized()
+        return Requester(tenant)
+
+    def check(self, authorization: str | None) -> None:
+        """Raise Unauthorized where the header holds no token that is valid now."""
+        self.identify(authorization)
+
     def reload(self) -> list[str]:
-        """Read both again; what became of each, for people."""
+        """Read both again; return a line about each, for people."""
         return [self._reload_tokens(), self._reload_certificate()]
 
     async def watch(self, on_news: Callable[[str], None]) -> None:
         """Read the file of tokens whenever it has changed, until it is cancelled."""
-        while self._file is not None:
+        needed = self.needs_token
+        while True:
             await asyncio.sleep(_LOOK_S)
-            state = await asyncio.to_thread(self._state)
-            if state != self._seen:
+            if not needed and self.needs_token:
+                needed = True
+                on_news("the first token was made: every request needs a token from now on")
+                if self.on_new_tokens is not None:
+                    self.on_new_tokens()
+            if self._file is not None and await asyncio.to_thread(self._state) != self._seen:
                 on_news(self._reload_tokens())
 
     def _state(self) -> tuple[int, ...] | None:
@@ -152,24 +127,11 @@ class Credentials:
         return f"certificate: {self._config.tls_cert or 'none'}"
 
 
-def read_tokens(path: Path) -> Tokens:
-    """One token a line; empty lines and those that begin with # are skipped. Raises ConfigError."""
-    try:
-        data = path.read_bytes()
-        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"server.token_file: {path}: {error}") from error
-    # Files that were put together from several may have a BOM anywhere.
-    lines = [line.replace(_BOM, "").strip() for line in text.splitlines()]
-    for number, line in enumerate(lines, start=1):
-        if len(line.split()) > 1 and not line.startswith("#"):
-            raise ConfigError(
-                f"server.token_file: {path}, line {number}: expected one token, without spaces"
-            )
-    tokens = [line for line in lines if line and not line.startswith("#")]
-    if not tokens:
-        raise ConfigError(f"server.token_file: {path} holds no token; write one a line")
-    return Tokens(tokens)
+def check_files(config: ServerConfig) -> None:
+    """Read the files of tokens and of the certificate. Raises ConfigError naming the field."""
+    read_certificate(config)
+    if config.token_file:
+        read_tokens(Path(config.token_file).expanduser())
 
 
 def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
@@ -181,6 +143,7 @@ def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
+        check_private("server.tls_key", Path(config.tls_key))
         context.load_cert_chain(config.tls_cert, config.tls_key, _refuse_to_ask)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(

@@ -18,11 +18,11 @@ from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.incoming import validated
 from cato_backend.requests import Request, prompt_blocks
 from cato_backend.runtime.calls import ApiKind, Call, Infill
-from cato_backend.runtime.render import prompt_text, rendered_infill
-from cato_backend.runtime.resume import is_resumable
+from cato_backend.runtime.render import is_resumable, prompt_text, rendered_infill
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.tasks.infill import ContextFile
 from cato_backend.tasks.plans import CallKind, ModelCall
+from cato_backend.team.terms import mixed_salt
 from cato_backend.wire.headers import ALIASES
 
 _ENGINE_DEFAULT_MAX_TOKENS = 16
@@ -46,6 +46,8 @@ class Draft:
     """How many prompts the body holds; each has a context of its own."""
     names_max_tokens: bool = True
     """Whether the body says how long the answer may be; else it may fill the context."""
+    caps_max_tokens: bool = False
+    """Whether a limit beyond the model's context is cut to it, and not refused."""
     infill: Infill | None = None
     shape: Shape = PLAIN
 
@@ -140,6 +142,8 @@ async def make_call(
     prompt_tokens = draft.prompt_tokens or ratio.tokens(len(text) or draft.prompt_chars)
     least, wanted = _contexts(draft, -(-prompt_tokens // draft.prompts), room)
     least = _capped(max(least, least_context), limit)
+    terms = runtime.teams.terms(headers.origin.tenant)
+    salt = mixed_salt(terms.cache_salt, draft.body.get("cache_salt"))
     request = Request(
         id=headers.request_id,
         task=headers.task,
@@ -147,18 +151,19 @@ async def make_call(
         arrival=arrival,
         target=headers.target,
         prompt_tokens=prompt_tokens,
-        max_tokens=draft.max_tokens,
-        origin=headers.origin,
+        max_tokens=_capped(draft.max_tokens, limit) if draft.caps_max_tokens else draft.max_tokens,
+        origin=replace(headers.origin, team=terms.team) if terms.team else headers.origin,
         supersede=headers.supersede,
         resumable=is_resumable(draft.body),
         workflow=headers.workflow,
         adapter=facts.name if facts.parent else "",
-        prompt_blocks=prompt_blocks(text, facts.name if facts.parent else ""),
+        prompt_blocks=prompt_blocks(text, facts.name if facts.parent else "", salt),
         expected_tokens=headers.expected_tokens,
         context_tokens=max(least, _capped(wanted, served)),
         streams=bool(draft.body.get("stream")),
         declared=headers.declared,
         names_pace=headers.names_pace,
+        share=terms.share,
     )
     return Call(
         request,
@@ -169,6 +174,11 @@ async def make_call(
         reserved_tokens,
         by_alias=draft.model in ALIASES,
         least_context=least,
+        cache_salt=salt,
+        token_id=headers.token_id,
+        trace_context=headers.trace_context,
+        caps_max_tokens=draft.caps_max_tokens,
+        compared=headers.compared,
     )
 
 

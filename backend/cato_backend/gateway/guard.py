@@ -17,18 +17,25 @@ from cato_backend.errors import (
     NotFound,
     RequestError,
     TooManyConnections,
+    Unauthorized,
 )
 from cato_backend.gateway.connection import ClientConnection
-from cato_backend.gateway.credentials import check_local, is_loopback
+from cato_backend.gateway.error_forms import form_of
 from cato_backend.gateway.headers import given_request_id
-from cato_backend.gateway.responses import error_response
-from cato_backend.gateway.routes import OPEN_PATHS
-from cato_backend.gateway.state import TENANT, Gateway
+from cato_backend.gateway.local_origin import check_local
+from cato_backend.gateway.page_session import authorization_of
+from cato_backend.gateway.responses import error_response, refusal_code
+from cato_backend.gateway.routes import COUNTED_PATHS, is_open
+from cato_backend.gateway.state import REQUESTER, TENANT, Gateway
+from cato_backend.logs import RateLimitedLog
+from cato_backend.wire.loopback import is_loopback
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
+_MOST_REFUSED, _PERIOD_S = 10, 60.0
+"""At most `_MOST_REFUSED` refused tokens are logged in `_PERIOD_S` seconds."""
 _VERSIONS = (HttpVersion10, HttpVersion11)
 log = logging.getLogger(__name__)
 
@@ -43,6 +50,7 @@ class Guard:
     def __init__(self, gateway: Gateway, route: Handler) -> None:
         self._gateway = gateway
         self._route = route
+        self._refused = RateLimitedLog(log, _MOST_REFUSED, _PERIOD_S)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Return the response to a request whose head is whole."""
@@ -51,7 +59,7 @@ class Guard:
             connection.begin()
         try:
             self._admit(request)
-            return self._finished(await self._route(request))
+            return self._finished(await self._counted(request))
         except RequestError as error:
             refused = error
         except web.HTTPException as error:
@@ -63,11 +71,31 @@ class Guard:
         except web.RequestPayloadError:
             refused = InvalidRequest("body: it is not sent as its headers say", param="body")
         except Exception:
-            log.exception("a defect while serving %s", request.path)
+            named = {"request_id": given_request_id(request.headers) or ""}
+            log.exception("a defect while serving %r", request.path, extra=named)
             refused = InternalError()
+        if isinstance(refused, Unauthorized):
+            self._note_refused(refused, request)
         return self._finished(_refusal(refused, request))
 
+    def _note_refused(self, error: Unauthorized, request: web.BaseRequest) -> None:
+        """Log that a token was refused; never the token, nor anything else of the request."""
+        client = self._gateway.proxies.client_of(request) or "an unknown address"
+        extra = {"code": error.code, "client": client}
+        self._refused.warning("a request from %s was refused: %s", client, error.code, extra=extra)
+
+    async def _counted(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Return the response of the router, within the limits of team and person."""
+        teams = self._gateway.runtime.teams
+        if request.path not in COUNTED_PATHS or not teams.knows(request[TENANT]):
+            return await self._route(request)
+        with teams.admitted(request[TENANT]):
+            return await self._route(request)
+
     def _finished(self, response: ResponseT) -> ResponseT:
+        code = refusal_code(response)
+        if code is not None:
+            self._gateway.runtime.metrics.refusals.labels(code).inc()
         if self._gateway.drain.is_draining:
             response.force_close()
         return response
@@ -88,10 +116,10 @@ class Guard:
             check_local(request)
         gateway.runtime.last_asked = gateway.runtime.clock()
         request[TENANT] = ""
-        if request.path not in OPEN_PATHS:
+        if not is_open(request.path):
             _check_room(request)
-            authorization = request.headers.get("Authorization")
-            request[TENANT] = gateway.credentials.tokens.tenant(authorization)
+            requester = gateway.credentials.identify(authorization_of(request, gateway.config))
+            request[TENANT], request[REQUESTER] = requester.tenant, requester
         gateway.drain.check(request.path)
         gateway.bodies.check_head(request)
 
@@ -103,7 +131,8 @@ def _check_room(request: web.BaseRequest) -> None:
 
 
 def _refusal(error: RequestError, request: web.BaseRequest) -> web.Response:
-    response = error_response(error, given_request_id(request.headers))
+    form = form_of(request.path)
+    response = error_response(error, given_request_id(request.headers), form)
     if isinstance(error, TooManyConnections) or request.content.exception() is not None:
         # Where the body has no end that can be found, no request can follow.
         response.force_close()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from cato_backend.config.sections import TargetsConfig
+from cato_backend.config.targets import TargetsConfig
 from cato_backend.fleet.profiles import ENOUGH_WINDOWS
 from cato_backend.gateway.headers import scaled_tpot_s
-from cato_backend.prediction.attainable import Stretch, stretch
-from cato_backend.prediction.service import ServiceModel
+from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.requests import Target
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
@@ -26,10 +26,24 @@ _WORTH_TELLING = 0.2
 """Relative change of a target from which the log says it again."""
 
 log = logging.getLogger(__name__)
+_HEADROOM = 1.25
+"""Times what a usual request takes alone: less could be met by an idle replica only."""
+_LEAST = 1.05
+"""A target that is short by less counts as configured."""
+_LONGEST_COMPLETION_S = 1.0
+"""The longest target of a completion: after that a person has typed on, whatever the hardware."""
+_USUAL = {
+    Task.COMPLETION: Work(uncached=400, output=20),
+    Task.GENERATION: Work(uncached=500, output=250),
+    Task.SUMMARIZATION: Work(uncached=500, output=60),
+    Task.TRANSLATION: Work(uncached=500, output=400),
+    Task.AGENT: Work(uncached=2000, output=400),
+}
+"""A usual request of each class, nothing of it cached; in tokens."""
 
 
 class ModelTargets:
-    """What the classes promise on the replicas of one model where a client names no target."""
+    """Default targets of the classes on the replicas of one model."""
 
     def __init__(self, configured: TargetsConfig, stretches: Mapping[Task, Stretch]) -> None:
         self.stretches = stretches
@@ -53,10 +67,14 @@ class HardwareTargets:
     ) -> None:
         self._replicas = replicas
         self._clock = clock
-        self._configured = configured
-        self._plain = ModelTargets(configured, dict.fromkeys(Task, Stretch(1.0, 0.0)))
         self._models: dict[str, ModelTargets] = {}
         self._told: dict[tuple[str, Task], float] = {}
+        self.configure(configured)
+
+    def configure(self, configured: TargetsConfig) -> None:
+        """Take other configured targets from now on."""
+        self._configured = configured
+        self._plain = ModelTargets(configured, dict.fromkeys(Task, Stretch(1.0, 0.0)))
         self._refreshed_at = float("-inf")
 
     def of_model(self, model: str) -> ModelTargets:
@@ -108,7 +126,7 @@ class HardwareTargets:
 
 def _counts(load: ReplicaLoad) -> bool:
     """Return whether it takes requests and enough is known of its speed: told or learned."""
-    if load.draining:
+    if load.draining and not load.asleep:
         return False
     learned = load.learned
     is_learned = learned.all_windows >= ENOUGH_WINDOWS or learned.belief.spread <= _KNOWN_SPREAD
@@ -120,3 +138,28 @@ def _longer(target: Target, times: float) -> Target:
         return target
     tpot_s = None if target.tpot_s is None else scaled_tpot_s(target.tpot_s, times)
     return replace(target.scaled(times), tpot_s=tpot_s)
+
+
+class Stretch(NamedTuple):
+    """Time that a class needs on one kind of replica."""
+
+    times: float
+    """Of the configured target; 1 where it can be met."""
+    alone_s: float
+    """A usual request on an idle replica."""
+
+
+def stretch(service: ServiceModel, overhead_s: float, task: Task, target: Target) -> Stretch:
+    """Return by how much the target of a class is to be longer on such a replica.
+
+    `overhead_s`: of every request, beside what the law tells.
+    """
+    work, idle = _USUAL[task], ReplicaState()
+    if target.e2e_s is not None:
+        alone_s = overhead_s + service.e2e_s(idle, work)
+    else:
+        alone_s = overhead_s + service.ttft_s(idle, work)
+    times = _HEADROOM * alone_s / target.budget_s
+    if task is Task.COMPLETION:
+        times = min(times, _LONGEST_COMPLETION_S / target.budget_s)
+    return Stretch(round(times, 2) if times > _LEAST else 1.0, alone_s)

@@ -9,68 +9,29 @@ CATO must not be refused for it. Their sources: llm-d/llm-d-router, `pkg/epp/met
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from cato_backend.errors import InvalidRequest
+from cato_backend.gateway.foreign_headers import (
+    IDENTIFIER,
+    LONGEST_BUDGET_MS,
+    SLO_TPOT_MS,
+    SLO_TTFT_MS,
+    foreign_budget_s,
+    foreign_session,
+    seconds_of,
+)
 from cato_backend.requests import Origin, Target
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 
-SLO_TTFT_MS = ("x-llm-d-slo-ttft-ms", "x-dynamo-slo-ttft-ms", "x-dynamo-meta-slo-ttft-ms")
-"""Dynamo's proposal and its gateway spell the name differently; both are read."""
-SLO_TPOT_MS = ("x-llm-d-slo-tpot-ms",)
-"""Dynamo has none."""
-AGENT_SESSIONS = (
-    "x-claude-code-session-id",
-    "session-id",
-    "session_id",
-    "x-session-affinity",
-)
-"""What coding agents call their session: Claude Code, Codex (new and old spelling), OpenCode."""
-
-LONGEST_BUDGET_MS = 3_600_000
-_SHORTEST_BUDGET_S = 1e-6
-IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
-
-
-def seconds_of(milliseconds: float) -> float:
-    """Return a budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
-    return max(_SHORTEST_BUDGET_S, milliseconds / 1e3)
-
-
-def foreign_session(headers: Mapping[str, str]) -> str | None:
-    """Return the session of a coding agent; None where no header holds a usable one."""
-    for name in AGENT_SESSIONS:
-        value = headers.get(name)
-        if value is not None and IDENTIFIER.fullmatch(value):
-            return value
-    return None
-
-
-def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float | None:
-    """Seconds, from the first of these headers that holds a usable number of milliseconds."""
-    for name in names:
-        value = headers.get(name)
-        milliseconds = None if value is None else _number(value)
-        if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
-            return seconds_of(milliseconds)
-    return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class RequestHeaders:
-    """What a client says about its request, once the class of the request is known."""
+    """The headers of a request, completed with its class and target."""
 
     request_id: str
     task: Task
@@ -80,12 +41,20 @@ class RequestHeaders:
     workflow: str | None
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens."""
+    compared: bool = False
+    """Whether nobody waits for it: it is compared with another answer."""
     declared: bool = True
     """Whether the client named its class, or its target."""
     names_pace: bool = True
     """Whether it named the time between two tokens."""
+    token_id: str = ""
+    """Of the store's token that it has."""
+    trace_context: tuple[tuple[str, str], ...] = ()
+    """Its W3C trace context, where it has one."""
 
 
+_LONGEST_TRACE = 512
+"""Characters of a trace context's header."""
 _SLOWEST_TPOT_S = 0.1
 """A person reads about as fast: no further is a configured TPOT scaled."""
 
@@ -132,7 +101,7 @@ def scaled_tpot_s(tpot_s: float, scale: float) -> float:
 
 
 class TargetTable(Protocol):
-    """What each class promises where a client names no target."""
+    """Default targets of the classes."""
 
     def of(self, task: Task) -> Target:
         """Return the target of a class."""
@@ -141,7 +110,7 @@ class TargetTable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenHeaders:
-    """What a client says about its request; None where it says nothing."""
+    """The headers of a request as the client sent them; None for those that are missing."""
 
     request_id: str
     task: Task | None
@@ -154,6 +123,9 @@ class GivenHeaders:
     """Whether it named its session or document by our headers."""
     from_agent: bool
     """Whether it named its session by the header of a coding agent."""
+    compared: bool = False
+    token_id: str = ""
+    trace_context: tuple[tuple[str, str], ...] = ()
 
     def of_task(self, task: Task, targets: TargetTable, *, named: bool = True) -> RequestHeaders:
         """Return the same for a request of this class; `named`: the client has told the class."""
@@ -165,13 +137,19 @@ class GivenHeaders:
             supersede=bool(self.supersede),
             workflow=self.workflow,
             expected_tokens=self.expected_tokens,
+            compared=self.compared,
             declared=named or self.budgets.given,
             names_pace=self.budgets.tpot_s is not None,
+            token_id=self.token_id,
+            trace_context=self.trace_context,
         )
 
 
-def parse_headers(headers: Mapping[str, str], tenant: str) -> GivenHeaders:
-    """Raise InvalidRequest naming the header, for headers of our own."""
+def parse_headers(headers: Mapping[str, str], tenant: str, token_id: str = "") -> GivenHeaders:
+    """Return what the headers say of a request of this tenant, sent with the token of this id.
+
+    Raises InvalidRequest naming the header, for headers of our own.
+    """
     session, document = _identifier(headers, names.SESSION), _identifier(headers, names.DOCUMENT)
     agent_session = foreign_session(headers)
     return GivenHeaders(
@@ -188,6 +166,9 @@ def parse_headers(headers: Mapping[str, str], tenant: str) -> GivenHeaders:
         expected_tokens=_tokens(headers, names.OUTPUT_TOKENS),
         names_origin=session is not None or document is not None,
         from_agent=agent_session is not None,
+        compared=bool(_flag(headers, names.COMPARED)),
+        token_id=token_id,
+        trace_context=_trace_context(headers),
     )
 
 
@@ -229,6 +210,14 @@ def _tokens(headers: Mapping[str, str], name: str) -> int | None:
     if not 1 <= tokens <= names.MOST_OUTPUT_TOKENS:
         raise _bad(name, value[:50], f"an integer from 1 to {names.MOST_OUTPUT_TOKENS}")
     return tokens
+
+
+def _trace_context(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the W3C trace context as it came; what is malformed is ignored where it is read."""
+    if names.TRACEPARENT not in headers:
+        return ()
+    found = ((name, headers.get(name, "")) for name in (names.TRACEPARENT, names.TRACESTATE))
+    return tuple(each for each in found if 0 < len(each[1]) <= _LONGEST_TRACE)
 
 
 def _identifier(headers: Mapping[str, str], name: str) -> str | None:

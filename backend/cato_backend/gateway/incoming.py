@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar, cast
@@ -25,6 +26,7 @@ _GZIP, _ZLIB, _DEFLATE = 31, 15, -15
 _DEEPEST = 100
 """Levels of arrays and objects. Engines, and what writes their requests, end a little above 250."""
 _LONGEST_SHOWN = 40
+_PYDANTICS = re.compile(r"Input should be|\w+ should have")
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
 
@@ -191,7 +193,7 @@ def _complaint(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         return "no such field"
     got, expected = error["input"], error["msg"].removeprefix("Value error, ")
-    expected = expected.replace("Input should be", "expected")
+    expected = _PYDANTICS.sub("expected", expected).partition(" after validation")[0]
     shown = repr(got) if got is None or isinstance(got, int | float) else type(got).__name__
     if isinstance(got, str) and len(got) <= _LONGEST_SHOWN:
         shown = repr(got)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Awaitable, Mapping
+from typing import Protocol
 
 import orjson
 from aiohttp import HttpVersion11, web
@@ -17,6 +18,7 @@ from cato_backend.errors import (
     Unauthorized,
     UnsupportedEncoding,
 )
+from cato_backend.gateway.error_forms import OPENAI, ErrorForm
 from cato_backend.runtime.calls import Sink, Started
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse
@@ -24,6 +26,7 @@ from cato_backend.wire import sse
 _END = sse.event(sse.DONE)
 log = logging.getLogger(__name__)
 
+_REFUSAL = web.ResponseKey("refusal", str)
 _STREAM_HEADERS = {
     "Content-Type": f"{sse.CONTENT_TYPE}; charset=utf-8",
     "Cache-Control": "no-cache",
@@ -37,9 +40,12 @@ def json_response(value: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
-def error_response(error: RequestError, request_id: str | None = None) -> web.Response:
+def error_response(
+    error: RequestError, request_id: str | None = None, form: ErrorForm = OPENAI
+) -> web.Response:
     """Return the error with its status; one that passes says when to come back."""
-    response = json_response(error.body(), error.status)
+    response = json_response(form.body(error, request_id), form.status(type(error)))
+    response[_REFUSAL] = error.code
     if request_id:
         response.headers[names.REQUEST_ID] = request_id
     if error.retry_after_s is not None:
@@ -54,9 +60,20 @@ def error_response(error: RequestError, request_id: str | None = None) -> web.Re
     return response
 
 
+def refusal_code(response: web.StreamResponse) -> str | None:
+    """Return the code of the error that is answered; None where none is."""
+    code: str | None = response.get(_REFUSAL)
+    return code
+
+
 def error_event(error: RequestError, name: str | None = None) -> bytes:
     """Return the error as one event of a stream."""
-    return sse.event(orjson.dumps(error.body()).decode(), name)
+    return json_event(error.body(), name)
+
+
+def json_event(value: object, name: str | None = None) -> bytes:
+    """Return a JSON value as one event of a stream."""
+    return sse.json_event(orjson.dumps(value), name)
 
 
 def started_headers(started: Started) -> dict[str, str]:
@@ -111,11 +128,15 @@ class StreamSink(Sink):
 
         The end of the response leaves with the last event, in one piece.
         """
+        await self.send(data, ends=data.endswith(_END))
+
+    async def send(self, data: bytes, *, ends: bool) -> None:
+        """Send events; `ends`: they are the last ones. Raises RequestCancelled as `write` does."""
         if self._response is None:
             raise RuntimeError("write before begin")
         if self._ended:
             return
-        self._ended = data.endswith(_END)
+        self._ended = ends
         self._under_way = not self._ended
         try:
             if self._ended:
@@ -159,25 +180,56 @@ class StreamSink(Sink):
         if self._response is None:
             raise RuntimeError("the call ended without a beginning")
         if failure is not None and not isinstance(failure, RequestCancelled):
-            await self.write(error_event(failure, event) + _END)
+            await self.fail(failure, event)
         return self._response
+
+    async def fail(self, error: RequestError, event: str | None = None) -> None:
+        """End the stream with the error as an event of this name."""
+        await self.write(error_event(error, event) + _END)
 
 
 class WholeSink(Sink):
     """One JSON body, kept until it is whole."""
 
     def __init__(self) -> None:
-        self._headers: dict[str, str] = {}
-        self._body = b""
+        self.headers: dict[str, str] = {}
+        self.body = b""
 
     async def begin(self, started: Started) -> None:
         """Make the headers, which leave with the first events, in one piece."""
-        self._headers = started_headers(started)
+        self.headers = started_headers(started)
 
     async def write(self, data: bytes) -> None:
         """Remember the body."""
-        self._body += data
+        self.body += data
 
     def response(self) -> web.Response:
         """Return the finished response."""
-        return web.Response(body=self._body, content_type="application/json", headers=self._headers)
+        return web.Response(body=self.body, content_type="application/json", headers=self.headers)
+
+
+class Sinks(Protocol):
+    """Makes the sinks for the answer to one request."""
+
+    def stream(self) -> StreamSink:
+        """Return that of a stream."""
+        ...
+
+    def whole(self) -> WholeSink:
+        """Return that of an answer in one piece."""
+        ...
+
+
+class PlainSinks:
+    """Answers as the engine gives them."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+
+    def stream(self) -> StreamSink:
+        """Return that of a stream."""
+        return StreamSink(self._request)
+
+    def whole(self) -> WholeSink:
+        """Return that of an answer in one piece."""
+        return WholeSink()

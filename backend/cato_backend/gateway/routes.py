@@ -1,46 +1,65 @@
-"""What the application serves: its routes, and the OpenAPI 3.1 document that is made of them."""
+"""What the application serves: its routes."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
-from cato_backend import __version__
 from cato_backend.errors import (
+    AuthorizationPending,
     BodyTooLarge,
+    DeviceCodeExpired,
+    DeviceDenied,
     ExpectationFailed,
     Expired,
     Forbidden,
     InvalidRequest,
+    InvalidSignIn,
     NoReplica,
     NotFound,
     Overloaded,
     PoisonRequest,
+    PolledTooOften,
+    ProviderUnavailable,
     RequestCancelled,
     RequestError,
     RequestTimeout,
+    RoleTooLow,
     ShuttingDown,
+    SignInRefused,
+    StoreUnavailable,
     Superseded,
+    TooManySignIns,
     Unauthorized,
     UnsupportedEncoding,
     UpstreamFailed,
 )
-from cato_backend.gateway import calls, control, feedback, tasks, warm
+from cato_backend.gateway import (
+    calls,
+    control,
+    devices,
+    editor_calls,
+    overview_feed,
+    page,
+    sign_in,
+    tasks,
+    tokens,
+    usage,
+)
+from cato_backend.gateway.agents import handlers as agents
+from cato_backend.gateway.agents.messages_body import CountTokensBody, MessagesBody
+from cato_backend.gateway.agents.responses_body import ResponsesBody
 from cato_backend.gateway.bodies import CancelBody, ChatBody, CompletionBody, WarmBody
-from cato_backend.gateway.headers import IDENTIFIER, LONGEST_BUDGET_MS
+from cato_backend.gateway.error_forms import MESSAGES_PATH
 from cato_backend.gateway.tasks import TaskBody
-from cato_backend.wire import headers as names
+from cato_backend.gateway.tokens import TokenBody
+from cato_backend.team.records import Role
 from cato_backend.wire import sse
-from cato_backend.wire.feedback import FEEDBACK_PATH
-from cato_backend.wire.headers import Task
-from cato_backend.wire.warm import WARM_PATH
+from cato_backend.wire.challenge import IDENTITY_PATH, NONCE
+from cato_backend.wire.editor_calls import FEEDBACK_PATH, WARM_PATH
 
 _JSON, _TEXT = "application/json", "text/plain"
 _ANYWHERE = (
@@ -64,26 +83,6 @@ _CALL = (
 )
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_REF = "#/components/schemas/{model}"
-_ERROR = {"$ref": "#/components/schemas/Error"}
-_IDENTIFIER = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$"}
-_BUDGET = {"type": "number", "exclusiveMinimum": 0, "maximum": LONGEST_BUDGET_MS}
-_TOKENS = {"type": "integer", "minimum": 1, "maximum": names.MOST_OUTPUT_TOKENS}
-_CALL_HEADERS: dict[str, tuple[dict[str, Any], str]] = {
-    names.TASK: ({"type": "string", "enum": list(Task)}, "the class of the request"),
-    names.SLO_TTFT_MS: (_BUDGET, "milliseconds from sending to the first token"),
-    names.SLO_E2E_MS: (_BUDGET, "milliseconds from sending to the last token"),
-    names.SLO_TPOT_MS: (_BUDGET, "milliseconds between two output tokens, in the mean"),
-    names.OUTPUT_TOKENS: (_TOKENS, "the client's own estimate of the answer's length"),
-    names.SESSION: (_IDENTIFIER, "one editor"),
-    names.DOCUMENT: (_IDENTIFIER, "one document of it"),
-    names.SUPERSEDE: (
-        {"type": "string", "enum": ["0", "1"]},
-        "1: replaces older requests of the same token, session and document",
-    ),
-    names.WORKFLOW: (_IDENTIFIER, "calls that share one budget"),
-    names.REQUEST_ID: (_IDENTIFIER, "the name by which the request can be cancelled"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,10 @@ class Route:
     """Whether the headers about task, budget and origin count."""
     is_open: bool = False
     """Whether it takes no token."""
+    least_role: Role = Role.USER
+    """Who may use it; what of it they see and change, `authorization` says."""
+    query: tuple[tuple[str, str], ...] = ()
+    """Names of the parameters in the address that are needed, with their patterns."""
     errors: tuple[type[RequestError], ...] = ()
     """Besides those of every route."""
 
@@ -110,6 +113,9 @@ class Route:
         return (*_ANYWHERE, *(() if self.is_open else (Unauthorized,)), *self.errors)
 
 
+_PAGE = "/page/"
+_DEVICE = "/v1/sign-in/devices/{code}"
+_DEVICE_ERRORS = (NotFound, RoleTooLow, TooManySignIns)
 _STREAMED = ((200, (_JSON, sse.CONTENT_TYPE)),)
 
 ROUTES = (
@@ -122,114 +128,119 @@ ROUTES = (
         is_call=True, errors=_CALL,
     ),
     Route(
+        "POST", MESSAGES_PATH, agents.messages, _STREAMED, MessagesBody,
+        is_call=True, errors=_CALL,
+    ),
+    Route(
+        "POST", f"{MESSAGES_PATH}/count_tokens", agents.count_tokens, body=CountTokensBody,
+        errors=(NotFound, NoReplica),
+    ),
+    Route(
+        "POST", "/v1/responses", agents.responses, _STREAMED, ResponsesBody,
+        is_call=True, errors=_CALL,
+    ),
+    Route(
         "POST", "/v1/tasks", tasks.tasks, ((200, (sse.CONTENT_TYPE,)),), TaskBody,
         is_call=True, errors=_CALL,
     ),
     Route(
-        "POST", WARM_PATH, warm.warm, ((200, (_JSON,)), (202, (_JSON,))), WarmBody,
+        "POST", WARM_PATH, editor_calls.warm, ((200, (_JSON,)), (202, (_JSON,))), WarmBody,
         is_call=True, errors=_CALL,
     ),
     Route(
-        "POST", FEEDBACK_PATH, feedback.give, ((202, (_JSON,)),), feedback.FeedbackBody,
+        "POST", FEEDBACK_PATH, editor_calls.give, ((202, (_JSON,)),), editor_calls.FeedbackBody,
     ),
-    Route("GET", FEEDBACK_PATH, feedback.export, ((200, ("application/x-ndjson",)),)),
+    Route("GET", FEEDBACK_PATH, editor_calls.export, ((200, ("application/x-ndjson",)),)),
+    Route("GET", "/v1/usage", usage.own_lines, ((200, (usage.NDJSON,)),)),
+    Route("GET", "/v1/usage.csv", usage.own_table, ((200, (usage.CSV,)),)),
+    Route(
+        "GET", "/v1/usage/team", usage.team_lines, ((200, (usage.NDJSON,)),),
+        least_role=Role.LEAD, errors=(NotFound,),
+    ),
+    Route(
+        "GET", "/v1/usage/team.csv", usage.team_table, ((200, (usage.CSV,)),),
+        least_role=Role.LEAD, errors=(NotFound,),
+    ),
     Route(
         "POST", "/v1/requests/{id}/cancel", control.cancel, body=CancelBody,
         is_body_optional=True, errors=(NotFound,),
+    ),
+    Route("GET", "/v1/whoami", tokens.whoami),
+    Route("GET", "/v1/tokens", tokens.list_tokens, errors=(StoreUnavailable,)),
+    Route(
+        "POST", "/v1/tokens", tokens.create_token, ((201, (_JSON,)),), TokenBody,
+        errors=(RoleTooLow, StoreUnavailable),
+    ),
+    Route(
+        "DELETE", "/v1/tokens/{id}", tokens.revoke_token,
+        errors=(NotFound, RoleTooLow, StoreUnavailable),
+    ),
+    Route(
+        "DELETE", "/v1/people/{name}/tokens", tokens.revoke_all,
+        errors=(NotFound, RoleTooLow, StoreUnavailable),
+    ),
+    Route("GET", "/v1/sign-in", sign_in.methods, is_open=True, errors=(TooManySignIns,)),
+    Route(
+        "POST", "/v1/sign-out", sign_in.sign_out, ((204, ()),),
+        errors=(NotFound, StoreUnavailable),
+    ),
+    Route(
+        "POST", sign_in.DEVICE_CODE, devices.device_code, body=devices.DeviceCodeBody,
+        is_body_optional=True, is_open=True, errors=(NotFound, TooManySignIns),
+    ),
+    Route(
+        "POST", sign_in.DEVICE_TOKEN, devices.device_token, body=devices.DeviceTokenBody,
+        is_open=True,
+        errors=(
+            NotFound, TooManySignIns, PolledTooOften, AuthorizationPending, DeviceCodeExpired,
+            DeviceDenied, SignInRefused, StoreUnavailable,
+        ),
+    ),
+    Route("GET", _DEVICE, devices.show_device, errors=_DEVICE_ERRORS),
+    Route(
+        "POST", _DEVICE, devices.decide_device, body=devices.DecisionBody,
+        errors=(*_DEVICE_ERRORS, StoreUnavailable),
+    ),
+    Route(
+        "GET", sign_in.PATH, sign_in.begin, ((303, ()),), is_open=True,
+        errors=(NotFound, TooManySignIns, ProviderUnavailable),
+    ),
+    Route(
+        "GET", sign_in.CALLBACK, sign_in.finish, ((303, ()),), is_open=True,
+        errors=(
+            NotFound, TooManySignIns, InvalidSignIn, SignInRefused, ProviderUnavailable,
+            StoreUnavailable,
+        ),
     ),
     Route("GET", "/v1/models", control.models),
     Route("GET", "/v1/models/{name:.+}", control.model, errors=(NotFound, NoReplica)),
     Route(
         "GET", "/v1/replicas/{id}/profile", control.replica_profile, errors=(NotFound,),
     ),
+    Route(
+        "GET", "/v1/overview", overview_feed.overview, _STREAMED, errors=(Overloaded,),
+    ),
+    Route(
+        "GET", "/", page.start, ((200, ("text/html",)),),
+        is_open=True, errors=(NotFound, Unauthorized),
+    ),
+    Route(
+        "GET", f"{_PAGE}{{name}}", page.part,
+        ((200, ("text/css", "text/javascript", "image/svg+xml")),),
+        is_open=True, errors=(NotFound,),
+    ),
     Route("GET", "/health", control.health, ((200, (_JSON,)), (503, (_JSON,))), is_open=True),
+    Route(
+        "GET", IDENTITY_PATH, control.identity, is_open=True, query=(("nonce", NONCE.pattern),),
+    ),
     Route("GET", "/metrics", control.metrics, ((200, (_TEXT,)),)),
     Route("GET", "/openapi.json", control.openapi, is_open=True),
 )  # fmt: skip
-OPEN_PATHS = frozenset(route.path for route in ROUTES if route.is_open)
+COUNTED_PATHS = frozenset(route.path for route in ROUTES if route.is_call) - {WARM_PATH}
+"""What counts among a person's requests; to fill the prefix cache does not."""
+_OPEN_PATHS = frozenset(route.path for route in ROUTES if route.is_open)
 
 
-def document(routes: Iterable[Route], *, needs_token: bool) -> dict[str, Any]:
-    """Return the document as JSON. `needs_token`: whether the server has tokens at all."""
-    routes = tuple(routes)
-    paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        path = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path, needs_token)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "CATO", "version": __version__},
-        "servers": [{"url": "/"}],
-        "paths": paths,
-        "components": {
-            "schemas": _schemas(routes),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        },
-    }
-
-
-def _schemas(routes: Iterable[Route]) -> dict[str, Any]:
-    models = {route.body: None for route in routes if route.body is not None}
-    _, schema = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
-    return {**schema.get("$defs", {}), "Error": _error_schema()}
-
-
-def _error_schema() -> dict[str, Any]:
-    """Of `RequestError.body`."""
-    text, absent = {"type": "string"}, {"type": ["string", "null"]}
-    fields = {"message": text, "type": text, "param": absent, "code": text}
-    error = {"type": "object", "properties": fields, "required": list(fields)}
-    return {"type": "object", "properties": {"error": error}, "required": ["error"]}
-
-
-def _operation(route: Route, path: str, needs_token: bool) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{route.handler.__name__}",
-        "summary": (route.handler.__doc__ or "").partition("\n")[0],
-        "parameters": list(_parameters(route, path)),
-        "responses": _responses(route),
-        "security": [{"bearer": []}] if needs_token and not route.is_open else [],
-    }
-    if route.body is not None:
-        reference = {"$ref": _REF.format(model=route.body.__name__)}
-        operation["requestBody"] = {
-            "required": not route.is_body_optional,
-            "content": {"application/json": {"schema": reference}},
-        }
-    return operation
-
-
-def _parameters(route: Route, path: str) -> Iterable[dict[str, Any]]:
-    for name in re.findall(r"\{(\w+)\}", path):
-        schema = {"type": "string", "minLength": 1}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
-    for name, (schema, text) in _CALL_HEADERS.items() if route.is_call else ():
-        yield {"name": name, "in": "header", "schema": schema, "description": text}
-
-
-def _responses(route: Route) -> dict[str, Any]:
-    responses = {str(kind.status): _refusal(kind) for kind in route.all_errors}
-    for status, media in route.answers:
-        content = {name: {"schema": _answer_schema(name)} for name in media}
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
-    return dict(sorted(responses.items()))
-
-
-def _answer_schema(media: str) -> dict[str, str]:
-    """Return the schema of an engine's answer, whose fields are not known here."""
-    if media == sse.CONTENT_TYPE:
-        return {}
-    return {"type": "object" if media == "application/json" else "string"}
-
-
-def _refusal(kind: type[RequestError]) -> dict[str, Any]:
-    response: dict[str, Any] = {
-        "description": (kind.__doc__ or "").partition("\n")[0],
-        "content": {"application/json": {"schema": _ERROR}},
-    }
-    if kind is Overloaded:
-        response["headers"] = {
-            name: {"schema": {"type": "integer", "minimum": 0}}
-            for name in ("Retry-After", names.RETRY_AFTER_MS)
-        }
-    return response
+def is_open(path: str) -> bool:
+    """Return whether the path takes no token."""
+    return path in _OPEN_PATHS or path.startswith(_PAGE)

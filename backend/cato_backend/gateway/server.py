@@ -7,7 +7,9 @@ import logging
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
@@ -15,11 +17,22 @@ from aiohttp import web
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.acceptor import Acceptor
+from cato_backend.gateway.authorization import authorized
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
-from cato_backend.gateway.credentials import Credentials, Tokens, is_loopback
+from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.guard import Guard
-from cato_backend.gateway.routes import ROUTES, document
+from cato_backend.gateway.openapi import document
+from cato_backend.gateway.overview import overview
+from cato_backend.gateway.overview_feed import FEED, OverviewFeed
+from cato_backend.gateway.page import PAGE, PageFiles
+from cato_backend.gateway.routes import ROUTES
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
+from cato_backend.team.live import LiveTeams
+from cato_backend.wire.challenge import new_secret
+from cato_backend.wire.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from cato_backend.sign_in.sign_in import SignIn
 
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
@@ -35,29 +48,41 @@ class Listener:
     socket: socket.socket
     credentials: Credentials
     url: str
+    sign_in: SignIn | None = None
+    secret: str = field(default_factory=new_secret, repr=False)
+    """Proves to readers of the announcement that this process wrote it."""
 
 
-def listen(config: ServerConfig, extra_tokens: tuple[str, ...] = ()) -> Listener:
+def listen(
+    config: ServerConfig,
+    extra_tokens: tuple[str, ...] = (),
+    teams: LiveTeams | None = None,
+    sign_in: SignIn | None = None,
+) -> Listener:
     """Bind before anything slow begins. Raises ConfigError naming the field.
 
-    Off loopback a token is needed, and TLS unless `insecure` says that a proxy ends it.
+    Off loopback a token or a sign-in is needed, and TLS unless `insecure` says that a proxy ends
+    it.
     """
-    credentials = Credentials(config, extra_tokens)
-    _check_exposure(config, credentials.tokens)
+    credentials = Credentials(config, extra_tokens, teams, signs_in=sign_in is not None)
+    _check_exposure(config, credentials)
     bound = _bind(config.host, config.port)
     _tune(bound, config.send_timeout_s)
     port = bound.getsockname()[1]
     host = f"[{config.host}]" if ":" in config.host else config.host
     scheme = "https" if credentials.tls else "http"
-    return Listener(bound, credentials, f"{scheme}://{host}:{port}")
+    return Listener(bound, credentials, f"{scheme}://{host}:{port}", sign_in)
 
 
-def _check_exposure(config: ServerConfig, tokens: Tokens) -> None:
+def _check_exposure(config: ServerConfig, credentials: Credentials) -> None:
     if is_loopback(config.host):
         return
-    if not tokens:
+    if not credentials.tokens and not credentials.has_people:
         raise ConfigError.of(
-            "server.token_file", "", f"a file with a token, because {config.host} is not loopback"
+            "server.token_file",
+            "",
+            f"a file with a token, because {config.host} is not loopback; or make one: "
+            "cato token create",
         )
     if not config.tls_cert and not config.insecure:
         raise ConfigError.of(
@@ -98,10 +123,15 @@ def make_app(gateway: Gateway) -> web.Application:
     """Return the routes; `Guard` stands in front of them."""
     app = web.Application()
     app[GATEWAY] = gateway
-    app[DOCUMENT] = orjson.dumps(document(ROUTES, needs_token=bool(gateway.credentials.tokens)))
+    app[PAGE] = PageFiles()
+    app[FEED] = OverviewFeed(partial(overview, gateway), gateway.runtime.clock)
+    app[DOCUMENT] = orjson.dumps(document(ROUTES, needs_token=gateway.credentials.needs_token))
     for route in ROUTES:
-        add = app.router.add_get if route.method == "GET" else app.router.add_post
-        add(route.path, route.handler)
+        handler = route.handler if route.is_open else authorized(route.least_role, route.handler)
+        if route.method == "GET":
+            app.router.add_get(route.path, handler)
+        else:
+            app.router.add_route(route.method, route.path, handler)
     return app
 
 

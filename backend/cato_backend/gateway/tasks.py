@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import orjson
 from aiohttp import web
 from pydantic import Field, ValidationInfo, field_validator
 
 from cato_backend.errors import InternalError, RequestError
 from cato_backend.gateway.bodies import OpenBody
 from cato_backend.gateway.drafts import make_call, model_draft, within_workflow
-from cato_backend.gateway.headers import RequestHeaders, parse_headers
+from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.incoming import parse_json, validated
-from cato_backend.gateway.responses import StreamSink, error_response, started_headers
-from cato_backend.gateway.state import GATEWAY, TENANT, targets_of
+from cato_backend.gateway.responses import StreamSink, error_response, json_event, started_headers
+from cato_backend.gateway.state import GATEWAY, given_headers, targets_of
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call, Started
 from cato_backend.runtime.runtime import Runtime
@@ -133,7 +132,7 @@ async def tasks(request: web.Request) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     runtime = gateway.runtime
     arrival = runtime.clock()
-    given = parse_headers(request.headers, request[TENANT])
+    given = given_headers(request)
     body = validated(TaskBody, parse_json(await gateway.bodies.read(request)))
     task = body.task.slo_class
     headers = given.of_task(task, targets_of(gateway, body.model, task))
@@ -223,7 +222,7 @@ class _Events:
 
     async def send(self, event: TaskEvent, value: dict[str, Any]) -> None:
         """Send one event."""
-        await self._sink.write(sse.event(orjson.dumps(value).decode(), event))
+        await self._sink.write(json_event(value, event))
 
     async def end(self) -> None:
         """End the stream."""

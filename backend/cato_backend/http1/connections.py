@@ -13,8 +13,8 @@ from typing import TypeAlias, cast
 
 import httptools
 
-from cato_backend.http1.liveness import Liveness
 from cato_backend.http1.reply_head import ReplyHead
+from cato_backend.http1.timeouts import Liveness
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
@@ -26,11 +26,11 @@ Take: TypeAlias = Callable[[bytes], bool]
 
 
 class BadReply(Exception):
-    """What came is no HTTP."""
+    """The reply is not valid HTTP."""
 
 
 class Silence(TimeoutError):
-    """Nothing came for as long as `silence_s` allows."""
+    """The reply brought nothing for `silence_s` seconds."""
 
 
 class Connection(asyncio.Protocol):
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.silence_s = 0.0
         """How long the reply may bring nothing; may be changed while it is awaited."""
-        self._heard = 0.0
+        self._sent_at = self._heard = 0.0
         self._error: Exception | None = None
         self.answered = False
         """Whether a byte came since the request was sent."""
@@ -75,9 +75,15 @@ class Connection(asyncio.Protocol):
         self._reset()
         self._cancel_timer()
         self.answered = False
-        self.silence_s, self._heard = silence_s, self._loop.time()
+        self.silence_s = silence_s
+        self._sent_at = self._heard = self._loop.time()
         self._timer = self._loop.call_later(silence_s, self._look)
         self._transport.write(request)
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since the request was sent."""
+        return self._loop.time() - self._sent_at
 
     async def headers(self) -> int:
         """Return the reply's status. Raises ConnectionError, Silence, another OSError, BadReply."""
@@ -131,7 +137,7 @@ class Connection(asyncio.Protocol):
         return reusable
 
     def close(self) -> None:
-        """At once, whatever is under way: that is how an engine learns that nobody waits."""
+        """Close at once, even in mid-reply: so an engine learns that its client has left."""
         self._cancel_timer()
         if self._transport is not None:
             self._transport.abort()

@@ -1,4 +1,4 @@
-"""The idle connections to one server."""
+"""The idle connections to one server, kept for its next requests."""
 
 from __future__ import annotations
 

@@ -6,54 +6,23 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from cato_backend.http1.connections import Connection, Silence, Take
-from cato_backend.http1.liveness import Liveness
 from cato_backend.http1.pool import Pool
+from cato_backend.http1.servers import CannotConnect, Server, connect, server_of
+from cato_backend.http1.timeouts import Timeouts
+from cato_backend.replicas.sockets import SocketFolder
 
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Limits of connections, in seconds."""
-
-    connect_s: float = 2.0
-    """For a new connection, TLS included. TCP repeats a lost SYN after one second."""
-    keepalive_s: float = 4.0
-    """An idle connection is closed after this: below the limit of uvicorn and Node.js (5 s)."""
-    stale_s: float = 2.0
-    """Within this time a kept connection shows whether it is alive. One that its peer has closed
-    says so after a round trip, and one that brings no headers of a stream has lost its peer."""
-    liveness: Liveness = field(default_factory=Liveness)
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    host: str
-    port: int
-    tls: bool
-    authority: str
-
-
-class CannotConnect(OSError):
-    """No connection could be opened. `was_sent`: the request went out before, on a kept one."""
-
-    def __init__(self, message: str, *, was_sent: bool = False) -> None:
-        super().__init__(message)
-        self.was_sent = was_sent
-
-
 class Reply:
     """A reply whose status is known. `release` must follow."""
 
-    def __init__(self, upstreams: Upstreams, server: _Server, connection: Connection) -> None:
+    def __init__(self, upstreams: Upstreams, server: Server, connection: Connection) -> None:
         self._upstreams = upstreams
         self._server = server
         self._connection = connection
@@ -78,9 +47,12 @@ class Reply:
 class Upstreams:
     """Opens connections as they are needed, and keeps them for a while."""
 
-    def __init__(self, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, timeouts: Timeouts | None = None, sockets: SocketFolder | None = None
+    ) -> None:
         self._timeouts = timeouts or Timeouts()
-        self._pools: defaultdict[_Server, Pool] = defaultdict(Pool)
+        self._sockets = sockets or SocketFolder()
+        self._pools: defaultdict[Server, Pool] = defaultdict(Pool)
 
     async def post(
         self,
@@ -103,38 +75,36 @@ class Upstreams:
 
         Raises CannotConnect where the replica cannot be connected to, else as `Reply.pour`.
         """
-        server, path = _split(url)
+        server, path = server_of(url, self._sockets)
         request = _request(server, path, body, headers)
-        kept = self._pools[server].take()
+        pool = self._pools[server]
+        kept = pool.take()
         if kept is not None:
-            reply = await self._ask_kept(server, kept, request, silence_s, streams)
+            reply = await self._ask_kept(server, pool, kept, request, silence_s, streams)
             if reply is not None:
                 return reply
             log.debug("a kept connection to %s was dead", server.authority)
-            self._pools[server].close()  # The others are most likely dead, too.
+            pool.close()  # The others are most likely dead, too.
         connection = await self._open(server, was_sent=kept is not None)
-        return await self._ask(server, connection, request, silence_s, streams)
+        return await self._ask(server, pool, connection, request, silence_s, streams)
 
     async def is_listening(self, url: str) -> bool:
         """Return whether connections are accepted there.
 
         Where it cannot be told at once, they may be.
         """
-        server, _ = _split(url)
-        loop = asyncio.get_running_loop()
+        server, _ = server_of(url, self._sockets)
         try:
             async with asyncio.timeout(_LISTENS_S):
-                transport, _ = await loop.create_connection(
-                    asyncio.Protocol, server.host, server.port
-                )
-        except ConnectionRefusedError:
+                transport, _ = await connect(server, asyncio.Protocol)
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
         except OSError:
             return True
         transport.abort()
         return True
 
-    def take_back(self, server: _Server, connection: Connection) -> None:
+    def take_back(self, server: Server, connection: Connection) -> None:
         """Record that the connection's request is over."""
         if connection.keep(self._timeouts.keepalive_s):
             self._pools[server].put(connection)
@@ -145,18 +115,23 @@ class Upstreams:
             pool.close()
 
     async def _ask_kept(
-        self, server: _Server, kept: Connection, request: bytes, silence_s: float, streams: bool
+        self,
+        server: Server,
+        pool: Pool,
+        kept: Connection,
+        request: bytes,
+        silence_s: float,
+        streams: bool,
     ) -> Reply | None:
         """Return the reply; None where the connection turns out to be dead."""
-        clock = asyncio.get_running_loop().time
-        limit_s, sent_at = silence_s, clock()
+        limit_s = silence_s
         if streams:
-            limit_s = min(silence_s, self._pools[server].header_limit_s(self._timeouts.stale_s))
+            limit_s = min(silence_s, pool.header_limit_s(self._timeouts.stale_s))
         try:
-            reply = await self._ask(server, kept, request, limit_s, streams)
+            reply = await self._ask(server, pool, kept, request, limit_s, streams)
         except OSError as error:
             hurried = limit_s < silence_s
-            if kept.answered or not self._was_dead(error, clock() - sent_at, hurried):
+            if kept.answered or not self._was_dead(error, kept.waited_s, hurried):
                 raise
             return None
         if reply.status == HTTPStatus.REQUEST_TIMEOUT:
@@ -176,14 +151,13 @@ class Upstreams:
 
     async def _ask(
         self,
-        server: _Server,
+        server: Server,
+        pool: Pool,
         connection: Connection,
         request: bytes,
         silence_s: float,
         streams: bool,
     ) -> Reply:
-        clock = asyncio.get_running_loop().time
-        sent_at = clock()
         connection.send(request, silence_s)
         try:
             await connection.headers()
@@ -191,19 +165,15 @@ class Upstreams:
             connection.close()
             raise
         if streams:
-            self._pools[server].observe_headers(clock() - sent_at)
+            pool.observe_headers(connection.waited_s)
         return Reply(self, server, connection)
 
-    async def _open(self, server: _Server, *, was_sent: bool) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def _open(self, server: Server, *, was_sent: bool) -> Connection:
         limit_s = self._timeouts.connect_s
         try:
             async with asyncio.timeout(limit_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._timeouts.liveness),
-                    server.host,
-                    server.port,
-                    ssl=server.tls or None,
+                _, connection = await connect(
+                    server, lambda: Connection(self._timeouts.liveness), tls=server.tls
                 )
         except TimeoutError as error:
             said = f"no connection to {server.authority} in {limit_s:g} s"
@@ -214,16 +184,7 @@ class Upstreams:
         return connection
 
 
-@lru_cache(maxsize=1024)
-def _split(url: str) -> tuple[_Server, str]:
-    parts = urlsplit(url)
-    tls = parts.scheme == "https"
-    host = parts.hostname or ""
-    server = _Server(host, parts.port or (443 if tls else 80), tls, parts.netloc.rpartition("@")[2])
-    return server, parts.path
-
-
-def _request(server: _Server, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+def _request(server: Server, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     lines = [
         f"POST {path} HTTP/1.1",
         f"Host: {server.authority}",

@@ -17,12 +17,13 @@ from pathlib import Path
 from cato_backend.clock import Clock, monotonic
 from cato_backend.engines.environments import exclusive
 from cato_backend.errors import DamagedModel, EngineError
-from cato_backend.model_store.conversion import convert, install_tools
-from cato_backend.model_store.downloads import (
+from cato_backend.model_store.fetch_steps import (
     OnBytes,
+    convert,
     download_from_hub,
     download_from_index,
     hub_url,
+    install_tools,
     is_offline,
 )
 from cato_backend.model_store.registry import (
@@ -42,7 +43,7 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FetchProgress:
-    """How far it is. `done` of `total`: bytes or percent of what was last begun."""
+    """Progress of a fetch. `done` of `total`: bytes or percent of the present step."""
 
     elapsed_s: float
     what: str

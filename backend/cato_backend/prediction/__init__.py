@@ -10,7 +10,7 @@ What there is, for policies and for the runtime:
   the replica has to do, `Work` what the request asks for.
 - `lengths.OutputLengths()`, one per model: `quantile(task, prompt_tokens, max_tokens, q, emitted)`
   and `remaining(...)`, from `observe(task, prompt_tokens, max_tokens, emitted, finished=...)`.
-- `conformal.Conformal(coverage)`, one per task and kind of prediction: `bound(predicted_s)`, and
+- `online.Conformal(coverage)`, one per task and kind of prediction: `bound(predicted_s)`, and
   `observe(predicted_s, bound_s, observed_s)`, which also counts `coverage`.
-- `averages.CharsPerToken`, `averages.LoadAverages`, `workflows.LearnedTimes`.
+- `online.CharsPerToken`, `online.LoadAverages`, `workflows.LearnedTimes`.
 """

@@ -74,7 +74,7 @@ _ROUNDS = (
 
 @dataclass(frozen=True, slots=True)
 class ProbeBounds:
-    """What bounds the probes of one replica."""
+    """Bounds of the probes of one replica."""
 
     limits: EngineLimits
     longest_prompt: int
@@ -83,7 +83,7 @@ class ProbeBounds:
 
 
 class Calibration:
-    """Of one replica, from `began` on. Times in seconds on any clock."""
+    """The calibration of one replica, from `began` on. Times in seconds on any clock."""
 
     def __init__(self, bounds: ProbeBounds, began: float) -> None:
         self._bounds = bounds
@@ -104,7 +104,7 @@ class Calibration:
         return ()
 
     def cached_tokens(self, probe: Probe, first_token_s: float) -> int | None:
-        """Of the prompt, by how soon its first token came; None where that does not tell."""
+        """Return the prompt's cached tokens, judged by its first token; None if unclear."""
         if not probe.known_tokens:
             self._cold_s[probe.prompt] = first_token_s
             return 0

@@ -69,7 +69,15 @@ class LearnedLaw:
         self._kept_windows = 0 if kept is None else kept.windows
         self.windows = 0
         """Windows learned from since it is there."""
-        self.belief = self._believe()
+        self._belief: LawBelief | None = None
+        """None until it is asked for again: under load windows end more often than that."""
+
+    @property
+    def belief(self) -> LawBelief:
+        """What is believed now; the same object until something was learned."""
+        if self._belief is None:
+            self._belief = self._believe()
+        return self._belief
 
     @property
     def all_windows(self) -> int:
@@ -115,7 +123,7 @@ class LearnedLaw:
         speaking, other = self._filters[self._speaks], self._filters[1 - self._speaks]
         if other.score > speaking.score + _FORM_LEAD:
             self._speaks = 1 - self._speaks
-        self.belief = self._believe()
+        self._belief = None
 
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]

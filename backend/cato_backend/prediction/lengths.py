@@ -38,7 +38,7 @@ class LogNormal:
     cap: float = math.inf
 
     def share_within(self, tokens: float) -> float:
-        """Return the share of answers of at most so many tokens."""
+        """Return the share of answers with at most this many tokens."""
         if tokens >= self.cap:
             return 1.0
         return 0.5 * math.erfc((self.mu - math.log(tokens)) / (self.sigma * math.sqrt(2)))
@@ -61,7 +61,7 @@ _TRANSLATION_SIGMA = 0.5
 
 
 def ended_shares(task: Task, prompt_tokens: float, edges: Sequence[int]) -> list[float]:
-    """Return the share of answers of at most so many tokens, for each of the edges.
+    """Return for each edge the share of answers with at most that many tokens.
 
     1 at the last.
     """
@@ -94,7 +94,7 @@ def band_of(prompt_tokens: int) -> int:
 
 
 def bin_of(tokens: float) -> int:
-    """Return the bin that an answer of so many tokens ends in."""
+    """Return the bin of an answer with this many tokens."""
     return min(len(EDGES) - 1, bisect_right(EDGES, max(0.0, tokens - 1)))
 
 

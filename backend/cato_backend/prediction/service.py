@@ -20,7 +20,7 @@ _TYPICAL_PROMPT = 500.0
 
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
-    """What a replica has to do, without the request that is asked about."""
+    """Work of a replica, without the request that is predicted."""
 
     decoding: int = 0
     """Sequences that have had their first token."""
@@ -42,7 +42,7 @@ class ReplicaState:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a request asks for, in tokens."""
+    """Work of a request, in tokens."""
 
     uncached: int
     """Of its prompt; at least 1, because an engine computes the last token in any case."""
@@ -203,6 +203,10 @@ class ServiceModel:
         attention = self._attention(uncached, 0, max(1, prompts))
         room = self._room(decoding, max(1, prompts))
         return self._chunks_s(uncached, room, decoding, kv_tokens) + attention
+
+    def context_s(self, uncached: int, cached: int) -> float:
+        """Return seconds of attention of `uncached` tokens to those in front of them."""
+        return self.law.per_attention * uncached * cached
 
     def stall_s(self, state: ReplicaState, work: Work) -> float:
         """Return the seconds by which this prompt delays every sequence that decodes."""

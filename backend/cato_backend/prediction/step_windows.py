@@ -76,7 +76,7 @@ class _Open:
 
 
 class StepWindows:
-    """Of one replica.
+    """The step windows of one replica.
 
     Calls come in the order of time; `decoding` and `kv_tokens` describe the replica after the
     event.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cato_backend.prediction.lengths import OutputLengths
+from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.wire.headers import Task
 
 _SMOOTHING = 0.1
@@ -32,7 +33,7 @@ class LearnedTimes:
     def __init__(self) -> None:
         self._lengths = OutputLengths()
         self._ttft_s: dict[Task, float] = {}
-        self._token_s = _FIRST_TOKEN_S
+        self._token_s: float | None = None
 
     def observe(self, call: PlannedCall, tokens: int, ttft_s: float, e2e_s: float) -> None:
         """Learn from an answer that has ended.
@@ -44,17 +45,49 @@ class LearnedTimes:
         self._ttft_s[call.task] = before + _SMOOTHING * (ttft_s - before)
         if tokens > 1:
             per_token = (e2e_s - ttft_s) / (tokens - 1)
-            self._token_s += _SMOOTHING * (per_token - self._token_s)
+            earlier = per_token if self._token_s is None else self._token_s
+            self._token_s = earlier + _SMOOTHING * (per_token - earlier)
+
+    def has_seen(self, task: Task) -> bool:
+        """Return whether answers to this task tell how long its calls take."""
+        return task in self._ttft_s and self._token_s is not None
 
     def median_tokens(self, call: PlannedCall) -> float:
         """Half of such answers are no longer."""
         return self._lengths.quantile(call.task, call.prompt_tokens, call.max_tokens, 0.5)
 
+    def quantile_tokens(self, call: PlannedCall, q: float) -> float:
+        """Return the output tokens that a share `q` of such answers does not exceed.
+
+        They spread about what is expected of the call, where something is.
+        """
+        usual = self._lengths.quantile(call.task, call.prompt_tokens, call.max_tokens, q)
+        if call.expected_tokens is None:
+            return usual
+        expected = call.expected_tokens * usual / max(1.0, self.median_tokens(call))
+        return min(expected, call.max_tokens)
+
     def quantile_s(self, call: PlannedCall, q: float) -> float:
         """Seconds from sending to the last token; only the length is taken to be uncertain."""
-        tokens = self._lengths.quantile(call.task, call.prompt_tokens, call.max_tokens, q)
         first = self._ttft_s.get(call.task, _FIRST_TTFT_S)
-        return first + max(0.0, tokens - 1) * self._token_s
+        token_s = _FIRST_TOKEN_S if self._token_s is None else self._token_s
+        return first + max(0.0, self.quantile_tokens(call, q) - 1) * token_s
+
+
+@dataclass(frozen=True, slots=True)
+class TimesByLaw:
+    """Implements `CallTimes`: as learned, and by the law of an idle replica before that."""
+
+    learned: LearnedTimes
+    service: ServiceModel
+    overhead_s: float
+
+    def quantile_s(self, call: PlannedCall, q: float) -> float:
+        """Seconds from sending to the last token; only the length is taken to be uncertain."""
+        if self.learned.has_seen(call.task):
+            return self.learned.quantile_s(call, q)
+        work = Work(max(1, call.prompt_tokens), output=self.learned.quantile_tokens(call, q))
+        return self.overhead_s + self.service.e2e_s(ReplicaState(), work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +97,12 @@ class PlannedCall:
     task: Task
     prompt_tokens: int
     max_tokens: int
+    expected_tokens: int | None = None
+    """Of its output; None where nothing tells."""
 
 
 class CallTimes(Protocol):
-    """How long calls take."""
+    """Predicts the times of calls."""
 
     def quantile_s(self, call: PlannedCall, q: float) -> float:
         """Seconds from sending the call to its last token that a share `q` does not exceed."""

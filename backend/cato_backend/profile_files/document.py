@@ -113,8 +113,8 @@ class EngineData(_Frozen):
     flags: tuple[str, ...] = Field(default=(), strict=False)
 
 
-class Made(_Frozen):
-    """Provenance."""
+class Provenance(_Frozen):
+    """How, when and on what the profile was made."""
 
     method: Literal["measured", "kernel-tables", "roofline", "learned"]
     how: Text
@@ -145,7 +145,7 @@ class ProfileFile(_Frozen):
     start_s: Annotated[float, _seconds(3600)]
     """From the launch of a replica to its first answer."""
     engine: EngineData
-    made: Made
+    made: Provenance
     validation: Literal["unvalidated"] | Annotated[tuple[Check, ...], Field(strict=False)]
     spread_percent: Percent | None = None
     """Relative standard deviation of its times from those of the replicas that it is used for; that

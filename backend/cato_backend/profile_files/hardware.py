@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cato_backend.errors import ConfigError
 
+_JOINED = re.compile(r"^\d+x-")
 _TUNED = re.compile(r"-(instruct|base|it|chat)$")
 _TABLE = Path(__file__).parent / "gpus.json"
 _ARCHITECTURES = {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}
@@ -71,6 +72,16 @@ def gpu_hardware(product: str) -> str:
         if re.search(kind.nvml, product):
             return kind.name
     return re.sub(r"[^a-z0-9]+", "-", product.lower().removeprefix("nvidia ")).strip("-")
+
+
+def joined_hardware(hardware: str, gpus: int) -> str:
+    """Return the name for so many of these GPUs that hold one replica together."""
+    return hardware if gpus == 1 else f"{gpus}x-{hardware}"
+
+
+def gpu_of(hardware: str) -> str:
+    """Return the GPU of a name that `joined_hardware` gave; any other name as it is."""
+    return _JOINED.sub("", hardware)
 
 
 def cpu_hardware(cores: int) -> str:

@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.errors import ConfigError
-from cato_backend.profile_files.document import EngineData, LawData, LimitsData, Made, ProfileFile
+from cato_backend.profile_files.document import (
+    EngineData,
+    LawData,
+    LimitsData,
+    ProfileFile,
+    Provenance,
+)
 from cato_backend.profile_files.hardware import GpuKind, gpu_kind
 from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.profile_files.shape import ModelShape, read_shape
@@ -76,7 +82,7 @@ def from_config(
         kv_bytes_per_token=shape.kv_bytes_per_token,
         start_s=efficiency.start_fixed_s + shape.memory_bytes / efficiency.load_bytes_per_s,
         engine=EngineData(name="vllm", version="any"),
-        made=Made(
+        made=Provenance(
             method="roofline", how=f"from config.json and {gpu.name}'s data sheet", date=date
         ),
         validation="unvalidated",

@@ -18,7 +18,7 @@ from cato_backend.profiling.stream import ReplicaClient
 
 @dataclass(frozen=True, slots=True)
 class CampaignProgress:
-    """How far it is."""
+    """Progress of a campaign."""
 
     round: int
     rounds: int
@@ -34,7 +34,7 @@ class CampaignProgress:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What was measured."""
+    """Results of a campaign."""
 
     samples: tuple[Sample, ...]
     spread_percent: float

@@ -42,7 +42,7 @@ class Prompts:
         self._rng = random.Random(seed)
 
     def fresh(self, tokens: int) -> list[int]:
-        """Return a prompt of so many tokens that shares no block with any other."""
+        """Return a new prompt of this many tokens that shares no block with any other."""
         return self._rng.choices(self._ids, k=tokens)
 
 
@@ -110,7 +110,7 @@ async def _decoding(
 
 
 async def _pass(streams: Sequence[TokenStream], steps: int) -> None:
-    """Wait for so many steps."""
+    """Wait for a number of steps."""
     await streams[0].reach(len(streams[0].arrivals) + steps)
 
 

@@ -14,8 +14,8 @@ from cato_backend.profile_files.document import (
     EngineData,
     LawData,
     LimitsData,
-    Made,
     ProfileFile,
+    Provenance,
 )
 from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.profiling.campaign import Campaign, CampaignProgress, run_campaign
@@ -33,7 +33,7 @@ _WARM_UP_TOKENS = 64
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one replica."""
+    """Facts about one replica."""
 
     version: str
     limits: EngineLimits
@@ -112,7 +112,7 @@ def _number(replica: Replica, labels: Mapping[str, str], name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is profiled, and what cannot be asked of it."""
+    """The replica to profile, with facts that it does not report."""
 
     replica: Replica
     model: str
@@ -166,7 +166,7 @@ def _clock(subject: Subject) -> Clock:
     return monotonic if subject.engine_pid is None else engine_clock(subject.engine_pid)
 
 
-def profile_file(subject: Subject, outcome: Outcome, made: Made) -> ProfileFile:
+def profile_file(subject: Subject, outcome: Outcome, made: Provenance) -> ProfileFile:
     """Return the file's content."""
     facts, law = outcome.facts, outcome.fit.law
     return ProfileFile(

@@ -68,7 +68,7 @@ class StreamEnded(EngineError):
 
 
 class TokenStream:
-    """What one stream has brought so far."""
+    """Tokens that one stream has brought so far."""
 
     def __init__(self, prompt_tokens: int, sent_at: float) -> None:
         self.prompt_tokens = prompt_tokens
@@ -91,7 +91,7 @@ class TokenStream:
         self._news.set()
 
     def end(self, reason: EngineError) -> None:
-        """Nothing more will come."""
+        """Mark the stream as ended."""
         self._over = reason
         self._news.set()
 

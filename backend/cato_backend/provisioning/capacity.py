@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import exp, sqrt
+from math import exp, hypot, sqrt
 
 from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning.demand import Forecast, Scenario
@@ -170,19 +170,33 @@ class _Mean:
 
 
 def outlook(
-    curve: CapacityCurve, forecast: Forecast, capacity: float, errors: float
+    curve: CapacityCurve, forecast: Forecast, capacity: float, errors: float, spread: float = 0.0
 ) -> Mapping[Task, float]:
     """Return the goodput of each task with `capacity` replicas.
 
-    Over all scenarios, each weighing as much as it has requests, less so many standard errors of
-    its change from minute to minute.
+    Over all scenarios, each weighing as much as it has requests, less so many standard errors: of
+    its change from minute to minute, and of the step law, whose relative error is `spread`.
     """
+    usual = _expected(curve, forecast, capacity)
+    if not spread:
+        return {task: mean - errors * error for task, (mean, error) in usual.items()}
+    slower = _expected(curve, forecast, capacity / (1 + spread))
+    return {
+        task: mean - errors * hypot(error, max(0.0, mean - slower[task][0]))
+        for task, (mean, error) in usual.items()
+    }
+
+
+def _expected(
+    curve: CapacityCurve, forecast: Forecast, capacity: float
+) -> Mapping[Task, tuple[float, float]]:
+    """Return the mean goodput of each task, and its standard error over the minutes."""
     minutes = [_minute(curve, block, capacity) for block in forecast.blocks]
     total = sum(requests for requests, _ in minutes)
     if total <= 0:
-        return dict.fromkeys(curve.goodput, 1.0)
+        return dict.fromkeys(curve.goodput, (1.0, 0.0))
     return {
-        task: _lower([(requests / total, found[task]) for requests, found in minutes], errors)
+        task: _mean_and_error([(requests / total, found[task]) for requests, found in minutes])
         for task in curve.goodput
     }
 
@@ -199,8 +213,7 @@ def _minute(
     return requests, means
 
 
-def _lower(minutes: Sequence[tuple[float, float]], errors: float) -> float:
-    """Weighted mean of (share, value) less so many standard errors."""
+def _mean_and_error(minutes: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the weighted mean of (share, value), and its standard error."""
     mean = sum(share * value for share, value in minutes)
-    error = sqrt(sum((share * (value - mean)) ** 2 for share, value in minutes))
-    return mean - errors * error
+    return mean, sqrt(sum((share * (value - mean)) ** 2 for share, value in minutes))

@@ -28,7 +28,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected at the horizon. Rates in requests per second."""
+    """Expected demand at the horizon. Rates in requests per second."""
 
     now: float
     """Of the last half minute."""
@@ -54,6 +54,16 @@ class Demand:
         """Record that a request came."""
         self._turn(now)
         self._count += 1
+
+    def rate_at(self, time: float) -> float | None:
+        """Return the requests per second in the bin of this time.
+
+        None where the bin is not over as of the last call, or was forgotten.
+        """
+        if self._number is None:
+            return None
+        place = len(self._bins) - (self._number - int(time // BIN_S))
+        return self._bins[place] / BIN_S if 0 <= place < len(self._bins) else None
 
     def forecast(self, now: float, horizon_s: float) -> Forecast | None:
         """For the time from now to the horizon and a little beyond; None before the first minute.

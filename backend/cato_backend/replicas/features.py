@@ -46,6 +46,16 @@ async def has_chat_template(session: aiohttp.ClientSession, replica: Replica) ->
     return await _tokenize(session, replica, body) is not None
 
 
+async def takes_system_message(session: aiohttp.ClientSession, replica: Replica) -> bool:
+    """Return whether a chat may begin with a system message (asked through `/tokenize`).
+
+    Chat templates such as Gemma's raise for one. Raises ReplicaUnavailable.
+    """
+    messages = [{"role": "system", "content": "!"}, {"role": "user", "content": "?"}]
+    body = {"model": replica.model, "messages": messages}
+    return await _tokenize(session, replica, body) is not None
+
+
 async def speaks_vllm(session: aiohttp.ClientSession, replica: Replica) -> bool:
     """Return whether it has `/version`, as vLLM does; then it takes vLLM's own body fields.
 

@@ -1,4 +1,7 @@
-"""A replica on this machine: an engine process under a warden, on a free port of loopback."""
+"""A replica on this machine: an engine process under a warden, on a socket of its own.
+
+Where there is no folder for sockets, it listens on a free port of loopback.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,41 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
 
 from cato_backend.engines.command import (
     HOST,
+    Address,
     EmulationSpec,
     EngineSpec,
     Invocation,
     ModelSpec,
+    Port,
+    UnixSocket,
     invocation,
 )
 from cato_backend.engines.pip import clean_environment
-from cato_backend.errors import EngineError, ReplicaUnavailable
-from cato_backend.replicas.loading import LoadReader, cause_of
-from cato_backend.replicas.probe import check_health, describe
+from cato_backend.errors import EngineError
+from cato_backend.replicas.readiness import OnNote, Readiness, StartedEngine, exit_status
 from cato_backend.replicas.replica import Replica
+from cato_backend.replicas.sleeping import fall_asleep, wake_up
+from cato_backend.replicas.sockets import SocketFolder
 
-OnNote = Callable[[str], None]
-
-POLL_S = 0.2
 STOP_TIMEOUT_S = 12.0
 """Longer than the warden ever takes; after it the engine's session is killed from here."""
+_NEEDS_SOCKET = (
+    "an engine that sleeps needs a socket, because vLLM's developer routes ask for no key, and"
+    " every user of the machine could call them on a port; set XDG_RUNTIME_DIR to a folder of yours"
+    " with a short path, or models.sleep to false"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSpec:
-    """What to start."""
+    """A local engine to start."""
 
     replica_id: str
     model: ModelSpec
@@ -49,17 +57,20 @@ class LocalSpec:
 
 
 class LocalLauncher:
-    """Implements `Launcher` with a process; each life has a port and a key of its own."""
+    """Implements `Launcher` with a process; each life has an address and a key of its own."""
 
     def __init__(
         self,
         spec: LocalSpec,
         session: aiohttp.ClientSession,
         on_note: OnNote,
+        sockets: SocketFolder,
     ) -> None:
+        """`sockets` must be those of the session's connector."""
         self._spec = spec
         self._session = session
         self._on_note = on_note
+        self._sockets = sockets
 
     @property
     def replica_id(self) -> str:
@@ -68,17 +79,27 @@ class LocalLauncher:
 
     async def launch(self) -> LocalReplica:
         """Start the warden, and with it the engine. Raises EngineError when it cannot be run."""
-        port, api_key = free_port(), secrets.token_urlsafe(24)
-        command = invocation(self._spec.model, self._spec.engine, port, api_key)
+        (url, address), api_key = self._address(), secrets.token_urlsafe(24)
+        command = invocation(self._spec.model, self._spec.engine, address, api_key)
         warden = await _start_warden(command, self._spec.log)
         assert warden.stdout is not None
         first = await warden.stdout.readline()
         if not first.strip().isdigit():
             await warden.wait()
             raise EngineError(f"cannot run {command.argv[0]}: is the engine's environment whole?")
-        url = f"http://{HOST}:{port}"
         life = _Life(self._spec, url, api_key, warden, int(first))
         return LocalReplica(life, self._session, self._on_note)
+
+    def _address(self) -> tuple[str, Address]:
+        """Return the URL and the address of the next life. Raises EngineError."""
+        found = self._sockets.new(f"{self._spec.replica_id}-{secrets.token_hex(4)}")
+        if found is None and self._spec.engine.sleeps:
+            raise EngineError(_NEEDS_SOCKET)
+        if found is None:
+            port = free_port()
+            return f"http://{HOST}:{port}", Port(port)
+        url, path = found
+        return url, UnixSocket(path)
 
 
 async def _start_warden(command: Invocation, log: Path) -> Process:
@@ -99,10 +120,10 @@ async def _start_warden(command: Invocation, log: Path) -> Process:
     )
 
 
-def free_port() -> int:
-    """Return a port of loopback that was free a moment ago."""
+def free_port(host: str = HOST) -> int:
+    """Return a port of this machine's address `host` that was free a moment ago."""
     with socket.socket() as listener:
-        listener.bind((HOST, 0))
+        listener.bind((host, 0))
         port: int = listener.getsockname()[1]
         return port
 
@@ -111,7 +132,7 @@ def free_port() -> int:
 class _Life:
     spec: LocalSpec
     url: str
-    api_key: str
+    api_key: str = field(repr=False)
     warden: Process
     engine_pid: int
 
@@ -122,7 +143,6 @@ class LocalReplica:
     def __init__(self, life: _Life, session: aiohttp.ClientSession, on_note: OnNote) -> None:
         self._life = life
         self._session = session
-        self._log = LoadReader(life.spec.log)
         self._on_note = on_note
         assert life.warden.stdout is not None
         self._ended = asyncio.ensure_future(life.warden.stdout.readline())
@@ -137,53 +157,34 @@ class LocalReplica:
 
         Raises EngineError with the log's last lines when the engine dies, or takes too long.
         """
-        spec = self._life.spec
-        try:
-            async with asyncio.timeout(spec.start_timeout_s):
-                return await self._wait_healthy()
-        except TimeoutError:
-            await self.stop()
-            raise EngineError(
-                f"{spec.replica_id} was not ready after {spec.start_timeout_s:.0f} s; "
-                f"its log {spec.log} ends with:\n{self._log.last_lines()}"
-            ) from None
-
-    async def _wait_healthy(self) -> Replica:
-        while True:
-            try:
-                return await self._described()
-            except ReplicaUnavailable:
-                for note in self._log.news():
-                    self._on_note(note)
-                await self._poll_dead()
-
-    async def _described(self) -> Replica:
-        """Raise ReplicaUnavailable while it loads."""
-        life = self._life
-        await check_health(self._session, life.url)
-        return await describe(
-            self._session,
-            life.spec.replica_id,
+        spec, life = self._life.spec, self._life
+        engine = StartedEngine(
+            spec.replica_id,
+            spec.model.name,
             life.url,
-            model=life.spec.model.name,
-            api_key=life.api_key,
+            life.api_key,
+            spec.log,
+            spec.start_timeout_s,
         )
-
-    async def _poll_dead(self) -> None:
-        """Wait a little, and raise EngineError if the engine ends meanwhile."""
-        done, _ = await asyncio.wait([self._ended], timeout=POLL_S)
-        if done:
-            spec, end = self._life.spec, self._log.last_lines()
-            cause = cause_of(end)
-            raise EngineError(
-                f"{spec.replica_id} died while it loaded ({self._status()})"
-                f"{f': {cause}' if cause else ''}; its log {spec.log} ends with:\n{end}"
-            )
+        readiness = Readiness(engine, self._session, self._on_note, self._ended, self._status)
+        try:
+            return await readiness.wait()
+        except EngineError:
+            await self.stop()
+            raise
 
     async def wait_dead(self) -> str:
         """Wait for the engine's process to end; what it left behind may live until `stop`."""
         await asyncio.wait([self._ended])
         return f"the engine ended: {self._status()}"
+
+    async def sleep(self) -> None:
+        """Give back the engine's GPU memory. Raises EngineError."""
+        await fall_asleep(self._session, self._life.url, self._life.api_key)
+
+    async def wake(self) -> None:
+        """Take it again. Raises EngineError."""
+        await wake_up(self._session, self._life.url, self._life.api_key)
 
     async def stop(self) -> None:
         """Close the warden's pipe and wait until engine and warden are gone."""
@@ -199,7 +200,7 @@ class LocalReplica:
         self._kill_session()
 
     def _kill_session(self) -> None:
-        """For a warden that was itself killed; after an orderly end there is nobody to hit."""
+        """Kill the session, for a warden that was killed; after an orderly end it is empty."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._life.engine_pid, signal.SIGKILL)
 
@@ -207,5 +208,4 @@ class LocalReplica:
         said = self._ended.result().strip()
         if not said:
             return "its warden died"
-        status = int(said)
-        return f"signal {status - 128}" if status > 128 else f"exit status {status}"
+        return exit_status(int(said))

@@ -37,6 +37,14 @@ class Running(Protocol):
         """Wait until it no longer answers, and return why, for a person."""
         ...
 
+    async def sleep(self) -> None:
+        """Give back its GPU memory; return when that is done. Raises EngineError."""
+        ...
+
+    async def wake(self) -> None:
+        """Take its GPU memory again; return when it answers. Raises EngineError."""
+        ...
+
     async def stop(self) -> None:
         """End it; return when nothing of it is left. Does no harm twice."""
         ...
@@ -64,6 +72,10 @@ class FleetListener(Protocol):
 
     def on_down(self, replica_id: str, reason: str) -> None:
         """Record that it no longer answers. Comes only after `on_up`."""
+        ...
+
+    def on_asleep(self, replica_id: str) -> None:
+        """Record that it gives its memory back; `on_up` follows when it has woken."""
         ...
 
     def on_note(self, replica_id: str, text: str) -> None:

@@ -6,14 +6,14 @@ import asyncio
 from dataclasses import dataclass
 
 from cato_backend.clock import Clock, monotonic
-from cato_backend.errors import EngineError
-from cato_backend.replicas.backoff import Backoff
-from cato_backend.replicas.replica import FleetListener, Launcher, Running
+from cato_backend.errors import EngineError, ReplicaLost
+from cato_backend.replicas.replica import FleetListener, Launcher, Replica, Running
+from cato_backend.replicas.watch_policy import Backoff
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """How a replica that dies is brought back."""
+    """Limits of restarts of a replica that dies."""
 
     max_restarts: int | None = None
     """In a row, each before `steady_s`; after that it is given up. None: never."""
@@ -42,6 +42,9 @@ class Supervisor:
         self._policy = policy or RestartPolicy()
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._lives: dict[str, tuple[Running, Replica]] = {}
+        """Of those that have come up."""
+        self._asleep: set[str] = set()
         self._failures: asyncio.Queue[EngineError] = asyncio.Queue()
 
     def keep(self, launcher: Launcher) -> None:
@@ -65,13 +68,37 @@ class Supervisor:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         del self._tasks[replica_id]
+        self._asleep.discard(replica_id)
         self._listener.on_ended(replica_id)
+
+    async def sleep(self, replica_id: str) -> None:
+        """Put a replica to sleep that gets no more requests. Raises EngineError; then end it.
+
+        One that dies while it sleeps is not started again: `keeps` is false then.
+        """
+        running, _ = self._life(replica_id)
+        self._asleep.add(replica_id)
+        self._listener.on_asleep(replica_id)
+        await running.sleep()
+
+    async def wake(self, replica_id: str) -> None:
+        """Wake a replica that sleeps. Raises EngineError; then end it."""
+        running, replica = self._life(replica_id)
+        await running.wake()
+        self._asleep.discard(replica_id)
+        self._listener.on_up(replica)
+
+    def _life(self, replica_id: str) -> tuple[Running, Replica]:
+        found = self._lives.get(replica_id)
+        if found is None:
+            raise EngineError(f"{replica_id} is not up")
+        return found
 
     async def wait_failed(self) -> EngineError:
         """Wait until a replica was given up, and return why.
 
         One that dies in its first load is given up at once: that is a mistake to show, not a
-        mishap to repeat.
+        mishap to repeat. The death of its node is not such a mistake: it is started again.
         """
         return await self._failures.get()
 
@@ -89,10 +116,14 @@ class Supervisor:
             try:
                 reason = await self._live(launcher)
                 ever_up = True
+            except ReplicaLost as error:
+                reason = str(error)
             except EngineError as error:
                 if not ever_up:
                     return self._give_up(launcher.replica_id, error)
                 reason = str(error)
+            if launcher.replica_id in self._asleep:
+                return self._listener.on_note(launcher.replica_id, f"died asleep: {reason}")
             restarts = 1 if self._clock() - began >= self._policy.steady_s else restarts + 1
             most = self._policy.max_restarts
             if most is not None and restarts > most:
@@ -120,10 +151,12 @@ class Supervisor:
 
     async def _watch(self, running: Running) -> str:
         replica = await running.wait_ready()
+        self._lives[replica.id] = running, replica
         self._listener.on_up(replica)
         reason = "shutting down"
         try:
             reason = await running.wait_dead()
             return reason
         finally:
+            del self._lives[replica.id]
             self._listener.on_down(replica.id, reason)

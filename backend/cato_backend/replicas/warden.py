@@ -40,7 +40,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def descendants(of: int | None = None) -> list[int]:
-    """Return every live process below this one, or another. Zombies are no longer anything."""
+    """Return every live descendant of this process, or of another; zombies are left out."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (parent := _parent_of(int(entry))) is not None:
@@ -186,7 +186,7 @@ def _say(number: int) -> None:
     try:
         os.write(sys.stdout.fileno(), f"{number}\n".encode())
     except BrokenPipeError:
-        # Nobody listens any more: the backend is gone, and the pipe says the same.
+        # The backend, which would read the number, has ended.
         return
 
 

@@ -1,6 +1,7 @@
 """Watches one replica for ever.
 
-Describes it, checks its health, and describes it again after each absence.
+Describes it, checks its health, and describes it again after each absence. The waits between two
+attempts grow as those of gRPC: exponentially, with jitter.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import NoReturn, Protocol
 import aiohttp
 
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
+from cato_backend.replicas.watch_policy import WatchPolicy
 
 _IN_DEMAND_S = 0.25
 """Between two looks at a replica that is away while requests wait for a replica."""
@@ -26,17 +27,6 @@ _LEAST_GAP_S = 0.1
 """Least time between two looks at a replica that is up."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WatchPolicy:
-    """The values of `config.HealthCheckConfig`."""
-
-    interval_s: float = 1.0
-    timeout_s: float = 5.0
-    unhealthy_threshold: int = 3
-    models_interval_s: float = 5.0
-    backoff: Backoff = field(default_factory=Backoff)
 
 
 @dataclass(frozen=True, slots=True)

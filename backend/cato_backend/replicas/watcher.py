@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener, WatchPolicy
+from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener
+from cato_backend.replicas.watch_policy import WatchPolicy
 
 
 class Watcher:
@@ -34,7 +35,7 @@ class Watcher:
         self._watches[name] = watch, asyncio.create_task(watch.run(), name=f"watch {name}")
 
     def unwatch(self, replica_id: str) -> None:
-        """End one watch: the listener is told nothing more about the replica."""
+        """End one watch; the listener gets no further calls about the replica."""
         found = self._watches.pop(replica_id, None)
         if found is not None:
             found[1].cancel()

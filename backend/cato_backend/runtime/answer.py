@@ -69,12 +69,16 @@ class Answer:
         self.token_ids: list[int] = []
         self._said = StringIO(newline="")
         self.tokens = 0
+        self.tokens_at_once = 0
+        """Of an answer that came in one piece; such an answer has no `tokens`."""
         self.tokens_shown = 0
         """How many tokens had come when the text last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.done = False
         """Whether the stream's own end was seen."""
+        self.over = self.finished
+        """Whether the answer is whole, though usage and the stream's end may be still to come."""
         self.is_in_text = call.kind is ApiKind.COMPLETION
         """Whether what came last is the text itself: a chat may be reasoning, or calling a tool."""
 
@@ -94,11 +98,6 @@ class Answer:
         return len(self._ended) >= self._choices
 
     @property
-    def over(self) -> bool:
-        """Whether the answer is whole, though usage and the stream's end may be still to come."""
-        return self.done or len(self._ended) >= self._choices
-
-    @property
     def awaits_usage(self) -> bool:
         """Whether the client asked for the token counts and has not got them."""
         return self._wants_usage and not self._has_usage and not self.done
@@ -113,6 +112,7 @@ class Answer:
         self._ended.clear()
         self._told_prompt = False
         self.done = False
+        self.over = self.finished
 
     def take(self, event: sse.Event) -> Relayed:
         """Count one event and return what the client gets. Raises AttemptBroken."""
@@ -149,7 +149,7 @@ class Answer:
         """Return the replica's own end of its stream, which it also sends after an error."""
         if not self._ended or not self._begun <= self._ended:
             raise AttemptBroken("its stream ended without a finish reason")
-        self.done = True
+        self.done = self.over = True
         return Relayed(_END)
 
     def _take(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
@@ -214,9 +214,10 @@ class Answer:
         check_choice(choice)
         if choice.get("finish_reason"):
             self._ended.add(choice.get("index") or 0)
+            self.over = self.done or self.finished
 
     def _adopt(self, chunk: dict[str, Any]) -> bool:
-        """Make a continuation's chunk look like the first attempt's; False if it is none."""
+        """Make a continuation's chunk look like the first attempt's; return whether it changed."""
         if self._resumed_at is None:
             return False
         chunk |= self._head

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import orjson
 
 from cato_backend.http1.connections import BadReply
-from cato_backend.http1.upstreams import CannotConnect, Upstreams
+from cato_backend.http1.servers import CannotConnect
+from cato_backend.http1.upstreams import Upstreams
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint, UpstreamRoute
 from cato_backend.runtime.in_flight import InFlightRequest
 from cato_backend.runtime.relay import Outlet, relay_stream, relay_whole
-from cato_backend.runtime.render import Upstream, render
+from cato_backend.runtime.render import Upstream, can_resume, render, render_resumed
 from cato_backend.runtime.replica_errors import ErrorInAnswer, PromptTooLong, refusal
-from cato_backend.runtime.resume import can_resume, render_resumed
 from cato_backend.wire import sse
 
 _MOST_OVERFLOWS = 4
@@ -93,7 +93,7 @@ class Attempts:
     async def _send(
         self, flight: InFlightRequest, endpoint: Endpoint, upstream: Upstream, outlet: Outlet
     ) -> None:
-        headers = {"x-request-id": flight.call.request.id}
+        headers = {"x-request-id": flight.call.request.id, **flight.trace.headers()}
         if endpoint.token:
             headers["authorization"] = f"Bearer {endpoint.token}"
         url = endpoint.url + upstream.path

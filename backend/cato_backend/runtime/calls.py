@@ -56,10 +56,20 @@ class Call:
     least_context: int = 0
     """Tokens of context without which it cannot be served at all: a prompt that may be cut, and
     output that is not named, ask for more in `request.context_tokens`."""
+    caps_max_tokens: bool = False
+    """Whether a limit beyond a replica's context is cut to it, and not refused there."""
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
+    compared: bool = False
+    """Whether its answers are compared with another one: nobody waits for them."""
+    cache_salt: str = ""
+    """Sent to replicas that keep prefix caches apart by it."""
     client_id: str = ""
     """The request id as the client knows it, where the scheduler knows another."""
+    token_id: str = ""
+    """Of the token that asks, where it is one of the store."""
+    trace_context: tuple[tuple[str, str], ...] = ()
+    """The headers of the client's W3C trace context."""
 
     @property
     def name(self) -> str:
@@ -95,7 +105,7 @@ class Started:
 
 
 class Sink(Protocol):
-    """Where an answer goes. `begin` comes once, before the first `write`."""
+    """Receives an answer. `begin` is called once, before the first `write`."""
 
     async def begin(self, started: Started) -> None:
         """Record that the first token is there."""

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NoReplica, NotFound
-from cato_backend.prediction.averages import CharsPerToken
+from cato_backend.prediction.online import CharsPerToken
 from cato_backend.runtime.facts import ModelFacts
+from cato_backend.runtime.model_table import DescribedReplica, model_table, serving
 from cato_backend.wire.headers import ALIAS, ALIASES, Task
 
 Refresh = Callable[[], Awaitable[None]]
 """Describes every replica again."""
-
-
-@dataclass(slots=True)
-class _Member:
-    """A replica as it was last described."""
-
-    away_since: float
-    wanted: str = ""
-    """The model that the configuration names for it."""
-    facts: ModelFacts | None = None
-    adapters: tuple[str, ...] = ()
-    serves: bool = False
-    is_watched: bool = False
-    """Whether it may come back with another model."""
 
 
 class Catalog:
@@ -51,9 +38,11 @@ class Catalog:
         self._tasks = dict(tasks)
         self._expected_s = expected_s
         self._clock = clock
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, DescribedReplica] = {}
         self._facts: dict[str, ModelFacts] = {}
-        self._ratios: dict[str, CharsPerToken] = {}
+        self._ratios = defaultdict[str, CharsPerToken](CharsPerToken)
+        self._contexts: dict[str, int | None] = {}
+        """What `served_context` has found, until a replica changes."""
         self._changed = asyncio.Event()
         self._refresh: Refresh | None = None
         self.unresolved = 0
@@ -64,12 +53,12 @@ class Catalog:
 
     def expect(self, replica_id: str, model: str = "") -> None:
         """Add a replica that was not described yet; it must serve `model`, where one is named."""
-        self._members[replica_id] = _Member(self._clock(), model, is_watched=True)
+        self._members[replica_id] = DescribedReplica(self._clock(), model, is_watched=True)
         self._rebuild()
 
     def learn(self, replica_id: str, facts: ModelFacts, adapters: tuple[str, ...] = ()) -> None:
         """Take in the description of a replica in service; `facts` tell its own context."""
-        member = self._members.setdefault(replica_id, _Member(self._clock()))
+        member = self._members.setdefault(replica_id, DescribedReplica(self._clock()))
         member.facts, member.adapters, member.serves = facts, adapters, True
         self._rebuild()
 
@@ -78,6 +67,11 @@ class Catalog:
         member = self._members.get(replica_id)
         if member is not None and member.serves:
             member.serves, member.away_since = False, self._clock()
+            self._rebuild()
+
+    def forget(self, replica_id: str) -> None:
+        """Forget a replica that does not come back."""
+        if self._members.pop(replica_id, None) is not None:
             self._rebuild()
 
     def on_unknown_name(self, refresh: Refresh) -> None:
@@ -99,7 +93,7 @@ class Catalog:
     def ratio(self, name: str) -> CharsPerToken:
         """Return the learned characters per token of a model, which its adapters share."""
         facts = self._facts.get(name)
-        return self._ratios.setdefault(facts.model if facts else name, CharsPerToken())
+        return self._ratios[facts.model if facts else name]
 
     def models(self) -> tuple[ModelFacts, ...]:
         """Return all models without adapters, in the order of the configuration."""
@@ -140,6 +134,11 @@ class Catalog:
 
         None where there is none, or one of them does not tell its context.
         """
+        if name not in self._contexts:
+            self._contexts[name] = self._served_context(name)
+        return self._contexts[name]
+
+    def _served_context(self, name: str) -> int | None:
         contexts = [facts.max_model_len for facts in self._serving(name)]
         known = [length for length in contexts if length is not None]
         return max(known) if known and len(known) == len(contexts) else None
@@ -228,43 +227,11 @@ class Catalog:
     # -- the table -----------------------------------------------------------------------------
 
     def _rebuild(self) -> None:
-        found = {name: ModelFacts(name) for name in self._configured}
-        for member in self._members.values():
-            if member.facts is None:
-                if member.wanted:
-                    found.setdefault(member.wanted, ModelFacts(member.wanted))
-                continue
-            name = member.facts.name
-            found[name] = _merged(found.get(name), member)
-        for member in self._members.values():
-            if member.facts is not None:
-                base = found[member.facts.name]
-                for adapter in member.adapters:
-                    found.setdefault(adapter, replace(base, name=adapter, parent=base.name))
-        self._facts = found
+        self._facts = model_table(self._configured, self._members.values())
+        self._contexts.clear()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     def _serving(self, name: str) -> Iterator[ModelFacts]:
         facts = self._facts.get(name)
-        for member in self._members.values():
-            if facts is None or member.facts is None or not member.serves:
-                continue
-            if member.facts.name == facts.model and (
-                not facts.parent or facts.name in member.adapters
-            ):
-                yield member.facts
-
-
-def _merged(known: ModelFacts | None, member: _Member) -> ModelFacts:
-    """Merge the facts of a model from two replicas.
-
-    The largest context, the rest from a replica in service.
-    """
-    facts = member.facts
-    assert facts is not None
-    if known is None:
-        return facts
-    lengths = [len_ for len_ in (known.max_model_len, facts.max_model_len) if len_ is not None]
-    newest = facts if member.serves else known
-    return replace(newest, max_model_len=max(lengths, default=None))
+        return iter(()) if facts is None else serving(facts, self._members.values())

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cato_backend.clock import monotonic
 from cato_backend.errors import ConfigError
 from cato_backend.rotating_file import RotatingFile
 from cato_backend.scheduling import Decision, Event, Limits, Progressed
-from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening
+from cato_backend.scheduling.journal import Opening, encode, encode_note, encode_opening
+from cato_backend.scheduling.notes import Note
+from cato_backend.scheduling.pseudonyms import Pseudonyms
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,12 @@ class EventLog:
     def __init__(self, path: Path, limit: int, policy: str, limits: Limits) -> None:
         """Raise ConfigError where the file cannot be written."""
         self._path = path
-        self._opening = Opening(run=secrets.token_hex(8), policy=policy, limits=limits, part=1)
+        self._opening = Opening(
+            run=secrets.token_hex(8),
+            policy=policy,
+            limits=limits,
+            epoch=time.time() - monotonic(),
+        )
         self._pseudonyms = Pseudonyms(secrets.token_bytes(32))
         self._file: RotatingFile | None = None
         try:
@@ -54,11 +63,21 @@ class EventLog:
         if self._file is None:
             return
         line = encode(self._pseudonyms.of(event), decisions, now)
+        # Most events are tokens; the next one follows.
+        self._append(line, flushes=not isinstance(event, Progressed))
+
+    def add(self, note: Note, now: float) -> None:
+        """Append a note. A `NoteWatcher` of the runtime."""
+        self._append(encode_note(note, now), flushes=True)
+
+    def _append(self, line: bytes, *, flushes: bool) -> None:
+        if self._file is None:
+            return
         try:
             if not self._file.has_room(len(line)):
                 self._begin_part(self._file)
             self._file.write(line)
-            if not isinstance(event, Progressed):  # Most events are tokens; the next one follows.
+            if flushes:
                 self._file.flush()
         except OSError as error:
             self._file = None

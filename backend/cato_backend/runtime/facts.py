@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cato_backend.prediction.averages import CharsPerToken
+from cato_backend.prediction.online import CharsPerToken
 from cato_backend.tasks.detection import Detection, ModelTraits, Recognition, recognize
 
 _UNKNOWN = Detection(None, "no replica has been asked yet")
@@ -18,7 +18,7 @@ class Endpoint:
     url: str
     upstream_model: str
     """The model's name over there."""
-    token: str = ""
+    token: str = field(default="", repr=False)
     max_model_len: int | None = None
     """Context in tokens; None where the server does not tell."""
     adapters: tuple[str, ...] = ()
@@ -38,6 +38,8 @@ class ModelFacts:
     """Context in tokens; None where no server tells."""
     fim: Detection = _UNKNOWN
     has_chat_template: bool = False
+    takes_system_message: bool = True
+    """Whether its chat template lays out a system message, where that is known."""
     root: str = ""
     """What its server loaded it from, where the server tells."""
     ends_turns: bool | None = None

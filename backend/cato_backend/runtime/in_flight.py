@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 
 from cato_backend.errors import RequestError
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.resume import can_resume
+from cato_backend.runtime.render import can_resume
+from cato_backend.runtime.traces import RequestTrace, untraced
 from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason
 
@@ -58,6 +60,9 @@ class InFlightRequest:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.answer = Answer(call)
+        self.trace: RequestTrace = untraced(call)
+        self.output_tokens = 0
+        """What replicas have sent for it, in all attempts."""
         self.held = b""
         """What came before the first token; it leaves with it."""
         self.begun = False
@@ -65,15 +70,24 @@ class InFlightRequest:
         self.finished = False
         """Whether the scheduler knows that the answer is whole."""
         self.dispatched_at: float | None = None
+        self.replica_id = ""
+        self.attempts = 0
+        """Where the latest attempt went, and its number."""
         self.first_token_at: float | None = None
         self.predicted: Predicted | None = None
         """At the latest dispatch."""
-        self._verdicts: asyncio.Queue[Verdict] = asyncio.Queue()
+        self._verdicts: deque[Verdict] = deque()
+        self._waiter: asyncio.Future[None] | None = None
         self._scope: asyncio.Timeout | None = None
         self._aborted = self._recalled = 0
         self._started = False
         self.waits_for_client = False
-        """Whether the client does not take what is there for it."""
+        """Whether the client does not take what is there for it, or left before it had taken it."""
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the client was sent an answer that is whole."""
+        return self.answer.over and not self.held and not self.waits_for_client
 
     @property
     def can_move(self) -> bool:
@@ -89,11 +103,20 @@ class InFlightRequest:
 
     def post(self, verdict: Verdict) -> None:
         """Tell the flight what comes next."""
-        self._verdicts.put_nowait(verdict)
+        self._verdicts.append(verdict)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def next_verdict(self) -> Verdict:
         """Wait for what comes next."""
-        return await self._verdicts.get()
+        # An `asyncio.Queue` takes ten calls, and mostly the first verdict is there already.
+        while not self._verdicts:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._verdicts.popleft()
 
     def abort(self, attempt: int) -> None:
         """Interrupt this attempt, whether it runs or is about to."""

@@ -11,10 +11,11 @@ from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher
 from cato_backend.runtime.facts import Endpoint, ModelFacts, UpstreamRoute
 from cato_backend.runtime.in_flight import CallOutdated
-from cato_backend.runtime.law_store import LawKeeper
+from cato_backend.runtime.laws import LawKeeper
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.scheduling import (
     Dispatch,
+    ReplicaAsleep,
     ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
@@ -23,7 +24,8 @@ from cato_backend.scheduling import (
 )
 
 LAST_PRIORITY = 2**31 - 1
-"""The engine's priority of requests that only warm its prefix cache, or calibrate a replica."""
+"""The engine's priority of requests that only warm its prefix cache, calibrate a replica, or are
+over their budget."""
 
 
 class Members:
@@ -90,6 +92,17 @@ class Members:
         self._drained.add(replica_id)
         self._dispatcher.tell(ReplicaDraining(replica_id))
 
+    def sleep(self, replica_id: str) -> None:
+        """Keep requests for a replica that sleeps until it is woken, and added again."""
+        self._drained.discard(replica_id)
+        self._dispatcher.tell(ReplicaAsleep(replica_id))
+
+    def keep(self, replica_id: str) -> None:
+        """Send a drained replica requests again: it is not removed after all."""
+        self._drained.discard(replica_id)
+        if replica_id in self._endpoints:
+            self._dispatcher.tell(ReplicaResumed(replica_id))
+
     def remove(self, replica_id: str) -> None:
         """Take a replica out of service; requests that run on it move."""
         self._drained.discard(replica_id)
@@ -98,10 +111,13 @@ class Members:
         self._recall_outdated()
 
     def _goes_on(self, endpoint: Endpoint) -> bool:
-        """Return whether requests still run there, and it serves the same model as before."""
+        """Return whether it serves the same model as before, and requests run there or wait for it.
+
+        They wait for one that sleeps.
+        """
         known = self._endpoints.get(endpoint.replica_id)
         load = self._dispatcher.scheduler.replica(endpoint.replica_id)
-        if known is None or load is None or not load.running:
+        if known is None or load is None or not (load.running or load.asleep):
             return False
         return known.url == endpoint.url and known.upstream_model == endpoint.upstream_model
 
@@ -161,11 +177,12 @@ class Members:
         facts = self._catalog.facts(name)
         own = endpoint.max_model_len
         has_own = own is not None and own != facts.max_model_len
+        is_last = request.warm or request.share.over_budget
         return UpstreamRoute(
             endpoint=endpoint,
             facts=replace(facts, max_model_len=own) if has_own else facts,
             ratio=self._catalog.ratio(name),
-            priority=LAST_PRIORITY if request.warm else dispatch.priority,
+            priority=LAST_PRIORITY if is_last else dispatch.priority,
             largest_context=facts.max_model_len,
         )
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from functools import cache
 
-from cato_backend.errors import Superseded
+from cato_backend.errors import RequestCancelled, Superseded
 from cato_backend.metrics import Metrics
 from cato_backend.requests import USABLE_S
+from cato_backend.runtime.call_times import met, times, timing, tpot_s
 from cato_backend.runtime.in_flight import InFlightRequest
+from cato_backend.runtime.lateness import why_late, why_refused, why_task_late
+from cato_backend.runtime.notes import RequestNotes
+from cato_backend.runtime.recent import AnswerTimes, RecentOutcomes
+from cato_backend.runtime.slow_requests import SlowRequests
+from cato_backend.runtime.team_counts import TeamCounts
 from cato_backend.runtime.tenants import CompletedCall, History
+from cato_backend.runtime.traces import TokenCounts
 from cato_backend.scheduling import Dispatch
+from cato_backend.scheduling.notes import OutcomeNote
 from cato_backend.wire.headers import CancelReason, Task
 
 _AIMS = {Task.COMPLETION: "usable"}
 _WARM = "warm"
 """Instead of a task: warming has no target and no place among the goodput of tasks."""
+_COMPARED = "compared"
+"""The same for answers that are compared with another one."""
 
 
 class OutcomeRecorder:
@@ -24,9 +34,20 @@ class OutcomeRecorder:
     (`cancelled`) does not count; refusals count under their own code.
     """
 
-    def __init__(self, metrics: Metrics, history: History) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        history: History,
+        recent: RecentOutcomes,
+        notes: RequestNotes,
+        slow: SlowRequests,
+    ) -> None:
+        self._notes = notes
+        self._slow = slow
+        self._teams = TeamCounts(metrics)
         self._metrics = metrics
         self._history = history
+        self._recent = recent
         # Cached: `labels` converts, locks and looks up, which costs as much as the count itself.
         self._requests = cache(metrics.requests.labels)
         self._queued = cache(metrics.queued.labels)
@@ -34,6 +55,7 @@ class OutcomeRecorder:
         self._tpot = cache(metrics.tpot.labels)
         self._e2e = cache(metrics.e2e.labels)
         self._aims = cache(metrics.aims.labels)
+        self._output_tokens = cache(metrics.output_tokens.labels)
         self._prompt_tokens = cache(metrics.prompt_tokens.labels)
         self._cached_tokens = cache(metrics.cached_tokens.labels)
 
@@ -43,16 +65,21 @@ class OutcomeRecorder:
         Perhaps not the first, perhaps behind all that can still be met.
         """
         request = flight.call.request
+        if not _is_shown(flight):
+            return
         if flight.begun:
             self._metrics.resumed.labels(request.task).inc()
-        if dispatch.relegated and dispatch.attempt == 1 and not request.warm:
+        if dispatch.relegated and dispatch.attempt == 1:
             self._metrics.relegated.labels(request.task).inc()
 
     def finished(self, flight: InFlightRequest, now: float) -> None:
         """Record that the whole answer went out at `now`."""
-        self._count(flight, "met" if _met(flight, now) else "late", now)
+        is_met = met(flight, now)
+        self._count(flight, "met" if is_met else "late", now)
         self._cache_hits(flight)
         if _stands_alone(flight):
+            if not is_met:
+                self._late(flight, now)
             self._whole(flight, now)
 
     def ended(self, flight: InFlightRequest, reason: CancelReason, now: float) -> None:
@@ -78,6 +105,8 @@ class OutcomeRecorder:
         self._count(flight, code)
         if _stands_alone(flight) and code != Superseded.code:
             self._aim(flight.call.request.task, met=False)
+            if code != RequestCancelled.code:
+                self._refused(flight, code)
 
     def moved(self) -> None:
         """Record that an answer that had come to a standstill was given up for another replica."""
@@ -89,6 +118,16 @@ class OutcomeRecorder:
 
     def _count(self, flight: InFlightRequest, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
+        self._notes.tell(OutcomeNote(request.id, outcome))
+        answer = flight.answer
+        counts = TokenCounts(flight.output_tokens, answer.prompt_tokens, answer.cached_tokens)
+        flight.trace.ended(outcome, counts)
+        tokens = answer.tokens + answer.tokens_at_once
+        self._output_tokens(_label(flight)).inc(tokens)
+        if not request.warm:
+            self._teams.spent(request.origin.team, tokens)
+        if _is_shown(flight):
+            self._teams.ended(request.origin.team, outcome)
         if flight.call.group:
             self._metrics.workflow_calls.labels(request.task, outcome).inc()
             return
@@ -103,13 +142,29 @@ class OutcomeRecorder:
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
         self._history.add(flight.call.name, past)
+        if _is_shown(flight):
+            self._recent.asked((request.origin.tenant, request.origin.session))
+            self._recent.ended(request.task, outcome, times(flight, past, ended_at))
 
     def task_ended(self, request_id: str, past: CompletedCall) -> None:
         """Record that a whole task of several calls has ended."""
         self._requests(past.task, past.outcome).inc()
         if past.e2e_s is not None:
             self._e2e(past.task).observe(past.e2e_s)
+        self._recent.ended(past.task, past.outcome, AnswerTimes(e2e_s=past.e2e_s))
+        if past.outcome == "late" and past.e2e_s is not None:
+            self._recent.late(past.task, past.model, "", why_task_late(past.e2e_s))
         self._history.add(request_id, past)
+
+    def _late(self, flight: InFlightRequest, now: float) -> None:
+        request, times = flight.call.request, timing(flight, now)
+        self._recent.late(request.task, request.model, flight.replica_id, why_late(times))
+        self._slow.ended(flight.call, flight.replica_id, times)
+
+    def _refused(self, flight: InFlightRequest, code: str) -> None:
+        request = flight.call.request
+        lateness = why_refused(code, self._recent.since(request.arrival))
+        self._recent.late(request.task, request.model, flight.replica_id, lateness)
 
     def _cache_hits(self, flight: InFlightRequest) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
@@ -119,11 +174,11 @@ class OutcomeRecorder:
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
         """Record that the answer has come to its end, or as far as its client wanted it."""
-        request, first, tokens = flight.call.request, flight.first_token_at, flight.answer.tokens
+        request, pace_s = flight.call.request, tpot_s(flight, now)
         self._latencies(flight)
         self._e2e(request.task).observe(now - request.arrival)
-        if first is not None and tokens > 1:
-            self._tpot(request.task).observe((now - first) / (tokens - 1))
+        if pace_s is not None:
+            self._tpot(request.task).observe(pace_s)
         self._aim(request.task, met=now - request.arrival <= USABLE_S)
 
     def _taken_back(self, flight: InFlightRequest, now: float) -> None:
@@ -146,22 +201,17 @@ class OutcomeRecorder:
 
 
 def _stands_alone(flight: InFlightRequest) -> bool:
-    """Neither warming nor one call of a whole task."""
-    return not flight.call.request.warm and not flight.call.group
+    """Neither warming, nor one call of a whole task, nor compared with another answer."""
+    return _is_shown(flight) and not flight.call.group
 
 
-def _met(flight: InFlightRequest, now: float) -> bool:
-    """Return whether a whole answer met its target: TTFT and TPOT, or E2E."""
-    target, first = flight.call.request.target, flight.first_token_at
-    promised = now if target.ttft_s is None else first
-    if promised is None or promised > flight.call.request.deadline:
-        return False
-    tokens = flight.answer.tokens
-    if target.tpot_s is None or first is None or tokens < 2:
-        return True
-    return now - first <= target.tpot_s * (tokens - 1)
+def _is_shown(flight: InFlightRequest) -> bool:
+    """Neither warming, nor compared with another answer."""
+    return not (flight.call.request.warm or flight.call.compared)
 
 
 def _label(flight: InFlightRequest) -> str:
     request = flight.call.request
-    return _WARM if request.warm else request.task
+    if request.warm:
+        return _WARM
+    return _COMPARED if flight.call.compared else request.task

@@ -6,14 +6,14 @@ from collections import defaultdict
 from functools import cache
 
 from cato_backend.metrics import Metrics
-from cato_backend.prediction.averages import LoadAverages
-from cato_backend.prediction.conformal import Conformal
+from cato_backend.prediction.online import Conformal, LoadAverages
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
-from cato_backend.prediction.workflows import LearnedTimes, PlannedCall
+from cato_backend.prediction.workflows import CallTimes, LearnedTimes, PlannedCall, TimesByLaw
 from cato_backend.requests import Request
 from cato_backend.runtime.in_flight import InFlightRequest, Predicted
-from cato_backend.scheduling import ReplicaLoad
-from cato_backend.scheduling.replica import Attempt
+from cato_backend.scheduling import Dispatch, ReplicaLoad
+from cato_backend.scheduling.attempt import Attempt
+from cato_backend.scheduling.notes import PredictionNote
 from cato_backend.wire.headers import Task
 
 _WAY_IN = 0.5
@@ -28,6 +28,15 @@ class ProfilePredictor:
         self._load = load
         self._usual = LoadAverages()
 
+    @property
+    def model(self) -> str:
+        """The model that the replica serves."""
+        return self._load.model
+
+    def when_idle(self, times: LearnedTimes) -> CallTimes:
+        """Return how long calls take: as `times` learned, before that by the replica's law."""
+        return TimesByLaw(times, self._service(), self._load.learned.belief.overhead_s)
+
     def service_s(self, request: Request, times: LearnedTimes) -> float | None:
         """From dispatch to the promised token.
 
@@ -36,36 +45,66 @@ class ProfilePredictor:
         attempt = self._load.attempts.get(request.id)
         if attempt is None:
             return None
-        state, learned = self._state(attempt), self._load.learned
+        state = self._state(attempt)
         uncached, cached = max(1, attempt.pending_prefill), attempt.cached_tokens
         self._usual.sent(uncached, attempt.dispatched_at)
-        service = ServiceModel(learned.belief.law, learned.limits)
-        busy = state.decoding or state.pending_prefill
-        overhead_s = learned.belief.overhead_s * (_WAY_IN if busy else 1.0)
         if request.target.e2e_s is None:
-            return overhead_s + service.ttft_s(state, Work(uncached, cached))
-        output = times.median_tokens(planned(request))
-        return overhead_s + service.e2e_s(state, Work(uncached, cached, output))
+            return self._ttft_s(state, Work(uncached, cached))
+        work = Work(uncached, cached, output=times.median_tokens(planned(request)))
+        return self._overhead_s(state) + self._service().e2e_s(state, work)
+
+    def first_token_s(self, request_id: str) -> tuple[float, float] | None:
+        """Return seconds from dispatch to the first token: as it is, and on an idle replica.
+
+        Of a request that has just been dispatched there; None where it has left since.
+        """
+        attempt = self._load.attempts.get(request_id)
+        if attempt is None:
+            return None
+        work = Work(max(1, attempt.pending_prefill), attempt.cached_tokens)
+        return self._ttft_s(self._state(attempt), work), self._ttft_s(ReplicaState(), work)
+
+    def _ttft_s(self, state: ReplicaState, work: Work) -> float:
+        return self._overhead_s(state) + self._service().ttft_s(state, work)
+
+    def _overhead_s(self, state: ReplicaState) -> float:
+        overhead_s = self._load.learned.belief.overhead_s
+        return overhead_s * _WAY_IN if state.decoding or state.pending_prefill else overhead_s
+
+    def _service(self) -> ServiceModel:
+        learned = self._load.learned
+        return ServiceModel(learned.belief.law, learned.limits)
 
     def _state(self, attempt: Attempt) -> ReplicaState:
-        """Return what is on the replica beside this request, which has just been sent there."""
+        """Return what is on the replica beside this request, which has just been sent there.
+
+        Reads fields, because a replica may run hundreds of attempts. The step under way began with
+        the last token, or on an idle engine with the first prompt that was sent.
+        """
         load, now = self._load, attempt.dispatched_at
-        self._usual.decodes(load.decoding, now)
+        decoding = load.decoding
+        self._usual.decodes(decoding, now)
+        began = load.last_token_at if decoding else None
+        pending = unstarted = computing = 0
         # The attempt itself is one of the unstarted, unless its answer comes whole.
         alone = load.unstarted <= (0 if attempt.started else 1)
-        others = [] if alone else _unstarted_beside(attempt, load)
-        began = self._step_began(others)
-        pending = unstarted = computing = 0
-        for each in others:
+        for each in () if alone else load.attempts.values():  # Oldest first.
+            if each.first_token_at is not None or not each.request.streams or each is attempt:
+                continue
+            if began is None:  # An idle engine began with the first prompt that was sent.
+                began = each.dispatched_at
             # The engine takes what waits by priority; what it computes already goes on.
-            is_computed = began is not None and each.dispatched_at <= began
+            is_computed = each.dispatched_at <= began
             if is_computed or each.priority <= attempt.priority:
-                tokens = each.uncached_tokens
+                tokens = each.prompt_tokens - each.cached_tokens
+                if tokens < 0:  # A call of `max` would cost as much as all else here.
+                    tokens = 0
                 unstarted += 1
                 pending += tokens
                 computing += tokens if is_computed else 0
+        began = load.last_token_at if began is None else began
         return ReplicaState(
-            decoding=load.decoding,
+            decoding=decoding,
             kv_tokens=max(0, load.kv_tokens - attempt.prompt_tokens),
             pending_prefill=pending,
             unstarted=unstarted,
@@ -74,29 +113,6 @@ class ProfilePredictor:
             computing=computing,
             since_step_s=None if began is None else now - began,
         )
-
-    def _step_began(self, unstarted: list[Attempt]) -> float | None:
-        """Return when the step under way began.
-
-        With the last token, or on an idle engine with the first prompt that was sent. None where
-        that is not known.
-        """
-        last = self._load.last_token_at
-        if self._load.decoding:
-            return last
-        return min((each.dispatched_at for each in unstarted), default=last)
-
-
-def _unstarted_beside(attempt: Attempt, load: ReplicaLoad) -> list[Attempt]:
-    """Return the other attempts whose prompt is not computed.
-
-    Reads fields, because a replica may run hundreds of attempts.
-    """
-    return [
-        each
-        for each in load.attempts.values()
-        if each.first_token_at is None and each.request.streams and each is not attempt
-    ]
 
 
 def planned(request: Request) -> PlannedCall:
@@ -123,9 +139,11 @@ class Predictions:
         """Take no more."""
         self._laws.pop(replica_id, None)
 
-    def times(self, model: str) -> LearnedTimes:
+    def call_times(self, model: str) -> CallTimes:
         """Return how long the model's calls with end-to-end targets take."""
-        return self._times[model]
+        times = self._times[model]
+        one = next((each for each in self._laws.values() if each.model == model), None)
+        return times if one is None else one.when_idle(times)
 
     def of(self, request: Request, replica_id: str) -> Predicted | None:
         """For a request that is dispatched now; None where it or the replica has gone since."""
@@ -134,6 +152,15 @@ class Predictions:
         if service_s is None:
             return None
         return Predicted(service_s, self._bound(request).bound(service_s))
+
+    def note(self, dispatch: Dispatch, predicted: Predicted) -> PredictionNote | None:
+        """Return what was predicted of a request that is dispatched now; None where it has gone."""
+        law = self._laws.get(dispatch.replica_id)
+        found = None if law is None else law.first_token_s(dispatch.request_id)
+        if found is None:
+            return None
+        request_id, attempt = dispatch.request_id, dispatch.attempt
+        return PredictionNote(request_id, attempt, predicted.service_s, predicted.bound_s, *found)
 
     def observe(self, flight: InFlightRequest, now: float) -> None:
         """Record that the call's answer is whole."""

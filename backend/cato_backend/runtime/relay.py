@@ -80,6 +80,7 @@ async def relay_whole(flight: InFlightRequest, reply: Reply, outlet: Outlet) -> 
     relayed = whole_answer(await reply.read_all(), reply.content_type)
     flight.answer.prompt_tokens = relayed.prompt_tokens
     flight.answer.cached_tokens = relayed.cached_tokens
+    flight.answer.tokens_at_once = relayed.tokens
     if not outlet.take(relayed):
         await outlet.settle()
 
@@ -195,10 +196,14 @@ class _Pump:
 
 
 def _joined(pieces: list[Relayed]) -> Relayed:
-    return Relayed(
-        b"".join(piece.data for piece in pieces),
-        sum(piece.tokens for piece in pieces),
-        next((p.prompt_tokens for p in reversed(pieces) if p.prompt_tokens is not None), None),
-        next((p.cached_tokens for p in reversed(pieces) if p.cached_tokens is not None), None),
-        any(piece.shows for piece in pieces),
-    )
+    """Return all in one; of counts that several tell, the last one."""
+    total, latest_prompt, latest_cached, any_shows = 0, None, None, False
+    for _, tokens, prompt, cached, shows in pieces:
+        total += tokens
+        if prompt is not None:
+            latest_prompt = prompt
+        if cached is not None:
+            latest_cached = cached
+        any_shows = any_shows or shows
+    data = b"".join([piece.data for piece in pieces])
+    return Relayed(data, total, latest_prompt, latest_cached, any_shows)

@@ -20,12 +20,15 @@ import orjson
 from cato_backend.errors import InvalidRequest, NotFound, RequestError
 from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.chunks import AttemptBroken
+from cato_backend.wire import sse
 
 _FAILURE = re.compile(
     r"error|abort|cancel|fail|timed?.?out|interrupt|insufficient|evict|preempt|shut.?down"
     r"|unavailable|overload|exception|killed|crash|disconnect",
     re.IGNORECASE,
 )
+_USUAL_WORDS = frozenset({"stop", "length", "tool_calls", sse.MESSAGE})
+"""No failures: nearly every answer has two of them."""
 _ERROR_FIELDS = (
     *("error", "errors", "error_code", "error_message", "exception", "traceback"),
     *("detail", "message", "msg"),
@@ -80,7 +83,7 @@ def is_failure(word: str) -> bool:
     `insufficient_system_resource`. What only names another way of stopping (`eos_token`,
     `content_filter`) is an end.
     """
-    return _FAILURE.search(word) is not None
+    return word not in _USUAL_WORDS and _FAILURE.search(word) is not None
 
 
 def check_choice(choice: Mapping[str, Any]) -> None:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NotFound, RequestError
 from cato_backend.metrics import Metrics
+from cato_backend.requests import Request
+from cato_backend.runtime.accounting import Accounting
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.driver import Membership, RequestDriver
 from cato_backend.runtime.in_flight import CallOutdated, Ended, InFlightRequest
-from cato_backend.runtime.law_gauges import LawGauges
-from cato_backend.runtime.law_store import LawKeeper
+from cato_backend.runtime.laws import LawGauges, LawKeeper
 from cato_backend.runtime.members import Members
+from cato_backend.runtime.notes import RequestNotes
 from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
+from cato_backend.runtime.recent import RecentOutcomes
+from cato_backend.runtime.replica_reports import ReplicaReports
+from cato_backend.runtime.slow_requests import SlowRequests
 from cato_backend.runtime.tenants import History, Namespaces, Workflows
+from cato_backend.runtime.traces import TokenCounts, Tracer, untraced
 from cato_backend.scheduling import (
     Cancelled,
     LoadReported,
@@ -33,10 +39,8 @@ from cato_backend.scheduling import (
     Submitted,
     SyntheticTrialEnded,
 )
+from cato_backend.team.live import LiveTeams, TeamSettings
 from cato_backend.wire.headers import CancelReason
-
-Remake = Callable[[int], Awaitable[Call]]
-"""The call for the fleet as it is now, given the tokens of context that it has proved to need."""
 
 
 class Runtime:
@@ -50,7 +54,10 @@ class Runtime:
         metrics: Metrics,
         clock: Clock = monotonic,
         laws: LawKeeper | None = None,
+        teams: LiveTeams | None = None,
+        slow_times: float = 0.0,
     ) -> None:
+        """`slow_times`: requests that took so many times their target are logged; 0: none is."""
         self.catalog = catalog
         self.metrics = metrics
         self.clock = clock
@@ -61,12 +68,21 @@ class Runtime:
         """Calls that have ended."""
         self.workflows = Workflows()
         self._namespaces = Namespaces()
-        self.scores = OutcomeRecorder(metrics, self.history)
+        self.recent = RecentOutcomes(clock)
+        self.notes = RequestNotes(clock)
+        self.tracer: Tracer = untraced
+        self.slow = SlowRequests(slow_times, clock)
+        self.scores = OutcomeRecorder(metrics, self.history, self.recent, self.notes, self.slow)
         self.predictions = Predictions(metrics)
         self.law_gauges = LawGauges(metrics.registry)
         self.laws = laws or LawKeeper(None, clock, time.time)
         self.members = Members(self._dispatcher, catalog, self.predictions, self.laws)
-        self._membership: Membership | None = None
+        self.teams = teams or LiveTeams(TeamSettings())
+        self._accounting = Accounting(self.teams)
+        self.spent = self._accounting.spent
+        """What each tenant's requests have taken of the replicas."""
+        self._dispatcher.watch(self._accounting.seconds.note, progress=False)
+        self._reports = ReplicaReports(self.members.remove)
         self._ended: RequestError | None = None
         self._driver = RequestDriver(
             self._dispatcher,
@@ -74,37 +90,15 @@ class Runtime:
             self.scores,
             self.predictions,
             self.members.leg,
-            self,
+            self._reports,
+            self.notes,
         )
 
     # -- replicas ------------------------------------------------------------------------------
 
     def join(self, membership: Membership) -> None:
         """Set the receiver of what requests find out about replicas."""
-        self._membership = membership
-
-    def lost(self, replica_id: str) -> None:
-        """Handle a replica to which no connection could be opened."""
-        if self._membership is None:
-            self.members.remove(replica_id)
-        else:
-            self._membership.lost(replica_id)
-
-    def died(self, replica_id: str) -> None:
-        """Handle a replica whose connections broke and that refuses new ones."""
-        if self._membership is None:
-            self.members.remove(replica_id)
-        else:
-            self._membership.died(replica_id)
-
-    def suspect(self, replica_id: str) -> None:
-        """Handle a replica that broke an attempt off."""
-        if self._membership is not None:
-            self._membership.suspect(replica_id)
-
-    async def confirm(self, replica_id: str) -> bool:
-        """Describe a replica again; return whether it is up and serves what it served."""
-        return self._membership is None or await self._membership.confirm(replica_id)
+        self._reports.join(membership)
 
     def watch(self, watcher: Watcher, *, progress: bool = True) -> None:
         """Tell `watcher` all that the scheduler is told and what it decides.
@@ -154,6 +148,12 @@ class Runtime:
         """Return the number of queued requests of the model."""
         return self._dispatcher.scheduler.waiting(model)
 
+    def waiting_requests(self) -> list[Request]:
+        """Return the requests in the queue."""
+        scheduler = self._dispatcher.scheduler
+        requests = (flight.call.request for flight in self._dispatcher.flights())
+        return [each for each in requests if scheduler.is_waiting(each.id)]
+
     @property
     def in_flight(self) -> int:
         """Calls that have not ended."""
@@ -164,9 +164,15 @@ class Runtime:
     def end(self, error: RequestError) -> None:
         """End every call with the error, and each that is still to come."""
         self._ended = error
+        self.end_where(lambda _call: error)
+
+    def end_where(self, problem: Callable[[Call], RequestError | None]) -> None:
+        """End each call in flight for which there is an error, with that error."""
         for flight in self._dispatcher.flights():
-            self._dispatcher.tell(Cancelled(flight.call.request.id))
-            flight.post(error)
+            error = problem(flight.call)
+            if error is not None:
+                self._dispatcher.tell(Cancelled(flight.call.request.id))
+                flight.post(error)
 
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serve one call into `sink`; why the client ended it, where it did so by name.
@@ -174,11 +180,17 @@ class Runtime:
         Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
         task to end the call.
         """
-        if self._ended is not None:
-            raise self._ended
-        call = self._private(call)
-        request, flight = call.request, InFlightRequest(call)
+        # A token may have ended while the body came, or between two calls of a task.
+        ended = self._ended or self.teams.ended(call.token_id)
+        if ended is not None:
+            raise ended
+        with self._accounting.counted(self._private(call)) as flight:
+            return await self._run(flight, sink)
+
+    async def _run(self, flight: InFlightRequest, sink: Sink) -> CancelReason | None:
+        request = flight.call.request
         self._dispatcher.enter(flight)
+        flight.trace = self.tracer(flight.call)
         try:
             # A request that the policy fails at must not stay queued: it would fail all others.
             self._dispatcher.tell(Submitted(request))
@@ -186,8 +198,12 @@ class Runtime:
         except RequestError as error:
             self.scores.refused(flight, error.code)
             raise
+        except CallOutdated:
+            flight.trace.ended("made_again", TokenCounts(0, None, None))
+            raise
         except asyncio.CancelledError:
-            self.scores.cancelled(flight, self.clock())
+            if not flight.finished:
+                self.scores.cancelled(flight, self.clock())
             raise
         finally:
             self._dispatcher.leave(request.id)
@@ -216,19 +232,3 @@ class Runtime:
             group=call.group and internal(tenant, call.group),
             client_id=request.id,
         )
-
-
-async def run_call(call: Call, remake: Remake, runtime: Runtime, sink: Sink) -> CancelReason | None:
-    """Serve the call into `sink`; why the client ended it, where it did so by name.
-
-    Raises RequestError. Requests for the alias follow it to another model, and a prompt that proved
-    too long for one replica goes to one with a larger context.
-    """
-    while True:
-        try:
-            return await runtime.run(call, sink)
-        except CallOutdated as outdated:
-            made = await remake(outdated.least_context)
-            # What it superseded is gone; what has come since then is newer.
-            request = replace(made.request, supersede=False, warm=call.request.warm)
-            call = replace(made, request=request, group=call.group)

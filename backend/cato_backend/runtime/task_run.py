@@ -14,11 +14,13 @@ from cato_backend.errors import (
     RequestError,
     ShuttingDown,
     Superseded,
+    Unauthorized,
     UpstreamFailed,
 )
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.runtime import Remake, Runtime, run_call
+from cato_backend.runtime.rerouting import Remake, run_call
+from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.task_events import Ask, EventSink, StepSink, TaskEvents
 from cato_backend.runtime.task_terms import (
     LEAST_BUDGET_S,
@@ -34,7 +36,7 @@ from cato_backend.runtime.task_terms import (
 )
 from cato_backend.tasks.plans import ModelCall
 from cato_backend.tasks.reading import AnswerProblem
-from cato_backend.tasks.whole import expected_tokens, plan
+from cato_backend.tasks.whole import expected_tokens, plan, with_expected_tokens
 from cato_backend.wire.headers import CancelReason
 
 _SIDE_BY_SIDE = 16
@@ -44,7 +46,7 @@ _PENALTY = 1.0
 _SILENT_S = 0.3
 """After this the estimate is sent though no call has a token yet. Until then a failure is told by
 the response's status."""
-_OF_THE_WHOLE = (RequestCancelled, Superseded, ShuttingDown, InternalError)
+_OF_THE_WHOLE = (RequestCancelled, Superseded, ShuttingDown, InternalError, Unauthorized)
 """Failures of one call that end the task: its other calls would fail, or nobody wants them."""
 
 
@@ -58,11 +60,10 @@ class TaskRun:
         self._model = runtime.catalog.facts(terms.model).model
         self._gate = asyncio.Semaphore(_SIDE_BY_SIDE)
         abilities = abilities_of(runtime.catalog, terms.model)
-        self._plan = plan(terms.task, abilities)
+        self._takes_system_message = abilities.takes_system_message
+        expected = expected_tokens(terms.task, terms.expected_tokens, abilities.chars_per_token)
+        self._plan = with_expected_tokens(plan(terms.task, abilities), expected)
         self._times = TaskTimes(runtime, terms, self._plan, self._model)
-        self._expected = expected_tokens(
-            terms.task, terms.expected_tokens, abilities.chars_per_token
-        )
         self._sinks: dict[int, StepSink] = {}
         self._problems: dict[int, RequestError] = {}
         """Of steps without an answer."""
@@ -207,11 +208,8 @@ class TaskRun:
 
     def _call(self, number: int, answers: dict[int, str]) -> ModelCall:
         step = self._plan.steps[number]
-        tokens = None if step.unit is None else self._expected[step.unit]
-        if tokens is not None:
-            parts = sum(other.unit == step.unit and other.is_shown for other in self._plan.steps)
-            tokens = max(1, tokens // max(1, parts))
-        return replace(step.ask(answers), expected_tokens=tokens if step.is_shown else None)
+        call = replace(step.ask(answers), expected_tokens=step.expected_tokens)
+        return call if self._takes_system_message else call.without_system_message()
 
     def _end(self, request_id: str, tenant: str) -> None:
         # It may have come to its own end at the same moment.

@@ -60,6 +60,7 @@ def abilities_of(catalog: Catalog, name: str) -> Abilities:
     return Abilities(
         fim=facts.fim.format,
         follows_instructions=facts.instruct.follows,
+        takes_system_message=facts.takes_system_message,
         max_model_len=facts.max_model_len,
         chars_per_token=catalog.ratio(name).mean,
     )
@@ -144,12 +145,12 @@ class TaskTimes:
     def stage_budget_s(self, stage: int) -> float:
         """Return the seconds that the stage may take from now on."""
         left_s = max(LEAST_BUDGET_S, self._terms.budget_s - self.spent_s)
-        times = self._runtime.predictions.times(self._model)
+        times = self._runtime.predictions.call_times(self._model)
         return stage_budget_s(self._planned()[stage:], left_s, times)
 
     def estimate(self) -> Estimate:
         """Return when the whole will probably be there."""
-        times = self._runtime.predictions.times(self._model)
+        times = self._runtime.predictions.call_times(self._model)
         return Estimate(self.spent_s + expected_s(self._planned(), times), self._terms.budget_s)
 
     def _planned(self) -> list[list[PlannedCall]]:
@@ -158,7 +159,12 @@ class TaskTimes:
         steps = self._plan.steps
         return [
             [
-                PlannedCall(kind, ratio.tokens(steps[n].prompt_chars), steps[n].max_tokens)
+                PlannedCall(
+                    kind,
+                    ratio.tokens(steps[n].prompt_chars),
+                    steps[n].max_tokens,
+                    steps[n].expected_tokens,
+                )
                 for n in numbers
             ]
             for numbers in self._plan.stages

@@ -33,6 +33,7 @@ from cato_backend.scheduling.events import (
     ProbeProgressed,
     ProbeSent,
     Progressed,
+    ReplicaAsleep,
     ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
@@ -42,8 +43,8 @@ from cato_backend.scheduling.events import (
     SyntheticTrialEnded,
     Woke,
 )
-from cato_backend.scheduling.limits import Limits, LongPromptLimits
-from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, State
+from cato_backend.scheduling.limits import Limits, LongPromptLimits, OutlierDetection
+from cato_backend.scheduling.outlier_record import OutlierRecord, State
 from cato_backend.scheduling.policies import Policy, Setup, make_policy, policy_names
 from cato_backend.scheduling.replica import ReplicaLoad
 from cato_backend.scheduling.scheduler import Scheduler
@@ -75,6 +76,7 @@ __all__ = [
     "Refusal",
     "Reinstate",
     "Reject",
+    "ReplicaAsleep",
     "ReplicaChanged",
     "ReplicaDown",
     "ReplicaDraining",

@@ -27,7 +27,7 @@ _CONFIRMED_S = 30.0
 
 
 class EngineCapacity:
-    """Of one replica. Times on the scheduler's clock."""
+    """Observed capacity of one replica. Times on the scheduler's clock."""
 
     def __init__(self) -> None:
         self._most = 0
@@ -87,41 +87,42 @@ class Probes:
 
     def __init__(self, learned: LearnedLaw) -> None:
         self._learned = learned
-        self._probes: dict[str, _Probe] = {}
+        self.under_way: dict[str, _Probe] = {}
+        """By name; only this class writes to it."""
 
     def __len__(self) -> int:
-        return len(self._probes)
+        return len(self.under_way)
 
     @property
     def decoding(self) -> int:
         """Those that have had their first token."""
-        return sum(1 for probe in self._probes.values() if probe.emitted)
+        return sum(1 for probe in self.under_way.values() if probe.emitted)
 
     @property
     def kv_tokens(self) -> int:
         """Context tokens of all of them."""
-        return sum(probe.prompt_tokens + probe.emitted for probe in self._probes.values())
+        return sum(probe.prompt_tokens + probe.emitted for probe in self.under_way.values())
 
     def take(self, event: ProbeEvent, decoding: int, kv_tokens: int, now: float) -> None:
         """Record an event of one; `decoding` and `kv_tokens` are those of the ledger's requests."""
         match event:
             case ProbeSent():
-                self._sent(event, now, idle=event.alone and not self._probes and not kv_tokens)
+                self._sent(event, now, idle=event.alone and not self.under_way and not kv_tokens)
             case ProbeProgressed():
                 self._progressed(event, decoding, kv_tokens, now)
             case ProbeEnded(_, name):
-                if self._probes.pop(name, None) is not None:
+                if self.under_way.pop(name, None) is not None:
                     self._learned.left(name)
 
     def _sent(self, event: ProbeSent, now: float, *, idle: bool) -> None:
         uncached, cached = event.uncached_tokens, event.cached_tokens
-        self._probes[event.name] = _Probe(uncached + cached)
+        self.under_way[event.name] = _Probe(uncached + cached)
         self._learned.dispatched(event.name, uncached, cached, now, idle=idle)
 
     def _progressed(
         self, event: ProbeProgressed, decoding: int, kv_tokens: int, now: float
     ) -> None:
-        probe = self._probes.get(event.name)
+        probe = self.under_way.get(event.name)
         if probe is None:
             return
         uncached, cached = event.uncached_tokens, event.cached_tokens

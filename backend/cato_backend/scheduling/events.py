@@ -103,6 +103,15 @@ class ReplicaDraining(NamedTuple):
     replica_id: str
 
 
+class ReplicaAsleep(NamedTuple):
+    """A replica gets nothing until ReplicaResumed or ReplicaUp, and can be woken for a request.
+
+    Requests wait for it beyond their deadline, as they do for a replica that is busy.
+    """
+
+    replica_id: str
+
+
 class ReplicaResumed(NamedTuple):
     """A replica that was draining takes requests again."""
 
@@ -192,6 +201,7 @@ Event: TypeAlias = (
     | ReplicaUp
     | ReplicaChanged
     | ReplicaDraining
+    | ReplicaAsleep
     | ReplicaResumed
     | ReplicaDown
     | OthersRunning

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.decisions import Decision
 from cato_backend.scheduling.events import AttemptFailed, Cause
 from cato_backend.scheduling.ledger import Ledger
-from cato_backend.scheduling.outliers import OutlierDetection, OutlierRecord, Outliers
+from cato_backend.scheduling.limits import OutlierDetection
+from cato_backend.scheduling.outlier_record import OutlierRecord
+from cato_backend.scheduling.outliers import Outliers
 from cato_backend.scheduling.overdue import LOOK_S, Overdue
-from cato_backend.scheduling.replica import Attempt, ReplicaLoad
+from cato_backend.scheduling.replica import ReplicaLoad
 
 _LATE_S = 0.1
 """A look so late comes after a pause of our own; what replicas sent meanwhile is not known yet."""

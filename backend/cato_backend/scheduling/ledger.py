@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.replica import Attempt, ReplicaLoad, needed_context
-
-
-@dataclass(slots=True)
-class _Model:
-    """The replicas of one model; sums over them."""
-
-    replicas: dict[str, ReplicaLoad] = field(default_factory=dict[str, ReplicaLoad])
-    with_room: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
-    """By id, so that a policy's ties fall the same way in every run."""
-    least_context: int | None = None
-    """The smallest context among them; None where none of them tells it."""
-    accepting: int = 0
-    slots: int = 0
-    running: int = 0
+from cato_backend.scheduling.attempt import Attempt
+from cato_backend.scheduling.model_load import ModelLoad
+from cato_backend.scheduling.replica import ReplicaLoad, needed_context
 
 
 class Ledger:
@@ -30,40 +16,56 @@ class Ledger:
     def __init__(self) -> None:
         self._replicas: dict[str, ReplicaLoad] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, ModelLoad] = {}
 
     def add_replica(self, replica: ReplicaLoad) -> None:
         """Record that a replica is ready; it must be new."""
-        model = self._models.setdefault(replica.model, _Model())
+        model = self._models.setdefault(replica.model, ModelLoad())
         self._replicas[replica.replica_id] = replica
         model.replicas[replica.replica_id] = replica
         model.accepting += 1
         model.slots += replica.max_running
-        self._list(replica)
-        _compare_contexts(model)
+        model.enlist(replica)
+        model.compare_contexts()
 
     def change_replica(self, replica_id: str, context: int | None, names: tuple[str, ...]) -> None:
         """Record that the replica has another context, or serves other names."""
         replica = self._replicas[replica_id]
         replica.context, replica.adapters = context, frozenset(names)
-        _compare_contexts(self._models[replica.model])
+        self._models[replica.model].compare_contexts()
 
     def drain_replica(self, replica_id: str) -> None:
         """Record that the replica takes nothing new from now on."""
         replica = self._replicas[replica_id]
         if replica.draining:
             return
-        self._unlist(replica)
+        model = self._models[replica.model]
+        model.unlist(replica)
         replica.draining = True
-        self._models[replica.model].accepting -= 1
+        model.accepting -= 1
+
+    def put_to_sleep(self, replica_id: str) -> None:
+        """Record that the replica takes nothing until it is woken."""
+        self.drain_replica(replica_id)
+        replica = self._replicas[replica_id]
+        if not replica.asleep:
+            replica.asleep = True
+            self._models[replica.model].asleep += 1
+
+    def _wake(self, replica: ReplicaLoad) -> None:
+        if replica.asleep:
+            replica.asleep = False
+            self._models[replica.model].asleep -= 1
 
     def resume_replica(self, replica_id: str) -> None:
         """Record that the replica takes requests again."""
         replica = self._replicas[replica_id]
+        self._wake(replica)
         if replica.draining:
             replica.draining = False
-            self._models[replica.model].accepting += 1
-            self._list(replica)
+            model = self._models[replica.model]
+            model.accepting += 1
+            model.enlist(replica)
 
     def set_others(self, replica_id: str, others: int) -> None:
         """Other clients have so many requests on the replica."""
@@ -78,25 +80,24 @@ class Ledger:
         self._change(self._replicas[replica_id], lambda replica: replica.set_suspended(False))
 
     def _change(self, replica: ReplicaLoad, change: Callable[[ReplicaLoad], None]) -> None:
-        """Of how many requests it may have."""
-        model, had_room = self._models[replica.model], replica.has_room
+        """Change how many requests the replica may have."""
+        model = self._models[replica.model]
+        model.unlist(replica)
         model.slots -= replica.max_running
         change(replica)
         model.slots += replica.max_running
-        if replica.has_room and not had_room:
-            self._list(replica)
-        elif had_room and not replica.has_room:
-            self._unlist(replica)
+        model.enlist(replica)
 
     def remove_replica(self, replica_id: str) -> list[Attempt]:
         """Take a replica out and return the attempts that ran on it, oldest first."""
         replica = self._replicas[replica_id]
         lost = [self.close(request_id) for request_id in list(replica.attempts)]
         self.drain_replica(replica_id)
+        self._wake(replica)
         model = self._models[replica.model]
         model.slots -= replica.max_running
         del self._replicas[replica_id], model.replicas[replica_id]
-        _compare_contexts(model)
+        model.compare_contexts()
         return lost
 
     def has_replica(self, replica_id: str) -> bool:
@@ -111,6 +112,10 @@ class Ledger:
         """Return whether any replica takes requests for the model, now or later."""
         return self.accepting(model) > 0
 
+    def sleeps(self, model: str) -> bool:
+        """Return whether a replica of the model can be woken."""
+        return model in self._models and self._models[model].asleep > 0
+
     def accepting(self, model: str) -> int:
         """Return how many replicas of the model are not draining."""
         return self._models[model].accepting if model in self._models else 0
@@ -120,11 +125,13 @@ class Ledger:
         return self._models.keys()
 
     def serves_request(self, request: Request, emitted: int) -> bool:
-        """Return whether any replica takes this request, now or when it has room again."""
+        """Return whether any replica takes this request: now, with room again, or woken."""
         if self.fits_everywhere(request, emitted):
-            return self.serves(request.model)
+            return self.serves(request.model) or self.sleeps(request.model)
         replicas = self.of_model(request.model).values()
-        return any(not each.draining and each.fits(request, emitted) for each in replicas)
+        return any(
+            (each.asleep or not each.draining) and each.fits(request, emitted) for each in replicas
+        )
 
     def fits_everywhere(self, request: Request, emitted: int) -> bool:
         """Return whether no replica of its model is unfit for the request.
@@ -147,6 +154,10 @@ class Ledger:
     def with_room(self, model: str) -> list[ReplicaLoad]:
         """Return the replicas of this model that may take one more, by id; not to be changed."""
         return self._models[model].with_room if model in self._models else []
+
+    def with_open_slot(self, model: str) -> list[ReplicaLoad]:
+        """Return those with room beside what is kept for newcomers, by id; not to be changed."""
+        return self._models[model].with_open_slot if model in self._models else []
 
     def occupied(self, model: str) -> float:
         """0..1: the share of the model's slots that is taken; 1 where there is none."""
@@ -175,8 +186,7 @@ class Ledger:
             replica.unstarted += 1
             replica.pending_prefill += attempt.pending_prefill
         self._count(replica, attempt, +1)
-        if replica.running >= replica.max_running:
-            self._unlist(replica)
+        self._models[replica.model].unlist_full(replica)
 
     def progress(
         self,
@@ -185,8 +195,11 @@ class Ledger:
         now: float,
         prompt_tokens: int | None = None,
         cached_tokens: int | None = None,
-    ) -> None:
-        """Output arrived: the prompt is prefilled, and less is left to come."""
+    ) -> ReplicaLoad:
+        """Output arrived: the prompt is prefilled, and less is left to come.
+
+        Returns the replica.
+        """
         replica = self._replicas[attempt.replica_id]
         if attempt.first_token_at is None:
             self._begin(replica, attempt, now)
@@ -204,6 +217,7 @@ class Ledger:
             # As `outstanding_tokens` counts; computed here, because this runs for each token.
             if left > 0:
                 replica.outstanding_tokens -= tokens if tokens < left else left
+        return replica
 
     def _begin(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> None:
         outstanding = attempt.outstanding_tokens
@@ -217,14 +231,13 @@ class Ledger:
         """End an attempt and return it."""
         attempt = self._attempts.pop(request_id)
         replica = self._replicas[attempt.replica_id]
-        had_room = replica.has_room
         del replica.attempts[request_id]
         if not attempt.started:
             replica.unstarted -= 1
             replica.pending_prefill -= attempt.pending_prefill
         self._count(replica, attempt, -1)
-        if replica.has_room and not had_room:
-            self._list(replica)
+        if not replica.draining:
+            self._models[replica.model].relist(replica)
         return attempt
 
     def _count(self, replica: ReplicaLoad, attempt: Attempt, sign: int) -> None:
@@ -234,22 +247,3 @@ class Ledger:
         replica.kv_tokens += sign * (attempt.prompt_tokens + attempt.emitted - attempt.resumed)
         replica.outstanding_tokens += sign * attempt.outstanding_tokens
         self._models[replica.model].running += sign
-
-    def _list(self, replica: ReplicaLoad) -> None:
-        if replica.has_room:
-            insort(self._models[replica.model].with_room, replica, key=_by_id)
-
-    def _unlist(self, replica: ReplicaLoad) -> None:
-        listed = self._models[replica.model].with_room
-        index = bisect_left(listed, replica.replica_id, key=_by_id)
-        if index < len(listed) and listed[index] is replica:
-            del listed[index]
-
-
-def _by_id(replica: ReplicaLoad) -> str:
-    return replica.replica_id
-
-
-def _compare_contexts(model: _Model) -> None:
-    known = (r.context for r in model.replicas.values() if r.context is not None)
-    model.least_context = min(known, default=None)

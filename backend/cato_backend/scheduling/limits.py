@@ -1,10 +1,25 @@
-"""Bounds of the queue."""
+"""Bounds of the scheduler: of the queue, of long prompts and agents, of ejections."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cato_backend.scheduling.outliers import OutlierDetection
+
+@dataclass(frozen=True, slots=True)
+class OutlierDetection:
+    """When a replica is ejected, and for how long. Times in seconds."""
+
+    consecutive_failures: int = 3
+    """Attempts in a row that must fail by the replica's fault; 0 ejects none for failures."""
+    overdue: bool = True
+    """Whether a replica is ejected whose first tokens are overdue (see `scheduling.overdue`)."""
+    base_ejection_s: float = 1.0
+    """Times the number of its ejections: how long a replica is ejected."""
+    max_ejection_s: float = 30.0
+    max_ejection_percent: float = 50.0
+    """Of a model's replicas, rounded up, but never all of them."""
+    interval_s: float = 10.0
+    """In service for this long, a replica has one ejection less to its account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import BLOCK_CHARS, Origin, Request
+from cato_backend.scheduling.attempt import Attempt, Ending
 from cato_backend.scheduling.events import LoadReported, ProbeEvent, Progressed
 from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.health import Health
@@ -14,7 +15,7 @@ from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.policies.base import FleetView, Place, Policy, cached_tokens
 from cato_backend.scheduling.prefix import PrefixIndex
 from cato_backend.scheduling.queue import Alarms, Waiting
-from cato_backend.scheduling.replica import Attempt, Ending, ReplicaLoad
+from cato_backend.scheduling.replica import ReplicaLoad
 from cato_backend.scheduling.troubles import Troubles
 from cato_backend.scheduling.waiting_room import WaitingRoom
 
@@ -53,7 +54,7 @@ class LiveRequests:
     def enter(self, request: Request) -> None:
         """Record that a request has come."""
         self.documents.add(request)
-        self.fairness[request.model].enter(request.origin, self.fleet.now)
+        self.fairness[request.model].enter(request.origin, self.fleet.now, request.share)
 
     def enqueue(self, waiting: Waiting) -> None:
         """Queue a request, where the policy puts it."""
@@ -69,7 +70,7 @@ class LiveRequests:
     def end(self, request: Request) -> None:
         """Forget a request that is neither queued nor on a replica."""
         self.documents.remove(request)
-        self.fairness[request.model].leave(request.origin, self.fleet.now)
+        self.fairness[request.model].leave(request.origin, self.fleet.now, request.share)
         self.troubles.forget(request.id)
 
     def open(self, waiting: Waiting, place: Place, *, trial: bool = False) -> Attempt:
@@ -113,9 +114,11 @@ class LiveRequests:
         _, _, tokens, prompt_tokens, cached_tokens = event
         if cached_tokens is not None and not attempt.cache_told:
             self._prefixes.observe(attempt.replica_id, attempt.cached_tokens, cached_tokens)
-        self.ledger.progress(attempt, tokens, self.fleet.now, prompt_tokens, cached_tokens)
+        replica = self.ledger.progress(
+            attempt, tokens, self.fleet.now, prompt_tokens, cached_tokens
+        )
         if tokens and attempt.request.streams:
-            self._learn(attempt, tokens, prompt_tokens)
+            self._learn(replica, attempt, tokens, prompt_tokens)
         return self.policy.progressed(attempt, tokens, self.fleet)
 
     def close(self, request_id: str, ending: Ending) -> Attempt:
@@ -131,13 +134,17 @@ class LiveRequests:
         self.health.closed(attempt)
         return attempt
 
-    def _learn(self, attempt: Attempt, tokens: int, prompt_tokens: int | None) -> None:
-        replica, name = self.ledger.replica(attempt.replica_id), attempt.request.id
+    def _learn(
+        self, replica: ReplicaLoad, attempt: Attempt, tokens: int, prompt_tokens: int | None
+    ) -> None:
+        name = attempt.request.id
         if prompt_tokens is not None:
             uncached = attempt.prompt_tokens - attempt.cached_tokens
             replica.learned.counted(name, uncached, attempt.cached_tokens)
-        decoding, kv_tokens = replica.decoding, replica.kv_tokens
-        if replica.probes:
+        # As `decoding`, without a call for each token.
+        decoding = replica.running - replica.unstarted + replica.others
+        kv_tokens = replica.kv_tokens
+        if replica.probes.under_way:
             decoding += replica.probes.decoding
             kv_tokens += replica.probes.kv_tokens
         replica.learned.tokens(name, tokens, self.fleet.now, decoding, kv_tokens)
@@ -164,6 +171,11 @@ class LiveRequests:
         self._prefixes.add_replica(replica.replica_id, int(limits.kv_tokens / _TOKENS_PER_BLOCK))
         self.policy.replica_up(replica, self.fleet)
         self.health.up(replica)
+
+    def put_to_sleep(self, replica_id: str) -> None:
+        """Record that a replica sleeps, which forgets what it has cached."""
+        self.ledger.put_to_sleep(replica_id)
+        self._prefixes.clear(replica_id)
 
     def remove_replica(self, replica_id: str) -> list[Attempt]:
         """Remove a replica, and return the attempts that it leaves behind, closed."""

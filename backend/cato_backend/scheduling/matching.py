@@ -8,7 +8,7 @@ from itertools import islice
 from cato_backend.scheduling.decisions import Decision, Dispatch
 from cato_backend.scheduling.fairness import Look
 from cato_backend.scheduling.live import LiveRequests
-from cato_backend.scheduling.outliers import OutlierRecord
+from cato_backend.scheduling.outlier_record import OutlierRecord
 from cato_backend.scheduling.policies.base import Hold, Place
 from cato_backend.scheduling.queue import Alarms, Queue, Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -36,14 +36,18 @@ class Matching:
     def dispatch(self, now: float, out: list[Decision]) -> None:
         """Send what can be sent now."""
         look_again: list[float] = []
-        for model, queue in self._live.room.queues():
+        room = self._live.room
+        for model, queue in room.queues() if room.any_waiting else ():
             if not queue:
                 continue
             for record in self._outliers.awaiting_trial(model, now):
                 self._try(record, queue, now, out)
             if queue and self._live.ledger.with_room(model):
                 self._serve(model, queue, look_again, out)
-        self._alarms.look_again(min((t for t in look_again if t > now), default=None))
+        if look_again:
+            self._alarms.look_again(min((t for t in look_again if t > now), default=None))
+        else:
+            self._alarms.look_again(None)
 
     # -- as the policy says --------------------------------------------------------------------
 
@@ -70,9 +74,11 @@ class Matching:
         """Return the replicas with room that the policy may choose from for this request."""
         live, request = self._live, waiting.request
         candidates: Sequence[ReplicaLoad] = live.ledger.with_room(request.model)
+        unreserved: Sequence[ReplicaLoad] | None = live.ledger.with_open_slot(request.model)
         if not live.ledger.fits_everywhere(request, waiting.emitted):
             candidates = [r for r in candidates if r.fits(request, waiting.emitted)]
-        candidates = look.open_to(waiting, candidates)
+            unreserved = None
+        candidates = look.open_to(waiting, candidates, unreserved)
         if waiting.attempts:
             candidates = self._for_another_attempt(waiting, candidates)
         return candidates

@@ -10,88 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 
 from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate, SyntheticTrial
+from cato_backend.scheduling.ejection_limits import EjectionLimits
 from cato_backend.scheduling.ledger import Ledger
-from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.limits import OutlierDetection
+from cato_backend.scheduling.outlier_record import OutlierRecord
 from cato_backend.scheduling.replica import ReplicaLoad
-
-_SHORTEST_REST_S = 0.1
-"""Of a replica that refuses requests and names no time, or none worth the name."""
-TRIAL_TOKENS = 4
-"""Of its prompt, or about so many."""
-_NAME = " trial"
-"""Of a synthetic trial among the requests of a replica; the name of none begins with a space."""
-_SPARED_S = 0.5
-_NONE_COMES_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class OutlierDetection:
-    """When a replica is ejected, and for how long. Times in seconds."""
-
-    consecutive_failures: int = 3
-    """Attempts in a row that must fail by the replica's fault; 0 ejects none for failures."""
-    overdue: bool = True
-    """Whether a replica is ejected whose first tokens are overdue (see `overdue`)."""
-    base_ejection_s: float = 1.0
-    """Times the number of its ejections: how long a replica is ejected."""
-    max_ejection_s: float = 30.0
-    max_ejection_percent: float = 50.0
-    """Of a model's replicas, rounded up, but never all of them."""
-    interval_s: float = 10.0
-    """In service for this long, a replica has one ejection less to its account."""
-
-
-class State(StrEnum):
-    """What a replica gets at present."""
-
-    IN_SERVICE = "in_service"
-    EJECTED = "ejected"
-    ON_TRIAL = "on_trial"
-    """One trial request at a time."""
-
-
-@dataclass(slots=True)
-class OutlierRecord:
-    """One replica. Times on the scheduler's clock."""
-
-    replica: ReplicaLoad
-    reason: Reason | None = None
-    """Why it is ejected; None while it is in service."""
-    until: float = 0.0
-    """It gets no trial request before."""
-    ejections: int = 0
-    trial: str | None = None
-    """The request that it is tried with."""
-    synthetic: bool = False
-    """Whether it is tried with a synthetic request."""
-    synthetic_due: bool = False
-    """Whether that is to be sent, once what was taken from the replica has left it."""
-    failures: int = 0
-    """In a row."""
-    failing_since: float = 0.0
-    reinstated_at: float = 0.0
-
-    def suits(self, waiting: Waiting, now: float) -> bool:
-        """Return whether the request may be the trial.
-
-        If the replica may hang, one that can spare the time, unless none such comes.
-        """
-        if self.reason is Reason.BUSY:
-            return True
-        request = waiting.request
-        spares = request.warm or request.deadline - now >= _SPARED_S
-        return not waiting.attempts and (spares or now >= self.until + _NONE_COMES_S)
-
-    def state(self, now: float) -> State:
-        """Return what it gets at `now`."""
-        if self.reason is None:
-            return State.IN_SERVICE
-        tried = self.until <= now and not self.synthetic
-        return State.ON_TRIAL if tried else State.EJECTED
+from cato_backend.scheduling.synthetic_trials import begin_trial, end_trial
 
 
 class Outliers:
@@ -100,17 +26,23 @@ class Outliers:
     def __init__(self, settings: OutlierDetection, ledger: Ledger) -> None:
         self._settings = settings
         self._ledger = ledger
+        self._limits = EjectionLimits(settings, ledger)
         self._records: dict[str, OutlierRecord] = {}
         self._ejected: dict[str, OutlierRecord] = {}
 
     # -- what there is -------------------------------------------------------------------------
 
     def record(self, replica_id: str) -> OutlierRecord:
-        """Of one replica. Raises KeyError."""
+        """Return the record of one replica. Raises KeyError."""
         return self._records[replica_id]
 
+    @property
+    def any_ejected(self) -> bool:
+        """Whether a replica is ejected: while none is, as mostly, there is nothing to try."""
+        return bool(self._ejected)
+
     def ejected(self, model: str) -> list[OutlierRecord]:
-        """Of the model's replicas that are ejected and not draining."""
+        """Return the records of the model's replicas that are ejected and not draining."""
         return [
             record
             for record in self._ejected.values()
@@ -169,7 +101,7 @@ class Outliers:
 
     def accept_again(self, model: str, now: float) -> list[Decision]:
         """Reinstate those that are too many to be ejected in the fleet as it is now."""
-        surplus = len(self._outliers(model)) - self._most_ejected(model)
+        surplus = len(self._outliers(model)) - self._limits.most_ejected(model)
         if surplus <= 0:
             return []
         first = sorted(self._outliers(model), key=lambda record: record.until)
@@ -208,7 +140,7 @@ class Outliers:
         for record in self._ejected.values():
             if record.synthetic and record.until <= now:
                 record.ejections += 1
-                record.until = now + self._rest_s(record, None)
+                record.until = now + self._limits.rest_s(record, None)
                 record.synthetic_due = True
             if record.synthetic_due:
                 decisions.append(self._synthetic_trial(record, now))
@@ -220,10 +152,7 @@ class Outliers:
         if not record.synthetic:
             return []
         record.synthetic = False
-        replica = record.replica
-        if well:
-            replica.learned.tokens(_NAME, 1, now, replica.decoding, replica.kv_tokens)
-        replica.learned.left(_NAME)
+        end_trial(record.replica, well=well, now=now)
         return [self._reinstate(record, now)] if well else []
 
     def left(self, replica_id: str, request_id: str) -> None:
@@ -236,7 +165,7 @@ class Outliers:
             record.trial = None
 
     def failed(self, replica_id: str, request_id: str, now: float) -> list[Decision]:
-        """Return an attempt failed by the replica's fault."""
+        """Record an attempt that failed by the replica's fault."""
         record, most = self._records[replica_id], self._settings.consecutive_failures
         if not record.failures:
             record.failing_since = now
@@ -262,7 +191,7 @@ class Outliers:
         if record.reason is None or record.trial == request_id:
             return [self._eject(record, Reason.BUSY, now, retry_after_s)]
         if record.reason is Reason.BUSY:
-            record.until = max(record.until, now + self._rest_s(record, retry_after_s))
+            record.until = max(record.until, now + self._limits.rest_s(record, retry_after_s))
         return []
 
     def overdue(self, replica_id: str, now: float) -> list[Decision]:
@@ -282,19 +211,8 @@ class Outliers:
         """Return those that count for the share: a replica that is busy says so itself."""
         return [each for each in self.ejected(model) if each.reason is not Reason.BUSY]
 
-    def _most_ejected(self, model: str) -> int:
-        accepting = self._ledger.accepting(model)
-        share = math.ceil(accepting * self._settings.max_ejection_percent / 100)
-        return max(0, min(accepting - 1, share))
-
     def _may_be_ejected(self, record: OutlierRecord) -> bool:
-        replica = record.replica
-        if replica.draining or len(self._outliers(replica.model)) >= self._most_ejected(
-            replica.model
-        ):
-            return False
-        others = self._ledger.of_model(replica.model).values()
-        return any(_stands_in(other, replica) for other in others if other is not replica)
+        return self._limits.allow(record.replica, len(self._outliers(record.replica.model)))
 
     def _eject_if_possible(
         self, record: OutlierRecord, reason: Reason, now: float
@@ -302,7 +220,7 @@ class Outliers:
         return [self._eject(record, reason, now)] if self._may_be_ejected(record) else []
 
     def _eject_again(self, record: OutlierRecord, reason: Reason, now: float) -> Eject:
-        """Return its trial failed, be it for another reason than the one before."""
+        """Eject a replica whose trial failed, perhaps for another reason than before."""
         if record.reason is Reason.BUSY and not self._may_be_ejected(record):
             reason = Reason.BUSY
         return self._eject(record, reason, now)
@@ -315,7 +233,7 @@ class Outliers:
             past = int((now - record.reinstated_at) / settings.interval_s)
             record.ejections = max(0, record.ejections - past)
         record.ejections += 1
-        rest_s = self._rest_s(record, named_s)
+        rest_s = self._limits.rest_s(record, named_s)
         record.reason, record.until, record.trial = reason, now + rest_s, None
         record.synthetic = record.synthetic_due = False
         self._ejected[replica_id] = record
@@ -323,17 +241,9 @@ class Outliers:
         return Eject(replica_id, reason, rest_s, record.ejections)
 
     def _synthetic_trial(self, record: OutlierRecord, now: float) -> SyntheticTrial:
-        replica = record.replica
-        replica.learned.left(_NAME)
-        idle = not replica.running and not replica.others
-        replica.learned.dispatched(_NAME, TRIAL_TOKENS, 0, now, idle=idle)
+        begin_trial(record.replica, now)
         record.synthetic_due = False
-        return SyntheticTrial(replica.replica_id)
-
-    def _rest_s(self, record: OutlierRecord, named_s: float | None) -> float:
-        own_s = self._settings.base_ejection_s * record.ejections
-        rest_s = own_s if named_s is None else named_s
-        return max(_SHORTEST_REST_S, min(rest_s, self._settings.max_ejection_s))
+        return SyntheticTrial(record.replica.replica_id)
 
     def _reinstate(self, record: OutlierRecord, now: float) -> Reinstate:
         replica_id = record.replica.replica_id
@@ -343,12 +253,3 @@ class Outliers:
         del self._ejected[replica_id]
         self._ledger.resume(replica_id)
         return Reinstate(replica_id)
-
-
-def _stands_in(other: ReplicaLoad, replica: ReplicaLoad) -> bool:
-    """Return whether the other is in service and takes every request that the replica takes."""
-    if other.draining or other.suspended or not replica.adapters <= other.adapters:
-        return False
-    if other.context is None:
-        return True
-    return replica.context is not None and replica.context <= other.context

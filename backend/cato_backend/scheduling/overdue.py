@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.first_tokens import FirstTokens, by_law_s, work_of
-from cato_backend.scheduling.outliers import OutlierRecord
-from cato_backend.scheduling.replica import Attempt, ReplicaLoad
+from cato_backend.scheduling.outlier_record import OutlierRecord
+from cato_backend.scheduling.replica import ReplicaLoad
 
 LOOK_S = 0.05
 """Between two looks."""

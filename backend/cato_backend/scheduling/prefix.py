@@ -36,6 +36,13 @@ class PrefixIndex:
         for block in self._held.pop(replica_id):
             self._release(replica_id, block)
 
+    def clear(self, replica_id: str) -> None:
+        """Record that the replica has forgotten all blocks."""
+        held = self._held[replica_id]
+        for block in held:
+            self._release(replica_id, block)
+        held.clear()
+
     def record(self, replica_id: str, blocks: Blocks) -> None:
         """Record that the replica computes, or has found, these blocks."""
         held = self._held[replica_id]

@@ -150,16 +150,21 @@ class Alarms:
 
         None where it is the one announced last.
         """
-        self._drop_stale(queued)
-        times = [self._heap[0][0]] if self._heap else []
-        times += [time for time in (self._look_again, self._watch) if time is not None]
-        if not times or min(times) == self._announced:
-            return None
-        self._announced = min(times)
-        return self._announced
-
-    def _drop_stale(self, queued: Container[str]) -> None:
         # Most requests are sent at once: to wake up for their alarms was half of all events.
         heap = self._heap
         while heap and heap[0][2] not in queued:
             heapq.heappop(heap)
+        time = earliest(self._look_again, self._watch)
+        if heap:
+            time = earliest(time, heap[0][0])
+        if time is None or time == self._announced:
+            return None
+        self._announced = time
+        return time
+
+
+def earliest(one: float | None, other: float | None) -> float | None:
+    """Return the earlier of two times, either of which may be missing."""
+    if one is None or (other is not None and other < one):
+        return other
+    return one

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt, Ending
 from cato_backend.scheduling.decisions import Abort, Decision, Recall, Refusal, Reject
 from cato_backend.scheduling.events import AttemptFailed, Cause
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.queue import Alarms, Waiting
-from cato_backend.scheduling.replica import Attempt, Ending
 
 _SHORTEST_S, _LONGEST_S = 0.1, 60.0
 """After which a client is told to come back."""
@@ -169,8 +169,12 @@ class QueueTimeouts:
             self._refuse(waiting, Refusal.EXPIRED if served else Refusal.NO_REPLICA, now, out)
         elif waiting.gives_up <= now and not served:
             self._refuse(waiting, Refusal.NO_REPLICA, now, out)
-        elif waiting.gives_up <= now and not self._outliers.serves(waiting.request.model):
+        elif waiting.gives_up <= now and self._refuses(waiting.request.model):
             self._refuse(waiting, Refusal.REPLICAS_BUSY, now, out)
+
+    def _refuses(self, model: str) -> bool:
+        """Return whether every replica of a model that takes requests refuses them for now."""
+        return self._live.ledger.serves(model) and not self._outliers.serves(model)
 
     def _refuse(self, waiting: Waiting, refusal: Refusal, now: float, out: list[Decision]) -> None:
         self._live.drop(waiting.request.id)

@@ -4,81 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
-from enum import Enum
 from typing import Protocol
 
 from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.engine_readings import EngineCapacity, Probes
 from cato_backend.scheduling.events import LoadReported
 from cato_backend.wire.headers import Task
 
-
-class Ending(Enum):
-    """How an attempt ended; only `FINISHED` tells the whole length of its answer."""
-
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One request on one replica. Only the ledger writes to it. Times on the scheduler's clock."""
-
-    request: Request
-    number: int
-    replica_id: str
-    emitted: int
-    """Output tokens over all attempts of the request."""
-    prompt_tokens: int
-    """To be prefilled or found in the cache, output of earlier attempts included."""
-    dispatched_at: float = 0.0
-    cached_tokens: int = 0
-    """Of the prompt; expected at the dispatch, the engine's own count once it told it."""
-    cache_told: bool = False
-    """Whether the engine has told it; vLLM does so with the usage, at the end of a stream."""
-    priority: int = 0
-    first_token_at: float | None = None
-    """Of this attempt."""
-    resumed: int = 0
-    """Output tokens of earlier attempts: part of `emitted` and of `prompt_tokens`."""
-    avoid: frozenset[str] = frozenset()
-    """Replicas that failed this request before."""
-    queued_tokens: int = 0
-    """Prompt tokens that its replica had to compute at the dispatch, its own included."""
-
-    @property
-    def silent(self) -> bool:
-        """Whether nothing has come of it."""
-        return self.first_token_at is None
-
-    @property
-    def started(self) -> bool:
-        """Whether its prompt is prefilled.
-
-        An answer that comes whole does not show when it is: counted as pending until the end, one
-        alone would make a replica look busy.
-        """
-        return self.first_token_at is not None or not self.request.streams
-
-    @property
-    def uncached_tokens(self) -> int:
-        """Prompt tokens that were to be computed at the dispatch."""
-        return max(0, self.prompt_tokens - self.cached_tokens)
-
-    @property
-    def pending_prefill(self) -> int:
-        """Prompt tokens that are still to be computed."""
-        return 0 if self.started else self.uncached_tokens
-
-    @property
-    def outstanding_tokens(self) -> int:
-        """Tokens that the replica still owes, at most."""
-        prompt = 0 if self.started else self.prompt_tokens
-        return prompt + max(0, self.request.max_tokens - self.emitted)
+_FEWEST_SLOTS = 4
+_KEPT_FREE = 8
+"""One slot in this many is kept for newcomers, and at least one from `_FEWEST_SLOTS` on."""
 
 
 class ReplicaView(Protocol):
@@ -187,6 +126,8 @@ class ReplicaLoad:
     limits: EngineLimits | None = None
     """What its engine was started with, where that is told."""
     draining: bool = False
+    asleep: bool = False
+    """Draining, until it is woken."""
     others: int = 0
     """Requests of other clients, as its own metrics tell."""
     suspended: bool = False
@@ -208,6 +149,8 @@ class ReplicaLoad:
     """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
+    open_slots: int = field(init=False)
+    """Of `max_running`, those that are not kept for newcomers: see `fairness`."""
 
     def __post_init__(self, kept: KeptLaw | None) -> None:
         self.learned = LearnedLaw(self.profile, kept, self.limits)
@@ -223,7 +166,8 @@ class ReplicaLoad:
     def set_suspended(self, suspended: bool) -> None:
         """Record that a replica is suspended, and has no slot to give."""
         self.suspended = suspended
-        self.max_running = 0 if suspended else self.slots
+        self.max_running = slots = 0 if suspended else self.slots
+        self.open_slots = slots - (max(1, slots // _KEPT_FREE) if slots >= _FEWEST_SLOTS else 0)
 
     def reported(self, load: LoadReported, now: float) -> None:
         """Its metrics show this load."""
@@ -248,6 +192,11 @@ class ReplicaLoad:
     def has_room(self) -> bool:
         """Whether one more request may be sent to it."""
         return self.running < self.max_running and not self.draining
+
+    @property
+    def has_open_slot(self) -> bool:
+        """Whether it has room beside the slots that are kept for newcomers."""
+        return self.running < self.open_slots and not self.draining
 
 
 def needed_context(request: Request, emitted: int) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Ending
 from cato_backend.scheduling.decisions import Abort, Decision, Refusal, Reject, WakeAt
 from cato_backend.scheduling.events import (
     AttemptFailed,
@@ -13,6 +16,7 @@ from cato_backend.scheduling.events import (
     OthersRunning,
     ProbeEvent,
     Progressed,
+    ReplicaAsleep,
     ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
@@ -25,11 +29,11 @@ from cato_backend.scheduling.events import (
 from cato_backend.scheduling.limits import Limits
 from cato_backend.scheduling.live import LiveRequests
 from cato_backend.scheduling.matching import Matching
-from cato_backend.scheduling.outliers import OutlierRecord
+from cato_backend.scheduling.outlier_record import OutlierRecord
 from cato_backend.scheduling.policies.base import Policy
-from cato_backend.scheduling.queue import Alarms, Waiting
+from cato_backend.scheduling.queue import Alarms, Waiting, earliest
 from cato_backend.scheduling.recovery import QueueTimeouts, Recovery
-from cato_backend.scheduling.replica import Ending, ReplicaLoad
+from cato_backend.scheduling.replica import ReplicaLoad
 
 
 class Scheduler:
@@ -77,7 +81,8 @@ class Scheduler:
         else:
             self._timeouts.expire(now, out)
             self._match(now, out, only_looks=only_looks)
-        out.extend(self._health.outliers.synthetic_trials(now))
+        if self._health.outliers.any_ejected:
+            out.extend(self._health.outliers.synthetic_trials(now))
         self._set_alarm(now, out)
         return out
 
@@ -138,10 +143,11 @@ class Scheduler:
                     self._live.ledger.change_replica(replica_id, context, adapters)
                     self._timeouts.refuse_without_replica()
             case ReplicaResumed(replica_id):
-                if self._live.ledger.has_replica(replica_id):
-                    self._live.ledger.resume_replica(replica_id)
+                self._resume_replica(replica_id, now, out)
             case ReplicaDraining(replica_id):
-                self._drain_replica(replica_id, now, out)
+                self._pause_replica(replica_id, self._live.ledger.drain_replica, now, out)
+            case ReplicaAsleep(replica_id):
+                self._pause_replica(replica_id, self._live.put_to_sleep, now, out)
             case ReplicaDown(replica_id):
                 self._remove_replica(replica_id, now, out)
             case OthersRunning(replica_id, requests):
@@ -185,8 +191,9 @@ class Scheduler:
     # -- attempts ------------------------------------------------------------------------------
 
     def _progress(self, event: Progressed, now: float, out: list[Decision]) -> bool:
-        attempt = self._live.current(event.request_id, event.attempt)
-        if attempt is None:
+        # As `current`, without its call for each token.
+        attempt = self._live.ledger.attempt(event.request_id)
+        if attempt is None or attempt.number != event.attempt:
             return False
         begins = attempt.first_token_at is None
         looks = self._live.progress(attempt, event)
@@ -211,13 +218,22 @@ class Scheduler:
 
     # -- replicas ------------------------------------------------------------------------------
 
-    def _drain_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
-        ledger = self._live.ledger
-        if ledger.has_replica(replica_id):
-            ledger.drain_replica(replica_id)
-            model = ledger.replica(replica_id).model
-            out.extend(self._health.outliers.accept_again(model, now))
+    def _pause_replica(
+        self, replica_id: str, pause: Callable[[str], None], now: float, out: list[Decision]
+    ) -> None:
+        """Send nothing new to a replica; `pause` records that it drains or sleeps."""
+        replica = self.replica(replica_id)
+        if replica is not None:
+            pause(replica_id)
+            out.extend(self._health.outliers.accept_again(replica.model, now))
             self._timeouts.refuse_without_replica()
+
+    def _resume_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
+        """Send requests to a replica that drained. It counts again among those in service."""
+        replica = self.replica(replica_id)
+        if replica is not None:
+            self._live.ledger.resume_replica(replica_id)
+            out.extend(self._health.outliers.accept_again(replica.model, now))
 
     def _remove_replica(self, replica_id: str, now: float, out: list[Decision]) -> None:
         replica = self.replica(replica_id)
@@ -235,11 +251,13 @@ class Scheduler:
             self._recovery.look(now, out)
         if out or not only_looks or self._matching.has_trial(now):
             self._matching.dispatch(now, out)
-            self._timeouts.refuse_while_busy(now, out)
+            if self._health.outliers.any_ejected:
+                self._timeouts.refuse_while_busy(now, out)
 
     def _set_alarm(self, now: float, out: list[Decision]) -> None:
-        times = (self._health.next_look, self._health.outliers.next_trial(now, self.waiting))
-        self._alarms.watch(min((time for time in times if time is not None), default=None))
+        outliers = self._health.outliers
+        trial = outliers.next_trial(now, self.waiting) if outliers.any_ejected else None
+        self._alarms.watch(earliest(self._health.next_look, trial))
         wake = self._alarms.next_change(self._live.room)
         if wake is not None:
             out.append(WakeAt(wake))

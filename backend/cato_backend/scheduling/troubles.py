@@ -11,8 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.decisions import Refusal
-from cato_backend.scheduling.replica import Attempt
 
 _MOST_DEATHS = 2
 """Of replicas that were starting the same request."""
@@ -38,6 +38,8 @@ class Trouble:
     """Replicas that died while they were starting it, since it last had a token."""
     moves: int = 0
     """Attempts that were given up because their replica was overdue."""
+    began: int = 0
+    """Attempts that had a first token since the first trouble."""
 
 
 @dataclass(slots=True)
@@ -47,7 +49,14 @@ class _Failure:
     trouble: Trouble
     at: float
     started: bool
+    began: int
+    """`Trouble.began` at that time: a later first token shows that the request kills no replica."""
     excused: bool = False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the request may be what the replica died of, if it died then."""
+        return not self.started and self.began == self.trouble.began
 
 
 class Troubles:
@@ -104,11 +113,12 @@ class Troubles:
             self._starting[attempt.replica_id] = attempt.request.id
 
     def began(self, attempt: Attempt) -> None:
-        """Its first token has come: the request is none that kills a replica."""
+        """Record the first token: the request has not killed its replica."""
         self.closed(attempt)
         trouble = self._of.get(attempt.request.id)
         if trouble is not None:
             trouble.deaths = 0
+            trouble.began += 1
 
     def closed(self, attempt: Attempt) -> None:
         """Record that the attempt is over."""
@@ -132,7 +142,8 @@ class Troubles:
         trouble = self._of[request_id]
         trouble.failed_on.append(replica_id)
         failures = self._failures[replica_id]
-        failures.append(_Failure(request_id, trouble, now, started=not attempt.silent))
+        started = not attempt.silent
+        failures.append(_Failure(request_id, trouble, now, started, trouble.began))
         since = max(now - _TOGETHER_S, attempt.dispatched_at)
         together = [each for each in failures if each.at >= since]
         others = any(each.trouble is not trouble for each in together)
@@ -159,7 +170,7 @@ class Troubles:
             if not failure.excused:
                 failure.excused = True
                 failure.trouble.failed_on.remove(replica_id)
-                _interrupt(failure.trouble, starting=not failure.started)
+                _interrupt(failure.trouble, starting=failure.is_suspect)
 
 
 def _interrupt(trouble: Trouble, *, starting: bool) -> None:

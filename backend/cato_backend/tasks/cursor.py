@@ -29,7 +29,7 @@ class CursorText:
 
 @dataclass(frozen=True, slots=True)
 class NextEditForm:
-    """How a family of models is asked for the next edit.
+    """Prompt format of a model family for the next edit.
 
     `markers`: all of them are in every prompt. `cursor`: the marker at the cursor, empty where
     there is none. `begins`: what stands before the region that is to be edited.

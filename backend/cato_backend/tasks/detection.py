@@ -124,7 +124,7 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class ModelTraits:
-    """What is known of a model.
+    """Known traits of a model.
 
     `ends_turns`: whether the token that ends its answers is the one that its chat template ends a
     turn with, None where its files cannot be read. `configured`: what the configuration says, None

@@ -6,7 +6,7 @@ A stage's calls do not need each other's answers; a later stage may need those o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from cato_backend.errors import InvalidRequest
@@ -20,7 +20,7 @@ Answers = Mapping[int, str]
 
 
 class CallKind(StrEnum):
-    """Which form the model is asked in."""
+    """Forms of a call to a model."""
 
     CHAT = "chat"
     COMPLETION = "completion"
@@ -54,6 +54,14 @@ class ModelCall:
     one_block: bool = False
     presence_penalty: float = 0.0
 
+    def without_system_message(self) -> ModelCall:
+        """Return the same chat with its system message in front of its first question."""
+        if len(self.messages) < 2 or self.messages[0].role != "system":
+            return self
+        system, question, *others = self.messages
+        first = Message(question.role, f"{system.content}\n\n{question.content}")
+        return replace(self, messages=(first, *others))
+
     @property
     def prompt_chars(self) -> int:
         """The length of what is asked."""
@@ -68,6 +76,7 @@ class Abilities:
     fim: FimFormat | None = None
     follows_instructions: bool = False
     """Whether to ask in a chat."""
+    takes_system_message: bool = True
     max_model_len: int | None = None
     chars_per_token: float = 3.0
 
@@ -90,6 +99,7 @@ class TaskStep:
     is_shown: bool = True
     """Whether its answer is a part of the result, and streamed as such."""
     expected_tokens: int | None = None
+    """Output tokens; None where nothing tells."""
     needs: tuple[int, ...] = ()
     """The steps without whose answers, where all of them failed, there is nothing to ask."""
 

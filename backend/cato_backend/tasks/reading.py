@@ -84,7 +84,7 @@ class AnswerReader:
         return self._show(self._visible() if self._one_block else self._raw)
 
     def end(self) -> str:
-        """Nothing more comes: returns what is still to be shown."""
+        """End the answer; return the text that is still to be shown."""
         if self.is_over or not self._one_block:
             return ""
         opening = self._opened()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.tasks.code_answers import add_code, compose_code
 from cato_backend.tasks.documentation import add_documentation, compose_documentation
-from cato_backend.tasks.explanations import add_explanation, compose_explanations
 from cato_backend.tasks.families import EMBEDDED
-from cato_backend.tasks.plans import Abilities, PlanBuilder, TaskPlan
+from cato_backend.tasks.plans import Abilities, PlanBuilder, TaskPlan, TaskStep
 from cato_backend.tasks.summaries import add_overview, add_summary, compose_summaries
 from cato_backend.tasks.translations import add_translations, compose_translations
+from cato_backend.tasks.unit_answers import (
+    add_code,
+    add_explanation,
+    compose_code,
+    compose_explanations,
+)
 from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
@@ -43,6 +49,21 @@ def what_is_needed(kind: TaskKind, model: Abilities) -> str:
     """Return why the model cannot do the task, and what to do."""
     what = "the embedded model" if model.fim == EMBEDDED else "a base model"
     return f"{what} cannot do {kind}: {NEEDED}"
+
+
+def with_expected_tokens(planned: TaskPlan, expected: Sequence[int | None]) -> TaskPlan:
+    """Return the plan with the expected output tokens of each step whose answer is shown.
+
+    `expected`: of each unit. The steps of one unit share them.
+    """
+    shown = Counter(step.unit for step in planned.steps if step.is_shown)
+
+    def tokens_of(step: TaskStep) -> int | None:
+        tokens = None if step.unit is None or not step.is_shown else expected[step.unit]
+        return None if tokens is None else max(1, tokens // shown[step.unit])
+
+    steps = tuple(replace(step, expected_tokens=tokens_of(step)) for step in planned.steps)
+    return replace(planned, steps=steps)
 
 
 def expected_tokens(

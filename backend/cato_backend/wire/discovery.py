@@ -1,18 +1,21 @@
 """The discovery file: how an editor finds the backend that this user already runs.
 
-One file per user, `<state dir>/backend.json`, mode 0600, because it holds the token.
+One file per user, `<state dir>/backend.json`, mode 0600, because it holds the token, and the secret
+by which the announced process proves itself (`challenge`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cato_backend.wire.paths import state_dir
+from cato_backend.wire.private_files import write_private
+from cato_backend.wire.processes import still_runs
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,20 @@ class Announcement:
     """A running backend: where it listens, what opens it, which process it is."""
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     pid: int
     version: str
+    secret: str = field(repr=False)
+    """What the process proves itself by; it is never sent."""
+    started: int | None = None
+    """When the process started, as `processes.start_time` tells it."""
     language_server: str | None = None
     """The `cato-lsp` of the same installation, for editors that have none."""
+
+    @property
+    def process(self) -> tuple[int, int | None, str]:
+        """What distinguishes the process from all others."""
+        return self.pid, self.started, self.secret
 
 
 class UntrustedAnnouncement(ValueError):
@@ -43,43 +55,49 @@ def election_lock_path() -> Path:
 
 def announce(announcement: Announcement, path: Path | None = None) -> None:
     """Write the file in one step, so that a reader never sees half of it."""
-    path = path or announcement_path()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({"schema": SCHEMA, **asdict(announcement)}, file)
-    draft.replace(path)
+    text = json.dumps({"schema": SCHEMA, **asdict(announcement)})
+    write_private(path or announcement_path(), text)
 
 
 def withdraw(pid: int, path: Path | None = None) -> None:
     """Remove the file if it is still that of process `pid`."""
     path = path or announcement_path()
-    found = discover(path)
+    found = _read(path)
     if found is not None and found.pid == pid:
         path.unlink(missing_ok=True)
 
 
 def discover(path: Path | None = None) -> Announcement | None:
-    """Return the announced backend, or None where there is none.
+    """Return the announced backend, or None where there is none, or its process has ended.
 
-    It may have died since: ask /health.
+    Whether that process is the one behind the address, it must prove (`challenge`).
 
     Raises UntrustedAnnouncement, naming the file and the reason.
     """
-    path = path or announcement_path()
+    found = _read(path or announcement_path())
+    return found if found is not None and still_runs(found.pid, found.started) else None
+
+
+def _read(path: Path) -> Announcement | None:
+    """Return what the file says, also of a process that has ended. Raises UntrustedAnnouncement."""
     try:
         with path.open(encoding="utf-8") as file:
             _check_owner(path, os.fstat(file.fileno()))
             value = json.load(file)
         if value["schema"] != SCHEMA:
-            raise UntrustedAnnouncement(f"{path}: schema {value['schema']}, expected {SCHEMA}")
+            raise UntrustedAnnouncement(
+                f"{path}: schema {value['schema']}, expected {SCHEMA}: the backend is of another"
+                " version, restart it"
+            )
         token, language_server = value["token"], value.get("language_server")
+        started = value["started"]
         return Announcement(
             url=str(value["url"]),
             token=None if token is None else str(token),
             pid=int(value["pid"]),
             version=str(value["version"]),
+            secret=str(value["secret"]),
+            started=None if started is None else int(started),
             language_server=None if language_server is None else str(language_server),
         )
     except FileNotFoundError:

@@ -47,7 +47,10 @@ class EventReader:
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events completed by `chunk`. Raises MalformedStream."""
         if not self._held and _is_one_line(chunk) and not (self._at_start or self._after_cr):
-            return [_event_of_line(chunk)]
+            try:  # As `_event_of_line`, without its calls for each token.
+                return [Event(MESSAGE, chunk.decode()[6:-2], chunk)]
+            except UnicodeDecodeError as error:
+                raise _not_utf8(error) from error
         if self._after_cr or _CR in chunk:
             chunk = self._with_plain_ends(chunk)
         held = self._held + chunk if self._held else chunk
@@ -98,7 +101,11 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedStream(f"not UTF-8 at byte {error.start}") from error
+        raise _not_utf8(error) from error
+
+
+def _not_utf8(error: UnicodeDecodeError) -> MalformedStream:
+    return MalformedStream(f"not UTF-8 at byte {error.start}")
 
 
 def _parse(raw: bytes) -> Event | None:
@@ -130,9 +137,10 @@ def _parse_lines(lines: list[str]) -> Event | None:
     return Event(name, text, event(text))
 
 
-def json_event(json: bytes) -> bytes:
-    """Return the bytes of an unnamed event that holds JSON, which has no line ends of its own."""
-    return b"data: %b\n\n" % json
+def json_event(json: bytes, name: str | None = None) -> bytes:
+    """Return the bytes of an event that holds JSON, which has no line ends of its own."""
+    data = b"data: %b\n\n" % json
+    return f"event: {name}\n".encode() + data if name else data
 
 
 def event(data: str, name: str | None = None) -> bytes:

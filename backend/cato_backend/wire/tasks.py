@@ -36,7 +36,7 @@ class TaskEvent(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """What is done with the units."""
+    """Kinds of whole tasks."""
 
     SUMMARIZATION = "summarization"
     TRANSLATION = "translation"
@@ -71,7 +71,7 @@ _CLASSES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """What a compiler or linter says of one line of a unit, counted from 1."""
+    """A message of a compiler or linter about one line of a unit, counted from 1."""
 
     line: int
     message: str

@@ -9,9 +9,10 @@ from heapq import heappop, heappush
 
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
-from cato_backend.scheduling.replica import Attempt, ReplicaView
+from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task
 from cato_lab.baselines.estimates import MEAN_OUTPUT
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
 from cato_backend.scheduling.queue import Waiting
-from cato_backend.scheduling.replica import Attempt, ReplicaView
+from cato_backend.scheduling.replica import ReplicaView
 from cato_lab.baselines.estimates import UNKNOWN, promised_s, work_of
 
 _ALPHA = 2.0

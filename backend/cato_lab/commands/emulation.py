@@ -18,10 +18,13 @@ def emulator_options(arguments: argparse.Namespace) -> EmulatorOptions:
     """Return what is emulated. Raises ConfigError."""
     profile = _profile(arguments)
     behaviour = Behaviour(
-        tells_logprobs=arguments.confidence != "none",
+        tells_logprobs=arguments.confidence not in {"hidden", "none"},
         reply=arguments.reply,
         faults=tuple(arguments.fault),
         stamped=arguments.stamped,
+        sleep_mode=arguments.enable_sleep_mode,
+        sleep_ms=arguments.sleep_s * _MILLISECONDS,
+        wake_ms=arguments.wake_s * _MILLISECONDS,
     )
     options = EmulatorOptions(
         profile,
@@ -33,6 +36,7 @@ def emulator_options(arguments: argparse.Namespace) -> EmulatorOptions:
         _text(arguments),
         behaviour,
         arguments.control,
+        uds=arguments.uds,
     )
     if arguments.ttft_ms is None and arguments.itl_ms is None:
         return options
@@ -56,7 +60,8 @@ def _at_fixed_times(
 def _text(arguments: argparse.Namespace) -> TextSource:
     if arguments.corpus is None:
         return PseudoCode(seed=arguments.seed)
-    concentration = CONCENTRATION if arguments.confidence == "calibrated" else None
+    is_drawn = arguments.confidence in {"calibrated", "hidden"}
+    concentration = CONCENTRATION if is_drawn else None
     errors = Errors(arguments.error_rate, arguments.seed, concentration)
     return CorpusText(read_corpus(arguments.corpus), errors)
 

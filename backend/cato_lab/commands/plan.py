@@ -1,4 +1,4 @@
-"""`cato plan`: which fleet serves so many developers."""
+"""`cato plan`: which fleets serve so many developers, and what they cost."""
 
 from __future__ import annotations
 
@@ -6,46 +6,110 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.arguments import Parser, at_least
+from cato_backend.commands.arguments import Parser, at_least, output_file_of
 from cato_backend.errors import ConfigError
+from cato_backend.profile_files.prices import DEFAULT_PRICES, Prices, read_prices
 from cato_lab.commands.plan_profiles import DEFAULT_MODEL, profile_file, profile_files
-from cato_lab.commands.plan_text import (
-    Demand,
-    estimate_record,
-    fleet_record,
-    print_fleet,
-    print_overview,
-)
 
 if TYPE_CHECKING:
     from cato_backend.profile_files.document import ProfileFile
-    from cato_lab.simulation.sizing import Estimate
-    from cato_lab.simulation.study import Cell
+    from cato_lab.commands.plan_text import Plan
+    from cato_lab.commands.planner import Planner
+    from cato_lab.simulation.cell_pool import CellPool
 
-SUMMARY = "tell how many replicas on which GPUs a team of developers needs"
-_MOST_DEVELOPERS = 120
-"""In one simulated run; a larger team is simulated in equal parts."""
+SUMMARY = "tell which fleets of which GPUs serve a team of developers, and what they cost"
 
 
 def configure(parser: Parser) -> None:
     """Add its arguments."""
     parser.description = (
-        "How many replicas keep every class of task at its target. Without --gpu it estimates that "
-        "for every GPU with a profile of the model. With --gpu or --profile it simulates the fleet "
-        "around the estimate with the scheduler of `cato serve`, and gives the goodput of each "
-        "class with its 95% confidence interval. Developers type (docs/workloads.md); most of "
-        "their completions are cancelled by the next key. Examples: `cato plan --developers 40`, "
-        "`cato plan --developers 40 --gpu l40s`, `cato plan --rate 25 --profile my.json --json`, "
+        "The smallest fleet of each GPU that keeps every class of task at its target, cheapest "
+        "first; with --gpu or --profile, that of one GPU and how it was found. Or the other way "
+        "round: with --replicas, how many developers a fleet serves. Every answer is simulated "
+        "with the scheduler of `cato serve`, from an estimate on, until the bounds of the goodput "
+        "say which fleet is enough: the answer for a GPU is the same in every form. Developers "
+        "type all the time (docs/workloads.md); most of their completions are cancelled by the "
+        "next key. Examples: `cato plan --developers 40`, `cato plan --developers 40 --gpu l40s`, "
+        "`cato plan --replicas 2 --gpu l40s`, `cato plan --inventory gpus.toml`, "
+        "`cato plan --developers 40 --plot fleets.svg`, "
+        "`cato plan --rate 25 --profile my.json --json`, "
         "`cato plan --developers 40 --config my-model/config.json`"
     )
-    demand = parser.add_argument_group("demand").add_mutually_exclusive_group(required=True)
-    demand.add_argument("--developers", type=int, metavar="N", help="people who type all the time")
+    demand = parser.add_argument_group("demand").add_mutually_exclusive_group()
+    demand.add_argument(
+        "--developers", type=at_least(1), metavar="N", help="people who type all the time"
+    )
     demand.add_argument(
         "--rate", type=float, metavar="R", help="requests per second of the four tasks, uncancelled"
     )
+    demand.add_argument(
+        "--replicas",
+        type=at_least(1),
+        metavar="N",
+        help="tell for how many developers so many replicas are enough",
+    )
+    _add_fleet(parser)
+    _add_inventory(parser)
+    parser.add_argument(
+        "--goodput",
+        type=float,
+        default=0.95,
+        metavar="SHARE",
+        help="that every class is to reach, as a share of what an ample fleet of the GPU reaches",
+    )
+    accuracy = parser.add_argument_group("accuracy")
+    accuracy.add_argument(
+        "--duration", type=float, default=90.0, metavar="S", help="of a run, in virtual seconds"
+    )
+    accuracy.add_argument(
+        "--seeds", type=at_least(1), default=8, metavar="N", help="how many runs at most"
+    )
+    accuracy.add_argument(
+        "--jobs", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.restrict(
+        "not with --profile, which is of one GPU and one model",
+        lambda arguments: arguments.profile is None,
+        *("--gpu", "--model"),
+    )
+    parser.restrict(
+        "only with --developers: it shows fleets for a quarter to twice as many",
+        lambda arguments: arguments.developers is not None,
+        "--plot",
+    )
+
+
+def _add_inventory(parser: Parser) -> None:
+    parser.add_argument_group("what there is").add_argument(
+        "--inventory",
+        type=Path,
+        metavar="FILE",
+        help="TOML with [[gpus]] (docs/models.md): for how many developers these GPUs are enough; "
+        "with --developers, which of them serve so many for least money",
+    )
+    parser.restrict(
+        "alone or beside --developers: it names the GPUs",
+        lambda arguments: (
+            not any(
+                (
+                    arguments.rate,
+                    arguments.replicas,
+                    arguments.gpu,
+                    arguments.profile,
+                    arguments.plot,
+                )
+            )
+        ),
+        "--inventory",
+    )
+
+
+def _add_fleet(parser: Parser) -> None:
     fleet = parser.add_argument_group("fleet")
     fleet.add_argument("--gpu", metavar="NAME", help="such as l4, l40s, a100-80gb, h100")
     fleet.add_argument("--model", metavar="NAME", help=f"default: {DEFAULT_MODEL}")
@@ -58,120 +122,133 @@ def configure(parser: Parser) -> None:
         help="config.json of any model: its profile is estimated from the GPU's data sheet",
     )
     fleet.add_argument("--policy", default="cato", metavar="NAME", help="the router")
-    parser.add_argument(
-        "--goodput",
-        type=float,
-        default=0.95,
-        metavar="SHARE",
-        help="that every class is to reach, as a share of what an idle replica reaches",
+    fleet.add_argument(
+        "--prices",
+        type=Path,
+        default=DEFAULT_PRICES,
+        metavar="FILE",
+        help="TOML with [gpu.NAME] and per_hour = NUMBER; default: rental prices of 2026-09",
     )
-    accuracy = parser.add_argument_group("accuracy")
-    accuracy.add_argument(
-        "--duration", type=float, default=90.0, metavar="S", help="of a run, in virtual seconds"
-    )
-    accuracy.add_argument("--seeds", type=int, default=3, metavar="N", help="how many runs")
-    accuracy.add_argument(
-        "--jobs", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.restrict(
-        "not with --profile, which is of one GPU and one model",
-        lambda arguments: arguments.profile is None,
-        *("--gpu", "--model"),
-    )
-    parser.restrict(
-        "only with --gpu or --profile: without them nothing is simulated",
-        lambda arguments: arguments.gpu is not None or arguments.profile is not None,
-        *("--policy", "--duration", "--seeds", "--jobs"),
+    fleet.add_argument(
+        "--plot",
+        type=output_file_of(".svg"),
+        metavar="FILE",
+        help="draw GPUs and cost against developers, as an .svg file (takes four times as long)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Estimates, simulates, prints. 1 where no count within reason is enough."""
+    """Simulate, print, and return 1 where no fleet that was tried is enough."""
     _check(arguments)
-    demand = _demand(arguments)
-    if arguments.gpu is None and arguments.profile is None:
-        return _overview(arguments, demand)
-    return _fleet(arguments, demand, profile_file(arguments))
+    if arguments.inventory is not None:
+        return _run_inventory(arguments)
+    is_one = arguments.gpu is not None or arguments.profile is not None
+    files = [profile_file(arguments)] if is_one else profile_files(arguments)
+    prices = read_prices(arguments.prices, _gpus(files))
+    plans = _plans(arguments, files, prices)
+    if arguments.json:
+        _print_json(plans, prices, is_one=is_one)
+    else:
+        from cato_lab.commands.plan_text import print_overview, print_plan
+
+        if is_one:
+            print_plan(arguments, plans[0], prices)
+        else:
+            print_overview(arguments, plans, prices)
+    return 0 if all(plan.chosen for plan in plans) else 1
+
+
+def _run_inventory(arguments: argparse.Namespace) -> int:
+    from cato_lab.commands import plan_inventory
+    from cato_lab.commands.planner import Planner
+
+    there = plan_inventory.counts_of(arguments.inventory)
+    known = profile_files(arguments)
+    files = plan_inventory.usable_files(there, known, arguments.inventory)
+    prices = read_prices(arguments.prices, _gpus(known))
+    with _pool(arguments) as pool:
+        planner = Planner(arguments, pool, _say)
+        asked = arguments.developers
+        found = plan_inventory.plan_inventory(planner, there, files, prices, asked)
+    _say("")
+    if arguments.json:
+        print(json.dumps(plan_inventory.inventory_record(found, prices), indent=1))
+    else:
+        plan_inventory.print_inventory(arguments, found, there, prices)
+    return 0 if found.is_enough else 1
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    developers, rate = arguments.developers, arguments.rate
+    rate = arguments.rate
+    asked = (rate, arguments.developers, arguments.replicas, arguments.inventory)
+    if all(each is None for each in asked):
+        raise ConfigError(
+            "nothing is asked for; expected --developers, --rate, --replicas or --inventory"
+        )
     checks = (
-        ("--developers", developers, developers is None or developers >= 1, "at least 1"),
         ("--rate", rate, rate is None or rate > 0, "a number above 0"),
         ("--goodput", arguments.goodput, 0 < arguments.goodput < 1, "a share between 0 and 1"),
         ("--duration", arguments.duration, arguments.duration >= 10, "at least 10 seconds"),
-        ("--seeds", arguments.seeds, arguments.seeds >= 1, "at least 1"),
     )
     for name, got, fits, expected in checks:
         if not fits:
             raise ConfigError.of(name, got, expected)
 
 
-def _demand(arguments: argparse.Namespace) -> Demand:
-    from cato_lab.simulation.sizing import slice_of
-    from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson
+def _gpus(files: Sequence[ProfileFile]) -> set[str]:
+    """Return the names that a file of prices may have."""
+    from cato_backend.profile_files.hardware import gpu_kinds
 
-    if arguments.developers is None:
-        mix = MixWorkload(Poisson(arguments.rate), arguments.duration)
-        return Demand(mix, 1, f"{arguments.rate:g} requests/s of the four tasks")
-    people, parts = slice_of(arguments.developers, _MOST_DEVELOPERS)
-    text = f"{arguments.developers} developers typing"
-    if parts > 1:
-        text += f", simulated as {parts} parts of {people}"
-    return Demand(DeveloperWorkload(people, arguments.duration), parts, text)
+    return {kind.name for kind in gpu_kinds()} | {file.hardware for file in files}
 
 
-# -- every GPU ---------------------------------------------------------------------------------
+def _plans(
+    arguments: argparse.Namespace, files: Sequence[ProfileFile], prices: Prices
+) -> list[Plan]:
+    from cato_lab.commands.planner import Planner
 
-
-def _overview(arguments: argparse.Namespace, demand: Demand) -> int:
-    from cato_lab.simulation.sizing import estimate
-
-    files = profile_files(arguments)
-    found: list[tuple[ProfileFile, Estimate]] = []
-    for file in files:
-        _say(f"estimating {file.hardware}")
-        found.append((file, estimate(demand.workload, file.profile(), arguments.goodput)))
+    with _pool(arguments) as pool:
+        planner = Planner(arguments, pool, _say)
+        plans = [planner.plan(file) for file in files]
+        if arguments.plot is not None:
+            _plot(arguments, planner, plans, prices)
     _say("")
-    if arguments.json:
-        print(json.dumps([estimate_record(f, e, demand) for f, e in found], indent=1))
-    else:
-        print_overview(arguments, demand, found)
-    return 0
+    return plans
 
 
-# -- one GPU -----------------------------------------------------------------------------------
-
-
-def _fleet(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> int:
-    from cato_lab.simulation.sizing import estimate, search, smallest
-
-    profile = file.profile()
-    _say("estimating")
-    start = estimate(demand.workload, profile, arguments.goodput)
-    cell = _cell(arguments, demand, file)
-    candidates = search(cell, start, arguments.seeds, arguments.jobs, _say)
-    _say("")
-    chosen = smallest(candidates)
-    if arguments.json:
-        print(json.dumps(fleet_record(demand, file, start, candidates, chosen), indent=1))
-    else:
-        print_fleet(arguments, demand, file, start, candidates, chosen)
-    return 0 if chosen else 1
-
-
-def _cell(arguments: argparse.Namespace, demand: Demand, file: ProfileFile) -> Cell:
+def _pool(arguments: argparse.Namespace) -> CellPool:
+    """Return the processes that simulate. Raises ConfigError for an unknown policy."""
     from cato_backend.scheduling import policy_names
-    from cato_lab.simulation.fleet import Fleet
-    from cato_lab.simulation.study import Cell, Contender
+    from cato_lab.simulation.cell_pool import CellPool
 
     if arguments.policy not in policy_names():
         raise ConfigError.of("--policy", arguments.policy, f"one of {', '.join(policy_names())}")
-    fleet = Fleet(1, file.profile())
-    load = arguments.developers or arguments.rate
-    return Cell(Contender(arguments.policy), load, 1, demand.workload, fleet)
+    return CellPool(arguments.jobs)
+
+
+def _plot(
+    arguments: argparse.Namespace,
+    planner: Planner,
+    plans: Sequence[Plan],
+    prices: Prices,
+) -> None:
+    from cato_lab.report.fleets import Fleets, draw_fleets
+
+    asked = arguments.developers
+    people = sorted({max(1, asked // 4), max(1, asked // 2), 2 * asked})
+    drawn: list[Fleets] = []
+    for plan in plans:
+        file = plan.file
+        counts = {asked: plan.count, **{n: planner.for_people(file, n).count for n in people}}
+        drawn.append(Fleets(file.hardware, counts, prices.per_month(file.hardware, 1)))
+    arguments.plot.write_text(draw_fleets(drawn, prices.currency), encoding="utf-8")
+
+
+def _print_json(plans: Sequence[Plan], prices: Prices, *, is_one: bool) -> None:
+    from cato_lab.commands.plan_text import plan_record
+
+    records = [plan_record(plan, prices) for plan in plans]
+    print(json.dumps(records[0] if is_one else records, indent=1))
 
 
 def _say(text: str) -> None:

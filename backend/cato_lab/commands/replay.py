@@ -10,7 +10,7 @@ from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cato_backend.scheduling.journal import Difference
+    from cato_backend.scheduling.replaying import Difference
 
 SUMMARY = "replay an event log of `cato serve`, and compare the decisions"
 
@@ -28,7 +28,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay and tell."""
-    from cato_backend.scheduling.journal import replay
+    from cato_backend.scheduling.replaying import replay
 
     replayed = replay([_lines(path) for path in _parts(arguments.log)])
     print(

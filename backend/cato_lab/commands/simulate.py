@@ -65,7 +65,8 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the study."""
-    from cato_lab.simulation.study import points, run_cells
+    from cato_lab.simulation.cell_pool import run_cells
+    from cato_lab.simulation.study import points
     from cato_lab.simulation.tables import study_table
 
     results = run_cells(_cells(arguments), arguments.jobs, _progress(arguments))

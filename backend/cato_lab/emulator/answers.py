@@ -24,7 +24,7 @@ Write = Callable[[Mapping[str, Any]], None]
 
 
 class SequenceAnswer:
-    """What one sequence of the call says."""
+    """The answer of one sequence of the call."""
 
     def __init__(self, answer: Answer, index: int, deltas: Iterator[Delta]) -> None:
         self._answer, self._index, self._deltas = answer, index, deltas

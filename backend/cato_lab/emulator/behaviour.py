@@ -20,6 +20,8 @@ class Behaviour:
     aliases: tuple[str, ...] = ()
     """Further names of the model itself, as `--served-model-name` takes them."""
     chat_template: bool = True
+    system_message: bool = True
+    """False: the chat template raises for one, as Gemma's does."""
     prompt_tokens_details: bool = True
     """`--enable-prompt-tokens-details`: the usage includes the cached tokens."""
     priority_scheduling: bool = True
@@ -43,12 +45,22 @@ class Behaviour:
 
     reply: str | None = None
     """The text to answer with; a prompt that ends with a part of it is answered with the rest."""
+    replies: tuple[str, ...] = ()
+    """The texts of the next requests, one each, before `reply`."""
+    parses: bool = False
+    """`--reasoning-parser qwen3 --tool-call-parser hermes`: what the model thinks and calls in a
+    chat is told apart from what it says."""
     document: str | None = None
     """The true text: a prompt (or its fill-in-the-middle prefix) found in it is continued."""
     logprobs: Mapping[str, float] = field(default_factory=dict[str, float])
     """Token of `reply` to its log probability, where that is not 0."""
     stamped: bool = False
     """Each token's text is the monotonic clock in nanoseconds when it was sent."""
+
+    sleep_mode: bool = False
+    """As with `--enable-sleep-mode` and VLLM_SERVER_DEV_MODE=1."""
+    sleep_ms: float = 0.0
+    wake_ms: float = 0.0
 
     faults: tuple[Fault, ...] = ()
     """The first of them strikes the next request; one that has struck `times` is dropped."""

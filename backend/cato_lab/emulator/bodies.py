@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from cato_lab.emulator.behaviour import Behaviour
 from cato_lab.emulator.calls import Call
 from cato_lab.emulator.deltas import Delta
+from cato_lab.emulator.markup import MarkupReader, whole_message
 from cato_lab.emulator.tokenizer import Tokenizer
 
 _FINGERPRINT = "vllm-0.32.0-emulated"
@@ -21,6 +23,9 @@ class Bodies:
         self._call, self._tokenizer = call, tokenizer
         self._details = behaviour.prompt_tokens_details
         self._tells_logprobs = behaviour.tells_logprobs and call.logprobs is not None
+        self._parses = behaviour.parses and call.chat
+        self._markup: defaultdict[int, MarkupReader] = defaultdict(MarkupReader)
+        """Of each sequence of a stream."""
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 
@@ -112,11 +117,17 @@ class Bodies:
 
     def _chat_choice(self, index: int, delta: Delta, first: bool) -> dict[str, Any]:
         ids = delta.token_ids if self._call.return_token_ids else None
+        shown: dict[str, Any] = {"content": delta.text}
+        reason = delta.finish_reason
+        if self._parses:
+            markup = self._markup[index]
+            shown = markup.feed(delta.text, is_last=reason is not None)
+            reason = "tool_calls" if reason == "stop" and markup.calls else reason
         choice = {
             "index": index,
-            "delta": {"content": delta.text},
+            "delta": shown,
             "logprobs": self._chat_logprobs(delta),
-            "finish_reason": delta.finish_reason,
+            "finish_reason": reason,
         }
         if delta.finish_reason is not None:
             choice["stop_reason"] = delta.stop_reason
@@ -147,11 +158,15 @@ class Bodies:
             "function_call": None,
             "reasoning": None,
         }
+        reason = delta.finish_reason
+        if self._parses:
+            message |= {"content": None, **whole_message(delta.text)}
+            reason = "tool_calls" if reason == "stop" and "tool_calls" in message else reason
         return {
             "index": index,
             "message": message,
             "logprobs": self._chat_logprobs(delta),
-            "finish_reason": delta.finish_reason,
+            "finish_reason": reason,
             "stop_reason": delta.stop_reason,
             "token_ids": delta.token_ids if self._call.return_token_ids else None,
             "routed_experts": None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +9,8 @@ from typing import Any, cast
 
 from cato_lab.emulator import errors
 from cato_lab.emulator.behaviour import Behaviour
+from cato_lab.emulator.chats import chat_text
 from cato_lab.emulator.tokenizer import Tokenizer
-
-_NO_TEMPLATE = (
-    "As of transformers v4.44, default chat template is no longer allowed, so you must provide a "
-    "chat template if the tokenizer does not define one."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +34,9 @@ class Call:
     logprobs: int | None
     echo: bool
     priority: int
+    cache_salt: str
+    temperature: float
+    seed: int | None
 
     @property
     def prompt_tokens(self) -> int:
@@ -92,48 +90,34 @@ def parse_call(
         logprobs=_logprobs(body, chat=chat),
         echo=bool(body.get("echo")),
         priority=priority,
+        cache_salt=_cache_salt(body),
+        temperature=_temperature(body),
+        seed=_integer(body, "seed", None),
     )
 
 
-def chat_text(body: Mapping[str, Any], behaviour: Behaviour) -> str:
-    """Return the messages under ChatML behind the tools, open for the assistant.
+def _temperature(body: Mapping[str, Any]) -> float:
+    """Return the temperature, 0 where none is given. Raises VllmError.
 
-    Raises VllmError.
+    vLLM's own default is 1. With 0 a call that names none gets the same answer each time.
     """
-    if not behaviour.chat_template:
-        raise errors.VllmError(_NO_TEMPLATE, param=None)
-    match body.get("messages"):
-        case [*messages]:
-            turns = "".join(_turn(message) for message in messages)
-            return f"{_tools(body)}{turns}<|im_start|>assistant\n"
-        case missing:
-            raise errors.malformed("messages", "Field required", missing)
+    value = body.get("temperature")
+    if value is None:
+        return 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise errors.malformed("temperature", "Input should be a valid number", value)
+    return float(value)
 
 
-def _tools(body: Mapping[str, Any]) -> str:
-    tools = body.get("tools")
-    return f"<|im_start|>system\n{json.dumps(tools)}<|im_end|>\n" if tools else ""
-
-
-def _turn(message: Any) -> str:
-    match message:
-        case {"role": str(role), "content": str(content)}:
-            text = content
-        case {"role": str(role), "content": [*parts]} if all(map(_is_text, parts)):
-            text = "\n".join(part["text"] for part in parts)
-        case {"role": "assistant" as role, "tool_calls": [*calls]}:
-            text = json.dumps(calls)
-        case _:
-            raise errors.malformed("messages", "Input should be a valid message", message)
-    return f"<|im_start|>{role}\n{text}<|im_end|>\n"
-
-
-def _is_text(part: Any) -> bool:
-    match part:
-        case {"type": "text", "text": str()}:
-            return True
-        case _:
-            return False
+def _cache_salt(body: Mapping[str, Any]) -> str:
+    """Return the salt; empty where there is none. Raises VllmError."""
+    salt = body.get("cache_salt")
+    if salt is None:
+        return ""
+    if not isinstance(salt, str) or not salt:
+        message = "Parameter 'cache_salt' must be a non-empty string if provided."
+        raise errors.VllmError(message, param="cache_salt")
+    return salt
 
 
 def _chat_prompt(

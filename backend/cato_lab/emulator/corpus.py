@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 from cato_backend.errors import ConfigError
-from cato_lab.emulator.text import Said, pseudo_code
+from cato_lab.emulator.text import EmittedToken, pseudo_code
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 _PREFIX, _SUFFIX, _MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
@@ -60,6 +60,10 @@ class Corpus:
         number, offset = place
         end = self._find(place, suffix)
         return self._texts[number][offset : None if end < 0 else end]
+
+    def text(self, number: int) -> str:
+        """Return the text of this number."""
+        return self._texts[number]
 
     def _find(self, place: tuple[int, int], suffix: str) -> int:
         """Return where the suffix begins, after that place; -1 if nowhere.
@@ -116,27 +120,38 @@ class CorpusText:
         self._corpus, self._errors = corpus, errors
         self._tokenizer = tokenizer or Tokenizer()
 
-    def __call__(self, prompt: list[int]) -> Iterator[Said]:
+    def __call__(self, prompt: list[int]) -> Iterator[EmittedToken]:
         """Return the tokens that continue the prompt in the corpus."""
         text = self._tokenizer.decode(prompt)
         before, suffix = split_infill(text)
         place = self._corpus.place(before, suffix)
         if place is None:
-            return map(Said, pseudo_code(text, self._tokenizer, self._errors.seed))
+            return map(EmittedToken, pseudo_code(text, self._tokenizer, self._errors.seed))
         return self._said(place, self._corpus.rest(place, suffix))
 
-    def _said(self, place: tuple[int, int], rest: str) -> Iterator[Said]:
+    def truth(self, prompt: list[int]) -> tuple[str, int] | None:
+        """Return the text that the prompt is a part of, and where it ends; None if unknown."""
+        place = self._corpus.place(*split_infill(self._tokenizer.decode(prompt)))
+        return None if place is None else (self._corpus.text(place[0]), place[1])
+
+    def _said(self, place: tuple[int, int], rest: str) -> Iterator[EmittedToken]:
         number, offset = place
         for token in self._tokens(rest):
             piece = self._tokenizer.decode((token,))
-            yield self._drawn(token, piece, (number, offset)) if piece.strip() else Said(token)
+            yield (
+                self._drawn(token, piece, (number, offset))
+                if piece.strip()
+                else EmittedToken(token)
+            )
             offset += len(piece)
-        yield Said(EOS)
+        yield EmittedToken(EOS)
 
-    def _drawn(self, token: int, piece: str, place: tuple[int, int]) -> Said:
+    def _drawn(self, token: int, piece: str, place: tuple[int, int]) -> EmittedToken:
         chance, draw = self._errors.at(place)
-        said = self._wrong(piece, draw / chance) if draw < chance else token
-        return Said(said, math.log(max(1 - chance, _LEAST_SURE)))
+        errs = draw < chance
+        wrong = self._wrong(piece, draw / chance if errs else (draw - chance) / (1 - chance))
+        said, other = (wrong, token) if errs else (token, wrong)
+        return EmittedToken(said, math.log(max(1 - chance, _LEAST_SURE)), other)
 
     def _tokens(self, text: str) -> Iterator[int]:
         """Line by line: a stop ends most answers long before the file does."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 
 from cato_lab.emulator.calls import Call
-from cato_lab.emulator.text import Said
+from cato_lab.emulator.text import EmittedToken
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 
@@ -25,14 +25,15 @@ class Delta:
     stop_reason: str | int | None = None
 
 
-def deltas(tokens: Iterator[Said], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
+def deltas(tokens: Iterator[EmittedToken], call: Call, tokenizer: Tokenizer) -> Iterator[Delta]:
     """Yield the steps of a sequence that would say `tokens`; the last one has a finish reason.
 
     As in vLLM, text that may turn out to be the start of a stop string is held back.
     """
     held_back = max((len(stop) - 1 for stop in call.stop), default=0)
     text, sent = "", 0
-    for count, (token, logprob) in enumerate(chain(tokens, repeat(Said(EOS))), start=1):
+    for count, said in enumerate(chain(tokens, repeat(EmittedToken(EOS))), start=1):
+        token, logprob = said.token, said.logprob
         text += tokenizer.decode([token], skip_special_tokens=True)
         finish, reason, end = _finish(token, count, text, call)
         if finish is not None:

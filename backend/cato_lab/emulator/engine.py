@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from cato_lab.emulator.corpus import Corpus, CorpusText, Errors
 from cato_lab.emulator.deltas import deltas, stamped
 from cato_lab.emulator.faults import Fault
 from cato_lab.emulator.metrics import EngineMetrics
+from cato_lab.emulator.sampling import draws, sampled
 from cato_lab.emulator.state import EmulatorState
 from cato_lab.emulator.text import PseudoCode, ScriptedReply, TextSource
 from cato_lab.emulator.timing import FixedTiming, ProfileTiming, Timing, block_hashes
@@ -30,7 +32,7 @@ from cato_lab.emulator.tokenizer import Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class EmulatorOptions:
-    """What is emulated, and where it listens."""
+    """Options of an emulated engine, and its address."""
 
     profile: Profile | None = None
     """Gives the times, the limits and the model's name. None: fixed times, see `Behaviour`."""
@@ -49,6 +51,8 @@ class EmulatorOptions:
     controlled: bool = False
     """Whether requests are recorded, and a second address shows them and changes the behaviour."""
     tls: ssl.SSLContext | None = None
+    uds: Path | None = None
+    """A Unix socket, in place of host and port."""
 
 
 class EmulatedEngine:
@@ -90,7 +94,10 @@ class EmulatedEngine:
         """Answers a call. Its sequences are aborted where the client leaves."""
         prompts = [prompt for prompt in call.prompts for _ in range(call.n)]
         text = self._text()
-        sequences = [deltas(text(prompt), call, self.tokenizer) for prompt in prompts]
+        sequences = [
+            deltas(sampled(text(prompt), call.temperature, draws(call, i)), call, self.tokenizer)
+            for i, prompt in enumerate(prompts)
+        ]
         if self.behaviour.stamped:
             sequences = [stamped(each) for each in sequences]
         bodies = Bodies(call, self.behaviour, self.tokenizer)
@@ -120,12 +127,16 @@ class EmulatedEngine:
         behaviour = self.behaviour
         if behaviour.document is not None:
             return CorpusText(Corpus([behaviour.document]), Errors(), self.tokenizer)
+        if behaviour.replies:
+            reply, *others = behaviour.replies
+            self.behaviour = replace(behaviour, replies=tuple(others))
+            return ScriptedReply(reply, behaviour.logprobs, self.tokenizer)
         if behaviour.reply is not None:
             return ScriptedReply(behaviour.reply, behaviour.logprobs, self.tokenizer)
         return self._options.text
 
     def _job(self, call: Call, prompt: list[int]) -> Job:
-        hashes = block_hashes(prompt, self.timing.limits.block_size)
+        hashes = block_hashes(prompt, self.timing.limits.block_size, call.cache_salt)
         return Job(str(next(self._numbers)), len(prompt), call.max_tokens, hashes, call.priority)
 
 

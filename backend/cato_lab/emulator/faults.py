@@ -15,7 +15,7 @@ from cato_lab.emulator import errors
 
 
 class FaultKind(StrEnum):
-    """How a request goes wrong."""
+    """Kinds of faults."""
 
     RESET = "reset"
     """The connection is reset before any response."""

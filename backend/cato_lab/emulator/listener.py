@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -22,9 +23,15 @@ class Listener:
     """Listens at one address, which stays the same when it is closed and opened again."""
 
     def __init__(
-        self, app: web.Application, host: str, port: int, tls: ssl.SSLContext | None
+        self,
+        app: web.Application,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        uds: Path | None = None,
     ) -> None:
-        self._host, self._port, self._tls = host, port, tls
+        """`uds`: a Unix socket, in place of host and port."""
+        self._host, self._port, self._tls, self._uds = host, port, tls, uds
         app.middlewares.append(self._note_busy)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=_SHUTDOWN_S
@@ -36,6 +43,8 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it listens, once it has been opened."""
+        if self._uds is not None:
+            return f"unix:{self._uds}"
         # A certificate is for a name.
         return (
             f"https://localhost:{self._port}" if self._tls else f"http://{self._host}:{self._port}"
@@ -77,8 +86,11 @@ class Listener:
         return True
 
     async def _open(self) -> None:
-        bound = _bind(self._host, self._port)
-        self._port = bound.getsockname()[1]
+        if self._uds is not None:
+            bound = _bind_unix(self._uds)
+        else:
+            bound = _bind(self._host, self._port)
+            self._port = bound.getsockname()[1]
         self._site = web.SockSite(self._runner, bound, backlog=_BACKLOG, ssl_context=self._tls)
         await self._site.start()
 
@@ -93,6 +105,17 @@ class Listener:
             self._busy.discard(request.protocol)
 
 
+def _bind_unix(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)
+    try:
+        bound.bind(str(path))
+    except OSError as error:
+        bound.close()
+        raise ConfigError.of("--uds", str(path), f"a file that can be made: {error}") from error
+    return bound
+
+
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
@@ -101,7 +124,8 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise ConfigError.of(
-            "host and port", f"{host}:{port}", f"a free address: {error}"
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"host and port: cannot bind {host}:{port}: {why}; --port 0 picks a free port"
         ) from error
     return bound

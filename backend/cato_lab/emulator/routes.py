@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cato_lab.emulator import errors
 from cato_lab.emulator.behaviour import Behaviour
-from cato_lab.emulator.calls import chat_text
+from cato_lab.emulator.chats import chat_text
 from cato_lab.emulator.engine import EmulatedEngine
 from cato_lab.emulator.metrics import CONTENT_TYPE
 

@@ -19,6 +19,7 @@ from cato_lab.emulator.faults import refuse
 from cato_lab.emulator.listener import Listener
 from cato_lab.emulator.metrics import Lateness
 from cato_lab.emulator.routes import MAX_BODY_BYTES, InformationRoutes, read_json, refusal
+from cato_lab.emulator.sleep import SleepMode
 from cato_lab.emulator.state import EmulatorState, RecordedRequest
 from cato_lab.emulator.tokenizer import Tokenizer
 
@@ -40,9 +41,10 @@ class Emulator:
         """Raise ConfigError where vLLM would refuse to start."""
         self._engine = EmulatedEngine(options)
         self._routes = InformationRoutes(self._engine)
-        self._listener = Listener(self._app(), options.host, options.port, options.tls)
+        self._sleep = SleepMode(self._engine)
+        self._listener = Listener(self._app(), options.host, options.port, options.tls, options.uds)
         self._controlled = options.controlled
-        self._control = Listener(self._control_app(), "127.0.0.1", 0, None)
+        self._control = Listener(self._control_app(), "127.0.0.1", 0)
 
     @property
     def url(self) -> str:
@@ -124,6 +126,7 @@ class Emulator:
         app.router.add_post("/v1/completions", partial(self._generate, chat=False))
         app.router.add_post("/v1/chat/completions", partial(self._generate, chat=True))
         self._routes.add_to(app.router)
+        self._sleep.add_to(app.router)
         return app
 
     def _control_app(self) -> web.Application:
@@ -143,6 +146,7 @@ class Emulator:
             await self._note(request, body)
             if fault is not None and fault.before_the_answer:
                 return await refuse(fault, request)
+            await self._sleep.until_awake()
             call = self._engine.call(body, chat=chat, request_id=request_id)
         except errors.VllmError as error:
             return refusal(error)

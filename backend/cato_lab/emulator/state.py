@@ -28,6 +28,8 @@ class EmulatorState:
     """Sequences that run now; kept by the timing, as `waiting` is."""
     waiting: int = 0
     generated_tokens: int = 0
+    slept: int = 0
+    """How often it fell asleep."""
     finished: Counter[str] = field(default_factory=Counter[str])
     _waits: list[tuple[Callable[[EmulatorState], bool], asyncio.Future[None]]] = field(
         default_factory=list[tuple[Callable[["EmulatorState"], bool], asyncio.Future[None]]]
@@ -49,8 +51,10 @@ class EmulatorState:
             if not future.done() and holds(self):
                 future.set_result(None)
 
-    async def wait_until(self, holds: Callable[[EmulatorState], bool], timeout_s: float) -> None:
-        """Return as soon as `holds(state)`. Raises TimeoutError."""
+    async def wait_until(
+        self, holds: Callable[[EmulatorState], bool], timeout_s: float | None
+    ) -> None:
+        """Return as soon as `holds(state)`. Raises TimeoutError; None waits for ever."""
         if holds(self):
             return
         wait = (holds, asyncio.get_running_loop().create_future())
@@ -68,6 +72,7 @@ class EmulatorState:
             "running": self.running,
             "waiting": self.waiting,
             "generated_tokens": self.generated_tokens,
+            "slept": self.slept,
             "finished": dict(self.finished),
             "aborted": self.aborted,
         }

@@ -15,15 +15,17 @@ from cato_lab.emulator.length_marker import marked_length
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 
-class Said(NamedTuple):
+class EmittedToken(NamedTuple):
     """One token of an answer."""
 
     token: int
     logprob: float = 0.0
     """Of its probability: how sure the model was of it."""
+    other: int | None = None
+    """What the model says in its place where it is sampled; None where there is nothing else."""
 
 
-TextSource: TypeAlias = Callable[[list[int]], Iterator[Said]]
+TextSource: TypeAlias = Callable[[list[int]], Iterator[EmittedToken]]
 """From a prompt's token ids to the answer, ending with EOS where the text has an end."""
 
 _WORDS = (
@@ -53,10 +55,10 @@ class PseudoCode:
     def __init__(self, tokenizer: Tokenizer | None = None, seed: int = 0) -> None:
         self._tokenizer, self._seed = tokenizer or Tokenizer(), seed
 
-    def __call__(self, prompt: list[int]) -> Iterator[Said]:
+    def __call__(self, prompt: list[int]) -> Iterator[EmittedToken]:
         """Return tokens without end, or as many as the prompt announces."""
         text = self._tokenizer.decode(prompt)
-        endless = map(Said, pseudo_code(text, self._tokenizer, self._seed))
+        endless = map(EmittedToken, pseudo_code(text, self._tokenizer, self._seed))
         found = marked_length(text)
         if found is None:
             return endless
@@ -75,11 +77,11 @@ class ScriptedReply:
     def __init__(self, reply: str, logprobs: Mapping[str, float], tokenizer: Tokenizer) -> None:
         self._reply, self._logprobs, self._tokenizer = reply, logprobs, tokenizer
 
-    def __call__(self, prompt: list[int]) -> Iterator[Said]:
+    def __call__(self, prompt: list[int]) -> Iterator[EmittedToken]:
         """Yield the tokens of the reply that are still to come, then the end of the text."""
         for token in self._tokenizer.encode(self._rest(self._tokenizer.decode(prompt))):
-            yield Said(token, self._logprobs.get(self._tokenizer.decode([token]), 0.0))
-        yield Said(EOS)
+            yield EmittedToken(token, self._logprobs.get(self._tokenizer.decode([token]), 0.0))
+        yield EmittedToken(EOS)
 
     def _rest(self, text: str) -> str:
         """Return what follows the longest token-aligned start of the reply that ends `text`."""

@@ -169,7 +169,7 @@ class FixedTiming:
         Remembers the prompt. vLLM computes the last one.
         """
         size, hashes = self.limits.block_size, job.block_hashes
-        usable = (job.prompt_tokens - 1) // size
+        usable = max(0, job.prompt_tokens - 1) // size
         known = next((i for i, key in enumerate(hashes) if key not in self._cached), len(hashes))
         self._cached.update(hashes)
         return size * min(known, usable)
@@ -210,10 +210,13 @@ class FixedTiming:
         self._state.occupied(running, waiting)
 
 
-def block_hashes(tokens: Sequence[int], block_size: int) -> list[int]:
-    """Return a chained hash for each whole block: equal hashes mean an equal start."""
+def block_hashes(tokens: Sequence[int], block_size: int, cache_salt: str = "") -> list[int]:
+    """Return a chained hash for each whole block: equal hashes mean an equal start.
+
+    As in vLLM, the salt belongs to the first block.
+    """
     hashes: list[int] = []
-    key = 0
+    key = hash(cache_salt) if cache_salt else 0
     for start in range(0, len(tokens) - block_size + 1, block_size):
         key = hash((key, *tokens[start : start + block_size]))
         hashes.append(key)

@@ -27,7 +27,7 @@ _AFTER_CANCEL_S = 5.0
 
 
 class HeaderStyle(StrEnum):
-    """How a class is told to the server."""
+    """Headers that tell the server the class of a request."""
 
     CATO = "cato"
     """The headers of `cato serve`; cancels by its cancel call."""
@@ -49,7 +49,7 @@ class Lengths(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whom to ask, and how."""
+    """The server under load, and how to reach it."""
 
     url: str
     model: str = ""

@@ -31,7 +31,7 @@ _READ_BUFFER = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """How the load is put on."""
+    """Options of a load test."""
 
     salt: str = ""
     """Tells runs apart: prompts of another salt share no prefix. Empty draws one."""
@@ -43,7 +43,7 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """What came of every request, and how punctual the client was (seconds)."""
+    """Outcomes of all requests, and the lateness of the client (seconds)."""
 
     outcomes: tuple[Outcome, ...]
     lateness: Latencies

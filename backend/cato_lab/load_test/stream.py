@@ -18,7 +18,7 @@ _CUT = (b"abort", b"error")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a whole stream said. `error`: empty where it ended as it should."""
+    """The content of a whole stream. `error`: empty if it ended properly."""
 
     tokens: int
     cached_tokens: int | None = None

@@ -110,7 +110,7 @@ class Palette:
 
 
 def fate_colours(kinds: Sequence[str]) -> dict[str, str]:
-    """Return a colour for what became of requests; that of the met ones is fixed."""
+    """Return a colour for each outcome; that of met requests is fixed."""
     return {"met": _MET} | dict(zip(kinds, cycle(_FATES), strict=False))
 
 

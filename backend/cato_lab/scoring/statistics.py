@@ -9,6 +9,9 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtrit
 
+ONE_SIDED_Z = 1.645
+"""Standard deviations beyond which 5% of a normal distribution lie, on one side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -44,3 +47,49 @@ def interval(values: Sequence[float]) -> Interval:
         return Interval(mean)
     half = float(stdtrit(len(values) - 1, 0.975)) * stdev(values) / sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What part of the counted requests of several runs met their target.
+
+    More are met than counted where the counted are those that another fleet met.
+    """
+
+    met: int
+    counted: int
+    low: float = nan
+    """The share is above this, and below `high`, each with 95% confidence."""
+    high: float = nan
+
+    @property
+    def mean(self) -> float:
+        """Over all requests; NaN of none."""
+        return self.met / self.counted if self.counted else nan
+
+
+def share_of(runs: Sequence[tuple[int, int]]) -> Share:
+    """Return the share over independent runs, each given as its met and counted requests.
+
+    The bounds are the wider ones of two: of the ratio estimator over runs, whose requests are not
+    independent of each other (Cochran, Sampling Techniques, 1977, chapter 6), and of Wilson's
+    interval, because runs that met everything do not vary.
+    """
+    met, counted = (sum(values) for values in zip(*runs, strict=True)) if runs else (0, 0)
+    if not counted:
+        return Share(met, counted)
+    mean = met / counted
+    low, high = _wilson(min(1.0, mean), counted)
+    half = 0.0
+    if len(runs) > 1:
+        squares = sum((some - mean * of) ** 2 for some, of in runs)
+        spread = sqrt(squares * len(runs) / (len(runs) - 1)) / counted
+        half = float(stdtrit(len(runs) - 1, 0.95)) * spread
+    return Share(met, counted, min(low, mean - half), max(high, mean + half))
+
+
+def _wilson(mean: float, counted: int) -> tuple[float, float]:
+    centre = (mean + ONE_SIDED_Z**2 / (2 * counted)) / (1 + ONE_SIDED_Z**2 / counted)
+    half = ONE_SIDED_Z * sqrt(mean * (1 - mean) / counted + (ONE_SIDED_Z / (2 * counted)) ** 2)
+    half /= 1 + ONE_SIDED_Z**2 / counted
+    return centre - half, centre + half

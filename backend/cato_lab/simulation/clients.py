@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cato_backend.engine_model import Job
 from cato_backend.scheduling import Dispatch
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.workloads.arrival import Arrival
@@ -30,6 +31,16 @@ class Waiting:
         """The attempt's own id on its engine."""
         return job_id(self.arrival.id, self.attempt)
 
+    def job(self, priority: int) -> Job:
+        """Return what the attempt asks of its engine."""
+        return Job(
+            id=self.job_id,
+            prompt_tokens=self.arrival.prompt_tokens + self.resumed,
+            output_tokens=self.arrival.output_tokens - self.resumed,
+            block_hashes=self.arrival.blocks,
+            priority=priority,
+        )
+
     def dispatch(self, decision: Dispatch, now: float) -> None:
         """Record that it is on its way to a replica."""
         self.attempt, self.replica_id = decision.attempt, decision.replica_id
@@ -45,7 +56,7 @@ def job_id(request_id: str, attempt: int) -> str:
 
 
 class Clients:
-    """Everybody who waits, and the outcomes of those who do not any more."""
+    """Clients that wait, and the outcomes of requests that have ended."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []

@@ -42,7 +42,7 @@ class SimulatedReplica:
             self._busy_since = now
 
     def abort(self, job_id: str, now: float) -> None:
-        """Nobody waits for it any more."""
+        """Abort a job; its client has left."""
         self._timeline.abort(job_id, self._engine(now))
         self._note_idle(now)
 

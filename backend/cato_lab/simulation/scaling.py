@@ -17,7 +17,7 @@ LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
+class PlanChange:
     """One change of plan."""
 
     time: float
@@ -32,7 +32,7 @@ class ScaledRun:
     run: SimulatedRun
     replica_s: float
     """Paid for, from launch to stop, until the last arrival could come."""
-    plans: Sequence[Scaled]
+    plans: Sequence[PlanChange]
 
 
 class ScaledSimulator(Simulator):
@@ -48,7 +48,7 @@ class ScaledSimulator(Simulator):
         self._starting: list[str] = []
         self._launched = {f"r{index}": 0.0 for index in range(fleet.replicas)}
         self._paid_s = 0.0
-        self._plans: list[Scaled] = []
+        self._plans: list[PlanChange] = []
 
     def run_scaled(self, workload: Workload, seed: int) -> ScaledRun:
         """As `run`, with the cost."""
@@ -75,7 +75,7 @@ class ScaledSimulator(Simulator):
         )
         plan = self._provisioner.decide(state, now)
         if plan.changed:
-            self._plans.append(Scaled(now, plan.target, plan.why))
+            self._plans.append(PlanChange(now, plan.target, plan.why))
         self._scale(plan.target - state.coming, replicas, now)
         if now + LOOK_S <= end:
             self._agenda.put(now + LOOK_S, self._look, end)

@@ -20,7 +20,6 @@ from cato_backend.scheduling import (
     Eject,
     Event,
     Finished,
-    LoadReported,
     Progressed,
     Recall,
     Refusal,
@@ -35,14 +34,15 @@ from cato_backend.scheduling import (
     WakeAt,
     Woke,
 )
-from cato_backend.scheduling.outliers import TRIAL_TOKENS
 from cato_backend.scheduling.policies import Policy
+from cato_backend.scheduling.synthetic_trials import TRIAL_TOKENS
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.simulation.agenda import Agenda
 from cato_lab.simulation.calibrations import Calibrations
 from cato_lab.simulation.clients import Clients, Waiting, job_id
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.replica import SimulatedReplica
+from cato_lab.simulation.reports import Reports
 from cato_lab.workloads.arrival import Arrival, Workload
 
 _DRAIN_S = 120.0
@@ -54,7 +54,7 @@ _Emitted: TypeAlias = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedRun:
-    """What became of every request, and how long the engines computed."""
+    """Outcomes of all requests, and the busy time of the engines."""
 
     outcomes: list[Outcome]
     busy_s: float
@@ -84,7 +84,7 @@ class Simulator:
         self._busy_s = 0.0
         self._trials: dict[str, float] = {}
         """Synthetic trials that have not been answered, and when they were sent."""
-        self._freezes = {f"r{index}": (start, end) for start, end, index in fleet.freezes}
+        self._reports = Reports(fleet, self._agenda, self._jobs, self._replicas, self._tell)
 
     def run(
         self, workload: Workload, seed: int, progress: Callable[[float], None] = lambda now: None
@@ -154,7 +154,7 @@ class Simulator:
                 waiting = self._clients.get(request_id)
                 if waiting is not None:
                     waiting.dispatch(decision, now)
-                    job = _job(waiting, decision.priority)
+                    job = waiting.job(decision.priority)
                     self._jobs[job.id] = waiting
                     self._later(now, self._submit, (waiting.replica_id, job))
             case WakeAt(time):
@@ -225,20 +225,17 @@ class Simulator:
         if replica.looked_for == time:
             for passed in replica.advance(now):
                 oldest = replica.oldest(now) if passed.end.prefilled else None
-                self._later(self._heard_at(replica, now), self._hear, (replica, passed, oldest))
+                self._later(
+                    self._reports.heard_at(replica, now), self._hear, (replica, passed, oldest)
+                )
             self._look_at(replica)
-
-    def _heard_at(self, replica: SimulatedReplica, now: float) -> float:
-        """Return when what happens there now is sent; a frozen replica sends nothing."""
-        start, end = self._freezes.get(replica.id, (0.0, 0.0))
-        return end if start <= now < end else now
 
     def _hear(self, heard: tuple[SimulatedReplica, Passed, _Emitted | None], now: float) -> None:
         """Pass on what a step brought over the network."""
         replica, passed, oldest = heard
         self._calibrations.hear(replica, passed, now)
         if oldest is not None:
-            self._count(*oldest, now)
+            self._reports.count(*oldest, now)
         for admission in passed.admitted:
             if waiting := self._jobs.get(admission.id):
                 waiting.cached_tokens = admission.cached_tokens
@@ -260,9 +257,7 @@ class Simulator:
         request_id, attempt = waiting.arrival.id, waiting.attempt
         cached = waiting.cached_tokens
         self._tell(Progressed(request_id, attempt, 1, prompt, cached), now)
-        if not replica.reported:
-            replica.reported = True
-            self._report_later(replica, now)
+        self._reports.begin(replica, now)
 
     def _finish(self, waiting: Waiting, now: float) -> None:
         request_id, attempt = waiting.arrival.id, waiting.attempt
@@ -273,33 +268,6 @@ class Simulator:
             self._tell(Progressed(request_id, attempt, rest), now)
         self._tell(Finished(request_id, attempt), now)
 
-    def _report_later(self, replica: SimulatedReplica, now: float) -> None:
-        self._agenda.put(now + self._fleet.report_s, self._await_tokens, replica)
-
-    def _await_tokens(self, replica: SimulatedReplica, now: float) -> None:
-        """Tokens come at the end of a step, as they do live."""
-        ends = replica.step_ends(now)
-        if ends is None or self._replicas.get(replica.id) is not replica:
-            replica.reported = False
-        else:
-            self._later(self._heard_at(replica, ends), self._report, replica)
-
-    def _report(self, replica: SimulatedReplica, now: float) -> None:
-        if self._replicas.get(replica.id) is replica:
-            for job, emitted in list(replica.running(now)):
-                self._count(job, emitted, now)
-        self._report_later(replica, now)
-
-    def _count(self, job: str, emitted: int, now: float) -> None:
-        """Tell the scheduler how many tokens this attempt has emitted, after its first."""
-        waiting = self._jobs.get(job)
-        if waiting is None or waiting.told == waiting.resumed:
-            return
-        tokens = waiting.resumed + emitted - waiting.told
-        if tokens > 0:
-            waiting.told += tokens
-            self._tell(Progressed(waiting.arrival.id, waiting.attempt, tokens), now)
-
     def _start(self, replica_id: str, now: float) -> None:
         member = self._members[replica_id]
         self._replicas[replica_id] = SimulatedReplica(replica_id, member)
@@ -307,21 +275,7 @@ class Simulator:
         self._tell(told, now)
         if self._fleet.calibrates:
             self._calibrations.begin(self._replicas[replica_id], now)
-        if self._fleet.scrape_s:
-            self._scrape_later(self._replicas[replica_id], now)
-
-    def _scrape_later(self, replica: SimulatedReplica, now: float) -> None:
-        self._agenda.put(now + self._fleet.scrape_s, self._scrape, replica)
-
-    def _scrape(self, replica: SimulatedReplica, now: float) -> None:
-        """Tell the scheduler what the replica's metrics show."""
-        if self._replicas.get(replica.id) is replica:
-            engine = replica.engine
-            load = LoadReported(
-                replica.id, engine.running, engine.waiting, engine.kv_usage, engine.limits.kv_tokens
-            )
-            self._later(self._heard_at(replica, now), self._tell, load)
-            self._scrape_later(replica, now)
+        self._reports.scrape(self._replicas[replica_id], now)
 
     def _kill(self, replica_id: str, now: float) -> None:
         replica = self._replicas.pop(replica_id, None)
@@ -334,14 +288,3 @@ class Simulator:
         self._tell(ReplicaDown(replica_id), now)
         start_s = replica.member.profile.start_s
         self._agenda.put(now + start_s, self._start, replica_id)
-
-
-def _job(waiting: Waiting, priority: int) -> Job:
-    arrival = waiting.arrival
-    return Job(
-        id=waiting.job_id,
-        prompt_tokens=arrival.prompt_tokens + waiting.resumed,
-        output_tokens=arrival.output_tokens - waiting.resumed,
-        block_hashes=arrival.blocks,
-        priority=priority,
-    )

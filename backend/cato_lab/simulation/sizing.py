@@ -1,160 +1,168 @@
-"""How many replicas a team needs: estimated from one replica, then simulated."""
+"""How many replicas a demand needs, and how much demand replicas carry: by simulated fleets.
+
+The search begins at an estimate from a single replica's engine model, and every answer is one of a
+simulation. A fleet is compared with an ample one, which shows what is in reach, under the same
+requests; runs are added until the bounds decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, takewhile
-from math import ceil, sqrt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
 from cato_backend.profile_files.profile import Profile
-from cato_backend.provisioning.capacity import CapacityCurve, measure
-from cato_backend.provisioning.pool import DemandKind
 from cato_backend.wire.headers import Task
-from cato_lab.scoring.statistics import Interval
+from cato_lab.scoring.scores import ClassScore
+from cato_lab.scoring.statistics import ONE_SIDED_Z, Share, share_of
 from cato_lab.simulation.fleet import Fleet
-from cato_lab.simulation.study import Cell, CellResult, Point, points, run_cells
-from cato_lab.workloads.arrival import BLOCK_TOKENS, Arrival, Workload
+from cato_lab.simulation.study import Cell, CellResult, Contender
+from cato_lab.workloads.arrival import Workload
 
-SAMPLE = 3000
-"""Requests that stand for the demand in the estimate."""
-_MEASURED = 800
-"""Requests at each load of the estimate."""
-MOST_REPLICAS = 512
-_MOST_CANDIDATES = 10
-_FEWEST_COUNTED = 30
+_FEWEST_COUNTED = 20
 """A class with fewer requests in all runs together is shown, and not judged."""
+_FIRST_RUNS, _FURTHER_RUNS = 4, 2
 _WARMUP_SHARE = 1 / 6
 """Of a run: caches are cold, and nothing is scored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """From the engine model of a single replica, with an ideal router in front of it."""
+class Verdict(Enum):
+    """Verdict of simulated runs on a fleet."""
 
-    rate: float
-    """Requests per second of the demand."""
-    replicas: int
-    goals: Mapping[Task, float]
-    """What share of each task has to be met: the wished one, of what an idle replica reaches."""
-    reach: Mapping[Task, float]
-    """What an idle replica reaches."""
+    ENOUGH = "enough"
+    NOT_ENOUGH = "not enough"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassGoodput:
+    """Of one class of task in a simulated fleet."""
+
+    share: Share
+    """Of its requests, those that met their target."""
+    of_reach: Share
+    """The same, of those that an ample fleet meets."""
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it has enough requests to be judged."""
+        return self.of_reach.counted >= _FEWEST_COUNTED
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A simulated fleet."""
+    """A simulated fleet. `load`: what it was given, in the unit of the workload."""
 
     replicas: int
-    classes: Mapping[Task, Interval]
-    """Goodput over the seeds."""
-    overall: Interval
-    enough: bool
+    load: float
+    classes: Mapping[Task, ClassGoodput]
+    overall: ClassGoodput
+    verdict: Verdict
+    runs: int
+
+    @property
+    def enough(self) -> bool:
+        """Whether the bounds say that it is."""
+        return self.verdict is Verdict.ENOUGH
+
+    @property
+    def tightest(self) -> Task:
+        """The judged class that comes least near to what is in reach."""
+        judged = [task for task, of in self.classes.items() if of.is_judged]
+        if not judged:
+            return max(self.classes, key=lambda task: self.classes[task].share.counted)
+        return min(judged, key=lambda task: self.classes[task].of_reach.mean)
 
 
-def estimate(
-    workload: Workload, profile: Profile, goodput: float, requests: int = _MEASURED
-) -> Estimate:
-    """Return the smallest count whose single replicas would keep every class at its goal."""
-    sample = _sample(workload)
-    rate = len(sample) / max(1e-9, sample[-1].time - sample[0].time)
-    curve = _whole(measure(profile, list(kinds_of(sample)), requests))
-    reach = curve.at(0.0)
-    goals = {task: goodput * most for task, most in reach.items()}
-    counts = range(1, MOST_REPLICAS + 1)
-    found = next((n for n in counts if _meets(curve.at(rate / n), goals)), MOST_REPLICAS)
-    return Estimate(rate, found, goals, reach)
+class Judge:
+    """Simulates fleets, with more runs until the bounds decide or all seeds are used."""
+
+    def __init__(
+        self,
+        contender: Contender,
+        profile: Profile,
+        goodput: float,
+        ample: int,
+        seeds: int,
+        run: Callable[[Sequence[Cell]], list[CellResult]],
+    ) -> None:
+        """`goodput`: the wished share of what is in reach, which `ample` replicas show.
+
+        `run` makes runs and returns them in the same order.
+        """
+        self._contender = contender
+        self._profile = profile
+        self._goodput = goodput
+        self._ample_replicas = ample
+        self._seeds = seeds
+        self._run = run
+        self._ample: dict[tuple[float, int], CellResult] = {}
+        """By load and seed."""
+
+    def judge(self, replicas: int, workload: Workload, load: float) -> Candidate:
+        """Return what runs of this fleet say, beside the ample one."""
+        ours: list[CellResult] = []
+        while True:
+            wanted = _FURTHER_RUNS if ours else _FIRST_RUNS
+            seeds = range(len(ours) + 1, min(self._seeds, len(ours) + wanted) + 1)
+            unknown = [seed for seed in seeds if (load, seed) not in self._ample]
+            cells = [self._cell(replicas, workload, load, seed) for seed in seeds]
+            ample = [self._cell(self._ample_replicas, workload, load, seed) for seed in unknown]
+            results = self._run(cells + ample)
+            ours += results[: len(cells)]
+            for seed, result in zip(unknown, results[len(cells) :], strict=True):
+                self._ample[load, seed] = result
+            found = self._candidate(replicas, load, ours)
+            if found.verdict is not Verdict.UNCERTAIN or len(ours) >= self._seeds:
+                return found
+
+    def _cell(self, replicas: int, workload: Workload, load: float, seed: int) -> Cell:
+        fleet, warmup_s = Fleet(replicas, self._profile), workload.duration_s * _WARMUP_SHARE
+        return Cell(self._contender, load, seed, workload, fleet, warmup_s)
+
+    def _candidate(self, replicas: int, load: float, ours: Sequence[CellResult]) -> Candidate:
+        pairs = [(each.score, self._ample[load, each.seed].score) for each in ours]
+        tasks = [task for task in Task if any(task in one.classes for one, _ in pairs)]
+        classes = {
+            task: _goodput(
+                [
+                    (one.classes[task], other.classes[task])
+                    for one, other in pairs
+                    if task in one.classes and task in other.classes
+                ]
+            )
+            for task in tasks
+        }
+        overall = _goodput([(one.overall, other.overall) for one, other in pairs])
+        is_last = len(ours) >= self._seeds
+        verdicts = {verdict_of(c, self._goodput, is_last=is_last) for c in classes.values()}
+        worst = (Verdict.NOT_ENOUGH, Verdict.UNCERTAIN)
+        verdict = next((each for each in worst if each in verdicts), Verdict.ENOUGH)
+        return Candidate(replicas, load, classes, overall, verdict, len(ours))
 
 
-def kinds_of(arrivals: Iterable[Arrival]) -> Iterator[DemandKind]:
-    """Yield what each leaves to be computed with a warm prefix cache.
+def _goodput(pairs: Sequence[tuple[ClassScore, ClassScore]]) -> ClassGoodput:
+    """Return the goodput of the first ones, also as a share of what the second ones meet."""
+    return ClassGoodput(
+        share_of([(one.met, one.counted) for one, _ in pairs]),
+        share_of([(one.met, other.met) for one, other in pairs]),
+    )
 
-    The last prompt of its document, or of its task, is still in it.
+
+def verdict_of(found: ClassGoodput, goodput: float, *, is_last: bool) -> Verdict:
+    """Return what a class says of the wished share; `is_last`: there are no further runs.
+
+    Of a class with so few requests that even an unbroken row of met ones could not show the share,
+    the mean decides in the end.
     """
-    last: dict[str, tuple[int, ...]] = {}
-    for arrival in arrivals:
-        key = arrival.document or arrival.task.value
-        cached = BLOCK_TOKENS * _common(last.get(key, ()), arrival.blocks)
-        last[key] = arrival.blocks
-        yield DemandKind(
-            task=arrival.task,
-            prompt_tokens=max(1, arrival.prompt_tokens - cached),
-            output_tokens=arrival.output_tokens,
-            target=arrival.target,
-            left_s=None if arrival.counts else arrival.cancel_after_s,
-        )
-
-
-def search(
-    cell: Cell, start: Estimate, seeds: int, jobs: int, say: Callable[[str], None]
-) -> list[Candidate]:
-    """Find the smallest number of replicas that is enough, from the estimate on.
-
-    Returns all counts that were tried, ascending, with the next smaller one. `cell` gives policy,
-    workload and fleet.
-    """
-    found: dict[int, Candidate] = {}
-    count = start.replicas
-    while 1 <= count <= MOST_REPLICAS and count not in found and len(found) < _MOST_CANDIDATES:
-        say(f"simulating {count} replicas, {seeds} times")
-        found[count] = _simulated(cell, count, start.goals, seeds, jobs)
-        count += -1 if found[count].enough else 1
-    return [found[number] for number in sorted(found)]
-
-
-def smallest(candidates: Sequence[Candidate]) -> Candidate | None:
-    """Return the smallest fleet that is enough."""
-    return next((each for each in candidates if each.enough), None)
-
-
-def _simulated(
-    cell: Cell, count: int, goals: Mapping[Task, float], seeds: int, jobs: int
-) -> Candidate:
-    fleet = Fleet(count, cell.fleet.profile)
-    warmup_s = cell.workload.duration_s * _WARMUP_SHARE
-    cells = [
-        replace(cell, fleet=fleet, seed=seed, warmup_s=warmup_s) for seed in range(1, seeds + 1)
-    ]
-    results = run_cells(cells, jobs, lambda done, of: None)
-    return _judged(count, points(results)[0], results, goals)
-
-
-def _judged(
-    count: int, point: Point, results: Sequence[CellResult], goals: Mapping[Task, float]
-) -> Candidate:
-    tasks = [task for task in Task if any(task in r.score.classes for r in results)]
-    classes = {task: point.of_class(task, lambda of: of.goodput) for task in tasks}
-    overall = point.over(lambda score: score.overall.goodput)
-    enough = all(_reached(task, goal, results) for task, goal in goals.items())
-    return Candidate(count, classes, overall, enough)
-
-
-def _reached(task: Task, goal: float, results: Sequence[CellResult]) -> bool:
-    """Return whether the runs together do not lie a standard error below the goal."""
-    scores = [r.score.classes[task] for r in results if task in r.score.classes]
-    counted, met = sum(s.counted for s in scores), sum(s.met for s in scores)
-    if counted < _FEWEST_COUNTED:
-        return True
-    return met / counted >= goal - sqrt(goal * (1 - goal) / counted)
-
-
-def _sample(workload: Workload) -> Sequence[Arrival]:
-    return list(islice(workload.arrivals(1), SAMPLE))
-
-
-def _whole(measuring: Iterator[CapacityCurve | None]) -> CapacityCurve:
-    return next(curve for curve in measuring if curve is not None)
-
-
-def _meets(found: Mapping[Task, float], goals: Mapping[Task, float]) -> bool:
-    return all(found[task] >= goal for task, goal in goals.items())
-
-
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def slice_of(developers: int, most: int) -> tuple[int, int]:
-    """Return the people in one slice of a large team, and the number of slices."""
-    parts = max(1, ceil(developers / most))
-    return ceil(developers / parts), parts
+    share = found.of_reach
+    if not found.is_judged:
+        return Verdict.ENOUGH if is_last else Verdict.UNCERTAIN
+    if share.high < goodput:
+        return Verdict.NOT_ENOUGH
+    if share.low >= goodput:
+        return Verdict.ENOUGH
+    could_show = share.counted >= ONE_SIDED_Z**2 * goodput / (1 - goodput)
+    if is_last and not could_show and share.mean >= goodput:
+        return Verdict.ENOUGH
+    return Verdict.UNCERTAIN

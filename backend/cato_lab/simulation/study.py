@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
-from multiprocessing import get_context
 from time import perf_counter
 
 from cato_backend.scheduling import Setup, make_policy
@@ -58,7 +56,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CellResult:
-    """What a run came to."""
+    """Results of a run."""
 
     policy: str
     """The contender's name."""
@@ -106,35 +104,6 @@ def _without_collector() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def run_cells(
-    cells: Sequence[Cell], jobs: int, progress: Callable[[int, int], None]
-) -> list[CellResult]:
-    """Make all runs, `jobs` at a time, and return them in the order of `cells`.
-
-    `progress`: how many are done, of how many.
-    """
-    if jobs == 1 or len(cells) == 1:
-        results: list[CellResult] = []
-        for cell in cells:
-            results.append(run_cell(cell))
-            progress(len(results), len(cells))
-        return results
-    # Not by fork: numpy's threads would not survive it.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run_cell, cell) for cell in cells]
-        for done in _completions(futures):
-            progress(done, len(cells))
-        return [future.result() for future in futures]
-
-
-def _completions(futures: Sequence[Future[CellResult]]) -> Iterator[int]:
-    pending, done = set(futures), 0
-    while pending:
-        finished, pending = wait(pending, return_when="FIRST_COMPLETED")
-        done += len(finished)
-        yield done
 
 
 @dataclass(frozen=True, slots=True)

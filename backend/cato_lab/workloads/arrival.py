@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from cato_backend.requests import BLOCK_CHARS, Origin, Request, Target
+from cato_backend.requests import (
+    BLOCK_CHARS,
+    EQUAL_SHARE,
+    Origin,
+    Request,
+    Share,
+    Target,
+)
 from cato_backend.wire.headers import Task
 
 BLOCK_TOKENS = 16
@@ -41,6 +48,8 @@ class Arrival(NamedTuple):
     """The client's own estimate of its output tokens; None where it gives none."""
     tenant: str = ""
     """Whose token it comes with."""
+    team: str = ""
+    share: Share = EQUAL_SHARE
     taken_for: tuple[Task, Target] | None = None
     """Class and target that a router assumes where the client names neither; None: the true ones.
     Outcomes are judged by the true ones."""
@@ -55,7 +64,7 @@ class Arrival(NamedTuple):
         return self.cancel_after_s is None or self.cancel_after_s >= self.target.budget_s
 
     def request(self, model: str, now: float) -> Request:
-        """Return the same as the scheduler is told it, submitted at `now`."""
+        """Return the request for the scheduler, submitted at `now`."""
         step = _BLOCKS_PER_INDEX_BLOCK
         task, target = self.taken_for or (self.task, self.target)
         return Request(
@@ -66,17 +75,18 @@ class Arrival(NamedTuple):
             target=target,
             prompt_tokens=self.prompt_tokens,
             max_tokens=self.max_tokens,
-            origin=Origin(self.tenant, self.session, self.document),
+            origin=Origin(self.tenant, self.session, self.document, self.team),
             supersede=self.supersede,
             prompt_blocks=self.blocks[step - 1 :: step],
             expected_tokens=self.expected_tokens,
             declared=self.taken_for is None,
             names_pace=self.taken_for is None,
+            share=self.share,
         )
 
 
 class Workload(Protocol):
-    """Where arrivals come from."""
+    """Generates arrivals."""
 
     @property
     def name(self) -> str:

@@ -51,7 +51,7 @@ class DeveloperWorkload:
     name: str = "typing"
 
     def arrivals(self, seed: int) -> Iterator[Arrival]:
-        """Everybody's requests, merged by time."""
+        """Return the requests of all developers, merged by time."""
         people = (_Developer(self, seed, index) for index in range(self.developers))
         streams = [stream for person in people for stream in person.streams()]
         return merge(*streams, key=attrgetter("time"))

@@ -36,7 +36,7 @@ _LONGEST_PROMPT = 7437
 
 @dataclass(frozen=True, slots=True)
 class MixWorkload:
-    """Independent requests of four tasks from `sessions` people; nobody cancels.
+    """Independent requests of four tasks from `sessions` people, without cancellation.
 
     A completion repeats the session's document with probability `repeat`, changed at its end.
     """

@@ -24,7 +24,7 @@ class SessionBlocks:
         self._ids: Iterator[int] = count((session + 1) << _SESSION_BITS)
 
     def fresh(self, tokens: int) -> tuple[int, ...]:
-        """Return the blocks of a prompt that nobody has sent before."""
+        """Return the blocks of a new prompt."""
         return tuple(islice(self._ids, tokens // BLOCK_TOKENS))
 
     def edited(self, blocks: tuple[int, ...], kept_tokens: int, tokens: int) -> tuple[int, ...]:

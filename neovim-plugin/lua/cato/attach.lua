@@ -24,12 +24,32 @@ local function run_tasks(client)
   end
 end
 
----Neovim shows no code lenses until it is told to.
+---@type table<integer, boolean> clients whose code lenses were switched on here
+local with_lenses = {}
+
+---Neovim shows no code lenses until it is told to. What a person enables is left alone.
 ---@param client vim.lsp.Client
 local function show_code_lenses(client)
-  if vim.tbl_get(client.settings, 'cato', 'codeLens', 'enabled') then
-    vim.lsp.codelens.enable(true, { client_id = client.id })
+  local wanted = vim.tbl_get(client.settings, 'cato', 'codeLens', 'enabled') == true
+  if wanted ~= (with_lenses[client.id] or false) then
+    with_lenses[client.id] = wanted
+    vim.lsp.codelens.enable(wanted, { client_id = client.id })
   end
+end
+
+---Follows the setting, which may change while the client runs.
+---@param client vim.lsp.Client
+local function follow_settings(client)
+  show_code_lenses(client)
+  vim.api.nvim_create_autocmd('LspNotify', {
+    group = vim.api.nvim_create_augroup('cato.client.' .. client.id, {}),
+    callback = function(event)
+      local about = event.data
+      if about.client_id == client.id and about.method == 'workspace/didChangeConfiguration' then
+        show_code_lenses(client)
+      end
+    end,
+  })
 end
 
 ---@param client vim.lsp.Client
@@ -40,7 +60,7 @@ function M.attach(client, buffer)
     watched[client.id] = true
     suggestion.watch(client)
     run_tasks(client)
-    show_code_lenses(client)
+    follow_settings(client)
   end
   vim.lsp.inline_completion.enable(true, { bufnr = buffer })
   local group = vim.api.nvim_create_augroup('cato.buffer.' .. buffer, {})

@@ -132,6 +132,48 @@ function M.status()
   end)
 end
 
+---@class cato.SignInStep
+---@field outcome 'ok'|'cancelled'|'failed'
+---@field message string what went wrong and what to do
+---@field userCode? string
+---@field verificationUri? string
+---@field verificationUriComplete? string
+---@field person? string
+
+---@param asked vim.lsp.Client
+---@param method string
+---@param params table
+---@param use fun(step: cato.SignInStep)
+local function sign_in_step(asked, method, params, use)
+  asked:request(method, params, function(failure, step)
+    local message = failure and failure.message or step.message
+    if failure or step.outcome == 'failed' then
+      vim.notify('cato: not signed in: ' .. message, vim.log.levels.WARN)
+    elseif step.outcome == 'ok' then
+      use(step)
+    end
+  end)
+end
+
+---Shows a code that the person confirms in a browser; the language server keeps the token.
+function M.sign_in()
+  local asked = client.any()
+  if not asked then
+    client.missing()
+    return
+  end
+  sign_in_step(asked, 'cato/signIn', vim.empty_dict(), function(begun)
+    local page = begun.verificationUriComplete
+    vim.notify(('cato: confirm the code %s at %s'):format(begun.userCode, begun.verificationUri))
+    if page:match('^https?://') then
+      vim.ui.open(page)
+    end
+    sign_in_step(asked, 'cato/finishSignIn', { keep = true }, function(done)
+      vim.notify('cato: signed in as ' .. done.person)
+    end)
+  end)
+end
+
 function M.restart(call)
   local known = client.any()
   if call.bang and known then

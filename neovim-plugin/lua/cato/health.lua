@@ -5,7 +5,7 @@ local PROGRAM = { 'pip install PATH, where PATH is a checkout or a wheel of CATO
 ---What helps in each state of the backend.
 local ADVICE = {
   unreachable = { 'start one with `cato serve`, or set backend.url', '`cato doctor` checks each step' },
-  unauthorized = { 'set backend.token (or CATO_BACKEND_TOKEN), see :help cato-settings' },
+  unauthorized = { ':CatoSignIn, or set backend.token (or CATO_BACKEND_TOKEN), see :help cato-settings' },
   disabled = { 'set completion.enabled' },
   starting = { 'wait until the model is loaded; :CatoLog tells more' },
 }

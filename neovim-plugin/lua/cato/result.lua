@@ -17,11 +17,25 @@ local function insert(task, edits)
   end
 end
 
+---@param task cato.Task
+---@return integer? window that shows the document: the one that the task was started in, if it still
+---does, else one of this tab page, else any
+local function window_of(task)
+  local showing = vim.fn.win_findbuf(task.buffer)
+  local here = vim.api.nvim_tabpage_list_wins(0)
+  if vim.list_contains(showing, task.window) then
+    return task.window
+  end
+  return vim.iter(showing):find(function(window)
+    return vim.list_contains(here, window)
+  end) or showing[1]
+end
+
 ---Below the cursor of the window that shows the document.
 ---@param task cato.Task
 ---@param text string
 local function put(task, text)
-  local window = vim.fn.win_findbuf(task.buffer)[1]
+  local window = window_of(task)
   if not window then
     vim.notify('cato: the document is not in a window', vim.log.levels.WARN)
     return

@@ -12,6 +12,7 @@ local M = {}
 ---@field model? string which one answers
 ---@field modelParameters? integer how large it is
 ---@field modelAdvice? string how to get a better one
+---@field lastRequestId? string of the latest completion: what `cato why` asks for
 ---@field logPath? string
 
 ---@type table<integer, cato.Status>
@@ -100,6 +101,7 @@ function M.describe(status)
     'untyped  ' .. shown(status.acceptedCharacters, function(characters)
       return ('%d characters came from suggestions'):format(characters)
     end),
+    'request  ' .. shown(status.lastRequestId, tostring),
     'advice   ' .. shown(status.modelAdvice, tostring),
     'log      ' .. shown(status.logPath, tostring),
   }

@@ -25,6 +25,7 @@ local M = {}
 ---@field view cato.View
 ---@field request_id? integer
 ---@field buffer integer the document that it is about
+---@field window integer the window that it was started in
 
 ---Running tasks by the token of their pieces.
 ---@type table<string, cato.Task>
@@ -87,7 +88,8 @@ local function send(client, method, label, params)
   local buffer = vim.api.nvim_get_current_buf()
   params.workDoneToken = token .. '-progress'
   params.partialResultToken = token
-  local task = { client = client, label = label, buffer = buffer }
+  local window = vim.api.nvim_get_current_win()
+  local task = { client = client, label = label, buffer = buffer, window = window }
   task.view = view.open(label .. ' ... q cancels', function()
     cancel(token)
   end)

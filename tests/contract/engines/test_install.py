@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cato_backend.engines import hashes
 from cato_backend.engines.environments import (
     MARKER,
     EngineKind,
@@ -112,6 +114,24 @@ def test_a_failed_build_shows_pip_and_goes_on_later(pins: Pins, tmp_path: Path) 
     assert not abandoned.exists()
     assert (built.path / "kept").exists()
     assert {package.name for package in built.packages} == {"tinyengine", "later"}
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_file_with_another_hash_is_not_installed(
+    pins: Pins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_whole: bool
+) -> None:
+    wheel = make_wheel(tmp_path, "hashed")
+    known = {"hashed==1.0": (f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}",)}
+    monkeypatch.setattr(hashes, "known_hashes", lambda: known)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    if is_whole:
+        built = install(with_step(pins, "hashed==1.0"), ignore)
+        assert {package.name for package in built.packages} == {"tinyengine", "hashed"}
+        return
+    make_wheel(tmp_path, "hashed", "print('slipped in')")
+    with pytest.raises(EngineError, match="DO NOT MATCH THE HASHES"):
+        install(with_step(pins, "hashed==1.0"), ignore)
+    assert list_environments() == []
 
 
 def test_an_engine_that_cannot_be_imported_is_none(pins: Pins, tmp_path: Path) -> None:

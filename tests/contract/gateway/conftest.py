@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -13,14 +12,18 @@ import pytest_asyncio
 from cato_lab.emulator import Behaviour
 from tests.contract.gateway.odd import Strange, odd_replica
 from tests.contract.gateway.serving import serving
-from tests.contract.gateway.site import Site
-from tests.fakes import fake_vllm
+from tests.contract.gateway.site import Site, serving_site
+from tests.secret_files import secret_file
 
 ALICE, BOB = "token-of-alice", "token-of-bob"
-_PATIENT = "[scheduling]\nsilence_s = 0.4\n"
-_ONCE = "[scheduling]\nsilence_s = 0.3\nwhole_answer_s = 0.6\nmax_attempts = 1\n"
+# The fakes stand still while another module's tests run on a loop of their own: a replica that does
+# not answer is not taken for dead, and one that was away is found again soon.
+_WATCHED = "[health_check]\nunhealthy_threshold = 1000\nmax_backoff_s = 0.5\n"
+_PATIENT = f"{_WATCHED}[scheduling]\nsilence_s = 2.0\n"
+_ONCE = f"{_WATCHED}[scheduling]\nsilence_s = 0.6\nwhole_answer_s = 1.2\nmax_attempts = 1\n"
 _NONE_EJECTED = "[outlier_detection]\nconsecutive_failures = 0\noverdue = false\n"
-_NARROW = """
+_NARROW = f"""
+{_WATCHED}
 [scheduling]
 max_running_per_replica = 1
 max_waiting = 4
@@ -30,7 +33,8 @@ ttft_ms = 100
 worthless_after_ms = 200
 """
 
-_STRICT = """
+_STRICT = f"""
+{_WATCHED}
 [server]
 header_timeout_s = 0.5
 body_timeout_s = 0.5
@@ -43,22 +47,13 @@ package = pytest_asyncio.fixture(scope="package", loop_scope="package")
 
 
 @asynccontextmanager
-async def _site(folder: Path, replicas: int, config: str, *arguments: str) -> AsyncGenerator[Site]:
-    async with AsyncExitStack() as stack:
-        fakes = [await stack.enter_async_context(fake_vllm()) for _ in range(replicas)]
-        urls = tuple(fake.url for fake in fakes)
-        serve = await stack.enter_async_context(
-            serving(folder, *arguments, config=config, replicas=urls)
-        )
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Site(serve, fakes, http)
-
-
-@asynccontextmanager
 async def _fresh(site: Site) -> AsyncGenerator[Site]:
-    """After the test nothing of it may be left anywhere."""
+    """Every replica is in service, and after the test nothing of it may be left anywhere."""
     for fake in site.fakes:
         await fake.follow(Behaviour())
+    await site.wait_total("cato_replicas_up", len(site.fakes))
+    await site.wait_idle()
+    for fake in site.fakes:
         fake.state.requests.clear()
         fake.state.finished.clear()
     yield site
@@ -68,7 +63,7 @@ async def _fresh(site: Site) -> AsyncGenerator[Site]:
 @package
 async def one_replica(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway before one replica."""
-    async with _site(tmp_path_factory.mktemp("single"), 1, _PATIENT) as site:
+    async with serving_site(tmp_path_factory.mktemp("single"), config=_PATIENT) as site:
         yield site
 
 
@@ -77,7 +72,7 @@ async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerat
     """A gateway before two replicas."""
     # A gateway that learns nothing: tests say which of two idle replicas is asked first.
     config = _PATIENT + 'policy = "least-outstanding-tokens"\n' + _NONE_EJECTED
-    async with _site(tmp_path_factory.mktemp("pair"), 2, config) as site:
+    async with serving_site(tmp_path_factory.mktemp("pair"), config=config, replicas=2) as site:
         yield site
 
 
@@ -85,10 +80,9 @@ async def two_replicas(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerat
 async def one_slot(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway that runs one request at a time, for two tenants."""
     folder = tmp_path_factory.mktemp("narrow")
-    (folder / "tokens").write_text(f"# ours\n{ALICE}\n\n  {BOB}\n")
+    secret_file(folder / "tokens", f"# ours\n{ALICE}\n\n  {BOB}\n")
     tokens = ("--token-file", str(folder / "tokens"))
-    async with _site(folder, 1, _NARROW, *tokens) as site:
-        site.token = ALICE
+    async with serving_site(folder, *tokens, config=_NARROW, token=ALICE) as site:
         yield site
 
 
@@ -108,6 +102,7 @@ async def before_odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator
 async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
     """Set back for the test; nothing is left running after it."""
     before_odd.odd.set_back()
+    await before_odd.site.wait_total("cato_replicas_up", 1)
     yield before_odd
     await before_odd.site.wait_idle()
 
@@ -116,10 +111,9 @@ async def strange(before_odd: Strange) -> AsyncGenerator[Strange]:
 async def short_limits(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway with short time limits for clients, and tokens."""
     folder = tmp_path_factory.mktemp("strict")
-    (folder / "tokens").write_text(f"{ALICE}\n{BOB}\n")
+    secret_file(folder / "tokens", f"{ALICE}\n{BOB}\n")
     tokens = ("--token-file", str(folder / "tokens"))
-    async with _site(folder, 1, _STRICT, *tokens) as site:
-        site.token = ALICE
+    async with serving_site(folder, *tokens, config=_STRICT, token=ALICE) as site:
         yield site
 
 

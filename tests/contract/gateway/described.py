@@ -32,6 +32,9 @@ _CHECKS = (
     openapi_checks.negative_data_rejection,
     openapi_checks.unsupported_method,
 )
+_REFUSALS = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429"]
+"""Statuses of a request against its description; 413 is the answer to a text that is too long."""
+_CONFIG = {"checks": {"negative_data_rejection": {"expected-statuses": _REFUSALS}}}
 
 
 async def tried_out(url: str, examples: int, number: int = 0) -> Counter[int]:
@@ -62,7 +65,8 @@ def _try_out(url: str, examples: int, number: int) -> Counter[int] | str:
 
 def _statuses(url: str, examples: int, number: int) -> Counter[int]:
     load_all_checks()
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    config = schemathesis.Config.from_dict(_CONFIG)
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
     statuses: Counter[int] = Counter()
     with requests.Session() as session:
         for operation in _operations(schema):

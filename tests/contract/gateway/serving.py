@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from tests.commands import CATO, NO_TOKEN, Ended, run_cato
+from tests.secret_files import secret_file
 
 STARTING_S = 30.0
 ENDING_S = 15.0
@@ -38,7 +40,7 @@ class Serve:
     @property
     def url(self) -> str:
         """Where it listens."""
-        found = re.search(r"listening on (\S+)", self.said)
+        found = re.search(r"listening on ([^\s\"]+)", self.said)
         assert found is not None, self.said
         return found[1]
 
@@ -90,17 +92,22 @@ async def start(
     """
     if not calibrate:
         arguments = (*arguments, "--no-calibrate")
+    tokens = () if "--colocated" in arguments else NO_TOKEN
     limits = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     return Serve(
         await asyncio.create_subprocess_exec(
             *limits,
-            *(sys.executable, "-m", "cato_backend", "serve"),
-            *arguments,
+            *(*CATO, "serve", *tokens, *arguments),
             env=environment(folder),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=PIPE,
         )
     )
+
+
+async def cato(folder: Path, *arguments: str) -> Ended:
+    """How `cato ARGUMENTS` ended, with the state of the servers in `folder`."""
+    return await run_cato(environment(folder), *arguments)
 
 
 async def refusal(folder: Path, *arguments: str) -> str:
@@ -126,7 +133,7 @@ async def serving(
     calibrate: bool = False,
 ) -> AsyncGenerator[Serve]:
     """A server on a port of its own, with every replica up. It must end well, without a defect."""
-    (folder / "cato.toml").write_text(config)
+    secret_file(folder / "cato.toml", config)
     urls = [part for url in replicas for part in ("--replica", url)]
     own = ("--config", str(folder / "cato.toml"), "--port", "0")
     serve = await start(

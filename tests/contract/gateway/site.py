@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,7 +15,8 @@ from openai import AsyncOpenAI
 from prometheus_client.parser import text_string_to_metric_families
 
 from cato_lab.emulator import Emulator
-from tests.contract.gateway.serving import Serve
+from tests.contract.gateway.serving import Serve, serving
+from tests.fakes import fake_vllm
 
 PATIENCE_S = 10.0
 COMPLETIONS, CHAT, TASKS = "/v1/completions", "/v1/chat/completions", "/v1/tasks"
@@ -146,9 +148,28 @@ class Site:
             await fake.wait_until(lambda state: state.running == state.waiting == 0)
 
 
-async def eventually(holds: Callable[[Any], bool], look: Callable[[], Awaitable[Any]]) -> None:
+@asynccontextmanager
+async def serving_site(
+    folder: Path, *arguments: str, config: str = "", replicas: int = 1, token: str = ""
+) -> AsyncGenerator[Site]:
+    """A gateway of its own before so many fakes. It must end well, without a defect."""
+    async with AsyncExitStack() as stack:
+        fakes = [await stack.enter_async_context(fake_vllm()) for _ in range(replicas)]
+        urls = tuple(fake.url for fake in fakes)
+        serve = await stack.enter_async_context(
+            serving(folder, *arguments, config=config, replicas=urls)
+        )
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Site(serve, fakes, http, token)
+
+
+async def eventually(
+    holds: Callable[[Any], bool],
+    look: Callable[[], Awaitable[Any]],
+    patience_s: float = PATIENCE_S,
+) -> None:
     """Looks until it holds. Raises TimeoutError."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(patience_s):
         while True:
             if holds(await look()):
                 return

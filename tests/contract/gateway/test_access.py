@@ -16,6 +16,7 @@ from tests.contract.gateway.conftest import BOB
 from tests.contract.gateway.serving import refusal, serving
 from tests.contract.gateway.site import COMPLETIONS, Site
 from tests.fakes import fake_vllm
+from tests.secret_files import secret_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -98,7 +99,7 @@ async def fake() -> AsyncGenerator[Emulator]:
 
 async def test_tls_serves(tmp_path: Path, fake: Emulator) -> None:
     certificate, key = self_signed(tmp_path)
-    (tmp_path / "token").write_text("the-token\n")
+    secret_file(tmp_path / "token", "the-token\n")
     arguments = ("--host", "0.0.0.0", "--token-file", str(tmp_path / "token"),
                  "--tls-cert", str(certificate), "--tls-key", str(key))  # fmt: skip
     trusted = ssl.create_default_context(cafile=str(certificate))
@@ -117,7 +118,7 @@ async def test_tls_serves(tmp_path: Path, fake: Emulator) -> None:
 
 
 async def test_insecure_serves_behind_a_proxy(tmp_path: Path, fake: Emulator) -> None:
-    (tmp_path / "token").write_text("the-token\n")
+    secret_file(tmp_path / "token", "the-token\n")
     arguments = ("--host", "0.0.0.0", "--token-file", str(tmp_path / "token"), "--insecure")
     async with (
         serving(tmp_path, *arguments, replicas=(fake.url,)) as serve,

@@ -89,6 +89,20 @@ async def test_metrics_count_each_request_by_its_outcome(single: Site) -> None:
     assert after["cato_requests_running", ("static-1",)] == 0
 
 
+async def test_answers_that_are_compared_count_for_no_class(single: Site) -> None:
+    before = await single.metrics()
+    body = {"prompt": "x", "n": 3, "temperature": 1.0}
+    await single.post(body, x_cato_task="completion", x_cato_compared=1, x_slo_ttft_ms=1)
+    after = await single.metrics()
+    counted = {
+        labels: value - before.get((name, labels), 0)
+        for (name, labels), value in after.items()
+        if name in ("cato_aims_total", "cato_requests_total", "cato_ttft_seconds_count")
+        and value != before.get((name, labels), 0)
+    }
+    assert counted == {("late", "compared"): 1}
+
+
 async def test_metrics_tell_time_per_token_and_what_is_usable(single: Site) -> None:
     """A completion is aimed at half a second as a whole; a generation's target holds 40 ms a
     token."""

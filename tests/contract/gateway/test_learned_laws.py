@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 from cato_backend.profile_files.files import load_profile, read_profile_file
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_lab.emulator import Emulator, EmulatorOptions
-from tests.contract.gateway.serving import environment, serving
+from tests.contract.gateway.serving import cato, serving
 from tests.contract.gateway.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -26,18 +23,6 @@ TERMS = {
 MODEL = "coder"
 LAW = StepLaw("additive", base=0.010, per_new_token=0.0001)
 """Of the emulated replica: 10 ms a token, and 110 ms for a prompt of 1,000."""
-
-
-async def cato(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of a `cato` command."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cato_backend", *arguments),
-        env=environment(folder),
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def law(site: Site) -> dict[str, Any]:
@@ -77,9 +62,9 @@ async def test_it_is_shown_exported_and_there_again_after_a_restart(tmp_path: Pa
 
 async def exported(folder: Path, site: Site, learned: dict[str, Any]) -> None:
     path = folder / "learned.json"
-    status, out, err = await cato(folder, "profile", "--from-backend", site.url, "--out", str(path))
-    assert status == 0, err
-    assert str(path) in out
+    told = await cato(folder, "profile", "--from-backend", site.url, "--out", str(path))
+    assert told.status == 0, told.err
+    assert str(path) in told.out
     file = read_profile_file(path, MODEL)
     assert file.made.method == "learned"
     profile = load_profile(path)
@@ -89,8 +74,8 @@ async def exported(folder: Path, site: Site, learned: dict[str, Any]) -> None:
         *(folder, "plan", "--rate", "1", "--profile", str(path), "--json"),
         *("--duration", "10", "--seeds", "1"),
     )
-    assert planned[0] in (0, 1), planned[2]
-    assert json.loads(planned[1])
+    assert planned.status in (0, 1), planned.err
+    assert json.loads(planned.out)
 
 
 async def test_a_replica_that_is_not_there_is_named(single: Site) -> None:
@@ -101,16 +86,16 @@ async def test_a_replica_that_is_not_there_is_named(single: Site) -> None:
 
 async def test_which_of_several_must_be_said(pair: Site, tmp_path: Path) -> None:
     arguments = ("profile", "--from-backend", pair.url, "--out", str(tmp_path / "p.json"))
-    status, _, err = await cato(tmp_path, *arguments)
-    assert status == 1
-    assert "static-1, static-2" in err
-    status, out, err = await cato(tmp_path, *arguments, "--replica", "static-2")
-    assert status == 0, err
-    assert "p.json" in out
+    refused = await cato(tmp_path, *arguments)
+    assert refused.status == 1
+    assert "static-1, static-2" in refused.err
+    told = await cato(tmp_path, *arguments, "--replica", "static-2")
+    assert told.status == 0, told.err
+    assert "p.json" in told.out
 
 
 async def test_a_backend_that_is_not_there_is_named(tmp_path: Path) -> None:
-    status, _, err = await cato(tmp_path, "profile", "--from-backend", "http://127.0.0.1:9")
-    assert status == 1
-    assert "http://127.0.0.1:9" in err
-    assert "Traceback" not in err
+    refused = await cato(tmp_path, "profile", "--from-backend", "http://127.0.0.1:9")
+    assert refused.status == 1
+    assert "http://127.0.0.1:9" in refused.err
+    assert "Traceback" not in refused.err

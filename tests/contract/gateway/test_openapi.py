@@ -10,6 +10,11 @@ from tests.contract.gateway.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
+OPEN = (
+    *("/", "/page/{name}", "/health", "/identity", "/openapi.json"),
+    *("/v1/sign-in", "/sign-in", "/sign-in/callback", "/v1/device/code", "/v1/device/token"),
+)
+"""What takes no token."""
 EXAMPLES = 25
 """For each operation: some 300 requests in all."""
 
@@ -25,8 +30,7 @@ async def test_the_document_describes_every_route(narrow: Site) -> None:
     assert described == {(route.method, route.path.replace(":.+", "")) for route in ROUTES}
     for path, item in document["paths"].items():
         for operation in item.values():
-            is_open = path in ("/health", "/openapi.json")
-            assert bool(operation["security"]) == (not is_open)
+            assert bool(operation["security"]) == (path not in OPEN)
             assert operation["summary"].startswith("`")
     completion = document["components"]["schemas"]["CompletionBody"]["properties"]
     assert completion["n"]["anyOf"][0] == {"maximum": 128, "minimum": 1, "type": "integer"}

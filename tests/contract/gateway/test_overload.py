@@ -15,6 +15,7 @@ from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import Answer, Site
 from tests.contract.gateway.test_ended_by_the_client import LONG, occupied
 from tests.fakes import fake_vllm
+from tests.secret_files import secret_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -76,7 +77,7 @@ async def test_another_token_passes_a_flood_in_the_queue(narrow: Site) -> None:
 
 async def test_a_newcomer_finds_a_slot_beside_endless_streams(tmp_path: Path) -> None:
     """Without a session, from the first request on; nothing of the flood ends meanwhile."""
-    (tmp_path / "tokens").write_text(f"{ALICE}\n{BOB}\n")
+    secret_file(tmp_path / "tokens", f"{ALICE}\n{BOB}\n")
     config = "[scheduling]\nmax_running_per_replica = 16\n[server]\ndrain_s = 0\n"
     arguments = ("--token-file", str(tmp_path / "tokens"))
     async with (

@@ -8,12 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from cato_backend.wire.headers import ALIASES
 from tests.contract.gateway.conftest import BOB
-from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import (
     CHAT,
     COMPLETIONS,
@@ -22,9 +20,9 @@ from tests.contract.gateway.site import (
     Answer,
     Site,
     eventually,
+    serving_site,
 )
 from tests.data.clients import ClientRequest, client_requests
-from tests.fakes import fake_vllm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -285,12 +283,7 @@ async def test_the_scheduler_is_told_classes_sessions_and_lengths(tmp_path: Path
         "units": [unit, {**unit, "output_tokens": 33}],
     }
     log = tmp_path / "events.jsonl"
-    async with (
-        fake_vllm() as fake,
-        serving(tmp_path, "--event-log", str(log), replicas=(fake.url,)) as serve,
-        aiohttp.ClientSession() as http,
-    ):
-        site = Site(serve, [fake], http)
+    async with serving_site(tmp_path, "--event-log", str(log)) as site:
         await site.post({"prompt": "x"}, x_cato_output_tokens=433)
         await site.post(typed("j", max_tokens=1))
         await site.post(AGENT, CHAT, session_id="codex")
@@ -315,13 +308,8 @@ async def test_the_scheduler_is_told_classes_sessions_and_lengths(tmp_path: Path
 
 async def test_plain_supersession_can_be_switched_off(tmp_path: Path) -> None:
     config = "[scheduling]\nsupersede_plain = false\n"
-    async with (
-        fake_vllm() as fake,
-        serving(tmp_path, config=config, replicas=(fake.url,)) as serve,
-        aiohttp.ClientSession() as http,
-    ):
-        site = Site(serve, [fake], http)
-        await fake.change(ttft_ms=60_000)
+    async with serving_site(tmp_path, config=config) as site:
+        await site.fake.change(ttft_ms=60_000)
         asking = [asyncio.create_task(site.post(typed(text), **PATIENT)) for text in ("j", "js")]
         await held(site, 2)
         for one in asking:

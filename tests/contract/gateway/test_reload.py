@@ -13,13 +13,37 @@ import pytest
 from cato_backend.wire.discovery import discover
 from cato_lab.emulator import Behaviour
 from tests.contract.gateway.certificate import self_signed
-from tests.contract.gateway.serving import serving
+from tests.contract.gateway.serving import refusal, serving
 from tests.contract.gateway.site import Answer, Site, eventually
 from tests.fakes import fake_vllm
+from tests.secret_files import secret_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BODY = {"prompt": "x", "stream": True, "max_tokens": 80}
+
+
+CHANGED = """
+[log]
+level = "debug"
+[server]
+max_connections = 100
+[targets.completion]
+ttft_ms = 400
+"""
+UNREADABLE = (
+    '[usage]\nprices = "~nobody-of-this-name/prices.toml"\n',
+    '[usage]\nprices = "\\u0000"\n',
+    f"[server]\nport = {'9' * 5000}\n",
+    f"models = {'[' * 5000}\n",
+)
+"""Files that fail in other ways than with a wrong field."""
+
+
+async def promised_ms(site: Site) -> float:
+    """What a completion is promised now."""
+    entry = (await site.call("GET", "/v1/models")).json["data"][0]
+    return float(entry["cato"]["targets"]["completion"]["ttft_ms"])
 
 
 async def status(site: Site, token: str) -> int:
@@ -30,7 +54,7 @@ async def status(site: Site, token: str) -> int:
 async def test_tokens_change_while_streams_go_on(tmp_path: Path) -> None:
     """By themselves when the file changes; the stream of a token that was taken away, too."""
     file = tmp_path / "tokens"
-    file.write_text("alice\n")
+    secret_file(file, "alice\n")
     async with (
         fake_vllm(Behaviour(itl_ms=40)) as fake,
         serving(tmp_path, "--token-file", str(file), replicas=(fake.url,)) as serve,
@@ -95,6 +119,52 @@ async def shows(site: Site, certificate: Path) -> None:
         http.get(f"{site.url}/health") as response,
     ):
         assert response.status == 200
+
+
+async def test_the_configuration_changes_while_streams_go_on(tmp_path: Path) -> None:
+    """What is live at once; the log names what needs a restart, and no value."""
+    async with (
+        fake_vllm(Behaviour(itl_ms=40)) as fake,
+        serving(tmp_path, replicas=(fake.url,)) as serve,
+        aiohttp.ClientSession() as http,
+    ):
+        site, file = Site(serve, [fake], http), tmp_path / "cato.toml"
+        async with site.opened(BODY) as stream:
+            assert await promised_ms(site) == 250
+            file.write_text(CHANGED)
+            serve.process.send_signal(signal.SIGHUP)
+            await eventually(lambda found: found == 400, lambda: promised_ms(site))
+            assert "needs a restart: server.max_connections" in serve.said
+            assert all(name in serve.said for name in ("log.level", "targets.completion.ttft_ms"))
+            assert "s3cret" not in serve.said
+            file.write_text(CHANGED.replace("400", "-1"))
+            serve.process.send_signal(signal.SIGHUP)
+            await serve.wait_said("targets.completion.ttft_ms: ")
+            await serve.wait_said("; the former one stays in force")
+            assert await promised_ms(site) == 400
+            file.unlink()
+            serve.process.send_signal(signal.SIGHUP)
+            await serve.wait_said("; the former one stays in force", times=2)
+            for times, wrong in enumerate(UNREADABLE, start=3):
+                file.write_text(wrong)
+                serve.process.send_signal(signal.SIGHUP)
+                await serve.wait_said("; the former one stays in force", times=times)
+            assert await promised_ms(site) == 400
+            file.write_text("")
+            serve.process.send_signal(signal.SIGHUP)
+            await eventually(lambda found: found == 250, lambda: promised_ms(site))
+            text = Answer(200, {}, await stream.read()).text
+        assert text.split()
+
+
+async def test_a_file_with_tokens_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cato.toml"
+    for section in ("[[replicas]]\nurl = 'http://127.0.0.1:9'", "[discovery]\nsources = []"):
+        file.write_text(f"{section}\ntoken = 's3cret'\n")
+        file.chmod(0o644)
+        said = await refusal(tmp_path, "--config", str(file), "--port", "0")
+        assert f"token: {file} is open to every user of this machine" in said
+        assert "s3cret" not in said
 
 
 async def test_hang_up_without_files_ends_nothing(tmp_path: Path) -> None:

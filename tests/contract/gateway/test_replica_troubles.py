@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import socket
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -18,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from cato_lab.emulator import Behaviour
-from tests.contract.gateway.serving import environment, serving
+from tests.contract.gateway.serving import cato, serving
 from tests.contract.gateway.site import Site
 from tests.contract.replicas.strange import answering, saying, server_tls
 from tests.fakes import fake_vllm
@@ -123,24 +120,13 @@ async def test_health_says_it_of_each_replica(troubled: Site) -> None:
 
 
 async def test_the_doctor_says_it_too(troubled: Site, tmp_path: Path) -> None:
-    found = await doctor(tmp_path, troubled.url)
+    found = (await cato(tmp_path, "doctor", "--url", troubled.url)).out
     for number, (reason, remedy) in enumerate(TROUBLES.values(), start=1):
         line, advice = re.findall(
             rf"^BROKEN replica static-{number}: (.*)\n +-> (.*)$", found, re.M
         )[0]
         assert reason in line
         assert remedy in advice
-
-
-async def doctor(folder: Path, url: str) -> str:
-    """What `cato doctor` prints."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cato_backend", "doctor", "--url", url),
-        env=environment(folder),
-        stdout=PIPE,
-    )
-    out, _ = await process.communicate()
-    return out.decode()
 
 
 async def test_what_changes_is_said_again(tmp_path: Path) -> None:
@@ -166,7 +152,7 @@ async def test_the_doctor_of_a_fleet_that_serves_notes_what_is_away(
         async with serving(tmp_path, config=config) as serve:
             await serve.wait_said(": up: ")
             await serve.wait_said(": down: ")
-            found = await doctor(tmp_path, serve.url)
+            found = (await cato(tmp_path, "doctor", "--url", serve.url)).out
     assert "ok     replica static-1: up, serves cato-embedded" in found
     assert re.search(r"note   replica static-2: down since .*: the connection was refused", found)
     assert "BROKEN" not in found

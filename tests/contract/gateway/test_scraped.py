@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from cato_lab.emulator import Behaviour
-from tests.contract.gateway.serving import serving
-from tests.contract.gateway.site import COMPLETIONS, Site, eventually
-from tests.fakes import fake_vllm
+from tests.contract.gateway.site import COMPLETIONS, Site, eventually, serving_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -25,12 +22,8 @@ WAITING = "vllm:num_requests_waiting"
 async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]:
     """A gateway that often looks at its one replica."""
     folder = tmp_path_factory.mktemp("scraped")
-    async with (
-        fake_vllm() as fake,
-        serving(folder, config=CONFIG, replicas=(fake.url,)) as serve,
-        aiohttp.ClientSession() as http,
-    ):
-        yield Site(serve, [fake], http)
+    async with serving_site(folder, config=CONFIG) as site:
+        yield site
 
 
 @pytest_asyncio.fixture(loop_scope="package")

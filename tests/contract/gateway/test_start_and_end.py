@@ -90,6 +90,26 @@ async def test_the_backend_is_found_until_it_ends(tmp_path: Path, fake: Emulator
     assert not found.exists()
 
 
+async def test_a_token_for_loopback_is_found_by_the_users_own_editors(
+    tmp_path: Path, fake: Emulator
+) -> None:
+    folder = tmp_path / "state"
+    always = ("--loopback-token", "always")
+    async with serving(tmp_path, *always, replicas=(fake.url,)) as serve:
+        announced = discover(folder / "backend.json")
+        assert announced is not None
+        assert announced.token == (folder / "token").read_text().strip()
+        assert announced.token not in serve.said
+        for token, status, knows in ((announced.token, 200, True), ("wrong", 401, False)):
+            headers = {"authorization": f"Bearer {token}"}
+            async with aiohttp.ClientSession(serve.url, headers=headers) as http:
+                async with http.get("/v1/models") as response:
+                    assert response.status == status
+                async with http.get("/health") as response:
+                    assert response.status == 200
+                    assert ("replicas" in await response.json()) is knows
+
+
 async def test_of_two_colocated_backends_the_second_leaves(tmp_path: Path, fake: Emulator) -> None:
     async with serving(tmp_path, "--colocated", replicas=(fake.url,)) as serve:
         second = await start(tmp_path, "--colocated", "--replica", fake.url)

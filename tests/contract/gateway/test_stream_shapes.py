@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.gateway.odd import STREAM, WELL, Strange, event
 from tests.contract.gateway.site import DONE, Site
+from tests.contract.gateway.test_cut_answers import outcomes
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -145,6 +146,22 @@ async def test_a_connection_that_is_reset_after_the_reason_cuts_nothing(strange:
     assert (await strange.site.post(STREAM)).text == "ab"
 
 
+@pytest.mark.parametrize(("body", "last"), [(WELL, END), (A + B, B)], ids=["end", "reason"])
+async def test_a_client_that_leaves_with_the_whole_answer_has_not_cancelled_it(
+    strange: Strange, body: bytes, last: bytes
+) -> None:
+    strange.odd.body, strange.odd.hangs = body, True
+    before = await outcomes(strange.site)
+    async with strange.site.opened(STREAM) as response:
+        while await response.content.readline() != last[:-1]:
+            pass
+        response.close()
+    await strange.site.wait_idle()
+    after = await outcomes(strange.site)
+    assert sum(after.values()) == sum(before.values()) + 1
+    assert after.get("cancelled") == before.get("cancelled")
+
+
 async def test_a_choice_that_was_not_given_is_not_missed(strange: Strange) -> None:
     """Some servers ignore `n`."""
     strange.odd.body = WELL
@@ -163,7 +180,7 @@ async def test_usage_may_come_seconds_later(strange: Strange) -> None:
 
 async def test_comments_may_come_for_long_before_the_first_token(strange: Strange) -> None:
     """Longer than `silence_s`; a queue at the replica is not silence."""
-    strange.odd.later = (*((0.1, b": waiting\n\n"),) * 8, (0.1, WELL))
+    strange.odd.later = (*((0.1, b": waiting\n\n"),) * 10, (0.1, WELL))
     assert (await strange.site.post(STREAM)).text == "ab"
 
 

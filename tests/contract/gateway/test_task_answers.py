@@ -35,6 +35,23 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Site]
             yield Site(serve, [fake], http)
 
 
+async def test_a_template_that_raises_for_a_system_message_gets_none(tmp_path: Path) -> None:
+    """Gemma's is one. What it would have said stands in front of the question."""
+    behaviour = Behaviour(model="gemma-it", system_message=False)
+    async with fake_vllm(behaviour) as fake, aiohttp.ClientSession() as http:
+        config = f'[[replicas]]\nurl = "{fake.url}"\ninstruct = true\n'
+        async with serving(tmp_path, config=config) as serve:
+            await serve.wait_said("instruct model (by the configuration)")
+            await fake.change(reply="It adds two numbers.")
+            found = await asked(Site(serve, [fake], http), SUMMARY)
+            (message,) = fake.requests[-1].body["messages"]
+    assert found[-1][0] == "result", found
+    assert message["role"] == "user"
+    system, _, question = str(message["content"]).partition("\n\n")
+    assert system
+    assert UNIT["text"] in question
+
+
 async def asked(site: Site, body: dict[str, Any]) -> list[tuple[str, Any]]:
     site.fake.state.requests.clear()
     return events(await site.post(body, TASKS))

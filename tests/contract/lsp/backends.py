@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from cato_lab.emulator import Emulator
 from cato_lab.emulator.state import EmulatorState, RecordedRequest
+from tests.commands import serve_command
 from tests.contract.lsp.launching import environment
 
 STARTING_S = 30.0
@@ -21,9 +21,7 @@ STARTING_S = 30.0
 async def gateway(fake: Emulator, folder: Path, *arguments: str) -> AsyncIterator[str]:
     """The URL of a gateway whose replica is up."""
     server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cato_backend", "serve", "--port", "0", "--replica", fake.url),
-        "--no-calibrate",
-        *arguments,
+        *serve_command("--port", "0", "--replica", fake.url, "--no-calibrate", *arguments),
         env=environment(folder),
         stdout=DEVNULL,
         stderr=PIPE,

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from asyncio.subprocess import PIPE
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cato_lab.emulator import Emulator
+from tests.commands import Ended, run_cato
 from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.launching import environment
 
 MODEL = "coder-instruct"
 """A model that follows instructions."""
 SAMPLE = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended and what it printed."""
-
-    status: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -38,14 +26,7 @@ def sample(tmp_path: Path) -> Path:
 
 async def cato(folder: Path, *arguments: str) -> Ended:
     """Runs `cato` with a state folder of its own."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cato_backend", *arguments),
-        env=environment(folder),
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-    out, err = await process.communicate()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
+    return await run_cato(environment(folder), *arguments)
 
 
 async def test_a_completion_is_streamed_and_timed(

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 
 from cato_lab.emulator import Emulator
+from cato_lsp.backend.kept_tokens import keep_token
 from tests.contract.gateway.certificate import self_signed
+from tests.contract.gateway.serving import environment
 from tests.contract.lsp.odd_backend import OddBackend
 from tests.contract.lsp.test_commands import cato
 
@@ -93,6 +95,17 @@ async def test_a_token_that_nobody_asks_for_is_named(tmp_path: Path, fake: Emula
     assert "s3cret" not in found.out
     without = await cato(tmp_path, "doctor", "--url", fake.url)
     assert " token: " not in without.out
+
+
+async def test_a_sign_in_that_nobody_asks_for_is_named(
+    tmp_path: Path, fake: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATO_STATE_DIR", environment(tmp_path)["CATO_STATE_DIR"])
+    keep_token(fake.url, "s3cret-token")
+    found = await cato(tmp_path, "doctor", "--url", fake.url)
+    assert "note   token: the backend needs none" in found.out
+    assert "-> run `cato sign-out`" in found.out
+    assert "s3cret" not in found.out
 
 
 async def test_the_model_is_named_with_its_size_and_what_is_better(tmp_path: Path) -> None:

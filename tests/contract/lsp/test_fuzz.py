@@ -34,7 +34,7 @@ FAULTS = (None, None, "reset", "die", "stream_error", "malformed")
 ANSWERED_S = 60.0
 
 
-class Typist:
+class TypingClient:
     """One editor with one document, and a plain string that says what stands in it."""
 
     def __init__(self, number: int, editor: Editor, fake: Emulator, text: str) -> None:
@@ -173,12 +173,12 @@ async def test_random_editors_of_one_server(launch: Launcher, fake: Emulator) ->
     address = await launch.listen("tcp")
     options = {"debounceMs": 5}
     chance = random.Random(SEED)
-    typists: list[Typist] = []
+    typists: list[TypingClient] = []
     for number in range(EDITORS):
         settings = {"backend": {"url": fake.url}, "completion": options}
         editor = await launch.connect("tcp", address, settings=settings)
         text = random_text(chance, 100) if number else "x" * 1_000_000
-        typists.append(Typist(number, editor, fake, text))
+        typists.append(TypingClient(number, editor, fake, text))
     trouble = asyncio.create_task(_trouble(fake, chance))
     try:
         await asyncio.gather(*(typist.types(EDITS // EDITORS) for typist in typists))

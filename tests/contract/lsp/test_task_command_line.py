@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from cato_lab.emulator import Emulator
+from tests.commands import Ended
 from tests.contract.lsp.backends import gateway
 from tests.contract.lsp.launching import environment
-from tests.contract.lsp.test_commands import MODEL, Ended, cato
+from tests.contract.lsp.test_commands import MODEL, cato
 from tests.contract.lsp.test_tasks import has_task
 
 SAMPLE = "import os\n\n\ndef add(a, b):\n    return a + c\n\n\ndef sub(a, b):\n    return a - b\n"
@@ -219,14 +220,29 @@ async def test_tests_are_written_to_a_new_file_once(
 async def test_tests_that_were_cut_off_are_shown_and_not_written(
     fake: Emulator, tmp_path: Path, sample: Path, url: str
 ) -> None:
-    lines = "".join(f"    assert add({n}, 1) == {n + 1}\n" for n in range(1000))
-    await fake.change(reply=f"```python\ndef test_add():\n{lines}```")
+    lines = "".join(f"        ({n}, {n + 1}),\n" for n in range(1000))
+    await fake.change(reply=f"```python\ndef test_add():\n    cases = [\n{lines}    ]\n```")
     done = await task(tmp_path, url, "test", f"{sample}:4", "--write")
     assert done.status == 3
-    assert "assert add(7, 1) == 8" in done.out
+    assert "(7, 8)," in done.out
     assert "nothing was written: the tests for add are not whole" in done.err
     assert "add: the answer was cut off at its limit" in done.err
     assert not (tmp_path / "test_sample.py").exists()
+
+
+async def test_whole_tests_before_the_cut_are_written(
+    fake: Emulator, tmp_path: Path, sample: Path, url: str
+) -> None:
+    whole = "def test_one():\n    assert add(1, 2) == 3\n\n\n"
+    lines = "".join(f"    assert add({n}, 1) == {n + 1}\n" for n in range(1000))
+    await fake.change(reply=f"```python\nimport os\n\n{whole}def test_two():\n{lines}```")
+    done = await task(tmp_path, url, "test", f"{sample}:4", "--write")
+    assert done.status == 0
+    assert (
+        "the end of the tests for add is left out: the answer was cut off at its limit" in done.err
+    )
+    written = (tmp_path / "test_sample.py").read_text()
+    assert written == f"from sample import add\n\nimport os\n\n{whole.rstrip()}\n"
 
 
 @pytest.mark.parametrize(
@@ -302,7 +318,7 @@ async def test_progress_is_told_from_the_first_half_second_on(
         ("x = 1\n", ("test", "{}"), "no function or class in this file"),
         ("x = 1\n", ("summarize", "{}:1"), "no function or class at this place"),
         ("x = 1\n", ("summarize", "{}:2-1"), "is no range"),
-        ("x = 1\n", ("summarize", "{}:9"), "there is no line 9"),
+        ("x = 1\n", ("summarize", "{}:9"), "has 1 line, there is no line 9"),
         ("x = 1\n", ("summarize", "{}", "--write"), "--write"),
         ("x = 1\n", ("generate", "{}:1"), "no comment"),
     ],

@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 
 from bench.lsp_typing import framed
 from tests.contract.lsp.launching import environment, listening_at
+from tests.secret_files import secret_file
 
 
 async def _answer(address: tuple[str, int], token: str | None) -> bytes:
@@ -30,8 +31,7 @@ async def _answer(address: tuple[str, int], token: str | None) -> bytes:
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 async def test_only_who_knows_the_token_is_answered(tmp_path: Path, transport: str) -> None:
-    token_file = tmp_path / "token"
-    token_file.write_text("right\n")
+    token_file = secret_file(tmp_path / "token", "right\n")
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cato_lsp", f"--{transport}", "--port", "0"),
         *("--token-file", str(token_file)),
@@ -72,3 +72,17 @@ def test_without_a_token_it_listens_to_this_machine_only() -> None:
     )
     assert done.returncode == 2
     assert "--token-file" in done.stderr
+
+
+async def test_a_token_file_for_everybody_is_refused(tmp_path: Path) -> None:
+    token_file = secret_file(tmp_path / "token", "right\n")
+    token_file.chmod(0o644)
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cato_lsp", "--tcp", "--port", "0"),
+        *("--token-file", str(token_file)),
+        env=environment(tmp_path),
+        stderr=PIPE,
+    )
+    _, said = await server.communicate()
+    assert server.returncode != 0
+    assert f"run: chmod 600 {token_file}" in said.decode()

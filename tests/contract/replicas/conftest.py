@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -11,13 +11,14 @@ import pytest
 
 from cato_backend.engines.command import EngineSpec
 from cato_backend.engines.environments import EngineKind
+from cato_backend.replicas.sockets import EngineConnector, SocketFolder, socket_folder
 
 FAKE_PYTHON = """\
 #!{python}
 import argparse, os, runpy, sys
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--port")
+parser.add_argument("--uds")
 parser.add_argument("--served-model-name")
 parser.add_argument("--die-at-load", action="store_true")
 arguments, _ = parser.parse_known_args()
@@ -28,7 +29,7 @@ if arguments.die_at_load:
 if os.fork() == 0:
     import signal
     signal.pause()
-sys.argv = ["cato", "emulate", "--port", arguments.port, "--model", arguments.served_model_name]
+sys.argv = ["cato", "emulate", "--uds", arguments.uds, "--model", arguments.served_model_name]
 sys.argv += ["--max-model-len", "4096", "--ttft-ms", "0"]
 runpy.run_module("cato_backend", run_name="__main__")
 """
@@ -44,7 +45,14 @@ def engine(tmp_path: Path) -> EngineSpec:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
+def sockets() -> Iterator[SocketFolder]:
+    """Where the engines' sockets are."""
+    with socket_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+async def session(sockets: SocketFolder) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client."""
-    async with aiohttp.ClientSession() as opened:
+    async with aiohttp.ClientSession(connector=EngineConnector(sockets)) as opened:
         yield opened

@@ -11,10 +11,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cato_backend.engines.command import EngineSpec, ModelSpec
+from cato_backend.engines.command import EmulationSpec, EngineSpec, ModelSpec
+from cato_backend.engines.environments import EngineKind
 from cato_backend.errors import EngineError
 from cato_backend.replicas.local import LocalLauncher, LocalReplica, LocalSpec
 from cato_backend.replicas.probe import is_healthy
+from cato_backend.replicas.sockets import SocketFolder
 from tests.fast.replicas.processes import Deaths
 
 MODEL = ModelSpec("cato-embedded", "/some/folder")
@@ -23,18 +25,25 @@ MODEL = ModelSpec("cato-embedded", "/some/folder")
 class Lives:
     """Launches replicas and ends those that a test left."""
 
-    def __init__(self, engine: EngineSpec, session: aiohttp.ClientSession, log: Path) -> None:
+    def __init__(
+        self,
+        engine: EngineSpec,
+        session: aiohttp.ClientSession,
+        log: Path,
+        sockets: SocketFolder,
+    ) -> None:
         self.notes: list[str] = []
         self._engine = engine
         self._session = session
         self._log = log
+        self.sockets = sockets
         self._begun: list[LocalReplica] = []
 
     async def launch(self, *arguments: str, timeout_s: float = 30) -> LocalReplica:
         engine = replace(self._engine, arguments=arguments)
         spec = LocalSpec("replica-1", MODEL, engine, self._log, timeout_s)
         self._begun.append(
-            await LocalLauncher(spec, self._session, self.notes.append).launch(),
+            await LocalLauncher(spec, self._session, self.notes.append, self.sockets).launch(),
         )
         return self._begun[-1]
 
@@ -45,9 +54,9 @@ class Lives:
 
 @pytest.fixture
 async def lives(
-    engine: EngineSpec, session: aiohttp.ClientSession, tmp_path: Path
+    engine: EngineSpec, session: aiohttp.ClientSession, sockets: SocketFolder, tmp_path: Path
 ) -> AsyncIterator[Lives]:
-    opened = Lives(engine, session, tmp_path / "logs" / "replica-1.log")
+    opened = Lives(engine, session, tmp_path / "logs" / "replica-1.log", sockets)
     yield opened
     await opened.stop()
 
@@ -97,6 +106,40 @@ async def test_keys_and_ports_are_its_own(lives: Lives) -> None:
     assert first.api_key not in repr(first)
 
 
+async def test_an_engine_with_routes_for_developers_is_never_on_a_port(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """They ask for no key, and one of them runs what it is told."""
+    for sleeps in (EmulationSpec(sleeps=True), EngineSpec(EngineKind.GPU, tmp_path, sleeps=True)):
+        spec = LocalSpec("replica-1", MODEL, sleeps, tmp_path / "log")
+        launcher = LocalLauncher(spec, session, print, SocketFolder())
+        with pytest.raises(EngineError, match=r"set XDG_RUNTIME_DIR .* or models\.sleep"):
+            await launcher.launch()
+
+
+async def test_only_this_user_reaches_its_socket(lives: Lives) -> None:
+    life = await lives.launch()
+    await life.wait_ready()
+    folder = lives.sockets.path
+    assert folder is not None
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert listening_ports(life.engine_pid) == set()
+
+
+def listening_ports(leader: int) -> set[str]:
+    """The TCP ports on which processes of the session listen, as /proc tells them."""
+    held = {
+        os.readlink(entry)
+        for pid in processes()
+        if stat_of(pid)[2] == leader
+        for entry in Path(f"/proc/{pid}/fd").iterdir()
+    }
+    table = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    rows = [line.split() for line in table.splitlines() if ":" in line]
+    listening = "0A"
+    return {row[1] for row in rows if row[3] == listening and f"socket:[{row[9]}]" in held}
+
+
 async def test_death_is_noticed(lives: Lives) -> None:
     life = await lives.launch()
     await life.wait_ready()
@@ -138,4 +181,4 @@ async def test_an_interpreter_that_is_not_there(
     broken = replace(engine, python=tmp_path / "nowhere")
     spec = LocalSpec("replica-1", MODEL, broken, tmp_path / "log")
     with pytest.raises(EngineError, match="nowhere"):
-        await LocalLauncher(spec, session, lives.notes.append).launch()
+        await LocalLauncher(spec, session, lives.notes.append, lives.sockets).launch()

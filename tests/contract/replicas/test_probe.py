@@ -11,7 +11,11 @@ import aiohttp
 import pytest
 
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.replicas.features import has_chat_template, speaks_vllm
+from cato_backend.replicas.features import (
+    has_chat_template,
+    speaks_vllm,
+    takes_system_message,
+)
 from cato_backend.replicas.probe import check_health, describe, is_healthy
 from cato_backend.replicas.replica import Replica
 from cato_lab.emulator import Behaviour
@@ -185,10 +189,20 @@ async def test_a_chat_template_is_found_out(session: aiohttp.ClientSession, temp
         assert await has_chat_template(session, replica) is template
 
 
+@pytest.mark.parametrize("takes", [True, False])
+async def test_whether_a_chat_takes_a_system_message_is_found_out(
+    session: aiohttp.ClientSession, takes: bool
+) -> None:
+    async with fake_vllm(Behaviour(system_message=takes)) as fake:
+        replica = await describe(session, "r", fake.url)
+        assert await has_chat_template(session, replica)
+        assert await takes_system_message(session, replica) is takes
+
+
 async def test_a_connection_that_fails_tells_nothing_of_what_a_server_can_do(
     session: aiohttp.ClientSession, closed_port: int
 ) -> None:
     replica = Replica("r", f"http://127.0.0.1:{closed_port}", "m", None)
-    for feature in (has_chat_template, speaks_vllm):
+    for feature in (has_chat_template, speaks_vllm, takes_system_message):
         with pytest.raises(ReplicaUnavailable, match="refused"):
             await feature(session, replica)

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.replicas.backoff import Backoff
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import WatchedServer, WatchPolicy
+from cato_backend.replicas.watch import WatchedServer
+from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_lab.emulator import Behaviour, Emulator
 from tests.fakes import fake_vllm

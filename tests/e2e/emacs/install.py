@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cato_backend.wire.paths import cache_dir
 from tests.e2e import debian_root
-from tests.e2e.debian_root import Unavailable
 
-SUITE = "testing"
 PACKAGE = "emacs-nox"
 CHECK_S = 60
 
@@ -47,21 +43,7 @@ class Emacs:
 
 def emacs() -> Emacs:
     """The cached one, fetched first where there is none. Raises Unavailable."""
-    home = cache_dir() / "tools"
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "emacs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        roots = sorted(home.glob(f"{PACKAGE}-*/"), reverse=True)
-        found = next((usable for root in roots if (usable := _usable(root)) is not None), None)
-        return found or _fetch(home)
-
-
-def _fetch(home: Path) -> Emacs:
-    root = debian_root.unpack(home, SUITE, [PACKAGE])
-    found = _usable(root)
-    if found is None:
-        raise Unavailable(f"{root.name} of Debian {SUITE} does not run")
-    return found
+    return debian_root.kept("testing", [PACKAGE], _usable, "does not run")
 
 
 def _usable(root: Path) -> Emacs | None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.availability import had_or_skipped
 from tests.e2e.backend import Backend, serve
-from tests.e2e.debian_root import Unavailable
 from tests.e2e.emacs.install import Emacs, emacs
 
 REPLY = "\n    return a + b\n"
@@ -59,10 +59,7 @@ SCRIPT = """
 @pytest.fixture(scope="module")
 def program() -> Emacs:
     """Where Emacs cannot be had, its test is skipped aloud."""
-    try:
-        return emacs()
-    except Unavailable as reason:
-        pytest.skip(f"NO EMACS, its end-to-end test does not run: {reason}")
+    return had_or_skipped(emacs, "NO EMACS, its end-to-end test does not run")
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.availability import had_or_skipped
 from tests.e2e.backend import Backend, serve
-from tests.e2e.debian_root import Unavailable
 from tests.e2e.neovim import install
 from tests.e2e.neovim.editor import Home
 
@@ -32,10 +32,7 @@ def scale(values, factor):
 @pytest.fixture(scope="session")
 def neovim() -> install.Tools:
     """Neovim and tmux; where they cannot be had the tests are skipped, with the reason."""
-    try:
-        found = install.tools()
-    except Unavailable as reason:
-        pytest.skip(f"NO NEOVIM, its end-to-end tests do not run: {reason}")
+    found = had_or_skipped(install.tools, "NO NEOVIM, its end-to-end tests do not run")
     print(f"Neovim {found.version} in {found.root}")
     return found
 

@@ -5,17 +5,13 @@ They are kept in the cache folder under the version of Neovim. Run as a module, 
 
 from __future__ import annotations
 
-import fcntl
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cato_backend.wire.paths import cache_dir
 from tests.e2e import debian_root
-from tests.e2e.debian_root import Unavailable
 
-SUITE = "testing"
 FEATURE = "assert(vim.lsp.inline_completion and vim.lsp.config and vim.pack)"
 
 
@@ -42,16 +38,8 @@ class Tools:
 
 def tools() -> Tools:
     """The cached tools, fetched first where there are none. Raises Unavailable."""
-    home = cache_dir() / "tools"
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "neovim.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _cached(home) or _fetch(home)
-
-
-def _cached(home: Path) -> Tools | None:
-    roots = sorted(home.glob("neovim-*/"), reverse=True)
-    return next((found for root in roots if (found := _inspect(root)) is not None), None)
+    lack = "does not run or lacks inline completion"
+    return debian_root.kept("testing", ["neovim", "tmux"], _inspect, lack)
 
 
 def _inspect(root: Path) -> Tools | None:
@@ -79,14 +67,6 @@ def _output(candidate: Tools, arguments: list[str]) -> str:
     if "E5108" in done.stderr:
         raise subprocess.SubprocessError(done.stderr)
     return done.stdout
-
-
-def _fetch(home: Path) -> Tools:
-    root = debian_root.unpack(home, SUITE, ["neovim", "tmux"])
-    found = _inspect(root)
-    if found is None:
-        raise Unavailable(f"{root.name} of Debian {SUITE} does not run or lacks inline completion")
-    return found
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.backend import serve
 from tests.e2e.neovim import documented
 from tests.e2e.neovim.editor import Editor, Home, headless
-from tests.e2e.waiting import wait_for
+from tests.e2e.waiting import wait_for, wait_written
 
 SOON_S = 5
 NEW_FUNCTION = "Go<CR><CR>def subtract(a, b):"
@@ -122,8 +122,7 @@ def test_a_summary_is_inserted_copied_and_saved(home: Home, source: Path, tmp_pa
         saved = tmp_path / "summary.md"
         editor.lua(answer, str(saved))
         editor.type("S")
-        # It exists for a moment before it is written.
-        wait_for("the file", lambda: saved.exists() and saved.read_text().strip() == summary)
+        wait_written(saved, f"{summary}\n")
         editor.type("Y")
         wait_for("the copy", lambda: editor.lua("return vim.fn.getreg('\"')") == summary)
         editor.type("iq")

@@ -92,6 +92,45 @@ def test_tests_are_inserted_below_the_cursor(home: Home, source: Path) -> None:
         wait_for("the text as it was", lambda: editor.lines == before)
 
 
+def test_tests_are_inserted_in_the_window_that_they_were_asked_for_in(
+    home: Home, source: Path
+) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        before = editor.lines
+        # Two windows of one document; the other is the first that Neovim knows of.
+        editor.command("split")
+        editor.command("wincmd j")
+        editor.command("normal! 2G")
+        editor.command("wincmd k")
+        editor.command("normal! 1G")
+        editor.command("wincmd j")
+        editor.command("CatoTest")
+        wait_for("the tests", lambda: "i inserts it below the cursor" in editor.label)
+        tests = editor.lines
+        editor.type("iq")
+        wait_for("the insertion", lambda: editor.lines == before[:2] + tests + before[2:])
+
+
+def test_lenses_follow_the_setting_while_the_client_runs(home: Home, source: Path) -> None:
+    with headless(home, documented.plugin(), source) as editor:
+        editor.wait_ready()
+        is_enabled = """
+        local client = vim.lsp.get_clients({ name = 'cato' })[1]
+        return vim.lsp.codelens.is_enabled({ client_id = client.id })
+        """
+        switch = """
+        local client = vim.lsp.get_clients({ name = 'cato' })[1]
+        client.settings.cato = { codeLens = { enabled = %s } }
+        client:notify('workspace/didChangeConfiguration', { settings = client.settings })
+        """
+        assert not editor.lua(is_enabled)
+        editor.lua(switch % "true")
+        wait_for("the lenses", lambda: len(editor.lua(TITLES)) == 6)
+        editor.lua(switch % "false")
+        wait_for("their end", lambda: not editor.lua(is_enabled))
+
+
 def test_lenses_stand_above_functions_and_run_their_tasks(home: Home, source: Path) -> None:
     init = f"{documented.plugin()}\n{LENSES}"
     with terminal(home, init, source) as (view, editor):

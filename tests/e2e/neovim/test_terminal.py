@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.neovim import documented
 from tests.e2e.neovim.editor import Home
 from tests.e2e.neovim.terminal import terminal
-from tests.e2e.waiting import wait_for
+from tests.e2e.waiting import wait_for, wait_written
 
 
 def visible(screen: str) -> str:
@@ -34,4 +34,4 @@ def test_ghost_text_is_seen_and_tab_puts_it_into_the_file(
         wait_for("the accepted text", lambda: editor.text == typed + shown)
         view.keep(f"{configuration}-accepted")
         view.type("Escape", ":wq", "Enter")
-        wait_for("the file", lambda: source.read_text() == f"{typed}{shown}\n")
+        wait_written(source, f"{typed}{shown}\n")

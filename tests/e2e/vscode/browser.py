@@ -29,9 +29,12 @@ KEEP_STILL = """addEventListener('DOMContentLoaded', () => {
 
 
 @asynccontextmanager
-async def launch_browser(chromium: Path, profile: Path) -> AsyncIterator[BrowserContext]:
+async def launch_browser(
+    chromium: Path, profile: Path, *, keep_still: bool = True
+) -> AsyncIterator[BrowserContext]:
     """A browser that ends with the block. It keeps in `profile` what it has fetched and compiled:
-    for VS Code that is most of a window's start."""
+    for VS Code that is most of a window's start. `keep_still`: nothing moves, by a style of its
+    own, which a strict policy of a page would forbid."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch_persistent_context(
             profile,
@@ -42,7 +45,8 @@ async def launch_browser(chromium: Path, profile: Path) -> AsyncIterator[Browser
             permissions=["clipboard-read", "clipboard-write"],
             reduced_motion="reduce",
         )
-        await browser.add_init_script(KEEP_STILL)
+        if keep_still:
+            await browser.add_init_script(KEEP_STILL)
         try:
             yield browser
         finally:

@@ -32,6 +32,8 @@ QUIET = {
     "extensions.autoUpdate": False,
     "files.hotExit": "off",
     "git.enabled": False,
+    # Other tests open ports beside the editor, of which it would tell.
+    "remote.autoForwardPorts": False,
     "security.workspace.trust.enabled": False,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",

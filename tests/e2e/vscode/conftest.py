@@ -16,13 +16,14 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext
 
 from cato_backend.wire.paths import cache_dir
+from tests.e2e.availability import had_or_skipped
 from tests.e2e.backend import Backend, serve
 from tests.e2e.sharing import built_once
 from tests.e2e.vscode.browser import forget, launch_browser
 from tests.e2e.vscode.code_server import CodeServer, serve_editor
 from tests.e2e.vscode.editor import Editor, open_editor
 from tests.e2e.vscode.package import build_vsix
-from tests.e2e.vscode.tools import Tools, ToolsUnavailable, ensure_tools
+from tests.e2e.vscode.tools import Tools, ensure_tools
 
 REPLY = "\n    return a + b\n"
 SOURCE = """\
@@ -42,10 +43,7 @@ SERVER = Path(sysconfig.get_path("scripts")) / "cato-lsp"
 @pytest.fixture(scope="package")
 def tools() -> Tools:
     """Node, code-server, Chromium; where they cannot be had, the tests are skipped aloud."""
-    try:
-        return ensure_tools()
-    except ToolsUnavailable as reason:
-        pytest.skip(f"NO VS CODE, its end-to-end tests do not run: {reason}")
+    return had_or_skipped(ensure_tools, "NO VS CODE, its end-to-end tests do not run")
 
 
 @pytest.fixture(scope="package")

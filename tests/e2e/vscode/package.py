@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.e2e.vscode.tools import ToolsUnavailable
+from tests.e2e.availability import Unavailable
 
 EXTENSION = Path(__file__).parents[3] / "vscode-extension"
 TIMEOUT_S = 300
@@ -16,13 +16,13 @@ TIMEOUT_S = 300
 def build_vsix(folder: Path, wheel: Path) -> Path:
     """The package with the language server's wheel, built into `folder`.
 
-    Raises ToolsUnavailable, RuntimeError.
+    Raises Unavailable, RuntimeError.
     """
     version = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))["version"]
     vsix = folder / f"cato-{version}.vsix"
     npm = shutil.which("npm")
     if npm is None:
-        raise ToolsUnavailable("no npm: apt install nodejs npm")
+        raise Unavailable("no npm: apt install nodejs npm")
     server = EXTENSION / "server"
     shutil.rmtree(server, ignore_errors=True)
     server.mkdir()

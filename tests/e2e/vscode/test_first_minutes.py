@@ -16,12 +16,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(180
 TOKEN = "correct-horse-battery-staple"
 
 
-async def first_entry(editor: Editor) -> str:
-    """The first entry of the status item's menu, in words."""
+async def expect_first_entry(editor: Editor, words: str) -> None:
+    """Wait until the status item's menu begins with an entry of these words.
+
+    The entries of a menu that was closed stand there until the next one is shown.
+    """
     await editor.status().click()
     row = editor.page.locator(".quick-input-list .monaco-list-row").first
-    await expect(row).to_be_visible(timeout=TIMEOUT_MS)
-    return str(await row.inner_text()).strip()
+    await expect(row).to_contain_text(words, timeout=TIMEOUT_MS)
 
 
 async def test_without_a_language_server_there_is_a_choice(window: OpenEditor) -> None:
@@ -32,7 +34,7 @@ async def test_without_a_language_server_there_is_a_choice(window: OpenEditor) -
         await editor.keep("install")
         await editor.agree("Not Now")
         await editor.wait_status("no language server")
-        assert "Install Language Server" in await first_entry(editor)
+        await expect_first_entry(editor, "Install Language Server")
 
 
 async def test_the_remedy_is_the_first_entry_and_no_latency_is_shown(
@@ -54,7 +56,7 @@ async def test_the_remedy_is_the_first_entry_and_no_latency_is_shown(
             await editor.type("\n")
             await editor.wait_status("no backend")
             await expect(editor.status()).not_to_contain_text(" ms")
-            assert "Set Backend URL" in await first_entry(editor)
+            await expect_first_entry(editor, "Set Backend URL")
 
 
 async def test_a_language_that_is_switched_off_has_no_tick(
@@ -65,7 +67,7 @@ async def test_a_language_that_is_switched_off_has_no_tick(
         await editor.wait_status("ready")
         await editor.open("sums.py")
         await editor.wait_status("off for python")
-        assert "Enable for python" in await first_entry(editor)
+        await expect_first_entry(editor, "Enable for python")
 
 
 async def test_a_refused_token_is_told_with_the_button_that_helps(

@@ -18,15 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.wire.paths import cache_dir
+from tests.e2e.availability import Unavailable
 
 NODE = "24.21.0"
 CODE_SERVER = "4.139.1"
 INSTALL_TIMEOUT_S = 600
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-
-
-class ToolsUnavailable(Exception):
-    """The editor cannot be had on this machine; the message says why and what would help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ class Tools:
 
 
 def ensure_tools() -> Tools:
-    """The programs, fetched where they are missing. Raises ToolsUnavailable."""
-    chromium = _chromium()
+    """The programs, fetched where they are missing. Raises Unavailable."""
+    chromium = ensure_chromium()
     root = cache_dir() / "editors" / f"code-server-{CODE_SERVER}-node-{NODE}"
     if not root.exists():
         _build(root)
@@ -51,13 +48,14 @@ def ensure_tools() -> Tools:
     )
 
 
-def _chromium() -> Path:
+def ensure_chromium() -> Path:
+    """Return Chromium, installed where it is missing. Raises Unavailable."""
     found = _find_chromium()
     if found is None:
         _install_chromium()
         found = _find_chromium()
     if found is None:
-        raise ToolsUnavailable("Chromium was installed but is not on PATH")
+        raise Unavailable("Chromium was installed but is not on PATH")
     return found
 
 
@@ -69,7 +67,7 @@ def _find_chromium() -> Path | None:
 def _install_chromium() -> None:
     apt, prefix = shutil.which("apt-get"), _root_prefix()
     if apt is None or prefix is None:
-        raise ToolsUnavailable("no Chromium, and no right to install it: apt install chromium")
+        raise Unavailable("no Chromium, and no right to install it: apt install chromium")
     _run([*prefix, apt, "-qq", "update"])
     _run([*prefix, apt, "-qq", "-y", "install", "--no-install-recommends", "chromium"])
 
@@ -87,7 +85,7 @@ def _build(root: Path) -> None:
     """Builds beside `root` and moves it there whole, so that a broken attempt leaves nothing."""
     npm = shutil.which("npm")
     if npm is None or platform.system() != "Linux":
-        raise ToolsUnavailable("code-server needs Linux and npm: apt install nodejs npm")
+        raise Unavailable("code-server needs Linux and npm: apt install nodejs npm")
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
         draft = Path(scratch) / "root"
@@ -96,13 +94,13 @@ def _build(root: Path) -> None:
 
 
 def _install_code_server(npm: str, root: Path) -> None:
-    _npm(npm, root / "runtime", f"{_node_package()}@{NODE}")
+    npm_install(npm, root / "runtime", f"{_node_package()}@{NODE}")
     node_folder = _node(root).parent
-    _npm(npm, root / "editor", f"code-server@{CODE_SERVER}", node=node_folder)
+    npm_install(npm, root / "editor", f"code-server@{CODE_SERVER}", node=node_folder)
     # code-server's own postinstall would do this, together with a native build we can do without.
     vscode = root / "editor/node_modules/code-server/lib/vscode"
-    _npm(npm, vscode, node=node_folder)
-    _npm(npm, vscode / "extensions", node=node_folder)
+    npm_install(npm, vscode, node=node_folder)
+    npm_install(npm, vscode / "extensions", node=node_folder)
     # The bundled Copilot takes over inline completion and asks for a login.
     shutil.rmtree(vscode / "node_modules/@github", ignore_errors=True)
 
@@ -110,7 +108,7 @@ def _install_code_server(npm: str, root: Path) -> None:
 def _node_package() -> str:
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine())
     if machine is None:
-        raise ToolsUnavailable(f"no Node {NODE} for {platform.machine()}")
+        raise Unavailable(f"no Node {NODE} for {platform.machine()}")
     return f"node-linux-{machine}"
 
 
@@ -118,7 +116,9 @@ def _node(root: Path) -> Path:
     return root / "runtime/node_modules" / _node_package() / "bin/node"
 
 
-def _npm(npm: str, folder: Path, package: str | None = None, *, node: Path | None = None) -> None:
+def npm_install(
+    npm: str, folder: Path, package: str | None = None, *, node: Path | None = None
+) -> None:
     """Installs `package`, or what `folder`'s package.json lists, without running any script."""
     folder.mkdir(parents=True, exist_ok=True)
     search = f"{node}{os.pathsep}{os.environ['PATH']}" if node else os.environ["PATH"]
@@ -135,13 +135,13 @@ def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None
             command, cwd=cwd, env=env, timeout=INSTALL_TIMEOUT_S, capture_output=True, text=True
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolsUnavailable(f"{command[0]} took more than {INSTALL_TIMEOUT_S} s") from error
+        raise Unavailable(f"{command[0]} took more than {INSTALL_TIMEOUT_S} s") from error
     if done.returncode:
-        raise ToolsUnavailable(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        raise Unavailable(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
 
 
 if __name__ == "__main__":
     try:
         print(ensure_tools())
-    except ToolsUnavailable as error:
+    except Unavailable as error:
         sys.exit(str(error))

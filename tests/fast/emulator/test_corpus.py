@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import islice
 from operator import itemgetter
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_lab.emulator.corpus import Corpus, CorpusText, Errors, split_infill
+from cato_lab.emulator.sampling import sampled
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 TOKENIZER = Tokenizer()
@@ -88,3 +90,19 @@ def test_the_log_probability_is_that_of_being_right() -> None:
     right = [one.logprob for one, true in zip(said, truth, strict=False) if one.token == true]
     assert 0 >= max(right) > max(wrong)
     assert sum(right) / len(right) > sum(wrong) / len(wrong)
+
+
+def test_a_model_that_is_sampled_says_something_else_where_it_is_unsure() -> None:
+    text = "".join(f"value {i} and other {i}\n" for i in range(200))
+    source, chance = CorpusText(Corpus([text]), Errors(0.2, seed=4)), Random(1)
+    prompt = TOKENIZER.encode(text[:100])
+    surest = list(islice(source(prompt), 1500))
+    others = list(islice(sampled(source(prompt), 1.0, chance), 1500))
+    pairs = [(a, b) for a, b in zip(surest, others, strict=True) if a.other is not None]
+    changed = [a.logprob for a, b in pairs if a.token != b.token]
+    kept = [a.logprob for a, b in pairs if a.token == b.token]
+    assert sum(changed) / len(changed) < sum(kept) / len(kept)
+    assert len(changed) / len(pairs) == pytest.approx(0.12, abs=0.08)
+    assert [one.token for one in islice(sampled(source(prompt), 0.0, chance), 1500)] == [
+        one.token for one in surest
+    ]

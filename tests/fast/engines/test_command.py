@@ -15,6 +15,8 @@ from cato_backend.engines.command import (
     EngineSpec,
     Invocation,
     ModelSpec,
+    Port,
+    UnixSocket,
     invocation,
     model_length,
     most_sequences,
@@ -25,12 +27,12 @@ from cato_backend.engines.command import (
 from cato_backend.engines.environments import EngineKind
 
 CPU = EngineSpec(EngineKind.CPU, Path("/env/bin/python"))
-GPU = EngineSpec(EngineKind.GPU, Path("/env/bin/python"), gpu=1, gpu_memory_utilization=0.9)
+GPU = EngineSpec(EngineKind.GPU, Path("/env/bin/python"), gpu="1", gpu_memory_utilization=0.9)
 HUB = ModelSpec("coder", "Qwen/Qwen2.5-Coder-7B")
 
 
 def made(engine: EngineSpec = CPU, model: ModelSpec = HUB) -> Invocation:
-    return invocation(model, engine, 4711, "secret")
+    return invocation(model, engine, Port(4711), "secret")
 
 
 def value_of(flag: str, argv: tuple[str, ...]) -> str:
@@ -53,6 +55,20 @@ def test_flags(engine: EngineSpec, flag: str, value: str) -> None:
     assert value_of(flag, made(engine).argv) == value
 
 
+def test_an_engine_on_several_gpus_is_told_how_many() -> None:
+    started = made(replace(GPU, gpu="0,1", tensor_parallel=2))
+    assert value_of("--tensor-parallel-size", started.argv) == "2"
+    assert started.environment["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert "--tensor-parallel-size" not in made(GPU).argv
+
+
+@pytest.mark.parametrize("engine", [CPU, GPU, EmulationSpec()])
+def test_a_unix_socket_takes_the_place_of_a_port(engine: EngineSpec | EmulationSpec) -> None:
+    argv = invocation(HUB, engine, UnixSocket(Path("/run/a.sock")), "secret").argv
+    assert value_of("--uds", argv) == "/run/a.sock"
+    assert not {"--host", "--port"} & set(argv)
+
+
 def test_the_key_is_in_the_environment_alone() -> None:
     command = made()
     assert command.environment["VLLM_API_KEY"] == "secret"
@@ -70,6 +86,15 @@ def test_a_gpu_is_chosen_and_shared() -> None:
     assert command.environment["CUDA_VISIBLE_DEVICES"] == "1"
     assert value_of("--gpu-memory-utilization", command.argv) == "0.9"
     assert "VLLM_CPU_KVCACHE_SPACE" not in command.environment
+
+
+def test_an_engine_that_sleeps_has_the_routes_for_it() -> None:
+    command = made(replace(GPU, sleeps=True))
+    assert "--enable-sleep-mode" in command.argv
+    assert command.environment["VLLM_SERVER_DEV_MODE"] == "1"
+    assert "--enable-sleep-mode" not in made(GPU).argv
+    assert "VLLM_SERVER_DEV_MODE" not in made(GPU).environment
+    assert "--enable-sleep-mode" in made(EmulationSpec(sleeps=True)).argv
 
 
 @pytest.mark.parametrize(("cores", "bound"), [((), "auto"), ((0,), "0"), ((2, 4), "2,4")])
@@ -174,11 +199,12 @@ def test_a_long_prompt_gets_a_part_of_a_step() -> None:
     assert prefill_threshold(arguments, 704) == 64
     assert prefill_threshold((), 704) == 704
     assert model_length(("--max-model-len=4096",), 32_768) == 4096
+    assert model_length(("--max_model_len=4096",), 32_768) == 4096
 
 
 def test_an_emulated_engine_takes_a_profile_instead_of_a_model() -> None:
     engine = EmulationSpec("p.json", 8, 1024, 256, arguments=("--speed", "2"))
-    argv = invocation(HUB, engine, 4711, "secret").argv
+    argv = invocation(HUB, engine, Port(4711), "secret").argv
     assert argv[:4] == (sys.executable, "-m", "cato_backend", "emulate")
     assert [value_of(flag, argv) for flag in ("--port", "--model", "--profile")] == [
         "4711",

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from cato_backend.engines.gpus import (
-    Gpu,
     check_model,
     choose_hub_model,
-    detect_gpus,
     largest_qwen_coder_that_fits,
 )
+from cato_backend.engines.nvml import Gpu, detect_gpus
 from cato_backend.errors import EngineError
 
 GIB = 2**30

@@ -21,7 +21,7 @@ from cato_backend.model_store.registry import (
 )
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.hardware import model_key
-from cato_backend.runtime.law_store import LawKey, StoredLaw, write_laws
+from cato_backend.runtime.laws import LawKey, StoredLaw, write_laws
 
 DEFAULT = known_models()[0]
 

@@ -78,7 +78,7 @@ def test_engine_and_scheduler_are_told_the_same(tmp_path: Path) -> None:
 
 def test_of_a_server_that_runs_elsewhere_only_what_is_told_is_known() -> None:
     plain = {"url": "http://x"}
-    told = {**plain, "long_prefill_token_threshold": 512}
+    told = {"url": "http://y", "long_prefill_token_threshold": 512}
     one = parse_config({"replicas": [plain, told]})
     assert told_limits(one.replicas[0], KNOWN) is None
     found = told_limits(one.replicas[1], None)

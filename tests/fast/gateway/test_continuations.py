@@ -14,12 +14,12 @@ from cato_backend.gateway.continuations import (
     MOST_TYPED,
     Continuations,
     Keystroke,
-    Typist,
+    TypingClient,
     continues,
 )
 from cato_backend.tasks.cursor import CursorText, cursor_text
 
-ALICE = Typist("alice", "", "127.0.0.1", "cato")
+ALICE = TypingClient("alice", "", "127.0.0.1", "cato")
 FILE = '"""Reads readings of sensors."""\n\nimport json\n\n\ndef load(path):\n    return '
 AFTER = '\n\n\nif __name__ == "__main__":\n    load("readings.json")\n'
 LINES = "".join(
@@ -84,7 +84,7 @@ def test_a_suffix_that_a_window_cut_is_the_same() -> None:
 class Typing:
     """A typist's requests, live until they are ended."""
 
-    def __init__(self, index: Continuations, typist: Typist = ALICE) -> None:
+    def __init__(self, index: Continuations, typist: TypingClient = ALICE) -> None:
         self._index = index
         self._typist = typist
 
@@ -135,7 +135,7 @@ def test_equal_prompts_never_replace_each_other() -> None:
         replace(ALICE, model="cato-embedded"),
     ],
 )
-def test_nobody_else_replaces_it(other: Typist) -> None:
+def test_nobody_else_replaces_it(other: TypingClient) -> None:
     index = Continuations()
     Typing(index).asks(FILE)
     assert not Typing(index, other).asks(FILE + "j").supersedes

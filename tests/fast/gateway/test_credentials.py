@@ -11,8 +11,10 @@ import pytest
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError, Unauthorized
-from cato_backend.gateway.credentials import Credentials, Tokens, read_certificate, read_tokens
+from cato_backend.gateway.bearer_tokens import Tokens, read_tokens
+from cato_backend.gateway.credentials import Credentials, read_certificate
 from tests.contract.gateway.certificate import self_signed
+from tests.secret_files import secret_file
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_file_without_usable_tokens_is_refused(tmp_path: Path, data: bytes, wo
 
 
 def token_file(folder: Path, data: bytes) -> Tokens:
-    (folder / "tokens").write_bytes(data)
+    secret_file(folder / "tokens", data)
     return read_tokens(folder / "tokens")
 
 
@@ -75,6 +77,13 @@ def test_a_key_with_a_passphrase_is_refused_without_a_question(tmp_path: Path) -
     config = ServerConfig(tls_cert=str(certificate), tls_key=str(encrypted))
     with pytest.raises(ConfigError, match="key is encrypted"):
         read_certificate(config)
+
+
+def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    key.chmod(0o644)
+    with pytest.raises(ConfigError, match=rf"server\.tls_key: .*run: chmod 600 {key}"):
+        read_certificate(ServerConfig(tls_cert=str(certificate), tls_key=str(key)))
 
 
 @pytest.mark.parametrize("broken", ["empty", "garbage", "gone", "of another key", "unreadable"])
@@ -120,7 +129,7 @@ def test_without_files_there_is_nothing_to_reload() -> None:
 async def test_tokens_follow_their_file(tmp_path: Path) -> None:
     """Written in place, replaced, behind a link that is turned, gone and back."""
     real, other, link = (tmp_path / name for name in ("real", "other", "link"))
-    real.write_text("first\n")
+    secret_file(real, "first\n")
     link.symlink_to(real)
     credentials = Credentials(ServerConfig(token_file=str(link)))
     news: asyncio.Queue[str] = asyncio.Queue()
@@ -133,10 +142,10 @@ async def test_tokens_follow_their_file(tmp_path: Path) -> None:
 
     real.write_text("second\nthird\n")
     await told("tokens: 2 in", "second")
-    (tmp_path / "draft").write_text("fourth\n")
+    secret_file(tmp_path / "draft", "fourth\n")
     os.replace(tmp_path / "draft", real)
     await told("tokens: 1 in", "fourth")
-    other.write_text("fifth\n")
+    secret_file(other, "fifth\n")
     (tmp_path / "turned").symlink_to(other)
     os.replace(tmp_path / "turned", link)
     await told("tokens: 1 in", "fifth")
@@ -144,7 +153,7 @@ async def test_tokens_follow_their_file(tmp_path: Path) -> None:
     await told("holds no token; write one a line; the 1 former tokens stay valid", "fifth")
     other.unlink()
     await told("No such file", "fifth")
-    other.write_text("sixth\n")
+    secret_file(other, "sixth\n")
     await told("tokens: 1 in", "sixth")
     assert news.empty()
     watching.cancel()

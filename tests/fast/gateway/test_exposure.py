@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from cato_backend.config import ServerConfig
-from cato_backend.errors import ConfigError
+from cato_backend.errors import ConfigError, Unauthorized
 from cato_backend.gateway.server import listen
+from cato_backend.team.live import LiveTeams, TeamSettings
+from cato_backend.team.records import Person, Team
+from cato_backend.team.store import TeamStore
+from tests.secret_files import secret_file
 
 
 @pytest.mark.parametrize(
@@ -25,8 +29,8 @@ from cato_backend.gateway.server import listen
     ],
 )
 def test_a_start_is_refused(tmp_path: Path, fields: dict[str, str | bool], named: str) -> None:
-    (tmp_path / "token").write_text("the-token\n")
-    (tmp_path / "empty").write_text("# none yet\n\n")
+    secret_file(tmp_path / "token", "the-token\n")
+    secret_file(tmp_path / "empty", "# none yet\n\n")
     here = {k: str(tmp_path / v) if isinstance(v, str) else v for k, v in fields.items()}
     config = ServerConfig.model_validate({"host": "0.0.0.0", "port": 0, **here})
     with pytest.raises(ConfigError) as caught:
@@ -41,3 +45,22 @@ def test_loopback_needs_nothing(host: str) -> None:
     with listener.socket:
         assert listener.url.startswith(f"http://{host}:")
         assert not listener.credentials.tokens
+
+
+def test_others_are_let_in_where_the_store_has_a_token(tmp_path: Path) -> None:
+    """And never without one, whatever becomes of it."""
+    store = TeamStore(tmp_path / "people.sqlite3")
+    store.create_team(Team("web"))
+    store.create_person(Person("ada", "web"))
+    config = ServerConfig(host="0.0.0.0", port=0, insecure=True)
+    with pytest.raises(ConfigError, match="cato token create"):
+        listen(config, teams=LiveTeams(TeamSettings(store.path)))
+    secret, token = store.create_token("laptop", "ada")
+    store.revoke(token.id)
+    listener = listen(config, teams=LiveTeams(TeamSettings(store.path)))
+    with listener.socket:
+        assert listener.credentials.needs_token
+        for header in (None, f"Bearer {secret}", "Bearer ", "Bearer x"):
+            with pytest.raises(Unauthorized):
+                listener.credentials.identify(header)
+    store.close()

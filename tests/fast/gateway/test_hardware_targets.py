@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from cato_backend.config.sections import TargetsConfig
+from cato_backend.config.targets import TargetsConfig
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.headers import parse_headers
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw

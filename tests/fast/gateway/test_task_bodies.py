@@ -94,3 +94,8 @@ def test_no_code_is_in_the_message() -> None:
     with pytest.raises(InvalidRequest) as refused:
         parsed({**SUMMARY, "units": secret})
     assert "hunter2" not in refused.value.message
+
+
+def test_a_list_that_is_too_short_is_named_in_plain_words() -> None:
+    with pytest.raises(InvalidRequest, match=r"^units: got list, expected at least 1 item$"):
+        parsed({**SUMMARY, "units": []})

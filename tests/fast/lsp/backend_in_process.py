@@ -12,8 +12,8 @@ from cato_backend.wire.sse import DONE, MESSAGE, Event
 from cato_lsp.backend.calls import Call
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
+from cato_lsp.backend.status import Connection
 from cato_lsp.backend.streams import EventStream, Head
 
 MODEL = Model("cato", fills_in_the_middle=True, cancels=True)
@@ -35,6 +35,12 @@ class Stream:
             if logprob is not None:
                 choice["logprobs"] = {"tokens": [token], "token_logprobs": [logprob]}
             self._put({"choices": [choice]})
+        return self
+
+    def answers_say(self, *texts: str) -> Stream:
+        """Several answers in one stream."""
+        for index, text in enumerate(texts):
+            self._put({"choices": [{"index": index, "text": text, "finish_reason": None}]})
         return self
 
     def stops(self) -> Stream:

@@ -13,6 +13,7 @@ TARGETS = Targets(11, 22, 33, 44)
 
 BODY, BODY_INVOKED = "generation block 256", "generation block 512"
 BLOCK, BLOCK_INVOKED = "completion block 160", "completion block 256"
+BELIEVED = "completion believed 160"
 STATEMENT = "completion line 64"
 TEXT = "completion line 48 to the line end"
 MIDDLE = "completion line 32 to the line end"
@@ -187,4 +188,33 @@ def test_inside_of_a_word_only_the_person_asks(source: str, action: Action, expe
 def test_the_table_covers_every_extent_and_task() -> None:
     seen = {expected.split(" ")[0] for *_, expected in CASES}
     assert seen == {task.value for task in TASKS_OF_PEOPLE}
-    assert {expected.split(" ")[1] for *_, expected in CASES} == {e.value for e in Extent}
+    extents = {expected.split(" ")[1] for *_, expected in [*CASES, ("", "", BELIEVED)]}
+    assert extents == {e.value for e in Extent}
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "expected"),
+    [
+        ("python", 'def f():\n    """Returns|\n    """\n', BELIEVED),
+        ("python", "# the|\n", BELIEVED),
+        ("python", "x = foo(a, |)\n", BELIEVED),
+        ("python", "def f():\n    retu|\n", BELIEVED),
+        ("python", "def f():\n    a = 1\n    |\n\nx = 2\n", BELIEVED),
+        ("python", "for a in b:|\n", BELIEVED),
+        # What follows on the line stands there already.
+        ("python", "x = | + 1\n", MIDDLE),
+    ],
+)
+def test_where_doubt_ends_what_is_shown_an_answer_goes_on(
+    language: str, source: str, expected: str
+) -> None:
+    context = context_at(language, source)
+    assert told(classify(AUTOMATIC, context, TARGETS, doubts=True)) == expected
+
+
+def test_whoever_asks_is_shown_no_more_for_a_model_that_tells_its_doubts() -> None:
+    for source in ("x = foo(a, |)\n", "# the|\n"):
+        context = context_at("python", source)
+        assert classify(INVOKED, context, TARGETS, doubts=True) == classify(
+            INVOKED, context, TARGETS
+        )

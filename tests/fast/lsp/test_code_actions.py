@@ -12,7 +12,7 @@ from lsprotocol import types
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.backend.models import Model
-from cato_lsp.features import code_actions
+from cato_lsp.features.task_offers import code_actions
 from cato_lsp.syntax import open_document
 from cato_lsp.text import Encoding, Snapshot
 
@@ -46,7 +46,7 @@ async def titles(snapshot: Snapshot) -> list[str]:
         types.Range(place, place),
         types.CodeActionContext(diagnostics=[]),
     )
-    actions = await code_actions.start(connection_with(snapshot), 1, params)
+    actions = await code_actions(connection_with(snapshot), 1, params)
     return [action.title for action in actions]
 
 

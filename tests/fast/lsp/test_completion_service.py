@@ -13,12 +13,13 @@ import pytest
 from lsprotocol import types
 
 from cato_backend.wire import headers
+from cato_backend.wire.editor_calls import WARM_PATH
 from cato_backend.wire.headers import CancelReason
-from cato_backend.wire.warm import WARM_PATH
 from cato_lsp.backend.failures import Refused, Unreachable
 from cato_lsp.decisions.classify import Action
 from cato_lsp.session.session import Session
-from cato_lsp.suggestions import history
+from cato_lsp.suggestions import outcomes
+from cato_lsp.suggestions.finder import OTHERS
 from cato_lsp.suggestions.questions import Question, Source, Suggestion
 from cato_lsp.suggestions.service import completion_service
 from cato_lsp.text import Encoding
@@ -292,7 +293,7 @@ async def test_what_became_of_a_suggestion_is_stored_without_its_text(editor: Ed
     await editor.session.close()
     # The events are written in threads, in any order.
     await editor.rests()
-    events = list(history.events())
+    events = list(outcomes.events())
     told = {str(event["event"]): event for event in events}
     assert set(told) == {"shown", "partially_accepted", "usage"}
     assert told["partially_accepted"]["accepted_chars"] == 3
@@ -366,7 +367,7 @@ async def test_what_is_unlikely_to_be_right_at_all_is_shown_to_who_asks_for_it(
 async def test_what_the_person_is_unlikely_to_accept_is_hidden(editor: Editor) -> None:
     for number in range(100):
         event = {"event": "rejected", "request_id": str(number), "shown_chars": 6, "lines": 1}
-        history.append({**event, "language": "python", "begins_line": False})
+        outcomes.append({**event, "language": "python", "begins_line": False})
     editor.configure({"completion": {**SETTINGS["completion"], "minAcceptProbability": 0.5}})
     editor.opens("x = ")
     editor.backend.answer(0).says("number", "\n")
@@ -377,3 +378,108 @@ async def test_what_the_person_is_unlikely_to_accept_is_hidden(editor: Editor) -
     editor.types("other\ny = ")
     assert await editor.is_suggested() == []
     assert len(editor.backend.calls) == 2
+
+
+# -- an engine that does not tell how sure it is ---------------------------------------------------
+
+
+async def untold(editor: Editor) -> None:
+    """Asks once, so that it is known that the engine tells nothing."""
+    editor.configure({"completion": {"debounceMs": 0}})
+    editor.opens("x = ")
+    editor.backend.answer(0).says("a", "\n").stops()
+    await editor.asks()
+    await editor.rests()
+    editor.types("b\ny = ")
+
+
+async def test_what_further_answers_do_not_say_is_not_shown(editor: Editor) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", " * ", "count", "\n").stops()
+    editor.backend.answer(2).answers_say("total * count\n", "total + 1\n", "total - 1\n").stops()
+    assert await editor.is_suggested() == ["total"]
+    first, further = editor.backend.calls[1:]
+    assert (first.body.get("n"), first.body["temperature"]) == (None, 0.0)
+    assert (further.body["n"], further.body["temperature"]) == (OTHERS, 1.0)
+    assert headers.SUPERSEDE not in further.headers
+    assert (headers.COMPARED in first.headers, further.headers[headers.COMPARED]) == (False, "1")
+
+
+async def test_what_further_answers_say_as_well_is_shown(editor: Editor) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", " * ", "count", "\n").stops()
+    editor.backend.answer(2).answers_say(*["total * count\n"] * OTHERS).stops()
+    assert await editor.is_suggested() == ["total * count"]
+
+
+async def test_further_answers_end_with_the_one_that_is_shown(editor: Editor) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", "\n").stops()
+    editor.backend.answer(2).answers_say("total\nx", "total\ny", "total\n")
+    assert await editor.is_suggested() == ["total"]
+    await editor.rests()
+    assert editor.backend.answer(2).cancelled is CancelReason.ENOUGH
+
+
+async def test_a_server_that_gives_one_further_answer_is_not_waited_for(editor: Editor) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", "\n").stops()
+    editor.backend.answer(2).says("total", "\nx = this is longer than needed")
+    assert await editor.is_suggested() == ["total"]
+    await editor.rests()
+    assert editor.backend.answer(2).cancelled is CancelReason.ENOUGH
+
+
+async def test_further_answers_that_fail_lose_nothing(editor: Editor) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", "\n").stops()
+    editor.backend.answer(2).fails(Unreachable("it broke off"))
+    assert await editor.is_suggested() == ["total"]
+    editor.types("b\nz = ")
+    editor.backend.answer(3).says("count", "\n").stops()
+    editor.backend.answer(4).answers_say(*["count\n"] * OTHERS).stops()
+    assert await editor.is_suggested() == ["count"]
+
+
+async def test_a_server_that_refuses_further_answers_is_not_asked_for_them_again(
+    editor: Editor,
+) -> None:
+    await untold(editor)
+    editor.backend.answer(1).says("total", "\n").stops()
+    editor.backend.answer(2).fails(Refused("n must be 1", status=400))
+    assert await editor.is_suggested() == ["total"]
+    await editor.rests()
+    editor.types("b\nz = ")
+    editor.backend.answer(3).says("count", "\n").stops()
+    assert await editor.is_suggested() == ["count"]
+    assert [call.body.get("n") for call in editor.backend.calls] == [None, None, OTHERS, None]
+
+
+async def test_whoever_wants_to_see_everything_has_no_further_answers_asked_for(
+    editor: Editor,
+) -> None:
+    await untold(editor)
+    editor.configure(SETTINGS)
+    editor.backend.answer(1).says("total", "\n").stops()
+    assert await editor.is_suggested() == ["total"]
+    assert len(editor.backend.calls) == 2
+
+
+# -- what was not taken ----------------------------------------------------------------------------
+
+
+async def test_what_a_person_did_not_take_while_they_rested_is_shown_as_far_as_it_is_sure(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor.configure({"completion": {"debounceMs": 0, "minConfidence": 0.6}})
+    editor.opens("x = ")
+    answer = editor.backend.answer(0)
+    answer.says("total", logprob=SURE).says(" + 1", logprob=math.log(0.7)).says("\n", logprob=SURE)
+    assert await editor.is_suggested() == ["total + 1"]
+    monkeypatch.setattr(editor.session.rhythm, "key", lambda now_s: None)
+    editor.session.rhythm.gap_s = 0.2
+    editor.types("t")
+    assert await editor.is_suggested() == ["otal + 1"]
+    editor.session.rhythm.gap_s = 1.5
+    editor.types("o")
+    assert await editor.is_suggested() == ["tal"]

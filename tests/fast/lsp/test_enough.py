@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
 from cato_lsp.completion.fitting import without_repeats
-from cato_lsp.decisions.classify import Action, Targets, classify
+from cato_lsp.decisions.classify import Action, Assignment, Extent, Limits, Targets, classify
 from tests.fast.lsp.marked import context_at
 
 # language, source, streamed answer with `¦` where it is enough, what is shown
@@ -21,12 +22,8 @@ CASES = [
     ("python", "x = |", "foo(\n    a,\n)\n¦y = 2\n", "foo(\n    a,\n)"),
     ("python", "x = |", "a + \\\n    b\n¦y = 2\n", "a + \\\n    b"),
     ("python", "x = 1|", "\n¦y = 2\n", ""),
-    (
-        "python",
-        "x = |",
-        "[1, 2\n3\n3\n3\n¦3\n3\n3\n",
-        "[1, 2\n3",
-    ),
+    ("python", "x = |", "[1, 2\n3\n3\n3\n¦3\n3\n3\n", ""),
+    ("python", "x = |", "foo(\n1, 2\n3\n3\n3\n¦3\n3\n3\n", "foo("),
     ("javascript", "const a = |", "{\n  b: 1,\n};\n¦foo();\n", "{\n  b: 1,\n};"),
     ("javascript", "if |", "(a) {\n¦  b();\n}\n", "(a) {"),
     ("python", "x = |", "1   \n¦y\n", "1"),
@@ -285,3 +282,28 @@ def test_once_it_is_enough_nothing_changes(place: tuple[str, str], answer: str, 
 )
 def test_repeats_up_to_the_end_of_a_line_are_not_shown(text: str, shown: str) -> None:
     assert without_repeats(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("language", "source", "answer", "shown"),
+    [
+        # Behind the block, where nothing in the document closes it.
+        ("python", "def f():\n    if a:\n        |", "b()\n    c()\n", "b()\n    c()"),
+        ("c", "f() {\n  if (a) {\n    |\n", "b();\n  }\n  c();\n}\n", "b();\n  }\n  c();\n}"),
+        # The document closes it.
+        ("c", "f() {\n  if (a) {\n    |\n  }\n}\n", "b();\n  }\n  c();\n", "b();"),
+        ("c", "#if A\n  a();\n  |\n#endif\n", "b();\n#endif\nc();\n", "b();"),
+        # A gap, and words that end blocks.
+        ("python", "def f():\n    |", "a()\n\n\ndef g():\n    b()\n", "a()"),
+        ("ruby", "def f\n  if a\n    |\n  end\nend\n", "b\n  end\nend\n", "b"),
+        ("sh", "if a; then\n  b\n  |\nfi\n", "c\nfi\nd\n", "c"),
+    ],
+)
+def test_where_doubt_ends_it_a_block_does_not(
+    language: str, source: str, answer: str, shown: str
+) -> None:
+    context = context_at(language, source)
+    limits = Limits(160, Extent.BELIEVED)
+    completeness = Completeness(context, Assignment(Task.COMPLETION, limits))
+    completeness.feed(answer)
+    assert completeness.text() == shown

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cato_backend.wire.feedback import Feedback, FeedbackEvent
+from cato_backend.wire.editor_calls import Feedback, FeedbackEvent
 from cato_backend.wire.headers import Task
 from cato_lsp.commands.stats import stats_of
-from cato_lsp.session.counts import SuggestionCounts, Usage
-from cato_lsp.suggestions import feedback, history
+from cato_lsp.session.status import SuggestionCounts, Usage
+from cato_lsp.suggestions import feedback, outcomes
 from cato_lsp.suggestions.feedback import FeedbackLedger
 from cato_lsp.suggestions.questions import Source, Suggestion
 from cato_lsp.syntax import open_document
@@ -167,14 +167,14 @@ def test_stored_events_are_read_back_and_summed_up(
     )
     for number in range(4):
         request = {"request_id": str(number), "language": "python", "latency_ms": 100 + number}
-        history.append({"event": "shown", **request})
-    history.append({"event": "partially_accepted", "request_id": "0", "accepted_chars": 4})
-    history.append({"event": "accepted", "request_id": "0", "accepted_chars": 9})
-    history.append({"event": "usage", "session": "s", "asked": 1})
-    history.append({"event": "usage", "session": "s", **usage.body()})
-    with history.history_path().open("a") as file:
+        outcomes.append({"event": "shown", **request})
+    outcomes.append({"event": "partially_accepted", "request_id": "0", "accepted_chars": 4})
+    outcomes.append({"event": "accepted", "request_id": "0", "accepted_chars": 9})
+    outcomes.append({"event": "usage", "session": "s", "asked": 1})
+    outcomes.append({"event": "usage", "session": "s", **usage.body()})
+    with outcomes.history_path().open("a") as file:
         file.write("no json\n")
-    stats = stats_of(list(history.events()))
+    stats = stats_of(list(outcomes.events()))
     assert (stats.shown, stats.accepted, stats.partially_accepted) == (4, 1, 0)
     assert stats.acceptance == 0.25
     assert stats.accepted_characters == 9
@@ -182,15 +182,15 @@ def test_stored_events_are_read_back_and_summed_up(
     assert (stats.asked, stats.reused) == (4, 12)
     assert stats.prefix_hit_rate == 0.8
     assert stats.tokens_saved == usage.tokens_saved == 1200
-    assert history.history_path().stat().st_mode & 0o077 == 0
+    assert outcomes.history_path().stat().st_mode & 0o077 == 0
 
 
 def test_the_store_stays_small(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATO_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(history, "LARGEST", 100)
+    monkeypatch.setattr(outcomes, "LARGEST", 100)
     for number in range(10):
-        history.append({"event": "shown", "request_id": str(number), "padding": "x" * 60})
-    kept = [event["request_id"] for event in history.events()]
+        outcomes.append({"event": "shown", "request_id": str(number), "padding": "x" * 60})
+    kept = [event["request_id"] for event in outcomes.events()]
     assert kept[-1] == "9"
     assert 2 <= len(kept) <= 4
 

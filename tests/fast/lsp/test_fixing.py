@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
-from cato_lsp.backend.answers import UnitAnswer
+from cato_lsp.backend.task_answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.edits import applied, edits_of
 from cato_lsp.tasks.jobs import Job, request_for

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from cato_backend.wire.tasks import TaskKind, heading
-from cato_lsp.backend.answers import TaskProgress
+from cato_lsp.backend.task_answers import TaskProgress
 from cato_lsp.syntax.units import Unit
-from cato_lsp.tasks.joining import JoinedText
+from cato_lsp.tasks.running import JoinedText
 
 UNITS = tuple(Unit(name, "code", "", 0, 0) for name in ("f", "", "g"))
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cato_lsp.decisions.likelihood import LEAST_SEEN, Acceptance, Signals
+from cato_lsp.decisions.habits import LEAST_SEEN, Acceptance, Signals
 
 
 def signals(characters: int = 20, language: str = "python", confidence: float = 0.9) -> Signals:

@@ -13,7 +13,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Token, behind
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.settings import Targets
+from cato_lsp.settings.targets import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "
@@ -52,10 +52,15 @@ def test_it_is_shown_up_to_the_first_doubt(said: list[tuple[str, float]], shown:
     assert read.text() == shown
 
 
-def test_of_several_lines_none_is_shown_in_part() -> None:
+@pytest.mark.parametrize(
+    ("begun", "shown"), [("return", "c = a + b\n        return"), ("if", "c = a + b")]
+)
+def test_of_a_further_line_the_beginning_is_shown_if_it_is_worth_a_look(
+    begun: str, shown: str
+) -> None:
     read = reading("class A:\n    def add(self, a, b):\n        ")
-    read.feed(tokens(("c = a + b\n", 1.0), ("        return", 1.0), (" c", 0.3), ("\n", 1.0)))
-    assert read.text() == "c = a + b"
+    read.feed(tokens(("c = a + b\n", 1.0), (f"        {begun}", 1.0), (" c", 0.3), ("\n", 1.0)))
+    assert read.text() == shown
 
 
 def test_whoever_asks_is_shown_everything() -> None:
@@ -71,6 +76,17 @@ def test_what_is_hopeless_is_not_read_on() -> None:
     assert read.broken_off
     assert read.text() == "aa"
     assert read.confidence == pytest.approx(0.9)
+
+
+def test_of_tokens_that_tell_nothing_each_part_counts() -> None:
+    said = [Token(text) for text in ("total", " + ", "count", "\n")]
+    snapshot = open_document("file:///a.py", "python", 1, LINE).snapshot()
+    context = syntax_context(snapshot, len(LINE))
+    assignment = classify(Action.AUTOMATIC_COMPLETION, context, Targets())
+    begin = partial(Completeness, context, assignment)
+    read = AnswerReader(begin, 0.7, least_read=0.7, untold=math.log(0.85))
+    assert read.feed(said)
+    assert (read.text(), read.broken_off, read.confidence) == ("total +", True, None)
 
 
 def test_without_word_from_the_engine_everything_is_believed() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cato_lsp.settings.settings import Settings, Targets, Trace, parse
+from cato_lsp.settings.settings import Settings, Trace, parse
+from cato_lsp.settings.targets import Targets
 
 
 def check(

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tree_sitter import Tree
 
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, Targets, classify
 from cato_lsp.decisions.window import window
 from cato_lsp.syntax import Rest, open_document, syntax_context
-from cato_lsp.syntax.parsing import REST, settled
+from cato_lsp.syntax.parsing import REST, BoundedParse, Patience, settled
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.text import Change, Encoding, Position, Range
 from tests.fast.lsp.document_model import PIECES
@@ -112,11 +113,17 @@ def test_any_text_and_place_can_be_asked_for(
     assert unit is None or 0 <= unit.start <= unit.end <= len(text)
 
 
-def unsettled_document(functions_around: int = 60) -> tuple[Any, Position]:
+UNLIMITED = 0
+TOO_SHORT = 1
+"""Microseconds that no parse of these documents keeps within, on any machine."""
+
+
+def unsettled_document(pause_us: int = UNLIMITED) -> tuple[Any, Position]:
     """One whose last edit broke more than one key's parse may repair."""
-    count = functions_around
-    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(count))
-    document = open_document("file:///a", "python", 1, functions + "\n" + functions)
+    functions = "".join(f"def f{n}(a):\n    b = 'c'\n    return b\n" for n in range(60))
+    patience = Patience(TOO_SHORT, pause_us, UNLIMITED)
+    text = functions + "\n" + functions
+    document = open_document("file:///a", "python", 1, text, patience=patience)
     place = Position(functions.count("\n"), 0)
     added = Change("def added(a):\n    return (a, \n", Range(place, place))
     document.apply([added], 2, Encoding.UTF16)
@@ -138,21 +145,32 @@ def test_a_parse_that_takes_too_long_is_given_up_and_made_up_for() -> None:
 
 
 def test_a_parse_that_would_take_seconds_is_given_up_at_a_pause_too() -> None:
-    document, position = unsettled_document(functions_around=2500)
+    document, position = unsettled_document(pause_us=TOO_SHORT)
     before = document.snapshot()
     document.settle()
     assert not document.snapshot().settled
     assert document.snapshot().tree is before.tree
     offset = before.offset(position, Encoding.UTF16)
     assert syntax_context(document.snapshot(), offset).in_expression
-    close = Range(position, position)
-    document.apply([Change("b))", close)], 3, Encoding.UTF16)
-    # A busy machine may not have time for it at the first pause that parses again.
-    pauses = 20 * (REST + 1)
-    while not document.snapshot().settled and pauses:
-        document.settle()
-        pauses -= 1
-    assert document.snapshot().settled
+
+
+def test_what_took_too_long_is_tried_again_after_ever_longer_rests() -> None:
+    tree = open_document("file:///a", "python", 1, "a = 1\n").snapshot().tree
+    assert tree is not None
+    asked: list[Tree | None] = []
+    tried: list[int] = []
+
+    def attempt(text: str, edited: Tree) -> Tree | None:
+        tried.append(len(asked))
+        return edited if len(tried) > 2 else None
+
+    parse = BoundedParse(attempt)
+    while len(asked) < 4 * REST:
+        asked.append(parse.parse("a = (1\n", tree))
+    # One attempt, a rest, another, a rest twice as long, and from then on each time.
+    third = 3 * REST + 2
+    assert tried == [0, REST + 1, *range(third, 4 * REST)]
+    assert asked == [None] * third + [tree] * (4 * REST - third)
 
 
 def test_other_places_of_an_unsettled_document_are_still_known() -> None:

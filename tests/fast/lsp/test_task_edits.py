@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_backend.wire.tasks import TaskKind
-from cato_lsp.backend.answers import UnitAnswer
+from cato_lsp.backend.task_answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.units import Unit, relocated, unit_at
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.edits import (
     Placed,
     applied,
+    before_cut,
     edits_of,
     indented,
     with_imports,
@@ -226,3 +227,51 @@ def test_the_file_of_tests_is_called_as_usual(name: str, language: str, expected
 def test_tests_import_what_they_test(text: str, expected: str) -> None:
     assert with_imports(text, ["f"], "sums.py", "python") == expected
     assert with_imports(text, ["f"], "sums.go", "go") == text
+
+
+@pytest.mark.parametrize(
+    ("language", "kept", "cut"),
+    [
+        (
+            "python",
+            "def test_a():\n    assert f(1) == (\n        2\n    )",
+            "def test_b():\n    asse",
+        ),
+        ("python", "def test_a():\n    assert f(1)", "@pytest.mark.slow\ndef test_b(x, y"),
+        ("python", "class TestF:\n    def test_a(self):\n        pass", 'TEXT = """\nnot closed'),
+        (
+            "javascript",
+            "test('a', () => {\n  assert.equal(f(1), 2);\n});",
+            "test('b', () => {\n  as",
+        ),
+        ("go", "package p\n\nfunc TestA(t *testing.T) {\n}", "func TestB(t *testing.T) {\n\tif f("),
+        ("rust", "#[test]\nfn a() {\n    f();\n}", "#[test]\nfn b() {\n    assert_eq!(f("),
+        (
+            "python",
+            "class TestF:\n    def test_a(self):\n        assert f(1)",
+            "    def test_b(self):\n        x = f(2)\n        asse",
+        ),
+        ("python", "def test_a():\n    assert f(1)\n    assert f(2)", "    assert f("),
+        (
+            "python",
+            "class TestF:\n    def test_a(self):\n        x = f(1)\n        assert x",
+            '        """',
+        ),
+    ],
+)
+def test_what_stands_before_a_cut_is_whole(language: str, kept: str, cut: str) -> None:
+    assert before_cut(f"{kept}\n\n{cut}", language) == f"{kept}\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "import pytest\n\n\ndef test_a():\n    assert f("),
+        ("python", "import pytest\n\n\nclass TestF:\n    def test_a(self):\n        assert f("),
+        ("java", "import p.F;\n\nclass FTest {\n    @Test void a() {\n        f("),
+        ("brainfuck", "+++\n\n+++"),
+        ("python", ""),
+    ],
+)
+def test_nothing_is_kept_of_tests_whose_first_one_is_cut(language: str, text: str) -> None:
+    assert before_cut(text, language) == ""

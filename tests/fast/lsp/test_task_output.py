@@ -12,7 +12,7 @@ import pytest
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.commands.arguments import CommandFailed, FileRange
-from cato_lsp.commands.task_output import Terminal, show_result, write_result
+from cato_lsp.commands.task_output import Terminal, check_room, show_result, write_result
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.docstrings import Insertion
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
@@ -155,3 +155,14 @@ async def test_an_error_behind_a_text_begins_a_line(capsys: pytest.CaptureFixtur
     with pytest.raises(CommandFailed):
         await broken_off()
     assert capsys.readouterr().out == "a\n"
+
+
+def test_tests_that_have_no_room_are_refused_beforehand(tmp_path: Path) -> None:
+    path = tmp_path / "sums.py"
+    path.write_text("def add(a, b): return a + b\n")
+    snapshot = opened(path)
+    job, place = job_of(snapshot, TaskKind.TESTS), FileRange(snapshot, None, path)
+    check_room(job, place)
+    (tmp_path / "test_sums.py").write_text("mine\n")
+    with pytest.raises(CommandFailed, match=r"test_sums\.py exists already"):
+        check_room(job, place)

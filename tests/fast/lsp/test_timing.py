@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lsp.decisions.timing import TypingRhythm, debounce_ms
+from cato_lsp.decisions.habits import TypingRhythm, debounce_ms
 
 
 def typist(gap_s: float, keys: int = 100) -> TypingRhythm:

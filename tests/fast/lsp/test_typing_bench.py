@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
+import pytest
+
+from bench.typing import virtual
+from bench.typing.people import Sitting, develop
 from bench.typing.screen import Screen
-from bench.typing.scripts import script
+from bench.typing.scripts import Key, Script, script, sources
 
 
 def test_a_script_types_what_is_missing(tmp_path: Path) -> None:
@@ -39,3 +45,59 @@ def test_a_key_that_does_not_fit_takes_the_ghost_away() -> None:
     screen.type("x")
     screen.look(0.3)
     assert screen.seen.something[0.3] == 0
+
+
+def test_an_hour_of_waiting_takes_no_time() -> None:
+    async def wait() -> float:
+        began_s = time.monotonic()
+        await asyncio.sleep(3600)
+        return time.monotonic() - began_s
+
+    began_s = time.monotonic()
+    assert virtual.run(wait()) == pytest.approx(3600)
+    assert time.monotonic() - began_s < 60
+
+
+def test_no_package_is_both_tuned_on_and_held_out(tmp_path: Path) -> None:
+    for number in range(12):
+        package = tmp_path / f"package{number}"
+        package.mkdir()
+        (package / "a.py").write_text("".join(f"value_{n} = {n} + {number}\n" for n in range(500)))
+        (package / "b.js").write_text("".join(f"const value{n} = {n};\n" for n in range(500)))
+    tuned, held_out = (sources([tmp_path], held_out=each) for each in (False, True))
+    assert len(tuned) + len(held_out) == 24
+    assert {path.parent for path in tuned}.isdisjoint(path.parent for path in held_out)
+    # Languages come in turns.
+    assert {path.suffix for path in held_out[:2]} == {".py", ".js"}
+
+
+class Accepting:
+    """Suggests the rest of the text behind its first two characters."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.text = ""
+        self._screen = screen
+
+    async def start(self, _host: str, _port: int) -> None:
+        pass
+
+    def key(self, text: str, _offset: int) -> None:
+        self.text += text
+        if self.text == "ab":
+            self._screen.show(" cd", 2)
+
+    def accept(self, text: str, _offset: int) -> None:
+        self.text += text
+
+    async def stop(self) -> None:
+        pass
+
+
+def test_whoever_accepts_goes_on_behind_it_and_types_the_rest() -> None:
+    screen = Screen("ab cd", 0)
+    client = Accepting(screen)
+    keys = tuple(Key(text, 1.0) for text in "ab cd")
+    typed = Script("a.py", "python", "", "", keys)
+    virtual.run(develop(typed, client, screen, Sitting(-1.0, 60.0, "once")))
+    assert client.text == "ab cd"
+    assert (screen.seen.accepted, screen.seen.saved_characters) == (1, 3)

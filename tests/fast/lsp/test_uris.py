@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_lsp.text.uris import path_of
+from cato_lsp.text.document import path_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cato_backend.prediction.conformal import Conformal
+from cato_backend.prediction.online import Conformal
 
 
 def run(ratio_of: Callable[[random.Random, int], float], count: int = 3000) -> Conformal:

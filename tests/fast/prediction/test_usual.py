@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.prediction.averages import LoadAverages
+from cato_backend.prediction.online import LoadAverages
 
 
 def test_the_rate_of_even_traffic_is_found_from_its_first_seconds_on() -> None:

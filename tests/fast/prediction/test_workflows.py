@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.workflows import LearnedTimes, PlannedCall, stage_budget_s
+from cato_backend.prediction.service import ServiceModel
+from cato_backend.prediction.workflows import (
+    LearnedTimes,
+    PlannedCall,
+    TimesByLaw,
+    expected_s,
+    stage_budget_s,
+)
+from cato_backend.profile_files.profile import EngineLimits, StepLaw
 from cato_backend.wire.headers import Task
 
 CALL = PlannedCall(Task.SUMMARIZATION, 500, 160)
@@ -68,3 +76,23 @@ def test_what_is_observed_moves_the_times() -> None:
     assert times.quantile_s(CALL, 0.5) > before
     assert times.quantile_s(CALL, 0.5) == pytest.approx(1 + 149 * 15 / 149, rel=0.15)
     assert times.quantile_s(CALL, 0.5) <= times.quantile_s(CALL, 0.99)
+
+
+def test_before_the_first_answer_the_law_of_an_idle_replica_tells() -> None:
+    """A step takes 80 ms, and each prompt token 1 ms."""
+    service = ServiceModel(StepLaw("additive", 0.08, per_new_token=0.001), EngineLimits())
+    learned = LearnedTimes()
+    times = TimesByLaw(learned, service, overhead_s=0.01)
+    call = PlannedCall(Task.GENERATION, 200, 1024, expected_tokens=101)
+    assert expected_s([[call]], times) == pytest.approx(0.01 + 0.28 + 100 * 0.081, rel=0.02)
+    learned.observe(call, tokens=101, ttft_s=0.5, e2e_s=2.5)
+    assert expected_s([[call]], times) == pytest.approx(2.5, rel=0.05)
+
+
+@given(st.integers(1, 4000), st.integers(1, 2048), st.floats(0.5, 0.99))
+def test_lengths_spread_about_what_is_expected(expected: int, most: int, q: float) -> None:
+    call = PlannedCall(Task.GENERATION, 200, most, expected_tokens=expected)
+    times = LearnedTimes()
+    middle, tokens = times.quantile_tokens(call, 0.5), times.quantile_tokens(call, q)
+    assert middle == min(expected, most)
+    assert middle <= tokens <= most

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cato_backend.profile_files.profile import Profile, StepLaw
-from cato_backend.provisioning.capacity import CapacityCurve, measure
+from cato_backend.provisioning.capacity import CapacityCurve, measure, outlook
+from cato_backend.provisioning.demand import Forecast, Scenario
 from cato_backend.provisioning.pool import DemandKind
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
@@ -57,3 +58,19 @@ def test_beyond_the_last_load_it_falls_on() -> None:
 def test_goals_are_shares_of_what_is_in_reach() -> None:
     found = CapacityCurve((1.0,), {Task.TRANSLATION: (0.8,)}, {Task.TRANSLATION: 10_000})
     assert found.goals(0.95)[Task.TRANSLATION] == pytest.approx(0.76, abs=0.01)
+
+
+def test_a_law_that_is_not_sure_leaves_less_to_count_on() -> None:
+    """Near the knee; far below it a slower replica would be enough as well."""
+    knee = CapacityCurve(
+        (1.0, 4.0, 6.0), {Task.COMPLETION: (1.0, 1.0, 0.5)}, {Task.COMPLETION: 100}
+    )
+
+    def at(rate: float, spread: float) -> float:
+        forecast = Forecast(rate, rate, rate, rate, ((Scenario(rate, 1.0),),))
+        return outlook(knee, forecast, 1.0, 0.5, spread)[Task.COMPLETION]
+
+    assert at(4.0, 0.0) == 1.0
+    assert at(4.0, 0.25) == pytest.approx(1.0 - 0.5 * 0.25)
+    assert at(4.0, 0.5) < at(4.0, 0.25)
+    assert at(2.0, 0.5) == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -52,7 +53,8 @@ def test_even_demand_does_not_flap(steady: Fleet) -> None:
 def test_every_plan_is_explained(steady: Fleet) -> None:
     _, plan = steady.plans[99]
     assert "8.0 now" in plan.why
-    assert "requests/s expected in 20 s" in plan.why
+    assert "requests/s are expected in 20 s" in plan.why
+    assert re.search(r"; completion \d\.\d now, P95 \d+\.\d\)", plan.why)
     assert "keep the tightest class, completion at" in plan.why
 
 

@@ -58,8 +58,8 @@ def test_unknown_names_and_bounds_are_refused_by_name() -> None:
         make_rule("nonsense", PROFILE)
     with pytest.raises(ConfigError, match="max-replicas: got 1, expected at least 2"):
         Bounds(2, 1)
-    with pytest.raises(ConfigError, match="min-replicas: got 0"):
-        Bounds(0, 1)
+    with pytest.raises(ConfigError, match="min-replicas: got -1"):
+        Bounds(-1, 1)
 
 
 def test_settings_are_the_rules_own() -> None:

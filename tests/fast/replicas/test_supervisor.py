@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cato_backend.errors import EngineError
+from cato_backend.errors import EngineError, ReplicaLost
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 
@@ -27,6 +27,9 @@ class Listener:
     def on_down(self, replica_id: str, reason: str) -> None:
         self.told.put_nowait(f"down {replica_id}: {reason}")
 
+    def on_asleep(self, replica_id: str) -> None:
+        self.told.put_nowait(f"asleep {replica_id}")
+
     def on_note(self, replica_id: str, text: str) -> None:
         self.told.put_nowait(f"note {replica_id}: {text}")
 
@@ -42,17 +45,22 @@ class Life:
     """Comes up unless told to fail; dies when told."""
 
     fails: str | None = None
+    is_lost: bool = False
     dies: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: int = 0
 
     async def wait_ready(self) -> Replica:
         if self.fails:
-            raise EngineError(self.fails)
+            raise ReplicaLost(self.fails) if self.is_lost else EngineError(self.fails)
         return REPLICA
 
     async def wait_dead(self) -> str:
         await self.dies.wait()
         return "it died"
+
+    async def sleep(self) -> None: ...
+
+    async def wake(self) -> None: ...
 
     async def stop(self) -> None:
         self.stopped += 1
@@ -104,6 +112,15 @@ async def test_a_first_load_that_dies_is_given_up_at_once() -> None:
     assert [life.stopped for life in script.begun] == [1]
 
 
+async def test_a_first_load_whose_node_dies_is_tried_again() -> None:
+    listener, script = Listener(), Script(Life(fails="its node died", is_lost=True), Life())
+    supervisor = Supervisor(listener, QUICK)
+    supervisor.keep(script)
+    told = [await listener.told.get() for _ in range(2)]
+    await supervisor.close()
+    assert told == ["note r1: its node died; starting again in 0.001 s", "up r1"]
+
+
 async def test_one_that_keeps_dying_is_given_up() -> None:
     script = Script(dead(), dead(), Life(fails="out of memory"), Life())
     supervisor = Supervisor(Listener(), QUICK)
@@ -146,3 +163,32 @@ async def test_a_long_life_forgives() -> None:
 )
 def test_delays_grow_to_a_limit(restarts: int, delay_s: float) -> None:
     assert RestartPolicy().delay_s(restarts) == delay_s
+
+
+async def test_a_replica_sleeps_and_is_up_again_when_it_has_woken() -> None:
+    listener = Listener()
+    supervisor = Supervisor(listener, QUICK)
+    supervisor.keep(Script(Life()))
+    assert await listener.told.get() == "up r1"
+    await supervisor.sleep("r1")
+    assert await listener.told.get() == "asleep r1"
+    await supervisor.wake("r1")
+    assert await listener.told.get() == "up r1"
+    await supervisor.close()
+
+
+async def test_one_that_dies_asleep_is_not_started_again_by_itself() -> None:
+    listener, life = Listener(), Life()
+    supervisor = Supervisor(listener, QUICK)
+    script = Script(life, Life())
+    supervisor.keep(script)
+    assert await listener.told.get() == "up r1"
+    await supervisor.sleep("r1")
+    life.dies.set()
+    told = [await listener.told.get() for _ in range(3)]
+    assert told == ["asleep r1", "down r1: it died", "note r1: died asleep: it died"]
+    with pytest.raises(EngineError, match="r1 is not up"):
+        await supervisor.wake("r1")
+    await supervisor.release("r1")
+    assert script.begun == [life]
+    assert not supervisor.knows("r1")

@@ -10,7 +10,7 @@ import pytest
 from cato_backend.runtime.answer import Answer, Relayed
 from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.chunks import AttemptBroken
-from cato_backend.runtime.resume import can_resume
+from cato_backend.runtime.render import can_resume
 from cato_backend.wire import sse
 from tests.fast.runtime.test_bodies import call
 

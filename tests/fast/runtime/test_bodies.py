@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.prediction.averages import CharsPerToken
+from cato_backend.prediction.online import CharsPerToken
 from cato_backend.requests import BLOCK_CHARS, Request, Target, prompt_blocks
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill
@@ -109,3 +109,27 @@ def test_cached_tokens_are_what_the_engine_says(details: str, cached: int | None
     (event,) = sse.EventReader().feed(f'data: {{"choices": [], "usage": {usage}}}\n\n'.encode())
     relayed = answer.take(event)
     assert (relayed.data, relayed.prompt_tokens, relayed.cached_tokens) == (b"", 64, cached)
+
+
+@pytest.mark.parametrize(
+    ("speaks_vllm", "salt", "expected"),
+    [(True, "ours", "ours"), (True, "", "theirs"), (False, "ours", "theirs")],
+)
+def test_only_vllm_is_told_by_what_prefix_caches_are_kept_apart(
+    speaks_vllm: bool, salt: str, expected: str
+) -> None:
+    route = leg(0, False)
+    route = replace(route, endpoint=replace(route.endpoint, speaks_vllm=speaks_vllm))
+    asked = replace(call({**PROMPT, "cache_salt": "theirs"}), cache_salt=salt)
+    assert render(asked, route).body["cache_salt"] == expected
+    plain = render(replace(call(PROMPT), cache_salt=salt), route).body
+    assert plain.get("cache_salt") == (salt if speaks_vllm and salt else None)
+
+
+@pytest.mark.parametrize("salt", ["", "ours"])
+def test_nobody_names_blocks_of_a_cache_that_is_kept_apart(salt: str) -> None:
+    route = leg(0, False)
+    route = replace(route, endpoint=replace(route.endpoint, speaks_vllm=True))
+    body = {**PROMPT, "kv_transfer_params": {"do_remote_prefill": True, "remote_block_ids": [1]}}
+    sent = render(replace(call(body), cache_salt=salt), route).body
+    assert ("kv_transfer_params" in sent) is not bool(salt)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cato_backend.prediction.kept_law import KeptLaw
-from cato_backend.runtime.law_store import LawKeeper, LawKey, StoredLaw, read_laws, write_laws
+from cato_backend.runtime.laws import LawKeeper, LawKey, StoredLaw, read_laws, write_laws
 from cato_backend.scheduling import ReplicaLoad
 
 URL = "http://gpu-1:8000"

@@ -288,6 +288,58 @@ def test_what_is_relegated_takes_a_free_slot_after_a_while() -> None:
     assert (sent.request_id, sent.priority >= RELEGATED_PRIORITY) == ("late", True)
 
 
+def test_what_nobody_declared_waits_for_no_idle_replica_once_it_is_late() -> None:
+    """The promise that it missed was assumed: it may be a summary with seconds to spare."""
+    fleet = Fleet()
+    fleet.tell(Submitted(request("pending", prompt_tokens=1000)), now=9.0)
+    late = replace(request("late", arrival=1.0, ttft_s=1.0), declared=False)
+    assert fleet.tell(Submitted(late), now=9.0) == []
+    [sent] = fleet.tell(Woke(), now=9.01)
+    assert (sent.request_id, sent.priority >= RELEGATED_PRIORITY) == ("late", True)
+
+
+@pytest.mark.parametrize(("declared", "first"), [(True, "long"), (False, "short")])
+def test_of_what_nobody_declared_the_short_are_served_first_when_late(
+    declared: bool, first: str
+) -> None:
+    fleet = Fleet()
+    [pending] = fleet.tell(Submitted(request("pending", prompt_tokens=4000)))
+    for name, tokens in (("long", 3000), ("short", 100)):
+        late = request(name, arrival=-2.0, ttft_s=1.0, prompt_tokens=tokens, session=name)
+        assert fleet.tell(Submitted(replace(late, declared=declared))) == []
+    assert fleet.tell(Woke(), now=0.01) == []
+    sent = fleet.begin(pending, now=0.42) + fleet.tell(Woke(), now=0.43)
+    assert sent[0].request_id == first
+
+
+LARGE = replace(PROFILE, law=replace(PROFILE.law, base=0.2))
+"""A step takes 0.2 s, however few tokens are in it."""
+
+
+def test_prompts_that_come_before_a_step_begins_share_it() -> None:
+    """Each a step of its own would be too late."""
+    fleet = Fleet(profile=LARGE)
+    [running] = fleet.tell(Submitted(request("running", max_tokens=1000)))
+    fleet.begin(running, now=0.3)
+    sent = [
+        fleet.tell(Submitted(request(name, arrival=1.0, ttft_s=0.4, session=name)), now=1.0)
+        for name in ("first", "second", "third")
+    ]
+    assert [len(each) for each in sent] == [1, 1, 1]
+    assert all(each[0].priority < RELEGATED_PRIORITY for each in sent)
+
+
+@pytest.mark.parametrize(("tokens", "waits"), [(100, False), (2000, True)])
+def test_what_is_late_runs_beside_others_where_its_prompt_goes_unnoticed(
+    tokens: int, waits: bool
+) -> None:
+    fleet = Fleet(profile=LARGE)
+    fleet.tell(Submitted(request("pending", prompt_tokens=1000)), now=9.0)
+    late = request("late", arrival=1.0, ttft_s=1.0, prompt_tokens=tokens)
+    sent = fleet.tell(Submitted(late), now=9.0) + fleet.tell(Woke(), now=9.01)
+    assert [each.priority >= RELEGATED_PRIORITY for each in sent] == ([] if waits else [True])
+
+
 CROWDED = replace(PROFILE, law=replace(PROFILE.law, per_sequence=0.002))
 """Eight answers at once have twice the time between tokens of one."""
 

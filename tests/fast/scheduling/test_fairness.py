@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.requests import Origin
-from cato_backend.scheduling import Dispatch, Finished, Limits, Submitted
+from cato_backend.requests import EQUAL_SHARE, Origin, Share
+from cato_backend.scheduling import Dispatch, Finished, Limits, Refusal, Submitted
 from cato_backend.scheduling.fairness import Fairness
 from cato_backend.scheduling.queue import Waiting
 from cato_backend.scheduling.replica import ReplicaLoad
@@ -177,3 +179,99 @@ def test_a_clock_may_begin_anywhere_and_rest_for_long(uptime_s: float) -> None:
         fairness.decoded(origin, 10, now)
         assert not fairness.is_above_share(origin)
         fairness.leave(origin, now)
+
+
+# -- teams -----------------------------------------------------------------------------------------
+
+
+def of_team(team: str, person: str) -> Origin:
+    return Origin(person, "s", team=team)
+
+
+def live(*flows: tuple[Origin, int, Share]) -> Fairness:
+    """So many live requests of each; the slots are known."""
+    made = Fairness()
+    for origin, number, share in flows:
+        for _ in range(number):
+            made.enter(origin, 0.0, share)
+    return made
+
+
+def waits(origin: Origin, share: Share = EQUAL_SHARE) -> Waiting:
+    asked = replace(request(origin.tenant), origin=origin, share=share)
+    return Waiting(asked, 9.0, 9.0)
+
+
+def ordered(shares: Fairness, queue: list[Waiting], slots: int) -> list[str]:
+    return [each.request.id for each in shares.look(slots).others_first(queue)]
+
+
+def test_the_others_of_a_crowding_team_are_not_held_back() -> None:
+    flood, colleague, other = (of_team(*names) for names in (("a", "x"), ("a", "y"), ("b", "z")))
+    shares = live((flood, 60, EQUAL_SHARE), (colleague, 3, EQUAL_SHARE), (other, 2, EQUAL_SHARE))
+    queue = [waits(flood), waits(colleague), waits(other)]
+    assert ordered(shares, queue, 64) == ["y", "z", "x"]
+
+
+def test_a_team_crowds_by_the_people_who_have_more_than_their_part_of_it() -> None:
+    """Thirty-five live are fewer than half of eighty slots, and more than half of forty."""
+    people = [of_team("a", f"p{number}") for number in range(20)]
+    crowd = [(person, 6 if number < 3 else 1, EQUAL_SHARE) for number, person in enumerate(people)]
+    other = of_team("b", "z")
+    shares = live(*crowd, (other, 1, EQUAL_SHARE))
+    assert ordered(shares, [waits(people[0]), waits(people[9]), waits(other)], 80)[-1] == "z"
+    assert ordered(shares, [waits(people[0]), waits(people[9]), waits(other)], 40) == [
+        *("p9", "z", "p0")
+    ]
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, ["y", "x"]), (3.0, ["x", "y"])])
+def test_a_heavier_team_may_have_more_live(weight: float, expected: list[str]) -> None:
+    heavy, light = of_team("a", "x"), of_team("b", "y")
+    shares = live((heavy, 40, Share(team_weight=weight)), (light, 4, EQUAL_SHARE))
+    assert ordered(shares, [waits(heavy), waits(light)], 64) == expected
+
+
+def test_where_every_team_asks_too_much_those_served_more_than_their_part_come_last() -> None:
+    one, other = of_team("a", "x"), of_team("b", "y")
+    shares = live((one, 40, Share(team_weight=3.0)), (other, 40, EQUAL_SHARE))
+    shares.prefilled(one, 2900, 0.0)
+    shares.prefilled(other, 1000, 0.0)
+    assert ordered(shares, [waits(other), waits(one)], 32) == ["x", "y"]
+    shares.prefilled(one, 200, 0.0)
+    assert ordered(shares, [waits(one), waits(other)], 32) == ["y", "x"]
+
+
+def test_priority_comes_before_shares_and_a_budget_before_both() -> None:
+    first, low, spent = (of_team(*names) for names in (("a", "x"), ("b", "y"), ("c", "z")))
+    high, over = Share(priority=2), Share(priority=9, over_budget=True)
+    shares = live((first, 30, high), (low, 1, EQUAL_SHARE), (spent, 1, over))
+    queue = [waits(spent, over), waits(low), waits(first, high)]
+    assert ordered(shares, queue, 32) == ["x", "y", "z"]
+    for origin, number, share in ((first, 30, high), (spent, 1, over)):
+        for _ in range(number):
+            shares.leave(origin, 1.0, share)
+    assert not shares.look(32).is_ranked
+
+
+def test_over_budget_gets_what_is_nearly_idle_while_others_ask() -> None:
+    spent, other, over = of_team("a", "x"), of_team("b", "y"), Share(over_budget=True)
+    fleet = replicas((0, 0), (1, 0), (3, 0), (1, 1))
+    shares = live((spent, 1, over), (other, 1, EQUAL_SHARE))
+    found = shares.look(32).open_to(waits(spent, over), fleet)
+    assert [replica.replica_id for replica in found] == ["r0"]
+    shares.leave(other, 1.0)
+    assert shares.look(32).open_to(waits(spent, over), fleet) == fleet
+
+
+def test_a_full_queue_drops_what_is_over_budget_first() -> None:
+    story = Story(limits=Limits(max_waiting=2))
+    story.tell(Submitted(request("runs")))
+    over = replace(request("over", tenant="spent"), share=Share(over_budget=True))
+    story.tell(Submitted(over))
+    story.tell(Submitted(request("first", tenant="other")))
+    (dropped,) = story.tell(Submitted(request("second", tenant="other")))
+    assert dropped[:2] == ("over", Refusal.OVERLOADED)
+    late = replace(request("late", tenant="spent"), share=Share(over_budget=True))
+    (dropped,) = story.tell(Submitted(late))
+    assert dropped[0] == "late"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
 from cato_backend.scheduling import (
     Dispatch,
@@ -55,6 +57,18 @@ def test_a_slot_is_found_beside_a_full_replica_and_replicas_that_take_no_more() 
         fleet.tell(ReplicaDraining(f"draining-{number}"), now=20.0)
     [place] = fleet.submit("last", now=30.0)
     assert place.startswith("r")
+
+
+def test_a_prompt_that_a_replica_of_another_model_holds_goes_to_one_of_its_own() -> None:
+    fleet = Fleet()
+    fleet.tell(ReplicaUp("other", "another-model", 8, Profile(MODEL, "emulated", LAW)), 0.0)
+    for number in range(9):
+        fleet.up(f"r{number}", 0.0)
+    asked = replace(request("first"), prompt_blocks=tuple(range(1, 9)))
+    [place] = fleet.tell(Submitted(replace(asked, model="another-model")), 0.0)
+    assert place.replica_id == "other"
+    [place] = fleet.tell(Submitted(replace(asked, id="second")), 0.1)
+    assert place.replica_id.startswith("r")
 
 
 def test_room_is_found_beside_replicas_with_a_full_kv_cache() -> None:

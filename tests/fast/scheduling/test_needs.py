@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from cato_backend.scheduling.policies.cato.lengths import Length
-from cato_backend.scheduling.policies.cato.needs import Needs
+from cato_backend.scheduling.policies.cato.reserves import Needs
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import request
 

@@ -16,7 +16,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.policies.cato.observed_slots import ObservedSlots
+from cato_backend.scheduling.policies.cato.room import ObservedSlots
 from tests.fast.scheduling.stories import MODEL, request
 
 PROMPT_S = 0.1

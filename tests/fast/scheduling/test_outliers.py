@@ -21,8 +21,10 @@ from cato_backend.scheduling import (
     Refusal,
     Reinstate,
     Reject,
+    ReplicaAsleep,
     ReplicaDown,
     ReplicaDraining,
+    ReplicaResumed,
     ReplicaUp,
     State,
     Submitted,
@@ -182,11 +184,22 @@ def test_a_share_is_never_ejected(replicas: int, percent: float, most: int) -> N
     assert len(ejected) == most
 
 
-@pytest.mark.parametrize("leaves", [ReplicaDown("b"), ReplicaDraining("b")])
-def test_it_comes_back_where_it_is_the_last(leaves: ReplicaDown | ReplicaDraining) -> None:
+@pytest.mark.parametrize("leaves", [ReplicaDown("b"), ReplicaDraining("b"), ReplicaAsleep("b")])
+def test_it_comes_back_where_it_is_the_last(
+    leaves: ReplicaDown | ReplicaDraining | ReplicaAsleep,
+) -> None:
     story = Story(2, max_running=9, limits=THREE)
     fail(story, "a", 3)
     assert story.tell(leaves) == [Reinstate("a")]
+    assert sent(story.tell(Submitted(request("r")))) == [("r", "a")]
+
+
+def test_it_comes_back_where_it_is_the_only_one_that_drains_no_longer() -> None:
+    story = Story(2, max_running=9, limits=THREE)
+    fail(story, "a", 3)
+    for name in "ab":
+        assert story.tell(ReplicaDraining(name)) == []
+    assert story.tell(ReplicaResumed("a")) == [Reinstate("a")]
     assert sent(story.tell(Submitted(request("r")))) == [("r", "a")]
 
 

@@ -48,6 +48,17 @@ def test_a_request_that_was_being_started_on_two_replicas_as_they_died_is_refuse
     assert decisions == [Abort("poison", 2), Reject("poison", Refusal.REPLICAS_DIED)]
 
 
+def test_a_token_also_clears_of_a_death_that_is_only_seen_later() -> None:
+    """Its attempt fails on `a`, which turns out to be dead after the token and another death."""
+    story = Story(3, max_running=9)
+    story.tell(Submitted(request("r")))
+    story.tell(AttemptFailed("r", 1, resumable=True))
+    story.tell(Progressed("r", 2, 1))
+    story.tell(ReplicaDown("b"))
+    assert refused(story.tell(ReplicaDown("c"))) == []
+    assert refused(story.tell(ReplicaDown("a"))) == []
+
+
 def test_a_token_in_between_proves_it_innocent() -> None:
     story = Story(3, max_running=9)
     story.tell(Submitted(request("r")))

@@ -33,6 +33,7 @@ from cato_backend.scheduling import (
     Refusal,
     Reinstate,
     Reject,
+    ReplicaAsleep,
     ReplicaChanged,
     ReplicaDown,
     ReplicaDraining,
@@ -46,13 +47,17 @@ from cato_backend.scheduling import (
     Woke,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening, replay
+from cato_backend.scheduling.journal import Opening, encode, encode_opening
+from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.replaying import replay
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request
 
 LIMITS = Limits(max_waiting=5, max_waiting_per_session=4, max_wait_s=30, max_attempts=3)
 EXAMPLES = int(os.environ.get("CATO_EXAMPLES", "15"))
 MAX_RUNNING = 2
+LONG_TOKENS = 5000
+"""A prompt that takes an engine of unknown law half a second."""
 DOCUMENT = tuple(range(1, 60))
 ANY: tuple[int | None, tuple[str, ...]] = (None, ())
 SERVES = st.tuples(st.sampled_from([None, 500, 1000]), st.sampled_from([(), ("lora",)]))
@@ -215,7 +220,7 @@ class Fleet(RuleBasedStateMachine):
             new = replace(new, task=Task.COMPLETION, prompt_tokens=9000, prompt_blocks=DOCUMENT)
         if self.agents_ask:
             task = data.draw(st.sampled_from([Task.GENERATION, Task.AGENT]))
-            tokens = data.draw(st.sampled_from([100, 5000, 30_000, 150_000]))
+            tokens = data.draw(st.sampled_from([100, LONG_TOKENS, 30_000, 150_000]))
             new = replace(new, task=task, prompt_tokens=tokens)
         self.live[new.id] = Live(
             new,
@@ -255,6 +260,12 @@ class Fleet(RuleBasedStateMachine):
         if name in self.replicas:
             self.draining.add(name)
         self.tell(ReplicaDraining(name))
+
+    @rule(name=st.sampled_from("abc"))
+    def sleep(self, name: str) -> None:
+        if name in self.replicas:
+            self.draining.add(name)
+        self.tell(ReplicaAsleep(name))
 
     @rule(name=st.sampled_from("abc"))
     def resume(self, name: str) -> None:
@@ -373,6 +384,13 @@ class Fleet(RuleBasedStateMachine):
         share = math.ceil(len(accepting) * LIMITS.outliers.max_ejection_percent / 100)
         assert len(outliers) <= max(0, min(len(accepting) - 1, share))
 
+    @staticmethod
+    def may_be_kept(live: Live) -> bool:
+        """Whether a policy may let the request wait beside an idle replica."""
+        request = live.request
+        shares_long = bool(request.prompt_blocks) and request.prompt_tokens >= LONG_TOKENS
+        return live.warm or live.typed or shares_long
+
     @invariant()
     def nobody_waits_beside_an_idle_replica(self) -> None:
         kept_out = self.draining | self.out.keys()
@@ -384,9 +402,10 @@ class Fleet(RuleBasedStateMachine):
         waiting = [live for live in self.live.values() if live.replica is None]
         # One that a replica failed may wait for another one. Who only warms a cache may be kept by
         # a policy that tells it apart: behind any other, and for good once its time has passed. So
-        # may a completion that is late: it waits for its document's replica.
+        # may a completion that is late: it waits for its document's replica. So may a long prompt:
+        # it waits for the replica that holds its beginning, or computes it.
         kept = self.keeps_one_busy
-        fresh = [w for w in waiting if not w.attempt and not ((w.warm or w.typed) and kept)]
+        fresh = [w for w in waiting if not w.attempt and not (kept and self.may_be_kept(w))]
         # A flow with many requests may have to wait, so that others find a replica free.
         fresh = [w for w in fresh if self.crowd_of(w) < 3]
         assert not any(self.fits(live, r.replica_id) for live in fresh for r in open_to)

@@ -11,6 +11,7 @@ import pytest
 
 from cato_backend.commands.arguments import Parser
 from cato_backend.errors import ConfigError
+from cato_backend.prediction.kept_law import KeptFilter, KeptLaw
 from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.requests import Origin
 from cato_backend.runtime.event_log import EventLog
@@ -24,7 +25,9 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening, replay
+from cato_backend.scheduling.journal import Opening, decode, encode, encode_opening
+from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.replaying import replay
 from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request
 
@@ -208,3 +211,10 @@ def test_a_line_costs_no_more_than_its_event() -> None:
         b'{"t":12.5,"event":"Progressed","told":{"request_id":"r1","attempt":1,"tokens":1,'
         b'"prompt_tokens":null,"cached_tokens":null},"decided":[]}\n'
     )
+
+
+def test_a_law_that_was_kept_comes_back_as_it_was() -> None:
+    covariance = tuple((0.01 * row, 0.0, 0.0, 0.0) for row in range(4))
+    law = KeptFilter("additive", (-4.0, -9.0, -9.0, -16.0), covariance, 0.001)
+    up = ReplicaUp("a", MODEL, 2, PROFILE, KeptLaw((law, law), 0, 40, 3.5))
+    assert decode(encode(up, (), 0.0), 2).event == up

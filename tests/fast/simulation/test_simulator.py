@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +16,10 @@ from cato_backend.requests import Target
 from cato_backend.scheduling import make_policy
 from cato_lab.report import study_record, write_page
 from cato_lab.scoring.outcome import Ending, Outcome
+from cato_lab.simulation.cell_pool import run_cells
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import SimulatedRun, Simulator
-from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell, run_cells
+from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell
 from cato_lab.simulation.tables import study_table
 from cato_lab.workloads import (
     Arrival,
@@ -130,6 +136,57 @@ def cells() -> list[Cell]:
         for rate in (2.0, 40.0)
         for seed in (1, 2, 3)
     ]
+
+
+def test_an_interrupt_from_the_terminal_ends_a_study_at_once_and_without_a_traceback() -> None:
+    code = (
+        "import time\n"
+        "from cato_lab.simulation.cell_pool import CellPool, _interrupts_held\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        with CellPool(2) as pool:\n"
+        "            with _interrupts_held():\n"
+        "                pool._pool.submit(time.sleep, 600)\n"
+        "                seven = pool._pool.submit(int, 7)\n"
+        "            print(seven.result(), flush=True)\n"
+        "            time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted')\n"
+    )
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        # A shell starts what runs in the background with interrupts ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "7\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("interrupted\n", "")
+
+
+def test_processes_of_a_study_end_with_the_command_that_is_killed() -> None:
+    """A reader of the pipe that they inherited sees its end only when all of them are gone."""
+    code = (
+        "import time\n"
+        "from cato_lab.simulation.cell_pool import CellPool\n"
+        "if __name__ == '__main__':\n"
+        "    with CellPool(2) as pool:\n"
+        "        pool._pool.submit(time.sleep, 600)\n"
+        "        print(pool._pool.submit(int, 7).result(), flush=True)\n"
+        "        time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "7\n"
+        process.kill()
+        assert process.stdout.read() == ""
 
 
 def test_a_study_becomes_table_page_and_json(cells: list[Cell], tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from cato_backend.errors import InvalidRequest
 from cato_backend.gateway.incoming import validated
 from cato_backend.gateway.tasks import TaskBody
-from cato_backend.tasks.whole import expected_tokens
+from cato_backend.tasks.plans import Answers, Composed, ModelCall, TaskPlan, TaskStep
+from cato_backend.tasks.whole import expected_tokens, with_expected_tokens
 from cato_backend.wire.tasks import TaskKind, TaskRequest, Unit
 
 
@@ -53,6 +54,19 @@ def test_a_unit_s_estimate_travels() -> None:
         TaskKind.SUMMARIZATION, "python", (unit, Unit("g", "function", "def g(): 1"))
     )
     assert validated(TaskBody, request.body()).request() == request
+
+
+def test_the_steps_of_a_unit_share_what_is_expected_of_it() -> None:
+    """Steps about all units, and those whose answer is not shown, have no expectation."""
+    places = [(0, True), (0, True), (0, False), (1, True), (2, True), (None, True)]
+    steps = tuple(TaskStep(_asked, 100, 64, unit, shown) for unit, shown in places)
+    plan = TaskPlan(steps, (tuple(range(len(steps))),), lambda _: Composed("", ()))
+    told = [step.expected_tokens for step in with_expected_tokens(plan, [90, 40, None]).steps]
+    assert told == [45, 45, None, 40, None, None]
+
+
+def _asked(_: Answers) -> ModelCall:
+    raise NotImplementedError
 
 
 @pytest.mark.parametrize("value", [0, -1, 131_073, 1.5, "9", True])

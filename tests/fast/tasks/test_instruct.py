@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from cato_backend.tasks.asking import chat
 from cato_backend.tasks.detection import ModelTraits, recognize
 from cato_backend.tasks.families import EMBEDDED, QWEN3_CODER, QWEN_CODER
 from cato_backend.tasks.fim import FimFormat
+from cato_backend.tasks.plans import Message
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,10 @@ def test_the_configuration_goes_first(configured: bool) -> None:
         traits = ModelTraits((name,), None, False, None, configured)
         assert recognize(traits).follows is configured
         assert recognize(traits).reason == "by the configuration"
+
+
+def test_a_chat_without_a_system_message_says_the_same() -> None:
+    asked = chat("You write documentation.", "Document this.", 64)
+    (message,) = asked.without_system_message().messages
+    assert message == Message("user", "You write documentation.\n\nDocument this.")
+    assert asked.without_system_message().without_system_message().messages == (message,)

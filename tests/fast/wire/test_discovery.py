@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,11 @@ from cato_backend.wire.discovery import (
     discover,
     withdraw,
 )
+from cato_backend.wire.processes import start_time
 
-HERE = Announcement("http://127.0.0.1:1", "secret", os.getpid(), "0.1.0")
+HERE = Announcement(
+    "http://127.0.0.1:1", "token", os.getpid(), "0.1.0", "secret", start_time(os.getpid())
+)
 
 
 @pytest.fixture
@@ -52,6 +57,34 @@ def test_only_its_own_process_withdraws_it(path: Path) -> None:
     assert discover(path) == HERE
     withdraw(HERE.pid, path)
     assert discover(path) is None
+
+
+def test_a_backend_whose_process_has_ended_is_none(path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    started = start_time(ended.pid)
+    ended.wait()
+    announce(replace(HERE, pid=ended.pid, started=started), path)
+    assert discover(path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process started")
+def test_another_process_with_the_same_id_is_none(path: Path) -> None:
+    assert HERE.started is not None
+    for started in (HERE.started - 1, None):
+        announce(replace(HERE, started=started), path)
+        assert discover(path) is None
+
+
+def test_neither_token_nor_secret_is_printed() -> None:
+    assert "token'" not in repr(HERE)
+    assert "secret'" not in repr(HERE)
+
+
+def test_the_file_of_another_version_is_named(path: Path) -> None:
+    announce(HERE, path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 1}))
+    with pytest.raises(UntrustedAnnouncement, match=r"schema 1, expected 2.*restart it"):
+        discover(path)
 
 
 def test_a_file_that_others_can_read_is_not_believed(path: Path) -> None:

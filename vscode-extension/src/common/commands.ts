@@ -6,6 +6,7 @@ import { showMenu } from './menu';
 import type { Results } from './results';
 import type { Server } from './server';
 import type { Settings } from './settings';
+import { signIn } from './sign-in';
 import type { StatusItem } from './status';
 import type { Tasks } from './tasks';
 import { openSample, type Walkthrough } from './walkthrough';
@@ -41,6 +42,7 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     },
     'cato.toggleLanguage': () => toggleLanguage(settings),
     'cato.setBackendUrl': () => setBackendUrl(settings),
+    'cato.signIn': () => signIn(server, settings),
     'cato.setBackendToken': () => setBackendToken(settings),
     'cato.reconnect': async () => {
       await server.reconnect();
@@ -97,7 +99,9 @@ function isBackendUrl(value: string): boolean {
 async function setBackendToken(settings: Settings): Promise<void> {
   const token = await vscode.window.showInputBox({
     title: vscode.l10n.t('CATO: backend token'),
-    prompt: vscode.l10n.t('Kept in the editor’s secret storage. Empty: forget the token.'),
+    prompt: vscode.l10n.t(
+      'Kept in the editor’s secret storage, for this backend alone. Empty: forget the token.',
+    ),
     placeHolder: vscode.l10n.t('token'),
     password: true,
     ignoreFocusOut: true,

@@ -5,11 +5,15 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { expandHome, isExecutable } from './lookup';
 
-const SCHEMA = 1;
+const SCHEMA = 2;
+/** Where `/proc/PID/stat` tells the start of a process, counted from the field after its name. */
+const START = 19;
 
 interface Announcement {
   schema: number;
   version: string;
+  pid: number;
+  started: number | null;
   language_server: string;
 }
 
@@ -20,6 +24,7 @@ export async function besideBackend(
 ): Promise<string | undefined> {
   const found = file === undefined ? undefined : await announced(file);
   if (found?.schema !== SCHEMA || found.version !== version) return undefined;
+  if (!(await stillRuns(found))) return undefined;
   const program = found.language_server;
   return typeof program === 'string' && (await isExecutable(program)) ? program : undefined;
 }
@@ -35,6 +40,22 @@ function stateFolder(): string | undefined {
   if (CATO_STATE_DIR) return expandHome(CATO_STATE_DIR);
   if (process.platform !== 'linux') return undefined;
   return path.join(XDG_STATE_HOME || path.join(os.homedir(), '.local', 'state'), 'cato');
+}
+
+/** Whether the announced process runs, and its id was not given to another one since. */
+async function stillRuns({ pid, started }: Partial<Announcement>): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  try {
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold anything, parentheses included.
+    const fields = status
+      .slice(status.lastIndexOf(')') + 1)
+      .trim()
+      .split(/\s+/);
+    return Number(fields[START]) === started;
+  } catch {
+    return false;
+  }
 }
 
 /** What the file says, if it belongs to this person alone. */

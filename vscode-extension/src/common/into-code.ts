@@ -3,10 +3,17 @@
 import * as vscode from 'vscode';
 import type { DocumentEdit } from './protocol';
 
-/** Makes the edits of one version of the document, and refuses where it is another by now. */
-export async function applyEdits(uri: vscode.Uri, edits: readonly DocumentEdit[]): Promise<void> {
+/**
+ * Makes edits of the document, and refuses where its text is not `source` any more, for which they
+ * were made.
+ */
+export async function applyEdits(
+  uri: vscode.Uri,
+  edits: readonly DocumentEdit[],
+  source: string | undefined,
+): Promise<void> {
   const document = await vscode.workspace.openTextDocument(uri);
-  if (edits.some(({ version }) => version !== document.version)) {
+  if (document.getText() !== source) {
     const message = vscode.l10n.t('CATO: the code has changed since. Ask again.');
     void vscode.window.showWarningMessage(message);
     return;

@@ -51,6 +51,7 @@ function others(status: Status): Entry[] {
   const advice = 'modelAdvice' in status ? status.modelAdvice : '';
   return [
     { ...entry('link', vscode.l10n.t('Set Backend URL'), 'cato.setBackendUrl'), detail: advice },
+    entry('sign-in', vscode.l10n.t('Sign In to Backend'), 'cato.signIn'),
     entry('key', vscode.l10n.t('Set Backend Token'), 'cato.setBackendToken'),
     entry('plug', vscode.l10n.t('Reconnect to Backend'), 'cato.reconnect'),
     entry('refresh', vscode.l10n.t('Restart Language Server'), 'cato.restartServer'),

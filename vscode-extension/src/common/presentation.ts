@@ -104,7 +104,7 @@ export function remark(status: Status): string {
 /** What was measured. */
 export function figures(status: Status, t: Translate): string[] {
   if (!('backendUrl' in status)) return [];
-  const { latencyMs, load, acceptance, acceptedCharacters } = status;
+  const { latencyMs, load, acceptance, acceptedCharacters, lastRequestId } = status;
   const lines: string[] = [];
   if (isConnected(status)) {
     if (isKnown(latencyMs)) lines.push(t('Latency: {0}', formatDuration(latencyMs)));
@@ -114,6 +114,7 @@ export function figures(status: Status, t: Translate): string[] {
   if (acceptedCharacters > 0) {
     lines.push(t('Not typed: {0} characters', acceptedCharacters.toLocaleString()));
   }
+  if (lastRequestId) lines.push(t('Latest request: {0}', lastRequestId));
   return lines;
 }
 

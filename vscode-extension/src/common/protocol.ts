@@ -31,6 +31,8 @@ export interface ServerStatus {
   modelParameters: number | null;
   /** How to get a better one; empty where there is nothing to say. */
   modelAdvice: string;
+  /** Of the latest completion: what `cato why` asks for. */
+  lastRequestId?: string | null;
 }
 
 export interface SummarizeParams {
@@ -87,6 +89,26 @@ export type NoParams = Record<string, never>;
 export const StatusRequest = new RequestType<NoParams, ServerStatus, void>('cato/status');
 export const RestartBackendRequest = new RequestType<NoParams, ServerStatus, void>(
   'cato/restartBackend',
+);
+/** A step of a sign-in; what is not known where it failed is left out. */
+export interface SignInStep {
+  outcome: 'ok' | 'cancelled' | 'failed';
+  /** What went wrong and what to do; empty when nothing did. */
+  message: string;
+  /** The backend to which the person signs in. */
+  backendUrl?: string;
+  /** Of the first step: what the person confirms, and where. */
+  userCode?: string;
+  verificationUri?: string;
+  verificationUriComplete?: string;
+  /** Of the second one. */
+  person?: string;
+  token?: string | null;
+}
+
+export const SignInRequest = new RequestType<NoParams, SignInStep, void>('cato/signIn');
+export const FinishSignInRequest = new RequestType<{ keep: boolean }, SignInStep, void>(
+  'cato/finishSignIn',
 );
 export const DidChangeStatusNotification = new NotificationType<ServerStatus>(
   'cato/didChangeStatus',

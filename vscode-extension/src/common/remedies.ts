@@ -10,7 +10,7 @@ const LIKELY: Record<Status['state'], readonly string[]> = {
   paused: ['cato.togglePause'],
   disabled: ['cato.toggleCompletions'],
   unreachable: ['cato.setBackendUrl', 'cato.reconnect', 'cato.showLogs'],
-  unauthorized: ['cato.setBackendToken', 'cato.setBackendUrl'],
+  unauthorized: ['cato.signIn', 'cato.setBackendToken', 'cato.setBackendUrl'],
   missing: ['cato.installServer', 'cato.chooseServer'],
   stopped: ['cato.restartServer', 'cato.showLogs'],
   failed: ['cato.showLogs', 'cato.restartServer', 'cato.installServer', 'cato.chooseServer'],
@@ -37,6 +37,8 @@ export async function offer(
 
 function button(command: string): string {
   switch (command) {
+    case 'cato.signIn':
+      return vscode.l10n.t('Sign In');
     case 'cato.setBackendToken':
       return vscode.l10n.t('Set Token');
     case 'cato.setBackendUrl':
@@ -49,6 +51,8 @@ function button(command: string): string {
       return vscode.l10n.t('Choose…');
     case 'cato.restartServer':
       return vscode.l10n.t('Restart');
+    case 'cato.copyResult':
+      return vscode.l10n.t('Copy');
     case 'cato.openSettings':
       return vscode.l10n.t('Open Settings');
     case 'cato.toggleCompletions':

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { applyEdits, insertText } from './into-code';
 import type { TaskDelta, TaskResult } from './protocol';
 import { ResultDocuments } from './result-documents';
-import { joined, type Shown } from './shown';
+import { joined, type Shown, sourceOf } from './shown';
 import { SummaryView } from './summary-view';
 
 export class Results implements vscode.Disposable {
@@ -14,20 +14,27 @@ export class Results implements vscode.Disposable {
   private count = 0;
 
   /** Opens the display of a task beside the editor that has the focus, and leaves the focus there. */
-  async open(start: Omit<Shown, 'id' | 'state' | 'result'>): Promise<Shown> {
+  async open(start: Omit<Shown, 'id' | 'state' | 'result' | 'source'>): Promise<Shown> {
     this.count += 1;
-    const shown: Shown = { ...start, id: this.count, state: 'running', result: undefined };
-    await this.show(shown);
+    const nothing = { result: undefined, source: undefined };
+    const shown: Shown = { ...start, ...nothing, id: this.count, state: 'running' };
+    try {
+      await this.show(shown);
+    } catch (error) {
+      this.shown.delete(shown.id);
+      throw error;
+    }
     return shown;
   }
 
-  /** Shows a result that was not shown while it came. */
+  /** Shows a result that was not shown while it came. It can be copied if that fails, too. */
   async showWhole(result: TaskResult, about: vscode.Uri): Promise<void> {
     this.count += 1;
     const { title, languageId, text } = result;
     const cancel = (): void => undefined;
+    const source = sourceOf(result, about.toString(), vscode.workspace.textDocuments);
     const known = { id: this.count, about: about.toString(), title, languageId, text, cancel };
-    await this.show({ ...known, state: 'ok', result });
+    await this.show({ ...known, state: 'ok', result, source });
   }
 
   /** More of the text has come. */
@@ -41,6 +48,7 @@ export class Results implements vscode.Disposable {
     shown.state = result.outcome;
     if (result.outcome === 'ok') {
       shown.result = result;
+      shown.source = sourceOf(result, shown.about, vscode.workspace.textDocuments);
       shown.text = result.text;
       shown.title = result.title;
     }
@@ -55,14 +63,16 @@ export class Results implements vscode.Disposable {
   async insertDocumentation(id?: number): Promise<void> {
     const shown = this.get(id);
     const edit = shown?.result?.documentation;
-    if (shown && edit) await applyEdits(vscode.Uri.parse(shown.about), [edit]);
+    if (shown && edit) await applyEdits(vscode.Uri.parse(shown.about), [edit], shown.source);
   }
 
   /** Brings a fix or the like into its document, if that is still as it was. */
   async apply(id?: number): Promise<void> {
     const shown = this.get(id);
     const edits = shown?.result?.edits;
-    if (shown && edits?.length) await applyEdits(vscode.Uri.parse(shown.about), edits);
+    if (shown && edits?.length) {
+      await applyEdits(vscode.Uri.parse(shown.about), edits, shown.source);
+    }
   }
 
   async insert(id?: number): Promise<void> {

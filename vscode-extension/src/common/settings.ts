@@ -4,9 +4,9 @@ import * as vscode from 'vscode';
 import { manifestOf } from './manifest';
 import { type Nested, nest } from './nesting';
 import { isEnabled, type Languages, withLanguage } from './toggles';
+import { isToken, TokenStore } from './token-store';
 
 export const SECTION = 'cato';
-const TOKEN_SECRET = 'cato.backend.token';
 
 type Inspection = NonNullable<ReturnType<vscode.WorkspaceConfiguration['inspect']>>;
 
@@ -15,10 +15,14 @@ export class Settings {
   private isPaused = false;
   private readonly pausing = new vscode.EventEmitter<void>();
 
+  private readonly tokens: TokenStore;
+
   constructor(
     private readonly names: readonly string[],
     private readonly secrets: vscode.SecretStorage,
-  ) {}
+  ) {
+    this.tokens = new TokenStore(secrets);
+  }
 
   static of(context: vscode.ExtensionContext): Settings {
     const declared = manifestOf(context).contributes.configuration.properties;
@@ -66,11 +70,12 @@ export class Settings {
 
   /**
    * Only what somebody set: defaults are the language server's, and an environment variable
-   * must be able to stand in for what is not set. A token in the secret storage wins.
+   * must be able to stand in for what is not set. A token in the secret storage wins, where it is for
+   * the backend of the settings.
    */
   async forServer(): Promise<Nested> {
     const configuration = this.configuration();
-    const token = await this.secrets.get(TOKEN_SECRET);
+    const token = await this.tokens.get(this.backendUrl);
     const entries = this.names
       .filter((name) => name !== 'path')
       .map((name) => [name, explicitValue(configuration, name)] as const);
@@ -81,14 +86,14 @@ export class Settings {
     ]);
   }
 
-  /** Stores the token, or with an empty one forgets it. */
-  async storeToken(token: string): Promise<void> {
-    await (token ? this.secrets.store(TOKEN_SECRET, token) : this.secrets.delete(TOKEN_SECRET));
+  /** Stores the token for the backend at `url`, or with an empty one forgets it. */
+  async storeToken(token: string, url = this.backendUrl): Promise<void> {
+    await this.tokens.set(url, token);
   }
 
   async hasToken(): Promise<boolean> {
     const inSettings = this.configuration().get<string>('backend.token', '') !== '';
-    return inSettings || (await this.secrets.get(TOKEN_SECRET)) !== undefined;
+    return inSettings || (await this.tokens.get(this.backendUrl)) !== undefined;
   }
 
   /** Writes where the value is set now, so that the change takes effect. */
@@ -104,7 +109,7 @@ export class Settings {
       }),
       this.pausing.event(listener),
       this.secrets.onDidChange((change) => {
-        if (change.key === TOKEN_SECRET) listener();
+        if (isToken(change.key)) listener();
       }),
     );
   }

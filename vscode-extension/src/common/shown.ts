@@ -12,6 +12,8 @@ export interface Shown {
   state: 'running' | TaskResult['outcome'];
   /** Once the task has ended well. */
   result: TaskResult | undefined;
+  /** The text that the edits of the result are for; undefined where it had changed by then. */
+  source: string | undefined;
   /** Ends the task. */
   readonly cancel: () => void;
 }
@@ -41,6 +43,28 @@ function intoCode(result: Ends | undefined, languageId: string): Action[] {
   if (result.documentation) return ['document'];
   if (result.edits?.length) return result.applied ? [] : ['apply'];
   return languageId === 'markdown' ? [] : ['insert', 'replace'];
+}
+
+/** A document as an editor has it open. */
+interface OpenDocument {
+  readonly uri: { toString(): string };
+  readonly version: number;
+  getText(): string;
+}
+
+/**
+ * The text that the edits of a result are for: that of the open document `about`, if it still has
+ * their version. Versions begin again when a document is closed and opened, and tell nothing later.
+ */
+export function sourceOf(
+  { edits, documentation }: Pick<TaskResult, 'edits' | 'documentation'>,
+  about: string,
+  open: readonly OpenDocument[],
+): string | undefined {
+  const versions = [...(edits ?? []), ...(documentation ? [documentation] : [])];
+  const document = open.find(({ uri }) => uri.toString() === about);
+  const isSame = versions.every(({ version }) => version === document?.version);
+  return versions.length && isSame ? document?.getText() : undefined;
 }
 
 /** Calls `run` soon after it was asked for, once for all that was asked meanwhile. */

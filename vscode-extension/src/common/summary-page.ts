@@ -1,5 +1,7 @@
 /** The page that shows prose, and fills: no editor needed here. */
 
+import MarkdownIt from 'markdown-it';
+
 export interface Link {
   label: string;
   /** A command of the extension, with its only argument. */
@@ -70,9 +72,13 @@ export function content(
   return { nav: links.map(anchor).join(''), heading: `${escaped(title)}${said}`, body };
 }
 
-/** Text as HTML that shows it as it is. */
-export function verbatim(text: string): string {
-  return `<pre>${escaped(text)}</pre>`;
+// What a model writes is text: its HTML is shown as it is, and its links lead to web pages only.
+const markdown = new MarkdownIt({ html: false });
+markdown.validateLink = (url) => /^https?:/i.test(url.trim());
+
+/** Markdown as HTML; HTML within it is shown as text. */
+export function rendered(text: string): string {
+  return markdown.render(text);
 }
 
 function anchor({ label, command, argument }: Link): string {

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import { BUTTON_COMMANDS, buttonsFor, noteOn } from './result-actions';
 import { type Shown, soon } from './shown';
-import { content, page, verbatim } from './summary-page';
+import { content, page, rendered } from './summary-page';
 
 const REFRESH_MS = 100;
 
@@ -12,9 +12,6 @@ interface Page {
   panel: vscode.WebviewPanel;
   shown: Shown;
   refresh: () => void;
-  /** How many contents were made, and which of them is shown: an older one may be ready later. */
-  made: number;
-  posted: number;
 }
 
 /** One panel as a rule: a further text takes the place of one that does not fill any more. */
@@ -54,7 +51,7 @@ export class SummaryView implements vscode.Disposable {
       { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
       { enableCommandUris: BUTTON_COMMANDS, enableScripts: true, localResourceRoots: [] },
     );
-    const created: Page = { panel, shown, refresh: () => undefined, made: 0, posted: 0 };
+    const created: Page = { panel, shown, refresh: () => undefined };
     created.refresh = soon(() => void this.fill(created), REFRESH_MS);
     this.pages.push(created);
     panel.webview.onDidReceiveMessage(() => created.refresh());
@@ -65,25 +62,10 @@ export class SummaryView implements vscode.Disposable {
     panel.webview.html = page(randomUUID());
   }
 
-  /** Tells the page what to show, unless it shows something newer by then. */
-  private async fill(page: Page): Promise<void> {
-    const { shown } = page;
-    const order = ++page.made;
+  /** Tells the page what to show. */
+  private async fill({ shown, panel }: Page): Promise<void> {
     const { title, text } = shown;
-    const [note, buttons] = [noteOn(shown), buttonsFor(shown)];
-    const body = await rendered(text);
-    if (page.shown !== shown || order < page.posted || !this.pages.includes(page)) return;
-    page.posted = order;
-    const links = buttons.map((button) => ({ ...button, argument: shown.id }));
-    await page.panel.webview.postMessage(content(title, note, body, links));
-  }
-}
-
-/** Markdown as HTML, by the editor's own extension for it; as it is where that is switched off. */
-async function rendered(markdown: string): Promise<string> {
-  try {
-    return await vscode.commands.executeCommand<string>('markdown.api.render', markdown);
-  } catch {
-    return verbatim(markdown);
+    const links = buttonsFor(shown).map((button) => ({ ...button, argument: shown.id }));
+    await panel.webview.postMessage(content(title, noteOn(shown), rendered(text), links));
   }
 }

@@ -3,7 +3,8 @@
 import * as vscode from 'vscode';
 import type { LanguageClient, ProgressToken } from 'vscode-languageclient/node';
 import { WorkDoneProgress } from 'vscode-languageclient/node';
-import { type TaskDelta, TaskProgress, type TaskResult } from './protocol';
+import { Filling } from './filling';
+import { TaskProgress, type TaskResult } from './protocol';
 import type { Results } from './results';
 import type { Shown } from './shown';
 
@@ -93,58 +94,8 @@ async function reported(
   }
 }
 
-/** The text of a task as it comes, and its display once there is any. */
-class Filling {
-  /** What the result is called. */
-  title = '';
-  private text: TaskDelta = { delta: '' };
-  private opening: Promise<Shown> | undefined;
-  private shown: Shown | undefined;
-
-  constructor(
-    private readonly results: Results,
-    private readonly run: TaskRun,
-    private readonly cancel: () => void,
-  ) {}
-
-  /** Takes one more piece; returns the last line where there is no display to read it in. */
-  take(piece: TaskDelta): string {
-    if (this.shown) {
-      this.results.add(this.shown, piece);
-      return '';
-    }
-    this.text = { delta: piece.restart ? piece.delta : this.text.delta + piece.delta };
-    const { languageId } = this.run;
-    if (languageId === undefined) return lastLine(this.text.delta);
-    if (this.text.delta.trim()) this.opening ??= this.open(languageId);
-    return '';
-  }
-
-  /** Ends the display, if there is one, and returns it. */
-  async end(result: TaskResult): Promise<Shown | undefined> {
-    const shown = await this.opening;
-    if (shown) this.results.end(shown, result);
-    return shown;
-  }
-
-  private async open(languageId: string): Promise<Shown> {
-    const { about, title } = this.run;
-    const start = { about: about.toString(), title: this.title || title, languageId };
-    const text = this.text.delta;
-    const shown = await this.results.open({ ...start, text, cancel: this.cancel });
-    // What came while it opened.
-    this.results.add(shown, { ...this.text, restart: true });
-    this.shown = shown;
-    return shown;
-  }
-}
-
 function broken(error: unknown): TaskResult {
   const outcome = error instanceof vscode.CancellationError ? 'cancelled' : 'failed';
   const nothing = { requestId: null, title: '', languageId: '', text: '', documentation: null };
   return { ...nothing, outcome, message: String(error), elapsedMs: 0 };
-}
-
-function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)?.trim().slice(0, 80) ?? '';
 }

@@ -152,9 +152,19 @@ export class Tasks {
       const unapplied = isUnapplied(result);
       if (unapplied) void vscode.window.showInformationMessage(notApplied());
       const isWanted = unapplied || !result.edits?.length;
-      if (isWanted && !isShown) await this.results.showWhole(result, about);
+      if (isWanted && !isShown) await this.showWhole(result, about);
     }
     if (result.outcome === 'failed') this.complain(result.message);
+  }
+
+  private async showWhole(result: TaskResult, about: vscode.Uri): Promise<void> {
+    try {
+      await this.results.showWhole(result, about);
+    } catch (error) {
+      this.log.warn(`a result cannot be shown: ${String(error)}`);
+      const message = vscode.l10n.t('CATO: the result cannot be shown. It can be copied.');
+      void offer('warning', message, ['cato.copyResult']);
+    }
   }
 
   private complain(message: string): void {

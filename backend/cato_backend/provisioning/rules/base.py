@@ -39,16 +39,16 @@ class FleetState:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the operator allows. Raises ConfigError."""
+    """Bounds that the operator sets. Raises ConfigError."""
 
     least: int = 1
     most: int = 1
 
     def __post_init__(self) -> None:
-        if self.least < 1:
-            raise ConfigError.of("min-replicas", self.least, "at least 1")
-        if self.most < self.least:
-            raise ConfigError.of("max-replicas", self.most, f"at least {self.least}")
+        if self.least < 0:
+            raise ConfigError.of("min-replicas", self.least, "0 or more")
+        if self.most < max(1, self.least):
+            raise ConfigError.of("max-replicas", self.most, f"at least {max(1, self.least)}")
 
     def clip(self, count: int) -> int:
         """Return the nearest count that is allowed."""
@@ -86,7 +86,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done."""
+    """The number of replicas that a provisioner wants, with its reason."""
 
     target: int
     """Replicas that there should be, draining ones not counted."""
@@ -198,7 +198,7 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class StaticSettings:
-    """What may be chosen."""
+    """Settings of the rule."""
 
     replicas: float = 1 << 16
     """Cut to the most that is allowed."""
@@ -212,4 +212,4 @@ class StaticPeak(IgnoresTraffic):
 
     def wanted(self, fleet: FleetState, now: float) -> Wanted:
         """Return the same, whatever happens."""
-        return Wanted(self._count, "fixed replica count")
+        return Wanted(self._count, "the number is fixed")

@@ -19,18 +19,20 @@ from cato_backend.provisioning.capacity import (
 )
 from cato_backend.provisioning.demand import BIN_S, Demand, Forecast
 from cato_backend.provisioning.rules.base import AnsweredRequest, FleetState, Mix, Wanted
+from cato_backend.provisioning.task_forecast import TaskForecast, TaskForecasts
 from cato_backend.requests import Request
 from cato_backend.wire.headers import Task
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSettings:
-    """What may be chosen."""
+    """Settings of the rule."""
 
     goodput: float = 0.95
     """Every class's target, as a share of what an idle replica reaches."""
     errors: float = 0.5
-    """Standard errors that the plan stays above it: 0.5 is two times out of three."""
+    """Standard errors that the plan stays above it: 0.5 is two times out of three. Those of the
+    demand, and of the step law."""
     patience_s: float = 300.0
     """How long fewer must have been enough before any goes; at least twice the start-up time."""
     every_s: float = 5.0
@@ -59,6 +61,7 @@ class Planned:
         self._profile = profile
         self._settings = settings or PlannedSettings()
         self._demand = Demand()
+        self._tasks = TaskForecasts()
         self._mix = Mix()
         self._capacity = _Capacity(profile)
         self._correction = Correction()
@@ -70,6 +73,7 @@ class Planned:
     def arrived(self, request: Request, now: float) -> None:
         """Count a request."""
         self._demand.arrived(now)
+        self._tasks.arrived(request.task, now)
 
     def answered(self, answer: AnsweredRequest, now: float) -> None:
         """Learn the mix, and how well the fleet does."""
@@ -97,7 +101,8 @@ class Planned:
             self._wishes.append((now, fleet.coming))
             return Wanted(max(1, fleet.coming), "too little has been seen to plan with")
         self._learn(curve, forecast, fleet, now)
-        count, why = self._smallest(curve, forecast)
+        tasks = self._tasks.at(now, horizon_s)
+        count, why = self._smallest(curve, forecast, tasks)
         return self._patiently(count, why, fleet, now)
 
     def _learn(
@@ -109,25 +114,28 @@ class Planned:
         predicted = sum(share * found.get(task, 1.0) for task, share in shares.items())
         self._correction.learn(predicted, forecast.last * BIN_S, now)
 
-    def _smallest(self, curve: CapacityCurve, forecast: Forecast) -> tuple[int, str]:
+    def _smallest(
+        self, curve: CapacityCurve, forecast: Forecast, tasks: Mapping[Task, TaskForecast]
+    ) -> tuple[int, str]:
         """Search from the last count on.
 
         Demand moves slowly, and each look costs 2 ms.
         """
-        looks = _Looks(curve, forecast, self._correction.factor, self._settings)
+        factor, spread = self._correction.factor, self._profile.spread
+        looks = _Looks(curve, forecast, factor, spread, self._settings)
         count = self._count
         while not looks.enough(count) and count < _MOST_REPLICAS:
             count += 1
         while count > 1 and looks.enough(count - 1):
             count -= 1
         self._count = count
-        tight = ""
-        if count > 1:
-            tight = f"{count - 1} would leave {looks.tightest(count - 1)}, "
+        task = looks.tightest(max(1, count - 1))
+        fewer = f"{count - 1} would leave {looks.told(count - 1, task)}, " if count > 1 else ""
         return count, (
-            f"{forecast.level:.1f} requests/s expected in {self._profile.start_s:.0f} s "
-            f"({forecast.now:.1f} now, {forecast.peak:.1f} in peaks): {tight}"
-            f"{count} keep the tightest class, {looks.tightest(count)}"
+            f"{forecast.level:.1f} requests/s are expected in {self._profile.start_s:.0f} s "
+            f"({forecast.now:.1f} now, {forecast.peak:.1f} in peaks"
+            f"{_of_task(task, tasks)}): {fewer}"
+            f"{count} keep the tightest class, {looks.told(count, looks.tightest(count))}"
         )
 
     def _patiently(self, count: int, why: str, fleet: FleetState, now: float) -> Wanted:
@@ -143,12 +151,18 @@ class Planned:
 
 
 class _Looks:
-    """What one forecast means for different counts."""
+    """Goodput that one forecast predicts for different counts."""
 
     def __init__(
-        self, curve: CapacityCurve, forecast: Forecast, factor: float, settings: PlannedSettings
+        self,
+        curve: CapacityCurve,
+        forecast: Forecast,
+        factor: float,
+        spread: float,
+        settings: PlannedSettings,
     ) -> None:
-        self._curve, self._forecast, self._factor = curve, forecast, factor
+        self._curve, self._forecast = curve, forecast
+        self._factor, self._spread = factor, spread
         self._settings = settings
         self._goals = curve.goals(settings.goodput)
         self._seen: dict[int, Mapping[Task, float]] = {}
@@ -158,17 +172,28 @@ class _Looks:
         goodput = self._goodput(count)
         return all(goodput[task] >= goal for task, goal in self._goals.items())
 
-    def tightest(self, count: int) -> str:
-        """Return the class that is nearest to its goal or farthest below it, with its goodput."""
+    def tightest(self, count: int) -> Task:
+        """Return the class that is nearest to its goal, or farthest below it."""
         goodput = self._goodput(count)
-        task = min(self._goals, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
-        return f"{task} at {max(0.0, goodput[task]):.0%}"
+        return min(self._goals, key=lambda each: goodput[each] / max(self._goals[each], 1e-9))
+
+    def told(self, count: int, task: Task) -> str:
+        """Return a class with its goodput, for people."""
+        return f"{task} at {max(0.0, self._goodput(count)[task]):.0%}"
 
     def _goodput(self, count: int) -> Mapping[Task, float]:
         if count not in self._seen:
             capacity, errors = count * self._factor, self._settings.errors
-            self._seen[count] = outlook(self._curve, self._forecast, capacity, errors)
+            self._seen[count] = outlook(self._curve, self._forecast, capacity, errors, self._spread)
         return self._seen[count]
+
+
+def _of_task(task: Task, tasks: Mapping[Task, TaskForecast]) -> str:
+    """Return what the forecast of a task says, where there is one."""
+    found = tasks.get(task)
+    if found is None:
+        return ""
+    return f"; {task} {found.now:.1f} now, P95 {found.quantiles[0.95]:.1f}"
 
 
 class _Capacity:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt, Ending
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.prefix import PrefixIndex
 from cato_backend.scheduling.queue import Key, Waiting
-from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
+from cato_backend.scheduling.replica import ReplicaView
 
 
 class FleetView:
@@ -41,7 +42,9 @@ class FleetView:
         Draining and full replicas are among them.
         """
         holders = self._prefixes.holders(request.prompt_blocks)
-        return {replica_id: cached_tokens(request, n) for replica_id, n in holders.items()}
+        # Another model's replica may hold the same text.
+        of_model = self._ledger.of_model(request.model)
+        return {name: cached_tokens(request, n) for name, n in holders.items() if name in of_model}
 
 
 def cached_tokens(request: Request, matched_blocks: int) -> int:

@@ -1,9 +1,12 @@
-"""What sending a request to a replica is worth: expected goodput won, less what is lost."""
+"""What sending a request to a replica is worth: expected goodput won, less what is lost.
+
+A decision to wait for a replica is kept as a `CachedHold` until something has come to change it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ from cato_backend.scheduling.policies.cato.lengths import Lengths, normal
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import ATTAINABLE, Pace
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
+from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 from cato_backend.scheduling.queue import Waiting
 
 _PER_STEP = 2e-3
@@ -79,7 +83,7 @@ class Judge:
         uncached = request.prompt_tokens + waiting.emitted - cached
         prefill_s = model.prefill_s(uncached, cached)
         starts_at = model.starts_at(now)
-        first_s = starts_at + kept_s + prefill_s - now
+        first_s = model.first_at(max(1, uncached), cached, prefill_s, now) + kept_s - now
         chance = self._chance(waiting, model, first_s, fleet, now)
         cost = self._options.price * model.work_s(uncached, cached) + _PER_STEP * first_s
         score = chance - cost / model.unit_s
@@ -136,3 +140,31 @@ def _lasting_token_s(own_s: float, fleet_s: float, lasts_s: float) -> float:
     share = lasts_s / _TURNOVER_S
     lasting = -math.expm1(-share) / share if share > 1e-6 else 1.0
     return fleet_s + (own_s - fleet_s) * lasting
+
+
+class CachedHold(NamedTuple):
+    """A request waits for a replica that will be ready for it at `until`.
+
+    Every event lets the whole queue be looked at, and most events concern other replicas: to judge
+    each request again took most of the time in large fleets.
+    """
+
+    best: Choice
+    until: float
+    looked_at: Sequence[ReplicaModel]
+    changes: int
+    """The pool's count when it was judged."""
+    ahead_s: float
+    """Prefill that others ahead of it in the queue will bring to the same replica."""
+
+    def holds(self, pool: ReplicaPool, now: float) -> bool:
+        """Return whether to judge again would come to the same.
+
+        Meanwhile only time has passed, and that speaks against every replica but the one that it
+        waits for.
+        """
+        return (
+            now < self.until
+            and pool.kept_s(self.best.model) == self.ahead_s
+            and all(model.changed <= self.changes for model in self.looked_at)
+        )

@@ -62,14 +62,21 @@ class Order:
         request = waiting.request
         if request.warm:
             return (_WARM, request.arrival)
-        place = request.arrival
-        if self._options.work_order:
-            place += self._options.work_weight * self._service_s(request, pace)
-        return (_URGENT, place + self._standing_back(request))
+        return (_URGENT, self._by_work(request, pace) + self._standing_back(request))
 
-    def relegated(self, request: Request) -> Key:
-        """Return the place of a request that can hardly be met any more."""
-        return (_RELEGATED, request.arrival)
+    def relegated(self, request: Request, pace: Pace) -> Key:
+        """Return the place of a request that can hardly be met any more.
+
+        Of what nobody declared, the short come first: the sooner they are served, the more of them
+        keep a promise that is longer than the assumed one.
+        """
+        place = request.arrival if request.declared else self._by_work(request, pace)
+        return (_RELEGATED, place)
+
+    def _by_work(self, request: Request, pace: Pace) -> float:
+        if not self._options.work_order:
+            return request.arrival
+        return request.arrival + self._options.work_weight * self._service_s(request, pace)
 
     def is_relegated(self, request: Request, chance: float, now: float) -> bool:
         """Return whether the request goes behind all that can still be met."""

@@ -6,20 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt, Ending
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.base import FleetView, Hold, Place, Policy, Verdict
-from cato_backend.scheduling.policies.cato.background import may_run_relegated, until_idle
-from cato_backend.scheduling.policies.cato.cached_hold import CachedHold
-from cato_backend.scheduling.policies.cato.judge import Choice, Judge
+from cato_backend.scheduling.policies.cato.deferral import (
+    LongPrompts,
+    may_run_relegated,
+    until_idle,
+)
+from cato_backend.scheduling.policies.cato.judge import CachedHold, Choice, Judge
 from cato_backend.scheduling.policies.cato.lengths import Lengths, TrueLengths
-from cato_backend.scheduling.policies.cato.long_prompts import LongPrompts
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Order, is_typed
-from cato_backend.scheduling.policies.cato.relegated_queue import RelegatedQueue
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
 from cato_backend.scheduling.policies.cato.replica_pool import ReplicaPool
 from cato_backend.scheduling.queue import Key, Waiting
-from cato_backend.scheduling.replica import Attempt, Ending, ReplicaView
+from cato_backend.scheduling.replica import ReplicaView
 
 _MOST_KEPT = 8
 """Requests compared in one look that are then kept: those behind them can wait for the next."""
@@ -141,14 +143,14 @@ class Cato(Policy):
             models = self._long_prompts.open_to(waiting.request, models, held, pool, fleet.now)
             if not models:
                 return Hold(until=self._long_prompts.patient_until(waiting.request))
-        hold = until_idle(waiting, models, pool, self._order, fleet.now)
+        hold = until_idle(waiting, models, held, pool, self._order, fleet.now)
         if hold is not None:
             return hold
         best = self._best(waiting, models, held, pool, fleet.now)
         if best is None:
             pool.slots.note_missing(waiting.request.task)
             return Hold(rest=pool.slots.all_missing)
-        return self._bind(waiting, best, models, pool, fleet.now)
+        return self._bind(waiting, best, models, held, pool, fleet.now)
 
     def _binds_late(self, request: Request) -> bool:
         at_once = self._options.typing and is_typed(request)
@@ -195,6 +197,7 @@ class Cato(Policy):
         waiting: Waiting,
         best: Choice,
         models: Sequence[ReplicaModel],
+        held: Mapping[str, int],
         pool: ReplicaPool,
         now: float,
     ) -> Verdict:
@@ -202,12 +205,13 @@ class Cato(Policy):
         # An overdue replica may hang: requests are neither held for it nor relegated because of it.
         overdue = model.is_overdue(now)
         relegated = not overdue and self._order.is_relegated(request, best.chance, now)
-        if relegated and not may_run_relegated(request, model, pool, now):
-            return self._relegate(request, best, models, pool.relegated, now)
+        cached = held.get(model.view.replica_id, 0)
+        if relegated and not may_run_relegated(request, model, cached, pool, now):
+            return self._relegate(request, best, models, pool, now)
         ahead_s = pool.kept_s(model)
         spare_s = pool.spare_s(model)
-        held = self._binds_late(request) and not overdue
-        if held and best.starts_at + ahead_s - now > spare_s:
+        held_back = self._binds_late(request) and not overdue
+        if held_back and best.starts_at + ahead_s - now > spare_s:
             until = model.free_at - spare_s
             hold = CachedHold(best, until, models, pool.changes, ahead_s)
             self._holds[request.id] = hold
@@ -226,15 +230,15 @@ class Cato(Policy):
         request: Request,
         best: Choice,
         models: Sequence[ReplicaModel],
-        relegated: RelegatedQueue,
+        pool: ReplicaPool,
         now: float,
     ) -> Hold:
         self._holds.pop(request.id, None)
-        key = self._order.relegated(request)
-        if request.id in relegated:
-            until = relegated.park(request.id, best.model, models, now)
+        key = self._order.relegated(request, pool.pace)
+        if request.id in pool.relegated:
+            until = pool.relegated.park(request.id, best.model, models, now)
             return Hold(until, key, asleep=True)
-        relegated.add(request.id)
+        pool.relegated.add(request.id)
         return Hold(until=now + _NEXT_LOOK_S, key=key)
 
     def _gone(self, request: Request) -> None:

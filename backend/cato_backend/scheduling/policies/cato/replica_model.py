@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.requests import Request
+from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.lengths import Lengths
 from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
-from cato_backend.scheduling.policies.cato.observed_slots import ObservedSlots
 from cato_backend.scheduling.policies.cato.order import Pace, is_typed
-from cato_backend.scheduling.policies.cato.room import Room
-from cato_backend.scheduling.replica import Attempt, ReplicaView
+from cato_backend.scheduling.policies.cato.prompt_batch import PromptBatch
+from cato_backend.scheduling.policies.cato.room import ObservedSlots, Room
+from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task
 
 _RATE_MEMORY_S = 3.0
@@ -52,6 +53,7 @@ class ReplicaModel:
         self._rate = self._rate_at = 0.0
         self._losses = _NO_LOSSES
         self._weighed_at = -math.inf
+        self._batch = PromptBatch(view, self.service)
         self._observed = ObservedSlots()
         self.room = Room(view, self._observed)
 
@@ -79,6 +81,13 @@ class ReplicaModel:
             steps = self.service.steps(view.decoding, uncached)
             seconds += steps * self.long.added_s(view.decoding, view.kv_tokens)
         return seconds
+
+    def first_at(self, uncached: int, cached: int, prefill_s: float, now: float) -> float:
+        """Return when a prompt sent now would be computed that takes `prefill_s` by itself."""
+        alone_at = self.starts_at(now) + prefill_s
+        if not self.queued or not self._batch.is_open(now):
+            return alone_at
+        return min(alone_at, self._batch.ends_with(uncached, cached))
 
     def work_s(self, uncached: int, cached: int) -> float:
         """Return seconds of computing that a prompt adds, wherever it shares its steps."""
@@ -136,6 +145,9 @@ class ReplicaModel:
         uncached, cached = attempt.pending_prefill, attempt.cached_tokens
         prefill_s = self.prefill_s(uncached, cached)
         if not self.long.add(attempt.request.id, uncached, cached, begins, prefill_s):
+            if self.queued == 1:
+                self._batch.begin(0, 0, begins)
+            self._batch.join(max(1, uncached), cached, now)
             self.free_at = begins + prefill_s
         if is_typed(attempt.request):
             self._typed[attempt.request.id] = prefill_s
@@ -183,12 +195,13 @@ class ReplicaModel:
         if self.view.learned.belief is not self._belief:
             self._believe()
             self.long.believe(self.service)
+            self._batch.believe(self.service)
         view = self.view
         self.free_at = now + self.long.blocking_s(now)
         prompts = view.unstarted - len(self.long)
-        if prompts:
-            uncached = view.pending_prefill - self.long.tokens
-            self.free_at += self.service.backlog_s(view.decoding, view.kv_tokens, uncached, prompts)
+        uncached = view.pending_prefill - self.long.tokens
+        self._batch.begin(uncached, prompts, self.free_at)
+        self.free_at = self._batch.ends_at
 
     # -- what is in flight ---------------------------------------------------------------------
 

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.cato.needs import Needs
 from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.policies.cato.order import Pace
 from cato_backend.scheduling.policies.cato.relegated_queue import RelegatedQueue
 from cato_backend.scheduling.policies.cato.replica_model import ReplicaModel
-from cato_backend.scheduling.policies.cato.slots import Slots
+from cato_backend.scheduling.policies.cato.reserves import Needs, Slots
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task
 
@@ -54,6 +53,7 @@ class ReplicaPool:
         self._full: dict[bool, NDArray[np.bool_]] = {}
         """Whether it has no slot: for a completion (True), for another request (False)."""
         self._kept: dict[str, float] = {}
+        self._blocked: set[str] = set()
 
     def __contains__(self, replica_id: str) -> bool:
         return replica_id in self._models
@@ -68,6 +68,7 @@ class ReplicaPool:
     def remove(self, replica_id: str) -> None:
         """Record that a replica has gone."""
         self.relegated.loaded(self._models.pop(replica_id))
+        self._blocked.discard(replica_id)
         self._arrange()
 
     def model(self, replica_id: str) -> ReplicaModel:
@@ -80,7 +81,7 @@ class ReplicaPool:
     @property
     def blocked(self) -> int:
         """Replicas that compute long prompts, and nothing else beside them."""
-        return sum(model.long.is_blocking for model in self._models.values())
+        return len(self._blocked)
 
     def learn_pace(self, model: ReplicaModel, now: float) -> None:
         """Record that a replica has shown how fast it is."""
@@ -100,6 +101,10 @@ class ReplicaPool:
         self._busy[place] = model.free_at + _PER_RUNNING_S * model.view.running
         self._spare[place] = self.spare_s(model)
         self._lone_token_s[place] = model.unit_s
+        if model.long.is_blocking:
+            self._blocked.add(model.view.replica_id)
+        else:
+            self._blocked.discard(model.view.replica_id)
         for completes, full in self._full.items():
             full[place] = not self.slots.has_slot(model, completes=completes)
 
@@ -118,8 +123,11 @@ class ReplicaPool:
 
         It has nothing to prefill, slots to spare, and keeps the pace that the next requests need.
         """
-        has_spare = not model.queued and self.slots.has_spare(model)
-        return has_spare and self.needs.keeps_pace(model, now)
+        return not model.queued and self.has_spare(model, now)
+
+    def has_spare(self, model: ReplicaModel, now: float) -> bool:
+        """Return whether it has slots to spare, and keeps the pace that the next requests need."""
+        return self.slots.has_spare(model) and self.needs.keeps_pace(model, now)
 
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""

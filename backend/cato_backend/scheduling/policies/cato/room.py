@@ -1,9 +1,14 @@
-"""Slots and KV tokens of one replica."""
+"""Slots and KV tokens of one replica, as its profile, its metrics or its streams show them.
+
+An engine admits waiting requests while it has slots. Where one has waited for longer than its
+prompt takes to compute, while others went on and no answer began, the engine had no slot. The
+engine's metrics show the same (see `EngineCapacity`), but every few seconds only, and an overload
+fills the engine's own queue, out of reach, in less than that.
+"""
 
 from __future__ import annotations
 
 from cato_backend.requests import Request
-from cato_backend.scheduling.policies.cato.observed_slots import ObservedSlots
 from cato_backend.scheduling.replica import ReplicaView
 
 _ALWAYS_FIT = 3
@@ -11,6 +16,12 @@ _ALWAYS_FIT = 3
 more than once there."""
 _ROOMY = 0.6
 """Share of KV blocks up to which answers that run have blocks to grow into."""
+_LOOKS = 3
+"""That must agree: a single one may be due to a wrong estimate of the prompt's time."""
+_PATIENCE = 2.0
+"""Times the prompt's own time."""
+_CONFIRMED_S = 5.0
+"""After so long one request more is tried: what was taken for the limit may have been none."""
 
 
 class Room:
@@ -57,3 +68,42 @@ class Room:
         if view.capacity.kv_tokens is not None or view.profile is None:
             return view.capacity.kv_tokens
         return view.learned.limits.kv_tokens
+
+
+class ObservedSlots:
+    """Observed slots of one replica. Times on the scheduler's clock."""
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        """Requests that run at once; None where nothing has shown it."""
+        self._most = 0
+        """Most that ever decoded at once."""
+        self._agreed = 0
+        """Looks that showed it as the limit."""
+        self._confirmed_at = 0.0
+        self._began_at = 0.0
+
+    def began(self, decoding: int, now: float) -> None:
+        """Record that an answer has begun; `decoding` answers go on, this one included."""
+        self._began_at = now
+        if decoding > self._most:
+            self._most, self._agreed = decoding, 0
+        self._judge(now)
+
+    def may_show(self, decoding: int) -> bool:
+        """Return whether an end tells something while `decoding` answers go on, itself included."""
+        return decoding == self._most
+
+    def ended(self, waits_since: float, prompt_s: float, now: float) -> None:
+        """Record that an answer has ended, with the most going on.
+
+        Another request waits there since `waits_since`, and its prompt takes `prompt_s` seconds.
+        """
+        if now - max(waits_since, self._began_at) > _PATIENCE * prompt_s:
+            self._agreed += 1
+            self._confirmed_at = now
+        self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        tried = now > self._confirmed_at + _CONFIRMED_S
+        self.limit = self._most + tried if self._agreed >= _LOOKS else None

@@ -1,0 +1,67 @@
+"""The targets of the classes: what each promises where a client names no budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from cato_backend.config.sections import Frozen
+from cato_backend.requests import Target
+from cato_backend.wire.headers import Task
+
+Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+
+
+class TargetConfig(Frozen):
+    """[targets.TASK]: what the task promises where the client names no budget."""
+
+    ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
+    e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")
+    tpot_ms: Milliseconds | None = Field(
+        default=None, description="between two output tokens in the mean, beside ttft_ms"
+    )
+    worthless_after_ms: Milliseconds | None = Field(
+        default=None, description="dropped from the queue after this"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> TargetConfig:
+        if (self.ttft_ms is None) == (self.e2e_ms is None):
+            raise ValueError("exactly one of ttft_ms and e2e_ms is expected")
+        if self.tpot_ms is not None and self.ttft_ms is None:
+            raise ValueError("tpot_ms is expected only beside ttft_ms")
+        return self
+
+    def target(self) -> Target:
+        """Return the same in seconds."""
+        return Target(
+            ttft_s=None if self.ttft_ms is None else self.ttft_ms / 1e3,
+            e2e_s=None if self.e2e_ms is None else self.e2e_ms / 1e3,
+            worthless_after_s=(
+                None if self.worthless_after_ms is None else self.worthless_after_ms / 1e3
+            ),
+            tpot_s=None if self.tpot_ms is None else self.tpot_ms / 1e3,
+        )
+
+
+class TargetsConfig(Frozen):
+    """[targets]: one table per task."""
+
+    completion: TargetConfig = TargetConfig(ttft_ms=250, worthless_after_ms=500)
+    generation: TargetConfig = TargetConfig(ttft_ms=1000, tpot_ms=40)
+    summarization: TargetConfig = TargetConfig(e2e_ms=3000)
+    translation: TargetConfig = TargetConfig(e2e_ms=15000)
+    agent: TargetConfig = TargetConfig(e2e_ms=120_000)
+
+    def of(self, task: Task) -> Target:
+        """Return the target of a task."""
+        return self._targets[task]
+
+    @cached_property
+    def _targets(self) -> Mapping[Task, Target]:
+        """Made once, because every request asks."""
+        configs: dict[Task, TargetConfig] = {task: getattr(self, task.value) for task in Task}
+        return {task: config.target() for task, config in configs.items()}

@@ -1,0 +1,1 @@
+"""Replicas that others run: lists of them in files, in DNS and in Kubernetes."""

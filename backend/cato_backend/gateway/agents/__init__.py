@@ -1,0 +1,1 @@
+"""The APIs that coding agents speak: Anthropic's Messages and OpenAI's Responses."""

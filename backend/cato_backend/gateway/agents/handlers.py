@@ -1,0 +1,90 @@
+"""`POST /v1/messages`, its count of tokens, and `POST /v1/responses`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Generic
+
+from aiohttp import web
+
+from cato_backend.errors import RequestError
+from cato_backend.gateway.agents import messages_chat, responses_chat
+from cato_backend.gateway.agents.messages_answer import MessagesWriter
+from cato_backend.gateway.agents.messages_body import CountTokensBody, MessagesBody
+from cato_backend.gateway.agents.models import served_name
+from cato_backend.gateway.agents.responses_answer import ResponsesWriter
+from cato_backend.gateway.agents.responses_body import ResponsesBody
+from cato_backend.gateway.agents.translation import AnswerWriter, TranslatedSinks
+from cato_backend.gateway.calls import serve_draft
+from cato_backend.gateway.classify import Shape
+from cato_backend.gateway.drafts import Draft, chat_draft
+from cato_backend.gateway.error_forms import form_of
+from cato_backend.gateway.incoming import BodyT, parse_json, validated
+from cato_backend.gateway.responses import error_response, json_response
+from cato_backend.gateway.state import GATEWAY, Gateway, given_headers
+from cato_backend.runtime.calls import ApiKind
+from cato_backend.runtime.render import prompt_text
+from cato_backend.wire.headers import ALIAS, Task
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect(Generic[BodyT]):
+    """One API: its body, the chat that says the same, and what writes the answer."""
+
+    body: type[BodyT]
+    chat_of: Callable[[BodyT], dict[str, Any]]
+    writer_of: Callable[[BodyT], AnswerWriter]
+
+
+_MESSAGES = _Dialect(MessagesBody, messages_chat.chat_of, lambda body: MessagesWriter(body.model))
+_RESPONSES = _Dialect(ResponsesBody, responses_chat.chat_of, ResponsesWriter)
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/messages`: Anthropic's Messages."""
+    return await _serve(request, _MESSAGES)
+
+
+async def responses(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/responses`: OpenAI's Responses; none of them is kept."""
+    return await _serve(request, _RESPONSES)
+
+
+async def count_tokens(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/messages/count_tokens`: an estimate, from what was learned of the model."""
+    gateway = request.app[GATEWAY]
+    catalog = gateway.runtime.catalog
+    body = validated(CountTokensBody, parse_json(await gateway.bodies.read(request)))
+    name = await catalog.resolve(_served(body.model, gateway), Task.AGENT, 0)
+    text = prompt_text(ApiKind.CHAT, messages_chat.prompt_of(body))
+    return json_response({"input_tokens": catalog.ratio(name).tokens(len(text))})
+
+
+async def _serve(request: web.Request, dialect: _Dialect[BodyT]) -> web.StreamResponse:
+    gateway = request.app[GATEWAY]
+    arrival = gateway.runtime.clock()
+    given = given_headers(request)
+    try:
+        value = parse_json(await gateway.bodies.read(request))
+        body = validated(dialect.body, value)
+        model = _served(str(value.get("model", ALIAS)), gateway)
+        draft = _draft(dialect.chat_of(body) | {"model": model})
+        sinks = TranslatedSinks(request, dialect.writer_of(body))
+        return await serve_draft(request, given, draft, arrival, sinks)
+    except RequestError as error:
+        return error_response(error, given.request_id, form_of(request.path))
+
+
+def _draft(chat: dict[str, Any]) -> Draft:
+    """Return the draft of an agent's turn. Agents ask for more tokens than many models have."""
+    return replace(
+        chat_draft(chat),
+        shape=Shape(Task.AGENT, has_tools="tools" in chat),
+        names_max_tokens=False,
+        caps_max_tokens=True,
+    )
+
+
+def _served(model: str, gateway: Gateway) -> str:
+    return served_name(model, gateway.runtime.catalog, gateway.config.agents.models)

@@ -1,0 +1,168 @@
+"""`GET /v1/whoami`, and the tokens of people: they are listed, made and revoked."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import Field
+
+from cato_backend.errors import InvalidRequest, NotFound, RoleTooLow, TeamError
+from cato_backend.gateway.authorization import REACH, Reach, may_change, may_see, most_role
+from cato_backend.gateway.bodies import StrictBody
+from cato_backend.gateway.incoming import parse_json, validated
+from cato_backend.gateway.responses import json_response
+from cato_backend.gateway.state import GATEWAY, REQUESTER
+from cato_backend.team.audit import AuditLog
+from cato_backend.team.index import Requester
+from cato_backend.team.records import AccessToken, Person, iso_time, parse_expiry
+from cato_backend.team.sessions import check_may_grant
+from cato_backend.team.store import TeamStore
+from cato_backend.team.token_secrets import NewToken
+
+_FILE_OWNER = "a token of the server's file"
+
+
+class TokenBody(StrictBody):
+    """The body of `POST /v1/tokens`."""
+
+    name: str = Field(min_length=1, max_length=64)
+    person: str | None = Field(default=None, min_length=1, max_length=64)
+    expires: str | None = Field(default=None, min_length=1, max_length=40)
+
+
+async def whoami(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/whoami`: the person, team and role of the token."""
+    who = request[REQUESTER]
+    return json_response({"person": who.person, "team": who.team, "role": who.role})
+
+
+async def list_tokens(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/tokens`: one's own; a lead sees those of the team, an admin all."""
+    who = request[REQUESTER]
+
+    def work(store: TeamStore, _: AuditLog) -> bytes:
+        # In the store's thread: there may be 100,000.
+        data = [token_entry(token) for token in _within_reach(who, store)]
+        return orjson.dumps({"object": "list", "data": data})
+
+    body = await request.app[GATEWAY].runtime.teams.do(work)
+    return web.Response(body=body, content_type="application/json")
+
+
+async def create_token(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/tokens`: make a token; the answer alone holds its secret, as `token`."""
+    gateway, who = request.app[GATEWAY], request[REQUESTER]
+    body = validated(TokenBody, parse_json(await gateway.bodies.read(request)))
+    name, client = body.person or who.person, _client_of(request)
+    if name is None:
+        raise InvalidRequest("person: got nothing, expected whose token it is", param="person")
+
+    def work(store: TeamStore, audit: AuditLog) -> NewToken:
+        check_may_grant(store, who)
+        _check_change(who, store, name)
+        expires = parse_expiry(body.expires, time.time()) if body.expires else None
+        made = store.create_token(body.name, name, expires, most_role(who, name))
+        audit.changed(_author(who), "token created", **_audited(made.token), address=client)
+        return made
+
+    try:
+        made = await gateway.runtime.teams.do(work)
+    except TeamError as error:
+        raise InvalidRequest(str(error), param=error.field) from error
+    return json_response({**token_entry(made.token), "token": made.secret}, status=201)
+
+
+async def revoke_token(request: web.Request) -> web.StreamResponse:
+    """`DELETE /v1/tokens/{id}`: revoke a token for ever."""
+    gateway, who, token_id = request.app[GATEWAY], request[REQUESTER], request.match_info["id"]
+    client = _client_of(request)
+
+    def work(store: TeamStore, audit: AuditLog) -> AccessToken:
+        token = store.token(token_id)
+        if not may_see(who, token):
+            raise TeamError("id", "")
+        _check_change(who, store, token.person)
+        revoked = store.revoke(token_id)
+        audit.changed(_author(who), "token revoked", **_audited(revoked), address=client)
+        return revoked
+
+    try:
+        return json_response(token_entry(await gateway.runtime.teams.do(work)))
+    except TeamError as error:
+        # The same for a token that is not there and for one that is not shown.
+        raise NotFound(f"id: no token {token_id[:80]!r}", param="id") from error
+
+
+async def revoke_all(request: web.Request) -> web.StreamResponse:
+    """`DELETE /v1/people/{name}/tokens`: revoke every token of a person; the answer has these."""
+    who, name, client = request[REQUESTER], request.match_info["name"], _client_of(request)
+
+    def work(store: TeamStore, audit: AuditLog) -> list[AccessToken]:
+        _check_change(who, store, name)
+        revoked = store.revoke_all(name)
+        for token in revoked:
+            audit.changed(_author(who), "token revoked", **_audited(token), address=client)
+        return revoked
+
+    try:
+        revoked = await request.app[GATEWAY].runtime.teams.do(work)
+    except TeamError as error:
+        raise NotFound(f"name: no person {name[:80]!r}", param="name") from error
+    return json_response({"object": "list", "data": [token_entry(token) for token in revoked]})
+
+
+def token_entry(token: AccessToken) -> dict[str, Any]:
+    """Return the public fields of a token."""
+    return {
+        "id": token.id,
+        "name": token.name,
+        "person": token.person,
+        "team": token.team,
+        "role": token.role,
+        "starts": token.starts,
+        "created": iso_time(token.created),
+        "expires": iso_time(token.expires),
+        "revoked": iso_time(token.revoked),
+        "last_used": iso_time(token.last_used),
+    }
+
+
+def _within_reach(who: Requester, store: TeamStore) -> list[AccessToken]:
+    match REACH[who.role]:
+        case Reach.OWN:
+            return store.tokens(person=who.person or "")
+        case Reach.TEAM:
+            return store.tokens(team=who.team or "")
+        case Reach.ALL:
+            return store.tokens()
+
+
+def _check_change(who: Requester, store: TeamStore, person: str) -> None:
+    """Raise RoleTooLow where the requester may not change this person's tokens; TeamError.
+
+    To those who may not, people who are there and people who are not look alike.
+    """
+    try:
+        owner = store.person(person)
+    except TeamError:
+        if may_change(who, Person(person, "")):
+            raise
+    else:
+        if may_change(who, owner):
+            return
+    raise RoleTooLow(f"person: the role {who.role} makes and revokes no tokens of {person!r}")
+
+
+def _audited(token: AccessToken) -> dict[str, object]:
+    return {"token": token.id, "name": token.name, "person": token.person}
+
+
+def _client_of(request: web.Request) -> str:
+    return request.app[GATEWAY].proxies.client_of(request)
+
+
+def _author(who: Requester) -> str:
+    return who.person or _FILE_OWNER

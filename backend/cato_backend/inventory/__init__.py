@@ -1,0 +1,6 @@
+"""The GPUs that replicas can be placed on: found here, or listed in a file before they are bought.
+
+gpus = detect_gpus() or read_gpus(Path("gpus.toml"))
+seats = place([Need("models.0", least=1, most=2, memory=None, sleeps=False)], gpus)
+seats[0][1].gpu, seats[0][1].held     # the GPU of the first model's second replica, and bytes
+"""

@@ -1,0 +1,99 @@
+"""The server's log: lines for people, or JSON objects; and a logger that does not flood it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from cato_backend.clock import Clock, monotonic
+
+NEWS = logging.getLogger("cato_backend.news")
+"""What the person who runs the server is told."""
+FIELDS = ("request_id", "replica", "task", "model", "team", "code", "client", "suppressed")
+"""What a line may tell beside its message: keys of `extra`, and of a JSON object."""
+
+
+class LogFormat(StrEnum):
+    """Formats of log lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class TextFormatter(logging.Formatter):
+    """News with the seconds since the start, everything else with its level."""
+
+    def __init__(self, began: float, clock: Clock = monotonic) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self._began = began
+        self._clock = clock
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, and the trace of an exception below it."""
+        if record.name == NEWS.name:
+            return f"[{self._clock() - self._began:6.1f} s] {record.getMessage()}"
+        return super().format(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time (ISO 8601, UTC), level, logger, message, and what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode(errors="replace")
+
+
+def set_up(kind: LogFormat, level: str, began: float) -> None:
+    """Write the log to standard error: ours from `level` on, that of libraries from warnings on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if kind is LogFormat.JSON else TextFormatter(began))
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
+    logging.getLogger("cato_backend").setLevel(least)
+
+
+class RateLimitedLog:
+    """Passes on at most `most` warnings in `period_s` seconds; the next one says how many were not.
+
+    For warnings that clients cause: no client can fill the disk with them.
+    """
+
+    def __init__(
+        self, log: logging.Logger, most: int, period_s: float, clock: Clock = monotonic
+    ) -> None:
+        self._log = log
+        self._most = most
+        self._period_s = period_s
+        self._clock = clock
+        self._began = clock()
+        self._passed = self._suppressed = 0
+
+    def warning(self, text: str, *values: object, extra: Mapping[str, object]) -> None:
+        """Log a warning, unless there were too many."""
+        now = self._clock()
+        if now - self._began >= self._period_s:
+            self._began, self._passed = now, 0
+        if self._passed >= self._most:
+            self._suppressed += 1
+            return
+        self._passed += 1
+        told = dict(extra)
+        if self._suppressed:
+            text, values = f"{text} (%d more were not logged)", (*values, self._suppressed)
+            told["suppressed"], self._suppressed = self._suppressed, 0
+        self._log.warning(text, *values, extra=told)

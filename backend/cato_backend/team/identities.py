@@ -1,0 +1,66 @@
+"""Which account at a provider of sign-ins belongs to which person of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from cato_backend.team.database import transaction
+from cato_backend.team.store import TeamStore
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS identities (
+    issuer TEXT NOT NULL, subject TEXT NOT NULL, person TEXT NOT NULL REFERENCES people (name),
+    PRIMARY KEY (issuer, subject))"""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An account at a provider. Its subject never changes; its name and address may."""
+
+    issuer: str
+    subject: str
+
+    @classmethod
+    def of(cls, issuer: str, subject: str) -> Identity:
+        """Return the identity; an issuer with and without a slash at its end is the same."""
+        return cls(issuer.rstrip("/"), subject)
+
+
+def person_of(store: TeamStore, identity: Identity) -> str | None:
+    """Return the name of the linked person; None where there is none. Raises ConfigError."""
+    with _with_table(store) as connection:
+        found = connection.execute(
+            "SELECT person FROM identities WHERE issuer = ? AND subject = ?",
+            (identity.issuer, identity.subject),
+        ).fetchone()
+    return None if found is None else str(found[0])
+
+
+def is_linked(store: TeamStore, issuer: str, person: str) -> bool:
+    """Return whether an account at this provider is linked to the person. Raises ConfigError."""
+    with _with_table(store) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM identities WHERE issuer = ? AND person = ?", (issuer, person)
+        ).fetchone()
+    return found is not None
+
+
+def link(store: TeamStore, identity: Identity, person: str) -> None:
+    """Link an account to one person of the store, in place of an older link. Raises ConfigError."""
+    with _with_table(store) as connection:
+        connection.execute(
+            "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?)"
+            " ON CONFLICT (issuer, subject) DO UPDATE SET person = excluded.person",
+            (identity.issuer, identity.subject, person),
+        )
+
+
+@contextmanager
+def _with_table(store: TeamStore) -> Generator[sqlite3.Connection]:
+    """Begin a transaction in which the table exists: a store of an older version has none."""
+    with transaction(store.connection, store.path) as connection:
+        connection.execute(_TABLE)
+        yield connection

@@ -1,0 +1,1 @@
+"""OpenTelemetry traces. Imported only where tracing is switched on, with the extra [otel]."""

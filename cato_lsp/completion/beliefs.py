@@ -1,0 +1,88 @@
+"""The pieces of an answer whose engine does not tell how sure it is, and what speaks for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from cato_lsp.completion.answer_parts import PART
+from cato_lsp.completion.reuse import Answer, Token, typed_since
+from cato_lsp.decisions.reliability import Evidence, Reliability
+
+_LAST_WORD = re.compile(r"\w+\Z")
+_LONGEST_TYPED = 2_000
+"""Characters typed since an answer, from which on it is not judged any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart:
+    """About a token of an answer; `end`: where it ends in the answer."""
+
+    text: str
+    end: int
+    evidence: Evidence
+
+
+def parts_of(text: str, others: Sequence[str]) -> Iterator[AnswerPart]:
+    """Yield the pieces of an answer, with what `others` say that answer the same question."""
+    agreeing = list(others)
+    for found in PART.finditer(text):
+        start, end = found.span()
+        agree = [other for other in agreeing if other.startswith(found[0], start)]
+        # Another one that is shorter has not said yet whether it agrees.
+        differ = [other for other in agreeing if not found[0].startswith(other[start:end])]
+        yield AnswerPart(found[0], end, Evidence(len(agree) + len(differ), len(agree)))
+        agreeing = agree
+
+
+def whole_words(text: str) -> str:
+    """Return the text of an answer that broke off, without a word that may not be whole."""
+    return _LAST_WORD.sub("", text)
+
+
+def believed(text: str, others: Sequence[str], reliability: Reliability) -> Iterator[Token]:
+    """Yield an answer as tokens that tell how likely they are right."""
+    end = 0
+    for part in parts_of(text, others):
+        yield Token(part.text, reliability.logprob(part.evidence))
+        end = part.end
+    if end < len(text):
+        yield Token(text[end:], 0.0)
+
+
+class Judgement:
+    """Compares one answer with what the person types at its place."""
+
+    def __init__(self, answer: Answer, reliability: Reliability) -> None:
+        self._answer, self._reliability = answer, reliability
+        self._judged = 0
+        self.over = False
+        """Whether there is nothing more to compare."""
+
+    def changed(self, text: str, cursor: int) -> None:
+        """Compare with the lines above the cursor: one that is left is as the person wants it."""
+        if self.over:
+            return
+        settled = text.rfind("\n", 0, cursor) + 1
+        typed = typed_since(self._answer.place, text, cursor, _LONGEST_TYPED)
+        if typed is None:
+            self.over = True
+            return
+        written = typed[: max(len(typed) - (cursor - settled), 0)]
+        if written:
+            self._compare(written)
+
+    def _compare(self, written: str) -> None:
+        said = parts_of(self._answer.text, self._answer.other_texts)
+        for part in islice(said, self._judged, None):
+            right = written.startswith(self._answer.text[: part.end])
+            if not right and self._answer.text.startswith(written):
+                return
+            self._reliability.observe(part.evidence, right=right)
+            self._judged += 1
+            if not right:
+                self.over = True
+                return
+        self.over = True

@@ -1,0 +1,1 @@
+"""OpenTelemetry traces from the person's key on; imported where the setting asks for them."""
