@@ -47,19 +47,21 @@ def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
     """
     if not config.models:
         return ()
+    # Before the places: a model that is not here is named where no engine is installed, too.
+    paths = [_path(config, model) for model in config.models]
     placed = [
-        (model, place)
-        for model, places in zip(config.models, places_of(config), strict=True)
+        (model, place, path)
+        for model, places, path in zip(config.models, places_of(config), paths, strict=True)
         for place in places
     ]
     return tuple(
-        planned_replica(config, model, place, number, _path(model, place))
-        for number, (model, place) in enumerate(placed, start=1)
+        planned_replica(config, model, place, number, path)
+        for number, (model, place, path) in enumerate(placed, start=1)
     )
 
 
-def _path(model: ModelConfig, place: ReplicaPlace) -> str:
-    is_emulated = isinstance(place.engine, EmulationSpec)
+def _path(config: Config, model: ModelConfig) -> str:
+    is_emulated = config.engine.kind == "emulated"
     return model.path if is_emulated else model_path(model.path, model.engine_args)
 
 
