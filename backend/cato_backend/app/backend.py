@@ -13,11 +13,12 @@ from pathlib import Path
 from cato_backend.app.configured import (
     client_session,
     connection_limits,
+    follow_sources,
+    launchers_of,
     make_runtime,
     scheduling_limits,
+    tracer_of,
 )
-from cato_backend.app.launching import follow_sources, launchers_of
-from cato_backend.app.traced import tracer_of
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
@@ -27,7 +28,6 @@ from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.inventory import Inventory, make_inventory
 from cato_backend.fleet.launch import PlannedReplica, watch_static
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.news import NewsLog
 from cato_backend.fleet.on_request import OnRequest
 from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
@@ -42,8 +42,9 @@ from cato_backend.gateway.replica_prices import ReplicaPrices, usage_prices
 from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
-from cato_backend.http1.timeouts import Timeouts
+from cato_backend.http1.servers import Timeouts
 from cato_backend.http1.upstreams import Upstreams
+from cato_backend.logs import NewsLog
 from cato_backend.replicas.sockets import socket_folder
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from cato_backend.app.announcement import announced
 from cato_backend.app.backend import Backend, failed_for_good, idle, running_backend
 from cato_backend.app.greeting import greeting, token_command
 from cato_backend.app.loopback_token import loopback_token
-from cato_backend.app.process import Signals, elected
-from cato_backend.app.reloading import Reloading
-from cato_backend.app.service_manager import ServiceManager
+from cato_backend.app.process import Reloading, ServiceManager, Signals, announced, elected
 from cato_backend.clock import monotonic
 from cato_backend.commands.arguments import Parser
 from cato_backend.commands.serve_arguments import add_arguments

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cato_backend.app.traced import check_tracing
+from cato_backend.app.configured import check_tracing
 from cato_backend.commands.model import fetch_and_show
 from cato_backend.config import EMBEDDED, Config, load_config
 from cato_backend.discovery.addresses import check_address

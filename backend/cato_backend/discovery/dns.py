@@ -9,8 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from cato_backend.config import DiscoveryConfig
-from cato_backend.discovery.listings import ListedServer, listing_of
-from cato_backend.discovery.source import Listing
+from cato_backend.discovery.source import ListedServer, Listing, listing_of
 from cato_backend.errors import SourceUnavailable
 
 _REMEDY = "ask `getent hosts NAME` or `dig NAME` on this machine"

@@ -68,9 +68,12 @@ from cato_backend.errors.base import CatoError, ConfigError, NoRoom, TeamError
 from cato_backend.errors.engines import (
     DamagedModel,
     EngineError,
+    PoisonRequest,
     ReplicaLost,
     ReplicaUnavailable,
     SourceUnavailable,
+    UnusableAnswer,
+    UpstreamFailed,
 )
 from cato_backend.errors.overload import (
     BudgetSpent,
@@ -96,7 +99,6 @@ from cato_backend.errors.requests import (
     Superseded,
     UnsupportedEncoding,
 )
-from cato_backend.errors.upstream import PoisonRequest, UnusableAnswer, UpstreamFailed
 
 __all__ = [
     "AuthorizationPending",

@@ -6,8 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cato_backend.explanation.parts import TimeUse, parts_of
-from cato_backend.explanation.timeline import AttemptTimeline, RequestTimeline, client_id
+from cato_backend.explanation.timeline import (
+    AttemptTimeline,
+    RequestTimeline,
+    TimeUse,
+    client_id,
+    parts_of,
+)
 from cato_backend.explanation.verdict import pace_s, promised_at, verdict_of
 from cato_backend.runtime.lateness import duration
 from cato_backend.scheduling.notes import PredictionNote

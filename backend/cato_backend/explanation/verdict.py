@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.explanation.parts import TimePart, TimeUse, parts_of
-from cato_backend.explanation.timeline import RequestTimeline
+from cato_backend.explanation.timeline import RequestTimeline, TimePart, TimeUse, parts_of
 from cato_backend.runtime.lateness import duration
 from cato_backend.scheduling import Refusal
 

@@ -17,8 +17,7 @@ from cato_backend.discovery.source import Listing, Source
 from cato_backend.errors import ConfigError, SourceUnavailable
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import expected_static
-from cato_backend.replicas.watch import WatchedServer
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff, WatchedServer
 from cato_backend.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)

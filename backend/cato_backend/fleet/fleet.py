@@ -18,8 +18,7 @@ from cato_backend.fleet.sources import Sources
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
 from cato_backend.fleet.withdrawals import Withdrawals
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import WatchedServer
-from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
+from cato_backend.replicas.watch import Backoff, WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime

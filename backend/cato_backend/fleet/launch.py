@@ -20,7 +20,7 @@ from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.places import ReplicaPlace, places_of
 from cato_backend.fleet.profiles import local_profile, static_profile, with_limits
 from cato_backend.inventory.needs import Seat
-from cato_backend.model_store.folders import model_path
+from cato_backend.model_store.registry import model_path
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalLauncher, LocalSpec
 from cato_backend.replicas.replica import Launcher

@@ -9,7 +9,7 @@ from typing import Any
 
 from cato_backend.errors import EngineError
 from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
 from cato_backend.runtime.runtime import Runtime

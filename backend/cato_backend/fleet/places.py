@@ -17,7 +17,7 @@ from cato_backend.fleet.profiles import CPU
 from cato_backend.fleet.tensor_parallel import check_tensor_parallel
 from cato_backend.inventory.file import read_gpus
 from cato_backend.inventory.needs import Need, Seat
-from cato_backend.inventory.seating import seats_of
+from cato_backend.inventory.packing import seats_of
 from cato_backend.profile_files.hardware import gpu_hardware, joined_hardware
 
 _GB = 1e9

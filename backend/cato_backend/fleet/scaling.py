@@ -16,7 +16,7 @@ from cato_backend.fleet.profiles import kept_profile
 from cato_backend.fleet.scaler import ScaledModel, Scaler
 from cato_backend.fleet.sharing import GpuSharing
 from cato_backend.fleet.start_times import StartTimes
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, make_rule
 from cato_backend.replicas.replica import Launcher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.provisioning.worth import Holding, Shortage, choose_evicted
 
 

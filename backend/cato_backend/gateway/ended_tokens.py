@@ -8,7 +8,7 @@ from cato_backend.clock import Clock, monotonic
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.live import LiveTeams
 
-_LOOK_S = 0.25
+_REVISION_S = 0.25
 """Between two looks at the store's revision. The store is looked at every half second."""
 _EXPIRY_S = 1.0
 """Between two looks at all requests in flight while nothing changes in the store."""
@@ -27,7 +27,7 @@ class EndedTokens:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_REVISION_S)
             self.look()
 
     def look(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cato_backend.config.clients import UsageConfig
+from cato_backend.config.targets import UsageConfig
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.hardware import gpu_kinds, gpu_of
 from cato_backend.profile_files.prices import DEFAULT_PRICES, Prices, read_prices

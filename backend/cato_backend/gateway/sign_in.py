@@ -19,7 +19,7 @@ from cato_backend.gateway.page_session import (
 )
 from cato_backend.gateway.responses import error_response, json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER, Gateway
-from cato_backend.sign_in.attempts import SignInAttempt
+from cato_backend.sign_in.admission import SignInAttempt
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn

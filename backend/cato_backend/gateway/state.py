@@ -11,7 +11,6 @@ from aiohttp import web
 from cato_backend.config import Config
 from cato_backend.fleet.inventory import Inventory
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.news import NewsLog
 from cato_backend.fleet.on_request import OnRequest
 from cato_backend.fleet.sources import SourceStatus
 from cato_backend.fleet.standing import ReplicaStatus
@@ -25,6 +24,7 @@ from cato_backend.gateway.headers import GivenHeaders, parse_headers
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.replica_prices import ReplicaPrices
 from cato_backend.gateway.trusted_proxies import TrustedProxies
+from cato_backend.logs import NewsLog
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.index import Requester
 from cato_backend.wire.headers import Task

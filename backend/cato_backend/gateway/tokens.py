@@ -16,11 +16,10 @@ from cato_backend.gateway.incoming import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER
 from cato_backend.team.audit import AuditLog
+from cato_backend.team.identities import check_may_grant
 from cato_backend.team.index import Requester
-from cato_backend.team.records import AccessToken, Person, iso_time, parse_expiry
-from cato_backend.team.sessions import check_may_grant
+from cato_backend.team.records import AccessToken, NewToken, Person, iso_time, parse_expiry
 from cato_backend.team.store import TeamStore
-from cato_backend.team.token_secrets import NewToken
 
 _FILE_OWNER = "a token of the server's file"
 

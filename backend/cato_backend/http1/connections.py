@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 import httptools
 
 from cato_backend.http1.reply_head import ReplyHead
-from cato_backend.http1.timeouts import Liveness
+from cato_backend.http1.servers import Liveness
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""

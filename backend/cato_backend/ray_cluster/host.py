@@ -18,7 +18,7 @@ from cato_backend.engines.command import EmulationSpec, EngineSpec, Invocation, 
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError
-from cato_backend.model_store.folders import model_path
+from cato_backend.model_store.registry import model_path
 from cato_backend.ray_cluster.orders import LifeOrder, order_from_json
 from cato_backend.replicas.local import STOP_TIMEOUT_S, free_port
 from cato_backend.wire.paths import state_dir

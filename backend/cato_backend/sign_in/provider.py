@@ -14,10 +14,15 @@ import aiohttp
 
 from cato_backend.config.sign_in import OidcConfig
 from cato_backend.errors import InvalidSignIn, ProviderUnavailable, ProviderUnusable
-from cato_backend.sign_in.admission import Claims
-from cato_backend.sign_in.attempts import SignInAttempt
-from cato_backend.sign_in.documents import WELL_KNOWN, Endpoints, endpoints_of
-from cato_backend.sign_in.id_tokens import ExpectedToken, UnknownKey, checked_claims
+from cato_backend.sign_in.admission import Claims, SignInAttempt
+from cato_backend.sign_in.id_tokens import (
+    WELL_KNOWN,
+    Endpoints,
+    ExpectedToken,
+    UnknownKey,
+    checked_claims,
+    endpoints_of,
+)
 
 _ANSWER_S = 10.0
 _MOST_BYTES = 1024 * 1024

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cato_backend.errors import TokenExpired, TokenRevoked
-from cato_backend.team.records import Person, Role, Team, iso_time
-from cato_backend.team.rows import Changes, KnownToken
-from cato_backend.team.token_secrets import token_hash
+from cato_backend.team.records import Changes, KnownToken, Person, Role, Team, iso_time, token_hash
 
 REVOKED = -math.inf
 """When a revoked token ends: before any time."""

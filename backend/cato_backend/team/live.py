@@ -22,10 +22,9 @@ from cato_backend.errors import (
 from cato_backend.team.audit import AuditLog, audit_file
 from cato_backend.team.budgets import DayBudgets, Reserved, Used, seconds_left
 from cato_backend.team.index import REVOKED, Requester, TeamIndex
-from cato_backend.team.rates import RequestRates
 from cato_backend.team.store import TeamStore
 from cato_backend.team.synchronizer import Synchronizer, Unsaved
-from cato_backend.team.terms import NO_TERMS, Isolation, Terms, terms_of
+from cato_backend.team.terms import NO_TERMS, Isolation, RequestRates, Terms, terms_of
 
 _LOOK_S = 0.5
 """Between two looks at the store."""

@@ -21,7 +21,7 @@ from cato_backend.team.index import tenant_of
 from cato_backend.team.live import LiveTeams, TeamSettings
 from cato_backend.team.records import Person, Team, UsageLimits
 from cato_backend.team.store import TeamStore
-from cato_backend.team.usage_table import usage_of
+from cato_backend.team.synchronizer import usage_of
 from cato_backend.wire.headers import Task
 
 NOW = 1_800_000_000.0
