@@ -26,19 +26,18 @@ from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections, SyntheticTrials
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.inventory import Inventory, make_inventory
-from cato_backend.fleet.launch import PlannedReplica, watch_static
+from cato_backend.fleet.launch import OnRequest, PlannedReplica, watch_static
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.on_request import OnRequest
 from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
 from cato_backend.gateway.acceptor import raise_limit
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
 from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.costs import ReplicaPrices, usage_prices
+from cato_backend.gateway.credentials import EndedTokens
 from cato_backend.gateway.drain import Drain
-from cato_backend.gateway.ended_tokens import EndedTokens
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.replica_prices import ReplicaPrices, usage_prices
 from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies

@@ -18,7 +18,7 @@ from cato_backend.config import Config, TeamConfig
 from cato_backend.config.loading import change_of
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.client_records import WarmCaps
-from cato_backend.gateway.replica_prices import usage_prices
+from cato_backend.gateway.costs import usage_prices
 from cato_backend.gateway.server import Listener
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies

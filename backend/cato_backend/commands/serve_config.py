@@ -15,8 +15,8 @@ from cato_backend.errors import ConfigError
 from cato_backend.fleet.choice import Fetch, choose
 from cato_backend.fleet.launch import check_families
 from cato_backend.fleet.ray_launch import check_ray
+from cato_backend.gateway.costs import usage_prices
 from cato_backend.gateway.credentials import check_files
-from cato_backend.gateway.replica_prices import usage_prices
 from cato_backend.model_store.registry import find_known
 from cato_backend.provisioning import rule_names
 from cato_backend.runtime.laws import laws_file

@@ -11,12 +11,18 @@ import aiohttp
 
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.fleet.expected import Expected, fitting
-from cato_backend.fleet.known_hardware import Hardware, KnownHardware
 from cato_backend.fleet.learning import Learned, learn, served_line
-from cato_backend.fleet.sources import Sources
-from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
-from cato_backend.fleet.withdrawals import Withdrawals
+from cato_backend.fleet.states import (
+    Expected,
+    Hardware,
+    KnownHardware,
+    ReplicaPhase,
+    ReplicaStatus,
+    Sources,
+    Standings,
+    Withdrawals,
+    fitting,
+)
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import Backoff, WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
 
-from cato_backend.config import Config, ModelConfig, ReplicaConfig
-from cato_backend.engines.command import (
-    EmulationSpec,
-    EngineSpec,
-    ModelSpec,
-)
+from cato_backend.config import Config, ModelConfig, ReplicaConfig, range_of
+from cato_backend.engines.command import EmulationSpec, EngineSpec, ModelSpec
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.engine_limits import limits_of, told_limits
-from cato_backend.fleet.expected import Expected
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.places import ReplicaPlace, places_of
 from cato_backend.fleet.profiles import local_profile, static_profile, with_limits
+from cato_backend.fleet.states import Expected, ReplicaPhase, ReplicaStatus
 from cato_backend.inventory.needs import Seat
 from cato_backend.model_store.registry import model_path
 from cato_backend.profile_files.profile import EngineLimits
@@ -170,3 +166,40 @@ class Notes:
     def __call__(self, text: str) -> None:
         """Log one note."""
         self.fleet.on_progress(self.replica_id, text)
+
+
+class OnRequest:
+    """Tells whether a request can start a replica, so that a server without one is still of use."""
+
+    def __init__(
+        self,
+        config: Config,
+        planned: Sequence[PlannedReplica],
+        standings: Callable[[], Sequence[ReplicaStatus]],
+    ) -> None:
+        ranges = [(model, range_of(model, config.provisioning)) for model in config.models]
+        resting = {model.name for model, found in ranges if found and not found.least}
+        self._standings = standings
+        self._models = {
+            plan.spec.replica_id: plan.spec.model.name
+            for plan in planned
+            if plan.spec.model.name in resting
+        }
+        self.starts_alone = bool(config.replicas or config.discovery.sources) or any(
+            model.sleep or model.name not in resting for model in config.models
+        )
+        """Whether a replica comes up without a request."""
+
+    def can_start(self) -> bool:
+        """Return whether there is such a model none of whose replicas was given up."""
+        failed = {
+            self._models.get(standing.replica_id)
+            for standing in self._standings()
+            if standing.state is ReplicaPhase.FAILED
+        }
+        return bool(set(self._models.values()) - failed)
+
+    def rests(self) -> bool:
+        """Return whether a request can start a replica, and none is being started."""
+        states = {standing.state for standing in self._standings()}
+        return ReplicaPhase.STARTING not in states and self.can_start()

@@ -15,9 +15,13 @@ from cato_backend.engines.environments import EngineKind
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import Notes, PlannedReplica, planned_replica
-from cato_backend.fleet.places import ReplicaPlace, check_sleep
+from cato_backend.fleet.places import (
+    ReplicaPlace,
+    check_sleep,
+    check_tensor_parallel,
+    check_tensor_parallel_on_ray,
+)
 from cato_backend.fleet.profiles import CPU
-from cato_backend.fleet.tensor_parallel import check_tensor_parallel, check_tensor_parallel_on_ray
 from cato_backend.profile_files.hardware import joined_hardware
 from cato_backend.ray_cluster.cluster import RayCluster
 from cato_backend.ray_cluster.launcher import RayLauncher

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet
+from cato_backend.fleet.model_replicas import LOAD, WAKE, ModelReplicas, SharedFleet, StartTimes
 from cato_backend.fleet.profiles import usual_profile
 from cato_backend.fleet.sharing import GpuSharing
-from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import FleetState, Plan, Provisioner
 from cato_backend.provisioning.model_demand import ModelDemand

@@ -16,8 +16,8 @@ from cato_backend.clock import Clock
 from cato_backend.errors import Overloaded
 from cato_backend.gateway.page_session import authorization_of
 from cato_backend.gateway.responses import StreamSink
-from cato_backend.gateway.server_paths import without_paths
 from cato_backend.gateway.state import GATEWAY, REQUESTER
+from cato_backend.gateway.status_reports import without_paths
 from cato_backend.team.records import Role
 from cato_backend.wire import sse
 

@@ -43,7 +43,6 @@ from cato_backend.gateway import (
     devices,
     editor_calls,
     overview_feed,
-    page,
     sign_in,
     tasks,
     tokens,
@@ -221,11 +220,11 @@ ROUTES = (
         "GET", "/v1/overview", overview_feed.overview, _STREAMED, errors=(Overloaded,),
     ),
     Route(
-        "GET", "/", page.start, ((200, ("text/html",)),),
+        "GET", "/", sign_in.start, ((200, ("text/html",)),),
         is_open=True, errors=(NotFound, Unauthorized),
     ),
     Route(
-        "GET", f"{_PAGE}{{name}}", page.part,
+        "GET", f"{_PAGE}{{name}}", sign_in.part,
         ((200, ("text/css", "text/javascript", "image/svg+xml")),),
         is_open=True, errors=(NotFound,),
     ),

@@ -17,16 +17,16 @@ from aiohttp import web
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.acceptor import Acceptor
-from cato_backend.gateway.authorization import authorized
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
 from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.guard import Guard
 from cato_backend.gateway.openapi import document
 from cato_backend.gateway.overview import overview
 from cato_backend.gateway.overview_feed import FEED, OverviewFeed
-from cato_backend.gateway.page import PAGE, PageFiles
 from cato_backend.gateway.routes import ROUTES
+from cato_backend.gateway.sign_in import PAGE, PageFiles
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
+from cato_backend.gateway.tokens import authorized
 from cato_backend.team.live import LiveTeams
 from cato_backend.wire.challenge import new_secret
 from cato_backend.wire.loopback import is_loopback

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from cato_backend.config import parse_config
-from cato_backend.fleet.launch import plan_local
-from cato_backend.fleet.on_request import OnRequest
-from cato_backend.fleet.standing import ReplicaPhase, Standings
+from cato_backend.fleet.launch import OnRequest, plan_local
+from cato_backend.fleet.states import ReplicaPhase, Standings
 
 RESTS = {"min_replicas": 0, "max_replicas": 2}
 

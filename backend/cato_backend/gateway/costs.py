@@ -1,12 +1,54 @@
-"""What usage cost: engine seconds and money, from the entries of the feedback file."""
+"""What replicas cost an hour, and what usage cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cato_backend.config.targets import UsageConfig
+from cato_backend.errors import ConfigError
+from cato_backend.profile_files.hardware import gpu_kinds, gpu_of
+from cato_backend.profile_files.prices import DEFAULT_PRICES, Prices, read_prices
 from cato_backend.runtime.spent import Spent
+
+
+def usage_prices(config: UsageConfig) -> Prices:
+    """Return the prices of usage reports. Raises ConfigError naming the field."""
+    path = Path(config.prices).expanduser() if config.prices else DEFAULT_PRICES
+    try:
+        return read_prices(path, (kind.name for kind in gpu_kinds()))
+    except ConfigError as error:
+        raise ConfigError(f"usage.prices: {error}") from error
+
+
+class ReplicaPrices:
+    """Prices of replicas by their ids.
+
+    `hardware` returns what a replica runs on, as profiles name it; `gpus` how many of these.
+    """
+
+    def __init__(
+        self, prices: Prices, hardware: Callable[[str], str], gpus: Callable[[str], float]
+    ) -> None:
+        self._prices = prices
+        self._hardware = hardware
+        self._gpus = gpus
+
+    def read_again(self, prices: Prices) -> None:
+        """Take other prices from now on."""
+        self._prices = prices
+
+    @property
+    def currency(self) -> str:
+        """The currency of all prices."""
+        return self._prices.currency
+
+    def per_hour(self, replica_id: str) -> float | None:
+        """Return the price of a replica; None where its hardware has none, or is not known."""
+        return self._prices.per_hour(gpu_of(self._hardware(replica_id)), self._gpus(replica_id))
+
 
 PersonDay = tuple[str, str]
 """A day, and the hash of a token."""

@@ -1,16 +1,28 @@
-"""What the server tells of itself and of its replicas: states, reasons, remedies, learned laws."""
+"""Reports of the server about itself: its replicas, its GPUs, and what others may read of them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from cato_backend.fleet.engine_limits import step_limits
+from cato_backend.fleet.inventory import GpuReport, Inventory
 from cato_backend.fleet.profiles import summary
-from cato_backend.fleet.sources import SourceStatus
-from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus
+from cato_backend.fleet.states import ReplicaPhase, ReplicaStatus, SourceStatus
 from cato_backend.gateway.state import Gateway
 from cato_backend.scheduling import ReplicaLoad
+
+_GB = 1e9
+
+_PATH = re.compile(r"""(?<![\w/:.~-])~?/(?!/)[^\s"'`,;:()|]*""")
+"""An absolute path, or one in the home folder. The path of a URL follows its host, or a slash."""
+
+_HIDDEN = "(a path on the server)"
+
+_TEXTS = frozenset({"message", "reason", "remedy", "text", "trouble", "why"})
+"""Fields of a report that are sentences for people."""
 
 
 def status_of(gateway: Gateway) -> str:
@@ -83,3 +95,44 @@ def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:
     record, now = gateway.runtime.outlier_record(load.replica_id), gateway.runtime.clock()
     next_trial_s = round(max(0.0, record.until - now), 3) if record.reason else None
     return {"ejected_for": record.reason, "next_trial_s": next_trial_s}
+
+
+def inventory_report(inventory: Inventory) -> dict[str, Any]:
+    """Return the GPUs of the last look, and what a Ray cluster has of each resource."""
+    return {"gpus": [_gpu(report) for report in inventory.gpus()], "ray": dict(inventory.ray())}
+
+
+def _gpu(report: GpuReport) -> dict[str, Any]:
+    gpu = report.gpu
+    return {
+        "gpu": gpu.label,
+        "name": gpu.name,
+        "memory_gb": round(gpu.total / _GB, 1),
+        "free_gb": round(gpu.free / _GB, 1),
+        "busy": gpu.busy,
+        "others": report.others,
+    }
+
+
+def without_paths(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a report with no path in its texts, however deep they are."""
+    return {name: _shown(value, (name,)) for name, value in report.items()}
+
+
+def _shown(value: object, place: tuple[str, ...]) -> object:
+    """Return what is shown of a value; `place` holds the names that lead to it."""
+    if isinstance(value, str):
+        # A source of replicas is named by its file; a model's name is what requests must give.
+        is_text = place[-1] in _TEXTS or place == ("sources", "name")
+        return hide_paths(value) if is_text else value
+    if isinstance(value, dict):
+        fields = cast("dict[str, object]", value).items()
+        return {name: _shown(each, (*place, name)) for name, each in fields}
+    if isinstance(value, list):
+        return [_shown(each, place) for each in cast("list[object]", value)]
+    return value
+
+
+def hide_paths(text: str) -> str:
+    """Return the text with something in place of each path."""
+    return _PATH.sub(_HIDDEN, text)
