@@ -19,8 +19,8 @@ from cato_lsp.backend.calls import (
     has_prompt,
     window_for,
 )
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import advice, described
-from cato_lsp.backend.status import Connection
 from cato_lsp.commands.arguments import (
     CommandFailed,
     FileLocation,

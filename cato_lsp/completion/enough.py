@@ -19,8 +19,7 @@ from cato_lsp.completion.fitting import (
 from cato_lsp.completion.whole import only_whole
 from cato_lsp.decisions.classify import Assignment, Extent
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicons import lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex, lex_behind
+from cato_lsp.syntax.lexing import Lexed, lex, lex_behind, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]

@@ -10,20 +10,29 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from cato_lsp.completion.answer_parts import parts_in
 from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.reuse import Token, merged
 from cato_lsp.syntax.nearby import is_word
 
+PART = re.compile(r"\s*(?:\w{1,5}|[^\w\s])")
+"""About a token. White space is not judged by itself."""
+
 MIN_READ_CONFIDENCE = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
 the doubtful place costs less than the rest, which will most likely be of no use."""
+
 LEAST_SHOWN = 2
 """Characters of what is cut short for doubt, white space aside: less is not worth a look."""
+
 LEAST_OF_LINE = 4
 """Characters of words in the beginning of a further line: fewer are not worth a look."""
 
 _NEXT_LINE = re.compile(r"[ \t]*\n\s*\S[^\n]*\n")
+
+
+def parts_in(text: str) -> int:
+    """Return how many parts a text has."""
+    return len(PART.findall(text))
 
 
 class AnswerReader:

@@ -13,8 +13,7 @@ from cato_lsp.completion.closers import last_of
 from cato_lsp.completion.fitting import without_overlap
 from cato_lsp.completion.strings import LexedLine, StringJudge, before
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicons import has_lexicon, lexicon_of
-from cato_lsp.syntax.lexing import PARTNER, Bracket, lex
+from cato_lsp.syntax.lexing import PARTNER, Bracket, has_lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 LEAST_WORDS = 2

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.headers import Task
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
 

@@ -26,8 +26,7 @@ from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
 from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import TextRange, select
-from cato_lsp.tasks.unit_groups import NothingSelected
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection

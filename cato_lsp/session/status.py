@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from cato_lsp.backend.status import State
+from cato_lsp.backend.link import State
 
 LATENCIES_KEPT = 20
 

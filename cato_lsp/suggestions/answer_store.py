@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.completion.beliefs import Judgement
+from cato_lsp.completion.beliefs import Judgement, Reliability
 from cato_lsp.completion.reuse import AnswerCache, CacheHit
-from cato_lsp.decisions.passed import PassedOver
-from cato_lsp.decisions.reliability import Reliability
+from cato_lsp.decisions.habits import PassedOver
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.suggestions.generation import Generation
 from cato_lsp.text import at_lf

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cato_backend.wire.editor_calls import FEEDBACK_PATH, Feedback, FeedbackEvent
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 from cato_lsp.decisions.habits import Acceptance, Signals
 
 if TYPE_CHECKING:

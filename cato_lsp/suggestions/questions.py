@@ -10,12 +10,11 @@ from functools import partial
 
 from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.beliefs import believed, whole_words
+from cato_lsp.completion.beliefs import Evidence, Reliability, believed, whole_words
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Answer, CacheHit, behind
 from cato_lsp.decisions.classify import Action, Assignment
-from cato_lsp.decisions.passed import raised
-from cato_lsp.decisions.reliability import Evidence, Reliability
+from cato_lsp.decisions.habits import raised
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot

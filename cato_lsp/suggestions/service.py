@@ -11,8 +11,7 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.decisions.classify import Action, classify, worth_asking
-from cato_lsp.decisions.habits import LogprobSupport, least_confidence, least_estimated
-from cato_lsp.decisions.passed import REST_S
+from cato_lsp.decisions.habits import REST_S, LogprobSupport, least_confidence, least_estimated
 from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.context import ContextCollector, RecentEdits
 from cato_lsp.suggestions.feedback import FeedbackLedger

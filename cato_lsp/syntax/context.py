@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, Lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import (
     Nearby,
     Opened,

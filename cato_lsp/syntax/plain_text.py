@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import lex
+from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import Nearby, width_of
 from cato_lsp.syntax.scopes import Scope
 from cato_lsp.text.snapshot import Snapshot

@@ -52,8 +52,8 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,
 )
-from cato_backend.wire.challenge import proof
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.discovery import proof
+from cato_backend.wire.state_files import state_dir
 
 
 @dataclass(frozen=True, slots=True)

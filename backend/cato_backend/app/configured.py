@@ -43,7 +43,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.team.live import LiveTeams
 from cato_backend.wire.headers import Task
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 _RAY = "ray"
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.team.database import check_private
-from cato_backend.wire.loopback import is_loopback
-from cato_backend.wire.paths import state_dir
-from cato_backend.wire.private_files import write_private
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.state_files import state_dir, write_private
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 59_999
 """User ids of people, as Debian, Fedora and systemd give them."""

@@ -24,8 +24,13 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.logs import LogFormat, set_up
 from cato_backend.team.live import TeamSettings
-from cato_backend.wire.discovery import Announcement, announce, election_lock_path, withdraw
-from cato_backend.wire.processes import start_time
+from cato_backend.wire.discovery import (
+    Announcement,
+    announce,
+    election_lock_path,
+    start_time,
+    withdraw,
+)
 
 _STDIN = 0
 

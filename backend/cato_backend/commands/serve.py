@@ -29,7 +29,7 @@ from cato_backend.gateway.server import Listener, listen
 from cato_backend.gateway.state import Gateway
 from cato_backend.logs import NEWS, LogFormat, set_up
 from cato_backend.team.live import LiveTeams
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn

@@ -21,7 +21,7 @@ from cato_backend.team.live import TeamSettings
 from cato_backend.team.records import UsageLimits
 from cato_backend.team.store import TeamStore
 from cato_backend.team.terms import Isolation
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 _NONE = "none"
 

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from cato_backend.config.sections import SECRET, Frozen
 from cato_backend.errors import ConfigError
-from cato_backend.wire.server_url import UrlHoldsCredentials, server_root
+from cato_backend.wire.addresses import UrlHoldsCredentials, server_root
 
 EMBEDDED = "embedded"
 """The `path` of the model that ships with the package."""

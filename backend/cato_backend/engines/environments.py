@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cato_backend.errors import EngineError
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 
 MARKER = "cato-engine.json"
 

@@ -15,7 +15,7 @@ from cato_backend.explanation.timeline import (
 )
 from cato_backend.explanation.verdict import pace_s, promised_at, verdict_of
 from cato_backend.runtime.lateness import duration
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _NAMES = {

@@ -10,7 +10,7 @@ from enum import StrEnum
 from cato_backend.explanation.logged_fleet import EngineSnapshot, QueueSnapshot
 from cato_backend.requests import Request
 from cato_backend.scheduling import Refusal
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _LEAST_S = 0.0005

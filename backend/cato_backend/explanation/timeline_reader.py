@@ -27,8 +27,7 @@ from cato_backend.scheduling import (
     ReplicaDown,
     Submitted,
 )
-from cato_backend.scheduling.journal import Entry, NoteEntry
-from cato_backend.scheduling.notes import OutcomeNote, PredictionNote
+from cato_backend.scheduling.journal import Entry, NoteEntry, OutcomeNote, PredictionNote
 
 _BY_CAUSE = {
     Cause.ERROR: AttemptEnding.ERROR,

@@ -23,7 +23,7 @@ from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.sockets import SocketFolder
 from cato_backend.replicas.watch import WatchedServer
 from cato_backend.tasks.detection import family_names
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 
 @dataclass(frozen=True, slots=True)

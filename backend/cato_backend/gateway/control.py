@@ -26,7 +26,7 @@ from cato_backend.gateway.status_reports import (
     without_paths,
 )
 from cato_backend.team.records import Role
-from cato_backend.wire.challenge import NONCE
+from cato_backend.wire.discovery import NONCE
 from cato_backend.wire.headers import ALIASES, Task
 
 

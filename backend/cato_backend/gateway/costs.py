@@ -11,7 +11,7 @@ from cato_backend.config.targets import UsageConfig
 from cato_backend.errors import ConfigError
 from cato_backend.profile_files.hardware import gpu_kinds, gpu_of
 from cato_backend.profile_files.prices import DEFAULT_PRICES, Prices, read_prices
-from cato_backend.runtime.spent import Spent
+from cato_backend.runtime.accounting import Spent
 
 
 def usage_prices(config: UsageConfig) -> Prices:

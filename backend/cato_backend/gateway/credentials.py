@@ -23,7 +23,7 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.database import check_private
 from cato_backend.team.index import Requester
 from cato_backend.team.live import LiveTeams, TeamSettings
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 _BOM = "\ufeff"
 

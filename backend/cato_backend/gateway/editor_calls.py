@@ -21,8 +21,7 @@ from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER, TENANT, Gateway, given_headers
 from cato_backend.requests import Origin, Target
 from cato_backend.runtime.calls import Call, Sink, Started
-from cato_backend.runtime.rerouting import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.runtime.tenants import CompletedCall
 from cato_backend.wire.editor_calls import FeedbackEvent, WarmStatus
 from cato_backend.wire.headers import Task

@@ -29,7 +29,7 @@ from cato_backend.gateway.responses import error_response, refusal_code
 from cato_backend.gateway.routes import COUNTED_PATHS, is_open
 from cato_backend.gateway.state import REQUESTER, TENANT, Gateway
 from cato_backend.logs import RateLimitedLog
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 _MOST_REFUSED, _PERIOD_S = 10, 60.0
 """At most `_MOST_REFUSED` refused tokens are logged in `_PERIOD_S` seconds."""

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.errors import Forbidden
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS = MappingProxyType({"http": 80, "https": 443})

@@ -57,7 +57,7 @@ from cato_backend.gateway.tasks import TaskBody
 from cato_backend.gateway.tokens import TokenBody
 from cato_backend.team.records import Role
 from cato_backend.wire import sse
-from cato_backend.wire.challenge import IDENTITY_PATH, NONCE
+from cato_backend.wire.discovery import IDENTITY_PATH, NONCE
 from cato_backend.wire.editor_calls import FEEDBACK_PATH, WARM_PATH
 
 _JSON, _TEXT = "application/json", "text/plain"

@@ -28,8 +28,8 @@ from cato_backend.gateway.sign_in import PAGE, PageFiles
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
 from cato_backend.gateway.tokens import authorized
 from cato_backend.team.live import LiveTeams
-from cato_backend.wire.challenge import new_secret
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.discovery import new_secret
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn

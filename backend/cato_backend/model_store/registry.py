@@ -21,7 +21,7 @@ from cato_backend.config import EMBEDDED
 from cato_backend.embedded_model import verified_folder
 from cato_backend.engines.gpus import check_model
 from cato_backend.errors import EngineError
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 
 MARKER = "cato-model.json"
 

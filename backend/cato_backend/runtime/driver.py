@@ -18,6 +18,7 @@ from cato_backend.runtime.attempt import Attempts, Died, NotSent, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.dispatcher import Dispatcher
+from cato_backend.runtime.event_log import RequestNotes
 from cato_backend.runtime.facts import UpstreamRoute
 from cato_backend.runtime.in_flight import (
     CallOutdated,
@@ -27,7 +28,6 @@ from cato_backend.runtime.in_flight import (
     Predicted,
     Recalled,
 )
-from cato_backend.runtime.notes import RequestNotes
 from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.replica_errors import Busy, Misdirected, PromptTooLong

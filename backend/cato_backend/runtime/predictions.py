@@ -13,7 +13,7 @@ from cato_backend.requests import Request
 from cato_backend.runtime.in_flight import InFlightRequest, Predicted
 from cato_backend.scheduling import Dispatch, ReplicaLoad
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _WAY_IN = 0.5

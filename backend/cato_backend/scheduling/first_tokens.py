@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.synthetic_trials import TRIAL_TOKENS
+from cato_backend.scheduling.outlier_record import TRIAL_TOKENS
 
 _REMEMBERED = 64
 _ENOUGH = 4

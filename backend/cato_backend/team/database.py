@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cato_backend.errors import ConfigError
-from cato_backend.wire.private_files import complaint
+from cato_backend.wire.state_files import complaint
 
 VERSION = 1
 _APPLICATION = 0x4341544F

@@ -76,7 +76,7 @@ def profile_of(text: str | None) -> Profile:
     Raises ConfigError.
     """
     from cato_backend.profile_files.files import find_profile, load_profile
-    from cato_lab.simulation.reference import REFERENCE
+    from cato_lab.simulation.fleet import REFERENCE
 
     if text is None:
         return REFERENCE

@@ -232,7 +232,7 @@ def _plot(
     plans: Sequence[Plan],
     prices: Prices,
 ) -> None:
-    from cato_lab.report.fleets import Fleets, draw_fleets
+    from cato_lab.report.figures import Fleets, draw_fleets
 
     asked = arguments.developers
     people = sorted({max(1, asked // 4), max(1, asked // 2), 2 * asked})

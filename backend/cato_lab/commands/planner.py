@@ -10,8 +10,7 @@ from math import ceil
 from cato_backend.profile_files.document import ProfileFile
 from cato_lab.commands.plan_text import Demand, Plan
 from cato_lab.simulation.cell_pool import CellPool
-from cato_lab.simulation.estimating import estimate
-from cato_lab.simulation.searching import fewest_replicas, most_people, slice_of
+from cato_lab.simulation.searching import estimate, fewest_replicas, most_people, slice_of
 from cato_lab.simulation.sizing import Candidate, Judge
 from cato_lab.simulation.study import Contender
 from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson

@@ -27,7 +27,7 @@ from cato_backend.scheduling import (
     Submitted,
     Woke,
 )
-from cato_backend.scheduling.notes import OutcomeNote, PredictionNote
+from cato_backend.scheduling.journal import OutcomeNote, PredictionNote
 from cato_backend.wire.headers import Task
 from tests.fast.explanation.recorded import Recorded
 from tests.fast.scheduling.stories import request

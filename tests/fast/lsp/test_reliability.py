@@ -6,10 +6,17 @@ import math
 
 import pytest
 
-from cato_lsp.completion.beliefs import Judgement, believed, parts_of, whole_words
+from cato_lsp.completion.beliefs import (
+    ERRORS,
+    Evidence,
+    Judgement,
+    Reliability,
+    believed,
+    parts_of,
+    whole_words,
+)
 from cato_lsp.completion.reuse import Answer, PromptAnchor, Token
-from cato_lsp.decisions.passed import LEFT_THOUGH_RIGHT, PassedOver, raised
-from cato_lsp.decisions.reliability import ERRORS, Evidence, Reliability
+from cato_lsp.decisions.habits import LEFT_THOUGH_RIGHT, PassedOver, raised
 
 ALL_AGREE, ONE_DIFFERS, NONE_KNOWN = Evidence(2, 2), Evidence(2, 1), Evidence()
 

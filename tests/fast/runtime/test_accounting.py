@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from cato_backend.errors import BudgetSpent
 from cato_backend.requests import Origin, Request, Target
-from cato_backend.runtime.accounting import Accounting
+from cato_backend.runtime.accounting import Accounting, EngineSeconds
 from cato_backend.runtime.calls import ApiKind, Call
-from cato_backend.runtime.engine_seconds import EngineSeconds
 from cato_backend.runtime.in_flight import CallOutdated
 from cato_backend.scheduling import Abort, AttemptFailed, Dispatch, Finished, ReplicaDown, Woke
 from cato_backend.team.budgets import Used, day_of

@@ -1,11 +1,15 @@
-"""The address of an OpenAI-compatible server, as people write it."""
+"""Addresses of OpenAI-compatible servers as people write them, and those of this machine alone."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 _API_PATH = re.compile(r"/v1(/models|/completions|/chat/completions)?$")
+
+_LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
 class UrlHoldsCredentials(ValueError):
@@ -41,3 +45,15 @@ def _is_address(parts: SplitResult) -> bool:
         and not parts.query
         and not parts.fragment
     )
+
+
+@lru_cache(maxsize=256)
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address or name. Unknown names count as no."""
+    name = host.strip("[]").lower()
+    if name in _LOCAL_NAMES:
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

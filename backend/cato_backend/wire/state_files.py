@@ -1,10 +1,28 @@
-"""Files for one user alone, such as those that hold secrets."""
+"""Where CATO keeps what is not configuration, and files for one user alone."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+
+from platformdirs import user_cache_path, user_state_path
+
+
+def state_dir() -> Path:
+    """Discovery and lock file, logs, feedback. `CATO_STATE_DIR` overrides."""
+    return _folder("CATO_STATE_DIR") or user_state_path("cato", appauthor=False)
+
+
+def cache_dir() -> Path:
+    """Return what can be rebuilt: engine environments, tools. `CATO_CACHE_DIR` overrides."""
+    return _folder("CATO_CACHE_DIR") or user_cache_path("cato", appauthor=False)
+
+
+def _folder(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value).expanduser() if value else None
+
 
 _FOR_EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 
