@@ -1,4 +1,4 @@
-"""The server's log: lines for people, or JSON objects; and a logger that does not flood it."""
+"""The server's log as text or JSON, a rate-limited logger, and the newest lines for the page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LogFormat(StrEnum):
 
 
 class TextFormatter(logging.Formatter):
-    """News with the seconds since the start, everything else with its level."""
+    """Formats news with the seconds since the start, everything else with its level."""
 
     def __init__(self, began: float, clock: Clock = monotonic) -> None:
         super().__init__("%(levelname)s %(message)s")
@@ -49,7 +49,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (ISO 8601, UTC), level, logger, message, and what else is known."""
+    """Formats one object per line: time (ISO 8601, UTC), level, logger, message, extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
@@ -75,7 +75,7 @@ def set_up(kind: LogFormat, level: str, began: float) -> None:
 
 
 class RateLimitedLog:
-    """Passes on at most `most` warnings in `period_s` seconds; the next one says how many were not.
+    """Logs at most `most` warnings in `period_s` seconds; the next one counts those left out.
 
     For warnings that clients cause: no client can fill the disk with them.
     """
@@ -107,7 +107,7 @@ class RateLimitedLog:
 
 
 class NewsItem(NamedTuple):
-    """One line, and when it was told."""
+    """One line, and its time."""
 
     at: float
     """Seconds since the epoch."""

@@ -1,4 +1,4 @@
-"""Connections to the announced process alone, and explanations of those that fail."""
+"""Connections to the announced process only, and explanations of failed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend: the one that the settings name, else the one that this user runs, else a new one.
+"""Finds the backend: the one of the settings, else the one that this user runs, else a new one.
 
 A backend that is started here outlives this process and serves all the user's editors.
 """
@@ -26,7 +26,7 @@ LINES_SHOWN = 3
 
 
 class UntrustedTokens(ValueError):
-    """The file exists but must not be used: open to others, or not as it is written here."""
+    """The file exists but cannot be used: open to other users, or of another format."""
 
 
 def kept_tokens_path() -> Path:
@@ -85,7 +85,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a backend listens and what opens it."""
+    """The address of a backend, and its token."""
 
     url: str
     token: str | None = field(repr=False)

@@ -1,4 +1,4 @@
-"""Keeps one connection's backend found, started, healthy; in a task of its own."""
+"""Finds, starts and checks one connection's backend, in a task of its own."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NONE_FOUND = "no backend is running: start one with `cato serve`, or set backend
 
 
 class State(StrEnum):
-    """The one word for it."""
+    """States of the connection to the backend."""
 
     STARTING = "starting"
     READY = "ready"
@@ -70,7 +70,7 @@ class Connection:
 
 
 class Link:
-    """Looks for the backend of `settings()`, again and again; tells of every change."""
+    """Looks for the backend of `settings()` at intervals, and reports each change."""
 
     def __init__(
         self, settings: Callable[[], BackendSettings], changed: Callable[[], None]

@@ -1,4 +1,4 @@
-"""What a backend tells of itself in `/health`: its replicas and its GPUs."""
+"""A backend's reports in `/health`: its replicas and its GPUs."""
 
 from __future__ import annotations
 

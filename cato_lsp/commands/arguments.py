@@ -1,4 +1,4 @@
-"""What commands are given: a backend, and a place in a file or a part of it.
+"""Arguments of commands: a backend, and a place in a file or a part of it.
 
 The backend is found as an editor finds it, but never started.
 """

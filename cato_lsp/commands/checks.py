@@ -1,4 +1,4 @@
-"""The single checks of `cato doctor`, and how what they find is printed."""
+"""The single checks of `cato doctor`, and the print of their findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cato complete FILE:LINE:COLUMN`: the main job, without an editor."""
+"""`cato complete FILE:LINE:COLUMN`: an inline completion without an editor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pieces of an answer whose engine does not tell how sure it is, and what speaks for each."""
+"""Estimates the probability of an answer's parts where the engine reports no log probabilities."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LONGEST_TYPED = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Of the other answers that agreed so far: how many go on, and how many of these agree."""
+    """Of the further answers that agreed so far: how many continue, and how many of these agree."""
 
     others: int = 0
     agree: int = 0
@@ -51,7 +51,7 @@ class Evidence:
 
 
 class Reliability:
-    """Learns how often the pieces of answers were wrong, by the evidence for them."""
+    """Learns how often the parts of answers were wrong, by the evidence for them."""
 
     def __init__(self) -> None:
         self._right: Counter[Evidence] = Counter()
@@ -120,7 +120,7 @@ def believed(text: str, others: Sequence[str], reliability: Reliability) -> Iter
 
 
 class Judgement:
-    """Compares one answer with what the person types at its place."""
+    """Compares one answer with the text that the person types at its place."""
 
     def __init__(self, answer: Answer, reliability: Reliability) -> None:
         self._answer, self._reliability = answer, reliability

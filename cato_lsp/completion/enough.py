@@ -39,7 +39,7 @@ _MOST_LEADING_BLANKS = 2
 
 
 class Completeness:
-    """Fed with the pieces of one answer, in order; knows when it has enough, and what to show.
+    """Reads the pieces of one answer in order, and decides when it is complete and what to show.
 
     Whole lines are read once; only the line that is still streaming is read again.
     """

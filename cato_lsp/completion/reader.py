@@ -1,4 +1,4 @@
-"""Follows one answer for one question: what is shown of it, and when it has been read enough.
+"""Reads one answer for one question: what is shown of it, and when it is complete.
 
 What is shown ends where it becomes too doubtful whether all of it is right. That is known as soon
 as the doubtful token comes; behind it there is nothing to wait for.
@@ -36,7 +36,7 @@ def parts_in(text: str) -> int:
 
 
 class AnswerReader:
-    """Fed with the tokens of an answer, in order."""
+    """Reads the tokens of an answer in order."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Cuts what is shown to what is whole: no string is left open, and no bracket.
+"""Cuts a suggestion so that it leaves no string and no bracket open.
 
 The text behind the cursor counts. A string that it closes may stay open, and a bracket too. Where
 the lexicon cannot tell what the cursor stands in, nothing is cut.
@@ -72,7 +72,7 @@ class _Opener:
 
 
 class _Judge:
-    """Finds what is not whole in suggestions for one place."""
+    """Finds strings and brackets that suggestions for one place leave open."""
 
     def __init__(self, context: SyntaxContext) -> None:
         self._context = context

@@ -1,4 +1,4 @@
-"""A person's habits, and what follows from them: when to ask, and what is likely to be accepted.
+"""Learns a person's habits: when to ask, and which suggestions are likely to be accepted.
 
 How long to wait before asking follows from how a person types. The gaps between keys within a burst
 are log-normal; a burst ends with each key at about the same chance. From that follows how likely
@@ -209,7 +209,7 @@ def _step(value: float, limits: tuple[float, ...]) -> int:
 
 
 class LogprobSupport:
-    """Whether the backend's engine tells log probabilities, as far as its answers have shown.
+    """Whether the backend's engine reports log probabilities, learned from its answers.
 
     Servers may refuse the question, or ignore it and answer without log probabilities. A new
     backend is asked from the start.
@@ -247,24 +247,24 @@ def least_estimated(setting: float | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A suggestion that was not taken; `offset` is where it begins in the document."""
+    """A suggestion that was not accepted; `offset` is where it begins in the document."""
 
     offset: int
     text: str
 
 
-class PassedOver:
-    """The suggestions in one document that were not taken during a rest, the last ones."""
+class IgnoredSuggestions:
+    """The last suggestions in one document that were shown during a pause and not accepted."""
 
     def __init__(self) -> None:
         self._left: deque[_Left] = deque(maxlen=_REMEMBERED)
 
     def add(self, offset: int, text: str) -> None:
-        """Take note that `text` was shown at `offset` during a rest, and not taken."""
+        """Record that `text` was shown at `offset` during a pause and not accepted."""
         self._left.append(_Left(offset, text.rstrip()))
 
     def times(self, text: str, offset: int, rest: str) -> int:
-        """Return how often a suggestion of `rest` at `offset` was passed over, or its beginning."""
+        """Return how often a suggestion of `rest` at `offset`, or its beginning, was ignored."""
         return sum(
             left.offset <= offset
             and f"{text[left.offset : offset]}{rest}".startswith(left.text)
@@ -274,7 +274,7 @@ class PassedOver:
 
 
 def raised(least: float, times: int) -> float:
-    """Return the least probability by which something is shown that was passed over so often."""
+    """Return the least probability to show a suggestion that was ignored this number of times."""
     if not 0 < least < 1:
         return least
     odds = least / (1 - least) / LEFT_THOUGH_RIGHT**times

@@ -41,7 +41,7 @@ _EXTRA = MappingProxyType({TaskKind.TRANSLATION: "a language"})
 
 @dataclass(frozen=True, slots=True)
 class TaskParams:
-    """What is asked: a task about a place or range of a document, or about all of it (None)."""
+    """Parameters of a task: a place or range of a document, or all of it (None)."""
 
     kind: TaskKind
     uri: str

@@ -1,4 +1,4 @@
-"""The client: what it can do, how long it waits after a key, whether its process lives."""
+"""The client: its capabilities, its debounce, whether its process lives, and its token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one connection holds.
+"""The state of one connection.
 
 It knows nothing of what is built on it: observers are told of changes.
 """
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class SessionObserver(Protocol):
-    """Is told of what happened to a session."""
+    """Receives the events of a session."""
 
     def settings_changed(self, former: Settings) -> None:
         """Take note that other settings hold from now on."""

@@ -74,7 +74,7 @@ class SuggestionCounts:
 
 
 class AnswerTimes:
-    """How fast the backend answered lately, and how busy it said it was."""
+    """Recent latencies of the backend, and its load by its own report."""
 
     def __init__(self) -> None:
         self.load: float | None = None

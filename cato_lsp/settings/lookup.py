@@ -27,11 +27,11 @@ class Complaint:
 
 
 class Unusable(ValueError):
-    """A value that does not fit its setting; the text says what would."""
+    """A value that does not fit its setting. The text says what is expected."""
 
 
 class Lookup:
-    """Sources in the order in which they win, and what was wrong with their values."""
+    """Sources in order of precedence, and complaints about their values."""
 
     def __init__(self, sources: tuple[object, ...], environment: Mapping[str, str]) -> None:
         self._sources = sources

@@ -105,7 +105,7 @@ class Targets:
 
 
 class Trace(StrEnum):
-    """How much of what happens goes to the log; never code."""
+    """Levels of the log. It never holds code."""
 
     OFF = "off"
     MESSAGES = "messages"

@@ -1,4 +1,4 @@
-"""Finds what there is to show for one question.
+"""Finds the suggestion for one question.
 
 What is known already is shown at once; what is being said already is waited for; only then is the
 backend asked.
@@ -163,14 +163,14 @@ class SuggestionFinder:
         hit = answers.known(snapshot.text, offset, in_line=in_line)
         if hit is None:
             return False, None
-        passed = answers.times_passed(snapshot.text, offset, hit.rest)
-        reader = asked.judged(hit.answer, len(hit.typed), passed)
+        ignored = answers.times_ignored(snapshot.text, offset, hit.rest)
+        reader = asked.judged(hit.answer, len(hit.typed), ignored)
         if not (reader.complete or hit.answer.whole or asked.has_enough(hit)):
             return False, None
         request_id, truncated = hit.answer.request_id, hit.answer.truncated
         found = asked.suggestion(reader, request_id, Source.CACHE, truncated=truncated)
         # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
-        left = self._feedback.left(request_id, snapshot, offset) if not passed else ""
+        left = self._feedback.left(request_id, snapshot, offset) if not ignored else ""
         if left.strip() and (found is None or len(found.text) < len(left)):
             found = asked.showing(left, request_id, Source.CACHE, reader.confidence)
         return True, found
@@ -262,9 +262,9 @@ class SuggestionFinder:
         fragment = not generation.whole or generation.token_stream.truncated
         snapshot, offset = asked.question.snapshot, asked.question.offset
         rest = generation.text[len(typed) :]
-        passed = self._answers.of(snapshot.uri).times_passed(snapshot.text, offset, rest)
-        if passed or asked.least_estimated:
-            reader = asked.judged(generation.answer(), len(typed), passed)
+        ignored = self._answers.of(snapshot.uri).times_ignored(snapshot.text, offset, rest)
+        if ignored or asked.least_estimated:
+            reader = asked.judged(generation.answer(), len(typed), ignored)
         return asked.suggestion(reader, generation.call.request_id, source, truncated=fragment)
 
 

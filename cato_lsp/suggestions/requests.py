@@ -1,4 +1,4 @@
-"""What is sent to the backend about documents: completions, and warm-ups of their prompts."""
+"""Requests to the backend about documents: completions, and warm-ups of their prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the syntax around a cursor says, as one frozen value."""
+"""The syntax around a cursor, as one frozen value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What text tells without a tree: signatures, comments that ask for code, blocks of definitions."""
+"""Syntax of plain text without a tree: signatures, comments that ask for code, definitions."""
 
 from __future__ import annotations
 

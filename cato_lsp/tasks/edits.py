@@ -1,4 +1,4 @@
-"""From a task's result to edits of its document."""
+"""Converts a task's result to edits of its document."""
 
 from __future__ import annotations
 

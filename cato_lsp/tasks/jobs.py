@@ -1,4 +1,4 @@
-"""One whole task that a person asked for: what it is about, its request, its result."""
+"""One whole task that a person asked for: its units, its request, its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Doing a job: its call, and for a translation that cannot be parsed, a repair.
+"""Runs a job: its call, and a repair of a translation that cannot be parsed.
 
 The pieces of the answer are joined while they come as its result will be.
 """
@@ -154,7 +154,7 @@ def _repair_of(job: Job, text: str) -> Job | None:
 
 
 class _IgnoringListener:
-    """Hears of a repair, whose pieces are not those of the result."""
+    """Ignores the pieces of a repair, which are not part of the result."""
 
     def report(self, progress: TaskProgress) -> None:
         """Ignore how far the work is."""

@@ -1,4 +1,4 @@
-"""From a place in a document to the units that a task is about."""
+"""Selects the units of a task from a place or a range of a document."""
 
 from __future__ import annotations
 

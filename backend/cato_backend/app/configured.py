@@ -1,4 +1,4 @@
-"""Parts of a backend that are made from the configuration alone."""
+"""Parts of a backend that are made from the configuration alone: limits, launchers, tracing."""
 
 from __future__ import annotations
 

@@ -46,10 +46,10 @@ def other_people(accounts: Iterable[pwd.struct_passwd], own: int) -> list[int]:
 
 
 def is_used(account: int) -> bool:
-    """Return whether anybody has logged in to the account, or it has a process now.
+    """Return whether the account has ever been logged in to, or has a process now.
 
-    Images of containers and machines have accounts that nobody uses. Where this machine keeps no
-    list of logins, every account counts as used.
+    Container and machine images ship with accounts that are not in use. Where this machine keeps
+    no list of logins, every account counts as used.
     """
     return _has_logged_in(account) or _runs_something(account)
 

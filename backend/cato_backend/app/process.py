@@ -1,4 +1,4 @@
-"""What the process does around its backend: the lock that keeps it single, signals."""
+"""The process around a backend: single-instance lock, signals, announcement, systemd, reloading."""
 
 from __future__ import annotations
 

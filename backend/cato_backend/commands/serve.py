@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Serving:
-    """One run of the server, and what the person who started it sees."""
+    """One run of the server, and its messages to the person who started it."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class _Serving:
             self._manager.ready()
 
     async def _greet(self, backend: Backend) -> None:
-        if backend.on_request.starts_alone:
+        if backend.scale_from_zero.starts_alone:
             await backend.fleet.first_up.wait()
         credentials = self._listener.credentials
         token = token_command(self._config.server, needed=credentials.needs_token)

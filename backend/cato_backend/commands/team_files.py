@@ -1,4 +1,4 @@
-"""Where the store of people and teams is, and the options for their shares and limits."""
+"""The store of people and teams for commands, and the options for shares and limits."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Records:
-    """The store, opened by a command; what it changes stands in the audit log."""
+    """The store, opened by a command. Changes are recorded in the audit log."""
 
     def __init__(self, store: TeamStore, audit: AuditLog) -> None:
         self.store = store

@@ -43,7 +43,7 @@ class RayConfig(Frozen):
 
 
 class DiscoveryConfig(Frozen):
-    """[discovery]: replicas that others run, and that come and go."""
+    """[discovery]: replicas that others run, and whose number changes."""
 
     sources: tuple[str, ...] = Field(
         default=(),

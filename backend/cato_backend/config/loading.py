@@ -1,4 +1,4 @@
-"""cato.toml, and what the command line lays over it, as one frozen value."""
+"""cato.toml with the overrides of the command line as one frozen value, and changes of it."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _nested(annotation: object) -> tuple[type[BaseModel] | None, bool]:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """A new configuration beside the one in force."""
+    """A new configuration, compared with the one in force."""
 
     config: Config
     """What is in force from now on: the live fields are new, the others as before."""

@@ -1,4 +1,4 @@
-"""The sections about the backend itself: where it listens, how it schedules, what tasks promise."""
+"""The sections about the backend itself: addresses, scheduling, outlier detection, log, tracing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Frozen(BaseModel):
 
 
 class ServerConfig(Frozen):
-    """[server]: where the gateway listens, and who may come in."""
+    """[server]: where the gateway listens, and who has access."""
 
     host: str = Field(default="127.0.0.1", description="address to bind")
     port: int = Field(default=8700, ge=0, le=65535, description="port to bind; 0 picks a free one")
@@ -123,7 +123,7 @@ class TeamConfig(Frozen):
 
 
 class SchedulingConfig(Frozen):
-    """[scheduling]: the policy and the bounds that it may not cross."""
+    """[scheduling]: the policy and its bounds."""
 
     policy: str = Field(default="cato", description="which policy routes requests")
     profile: str = Field(
@@ -238,7 +238,7 @@ class OutlierDetectionConfig(Frozen):
 
 
 class LogConfig(Frozen):
-    """[log]: what is written to standard error."""
+    """[log]: the log on standard error."""
 
     format: Literal["text", "json"] = Field(
         default="text", description="lines for people, or one JSON object a line"

@@ -1,4 +1,4 @@
-"""The sections about clients: targets of the classes, coding agents, and what is told of usage."""
+"""The sections about clients: targets of the classes, coding agents, and reports of usage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
 
 
 class TargetConfig(Frozen):
-    """[targets.TASK]: what the task promises where the client names no budget."""
+    """[targets.TASK]: the target of a task where the client sends no budget."""
 
     ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
     e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")

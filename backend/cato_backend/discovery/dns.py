@@ -1,4 +1,4 @@
-"""Replicas behind a DNS name, looked up again and again: its addresses, or its SRV records."""
+"""Replicas behind a DNS name that is polled: its addresses, or its SRV records."""
 
 from __future__ import annotations
 

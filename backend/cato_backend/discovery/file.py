@@ -1,4 +1,4 @@
-"""A file of replicas, one a line, read again whenever it has changed."""
+"""A file of replicas, one per line. It is read again whenever it has changed."""
 
 from __future__ import annotations
 

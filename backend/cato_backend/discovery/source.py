@@ -1,4 +1,4 @@
-"""The interface of a source of replicas, and from what it tells to a list of replicas."""
+"""The interface of a source of replicas, and conversion of its records to a list of replicas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Source(Protocol):
 
 
 class ListedServer(NamedTuple):
-    """Where a server listens, as a name server or Kubernetes tells it."""
+    """The address of a server, as reported by a name server or by Kubernetes."""
 
     host: str
     """A name, or an IP address."""

@@ -1,4 +1,4 @@
-"""The engine environments of this user: their pinned contents, where they are, which are whole.
+"""The engine environments of this user: their pinned packages, their paths, which are complete.
 
 An environment is whole when its marker file is there; the marker is written last.
 """
@@ -112,7 +112,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A whole engine environment."""
+    """A complete engine environment."""
 
     path: Path
     kind: EngineKind

@@ -1,4 +1,4 @@
-"""Runs pip inside an engine's environment and tells how far it is."""
+"""Runs pip in an engine's environment, reports its progress, and checks the packages' hashes."""
 
 from __future__ import annotations
 

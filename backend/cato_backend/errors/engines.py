@@ -15,11 +15,11 @@ class DamagedModel(EngineError):
 
 
 class ReplicaLost(EngineError):
-    """A replica whose node or cluster is gone, by no fault of its engine."""
+    """The node or cluster of a replica is gone; its engine did not fail."""
 
 
 class SourceUnavailable(EngineError):
-    """A list of replicas that cannot be had now. `reason` says why, `remedy` what to do."""
+    """A list of replicas is not available now. `reason` says why, `remedy` what to do."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}; {remedy}")
@@ -41,7 +41,7 @@ class ReplicaUnavailable(EngineError):
 
 
 class PoisonRequest(RequestError):
-    """Replicas died while they were starting this very request: it is not tried on another.
+    """Replicas died while they were starting this request: it is not retried.
 
     A status that clients do not retry by themselves.
     """

@@ -1,4 +1,4 @@
-"""An explanation for people, and the same as a JSON object."""
+"""Formats an explanation for people and as a JSON object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of one request in order of time, and what its time was made of."""
+"""The events of one request in order of time, and the parts of its time."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def is_call_of(request_id: str, task_id: str) -> bool:
 
 
 class TimeUse(StrEnum):
-    """What a request spent time on; low-cardinality."""
+    """Kinds of time that a request spends; low-cardinality."""
 
     RECEPTION = "reception"
     """Its body was read and its prompt rendered."""

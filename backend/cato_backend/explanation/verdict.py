@@ -1,4 +1,4 @@
-"""How a request ended, and what that is due to, in one sentence."""
+"""The ending of a request and its cause, in one sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IN_THE_ENGINE = frozenset({TimeUse.ENGINE_QUEUE, TimeUse.UNPREDICTED, TimeUse.E
 
 
 class RequestEnding(StrEnum):
-    """How a request ended."""
+    """Endings of a request."""
 
     MET = "met"
     LATE = "late"

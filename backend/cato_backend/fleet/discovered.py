@@ -1,4 +1,4 @@
-"""Lets the fleet follow lists of replicas that others run.
+"""Keeps the fleet in step with lists of replicas that others run.
 
 A server that joins a list is watched as a configured one is; one that leaves it is drained. An
 empty list, or a source that fails, removes no replica: what was listed last is kept.
@@ -28,7 +28,7 @@ _KEPT = "what it listed last is kept"
 
 
 class Discovered:
-    """The replicas of all sources. A server that two of them list, or the configuration, is one."""
+    """The replicas of all sources. A server that is listed more than once is one replica."""
 
     def __init__(
         self, config: Config, sources: Sequence[Source], fleet: Fleet, runtime: Runtime

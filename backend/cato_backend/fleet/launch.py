@@ -1,4 +1,4 @@
-"""Every replica that is planned or configured, and its start."""
+"""The replicas that are planned or configured, and their start."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def local_launchers(
     for plan in planned:
         replica_id = plan.spec.replica_id
         fleet.expect(replica_id, plan.expected)
-        yield LocalLauncher(plan.spec, session, Notes(fleet, replica_id), sockets)
+        yield LocalLauncher(plan.spec, session, ReplicaProgress(fleet, replica_id), sockets)
 
 
 def watch_static(config: Config, fleet: Fleet) -> None:
@@ -157,8 +157,8 @@ def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
-    """Hands a launcher's notes on under the replica's name."""
+class ReplicaProgress:
+    """Reports a launcher's progress to the fleet under the replica's id."""
 
     fleet: Fleet
     replica_id: str
@@ -168,18 +168,18 @@ class Notes:
         self.fleet.on_progress(self.replica_id, text)
 
 
-class OnRequest:
-    """Tells whether a request can start a replica, so that a server without one is still of use."""
+class ScaleFromZero:
+    """Models without replicas of which a request starts one (scaling from zero)."""
 
     def __init__(
         self,
         config: Config,
         planned: Sequence[PlannedReplica],
-        standings: Callable[[], Sequence[ReplicaStatus]],
+        statuses: Callable[[], Sequence[ReplicaStatus]],
     ) -> None:
         ranges = [(model, range_of(model, config.provisioning)) for model in config.models]
         resting = {model.name for model, found in ranges if found and not found.least}
-        self._standings = standings
+        self._statuses = statuses
         self._models = {
             plan.spec.replica_id: plan.spec.model.name
             for plan in planned
@@ -193,13 +193,13 @@ class OnRequest:
     def can_start(self) -> bool:
         """Return whether there is such a model none of whose replicas was given up."""
         failed = {
-            self._models.get(standing.replica_id)
-            for standing in self._standings()
-            if standing.state is ReplicaPhase.FAILED
+            self._models.get(status.replica_id)
+            for status in self._statuses()
+            if status.state is ReplicaPhase.FAILED
         }
         return bool(set(self._models.values()) - failed)
 
     def rests(self) -> bool:
         """Return whether a request can start a replica, and none is being started."""
-        states = {standing.state for standing in self._standings()}
+        states = {status.state for status in self._statuses()}
         return ReplicaPhase.STARTING not in states and self.can_start()

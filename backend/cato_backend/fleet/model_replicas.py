@@ -1,4 +1,4 @@
-"""The replicas of one model on their way: launched, drained, put to sleep, woken, stopped."""
+"""Life cycle of the replicas of one model: launch, drain, sleep, wake, stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOAD, WAKE = "load", "wake"
 
 
 class StartTimes:
-    """The last few of each kind; `load_s` and `wake_s` count until one was measured."""
+    """The last few loads and wake-ups, in seconds; `load_s` and `wake_s` until one is measured."""
 
     def __init__(self, model: str, metrics: Metrics, load_s: float, wake_s: float = 5.0) -> None:
         self._model = model

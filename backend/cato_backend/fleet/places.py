@@ -1,4 +1,4 @@
-"""Where each replica of [[models]] runs on this machine: on a GPU, or on a share of the cores."""
+"""Placement of the replicas of [[models]] on this machine: on GPUs, or on a share of the cores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every replica that is planned for a Ray cluster, and the launchers that start it there."""
+"""The replicas that are planned for a Ray cluster, and their launchers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cato_backend.engines.command import EmulationSpec, EngineSpec
 from cato_backend.engines.environments import EngineKind
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.launch import Notes, PlannedReplica, planned_replica
+from cato_backend.fleet.launch import PlannedReplica, ReplicaProgress, planned_replica
 from cato_backend.fleet.places import (
     ReplicaPlace,
     check_sleep,
@@ -97,4 +97,4 @@ def ray_launchers(
         share = share_of(config, models[plan.spec.model.name])
         replica_id = plan.spec.replica_id
         fleet.expect(replica_id, plan.expected)
-        yield RayLauncher(plan.spec, share, cluster, session, Notes(fleet, replica_id))
+        yield RayLauncher(plan.spec, share, cluster, session, ReplicaProgress(fleet, replica_id))

@@ -1,4 +1,4 @@
-"""Keeps as many local replicas of one model as its provisioner wants, and as the GPUs hold."""
+"""Keeps the local replicas of one model at its provisioner's plan, within the GPUs' memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ScaledModel:
 
 
 class Scaler:
-    """Asks the provisioner how many there should be, and orders the difference."""
+    """Compares the provisioner's plan with the replicas, and starts or stops the difference."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who runs the local replicas of each model: a scaler where their number may change."""
+"""Starts the local replicas of each model, by a scaler where their number may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of each replica: what is known of it, its hardware, its source, its withdrawal."""
+"""States of replicas and of their sources; their hardware and expected profile; withdrawals."""
 
 from __future__ import annotations
 
@@ -53,36 +53,36 @@ class ReplicaStatus:
         return f"{self.state}: {self.reason}{advice}" if self.reason else self.state
 
 
-class Standings:
-    """The states of a fleet. `clock` returns seconds since the epoch."""
+class ReplicaStatuses:
+    """The states of all replicas. `clock` returns seconds since the epoch."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._standings: dict[str, ReplicaStatus] = {}
+        self._statuses: dict[str, ReplicaStatus] = {}
 
     def all(self) -> tuple[ReplicaStatus, ...]:
         """Return all states, in the order in which the replicas became known."""
-        return tuple(self._standings.values())
+        return tuple(self._statuses.values())
 
     def state(self, replica_id: str) -> ReplicaPhase | None:
         """Return one replica's state; None where the replica is not known."""
-        found = self._standings.get(replica_id)
+        found = self._statuses.get(replica_id)
         return None if found is None else found.state
 
     def set(
         self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> ReplicaStatus | None:
         """Set a replica's state and return it; return None where nothing has changed."""
-        old = self._standings.get(replica_id)
+        old = self._statuses.get(replica_id)
         if old is not None and (old.state, old.reason) == (state, reason):
             return None
         since = old.since if old is not None and old.state is state else self._clock()
-        self._standings[replica_id] = new = ReplicaStatus(replica_id, state, since, reason, remedy)
+        self._statuses[replica_id] = new = ReplicaStatus(replica_id, state, since, reason, remedy)
         return new
 
     def forget(self, replica_id: str) -> None:
         """Forget a replica."""
-        self._standings.pop(replica_id, None)
+        self._statuses.pop(replica_id, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Of one replica."""
+    """The hardware of one replica."""
 
     name: str = ""
     """As profiles name it; empty where that is not known."""
@@ -146,7 +146,7 @@ class Hardware:
 
 
 class KnownHardware:
-    """By the ids of replicas."""
+    """The hardware of replicas by their ids."""
 
     def __init__(self) -> None:
         self._present: dict[str, Hardware] = {}
@@ -216,7 +216,7 @@ class Withdrawals:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a replica before it is asked."""
+    """What is known of a replica before it reports it."""
 
     max_running: int
     """Requests that it is given at once."""

@@ -1,4 +1,4 @@
-"""The small routes: cancel, models, health, metrics."""
+"""The routes for cancellation, models, health and metrics."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _details(gateway: Gateway, status: str) -> dict[str, Any]:
     return {
         "version": __version__,
         "message": "" if status == "ok" else what_is_wrong(gateway),
-        "replicas": [replica_report(gateway, standing) for standing in gateway.standings()],
+        "replicas": [replica_report(gateway, status) for status in gateway.statuses()],
         "sources": [source_report(status) for status in gateway.sources()],
         "inventory": inventory_report(gateway.inventory),
     }

@@ -1,4 +1,4 @@
-"""What replicas cost an hour, and what usage cost."""
+"""Hourly prices of replicas, and the costs of usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may come in: bearer tokens, the TLS certificate, and on loopback no web page.
+"""Authentication: bearer tokens, the TLS certificate, and the end of requests of revoked tokens.
 
 Tokens are those of the store of people and teams, and those of a file. Both, and the certificate,
 may change while the server runs.
@@ -116,7 +116,7 @@ def read_tokens(path: Path) -> Tokens:
 
 
 class Credentials:
-    """Tokens and certificate that are valid now. A file that cannot be read replaces nothing."""
+    """Tokens and certificate that are valid now. They are kept when their file cannot be read."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ def _refuse_to_ask() -> str:
 
 
 class EndedTokens:
-    """Looks at the requests in flight when the store has changed, and once a second."""
+    """Ends requests of invalid tokens, at each change of the store and once a second."""
 
     def __init__(self, runtime: Runtime, teams: LiveTeams, clock: Clock = monotonic) -> None:
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""What every request passes before it is routed, and the answer to every error."""
+"""Checks of every request before it is routed, and the response to every error."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _VERSIONS = (HttpVersion10, HttpVersion11)
 
 
 class Guard:
-    """Stands in front of aiohttp's router.
+    """Wraps aiohttp's router.
 
     A middleware would come too late: to `Expect: 100-continue` the router answers before any
     middleware runs, so that a client without a token would be told to send its body.

@@ -104,7 +104,7 @@ class RequestHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The targets that a client asks for, in seconds; None where it leaves them to us."""
+    """The targets that a client asks for, in seconds; None where it sends none."""
 
     ttft_s: float | None = None
     e2e_s: float | None = None

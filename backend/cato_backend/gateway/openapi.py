@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the routes."""
+"""The OpenAPI 3.1 document, generated from the routes."""
 
 from __future__ import annotations
 

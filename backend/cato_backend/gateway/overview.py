@@ -1,4 +1,4 @@
-"""The server at a glance: its present state and the last minutes, as JSON values."""
+"""The overview of the server: its state and its last minutes, as JSON values."""
 
 from __future__ import annotations
 
@@ -118,9 +118,8 @@ def _model(gateway: Gateway, name: str) -> dict[str, Any]:
 
 def _replicas(gateway: Gateway) -> list[dict[str, Any]]:
     return [
-        replica_report(gateway, standing)
-        | _occupation(gateway.runtime.replica(standing.replica_id))
-        for standing in gateway.standings()
+        replica_report(gateway, status) | _occupation(gateway.runtime.replica(status.replica_id))
+        for status in gateway.statuses()
     ]
 
 

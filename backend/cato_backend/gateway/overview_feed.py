@@ -1,4 +1,4 @@
-"""The overview for many watchers: made once a second for all of them, and only while they watch."""
+"""The overview as a feed: made once a second for all its readers, and only while there are any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cookie of a page on which a person signed in, and what keeps other pages from using it."""
+"""The cookie of a signed-in page, and its protection against other pages."""
 
 from __future__ import annotations
 

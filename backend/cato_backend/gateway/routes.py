@@ -1,4 +1,4 @@
-"""What the application serves: its routes."""
+"""The routes of the application."""
 
 from __future__ import annotations
 

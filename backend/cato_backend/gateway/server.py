@@ -1,4 +1,4 @@
-"""The gateway as a running server: its socket, its connections, the routes, and an orderly end."""
+"""The gateway as a running server: its socket, connections and routes, and its shutdown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _SHUTDOWN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket, and what it takes to serve on it."""
+    """A bound socket with the credentials and settings to serve on it."""
 
     socket: socket.socket
     credentials: Credentials
@@ -193,7 +193,7 @@ def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Accep
 
 
 class _KindOnly(logging.Filter):
-    """aiohttp quotes what it could not parse, and that may be a token: only its kind is logged."""
+    """Logs only the kind of a parse error: the text that aiohttp quotes may hold a token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

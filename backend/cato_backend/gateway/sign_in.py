@@ -1,4 +1,4 @@
-"""The page at `/`, and sign-in on it: to the provider, back from it, and out again."""
+"""The page at `/`, sign-in on it by the provider, and sign-out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every handler needs, kept under one typed key of the application."""
+"""The dependencies of all handlers, kept under one typed key of the application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.fleet.inventory import Inventory
-from cato_backend.fleet.launch import OnRequest
+from cato_backend.fleet.launch import ScaleFromZero
 from cato_backend.fleet.learning import ModelSizes
 from cato_backend.fleet.states import ReplicaStatus, SourceStatus
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
@@ -45,11 +45,11 @@ class Gateway:
     feedback: FeedbackStore
     warm_caps: WarmCaps
     targets: HardwareTargets
-    standings: Callable[[], tuple[ReplicaStatus, ...]]
+    statuses: Callable[[], tuple[ReplicaStatus, ...]]
     """How each replica is."""
     sources: Callable[[], tuple[SourceStatus, ...]]
     """How each source of replicas is that others run."""
-    on_request: OnRequest
+    scale_from_zero: ScaleFromZero
     """Models that have no replica until they are asked for something."""
     inventory: Inventory
     """What replicas are placed on."""

@@ -1,4 +1,4 @@
-"""Reports of the server about itself: its replicas, its GPUs, and what others may read of them."""
+"""Reports on the server's state, replicas and GPUs; for other people without the server's paths."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def status_of(gateway: Gateway) -> str:
     otherwise never send that request.
     """
     is_up = any(load.asleep or not load.draining for load in gateway.runtime.replicas())
-    is_up = is_up or gateway.on_request.rests()
+    is_up = is_up or gateway.scale_from_zero.rests()
     return "draining" if gateway.drain.is_draining else "ok" if is_up else "starting"
 
 
@@ -40,23 +40,23 @@ def what_is_wrong(gateway: Gateway) -> str:
     """Why no requests are taken, in one line for people."""
     if gateway.drain.is_draining:
         return f"shutting down: {gateway.connections.busy} requests under way"
-    said = [f"{standing.replica_id}: {standing}" for standing in gateway.standings()]
+    said = [f"{status.replica_id}: {status}" for status in gateway.statuses()]
     said += [f"{source.name}: {source}" for source in gateway.sources() if source.trouble]
     return " | ".join(said) or "no replica has been started yet"
 
 
-def replica_report(gateway: Gateway, standing: ReplicaStatus) -> dict[str, Any]:
+def replica_report(gateway: Gateway, status: ReplicaStatus) -> dict[str, Any]:
     """Return one replica's state, its last change, and what was learned of its speed."""
-    load = gateway.runtime.replica(standing.replica_id)
-    is_up = standing.state is ReplicaPhase.UP
+    load = gateway.runtime.replica(status.replica_id)
+    is_up = status.state is ReplicaPhase.UP
     return {
-        "id": standing.replica_id,
-        "state": _state(gateway, standing, load),
-        "since": moment(standing.since),
+        "id": status.replica_id,
+        "state": _state(gateway, status, load),
+        "since": moment(status.since),
         "model": None if load is None else load.model,
         "running": 0 if load is None else load.running,
-        "reason": "" if is_up else standing.reason,
-        "remedy": standing.remedy,
+        "reason": "" if is_up else status.reason,
+        "remedy": status.remedy,
         "law": None if load is None else summary(load, gateway.runtime.clock()),
         "step_limits": None if load is None else step_limits(load, gateway.config.targets),
         **_ejection(gateway, load),
@@ -78,14 +78,14 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def _state(gateway: Gateway, standing: ReplicaStatus, load: ReplicaLoad | None) -> str:
+def _state(gateway: Gateway, status: ReplicaStatus, load: ReplicaLoad | None) -> str:
     """Return the replica's state by the fleet; while it is up, what the scheduler does with it."""
-    if standing.state is not ReplicaPhase.UP or load is None:
-        return standing.state
+    if status.state is not ReplicaPhase.UP or load is None:
+        return status.state
     if load.draining:
         return "draining"
     record = gateway.runtime.outlier_record(load.replica_id)
-    return record.state(gateway.runtime.clock()) if record.reason else standing.state
+    return record.state(gateway.runtime.clock()) if record.reason else status.state
 
 
 def _ejection(gateway: Gateway, load: ReplicaLoad | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`GET /v1/whoami`, and the tokens of people: they are listed, made and revoked."""
+"""`GET /v1/whoami`, the tokens of people, and the permissions of roles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Reach(Enum):
-    """Whose tokens a requester sees, makes and revokes."""
+    """The people whose tokens a requester may see, make and revoke."""
 
     OWN = auto()
     TEAM = auto()

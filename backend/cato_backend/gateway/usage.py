@@ -1,4 +1,4 @@
-"""`GET /v1/usage` and `/v1/usage/team`: what was shown and taken, by day; as CSV, too."""
+"""`GET /v1/usage` and `/v1/usage/team`: shown and accepted answers by day, as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _TAKEN = (FeedbackEvent.ACCEPTED, FeedbackEvent.PARTIALLY_ACCEPTED)
 
 
 class ShownAnswer(NamedTuple):
-    """An answer that a person was shown, and the outcome."""
+    """An answer that was shown to a person, and its outcome."""
 
     day: str
     person: str

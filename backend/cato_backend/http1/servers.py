@@ -27,7 +27,7 @@ class Server(NamedTuple):
 
 
 class CannotConnect(OSError):
-    """No connection could be opened. `was_sent`: the request went out before, on a kept one."""
+    """No connection could be opened. `was_sent`: the request was sent before, on a kept one."""
 
     def __init__(self, message: str, *, was_sent: bool = False) -> None:
         super().__init__(message)

@@ -87,7 +87,7 @@ class Reply:
 
 
 class Upstreams:
-    """Opens connections as they are needed, and keeps them for a while."""
+    """Opens connections on demand, and keeps idle ones for a while."""
 
     def __init__(
         self, timeouts: Timeouts | None = None, sockets: SocketFolder | None = None

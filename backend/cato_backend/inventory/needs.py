@@ -1,4 +1,4 @@
-"""What models ask of GPUs, the seats that they get, and which replica holds what now."""
+"""The GPU memory that models need, the seats of their replicas, and the memory that is held now."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cato_backend.engines.nvml import Gpu
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a model asks of the inventory."""
+    """The GPUs and the memory that a model needs."""
 
     field: str
     """Where the configuration has it, such as `models.0`."""

@@ -31,7 +31,7 @@ _BETTER = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where the least replicas of all models stand."""
+    """A placement of the minimum numbers of replicas of all models."""
 
     places: tuple[tuple[int, tuple[int, ...]], ...]
     """Of each replica: its model, and its GPUs as places in the inventory."""
@@ -42,7 +42,7 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """GPUs that are as good as each other."""
+    """GPUs that are interchangeable."""
 
     usable: int
     places: tuple[int, ...]
@@ -50,7 +50,7 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Nodes that have as many GPUs of one kind."""
+    """Nodes with the same number of GPUs of one kind."""
 
     kind: int
     size: int
@@ -59,7 +59,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A column: what stands on one GPU of a kind, or on a node of a shape."""
+    """A column: replicas that fill one GPU of a kind, or a node of a shape."""
 
     kind: int
     fill: Fill

@@ -20,7 +20,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The cheapest that was found."""
+    """The cheapest solution that was found."""
 
     value: float
     amounts: tuple[float, ...]
@@ -83,7 +83,7 @@ class Item:
 
 
 class Knapsack:
-    """Looks depth-first, and no further than the bound of the fractional knapsack allows."""
+    """A bounded knapsack: depth-first search, pruned by the bound of the fractional knapsack."""
 
     def __init__(self, items: Sequence[Item]) -> None:
         self._items = sorted(items, key=lambda each: -each.worth / each.size)

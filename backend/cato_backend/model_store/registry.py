@@ -38,7 +38,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model, the file that it comes in, and where that file can be had. Sizes in bytes."""
+    """A model, its file, and where the file is available. Sizes in bytes."""
 
     name: str
     title: str
@@ -96,7 +96,7 @@ def _model(entry: dict[str, Any], gguf: str) -> KnownModel:
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A whole model that an engine can serve."""
+    """A complete model that an engine can serve."""
 
     name: str
     title: str

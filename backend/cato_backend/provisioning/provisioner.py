@@ -1,4 +1,4 @@
-"""A rule within bounds for one model, and the requests that it is told of."""
+"""A scaling rule within bounds for one model, and the requests that the rule observes."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _HEAD_ANSWERS_S = 8.0
 
 
 class Events:
-    """Writes events; any thread may."""
+    """Writes events. Thread-safe."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The lives of replicas in the cluster, each in a thread that starts, watches and ends it."""
+"""Lives of replicas in the cluster, each with a thread that starts, watches and ends it."""
 
 from __future__ import annotations
 

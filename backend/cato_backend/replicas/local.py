@@ -85,7 +85,7 @@ class LocalSpec:
 
 
 class LocalLauncher:
-    """Implements `Launcher` with a process; each life has an address and a key of its own."""
+    """Implements `Launcher` with a process. Each life has its own address and key."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Waits until a replica that was started answers, and tells what its log says meanwhile."""
+"""Waits until a started replica answers, and reports what its log says meanwhile."""
 
 from __future__ import annotations
 

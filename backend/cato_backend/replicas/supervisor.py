@@ -1,4 +1,4 @@
-"""Keeps replicas alive: starts them, says when they are up and down, starts them again."""
+"""Keeps replicas alive: starts them, reports when they are up and down, restarts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watches one replica for ever.
+"""Health checks of one replica, with back-off after failures.
 
 Describes it, checks its health, and describes it again after each absence. The waits between two
 attempts grow as those of gRPC: exponentially, with jitter.

@@ -1,4 +1,4 @@
-"""Holds each call against the budgets of its team and person, and counts what it uses."""
+"""Checks each call against the budgets of its team and person, and counts its usage."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class EngineSeconds:
 
 
 class _SharedTime:
-    """The time of one replica that each of the requests on it has got, if it was there always."""
+    """The time per request that one replica has given to requests that ran on it throughout."""
 
     def __init__(self, now: float) -> None:
         self._seconds = 0.0
@@ -192,7 +192,7 @@ class Accounting:
         return CountedCall(self, InFlightRequest(call), reserved)
 
     def over(self, flight: InFlightRequest, reserved: Reserved | None, requests: int) -> None:
-        """Count what the call has used, as so many requests."""
+        """Count the usage of the call, as this number of requests."""
         request = flight.call.request
         seconds = self.seconds.take(request.id)
         self.spent.add(request.origin.tenant, seconds)
@@ -220,18 +220,18 @@ class CountedCall:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Count what it has used.
+        """Count its usage, and one request.
 
-        One that is made once more is no request of its own, nor is one that is compared with
-        another answer.
+        A call that will be made again does not count as a request, nor does one whose answer is
+        compared with another one.
         """
-        is_own = not (isinstance(error, CallOutdated) or self._flight.call.compared)
-        requests = int(is_own)
+        is_outdated = isinstance(error, CallOutdated)
+        requests = 0 if is_outdated or self._flight.call.compared else 1
         self._accounting.over(self._flight, self._reserved, requests)
 
 
 class TeamCounts:
-    """Counts what ends. Requests without a team are not counted here."""
+    """Counts ended requests and output tokens by team. Requests without a team do not count."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._requests = cache(metrics.team_requests.labels)

@@ -1,4 +1,4 @@
-"""Which models there are, under which names, and what is known of them."""
+"""The catalog of models and adapters: their names and their facts."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ NoteWatcher: TypeAlias = Callable[[Note, float], None]
 
 
 class RequestNotes:
-    """True where somebody reads the notes; else they need not be made."""
+    """Passes notes on requests to the event log. True as a Boolean where there is a log."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

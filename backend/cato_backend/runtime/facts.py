@@ -1,4 +1,4 @@
-"""What the runtime knows about a model and about the servers that run it."""
+"""Facts about models and the servers that run them, and the table of models that they form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNKNOWN = Detection(None, "no replica has been asked yet")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One replica as an HTTP client sees it."""
+    """The address of one replica, and what an HTTP client must know of it."""
 
     replica_id: str
     url: str
@@ -71,7 +71,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRoute:
-    """Where one attempt goes, and what must be known to write its body."""
+    """The replica of one attempt, and the facts for its body."""
 
     endpoint: Endpoint
     facts: ModelFacts

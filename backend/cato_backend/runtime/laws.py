@@ -31,7 +31,7 @@ _TERMS = tuple(field.name for field in fields(StepLaw) if field.name != "form")
 
 
 class LawKey(NamedTuple):
-    """Whose law it is."""
+    """The replica that a law belongs to."""
 
     model: str
     """See `model_key`."""
@@ -171,7 +171,7 @@ class LawKeeper:
 
 
 class LawGauges:
-    """Set when somebody looks."""
+    """Gauges of learned laws, set when `/metrics` is read."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         replica = ["replica"]

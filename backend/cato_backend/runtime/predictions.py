@@ -1,4 +1,4 @@
-"""What is predicted of each call, by what was learned of its replica, and how true it came."""
+"""Predictions for each call by the learned law of its replica, and their errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ request's way in. The way out is as long for the tokens that show when the step 
 
 
 class ProfilePredictor:
-    """One replica's."""
+    """Predictions for one replica."""
 
     def __init__(self, load: ReplicaLoad) -> None:
         self._load = load

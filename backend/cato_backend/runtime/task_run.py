@@ -1,4 +1,4 @@
-"""A whole task on its way: calls side by side, stage after stage, under one end-to-end budget."""
+"""Runs a whole task: parallel calls, stage after stage, under one end-to-end budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event log: what the scheduler was told and what it decided, as JSON lines.
+"""The event log: the scheduler's events and decisions, and notes on requests, as JSON lines.
 
 The first line of each part of a log tells what the scheduler was; every other line is one event, or
 a note of what the scheduler is not told:
@@ -35,7 +35,7 @@ _REMEMBERED = 65_536
 
 
 class PredictionNote(NamedTuple):
-    """What was predicted of an attempt at its dispatch, in seconds from then on."""
+    """Predictions for an attempt at its dispatch, in seconds from then."""
 
     request_id: str
     attempt: int
@@ -78,7 +78,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event and what was decided on it."""
+    """One event and the decisions on it."""
 
     t: float
     event: Event
@@ -173,7 +173,7 @@ def _first(error: Exception) -> str:
 
 
 class Pseudonyms:
-    """Keyed hashes: equal stays equal, so that a replay decides alike, and nothing can be guessed.
+    """Replaces values by keyed hashes. Equal values stay equal, so a replay decides alike.
 
     The hash of a prompt's block would tell a reader of the log whether a known text was in it.
     """

@@ -1,4 +1,4 @@
-"""The ledger: what is outstanding on each replica, known from the streams that pass through us."""
+"""The ledger: the outstanding work of each replica, counted from the streams that pass through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One replica and what runs on it, as the scheduler knows it from the streams that pass through."""
+"""One replica and its running requests, known from the streams that pass through."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider publishes, and its ID token, checked as OpenID Connect Core says in 3.1.3.7."""
+"""A provider's metadata, and its ID tokens, checked by OpenID Connect Core, section 3.1.3.7."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class UnknownKey(InvalidSignIn):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedToken:
-    """What an ID token must say."""
+    """The values that an ID token must have."""
 
     issuer: str
     client_id: str

@@ -1,4 +1,4 @@
-"""A provider of sign-ins, asked over HTTPS: what it publishes, and who somebody is."""
+"""A client of an OpenID Connect provider: its metadata, and the claims of a person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Tokens:
 
 
 class Provider:
-    """One provider. What does not answer raises ProviderUnavailable, a bad answer ProviderUnusable.
+    """One provider. Raises ProviderUnavailable without an answer, ProviderUnusable for a bad one.
 
     Times on `clock`, in seconds. Nothing that is secret gets into a message.
     """

@@ -1,4 +1,4 @@
-"""All that a server needs so that people can sign in."""
+"""The server's sign-in: the provider, and the people of the store who sign in."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _ensure_team(store: TeamStore, audit: AuditLog, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """The provider, and the devices that wait; who signs in gets a token of the store."""
+    """The provider and the waiting devices. A person who signs in gets a token of the store."""
 
     config: OidcConfig
     provider: Provider

@@ -1,4 +1,4 @@
-"""The file of the store: its schema, its permissions, and what can be wrong with it."""
+"""The file of the store: its schema, its permissions, and its errors."""
 
 from __future__ import annotations
 

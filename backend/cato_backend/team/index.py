@@ -1,4 +1,4 @@
-"""People, teams and tokens in memory: what a request's token means, without a look at the disk."""
+"""People, teams and tokens in memory, so that a request's token is resolved without disk access."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class _Tables(NamedTuple):
 
 
 class TeamIndex:
-    """A copy of the store that is kept up with it. A look-up takes microseconds.
+    """A copy of the store that follows its changes. A look-up takes microseconds.
 
     Look-ups may go on while another thread takes over what has changed.
     """

@@ -1,4 +1,4 @@
-"""People and teams as a running server sees them: kept up with the store, off the event loop."""
+"""The running server's view of people and teams, synchronized with the store off the event loop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TeamSettings:
 
 
 class LiveTeams:
-    """Tells from memory who sends a request, and on which terms they are served."""
+    """Resolves from memory the sender of a request, and the terms of their requests."""
 
     def __init__(self, settings: TeamSettings, clock: Callable[[], float] = time.time) -> None:
         """Read the store, if there is one. Raises ConfigError."""

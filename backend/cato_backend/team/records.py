@@ -1,4 +1,4 @@
-"""What the store of people and teams holds, as frozen values. Times are seconds since 1970."""
+"""The records of the store of people and teams, as frozen values. Times in seconds since 1970."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ SHOWN_CHARS = len(PREFIX) + 6
 
 
 class NewToken(NamedTuple):
-    """A token that was made just now; its secret is nowhere else."""
+    """A new token. Its secret is stored nowhere else."""
 
     secret: str
     token: AccessToken

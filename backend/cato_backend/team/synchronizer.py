@@ -1,4 +1,4 @@
-"""Between the store and what the server keeps in memory; all of it in one thread of its own."""
+"""Synchronizes the store with the server's memory, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Unsaved(NamedTuple):
 
 
 class Synchronizer:
-    """Reads changes into the index, and writes what was used. Raises ConfigError, OSError."""
+    """Reads changes into the index, and writes usage. Raises ConfigError, OSError."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The discovery file: how an editor finds the backend that this user already runs.
+"""The discovery file, by which an editor finds the running backend of its user.
 
 One file per user, `<state dir>/backend.json`, mode 0600, because it holds the token, and the secret
 by which the announced process proves itself (`challenge`).
@@ -87,7 +87,7 @@ def _status(pid: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A running backend: where it listens, what opens it, which process it is."""
+    """A running backend: its address, its token, its process."""
 
     url: str
     token: str | None = field(repr=False)
@@ -107,7 +107,7 @@ class Announcement:
 
 
 class UntrustedAnnouncement(ValueError):
-    """The file exists but must not be believed: unreadable, of another owner, open to others."""
+    """The file exists but cannot be trusted: unreadable, of another owner, or open to others."""
 
 
 def announcement_path() -> Path:

@@ -1,4 +1,4 @@
-"""Where CATO keeps what is not configuration, and files for one user alone."""
+"""The folders for state and caches, and files that only their owner can read."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class _Class:
 
 @dataclass(slots=True)
 class _Queues:
-    """The queues of one model, and whose turn it is."""
+    """The queues of one model, and the order in which they are served."""
 
     classes: dict[Task, _Class] = field(default_factory=lambda: {task: _Class() for task in Task})
     turn: int = 0

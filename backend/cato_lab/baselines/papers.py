@@ -65,7 +65,7 @@ def _available(replica: ReplicaView) -> float:
 
 
 class QoServe(Policy):
-    """Deadline + alpha x remaining work, the doomed behind; the replica that owes least.
+    """Deadline + alpha x remaining work, unlikely requests last; the replica that owes least.
 
     Its dynamic chunk sizes live inside the engine and have no counterpart in a router.
     """
@@ -115,7 +115,7 @@ def _rank(request: Request) -> float:
 
 
 class SaberAdmission(Policy):
-    """First come, first served among the admissible; others wait in a low-priority queue.
+    """First come, first served among admissible requests; others wait in a low-priority queue.
 
     The speed v(L) of one of L sequences comes from the profile's law instead of a fit of the
     Universal Scalability Law to measurements; prefill is not in it, as in the paper.

@@ -1,4 +1,4 @@
-"""The arguments that `cato simulate` and `cato load` have in common: how much, and what is written.
+"""Common arguments of `cato simulate` and `cato load`: loads, durations, seeds, output files.
 
 See `workloads` for the workload itself.
 """

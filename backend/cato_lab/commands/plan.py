@@ -1,4 +1,4 @@
-"""`cato plan`: which fleets serve so many developers, and what they cost."""
+"""`cato plan`: finds fleets that serve a number of developers, and their costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An emulated vLLM without its HTTP server: what it serves now, and how a call is answered."""
+"""An emulated vLLM without its HTTP server: its options, the answers to calls, its sleep mode."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class EmulatorOptions:
 
 
 class EmulatedEngine:
-    """Answers calls as the present behaviour says, at the times of a profile or at fixed ones."""
+    """Answers calls by the current behaviour, at the times of a profile or at fixed times."""
 
     def __init__(self, options: EmulatorOptions) -> None:
         """Raise ConfigError where vLLM would refuse to start."""

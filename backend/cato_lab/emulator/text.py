@@ -1,4 +1,4 @@
-"""What an emulated model says: a function of the prompt alone, whatever came before.
+"""The text of an emulated model: a function of the prompt alone.
 
 So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
 this replica or on any other: a stream can be resumed elsewhere, unseen.

@@ -178,7 +178,7 @@ def _stack(
 
 @dataclass(frozen=True, slots=True)
 class Fleets:
-    """Of one GPU: replicas by developers, None where nothing that was tried is enough."""
+    """The fleets of one GPU: replicas by developers, None where no tried fleet is large enough."""
 
     gpu: str
     counts: Mapping[int, int | None]

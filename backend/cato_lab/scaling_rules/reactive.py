@@ -1,4 +1,4 @@
-"""Rules that react: to requests in flight, and to the recent TTFT."""
+"""Reactive rules of Ray Serve: by requests in flight, and by the recent TTFT."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was paid for, and how much of it was used; None where it is not known."""
+    """The capacity that was paid for, and its used part; None where it is not known."""
 
     replica_s: float
     profile: Profile

@@ -1,4 +1,4 @@
-"""What a simulated fleet consists of, and what the router is told of it."""
+"""The replicas of a simulated fleet, their speed over time, and what the router is told of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Slowdown:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What makes the steps of one replica longer or shorter than its law says."""
+    """The factors by which the steps of one replica differ from its law."""
 
     noise: float = 0.0
     """Standard deviation of the logarithm of a step's duration; the mean duration stays."""

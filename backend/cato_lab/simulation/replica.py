@@ -1,4 +1,4 @@
-"""One emulated replica in virtual time, and how busy it has been."""
+"""One emulated replica in virtual time, and its busy time."""
 
 from __future__ import annotations
 

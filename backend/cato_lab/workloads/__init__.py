@@ -1,4 +1,4 @@
-"""Who asks what, when: seeded generators, the same for virtual and for real time."""
+"""Seeded generators of requests, the same for virtual and for real time."""
 
 from cato_lab.workloads.arrival import Arrival, OracleWorkload, Workload
 from cato_lab.workloads.developers import DeveloperWorkload

@@ -1,4 +1,4 @@
-"""One request as the person's side of it is known: what they ask, and when they lose interest."""
+"""One request as its client knows it: its content, its target, and when it is cancelled."""
 
 from __future__ import annotations
 

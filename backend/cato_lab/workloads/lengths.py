@@ -38,7 +38,7 @@ INSTRUCTION_TOKENS = {Task.SUMMARIZATION: 120, Task.TRANSLATION: 100}
 
 
 class Context(StrEnum):
-    """What a completion's prompt is made of."""
+    """The parts of a completion's prompt."""
 
     RICH = "rich"
     """The file and pieces of others: the lengths of Azure's code trace."""

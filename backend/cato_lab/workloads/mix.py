@@ -124,7 +124,7 @@ class _Person:
 
 @dataclass(frozen=True, slots=True)
 class FloodWorkload:
-    """The same requests of the others, whatever the flood asks."""
+    """Many tenants, one of whom floods. The others' requests do not depend on the flood."""
 
     users: int = 20
     rate: float = 0.5

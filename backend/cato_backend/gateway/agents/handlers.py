@@ -67,7 +67,7 @@ def _entry(entry: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Dialect(Generic[BodyT]):
-    """One API: its body, the chat that says the same, and what writes the answer."""
+    """One API: its body, the conversion to a chat, and the writer of the answer."""
 
     body: type[BodyT]
     chat_of: Callable[[BodyT], dict[str, Any]]

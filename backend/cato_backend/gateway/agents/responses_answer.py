@@ -1,4 +1,4 @@
-"""Answers and errors in the shape of OpenAI's Responses."""
+"""Answers and errors in the form of OpenAI's Responses API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The body of `POST /v1/responses`: OpenAI's Responses, as far as it is read."""
+"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read."""
 
 from __future__ import annotations
 

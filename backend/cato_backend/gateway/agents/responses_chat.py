@@ -1,4 +1,4 @@
-"""From OpenAI's Responses to the chat that says the same."""
+"""Converts requests of OpenAI's Responses API to chats."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class _Prefill(NamedTuple):
 
 
 class LongPrefills:
-    """Those of one replica that have no token yet. Times on the scheduler's clock.
+    """The prefills of one replica that have no token yet. Times on the scheduler's clock.
 
     An engine with a `long_prefill_token_threshold` computes a chunk of each prompt in every step,
     beside others; one without computes nothing else beside a long one.
@@ -113,7 +113,7 @@ def _left_s(prefill: _Prefill, now: float) -> float:
 
 
 class PromptBatch:
-    """Those that the replica computes next. Times on the scheduler's clock."""
+    """The prompts that the replica computes next. Times on the scheduler's clock."""
 
     def __init__(self, view: ReplicaView, service: ServiceModel) -> None:
         self._view = view

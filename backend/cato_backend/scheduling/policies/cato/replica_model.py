@@ -1,4 +1,4 @@
-"""What the policy keeps of one replica beside the ledger's counts."""
+"""The policy's model of one replica, beside the ledger's counts."""
 
 from __future__ import annotations
 
