@@ -1,4 +1,4 @@
-"""What goes to the log, and what never does: no code, no token, nothing on stdout."""
+"""The log. It never holds code or tokens, and is never written to stdout."""
 
 from __future__ import annotations
 

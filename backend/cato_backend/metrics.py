@@ -24,7 +24,7 @@ _SECONDS = (
 
 
 class Metrics:
-    """One registry per backend, so that two of them in one process do not share counts."""
+    """The metrics, with one registry per backend: two in one process do not share counts."""
 
     def __init__(self) -> None:
         # A timestamp beside each counter doubles what is scraped, and nothing reads it.

@@ -33,7 +33,7 @@ def prompt_blocks(text: str, adapter: str = "", cache_salt: str = "") -> tuple[i
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An SLO target. Seconds from arrival; exactly one of `ttft_s` and `e2e_s` is set.
+    """An SLO target, in seconds from arrival. Exactly one of `ttft_s` and `e2e_s` is set.
 
     `tpot_s`: beside `ttft_s`, the longest mean time between two output tokens,
     TPOT = (E2E - TTFT) / (output tokens - 1).

@@ -1,4 +1,4 @@
-"""What streams hold: the tokens of completion chunks, and the events of whole tasks."""
+"""The content of streams: the tokens of completion chunks, and the events of whole tasks."""
 
 from __future__ import annotations
 

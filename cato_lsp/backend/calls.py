@@ -1,4 +1,4 @@
-"""Calls as the wire contract spells them: prompts, bodies and headers."""
+"""Calls in the form of the wire contract: prompts, bodies and headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClientIds:
-    """The session and the document that ask, in opaque names: the backend never learns a path."""
+    """Opaque ids of sessions and documents: the backend never learns a path."""
 
     session: str
     document: str

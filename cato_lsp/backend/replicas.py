@@ -1,10 +1,10 @@
-"""What a backend says of its replicas, in `/health`."""
+"""A backend's reports in `/health`: its replicas and its GPUs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 STARTING, UP, ASLEEP, DOWN, FAILED = "starting", "up", "asleep", "down", "failed"
 
@@ -150,3 +150,48 @@ def _speed(value: object) -> ReplicaSpeed | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryGpu:
+    """One GPU, or a MIG slice of one."""
+
+    label: str
+    name: str
+    memory_gb: float
+    free_gb: float
+    others: int
+    """Processes on it that the backend did not start."""
+
+
+def read_inventory(health: object) -> tuple[InventoryGpu, ...]:
+    """Read the GPUs in the body of `/health`; return none if there are none."""
+    try:
+        listed = cast("Mapping[str, Any]", health)["inventory"]["gpus"]
+        return tuple(_gpu(entry) for entry in listed)
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _gpu(entry: Mapping[str, Any]) -> InventoryGpu:
+    return InventoryGpu(
+        label=str(entry["gpu"]),
+        name=str(entry["name"]),
+        memory_gb=float(entry["memory_gb"]),
+        free_gb=float(entry["free_gb"]),
+        others=int(entry["others"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BackendReports:
+    """Reports of a backend about its replicas, their sources and the inventory."""
+
+    replicas: tuple[ReplicaReport, ...] = ()
+    sources: tuple[SourceReport, ...] = ()
+    gpus: tuple[InventoryGpu, ...] = ()
+
+    @classmethod
+    def read(cls, health: object) -> Self:
+        """Read the body of `/health`; what it does not tell is empty."""
+        return cls(read_replicas(health), read_sources(health), read_inventory(health))

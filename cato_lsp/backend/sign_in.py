@@ -1,4 +1,4 @@
-"""Sign-in by the code of a device (RFC 8628), as the gateway offers it."""
+"""Sign-in by a device code (RFC 8628) at the gateway."""
 
 from __future__ import annotations
 

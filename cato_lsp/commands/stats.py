@@ -1,4 +1,4 @@
-"""`cato stats`: what became of suggestions on this machine, and what did not have to be asked."""
+"""`cato stats`: outcomes of suggestions on this machine, and requests that were saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Sums over the events of a time. Shares are None where there is nothing to divide by."""
+    """Sums over the events of a period. Shares are None where there is nothing to divide by."""
 
     shown: int
     accepted: int

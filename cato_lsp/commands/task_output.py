@@ -1,4 +1,4 @@
-"""What `cato task` writes: progress and result to the terminal, edits and tests to files."""
+"""Output of `cato task`: progress and result to the terminal, edits and tests to files."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from cato_lsp.completion.fitting import duplicates
 from cato_lsp.syntax.context import Rest, SyntaxContext
-from cato_lsp.syntax.lexicons import SHELLS, has_lexicon
+from cato_lsp.syntax.lexing import SHELLS, has_lexicon
 from cato_lsp.syntax.nearby import width_of
 
 LONGEST_STATEMENT = 12

@@ -1,4 +1,4 @@
-"""What was answered before and still fits: found again while the person types along with it.
+"""Reuse of earlier answers that still fit while the person types along with them.
 
 An answer is kept as the model gave it, together with the text that the model saw. It fits where
 that text still stands around the cursor and what was typed since is how the answer begins. Any
@@ -47,7 +47,7 @@ class OtherAnswers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole answer of a model for one place."""
+    """A model's complete answer for one place."""
 
     place: PromptAnchor
     text: str
@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CacheHit:
-    """An answer that fits, and what of it was typed since."""
+    """An answer that fits, and the part of it that was typed since."""
 
     answer: Answer
     typed: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cato_lsp.backend.status import State
+from cato_lsp.backend.link import State
 from cato_lsp.protocol.clients import (
     answers_configuration,
     editor_delay_ms,

@@ -1,4 +1,4 @@
-"""What the person does, as the client notifies it: nothing here waits for anything."""
+"""Notifications of the client about the person's actions. No handler waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a client is shown a task: its progress, its pieces, and its result as edits."""
+"""Shows a task to the client: its progress, its pieces, and its result as edits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANNOTATION = "cato"
 
 
 class Progress:
-    """Tells the client how one task gets on; without tokens it tells nothing.
+    """Reports the progress of one task to the client. Without progress tokens it reports nothing.
 
     pygls' own progress keeps every token it ever saw.
     """

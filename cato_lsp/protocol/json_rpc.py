@@ -1,4 +1,4 @@
-"""pygls' protocol, where CATO needs it otherwise: what starts when, and what is answered."""
+"""pygls' protocol with CATO's changes: the start of handlers, and the answers to requests."""
 
 from __future__ import annotations
 

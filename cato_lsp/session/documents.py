@@ -122,7 +122,7 @@ class Documents:
 
 
 class Permissions:
-    """Which files and documents may be sent to a model; what was judged is known for a while."""
+    """Which files and documents may be sent to a model. Judgements are cached for a while."""
 
     def __init__(self) -> None:
         self._settings = PrivacySettings()

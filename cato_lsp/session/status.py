@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from cato_lsp.backend.status import State
+from cato_lsp.backend.link import State
 
 LATENCIES_KEPT = 20
 
@@ -74,7 +74,7 @@ class SuggestionCounts:
 
 
 class AnswerTimes:
-    """How fast the backend answered lately, and how busy it said it was."""
+    """Recent latencies of the backend, and its load by its own report."""
 
     def __init__(self) -> None:
         self.load: float | None = None

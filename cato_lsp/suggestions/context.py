@@ -1,4 +1,4 @@
-"""Collects what other files have to say, beside everything else; what it found stays for a while.
+"""Collects cross-file context in the background, and caches it for a while.
 
 The pieces stand in front of the prompt: were they to change with each key, nothing of the prompt
 would be cached. They are collected when a document is come to, and again when its window jumps or

@@ -1,4 +1,4 @@
-"""Follows suggestions from the screen to what is left of them after five minutes.
+"""Follows suggestions from their display until five minutes later, when the kept part is measured.
 
 An editor that says nothing is believed to show what it was answered. A suggestion that was neither
 accepted nor typed when the next one takes its place was rejected.

@@ -1,4 +1,4 @@
-"""What a completion is asked for, what is shown of an answer, and the answers that are known."""
+"""The question of a completion, and the part of an answer that is shown for it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from functools import partial
 
 from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.beliefs import believed, whole_words
+from cato_lsp.completion.beliefs import Evidence, Reliability, believed, whole_words
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Answer, CacheHit, behind
 from cato_lsp.decisions.classify import Action, Assignment
-from cato_lsp.decisions.passed import raised
-from cato_lsp.decisions.reliability import Evidence, Reliability
+from cato_lsp.decisions.habits import raised
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot
@@ -98,17 +97,17 @@ class CompletionContext:
         untold = self.reliability.logprob(Evidence())
         return AnswerReader(self._begin(), READ_ESTIMATED, least_read=READ_ESTIMATED, untold=untold)
 
-    def judged(self, answer: Answer, offset: int, passed: int = 0) -> AnswerReader:
+    def judged(self, answer: Answer, offset: int, ignored: int = 0) -> AnswerReader:
         """Return a reader that has read what an answer says behind its first `offset` characters.
 
-        Where the engine did not tell how sure it is, that is estimated. `passed` is how often the
+        Where the engine did not tell how sure it is, that is estimated. `ignored` is how often the
         person did not take it.
         """
         if not self.least_estimated or any(one.logprob is not None for one in answer.tokens):
-            reader = AnswerReader(self._begin(), raised(self.least_confidence, passed))
+            reader = AnswerReader(self._begin(), raised(self.least_confidence, ignored))
             reader.feed(behind(answer.tokens, offset))
             return reader
-        reader = AnswerReader(self._begin(), raised(self.least_estimated, passed))
+        reader = AnswerReader(self._begin(), raised(self.least_estimated, ignored))
         text = answer.text if answer.whole else whole_words(answer.text)
         reader.feed(behind(believed(text, answer.other_texts, self.reliability), offset))
         return reader

@@ -1,4 +1,4 @@
-"""The completion service: what an editor is suggested, and what follows from what it does then."""
+"""The completion service: makes suggestions, and follows what the person does with them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.decisions.classify import Action, classify, worth_asking
-from cato_lsp.decisions.habits import LogprobSupport, least_confidence, least_estimated
-from cato_lsp.decisions.passed import REST_S
+from cato_lsp.decisions.habits import REST_S, LogprobSupport, least_confidence, least_estimated
 from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.context import ContextCollector, RecentEdits
 from cato_lsp.suggestions.feedback import FeedbackLedger
@@ -164,7 +163,7 @@ class CompletionService:
         text, cursors = self._session.documents.typed(params)
         if cursors:
             self._edits.edited(uri, cursors[0])
-            self._passed_over(uri, text, cursors[0])
+            self._ignored(uri, text, cursors[0])
         self._answers.changed(uri, text, cursors)
 
     def document_closed(self, uri: str) -> None:
@@ -186,13 +185,13 @@ class CompletionService:
 
     # -- how --
 
-    def _passed_over(self, uri: str, text: str, cursor: int) -> None:
+    def _ignored(self, uri: str, text: str, cursor: int) -> None:
         """Take note of what the person did not take, though they had time to read it."""
         if self._session.rhythm.gap_s < REST_S:
             return
         untaken = self._feedback.untaken(uri, text, cursor)
         if untaken is not None:
-            self._answers.of(uri).pass_over(text, *untaken)
+            self._answers.of(uri).ignore(text, *untaken)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown.

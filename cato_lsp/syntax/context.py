@@ -1,4 +1,4 @@
-"""What the syntax around a cursor says, as one frozen value."""
+"""The syntax around a cursor, as one frozen value."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, Lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import (
     Nearby,
     Opened,

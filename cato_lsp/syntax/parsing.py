@@ -110,7 +110,7 @@ class _Incremental:
 
 
 class BoundedParse:
-    """Parses again what was edited, and rests where the time was not enough."""
+    """Parses edited parts again, and continues later when the time limit is reached."""
 
     def __init__(self, attempt: Callable[[str, Tree], Tree | None]) -> None:
         """`attempt` returns None if its time was up."""

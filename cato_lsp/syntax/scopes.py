@@ -1,4 +1,4 @@
-"""What the tree says about one place: definitions around it, string or comment, soundness."""
+"""The tree around one place: enclosing definitions, string or comment, syntax errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a task's result to edits of its document."""
+"""Converts a task's result to edits of its document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from cato_lsp.backend.task_answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.parts import parts_of
-from cato_lsp.syntax.statements import syntax_errors
-from cato_lsp.syntax.units import Unit, relocated
+from cato_lsp.syntax.units import Unit, relocated, syntax_errors
 from cato_lsp.tasks.docstrings import Insertion, documentation
 from cato_lsp.text.snapshot import Snapshot
 

@@ -1,4 +1,4 @@
-"""One whole task that a person asked for: what it is about, its request, its result."""
+"""One whole task that a person asked for: its units, its request, its result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from cato_backend.wire import tasks as wire
 from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest
 from cato_lsp.backend.calls import Call, ClientIds, task_call
 from cato_lsp.backend.task_answers import UnitAnswer
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.parts import signature_of, uses_of
-from cato_lsp.syntax.statements import statement_lines
-from cato_lsp.syntax.units import Unit
+from cato_lsp.syntax.units import Unit, statement_lines
 from cato_lsp.tasks.kinds import BY_KIND, expected_tokens
 from cato_lsp.tasks.selection import Selection
 from cato_lsp.text import Position, Snapshot, with_lf

@@ -1,4 +1,4 @@
-"""Where the lines of a text start, kept across edits without looking at the whole text again.
+"""The starts of the lines of a text, updated by edits without a scan of the whole text.
 
 The lines lie in blocks, and a block knows how many characters and UTF-8 bytes it holds.
 An edit scans the blocks that it touches and sums up the counts of all: about 80 of them for

@@ -109,7 +109,7 @@ def _print_packages(packages: Iterable[Package]) -> None:
 
 
 class ProgressPrinter:
-    """Prints the steps with the seconds gone by, and what large downloads have come to."""
+    """Prints the steps with the seconds since the start, and the progress of large downloads."""
 
     def __init__(self) -> None:
         self._shown_tenth = -1

@@ -1,4 +1,4 @@
-"""`cato --help`: what a person may want to do, the command for it, and the extra that it lacks."""
+"""`cato --help`: the commands by purpose, and the extra that is missing for each."""
 
 from __future__ import annotations
 

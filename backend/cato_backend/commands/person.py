@@ -9,12 +9,14 @@ from cato_backend.commands.arguments import Parser, one_of
 from cato_backend.commands.team_files import (
     Records,
     add_actions,
+    add_limits,
     add_listing,
     add_store_options,
+    changed_limits,
     run_action,
     show,
+    weight,
 )
-from cato_backend.commands.team_limits import add_limits, changed_limits, weight
 from cato_backend.config import load_config
 from cato_backend.errors import TeamError
 from cato_backend.team.identities import Identity, link

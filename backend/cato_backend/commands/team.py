@@ -9,12 +9,14 @@ from cato_backend.commands.arguments import Parser, between
 from cato_backend.commands.team_files import (
     Records,
     add_actions,
+    add_limits,
     add_listing,
     add_store_options,
+    changed_limits,
     run_action,
     show,
+    weight,
 )
-from cato_backend.commands.team_limits import add_limits, changed_limits, weight
 from cato_backend.team.records import Team
 
 SUMMARY = "create, change and list teams: their shares of the fleet and their budgets"

@@ -1,15 +1,29 @@
-"""The sections about the backend itself: where it listens, how it schedules, what tasks promise."""
+"""The sections about the backend itself: addresses, scheduling, outlier detection, log, tracing."""
 
 from __future__ import annotations
 
-from typing import Literal
+from ipaddress import ip_network
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from cato_backend.config.networks import Network
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SECRET = "secret"
 """The type of an error whose input must not be repeated in the message."""
+
+
+def _network(text: str) -> str:
+    """Return the network of an address or a network. Raises ValueError."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            "an IP address or a network such as 10.0.0.0/8, without bits beside the network"
+        ) from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
@@ -20,7 +34,7 @@ class Frozen(BaseModel):
 
 
 class ServerConfig(Frozen):
-    """[server]: where the gateway listens, and who may come in."""
+    """[server]: where the gateway listens, and who has access."""
 
     host: str = Field(default="127.0.0.1", description="address to bind")
     port: int = Field(default=8700, ge=0, le=65535, description="port to bind; 0 picks a free one")
@@ -109,7 +123,7 @@ class TeamConfig(Frozen):
 
 
 class SchedulingConfig(Frozen):
-    """[scheduling]: the policy and the bounds that it may not cross."""
+    """[scheduling]: the policy and its bounds."""
 
     policy: str = Field(default="cato", description="which policy routes requests")
     profile: str = Field(
@@ -220,4 +234,31 @@ class OutlierDetectionConfig(Frozen):
     )
     interval_s: float = Field(
         default=10, gt=0, description="in service for so long, one ejection less counts"
+    )
+
+
+class LogConfig(Frozen):
+    """[log]: the log on standard error."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="lines for people, or one JSON object a line"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important lines that are written"
+    )
+    slow_times: float = Field(
+        default=5,
+        ge=0,
+        description="a request that took more than this many times its target is logged; 0: none",
+    )
+
+
+class TracingConfig(Frozen):
+    """[tracing]: OpenTelemetry traces of requests, with the extra [otel]."""
+
+    enabled: bool = Field(default=False, description="whether spans are sent; no span holds code")
+    endpoint: str = Field(
+        default="",
+        description="URL of an OTLP/HTTP receiver; empty: OTEL_EXPORTER_OTLP_ENDPOINT, else"
+        " http://localhost:4318",
     )

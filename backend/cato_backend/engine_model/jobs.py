@@ -1,4 +1,4 @@
-"""What an engine is asked to do: jobs, the queue in which they wait, and its steps."""
+"""Jobs of an engine, the queue in which they wait, and the engine's steps."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class EngineQueue:
 
 
 class Step(NamedTuple):
-    """What the engine does next: `steps` steps; more than one only where all of them just decode.
+    """The engine's next steps. `steps` exceeds 1 only where all of them only decode.
 
     The load is that of the first step, in the terms of `StepLaw`: `kv_tokens` counts every
     sequence's context with the step's new tokens in it, `attention` sums chunk x mean context over

@@ -1,4 +1,4 @@
-"""Builds an engine's environment: all of it or nothing, resumed where it broke off.
+"""Builds an engine's environment atomically. An interrupted build is resumed.
 
 It grows under a working name that keeps its place, so a broken build goes on where it stopped, and
 gets its real name once its imports work. A lock lets one process build at a time.

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine and their MIG slices, as the driver tells them through NVML."""
+"""The NVIDIA GPUs of this machine and their MIG slices, as NVML reports them."""
 
 from __future__ import annotations
 

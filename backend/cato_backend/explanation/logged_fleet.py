@@ -1,4 +1,4 @@
-"""Queued and running requests, as the entries of an event log show them."""
+"""Queued and running requests, reconstructed from the entries of an event log."""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ from cato_backend.scheduling import (
     ReplicaDown,
     Submitted,
 )
-from cato_backend.scheduling.journal import Entry, NoteEntry
-from cato_backend.scheduling.notes import OutcomeNote, PredictionNote
+from cato_backend.scheduling.journal import Entry, NoteEntry, OutcomeNote, PredictionNote
 
 _BY_CAUSE = {
     Cause.ERROR: AttemptEnding.ERROR,
@@ -51,7 +50,7 @@ def timelines_of(entries: Iterable[Entry | NoteEntry], request_id: str) -> list[
 
 
 class _TimelineReader:
-    """Follows a log, and records what concerns the requests of one id."""
+    """Reads a log, and keeps the events of the requests of one id."""
 
     def __init__(self, name: str) -> None:
         self.timelines: list[RequestTimeline] = []

@@ -1,4 +1,4 @@
-"""Calibrates replicas that come up, while they are idle: what their law is, by a few probes.
+"""Calibrates new replicas while they are idle: a few probes show their step law.
 
 Probes have the lowest priority, take no slot, and are broken off as soon as the scheduler sends a
 request to their replica. They count in no metric of tasks.
@@ -39,7 +39,7 @@ _SETTLES_S = 0.05
 
 
 class Calibrator:
-    """Watches the scheduler: `note` is told every event and what was decided on it."""
+    """Observes the scheduler: `note` receives each event with the decisions on it."""
 
     def __init__(
         self,

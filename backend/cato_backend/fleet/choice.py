@@ -1,4 +1,4 @@
-"""Which model to serve where the user leaves it to us, by how long its completions take here."""
+"""Chooses the model to serve where the user names none, by how long its completions take here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells people and Prometheus of ejected replicas, and tries those that hang with one token."""
+"""Reports ejected replicas to people and Prometheus, and tests those that hang with one token."""
 
 from __future__ import annotations
 

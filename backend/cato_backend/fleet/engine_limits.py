@@ -1,4 +1,4 @@
-"""What an engine may do in a step: as it is told, else as its step law and the targets call for.
+"""The limits of an engine's steps: as configured, else derived from its step law and the targets.
 
 Two of vLLM's limits say how long others wait for a prompt: `max_num_batched_tokens` bounds a step,
 and `long_prefill_token_threshold` what one prompt gets of it beside other requests. Small ones cost

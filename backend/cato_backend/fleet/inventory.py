@@ -28,7 +28,7 @@ class GpuReport:
 
 
 class Inventory:
-    """GPUs and the resources of a Ray cluster, each as last told."""
+    """GPUs and the resources of a Ray cluster, each as last reported."""
 
     def __init__(self, read: ReadGpus, registry: CollectorRegistry) -> None:
         """`read` may block, and is called in a thread."""

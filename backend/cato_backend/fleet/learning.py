@@ -1,4 +1,4 @@
-"""What a replica that comes up and its model can do, and how large the models are."""
+"""Describes a new replica and its model: abilities, context, and the size of the model."""
 
 from __future__ import annotations
 

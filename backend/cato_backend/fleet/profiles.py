@@ -1,4 +1,4 @@
-"""Which latency profile belongs to which replica: configured, shipped, or learned."""
+"""Finds the latency profile of each replica: configured, shipped, or learned."""
 
 from __future__ import annotations
 

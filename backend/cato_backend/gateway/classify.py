@@ -1,4 +1,4 @@
-"""The class of a request whose client does not name one, by the shape of its body."""
+"""Infers the class of a request whose client sends none from the features of its body."""
 
 from __future__ import annotations
 

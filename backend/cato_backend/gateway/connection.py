@@ -1,4 +1,4 @@
-"""One client connection: aiohttp's protocol, which tells `Connections` what happens on it."""
+"""One client connection: aiohttp's protocol, which reports its events to `Connections`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class ClientConnection(web.RequestHandler):
-    """See `connections.Client` for what it tells of itself."""
+    """Implements `connections.Client`."""
 
     __slots__ = ("_answered", "_connections", "_handler", "_unsent", "over_limit", "unread")
 

@@ -1,4 +1,4 @@
-"""From a validated body to a call of a model."""
+"""Makes a call of a model from a validated body."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CHAT_EXPECTED_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A call before it is known which model serves it and when it is due."""
+    """A call whose model and deadline are not resolved yet."""
 
     kind: ApiKind
     model: str

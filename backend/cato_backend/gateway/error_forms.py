@@ -1,4 +1,4 @@
-"""In which shape a path tells of errors: OpenAI's, or Anthropic's below `/v1/messages`."""
+"""The form of errors by path: OpenAI's, or Anthropic's below `/v1/messages`."""
 
 from __future__ import annotations
 

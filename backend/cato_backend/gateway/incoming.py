@@ -1,4 +1,4 @@
-"""Request bodies: read within bounds of size and time, inflated off the event loop, and checked."""
+"""Reads request bodies within limits of size and time, inflates and checks them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway as a running server: its socket, its connections, the routes, and an orderly end."""
+"""The gateway as a running server: its socket, connections and routes, and its shutdown."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from aiohttp import web
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.acceptor import Acceptor
-from cato_backend.gateway.authorization import authorized
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
 from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.guard import Guard
 from cato_backend.gateway.openapi import document
 from cato_backend.gateway.overview import overview
 from cato_backend.gateway.overview_feed import FEED, OverviewFeed
-from cato_backend.gateway.page import PAGE, PageFiles
 from cato_backend.gateway.routes import ROUTES
+from cato_backend.gateway.sign_in import PAGE, PageFiles
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
+from cato_backend.gateway.tokens import authorized
 from cato_backend.team.live import LiveTeams
-from cato_backend.wire.challenge import new_secret
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.discovery import new_secret
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn
@@ -43,7 +43,7 @@ _SHUTDOWN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket, and what it takes to serve on it."""
+    """A bound socket with the credentials and settings to serve on it."""
 
     socket: socket.socket
     credentials: Credentials
@@ -193,7 +193,7 @@ def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Accep
 
 
 class _KindOnly(logging.Filter):
-    """aiohttp quotes what it could not parse, and that may be a token: only its kind is logged."""
+    """Logs only the kind of a parse error: the text that aiohttp quotes may hold a token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

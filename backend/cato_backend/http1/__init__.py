@@ -1,4 +1,4 @@
-"""The HTTP/1.1 client that replicas are reached with.
+"""The HTTP/1.1 client for requests to replicas.
 
 It is our own because passing a token on is the gateway's hot path: over these connections one core
 carries 1.8 times the requests that it carries over aiohttp's client (docs/decisions/010). It does

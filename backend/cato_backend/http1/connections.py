@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a replica: a request at a time, its reply as it comes.
+"""One HTTP/1.1 connection to a replica: one request at a time, with a streamed reply.
 
 aiohttp's client takes a quarter of the gateway's time for each request, most of it for what is not
 needed between a gateway and its replicas (redirects, cookies, proxies, traces).
@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 import httptools
 
 from cato_backend.http1.reply_head import ReplyHead
-from cato_backend.http1.timeouts import Liveness
+from cato_backend.http1.servers import Liveness
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
@@ -30,11 +30,11 @@ class BadReply(Exception):
 
 
 class Silence(TimeoutError):
-    """The reply brought nothing for `silence_s` seconds."""
+    """No byte of the reply arrived for `silence_s` seconds."""
 
 
 class Connection(asyncio.Protocol):
-    """From `send` to `keep` it belongs to one request."""
+    """A connection. It belongs to one request from `send` to `keep`."""
 
     def __init__(self, liveness: Liveness | None = None) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What the headers of a replica's reply say about its body and its connection."""
+"""The headers of a replica's reply that describe its body and its connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ANY_WINDOW = 47
 
 
 class ReplyHead:
-    """Takes one header after the other."""
+    """Reads the headers of a reply one by one."""
 
     def __init__(self) -> None:
         self.content_type = ""

@@ -4,19 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from cato_backend.http1.connections import Connection, Silence, Take
-from cato_backend.http1.pool import Pool
-from cato_backend.http1.servers import CannotConnect, Server, connect, server_of
-from cato_backend.http1.timeouts import Timeouts
+from cato_backend.http1.servers import CannotConnect, Server, Timeouts, connect, server_of
 from cato_backend.replicas.sockets import SocketFolder
+
+_HEADER_FACTOR = 4.0
+
+_HEADER_SAMPLES = 32
 
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
+
 log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Holds idle connections, and knows how long the headers of this server's streams take."""
+
+    def __init__(self) -> None:
+        self._idle: deque[Connection] = deque()
+        self._header_s: deque[float] = deque(maxlen=_HEADER_SAMPLES)
+
+    def put(self, connection: Connection) -> None:
+        """Record that it can take another request."""
+        self._idle.append(connection)
+        while not self._idle[0].usable:  # The oldest expire first.
+            self._idle.popleft().close()
+
+    def take(self) -> Connection | None:
+        """Return the one that was used last, as it is the least likely to be closed by its peer."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.close()
+        return None
+
+    def close(self) -> None:
+        """Close all."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def observe_headers(self, delay_s: float) -> None:
+        """Record that a stream's headers came after this time."""
+        self._header_s.append(delay_s)
+
+    def header_limit_s(self, least_s: float) -> float:
+        """Return how long a stream's headers may take before a kept connection counts as dead.
+
+        Servers differ: vLLM sends headers at once, others with the first token.
+        """
+        return max(least_s, _HEADER_FACTOR * max(self._header_s, default=0.0))
 
 
 class Reply:
@@ -45,7 +87,7 @@ class Reply:
 
 
 class Upstreams:
-    """Opens connections as they are needed, and keeps them for a while."""
+    """Opens connections on demand, and keeps idle ones for a while."""
 
     def __init__(
         self, timeouts: Timeouts | None = None, sockets: SocketFolder | None = None

@@ -1,4 +1,4 @@
-"""Fetches a model: downloaded, checked, converted, and put in place, all of it or nothing.
+"""Fetches a model atomically: download, check, conversion, and move to its folder.
 
 The work grows in a folder of its own, so a broken download goes on where it stopped, and the
 model's folder gets its name at the very end. A lock lets one process fetch a model at a time.

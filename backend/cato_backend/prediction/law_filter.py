@@ -1,4 +1,4 @@
-"""A step law estimated from windows: an extended Kalman filter on the logarithms of its terms.
+"""Estimates a step law from windows: an extended Kalman filter on the logarithms of its terms.
 
 The state is u = ln(terms), so that no term becomes negative and a law that is wrong by a factor is
 wrong by a sum. A window of y seconds, predicted as f(u), is observed as ln y = ln f(u) + noise. The

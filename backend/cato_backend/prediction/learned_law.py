@@ -1,4 +1,4 @@
-"""What is believed of one replica's step law: a prior, and what its streams have shown since."""
+"""The estimate of one replica's step law: a prior that its streams update."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TYPICAL = Window(0.0, 1, 1, 400, 8, 8_000, 160_000)
 
 @dataclass(frozen=True, slots=True)
 class LawBelief:
-    """A snapshot."""
+    """A snapshot of a learned law."""
 
     law: StepLaw
     overhead_s: float

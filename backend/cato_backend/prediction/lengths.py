@@ -1,4 +1,4 @@
-"""Output lengths: quantiles per task and prompt length, from ended and from cut-off answers.
+"""Output lengths: quantiles per task and prompt length, from complete and from censored answers.
 
 A product-limit (Kaplan-Meier) estimate on geometric bins. Each bin has a hazard: of the answers
 that reached it, the share that ended in it. An answer that was cancelled, or that ran into

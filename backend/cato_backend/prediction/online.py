@@ -53,7 +53,7 @@ class CharsPerToken:
 
 
 class LoadAverages:
-    """Exponential averages over the last half minute or so, from what a gateway sees of it."""
+    """Exponential averages of the load over about the last half minute."""
 
     def __init__(self) -> None:
         self.decoding: float | None = None

@@ -1,4 +1,4 @@
-"""How long a request takes on a replica, from the step law and what the replica has to do.
+"""Predicts how long a request takes on a replica, from its step law and its other work.
 
 Closed forms of a few multiplications each, because a policy asks thousands of times a second. They
 follow vLLM's scheduler: each step decodes one token of every started sequence and fills the rest of

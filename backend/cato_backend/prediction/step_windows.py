@@ -1,4 +1,4 @@
-"""Stretches of an engine's work whose length and contents are known, read from token times.
+"""Windows of an engine's steps whose duration and work are known, derived from token times.
 
 Every stream of a replica gets one token a step, so the times at which tokens arrive show where
 steps end, and the first tokens of answers show which prompts were computed in between. A window

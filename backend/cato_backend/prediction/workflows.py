@@ -1,4 +1,4 @@
-"""One end-to-end budget for calls that follow one another: what the next stage of them may take.
+"""Divides one end-to-end budget among the stages of a workflow.
 
 A stage is a set of calls that run side by side; it is over with the last of them. The budget is
 split so that every remaining stage has the same chance to keep its share: each gets the quantile,

@@ -1,4 +1,4 @@
-"""From measured steps to a step law: non-negative, robust, in the form that predicts better.
+"""Fits a step law to measured steps: non-negative, robust, in the form that predicts better.
 
 Errors are those of logarithms, so that a step of 5 ms counts as much as one of 500. Both forms are
 solved by non-negative least squares (Lawson and Hanson) with Cauchy weights, repeated until they
@@ -47,7 +47,7 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The law that predicts the held-out steps better, and how both forms did there."""
+    """The law that predicts the held-out steps better, and the errors of both forms."""
 
     law: StepLaw
     fitted: Errors

@@ -1,4 +1,4 @@
-"""Streams of a live replica, with the time of every token, on a clock without the engine's waits.
+"""Streams of a live replica with the time of each token, on a clock without the engine's CPU waits.
 
 A machine that does other things too makes an engine on its CPU look slow by chance. Linux counts,
 for each thread, how long it was ready to run but had no core; that time is taken out. What stays is
@@ -64,11 +64,11 @@ class ServerUnreachable(EngineError):
 
 
 class StreamEnded(EngineError):
-    """A stream has brought its last token where more were waited for."""
+    """A stream ended before the expected tokens arrived."""
 
 
 class TokenStream:
-    """Tokens that one stream has brought so far."""
+    """The tokens of one stream so far."""
 
     def __init__(self, prompt_tokens: int, sent_at: float) -> None:
         self.prompt_tokens = prompt_tokens

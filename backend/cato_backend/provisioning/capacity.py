@@ -1,4 +1,4 @@
-"""What replicas can carry of a mix of requests: by the engine model, corrected, and at a demand."""
+"""The capacity of replicas for a mix of requests: predicted by the engine model, then corrected."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
 
 
 class Correction:
-    """A factor that grows while goodput is better than predicted, and shrinks while worse.
+    """A factor that grows while goodput is better than predicted and shrinks while it is worse.
 
     Where both are near 100% nothing is learned; the planned count then falls until something is.
     Both are means over minutes, because answers come later than the requests that they belong to.

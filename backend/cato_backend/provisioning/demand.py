@@ -1,4 +1,4 @@
-"""Demand of the last minutes, and what it says of the next."""
+"""Demand of the last minutes, and a forecast of the next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AS_NOW_BINS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A stretch of so many requests per second, as one of those that may come."""
+    """A possible demand: requests per second over a period."""
 
     rate: float
     weight: float

@@ -1,4 +1,4 @@
-"""A few replicas under one load, in the engine model, and the outcomes of the requests."""
+"""Measures the outcomes of requests on a few replicas under one load, by the engine model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cato_backend.wire.headers import Task
 
 @dataclass(frozen=True, slots=True)
 class DemandKind:
-    """A request as capacity is measured with it, taken from one that was served."""
+    """A request that was served, as a sample for measurements of capacity."""
 
     task: Task
     prompt_tokens: int
@@ -29,7 +29,7 @@ class DemandKind:
 
 @dataclass(slots=True)
 class Tally:
-    """Of one task."""
+    """Counts of one task."""
 
     met: int = 0
     counted: int = 0

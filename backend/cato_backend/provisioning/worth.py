@@ -1,4 +1,4 @@
-"""What a replica's memory brings, and whose memory another one may take: pure functions.
+"""The worth of a replica's memory, and which replica gives up memory for another. Pure functions.
 
 The measure is goodput: requests that meet their target, for each GB and second of GPU memory. What
 counts is what is asked (demand), how soon it must be answered (latency class), how long it takes
@@ -59,7 +59,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """What a claimant lacks of one GPU."""
+    """The memory of one GPU that a claimant lacks."""
 
     lacking: int
     """Bytes."""

@@ -15,7 +15,7 @@ from cato_backend.errors import EngineError, ReplicaLost
 from cato_backend.ray_cluster.agent_process import AgentProcess, check_reachable
 from cato_backend.ray_cluster.life import RayLife
 from cato_backend.ray_cluster.orders import LifeOrder
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What the gateway orders of the cluster: one life of one replica."""
+"""Orders of the gateway to the cluster: one life of one replica."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads an engine's `/metrics`: its load, what is wrong in it, and the size of its KV cache."""
+"""Reads an engine's `/metrics`: its load, unusable values, and the size of its KV cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam: what a replica is to the rest, and what a launcher must be able to do."""
+"""The interfaces of replicas and of their launchers."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener
-from cato_backend.replicas.watch_policy import WatchPolicy
+from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener, WatchPolicy
 
 
 class Watcher:

@@ -1,4 +1,4 @@
-"""One answer as it passes through: counted, stripped of what only we asked for, remembered.
+"""An answer in transit: tokens are counted, fields that only CATO asked for removed, text is kept.
 
 What is remembered (text and token ids sent so far) is what lets another replica continue it.
 """
@@ -36,7 +36,7 @@ _END = sse.event(sse.DONE)
 
 
 class Relayed(NamedTuple):
-    """What one event of the replica becomes. A tuple, because one is made for each token."""
+    """The client's event for one event of the replica. A tuple, as one is made for each token."""
 
     data: bytes
     """For the client; empty where the event was only for us."""

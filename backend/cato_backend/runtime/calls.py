@@ -1,4 +1,4 @@
-"""What the gateway hands to the runtime, and what it gets back."""
+"""Calls from the gateway to the runtime, and the interface for their answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cato_backend.wire.headers import Task
 
 
 class ApiKind(StrEnum):
-    """Which of OpenAI's two calls; the value is its path."""
+    """OpenAI's two calls of models. The value is the path."""
 
     COMPLETION = "/v1/completions"
     CHAT = "/v1/chat/completions"
@@ -38,7 +38,7 @@ class RenderedInfill:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a model: what the scheduler knows of it, and what its replica is sent."""
+    """One call of a model: the scheduler's request, and the body for the replica."""
 
     request: Request
     kind: ApiKind
@@ -94,7 +94,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What is known when the first bytes leave: for the response headers."""
+    """The values for the response headers, known when the first bytes leave."""
 
     request_id: str
     task: Task

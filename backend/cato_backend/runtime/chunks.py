@@ -1,4 +1,4 @@
-"""What a replica's chunks hold, and what in them cannot be."""
+"""Reads the chunks of a replica, and rejects invalid ones."""
 
 from __future__ import annotations
 

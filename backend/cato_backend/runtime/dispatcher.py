@@ -1,4 +1,4 @@
-"""Between the scheduler and the calls: events go in, decisions are carried out, refusals told."""
+"""Passes events to the scheduler, carries out its decisions, and reports refusals to calls."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
 
 
 class Dispatcher:
-    """Holds the live flights and the scheduler's one alarm."""
+    """Holds the requests in flight and the scheduler's alarm."""
 
     def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
         self.scheduler = scheduler

@@ -1,4 +1,4 @@
-"""One call between its arrival and its last byte: the scheduler's decisions reach it here."""
+"""A call in flight. It receives the scheduler's decisions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ended:
 
 
 class CallOutdated(Exception):
-    """The call must be made once more: the fleet has changed under it, and nothing was sent.
+    """The call must be made again: the fleet has changed, and nothing was sent to the client.
 
     `least_context`: tokens of context that it has proved to need.
     """
@@ -51,7 +51,7 @@ class Interrupted(Exception):
 
 
 class Recalled(Exception):
-    """The running attempt was given up because the scheduler asked for that."""
+    """The running attempt was given up at the scheduler's request."""
 
 
 class InFlightRequest:

@@ -1,4 +1,4 @@
-"""Why a request was late, in words: its wait, its engine, or a prediction that did not hold."""
+"""Explains in words why a request was late: its wait, its engine, or a wrong prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT_S = 1.0
 
 
 class LateCause(StrEnum):
-    """What cost a late request most; low-cardinality."""
+    """Main causes of lateness; low-cardinality."""
 
     QUEUE = "queue"
     PREDICTION = "prediction"

@@ -1,4 +1,4 @@
-"""The replicas in service: keeps scheduler, catalog and queued calls up to date with them."""
+"""Keeps scheduler, catalog and queued calls up to date with the replicas in service."""
 
 from __future__ import annotations
 

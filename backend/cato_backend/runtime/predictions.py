@@ -1,4 +1,4 @@
-"""What is predicted of each call, by what was learned of its replica, and how true it came."""
+"""Predictions for each call by the learned law of its replica, and their errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cato_backend.requests import Request
 from cato_backend.runtime.in_flight import InFlightRequest, Predicted
 from cato_backend.scheduling import Dispatch, ReplicaLoad
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _WAY_IN = 0.5
@@ -22,7 +22,7 @@ request's way in. The way out is as long for the tokens that show when the step 
 
 
 class ProfilePredictor:
-    """One replica's."""
+    """Predictions for one replica."""
 
     def __init__(self, load: ReplicaLoad) -> None:
         self._load = load

@@ -1,4 +1,4 @@
-"""What the last minutes brought, by class: outcomes, times, and the requests that were late."""
+"""Outcomes, times and late requests of the last minutes, by class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AnswerTimes(NamedTuple):
 
 
 class LateCall(NamedTuple):
-    """A request that was late or refused. Nothing in it says whose it was."""
+    """A request that was late or refused. It does not name its tenant."""
 
     ended_at: float
     """On the scheduler's clock."""

@@ -51,7 +51,7 @@ def _checked(value: Mapping[str, Any], data: bytes) -> Relayed:
 
 
 class Outlet(Protocol):
-    """Where the pieces of an answer go."""
+    """The receiver of the pieces of an answer."""
 
     def take(self, relayed: Relayed) -> bool:
         """Pass a piece on without waiting; False where `settle` must follow before the next."""

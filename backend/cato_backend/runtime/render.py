@@ -1,4 +1,4 @@
-"""The body that a replica is sent: of a fresh start, and of an answer that goes on elsewhere.
+"""Renders the body for a replica: of a new attempt, or of a resume on another replica.
 
 A client may have seen the beginning of an answer that another replica is to continue. vLLM tells
 the token ids of prompt and output (`return_token_ids`), so that the continuation is asked for as a

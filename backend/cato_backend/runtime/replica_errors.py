@@ -1,4 +1,4 @@
-"""What replicas report in place of an answer: an error status, or a failure after status 200.
+"""Errors that replicas report instead of an answer: an error status, or a failure after status 200.
 
 Of failures inside an answer servers agree on no form: an error object in OpenAI's place or in one
 of their own, an event that is named `error`, or a `finish_reason` that no model produces.

@@ -1,4 +1,4 @@
-"""What the client of a whole task is told: its events, and the stream of each of its steps."""
+"""The events of a whole task to its client, and the streams of its steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ended by name, where it was."""
 
 
 class EventSink(Protocol):
-    """Where the events go."""
+    """The receiver of the events."""
 
     @property
     def has_begun(self) -> bool:
@@ -48,7 +48,7 @@ class EventSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """When the whole will probably be there, and when it is due, from the task's arrival on."""
+    """The expected end of the task and its deadline, in time since the task's arrival."""
 
     expected_s: float
     target_s: float
@@ -62,7 +62,7 @@ class Estimate:
 
 
 class TaskEvents:
-    """Text of the first step that is not done goes out at once; that of later ones waits.
+    """Sends the text of the first unfinished step at once; holds back that of later ones.
 
     `units`: for each step the index of the unit whose text it is, None where it is of no one's;
     `shown`: whether its text is part of the result.

@@ -1,4 +1,4 @@
-"""A whole task on its way: calls side by side, stage after stage, under one end-to-end budget."""
+"""Runs a whole task: parallel calls, stage after stage, under one end-to-end budget."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from cato_backend.errors import (
 )
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.rerouting import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.runtime.task_events import Ask, EventSink, StepSink, TaskEvents
 from cato_backend.runtime.task_terms import (
     LEAST_BUDGET_S,

@@ -1,4 +1,4 @@
-"""What is kept by tenant: ids of requests, deadlines of workflows, and calls that have ended."""
+"""Records by tenant: ids of requests, deadlines of workflows, and calls that have ended."""
 
 from __future__ import annotations
 

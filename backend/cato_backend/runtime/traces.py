@@ -1,4 +1,4 @@
-"""What the runtime tells a tracer of one request; without a tracer nothing is kept or sent."""
+"""The interface to a tracer of requests. Without a tracer nothing is kept or sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """What an answer consisted of."""
+    """The numbers of tokens of an answer."""
 
     output: int
     prompt: int | None

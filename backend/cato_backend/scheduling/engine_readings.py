@@ -1,4 +1,4 @@
-"""What a replica's engine shows beside the ledger: its capacity, and a calibration's probes.
+"""Readings of a replica's engine beside the ledger: its capacity, and a calibration's probes.
 
 vLLM tells the size of its KV cache, but not its `max_num_seqs`. A request that waits there while
 everything that runs decodes waits for a slot or for KV blocks, though: decoding never uses up the
@@ -83,7 +83,7 @@ class _Probe:
 
 
 class Probes:
-    """Those under way."""
+    """The probes under way."""
 
     def __init__(self, learned: LearnedLaw) -> None:
         self._learned = learned

@@ -1,4 +1,4 @@
-"""What the scheduler is told."""
+"""Events that the scheduler receives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Finished(NamedTuple):
 
 
 class Cause(StrEnum):
-    """Why an attempt failed."""
+    """Causes of failed attempts."""
 
     ERROR = "error"
     """By the replica's fault: an error, a connection that broke, an answer that is none."""
@@ -63,7 +63,7 @@ class AttemptFailed(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """The client wants no more of it."""
+    """The client has ended the request."""
 
     request_id: str
 
@@ -125,7 +125,7 @@ class ReplicaDown(NamedTuple):
 
 
 class OthersRunning(NamedTuple):
-    """A replica's metrics show so many requests that are not ours."""
+    """A replica's metrics show this number of requests of other clients."""
 
     replica_id: str
     requests: int
@@ -181,7 +181,7 @@ class ProbeProgressed(NamedTuple):
 
 
 class ProbeEnded(NamedTuple):
-    """A probe is over, however it ended."""
+    """A probe has ended, successfully or not."""
 
     replica_id: str
     name: str

@@ -1,4 +1,4 @@
-"""How long first tokens have taken lately, and how long the next one may take."""
+"""Recent times to first tokens, and a bound for the next one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.synthetic_trials import TRIAL_TOKENS
+from cato_backend.scheduling.outlier_record import TRIAL_TOKENS
 
 _REMEMBERED = 64
 _ENOUGH = 4
@@ -26,7 +26,7 @@ _DECODE_WORK = 200
 
 
 class FirstToken(NamedTuple):
-    """One that has come."""
+    """A first token that has arrived."""
 
     work: int
     """Prompt tokens that were to be computed before it; see `work_of`."""
@@ -37,7 +37,7 @@ class FirstToken(NamedTuple):
 
 
 class FirstTokens:
-    """Of one model, by replica; of answers that are streamed, or of those that come whole."""
+    """First tokens of one model by replica, of streamed answers or of whole ones."""
 
     def __init__(self) -> None:
         self._of_replica: dict[str, deque[FirstToken]] = {}

@@ -1,4 +1,4 @@
-"""The ledger: what is outstanding on each replica, known from the streams that pass through us."""
+"""The ledger: the outstanding work of each replica, counted from the streams that pass through."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.model_load import ModelLoad
-from cato_backend.scheduling.replica import ReplicaLoad, needed_context
+from cato_backend.scheduling.replica import ModelLoad, ReplicaLoad, needed_context
 
 
 class Ledger:

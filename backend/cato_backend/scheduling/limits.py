@@ -24,7 +24,7 @@ class OutlierDetection:
 
 @dataclass(frozen=True, slots=True)
 class LongPromptLimits:
-    """What long prompts and agents may have of each replica, under the policy `cato`."""
+    """Shares of each replica for long prompts and agents, under the policy `cato`."""
 
     longer_than_s: float = 1.0
     """A prompt is long where the replica computes what is not cached of it for longer."""

@@ -1,4 +1,4 @@
-"""Replicas whose first tokens are overdue: they take requests, and answer none.
+"""Replicas whose first tokens are overdue: they accept requests and answer none.
 
 A busy replica is told from one that hangs by its signs of life. While any answer on it goes on, or
 begins, a request that waits there stands in a queue. Only silence is counted: since the last token
@@ -39,7 +39,7 @@ STALLED_S = 3.0
 
 @dataclass(slots=True)
 class _Signs:
-    """Of life. Times on the scheduler's clock."""
+    """Signs of life of one replica. Times on the scheduler's clock."""
 
     heard_at: float = 0.0
     """A reply of any kind."""
@@ -48,7 +48,7 @@ class _Signs:
 
 
 class Overdue:
-    """What is known of all replicas' first tokens."""
+    """Records of the first tokens of all replicas."""
 
     def __init__(self) -> None:
         self._signs = defaultdict[str, _Signs](_Signs)

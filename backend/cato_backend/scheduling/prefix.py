@@ -1,4 +1,4 @@
-"""Which replica holds which prefix in its cache, as far as it can be known from outside."""
+"""An index of the prefixes that replicas probably hold in their caches."""
 
 from __future__ import annotations
 

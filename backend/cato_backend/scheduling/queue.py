@@ -16,7 +16,7 @@ Rank: TypeAlias = tuple[Key, int]
 
 
 class Waiting(NamedTuple):
-    """A queued request and what earlier attempts left behind. Times on the scheduler's clock."""
+    """A queued request with the state of its earlier attempts. Times on the scheduler's clock."""
 
     request: Request
     expires: float

@@ -1,7 +1,8 @@
-"""One replica and what runs on it, as the scheduler knows it from the streams that pass through."""
+"""One replica and its running requests, known from the streams that pass through."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Protocol
@@ -16,6 +17,7 @@ from cato_backend.scheduling.events import LoadReported
 from cato_backend.wire.headers import Task
 
 _FEWEST_SLOTS = 4
+
 _KEPT_FREE = 8
 """One slot in this many is kept for newcomers, and at least one from `_FEWEST_SLOTS` on."""
 
@@ -205,3 +207,62 @@ def needed_context(request: Request, emitted: int) -> int:
     More than the request said where its answer grew beyond what it named.
     """
     return request.context_tokens + max(0, emitted - request.max_tokens)
+
+
+@dataclass(slots=True)
+class ModelLoad:
+    """The replicas of one model, and sums over them."""
+
+    replicas: dict[str, ReplicaLoad] = field(default_factory=dict[str, ReplicaLoad])
+    with_room: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
+    """By id, so that a policy's ties fall the same way in every run."""
+    with_open_slot: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
+    """Those of them that have room beside what is kept for newcomers; in the same order."""
+    least_context: int | None = None
+    """The smallest context among them; None where none of them tells it."""
+    accepting: int = 0
+    asleep: int = 0
+    slots: int = 0
+    running: int = 0
+
+    def enlist(self, replica: ReplicaLoad) -> None:
+        """Add the replica to the lists that it belongs to."""
+        if replica.has_room:
+            insort(self.with_room, replica, key=_by_id)
+        if replica.has_open_slot:
+            insort(self.with_open_slot, replica, key=_by_id)
+
+    def unlist(self, replica: ReplicaLoad) -> None:
+        """Take the replica out of both lists."""
+        _remove(self.with_room, replica)
+        _remove(self.with_open_slot, replica)
+
+    def unlist_full(self, replica: ReplicaLoad) -> None:
+        """Take the replica out of a list whose limit it has just reached."""
+        if replica.running == replica.open_slots:
+            _remove(self.with_open_slot, replica)
+        if replica.running == replica.max_running:
+            _remove(self.with_room, replica)
+
+    def relist(self, replica: ReplicaLoad) -> None:
+        """Add the replica to a list whose limit it has just left; it must not be draining."""
+        if replica.running == replica.open_slots - 1:
+            insort(self.with_open_slot, replica, key=_by_id)
+        if replica.running == replica.max_running - 1:
+            insort(self.with_room, replica, key=_by_id)
+
+    def compare_contexts(self) -> None:
+        """Find the smallest context again, after the replicas or their contexts have changed."""
+        known = (each.context for each in self.replicas.values() if each.context is not None)
+        self.least_context = min(known, default=None)
+
+
+def _remove(listed: list[ReplicaLoad], replica: ReplicaLoad) -> None:
+    """Take it out of a list that is ordered by id, if it is there."""
+    index = bisect_left(listed, replica.replica_id, key=_by_id)
+    if index < len(listed) and listed[index] is replica:
+        del listed[index]
+
+
+def _by_id(replica: ReplicaLoad) -> str:
+    return replica.replica_id

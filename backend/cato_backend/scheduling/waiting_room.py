@@ -1,4 +1,4 @@
-"""The queues of all models: what bounds them, whose request goes when one is full, and its pace."""
+"""The queues of all models: their bounds, the eviction from a full one, and its service rate."""
 
 from __future__ import annotations
 

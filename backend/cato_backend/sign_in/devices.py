@@ -105,7 +105,7 @@ class WaitingDevices:
             raise DeviceDenied("device_code: the person refused this device")
         if device.person is None:
             self._count_question(device)
-            raise AuthorizationPending("device_code: nobody has confirmed the code yet")
+            raise AuthorizationPending("device_code: the code is not confirmed yet")
         self._drop(device)
         return device, device.person
 

@@ -1,4 +1,4 @@
-"""Prompts that a client has rendered around a cursor: recognized, and taken apart again.
+"""Recognizes and parses prompts that a client has rendered around a cursor.
 
 Editors that speak to a plain OpenAI server render the fill-in-the-middle or next-edit form of the
 model themselves. Its markers tell such a prompt from any other text.

@@ -1,4 +1,4 @@
-"""What a fill-in-the-middle format is: markers, trained orders, tokens that end it."""
+"""Fill-in-the-middle formats: markers, trained orders, tokens that end the infill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer to one call of a whole task: which part is the result, and where it ends."""
+"""Reads the answer to one call of a whole task: finds the result in it, and where it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PERHAPS_CLOSING = re.compile(r"(\A|\n)\s*[`~]*[ \t]*\Z")
 
 
 class AnswerProblem(StrEnum):
-    """What is wrong with an answer. One that is empty or repeats itself is no result at all."""
+    """Problems of answers. An empty or repeating answer is no result."""
 
     EMPTY = "empty"
     REPETITION = "repetition"

@@ -1,4 +1,4 @@
-"""A whole task as calls of a model: whether a model can do it, its steps, and their answers."""
+"""Plans a whole task for a model: whether the model can do it, its steps, and their answers."""
 
 from __future__ import annotations
 

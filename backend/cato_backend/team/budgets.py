@@ -1,4 +1,4 @@
-"""What teams and people have used of their budgets today, UTC. No I/O."""
+"""The budgets of teams and people, and their usage today (UTC). No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People, teams and tokens in memory: what a request's token means, without a look at the disk."""
+"""People, teams and tokens in memory, so that a request's token is resolved without disk access."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cato_backend.errors import TokenExpired, TokenRevoked
-from cato_backend.team.records import Person, Role, Team, iso_time
-from cato_backend.team.rows import Changes, KnownToken
-from cato_backend.team.token_secrets import token_hash
+from cato_backend.team.records import Changes, KnownToken, Person, Role, Team, iso_time, token_hash
 
 REVOKED = -math.inf
 """When a revoked token ends: before any time."""
@@ -49,7 +47,7 @@ class _Tables(NamedTuple):
 
 
 class TeamIndex:
-    """A copy of the store that is kept up with it. A look-up takes microseconds.
+    """A copy of the store that follows its changes. A look-up takes microseconds.
 
     Look-ups may go on while another thread takes over what has changed.
     """

@@ -1,4 +1,4 @@
-"""Sends spans to an OTLP receiver over HTTP, as the standard environment variables say."""
+"""Sends spans to an OTLP receiver over HTTP, configured by the standard environment variables."""
 
 from __future__ import annotations
 

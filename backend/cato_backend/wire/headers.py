@@ -58,7 +58,7 @@ ALIASES = (ALIAS, *TASK_ALIASES)
 
 
 class CancelReason(StrEnum):
-    """Why a client ends its own request: `ENOUGH` counts as met, the others do not count."""
+    """Reasons of a client to end its request. `ENOUGH` counts as met, the others do not count."""
 
     ENOUGH = "enough"
     TYPED = "typed"

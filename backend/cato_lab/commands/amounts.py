@@ -1,4 +1,4 @@
-"""The arguments that `cato simulate` and `cato load` have in common: how much, and what is written.
+"""Common arguments of `cato simulate` and `cato load`: loads, durations, seeds, output files.
 
 See `workloads` for the workload itself.
 """
@@ -76,7 +76,7 @@ def profile_of(text: str | None) -> Profile:
     Raises ConfigError.
     """
     from cato_backend.profile_files.files import find_profile, load_profile
-    from cato_lab.simulation.reference import REFERENCE
+    from cato_lab.simulation.fleet import REFERENCE
 
     if text is None:
         return REFERENCE

@@ -149,7 +149,7 @@ def _silent(now: float, sent: int, in_flight: int) -> None:
 
 
 class _Progress:
-    """A line on stderr that is written over, at most twice a second."""
+    """A progress line on stderr, updated at most twice a second."""
 
     def __init__(self, duration_s: float) -> None:
         self._duration_s, self._next = duration_s, 0.0

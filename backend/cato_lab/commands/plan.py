@@ -1,4 +1,4 @@
-"""`cato plan`: which fleets serve so many developers, and what they cost."""
+"""`cato plan`: finds fleets that serve a number of developers, and their costs."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def _plot(
     plans: Sequence[Plan],
     prices: Prices,
 ) -> None:
-    from cato_lab.report.fleets import Fleets, draw_fleets
+    from cato_lab.report.figures import Fleets, draw_fleets
 
     asked = arguments.developers
     people = sorted({max(1, asked // 4), max(1, asked // 2), 2 * asked})

@@ -10,8 +10,7 @@ from math import ceil
 from cato_backend.profile_files.document import ProfileFile
 from cato_lab.commands.plan_text import Demand, Plan
 from cato_lab.simulation.cell_pool import CellPool
-from cato_lab.simulation.estimating import estimate
-from cato_lab.simulation.searching import fewest_replicas, most_people, slice_of
+from cato_lab.simulation.searching import estimate, fewest_replicas, most_people, slice_of
 from cato_lab.simulation.sizing import Candidate, Judge
 from cato_lab.simulation.study import Contender
 from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson
@@ -26,7 +25,7 @@ Say = Callable[[str], None]
 
 
 class Planner:
-    """One planner for all GPUs and forms of the question, so that they have the same answer.
+    """A planner for all GPUs and for both directions, so that their answers agree.
 
     A fleet is simulated once for a demand, whichever form asks for it.
     """
@@ -52,7 +51,7 @@ class Planner:
         return self._fewest(file, Demand(mix, arguments.rate, 1, text))
 
     def for_people(self, file: ProfileFile, developers: int) -> Plan:
-        """Return the smallest fleet for so many developers."""
+        """Return the smallest fleet for this number of developers."""
         return self._fewest(file, self._team(file, developers))
 
     def people_on(self, file: ProfileFile, replicas: int) -> Plan:

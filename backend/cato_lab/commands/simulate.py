@@ -66,8 +66,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the study."""
     from cato_lab.simulation.cell_pool import run_cells
-    from cato_lab.simulation.study import points
-    from cato_lab.simulation.tables import study_table
+    from cato_lab.simulation.study import points, study_table
 
     results = run_cells(_cells(arguments), arguments.jobs, _progress(arguments))
     print(study_table(points(results), _load_name(arguments)))

@@ -1,4 +1,4 @@
-"""One call's answer: its sequences token by token, streamed or whole, until a fault strikes."""
+"""The answer to one call: its sequences token by token, streamed or whole, until a fault occurs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an emulated vLLM serves, says and does wrong. All of it can be changed while it runs."""
+"""The behaviour of an emulated vLLM: model, answers, faults. It can be changed at run time."""
 
 from __future__ import annotations
 

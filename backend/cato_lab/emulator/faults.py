@@ -1,4 +1,4 @@
-"""The faults of an emulated vLLM: how an answer goes wrong, and what it then holds."""
+"""The faults of an emulated vLLM: kinds of broken answers, and their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/metrics`: the part of vLLM's exposition that routers read, and how punctual the emulator is."""
+"""`/metrics`: the part of vLLM's metrics that routers read, and the emulator's own lateness."""
 
 from __future__ import annotations
 

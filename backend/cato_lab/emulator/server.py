@@ -14,12 +14,11 @@ from aiohttp import web
 
 from cato_lab.emulator import errors
 from cato_lab.emulator.behaviour import Behaviour
-from cato_lab.emulator.engine import EmulatedEngine, EmulatorOptions
+from cato_lab.emulator.engine import EmulatedEngine, EmulatorOptions, SleepMode
 from cato_lab.emulator.faults import refuse
 from cato_lab.emulator.listener import Listener
 from cato_lab.emulator.metrics import Lateness
 from cato_lab.emulator.routes import MAX_BODY_BYTES, InformationRoutes, read_json, refusal
-from cato_lab.emulator.sleep import SleepMode
 from cato_lab.emulator.state import EmulatorState, RecordedRequest
 from cato_lab.emulator.tokenizer import Tokenizer
 

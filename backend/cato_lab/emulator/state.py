@@ -1,4 +1,4 @@
-"""What an emulated vLLM has received and done: for assertions and for its control address."""
+"""Counters and received requests of an emulated vLLM, for assertions and its control address."""
 
 from __future__ import annotations
 

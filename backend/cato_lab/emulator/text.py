@@ -1,4 +1,4 @@
-"""What an emulated model says: a function of the prompt alone, whatever came before.
+"""The text of an emulated model: a function of the prompt alone.
 
 So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
 this replica or on any other: a stream can be resumed elsewhere, unseen.
@@ -6,13 +6,36 @@ this replica or on any other: a stream can be resumed elsewhere, unseen.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from cato_lab.emulator.length_marker import marked_length
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
+
+_OPEN = "<answer of "
+
+_FORM = re.compile(r"<answer of (\d+) tokens>")
+
+_WORDS = (
+    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
+    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
+)  # fmt: skip
+
+
+def length_marker(tokens: int) -> str:
+    """Return the words that end the prompt of an answer of this length."""
+    return f"<answer of {tokens} tokens>"
+
+
+def marked_length(text: str) -> tuple[int, int] | None:
+    """Return the marked length, and the index in the text where a part of the answer may begin.
+
+    Returns None where there is no mark.
+    """
+    found = _FORM.match(text, max(0, text.rfind(_OPEN)))
+    return None if found is None else (int(found[1]), found.end())
 
 
 class EmittedToken(NamedTuple):
@@ -27,11 +50,6 @@ class EmittedToken(NamedTuple):
 
 TextSource: TypeAlias = Callable[[list[int]], Iterator[EmittedToken]]
 """From a prompt's token ids to the answer, ending with EOS where the text has an end."""
-
-_WORDS = (
-    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
-    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
-)  # fmt: skip
 
 
 def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]:

@@ -14,7 +14,7 @@ from cato_backend.clock import Clock
 from cato_backend.errors import Superseded
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import CancelReason, Task
-from cato_lab.emulator.length_marker import length_marker
+from cato_lab.emulator.text import length_marker
 from cato_lab.load_test.stream import Ended, has_token, read_end
 from cato_lab.load_test.text import PromptText
 from cato_lab.scoring.outcome import Ending, Outcome

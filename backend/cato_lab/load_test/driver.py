@@ -1,4 +1,4 @@
-"""Open loop: every request leaves at its own time, and the driver owns up to its own lateness."""
+"""Open-loop load: each request is sent at its own time, and the driver reports its own lateness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our policies beside the best of the others: at every load, in every class."""
+"""Compares our policies with the best of the others, at each load and in each class."""
 
 from __future__ import annotations
 

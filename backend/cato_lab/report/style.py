@@ -1,4 +1,4 @@
-"""How figures look, and how they become text."""
+"""The style of figures, and their conversion to SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one request, as its client saw it."""
+"""The outcome of one request, as its client saw it."""
 
 from __future__ import annotations
 

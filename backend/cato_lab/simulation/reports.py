@@ -1,4 +1,4 @@
-"""What replicas report while they serve: tokens of running answers, and their metrics."""
+"""Reports of replicas while they serve: tokens of running answers, and metrics."""
 
 from __future__ import annotations
 

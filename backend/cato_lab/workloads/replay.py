@@ -12,9 +12,8 @@ from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import BLOCK_TOKENS, Arrival
-from cato_lab.workloads.lengths import translation_target
+from cato_lab.workloads.lengths import SessionBlocks, translation_target
 from cato_lab.workloads.processes import TraceTimes
-from cato_lab.workloads.prompts import SessionBlocks
 from cato_lab.workloads.traces import TraceRow
 
 _TARGETS = TargetsConfig()

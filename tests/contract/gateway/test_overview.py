@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from cato_backend.gateway.overview_feed import MOST_WATCHERS
-from cato_backend.gateway.page import FOLDER
+from cato_backend.gateway.sign_in import FOLDER
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import COMPLETIONS, DONE, Site, eventually
 from tests.fakes import fake_vllm

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.app.service_manager import ServiceManager
+from cato_backend.app.process import ServiceManager
 from tests.contract.gateway.serving import Serve, start
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")

@@ -12,7 +12,7 @@ from yarl import URL
 
 from cato_backend.config import OidcConfig
 from cato_backend.errors import InvalidSignIn
-from cato_backend.sign_in.attempts import SignInAttempt
+from cato_backend.sign_in.admission import SignInAttempt
 from cato_backend.sign_in.provider import Provider
 from tests.contract.gateway.browsers import Browser, peopled
 from tests.contract.gateway.provider import CLIENT, OTHER_KEY, SECRET, fake_provider

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from cato_lab.emulator import Emulator
-from cato_lsp.backend.kept_tokens import keep_token
+from cato_lsp.backend.discovery import keep_token
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.gateway.serving import environment
 from tests.contract.lsp.odd_backend import OddBackend

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.engines.nvml import Gpu
-from cato_backend.inventory.memory import GpuMemory
-from cato_backend.inventory.needs import Seat
+from cato_backend.inventory.needs import GpuMemory, Seat
 
 GB = 1_000_000_000
 ONE = Gpu(0, "A100", 100 * GB, 100 * GB)

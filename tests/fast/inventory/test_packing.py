@@ -15,9 +15,8 @@ from bench.placement import fewest_by_search
 from cato_backend.engines.nvml import Gpu
 from cato_backend.errors import ConfigError, NoRoom
 from cato_backend.inventory.needs import Need
-from cato_backend.inventory.packing import Packing, pack
+from cato_backend.inventory.packing import Packing, pack, seats_of
 from cato_backend.inventory.placement import place
-from cato_backend.inventory.seating import seats_of
 
 GB = 1_000_000_000
 

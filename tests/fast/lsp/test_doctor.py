@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.wire.challenge import new_secret
-from cato_backend.wire.discovery import Announcement, announce
-from cato_backend.wire.processes import start_time
+from cato_backend.wire.discovery import Announcement, announce, new_secret, start_time
 from cato_lsp.backend.discovery import locate
-from cato_lsp.backend.inventory import read_inventory
-from cato_lsp.backend.replicas import read_replicas
+from cato_lsp.backend.replicas import read_inventory, read_replicas
 from cato_lsp.commands.backend_checks import check_replicas
 from cato_lsp.commands.checks import Verdict, broken, check_gpus, note, ok
 from cato_lsp.commands.doctor import FindingPrinter, check_history

@@ -13,7 +13,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Token, behind
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "

@@ -6,10 +6,17 @@ import math
 
 import pytest
 
-from cato_lsp.completion.beliefs import Judgement, believed, parts_of, whole_words
+from cato_lsp.completion.beliefs import (
+    ERRORS,
+    Evidence,
+    Judgement,
+    Reliability,
+    believed,
+    parts_of,
+    whole_words,
+)
 from cato_lsp.completion.reuse import Answer, PromptAnchor, Token
-from cato_lsp.decisions.passed import LEFT_THOUGH_RIGHT, PassedOver, raised
-from cato_lsp.decisions.reliability import ERRORS, Evidence, Reliability
+from cato_lsp.decisions.habits import LEFT_THOUGH_RIGHT, IgnoredSuggestions, raised
 
 ALL_AGREE, ONE_DIFFERS, NONE_KNOWN = Evidence(2, 2), Evidence(2, 1), Evidence()
 
@@ -140,22 +147,22 @@ def test_an_answer_whose_place_is_gone_is_not_judged() -> None:
 
 
 def test_what_was_not_taken_is_passed_over_while_it_is_typed_along() -> None:
-    passed = PassedOver()
-    passed.add(4, "total + 1")
+    ignored = IgnoredSuggestions()
+    ignored.add(4, "total + 1")
     text = "x = total"
-    assert passed.times(text, 4 + 2, "tal + 1") == 1
+    assert ignored.times(text, 4 + 2, "tal + 1") == 1
     # More of the same has the same mistake in it; something else, or less, may be right.
-    assert passed.times(text, 4 + 2, "tal + 1\nreturn x") == 1
-    assert passed.times(text, 4 + 2, "tal - 1") == 0
-    assert passed.times(text, 4 + 2, "tal") == 0
-    assert passed.times("y = total", 4 + 2, "tal + 1") == 1
-    assert passed.times(text, 2, "total + 1") == 0
+    assert ignored.times(text, 4 + 2, "tal + 1\nreturn x") == 1
+    assert ignored.times(text, 4 + 2, "tal - 1") == 0
+    assert ignored.times(text, 4 + 2, "tal") == 0
+    assert ignored.times("y = total", 4 + 2, "tal + 1") == 1
+    assert ignored.times(text, 2, "total + 1") == 0
 
 
 def test_what_was_typed_to_its_end_is_not_passed_over() -> None:
-    passed = PassedOver()
-    passed.add(0, "ab")
-    assert passed.times("ab", 2, " + c") == 0
+    ignored = IgnoredSuggestions()
+    ignored.add(0, "ab")
+    assert ignored.times("ab", 2, " + c") == 0
 
 
 @pytest.mark.parametrize("least", [0.3, 0.6, 0.9])

@@ -21,7 +21,7 @@ from cato_backend.scheduling import (
     make_policy,
 )
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 
 def with_a_replica(told: Profile | None) -> tuple[Scheduler, Predictions, Metrics]:

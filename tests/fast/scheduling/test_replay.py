@@ -25,8 +25,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, decode, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.journal import Opening, Pseudonyms, decode, encode, encode_opening
 from cato_backend.scheduling.replaying import replay
 from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request

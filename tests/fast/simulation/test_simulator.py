@@ -19,8 +19,7 @@ from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.simulation.cell_pool import run_cells
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import SimulatedRun, Simulator
-from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell
-from cato_lab.simulation.tables import study_table
+from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell, study_table
 from cato_lab.workloads import (
     Arrival,
     DeveloperWorkload,
@@ -28,7 +27,7 @@ from cato_lab.workloads import (
     Poisson,
     Workload,
 )
-from cato_lab.workloads.oracle import OracleLengths
+from cato_lab.workloads.arrival import OracleLengths
 from tests.fast.simulation.stories import Listed, arrival
 
 _WIRE_S = 0.001

@@ -19,12 +19,17 @@ from cato_backend.team.audit import AuditLog
 from cato_backend.team.budgets import DayBudgets, Reserved, UsageKey, Used, day_of
 from cato_backend.team.index import TeamIndex, tenant_of
 from cato_backend.team.live import LiveTeams, TeamSettings
-from cato_backend.team.rates import RequestRates
-from cato_backend.team.records import Person, Role, Team, UsageLimits
-from cato_backend.team.rows import Changes, KnownToken
+from cato_backend.team.records import (
+    Changes,
+    KnownToken,
+    Person,
+    Role,
+    Team,
+    UsageLimits,
+    token_hash,
+)
 from cato_backend.team.store import TeamStore
-from cato_backend.team.terms import Isolation, mixed_salt, terms_of
-from cato_backend.team.token_secrets import token_hash
+from cato_backend.team.terms import Isolation, RequestRates, mixed_salt, terms_of
 
 DAY_S = 86_400.0
 NOON = 20_000 * DAY_S + DAY_S / 2

@@ -11,10 +11,18 @@ import pytest
 from cato_backend.errors import ConfigError, TeamError, TokenExpired, TokenRevoked
 from cato_backend.team.budgets import UsageKey, Used
 from cato_backend.team.index import TeamIndex
-from cato_backend.team.records import Person, Role, Team, UsageLimits, iso_time, parse_expiry
+from cato_backend.team.records import (
+    NewToken,
+    Person,
+    Role,
+    Team,
+    UsageLimits,
+    iso_time,
+    parse_expiry,
+    token_hash,
+)
 from cato_backend.team.store import TeamStore
-from cato_backend.team.token_secrets import NewToken, token_hash
-from cato_backend.team.usage_table import add_usage, usage_of
+from cato_backend.team.synchronizer import add_usage, usage_of
 
 NOW = 1_800_000_000.0
 

@@ -1,4 +1,4 @@
-"""From Anthropic's Messages to the chat that says the same."""
+"""Converts requests of Anthropic's Messages API to chats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam of scaling rules: what a rule is told and answers, what rules share, and `static`."""
+"""The interface of scaling rules, their common parts, and the rule `static`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class RoundRobin(Policy):
 
 @dataclass(frozen=True, slots=True)
 class AffinityOptions:
-    """When the cache is not followed; sglang-router's rule, its bounds tuned for replicas of 64."""
+    """When the cache is ignored: sglang-router's rule, with bounds tuned for 64 slots a replica."""
 
     imbalance: int = 8
     """More requests on the fullest replica than on the emptiest, and ..."""

@@ -1,4 +1,4 @@
-"""Requests that wait although a slot is free: long prompts, agents, warming, relegated requests.
+"""Requests that wait although a slot is free: long prompts, agents, warm-ups, relegated requests.
 
 vLLM has no limit on the prompts that it computes at once. Without a threshold (see
 `EngineLimits.long_prefill_token_threshold`) it computes nothing else beside one of 100,000 tokens,

@@ -1,4 +1,4 @@
-"""What sending a request to a replica is worth: expected goodput won, less what is lost.
+"""The value of sending a request to a replica: expected goodput gained less goodput lost.
 
 A decision to wait for a replica is kept as a `CachedHold` until something has come to change it.
 """

@@ -28,7 +28,7 @@ RELEGATED_PRIORITY = 1_000_000_000
 
 
 class Pace(NamedTuple):
-    """What requests cost on a replica, or in the mean over some; all in seconds."""
+    """The cost of requests on a replica, or its mean over several replicas; in seconds."""
 
     prompt_token_s: float
     """For each uncached prompt token, in a prompt of usual length."""

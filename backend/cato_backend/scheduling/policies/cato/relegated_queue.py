@@ -1,4 +1,4 @@
-"""Relegated requests, and which of them deserve another look."""
+"""Relegated requests, and which of them are considered again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_S = 0.5
 
 
 class _Parked(NamedTuple):
-    """Looked at in vain."""
+    """A relegated request that was considered without success."""
 
     best: ReplicaModel
     free_at: float
@@ -23,7 +23,7 @@ class _Parked(NamedTuple):
 
 
 class RelegatedQueue:
-    """Requests for one model that stand behind all that can still be met.
+    """Requests for one model that are queued behind all whose targets can still be met.
 
     In an overloaded fleet hundreds of them wait, and each event lets the queue be looked at. One
     that was looked at in vain sleeps until a replica that it looked at has become idle, or the one

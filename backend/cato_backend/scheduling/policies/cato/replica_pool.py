@@ -1,4 +1,4 @@
-"""The models of one model's replicas, and the few among them that a request should look at."""
+"""The replica models of one model, and the candidates among them for a request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PER_RUNNING_S = 0.001
 
 
 class ReplicaPool:
-    """Books by replica; when each is free, in one array."""
+    """Replica models by replica; the times at which each is free, in one array."""
 
     def __init__(self, options: CatoOptions) -> None:
         self.slots = Slots(options)

@@ -25,7 +25,7 @@ _CONFIRMED_S = 5.0
 
 
 class Room:
-    """What the replica holds at once, as far as it is told or shown."""
+    """The requests and tokens that the replica holds at once, as reported or observed."""
 
     def __init__(self, view: ReplicaView, observed: ObservedSlots) -> None:
         self._view = view
