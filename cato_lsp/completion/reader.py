@@ -97,7 +97,7 @@ class AnswerReader:
         return enough
 
     def settle_for(self, more_lines: int) -> None:
-        """Be content with so many more lines: what came so far is shown, and more may be typed."""
+        """Limit the answer to this number of further lines: the text so far is shown."""
         self._most_lines = self._read.count("\n") + more_lines
 
     def text(self, *, truncated: bool = False) -> str:

@@ -189,7 +189,7 @@ def merged(tokens: Sequence[Token]) -> Token:
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """Yield the tokens behind so many characters.
+    """Yield the tokens after this number of characters.
 
     The rest of a partly typed token is treated as certain (log probability 0).
     """

@@ -44,7 +44,7 @@ TYPICAL_TTFT_MS = 100.0
 """Until the backend's own is known."""
 
 LOOK_AHEAD_MS = 2000
-"""The budget of what nobody waits for yet: it comes behind what somebody does."""
+"""The budget of requests that no person waits for yet: they are served after the others."""
 
 MIN_BUDGET_SHARE = 0.5
 
@@ -63,10 +63,10 @@ LEAST_ESTIMATED = 0.8
 """Where nothing is set: an estimate is not as good as what an engine tells."""
 
 REST_S = 0.5
-"""A person who does not type for so long has read what is shown."""
+"""A person who pauses for this time has read the suggestion."""
 
 LEFT_THOUGH_RIGHT = 0.4
-"""How likely a person types on though what is shown is right; nobody takes what is wrong."""
+"""The probability that a person types on although the suggestion is right."""
 
 _REMEMBERED = 16
 

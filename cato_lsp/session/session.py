@@ -1,6 +1,6 @@
 """The state of one connection.
 
-It knows nothing of what is built on it: observers are told of changes.
+It does not depend on the services that use it: observers receive its changes.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class Session:
         return is_enabled and self.permissions.allows(snapshot.uri)
 
     def client_ids(self, uri: str) -> ClientIds:
-        """Return names of this session and a document that say nothing about either."""
+        """Return opaque ids of this session and a document."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
         return ClientIds(self.id, digest.hexdigest())
 

@@ -37,7 +37,7 @@ SHOWN_S = 5.0
 """How long one goes on whose beginning is shown already."""
 
 LONGEST_AHEAD = 64
-"""How many characters somebody may type ahead of a stream that has not said anything yet."""
+"""Characters that a person may type ahead of a stream that has brought no token yet."""
 
 
 class FurtherAnswers:
@@ -101,7 +101,7 @@ class FurtherAnswers:
         self.leave(CancelReason.ENOUGH)
 
     def _told(self, characters: int) -> bool:
-        """Return whether nothing more is needed to judge so many characters of the answer."""
+        """Return whether the tokens so far are enough to judge this number of characters."""
         answer, texts = self._answer(), self._texts.values()
         longest = max(map(len, texts), default=0)
         if len(texts) < self._count and longest < characters + LONGEST_APART:

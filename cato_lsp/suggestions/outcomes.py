@@ -141,7 +141,7 @@ class DisplayGate:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._acceptance: Acceptance | None = None
-        """None until somebody wants it."""
+        """None until it is needed."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown, once it may be."""

@@ -22,7 +22,7 @@ from cato_lsp.text import Snapshot
 READ_ESTIMATED = 0.4
 """Where the engine does not tell how sure it is, an answer is read to this estimate."""
 ENOUGH_LEFT = 12
-"""Characters of a known answer that broke off: with so many left it is not asked for again."""
+"""Characters that a known incomplete answer must have left so that no new one is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Question:
 
     @property
     def automatic(self) -> bool:
-        """Whether nobody asked for it."""
+        """Whether the request was automatic."""
         return self.action is Action.AUTOMATIC_COMPLETION
 
     def spent_ms(self) -> float:

@@ -61,7 +61,7 @@ class CompletionService:
     async def suggest(self, question: Question) -> list[Suggestion]:
         """Return what there is to show, the best first. Never raises for the backend.
 
-        Several only where somebody asks for more at a place that has one already.
+        Several only where the person asks for more at a place that has a suggestion already.
         """
         context = _context_of(question)
         if not worth_asking(question.action, context):

@@ -35,7 +35,7 @@ _MAX_NUM_BATCHED_TOKENS = 2048
 def configure(parser: Parser) -> None:
     """Add the arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--url", help="a running vLLM server; nobody else may use it")
+    which.add_argument("--url", help="a running vLLM server without other clients")
     which.add_argument(
         "--model", metavar="PATH", help='start one: "embedded", a folder, or a hub name'
     )

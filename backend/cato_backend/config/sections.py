@@ -73,7 +73,7 @@ class ServerConfig(Frozen):
         default=75, gt=0, description="an idle connection is closed after this many seconds"
     )
     send_timeout_s: float = Field(
-        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+        default=60, gt=0, description="a client that reads nothing for this time is disconnected"
     )
     max_connections: int = Field(
         default=4096,
@@ -167,7 +167,7 @@ class SchedulingConfig(Frozen):
     long_prompt_patience_s: float = Field(
         default=20,
         ge=0,
-        description="after so long in the queue a request is not bound by these",
+        description="a request that was queued for this time is exempt from these limits",
     )
     supersede_plain: bool = Field(
         default=True,
@@ -199,7 +199,7 @@ class SchedulingConfig(Frozen):
         " replica's server (5 s in uvicorn and Node.js)",
     )
     silence_s: float = Field(
-        default=120, gt=0, description="a stream that brings nothing for so long is broken off"
+        default=120, gt=0, description="a stream that brings nothing for this time is aborted"
     )
     whole_answer_s: float = Field(
         default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 MOST_OF_A_GPU = 0.92
-"""What vLLM may take of a GPU that nobody else uses."""
+"""Share of a GPU without other processes that vLLM may take."""
 _SPARED = 0.02
 
 

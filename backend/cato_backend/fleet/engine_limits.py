@@ -63,9 +63,9 @@ def limits_of(config: Config, model: ModelConfig, known: Profile | None) -> Engi
 
 
 def told_limits(replica: ReplicaConfig, known: Profile | None) -> EngineLimits | None:
-    """Return the engine limits that a server elsewhere reports.
+    """Return the engine limits that the configuration gives for a server elsewhere.
 
-    What the configuration says that its engine was started with; None where it says nothing.
+    Returns None where it gives none.
     """
     told = {
         "max_num_batched_tokens": replica.max_num_batched_tokens,

@@ -91,7 +91,7 @@ class RequestHeaders:
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens."""
     compared: bool = False
-    """Whether nobody waits for it: it is compared with another answer."""
+    """Whether the answer is only compared with another one, and no client waits for it."""
     declared: bool = True
     """Whether the client named its class, or its target."""
     names_pace: bool = True

@@ -152,7 +152,7 @@ class ServiceModel:
     def _token_beside_s(
         self, state: ReplicaState, beside: float, tokens: float, prefill_rate: float
     ) -> float:
-        """Return the mean step while so many tokens are decoded beside so many sequences."""
+        """Return the mean step while `tokens` are decoded beside this number of sequences."""
         sequences = beside + 1
         per_sequence = state.kv_tokens / max(1, state.decoding)
         kv_tokens = per_sequence * max(1.0, beside) + sequences * tokens / 2

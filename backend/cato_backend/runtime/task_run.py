@@ -46,7 +46,7 @@ _SILENT_S = 0.3
 """After this the estimate is sent though no call has a token yet. Until then a failure is told by
 the response's status."""
 _OF_THE_WHOLE = (RequestCancelled, Superseded, ShuttingDown, InternalError, Unauthorized)
-"""Failures of one call that end the task: its other calls would fail, or nobody wants them."""
+"""Failures of one call that end the task: its other calls would fail, or are not wanted."""
 
 
 class TaskRun:
@@ -211,7 +211,7 @@ class TaskRun:
         return call if self._takes_system_message else call.without_system_message()
 
     def _end(self, request_id: str, tenant: str) -> None:
-        # It may have come to its own end at the same moment.
+        # It may have ended by itself at the same moment.
         with contextlib.suppress(NotFound):
             self._runtime.cancel(request_id, tenant, CancelReason.ENOUGH)
 

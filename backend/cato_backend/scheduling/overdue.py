@@ -22,7 +22,7 @@ LOOK_S = 0.05
 _FACTOR = 1.5
 """Times what is expected."""
 _SHORTEST_S = 0.25
-"""An engine pauses for so long by itself now and then."""
+"""An engine pauses for this time by itself now and then."""
 _UNKNOWN_S = 0.8
 """The most that is waited for a first token, beside the time for its prompt, while nothing is known
 of how long one takes."""

@@ -217,7 +217,7 @@ def _add_faults(parser: Parser) -> None:
         type=_fault,
         action="append",
         default=[],
-        help="what goes wrong with every request, after so many tokens: reset, error, hang or html "
+        help="the fault of every request, and the tokens before it: reset, error, hang or html "
         "before the answer; stream_error, die, truncate, stall or malformed in it",
     )
     add(

@@ -50,7 +50,7 @@ def configure(parser: Parser) -> None:
         "--replicas",
         type=at_least(1),
         metavar="N",
-        help="tell for how many developers so many replicas are enough",
+        help="the other way round: how many developers this number of replicas serves",
     )
     _add_fleet(parser)
     _add_inventory(parser)
@@ -90,7 +90,7 @@ def _add_inventory(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="TOML with [[gpus]] (docs/models.md): for how many developers these GPUs are enough; "
-        "with --developers, which of them serve so many for least money",
+        "with --developers, the cheapest of them that serve that number",
     )
     parser.restrict(
         "alone or beside --developers: it names the GPUs",

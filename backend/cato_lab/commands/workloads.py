@@ -21,7 +21,7 @@ def add_workload_arguments(parser: Parser) -> None:
     """Add them, in a group of their own."""
     group = parser.add_argument_group(
         "workload",
-        "mix: completion, generation, summarization and translation at once, nobody cancels. "
+        "mix: completion, generation, summarization and translation at once, not cancelled. "
         "typing: developers at their keyboards, whose next key cancels. trace: a recorded one.",
     )
     group.add_argument("--workload", choices=["mix", "typing", "trace"], default="mix")

@@ -106,7 +106,7 @@ def _inverse(
     real: Sequence[float],
     shared: Sequence[float],
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Real times at which so much computing is done."""
+    """Return the real times at which these amounts of engine time are reached."""
     beyond = np.maximum(0.0, computed - shared[-1])
     return np.interp(computed, shared, real) + beyond
 

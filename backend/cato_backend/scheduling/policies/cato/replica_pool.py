@@ -137,7 +137,7 @@ class ReplicaPool:
             self._kept.clear()
 
     def keep(self, model: ReplicaModel, seconds: float) -> None:
-        """In this look, a request waits for this replica, and will bring so much prefill."""
+        """Record that in this round a request waits for this replica, and its prefill."""
         replica_id = model.view.replica_id
         self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
         if self._first is not None and self._first[1] == self._places[replica_id]:

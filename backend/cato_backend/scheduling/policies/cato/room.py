@@ -21,7 +21,7 @@ _LOOKS = 3
 _PATIENCE = 2.0
 """Times the prompt's own time."""
 _CONFIRMED_S = 5.0
-"""After so long one request more is tried: what was taken for the limit may have been none."""
+"""Seconds after which one request more is tried: the assumed limit may have been none."""
 
 
 class Room:
