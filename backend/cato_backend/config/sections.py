@@ -82,7 +82,7 @@ class ServerConfig(Frozen):
         " the longest idle one is closed for a new one",
     )
     max_idle_connections: int = Field(
-        default=1024, ge=1, description="of these, how many may be idle"
+        default=1024, ge=1, description="largest number of idle ones among them"
     )
     drain_s: float = Field(
         default=30,
@@ -177,7 +177,9 @@ class SchedulingConfig(Frozen):
     warm_per_minute: float = Field(
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
-    warm_burst: int = Field(default=4, ge=1, description="and at once")
+    warm_burst: int = Field(
+        default=4, ge=1, description="prompts that one editor may have warmed at once"
+    )
     calibrate: bool = Field(
         default=True,
         description="measure a replica that comes up with a few short prompts while it is idle, for"
@@ -223,17 +225,17 @@ class OutlierDetectionConfig(Frozen):
     base_ejection_s: float = Field(
         default=1,
         gt=0,
-        description="times the number of its ejections: seconds until one request tries it again",
+        description="seconds until one request tries it again, times the number of its ejections",
     )
     max_ejection_s: float = Field(default=30, gt=0, description="longest time before that, seconds")
     max_ejection_percent: float = Field(
         default=50,
         ge=0,
         le=100,
-        description="of a model's replicas, rounded up; the last one is never ejected",
+        description="share of a model's replicas, rounded up; the last one is never ejected",
     )
     interval_s: float = Field(
-        default=10, gt=0, description="in service for so long, one ejection less counts"
+        default=10, gt=0, description="seconds in service after which one ejection less counts"
     )
 
 
