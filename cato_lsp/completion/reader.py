@@ -82,7 +82,7 @@ class AnswerReader:
 
     @property
     def confidence(self) -> float | None:
-        """The probability that what is shown is right; None where nothing told it."""
+        """The probability that what is shown is right; None where it is not known."""
         return math.exp(self._believed) if self._told else None
 
     def feed(self, tokens: Iterable[Token]) -> bool:

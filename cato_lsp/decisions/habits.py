@@ -75,7 +75,7 @@ _TYPICAL_LN_S = math.log(0.17)
 
 
 SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
-"""From then on what came so far is shown, as far as its lines are whole; the rest is there when
+"""From then on the text so far is shown, as far as its lines are whole; the rest is there when
 the person types on. Ghost text cannot grow: editors take one answer."""
 
 
@@ -90,7 +90,7 @@ class TypingRhythm:
         self._mean, self._spread = _TYPICAL_LN_S, _TYPICAL_SPREAD
 
     def key(self, now_s: float) -> None:
-        """Take note that a key was pressed."""
+        """Record that a key was pressed."""
         self.gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._last_s = now_s
         if 0 < self.gap_s <= LONGEST_GAP_S:

@@ -50,27 +50,27 @@ class SessionObserver(Protocol):
     """Receives the events of a session."""
 
     def settings_changed(self, former: Settings) -> None:
-        """Take note that other settings hold from now on."""
+        """Record that other settings hold from now on."""
         ...
 
     def folders_changed(self) -> None:
-        """Take note that the workspace has other folders now."""
+        """Record that the workspace has other folders now."""
         ...
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take note that a document was changed."""
+        """Record that a document was changed."""
         ...
 
     def document_closed(self, uri: str) -> None:
-        """Take note that a document was closed, or that its text is not known any more."""
+        """Record that a document was closed, or that its text is not known any more."""
         ...
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Take note that nothing is wanted in this document any more."""
+        """Record that nothing is wanted in this document any more."""
         ...
 
     def session_closed(self) -> None:
-        """Take note that the session ends."""
+        """Record that the session ends."""
         ...
 
 
@@ -210,7 +210,7 @@ class Session:
         return ClientIds(self.id, digest.hexdigest())
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Record an answer."""
         self.times.answered(latency_ms, load)
         self.status_changed()
 

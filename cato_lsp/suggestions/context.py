@@ -61,7 +61,7 @@ class RecentEdits:
         """Document to where it was edited last; the latest at the end."""
 
     def edited(self, uri: str, offset: int) -> None:
-        """Take note that a document was edited at `offset`."""
+        """Record that a document was edited at `offset`."""
         self._edited.pop(uri, None)
         self._edited[uri] = offset
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST = 4 * 1024 * 1024
-"""In bytes; then the file becomes the older one, in place of the one before."""
+"""In bytes; then the file becomes the older one, instead of the one before."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9+#_. -]")
 STORED_EVERY = 50

@@ -21,7 +21,7 @@ class Job(NamedTuple):
     """Tokens that it will emit if it is not aborted; at least one."""
     block_hashes: Sequence[int] = ()
     """Chained hashes of the prompt's whole blocks of `block_size` tokens, from its head. They may
-    go on into the output: those can be shared once the job has ended. Empty: none is shared."""
+    continue into the output: those can be shared once the job has ended. Empty: none is shared."""
     priority: int = 0
     """Lower first, as in vLLM."""
 

@@ -24,7 +24,7 @@ class Gpu:
     mig: str = ""
     """The UUID of the slice; empty for a whole GPU."""
     busy: float | None = None
-    """Share of the last moments in which it computed; None where the driver does not tell."""
+    """Share of the last moments in which it computed; None where the driver does not report it."""
     processes: tuple[int, ...] = ()
     """The ids of the processes that compute on it."""
     node: str = ""

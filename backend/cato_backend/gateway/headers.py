@@ -116,7 +116,7 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """Return the client's budgets in place of the configured ones.
+        """Return the client's budgets instead of the configured ones.
 
         The time after which the answer is worthless is scaled as the first token's target is. So is
         the TPOT of a client that names none and has more time for the first token than configured:

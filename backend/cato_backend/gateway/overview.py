@@ -26,7 +26,7 @@ _FEWEST = 100
 """Least number of complete answers in the window for an estimate of further sessions."""
 
 _FULL = 0.7
-"""Share of the slots that is taken in the mean: above it, requests of usual arrivals queue."""
+"""Share of the slots that is taken on average: above it, requests of usual arrivals queue."""
 
 _GOAL = 0.95
 

@@ -57,7 +57,7 @@ class LoadAverages:
 
     def __init__(self) -> None:
         self.decoding: float | None = None
-        """Sequences that decode on it, in the mean; None before it was looked at."""
+        """Sequences that decode on it, on average; None before it was looked at."""
         self._looked_at = 0.0
         self._tokens = 0.0
         self._sent_at = 0.0

@@ -112,7 +112,7 @@ class Watch:
         self._asked.set()
 
     def lose(self) -> None:
-        """Tell that the replica was taken out of service: it must be admitted again."""
+        """Report that the replica was taken out of service: it must be admitted again."""
         self._lost = True
         self.look()
 

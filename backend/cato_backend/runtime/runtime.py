@@ -211,7 +211,7 @@ class Runtime:
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serve one call into `sink`; why the client ended it, where it did so by name.
 
-        Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
+        Raises RequestError, and CallOutdated where the call is to be made again; cancel the
         task to end the call.
         """
         # A token may have ended while the body came, or between two calls of a task.

@@ -38,7 +38,7 @@ class EngineCapacity:
         self.slots: int | None = None
         """Requests that run at once; None where it is not known."""
         self.kv_tokens: int | None = None
-        """Tokens for which there are KV blocks; None where it is not told."""
+        """Tokens for which there are KV blocks; None where it is not reported."""
         self._uncounted = 0.0
         """Tokens in KV blocks less those that the ledger counted, at the last look."""
 

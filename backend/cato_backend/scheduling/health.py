@@ -27,7 +27,7 @@ class HealthFindings(NamedTuple):
     overdue: list[ReplicaLoad]
     """Attempts without a token are to leave these."""
     standstill: list[Attempt]
-    """Answers that have begun and do not go on."""
+    """Answers that have begun and do not continue."""
 
 
 class Health:

@@ -134,7 +134,7 @@ class Fleet:
     """So many of `profile`, of which the router is told the truth."""
     profile: Profile = REFERENCE
     mixed: tuple[Member, ...] = ()
-    """Replicas that differ from each other or from what the router is told; in place of those that
+    """Replicas that differ from each other or from what the router is told; instead of those that
     `replicas` and `profile` describe."""
     max_running: int | None = None
     """Sent to a replica at once; None: as many as its engine runs, as the gateway does."""

@@ -24,7 +24,7 @@ _HOLDERS, _LEAST_BUSY = 2, 4
 _MOST_TRIED = 128
 """Replicas that are asked for room one by one; a microsecond each."""
 _PACE_RATE = 0.05
-"""Weight of one replica's pace in the mean."""
+"""Weight of one replica's pace on average."""
 _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
