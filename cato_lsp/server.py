@@ -93,7 +93,7 @@ class CatoServer(LanguageServer):
         return self.session.requests.cancel(message_id)
 
     def lose_document(self, uri: str) -> None:
-        """Take note that a change of the document could not be read."""
+        """Record that a change of the document could not be read."""
         self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:

@@ -88,7 +88,7 @@ class Share:
     priority: int = 0
     """Higher is looked at first."""
     over_budget: bool = False
-    """Whether it is served only where nobody else would be."""
+    """Whether it is served only where no other request would be."""
 
 
 EQUAL_SHARE = Share()
@@ -130,7 +130,7 @@ class Request:
     names_pace: bool = True
     """Whether the client named its target's `tpot_s`; else it is assumed of its class."""
     warm: bool = False
-    """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
+    """Only to fill the prefix cache: runs where no other request waits, else it is dropped."""
     share: Share = EQUAL_SHARE
 
     @property

@@ -19,7 +19,7 @@ class RotatingFile:
     ) -> None:
         """Create missing folders.
 
-        `append`: goes on with an existing file, instead of moving it to `.1`. `buffered`: `flush`
+        `append`: continues with an existing file, instead of moving it to `.1`. `buffered`: `flush`
         makes what was written visible. Raises OSError.
         """
         self._path = path

@@ -117,7 +117,7 @@ def warm_call(window: Window, pieces: Sequence[Piece], model: Model, ids: Client
 def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[str, Any]:
     """Return what makes up the prompt.
 
-    Other servers than CATO's take neither context nor, as a rule, a suffix.
+    Other servers than CATO's take neither context nor, usually, a suffix.
     """
     body: dict[str, Any] = {"model": model.name, "prompt": with_lf(window.prefix)}
     if window.suffix and model.fills_in_the_middle:

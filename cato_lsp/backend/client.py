@@ -110,7 +110,7 @@ class BackendClient:
         return (time.perf_counter() - started) * 1000
 
     async def reports(self) -> BackendReports:
-        """Return what the backend tells of itself; empty if it does not. Raises Unreachable."""
+        """Return what the backend reports of itself; empty if it does not. Raises Unreachable."""
         body = await self._get("/health", refusing=False)
         return BackendReports.read(body)
 

@@ -150,7 +150,7 @@ class Link:
         try:
             return await self._look(make_client)
         except Exception as error:
-            # The search goes on, whatever went wrong.
+            # The search continues, whatever went wrong.
             log.exception("a look for the backend failed")
             self.connection = None
             return BackendStatus(

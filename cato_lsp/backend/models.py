@@ -54,7 +54,7 @@ class Model:
     own_name: str = ""
     """Where `name` is an alias."""
     parameters: int | None = None
-    """How large it is; None where nothing tells."""
+    """How large it is; None where it is not known."""
     needed_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     """By class, the targets that its hardware can meet; only those longer than configured."""
 

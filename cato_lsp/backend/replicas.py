@@ -65,9 +65,9 @@ class ReplicaReport:
     reason: str = ""
     remedy: str = ""
     speed: ReplicaSpeed | None = None
-    """None where the backend does not tell."""
+    """None where the backend does not report it."""
     steps: StepReport | None = None
-    """None where the backend does not tell."""
+    """None where the backend does not report it."""
 
 
 @dataclass(frozen=True, slots=True)

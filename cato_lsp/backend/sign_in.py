@@ -80,7 +80,7 @@ async def begin(client: BackendClient, name: str) -> DeviceSignIn:
 async def finish(client: BackendClient, device: DeviceSignIn) -> GrantedToken:
     """Wait until a person confirms the code.
 
-    Raises TimedOut where nobody does, Refused, Unreachable.
+    Raises TimedOut where it is not confirmed in time, Refused, Unreachable.
     """
     interval_s = device.interval_s
     try:
@@ -95,7 +95,7 @@ async def finish(client: BackendClient, device: DeviceSignIn) -> GrantedToken:
                     elif refused.code != _PENDING:
                         raise
     except TimeoutError as error:
-        raise TimedOut("nobody confirmed the code in time: sign in again") from error
+        raise TimedOut("the code was not confirmed in time: sign in again") from error
 
 
 async def _asked(client: BackendClient, device: DeviceSignIn) -> GrantedToken:

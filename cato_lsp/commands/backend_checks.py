@@ -109,7 +109,7 @@ def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
 
 
 def check_sources(reports: Sequence[SourceReport]) -> Iterator[Finding]:
-    """Check where the backend gets replicas from; what it has of them goes on without it."""
+    """Check where the backend gets replicas from; what it has of them continues without it."""
     for report in reports:
         hop = f"replicas from {report.name}"
         yield note(hop, report.trouble, report.remedy) if report.trouble else ok(hop, "it answers")

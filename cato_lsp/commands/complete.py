@@ -58,7 +58,7 @@ class Report:
     model: str
     """Its own name."""
     parameters: int | None
-    """How large it is; None where nothing tells."""
+    """How large it is; None where it is not known."""
     advice: str
     """How to get a better model; empty where there is nothing to say."""
     request_id: str

@@ -45,7 +45,7 @@ class Stats:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--days", type=_days, default=30, metavar="N", help="how far back")
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="number of days")
     parser.add_argument("--language", help="only this LSP language id")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 

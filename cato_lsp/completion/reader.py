@@ -82,7 +82,7 @@ class AnswerReader:
 
     @property
     def confidence(self) -> float | None:
-        """The probability that what is shown is right; None where nothing told it."""
+        """The probability that what is shown is right; None where it is not known."""
         return math.exp(self._believed) if self._told else None
 
     def feed(self, tokens: Iterable[Token]) -> bool:
@@ -97,7 +97,7 @@ class AnswerReader:
         return enough
 
     def settle_for(self, more_lines: int) -> None:
-        """Be content with so many more lines: what came so far is shown, and more may be typed."""
+        """Limit the answer to this number of further lines: the text so far is shown."""
         self._most_lines = self._read.count("\n") + more_lines
 
     def text(self, *, truncated: bool = False) -> str:

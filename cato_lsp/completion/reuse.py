@@ -38,7 +38,7 @@ class PromptAnchor:
 
 
 class OtherAnswers(Protocol):
-    """Further answers to the same question, which may still go on."""
+    """Further answers to the same question, which may still continue."""
 
     def texts(self) -> Sequence[str]:
         """Return what they have said so far."""
@@ -61,7 +61,7 @@ class Answer:
     tokens: tuple[Token, ...]
     """Of `text`."""
     others: OtherAnswers | None = None
-    """Asked for where the engine does not tell how sure it is."""
+    """Asked for where the engine reports no log probabilities."""
 
     @property
     def other_texts(self) -> Sequence[str]:
@@ -179,7 +179,7 @@ class Token(NamedTuple):
 
     text: str
     logprob: float | None = None
-    """Of its probability; None where the server does not tell."""
+    """Of its probability; None where the server does not report it."""
 
 
 def merged(tokens: Sequence[Token]) -> Token:
@@ -189,7 +189,7 @@ def merged(tokens: Sequence[Token]) -> Token:
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """Yield the tokens behind so many characters.
+    """Yield the tokens after this number of characters.
 
     The rest of a partly typed token is treated as certain (log probability 0).
     """

@@ -81,7 +81,7 @@ _IN_TEXT = Limits(48, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 _BEFORE_TEXT = Limits(32, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 """Between what stands on the line already."""
 _STATEMENT = Limits(64, Extent.LINE, LINE_TOKENS)
-"""No stop string: a statement goes on over line ends while its brackets are open."""
+"""No stop string: a statement continues over line ends while its brackets are open."""
 _OPENED_BLOCK = Limits(160, Extent.BLOCK, OPENED_BLOCK_TOKENS)
 _BLOCK = Limits(160, Extent.BLOCK, BLOCK_TOKENS)
 _BELIEVED_BLOCK = Limits(160, Extent.BELIEVED, OPENED_BLOCK_TOKENS)
@@ -99,7 +99,7 @@ def classify(
 ) -> Assignment:
     """Return the task that `action` means here.
 
-    `doubts`: what is shown ends where the model is unsure, so that an answer may go on behind a
+    `doubts`: what is shown ends where the model is unsure, so that an answer may continue behind a
     statement.
     """
     match action:

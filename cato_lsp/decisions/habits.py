@@ -44,7 +44,7 @@ TYPICAL_TTFT_MS = 100.0
 """Until the backend's own is known."""
 
 LOOK_AHEAD_MS = 2000
-"""The budget of what nobody waits for yet: it comes behind what somebody does."""
+"""The budget of requests that no person waits for yet: they are served after the others."""
 
 MIN_BUDGET_SHARE = 0.5
 
@@ -63,10 +63,10 @@ LEAST_ESTIMATED = 0.8
 """Where nothing is set: an estimate is not as good as what an engine tells."""
 
 REST_S = 0.5
-"""A person who does not type for so long has read what is shown."""
+"""A person who pauses for this time has read the suggestion."""
 
 LEFT_THOUGH_RIGHT = 0.4
-"""How likely a person types on though what is shown is right; nobody takes what is wrong."""
+"""The probability that a person types on although the suggestion is right."""
 
 _REMEMBERED = 16
 
@@ -75,7 +75,7 @@ _TYPICAL_LN_S = math.log(0.17)
 
 
 SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
-"""From then on what came so far is shown, as far as its lines are whole; the rest is there when
+"""From then on the text so far is shown, as far as its lines are whole; the rest is there when
 the person types on. Ghost text cannot grow: editors take one answer."""
 
 
@@ -90,7 +90,7 @@ class TypingRhythm:
         self._mean, self._spread = _TYPICAL_LN_S, _TYPICAL_SPREAD
 
     def key(self, now_s: float) -> None:
-        """Take note that a key was pressed."""
+        """Record that a key was pressed."""
         self.gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._last_s = now_s
         if 0 < self.gap_s <= LONGEST_GAP_S:

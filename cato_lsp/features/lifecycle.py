@@ -223,7 +223,7 @@ class LensRefresh:
         self._offered: tuple[object, ...] = ()
 
     def follow(self) -> None:
-        """Tell the client if what lenses offer, or which files may have them, has changed."""
+        """Notify the client if what lenses offer, or which files may have them, has changed."""
         session = self._connection.session
         settings, backend = session.settings, session.link.connection
         offered: tuple[object, ...] = ()

@@ -33,7 +33,7 @@ class MessageOwner(Protocol):
         ...
 
     def lose_document(self, uri: str) -> None:
-        """Take note that a change of the document could not be read."""
+        """Record that a change of the document could not be read."""
         ...
 
 

@@ -136,7 +136,7 @@ class Permissions:
         self._judged.clear()
 
     def forget(self, uri: str) -> None:
-        """Judge the document once more."""
+        """Judge the document again."""
         self._judged.pop(uri, None)
 
     def allows_path(self, path: Path) -> bool:

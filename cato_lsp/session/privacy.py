@@ -69,7 +69,7 @@ secrets.ini
 service-account*.json
 """.splitlines()
 )
-"""What holds secrets as a rule, in the language of .gitignore."""
+"""What holds secrets usually, in the language of .gitignore."""
 
 GITIGNORE = ".gitignore"
 _KNOWN = 256

@@ -1,6 +1,6 @@
 """The state of one connection.
 
-It knows nothing of what is built on it: observers are told of changes.
+It does not depend on the services that use it: observers receive its changes.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ class SessionObserver(Protocol):
     """Receives the events of a session."""
 
     def settings_changed(self, former: Settings) -> None:
-        """Take note that other settings hold from now on."""
+        """Record that other settings hold from now on."""
         ...
 
     def folders_changed(self) -> None:
-        """Take note that the workspace has other folders now."""
+        """Record that the workspace has other folders now."""
         ...
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take note that a document was changed."""
+        """Record that a document was changed."""
         ...
 
     def document_closed(self, uri: str) -> None:
-        """Take note that a document was closed, or that its text is not known any more."""
+        """Record that a document was closed, or that its text is not known any more."""
         ...
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Take note that nothing is wanted in this document any more."""
+        """Record that nothing is wanted in this document any more."""
         ...
 
     def session_closed(self) -> None:
-        """Take note that the session ends."""
+        """Record that the session ends."""
         ...
 
 
@@ -205,12 +205,12 @@ class Session:
         return is_enabled and self.permissions.allows(snapshot.uri)
 
     def client_ids(self, uri: str) -> ClientIds:
-        """Return names of this session and a document that say nothing about either."""
+        """Return opaque ids of this session and a document."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
         return ClientIds(self.id, digest.hexdigest())
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Record an answer."""
         self.times.answered(latency_ms, load)
         self.status_changed()
 

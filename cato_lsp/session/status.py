@@ -78,7 +78,7 @@ class AnswerTimes:
 
     def __init__(self) -> None:
         self.load: float | None = None
-        """From 0 to 1; None where it was not told."""
+        """From 0 to 1; None where it was not reported."""
         self.last_request_id: str | None = None
         """Of the latest completion that ended, however it did."""
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
@@ -99,7 +99,7 @@ class AnswerTimes:
         self._ttfts_ms.append(ttft_ms)
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Record an answer."""
         self._latencies_ms.append(latency_ms)
         self.load = load
 

@@ -72,7 +72,7 @@ class Targets:
     """How many times as long the backend's hardware needs as the defaults allow; not settings."""
 
     def on_hardware(self, needed_ms: Mapping[str, float]) -> Targets:
-        """Return the targets on a backend that needs so many milliseconds, by class.
+        """Return the targets on a backend that needs these milliseconds, by class.
 
         Defaults become as long where they are shorter. A target that the person has set stays.
         """
@@ -94,12 +94,12 @@ class Targets:
         )
 
     def summarization_ms(self, units: int) -> int:
-        """Return when a summary of so many functions and classes is due."""
+        """Return the target of a summary of this number of functions and classes."""
         own = self.summarization_e2e_ms
         return own if units == 1 else max(own, round(FILE_SUMMARY_MS * self.summary_times))
 
     def translation_ms(self, expected_tokens: int) -> int:
-        """Return when a translation of so many tokens is due."""
+        """Return the target of a translation of this number of tokens."""
         own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
         return min(self.translation_e2e_ms, round(own * self.translation_times))
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINES_AHEAD = 1
-"""How far a stream goes on behind what is shown of it."""
+"""How far a stream continues behind what is shown of it."""
 
 ALTERNATIVES = 2
 
@@ -44,7 +44,7 @@ TEMPERATURE = 0.8
 """Of further candidates, so that they are others."""
 
 OTHERS = 3
-"""Answers that are asked for in addition where the engine does not tell how sure it is."""
+"""Answers that are asked for in addition where the engine reports no log probabilities."""
 
 SAMPLED = 1.0
 """The temperature at which a model says something else as often as it is unsure."""
@@ -187,7 +187,7 @@ class SuggestionFinder:
         return generation.agrees(typed), suggestion
 
     async def _ask(self, asked: CompletionContext, temperature: float = 0.0) -> Suggestion | None:
-        """Ask the backend; once more, without log probabilities, if it refuses to tell them."""
+        """Ask the backend. Ask again without log probabilities if it refuses to report them."""
         question, connection = asked.question, self._session.link.connection
         if connection is None or not has_prompt(
             connection.model, question.snapshot, question.offset
@@ -218,7 +218,7 @@ class SuggestionFinder:
     async def _begun(
         self, asked: CompletionContext, connection: Connection, options: RequestOptions
     ) -> Generation:
-        """Ask; where the engine does not tell how sure it is, for other answers as well.
+        """Ask, and where the engine reports no log probabilities, ask for further answers, too.
 
         Other answers are asked of a CATO gateway only: elsewhere they could delay the next request.
         """
@@ -228,7 +228,7 @@ class SuggestionFinder:
         return await self._requests.complete(connection, _request(asked, options), further)
 
     def _tells_confidence(self, asked: CompletionContext, connection: Connection) -> bool:
-        """Return whether the engine is to tell how sure it is.
+        """Return whether the engine is asked for log probabilities.
 
         It is if that matters here, and if it has not refused.
         """

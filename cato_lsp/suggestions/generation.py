@@ -34,14 +34,14 @@ TYPING_S = 1.0
 """How long a stream is kept whose text is being typed, until the editor asks again."""
 
 SHOWN_S = 5.0
-"""How long one goes on whose beginning is shown already."""
+"""How long one continues whose beginning is shown already."""
 
 LONGEST_AHEAD = 64
-"""How many characters somebody may type ahead of a stream that has not said anything yet."""
+"""Characters that a person may type ahead of a stream that has brought no token yet."""
 
 
 class FurtherAnswers:
-    """Reads the answers of one stream, while `answer()` goes on beside it."""
+    """Reads the answers of one stream, while `answer()` continues beside it."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class FurtherAnswers:
         self._stream, self._answer, self._ended = stream, answer, ended
         self._news = asyncio.Event()
         self._enough: int | None = None
-        """How many characters the answer has; None while it goes on."""
+        """How many characters the answer has; None while it continues."""
         self._task = asyncio.create_task(self._read())
 
     def texts(self) -> list[str]:
@@ -72,7 +72,7 @@ class FurtherAnswers:
             await self._news.wait()
 
     def suffices(self, characters: int) -> None:
-        """Take note that the answer has ended: what goes beyond it tells nothing."""
+        """Record that the answer has ended: what goes beyond it is ignored."""
         self._enough = characters
         if self._told(characters):
             self.leave(CancelReason.ENOUGH)
@@ -101,7 +101,7 @@ class FurtherAnswers:
         self.leave(CancelReason.ENOUGH)
 
     def _told(self, characters: int) -> bool:
-        """Return whether nothing more is needed to judge so many characters of the answer."""
+        """Return whether the tokens so far are enough to judge this number of characters."""
         answer, texts = self._answer(), self._texts.values()
         longest = max(map(len, texts), default=0)
         if len(texts) < self._count and longest < characters + LONGEST_APART:
@@ -194,7 +194,7 @@ class Generation:
             self._end_within(within_s)
 
     def typed_along(self) -> None:
-        """Take note that its text is being typed, so that a reader who left will be back."""
+        """Record that its text is being typed, so that a reader who left will be back."""
         if self._leaving is not None:
             self._end_within(TYPING_S)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST = 4 * 1024 * 1024
-"""In bytes; then the file becomes the older one, in place of the one before."""
+"""In bytes; then the file becomes the older one, instead of the one before."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9+#_. -]")
 STORED_EVERY = 50
@@ -141,7 +141,7 @@ class DisplayGate:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._acceptance: Acceptance | None = None
-        """None until somebody wants it."""
+        """None until it is needed."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown, once it may be."""

@@ -20,9 +20,9 @@ from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot
 
 READ_ESTIMATED = 0.4
-"""Where the engine does not tell how sure it is, an answer is read to this estimate."""
+"""Where the engine reports no log probabilities, an answer is read to this estimate."""
 ENOUGH_LEFT = 12
-"""Characters of a known answer that broke off: with so many left it is not asked for again."""
+"""Characters that a known incomplete answer must have left so that no new one is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Question:
 
     @property
     def automatic(self) -> bool:
-        """Whether nobody asked for it."""
+        """Whether the request was automatic."""
         return self.action is Action.AUTOMATIC_COMPLETION
 
     def spent_ms(self) -> float:
@@ -82,7 +82,7 @@ class CompletionContext:
     least_confidence: float = 0.0
     """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
     least_estimated: float = 0.0
-    """The same, where the engine does not tell how sure it is."""
+    """The same, where the engine reports no log probabilities."""
     reliability: Reliability = field(default_factory=Reliability)
 
     @property
@@ -100,8 +100,8 @@ class CompletionContext:
     def judged(self, answer: Answer, offset: int, ignored: int = 0) -> AnswerReader:
         """Return a reader that has read what an answer says behind its first `offset` characters.
 
-        Where the engine did not tell how sure it is, that is estimated. `ignored` is how often the
-        person did not take it.
+        Probabilities that the engine does not report are estimated. `ignored` is how often the
+        person did not accept it.
         """
         if not self.least_estimated or any(one.logprob is not None for one in answer.tokens):
             reader = AnswerReader(self._begin(), raised(self.least_confidence, ignored))

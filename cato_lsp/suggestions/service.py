@@ -61,7 +61,7 @@ class CompletionService:
     async def suggest(self, question: Question) -> list[Suggestion]:
         """Return what there is to show, the best first. Never raises for the backend.
 
-        Several only where somebody asks for more at a place that has one already.
+        Several only where the person asks for more at a place that has a suggestion already.
         """
         context = _context_of(question)
         if not worth_asking(question.action, context):
@@ -114,15 +114,15 @@ class CompletionService:
         )
 
     def did_show(self, request_id: str) -> None:
-        """Take note that the editor shows the suggestion."""
+        """Record that the editor shows the suggestion."""
         self._feedback.did_show(request_id)
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Take note that the suggestion's first `accepted_chars` characters were accepted."""
+        """Record that the suggestion's first `accepted_chars` characters were accepted."""
         self._feedback.partially_accepted(request_id, accepted_chars)
 
     def accepted(self, request_id: str) -> None:
-        """Take note that the suggestion was accepted, and look for the next one behind it."""
+        """Record that the suggestion was accepted, and look for the next one behind it."""
         shown = self._feedback.accepted(request_id)
         snapshot = self._session.documents.snapshot(shown.uri) if shown is not None else None
         if shown is None or snapshot is None:
@@ -134,7 +134,7 @@ class CompletionService:
             self._session.background(self._look_ahead(question))
 
     def focus(self, uri: str, position: Position | None) -> None:
-        """Take note that the person is in this document, at `position` if that is known."""
+        """Record that the person is in this document, at `position` if that is known."""
         documents = self._session.documents
         snapshot = documents.snapshot(uri)
         if snapshot is None or not self._session.wants(snapshot, automatic=True):
@@ -154,11 +154,11 @@ class CompletionService:
             self._answers.reconfigured(former.completion, now.completion)
 
     def folders_changed(self) -> None:
-        """Take note that the workspace has other folders now."""
+        """Record that the workspace has other folders now."""
         self._requests.forget_context()
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take note that a document was changed."""
+        """Record that a document was changed."""
         uri = params.text_document.uri
         text, cursors = self._session.documents.typed(params)
         if cursors:
@@ -167,18 +167,18 @@ class CompletionService:
         self._answers.changed(uri, text, cursors)
 
     def document_closed(self, uri: str) -> None:
-        """Take note that a document was closed, or that its text is not known any more."""
+        """Record that a document was closed, or that its text is not known any more."""
         self._feedback.gone(uri)
         self._requests.forget(uri)
         self._edits.forget(uri)
         self._answers.forget(uri)
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Take note that nothing is wanted in this document any more."""
+        """Record that nothing is wanted in this document any more."""
         self._answers.of(uri).close(CancelReason.CLOSED)
 
     def session_closed(self) -> None:
-        """Take note that the session ends."""
+        """Record that the session ends."""
         self._feedback.close()
         self._answers.close()
         self._reports.close()

@@ -157,7 +157,7 @@ def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> 
 def _opened(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
     """Return the brackets that are open at the cursor.
 
-    The lexicon takes a string with code in it for one string: in such code it begins once more, and
+    The lexicon takes a string with code in it for one string: in such code it begins again, and
     what is open around the string stays so.
     """
     hole = place.hole

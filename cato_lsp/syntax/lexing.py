@@ -1,6 +1,6 @@
 """Reads a piece of text for what it leaves open: strings, comments, brackets.
 
-tree-sitter knows all this better, but only for text that parses: while somebody types, a quote is
+tree-sitter knows all this better, but only for text that parses: while a person types, a quote is
 open, a bracket has no partner, and generated text has no tree at all.
 """
 
@@ -239,7 +239,7 @@ class Lexed:
     """Where the open region or the line comment began; -1 if that was before the text."""
 
     def behind(self, characters: int) -> Lexed:
-        """Return the same with offsets that count from behind so many characters."""
+        """Return the same with offsets reduced by this number of characters."""
         return replace(
             self,
             opened=tuple(Bracket(one.character, one.offset - characters) for one in self.opened),

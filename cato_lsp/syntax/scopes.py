@@ -130,7 +130,7 @@ class _Reader:
         comment = trees.comment_at(self._path, self._byte, self._shape)
         if comment is None or self._byte < comment.end_byte:
             return comment is not None
-        # At the very end: a line comment goes on, unless its node holds the line end too.
+        # At the very end: a line comment continues, unless its node holds the line end too.
         return not self._around.before.endswith(("*/", "\n", "\r", "=end"))
 
     def _lex_from(self) -> int:

@@ -106,7 +106,7 @@ def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """Insert on the lines behind the unit, or in place of its last one if that is blank.
+    """Insert on the lines behind the unit, or instead of its last one if that is blank.
 
     The indentation is that of this line, else of the last one with code.
     """
@@ -120,7 +120,7 @@ def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def indented(text: str, indentation: str) -> str:
-    """Return the text with this indentation in place of what its lines have in common."""
+    """Return the text with this indentation instead of what its lines have in common."""
     return textwrap.indent(textwrap.dedent(text.strip("\n")), indentation)
 
 

@@ -140,16 +140,16 @@ class ServiceManager:
         self._watchdog_s = _watchdog_s(environment)
 
     def ready(self) -> None:
-        """Tell that requests are taken."""
+        """Report that requests are taken."""
         self._tell("READY=1")
 
     def reloading(self) -> None:
-        """Tell that files are read again; `ready` must follow."""
+        """Report that files are read again; `ready` must follow."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._tell("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     def stopping(self) -> None:
-        """Tell that the service ends."""
+        """Report that the service ends."""
         self._tell("STOPPING=1")
 
     def status(self, text: str) -> None:
@@ -158,7 +158,7 @@ class ServiceManager:
         self._tell(f"STATUS={' '.join(text.splitlines())}")
 
     async def watch(self) -> None:
-        """Tell again and again that the event loop runs, until it is cancelled.
+        """Report at intervals that the event loop runs, until it is cancelled.
 
         Return at once where the unit has no `WatchdogSec`.
         """

@@ -44,7 +44,9 @@ def configure(parser: Parser) -> None:
         parser.add_argument("kind", choices=[*kinds, AUTO] if name == "install" else kinds)
         parser.set_defaults(action=action)
     listing = actions.add_parser("list", help="list what is installed")
-    listing.add_argument("--packages", action="store_true", help="with every package")
+    listing.add_argument(
+        "--packages", action="store_true", help="list the packages of each engine, too"
+    )
     listing.set_defaults(action=_list)
 
 

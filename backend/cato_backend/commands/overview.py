@@ -117,7 +117,7 @@ def summary(point: EntryPoint) -> str:
 def unavailable(error: ModuleNotFoundError) -> str:
     """Return which extra brings the missing package, or that this system cannot have it.
 
-    The backend needs Linux; on other systems the editor's side works all the same.
+    The backend needs Linux; on other systems the editor's side works nevertheless.
     """
     return remedy(error) or f"not available on this system ({error.name} is missing)"
 

@@ -48,13 +48,21 @@ def configure(parser: Parser) -> None:
         ("set", "change a person; what is not named stays as it is", _set),
     ):
         changing = actions.add_parser(name, help=text)
-        changing.add_argument("name", help="of the person")
-        changing.add_argument("--team", required=name == "create", metavar="NAME", help="the team")
+        changing.add_argument("name", help="name of the person")
         changing.add_argument(
-            "--role", type=one_of(Role), choices=list(Role), help="what they may do"
+            "--team", required=name == "create", metavar="NAME", help="team of the person"
         )
         changing.add_argument(
-            "--weight", type=weight, metavar="W", help="their part of what the team gets"
+            "--role",
+            type=one_of(Role),
+            choices=list(Role),
+            help="role, which includes the rights of the roles before it",
+        )
+        changing.add_argument(
+            "--weight",
+            type=weight,
+            metavar="W",
+            help="weight of the person's share of the team's part",
         )
         add_limits(changing)
         add_store_options(changing)

@@ -160,7 +160,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
             f"--{name.replace('_', '-')}",
             type=_or_none(kind),
             metavar="N",
-            help=f"at most so many {text}; 'none' for no limit",
+            help=f"limit of {text}; 'none' for no limit",
         )
 
 

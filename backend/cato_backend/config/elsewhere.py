@@ -32,7 +32,7 @@ class RayConfig(Frozen):
     orphan_s: float = Field(
         default=600,
         gt=0,
-        description="a replica that no gateway has asked for so long ends itself, seconds",
+        description="a replica ends itself after this time without a request of a gateway, seconds",
     )
 
     @model_validator(mode="after")

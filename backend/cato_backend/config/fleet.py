@@ -56,7 +56,7 @@ class ModelConfig(Frozen):
     path: Name = Field(
         EMBEDDED, description='"embedded", a name of `cato model list`, a folder, or a hub name'
     )
-    replicas: int = Field(1, ge=1, le=1024, description="how many to start")
+    replicas: int = Field(1, ge=1, le=1024, description="number of replicas to start")
     min_replicas: int | None = Field(
         default=None,
         ge=0,
@@ -227,9 +227,9 @@ class ProvisioningConfig(Frozen):
         description="seconds without a request after which a model with min_replicas 0 has no"
         " replica",
     )
-    rule: str = Field(default="planned", description="how many there should be")
+    rule: str = Field(default="planned", description="scaling rule")
     settings: dict[str, float] = Field(
-        default={}, strict=False, description="of the rule, by name (docs/planning.md)"
+        default={}, strict=False, description="settings of the rule, by name (docs/planning.md)"
     )
     interval_s: float = Field(default=1.0, gt=0, description="between two decisions, seconds")
     drain_s: float = Field(

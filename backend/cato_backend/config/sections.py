@@ -73,7 +73,7 @@ class ServerConfig(Frozen):
         default=75, gt=0, description="an idle connection is closed after this many seconds"
     )
     send_timeout_s: float = Field(
-        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+        default=60, gt=0, description="a client that reads nothing for this time is disconnected"
     )
     max_connections: int = Field(
         default=4096,
@@ -82,7 +82,7 @@ class ServerConfig(Frozen):
         " the longest idle one is closed for a new one",
     )
     max_idle_connections: int = Field(
-        default=1024, ge=1, description="of these, how many may be idle"
+        default=1024, ge=1, description="largest number of idle ones among them"
     )
     drain_s: float = Field(
         default=30,
@@ -167,7 +167,7 @@ class SchedulingConfig(Frozen):
     long_prompt_patience_s: float = Field(
         default=20,
         ge=0,
-        description="after so long in the queue a request is not bound by these",
+        description="a request that was queued for this time is exempt from these limits",
     )
     supersede_plain: bool = Field(
         default=True,
@@ -177,7 +177,9 @@ class SchedulingConfig(Frozen):
     warm_per_minute: float = Field(
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
-    warm_burst: int = Field(default=4, ge=1, description="and at once")
+    warm_burst: int = Field(
+        default=4, ge=1, description="prompts that one editor may have warmed at once"
+    )
     calibrate: bool = Field(
         default=True,
         description="measure a replica that comes up with a few short prompts while it is idle, for"
@@ -199,7 +201,7 @@ class SchedulingConfig(Frozen):
         " replica's server (5 s in uvicorn and Node.js)",
     )
     silence_s: float = Field(
-        default=120, gt=0, description="a stream that brings nothing for so long is broken off"
+        default=120, gt=0, description="a stream that brings nothing for this time is aborted"
     )
     whole_answer_s: float = Field(
         default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
@@ -223,17 +225,17 @@ class OutlierDetectionConfig(Frozen):
     base_ejection_s: float = Field(
         default=1,
         gt=0,
-        description="times the number of its ejections: seconds until one request tries it again",
+        description="seconds until one request tries it again, times the number of its ejections",
     )
     max_ejection_s: float = Field(default=30, gt=0, description="longest time before that, seconds")
     max_ejection_percent: float = Field(
         default=50,
         ge=0,
         le=100,
-        description="of a model's replicas, rounded up; the last one is never ejected",
+        description="share of a model's replicas, rounded up; the last one is never ejected",
     )
     interval_s: float = Field(
-        default=10, gt=0, description="in service for so long, one ejection less counts"
+        default=10, gt=0, description="seconds in service after which one ejection less counts"
     )
 
 

@@ -122,7 +122,7 @@ class Engine:
     def begin_step(self, most: int = 1) -> Step | None:
         """Decide the next step; None if there is nothing to do.
 
-        With `most` above 1, up to so many steps at once where each would only decode, until the
+        With `most` above 1, up to that many steps at once where each would only decode, until the
         next job ends. `end_step` may then take fewer of them.
         """
         longest = self._longest_chunk()

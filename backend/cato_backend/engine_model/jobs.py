@@ -18,10 +18,10 @@ class Job(NamedTuple):
     id: str
     prompt_tokens: int
     output_tokens: int
-    """How many it will emit, if nobody aborts it; at least one."""
+    """Tokens that it will emit if it is not aborted; at least one."""
     block_hashes: Sequence[int] = ()
     """Chained hashes of the prompt's whole blocks of `block_size` tokens, from its head. They may
-    go on into the output: those can be shared once the job has ended. Empty: none is shared."""
+    continue into the output: those can be shared once the job has ended. Empty: none is shared."""
     priority: int = 0
     """Lower first, as in vLLM."""
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 MOST_OF_A_GPU = 0.92
-"""What vLLM may take of a GPU that nobody else uses."""
+"""Share of a GPU without other processes that vLLM may take."""
 _SPARED = 0.02
 
 
@@ -24,7 +24,7 @@ class Gpu:
     mig: str = ""
     """The UUID of the slice; empty for a whole GPU."""
     busy: float | None = None
-    """Share of the last moments in which it computed; None where the driver does not tell."""
+    """Share of the last moments in which it computed; None where the driver does not report it."""
     processes: tuple[int, ...] = ()
     """The ids of the processes that compute on it."""
     node: str = ""

@@ -9,7 +9,7 @@ CatoError
 │   ├── SourceUnavailable  a list of replicas is not available: the last known one is kept
 │   ├── ReplicaLost        the node or cluster of a replica is gone: it is started elsewhere
 │   └── ReplicaUnavailable a server does not answer as a replica does: it is asked again later
-└── RequestError           one HTTP request is answered with this status, the server goes on
+└── RequestError           one HTTP request is answered with this status, the server continues
     ├── InvalidRequest     400: names the field
     │   ├── InvalidSignIn  400: the provider's or the browser's data cannot be trusted
     │   ├── AuthorizationPending 400: the device's code is not confirmed yet

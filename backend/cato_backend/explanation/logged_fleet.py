@@ -59,7 +59,7 @@ class EngineSnapshot:
     others: int
     """Requests that did not come from here."""
     reported_waiting: int | None = None
-    """In the engine's own queue, by its latest metrics; None where it told nothing."""
+    """In the engine's own queue, by its latest metrics; None where it reported nothing."""
 
 
 @dataclass(slots=True)

@@ -105,7 +105,7 @@ class _TimelineReader:
         snapshot = self._fleet.queue_snapshot(request)
         old = self._known.get(request.id)
         if old is not None and not old.outcome and old.request.arrival == request.arrival:
-            # The fleet changed under it, and its call was made once more.
+            # The fleet changed under it, and its call was made again.
             old.request, old.ended_at = request, None
             return
         self._known[request.id] = timeline = RequestTimeline(request, now, snapshot, seen_at=now)

@@ -118,7 +118,7 @@ class Calibrator:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _others_run(self, endpoint: Endpoint) -> bool:
-        """Return whether the engine says so while nothing of ours runs there, twice."""
+        """Return whether two readings show requests while no own one runs there."""
         if not endpoint.speaks_vllm:
             return False
         for _ in range(2):

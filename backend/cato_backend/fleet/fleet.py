@@ -30,7 +30,7 @@ from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime
 
 _REFRESH_GAP_S = 1.0
-"""Least time between two descriptions of all replicas for the sake of an unknown model."""
+"""Least time between two descriptions of all replicas because of an unknown model."""
 
 
 class Fleet:

@@ -86,7 +86,7 @@ class ModelSizes:
         return cls({name: count for name, count in found.items() if count is not None})
 
     def of_model(self, name: str) -> int | None:
-        """Return the number of parameters; None where nothing tells."""
+        """Return the number of parameters; None where it is not known."""
         return self._counted.get(name) or parameters_named(name)
 
 

@@ -61,7 +61,7 @@ class ModelReplicas:
     """`places` are all launchers of the model.
 
     A replica is drained before it is put to sleep or stopped: it gets nothing new, and goes when
-    nothing runs on it any more, or after `drain_s`; what still runs then goes on elsewhere.
+    nothing runs on it any more, or after `drain_s`; what still runs then continues elsewhere.
     """
 
     def __init__(

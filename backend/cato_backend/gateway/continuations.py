@@ -165,7 +165,7 @@ def _typed(older: str, newer: str) -> str | None:
 
 
 def _is_keystroke(typed: str) -> bool:
-    """Return whether a person may have typed so much between two requests."""
+    """Return whether a person may have typed this much between two requests."""
     visible = len("".join(typed.split()))
     most = MOST_TYPED_WITH_LINE_END if "\n" in typed else MOST_TYPED
     return bool(typed) and visible <= most and len(typed) - visible <= MOST_BLANKS

@@ -91,7 +91,7 @@ class RequestHeaders:
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens."""
     compared: bool = False
-    """Whether nobody waits for it: it is compared with another answer."""
+    """Whether the answer is only compared with another one, and no client waits for it."""
     declared: bool = True
     """Whether the client named its class, or its target."""
     names_pace: bool = True
@@ -116,7 +116,7 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """Return the client's budgets in place of the configured ones.
+        """Return the client's budgets instead of the configured ones.
 
         The time after which the answer is worthless is scaled as the first token's target is. So is
         the TPOT of a client that names none and has more time for the first token than configured:

@@ -93,7 +93,7 @@ class BodyReader:
 class _Inflated(NamedTuple):
     data: bytes
     is_cut: bool
-    """Whether the encoded data go on, or end before their own end."""
+    """Whether the encoded data continue, or end before their own end."""
 
 
 def _encoding(request: web.BaseRequest) -> str | None:

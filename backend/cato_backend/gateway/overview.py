@@ -23,10 +23,10 @@ from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 
 _FEWEST = 100
-"""Whole answers in the window; fewer say nothing about more sessions."""
+"""Least number of complete answers in the window for an estimate of further sessions."""
 
 _FULL = 0.7
-"""Share of the slots that is taken in the mean: above it, requests of usual arrivals queue."""
+"""Share of the slots that is taken on average: above it, requests of usual arrivals queue."""
 
 _GOAL = 0.95
 

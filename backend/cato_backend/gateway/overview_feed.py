@@ -27,7 +27,7 @@ MOST_OF_ONE = 8
 """Of one person, so that one person cannot take all places."""
 _RETRY_S = 10.0
 _YOUNG = 0.9
-"""Of a period: an overview of this age is told once more."""
+"""Of a period: an overview of this age is told again."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 

@@ -120,7 +120,7 @@ def _tune(bound: socket.socket, send_timeout_s: float) -> None:
 
 
 def make_app(gateway: Gateway) -> web.Application:
-    """Return the routes; `Guard` stands in front of them."""
+    """Return the routes, without `Guard`."""
     app = web.Application()
     app[GATEWAY] = gateway
     app[PAGE] = PageFiles()

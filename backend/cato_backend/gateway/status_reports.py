@@ -134,5 +134,5 @@ def _shown(value: object, place: tuple[str, ...]) -> object:
 
 
 def hide_paths(text: str) -> str:
-    """Return the text with something in place of each path."""
+    """Return the text with a placeholder for each path."""
     return _PATH.sub(_HIDDEN, text)

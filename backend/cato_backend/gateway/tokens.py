@@ -139,7 +139,7 @@ async def create_token(request: web.Request) -> web.StreamResponse:
 
 
 async def revoke_token(request: web.Request) -> web.StreamResponse:
-    """`DELETE /v1/tokens/{id}`: revoke a token for ever."""
+    """`DELETE /v1/tokens/{id}`: revoke a token permanently."""
     gateway, who, token_id = request.app[GATEWAY], request[REQUESTER], request.match_info["id"]
     client = _client_of(request)
 

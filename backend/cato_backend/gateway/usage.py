@@ -170,7 +170,7 @@ def _people(answers: Iterable[ShownAnswer]) -> set[str]:
 
 
 def _number(person: str) -> int:
-    """Return a number for a person that keeps its value, in place of an account's."""
+    """Return a number for a person that keeps its value, instead of an account's."""
     return int(hashlib.sha256(person.encode()).hexdigest()[:12], 16)
 
 

@@ -18,7 +18,7 @@ class ReplyHead:
         self.retry_after = ""
         """The header of this name."""
         self.keep_alive_s = float("inf")
-        """How long the peer keeps an idle connection, where it tells (`Keep-Alive: timeout=`)."""
+        """How long the peer keeps an idle connection, if it says so (`Keep-Alive: timeout=`)."""
         self.delimited = False
         """Whether the body's end is told by its length or its chunks, not by the connection's."""
         self.inflate: Callable[[bytes], bytes] | None = None

@@ -110,7 +110,7 @@ class Upstreams:
         `silence_s`: how long it may send nothing before it counts as broken.
 
         A request that was sent on a kept connection and of whose reply not a byte came is sent
-        once more, on a new connection: most likely the peer had closed the kept one, or is no
+        again, on a new connection: most likely the peer had closed the kept one, or is no
         longer reached by it. On a new connection a request is sent once: what was sent may be what
         the replica died of, and the scheduler knows how often and where to try again. `streams`:
         the reply's headers are not expected to wait for the whole answer.

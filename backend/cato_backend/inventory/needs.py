@@ -123,7 +123,7 @@ class GpuMemory:
             del self._promised[gpu]
 
     def given_back(self, replica_id: str) -> int:
-        """Return the bytes that an awake replica gives back when it falls asleep, or ends."""
+        """Return the bytes that an awake replica releases when it falls asleep, or ends."""
         return self.given_back_on_each(replica_id) * self.gpus(replica_id)
 
     def given_back_on_each(self, replica_id: str) -> int:

@@ -26,7 +26,7 @@ class Solution:
     amounts: tuple[float, ...]
     """Of each column."""
     prices: tuple[float, ...]
-    """Of each row: what one more costs. Of a program in whole numbers they say nothing."""
+    """The dual value of each row. Not meaningful for a program in whole numbers."""
 
     @property
     def counts(self) -> tuple[int, ...]:

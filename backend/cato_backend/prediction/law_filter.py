@@ -31,7 +31,7 @@ _NOISE_RATE = 0.03
 _DRIFT_COMMON, _DRIFT_OWN = 0.010, 0.005
 """Standard deviation of the logarithms' random walk after one second."""
 _SCORE_RATE = 0.02
-"""Weight of a window in the mean log-likelihood."""
+"""Weight of a window on average log-likelihood."""
 _SURPRISE = 3.0
 """Innovations beyond this many standard deviations are pulled in (Huber)."""
 _BIAS_RATE, _BIAS_LIMIT = 0.2, 1.5

@@ -33,7 +33,7 @@ class ReplicaState:
     prefill_rate: float = 0.0
     """Uncached prompt tokens per second that keep coming in; they stretch every decode."""
     usual_decoding: float | None = None
-    """Sequences that decode on it in the mean of the last minute or so; None where not known."""
+    """Average number of decoding sequences over about the last minute; None where not known."""
     computing: int = 0
     """Of `pending_prefill`, what was sent before the step under way began: it is at work on it."""
     since_step_s: float | None = None
@@ -98,7 +98,7 @@ class ServiceModel:
         return min(pending, queued + steps * beside)
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
-        """Return seconds that it will go on, and the prompt tokens that it computes."""
+        """Return seconds that it will continue, and the prompt tokens that it computes."""
         if not state.decoding and not state.pending_prefill:
             return 0.0, 0
         prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
@@ -152,7 +152,7 @@ class ServiceModel:
     def _token_beside_s(
         self, state: ReplicaState, beside: float, tokens: float, prefill_rate: float
     ) -> float:
-        """Return the mean step while so many tokens are decoded beside so many sequences."""
+        """Return the mean step while `tokens` are decoded beside this number of sequences."""
         sequences = beside + 1
         per_sequence = state.kv_tokens / max(1, state.decoding)
         kv_tokens = per_sequence * max(1.0, beside) + sequences * tokens / 2

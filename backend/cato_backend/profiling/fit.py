@@ -22,7 +22,7 @@ from cato_backend.profiling.cells import Cell
 Array = NDArray[np.float64]
 _TURNS = 30
 _CAUCHY = 2.4
-"""Residuals beyond so many times the usual one weigh next to nothing."""
+"""Residuals beyond this multiple of the usual one get almost no weight."""
 _STARTS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 """Shares of the steps, those with the fewest new tokens, first taken as bound by reading."""
 _FEWEST = 8

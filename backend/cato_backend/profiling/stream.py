@@ -96,7 +96,7 @@ class TokenStream:
         self._news.set()
 
     async def reach(self, tokens: int) -> None:
-        """Wait until so many tokens have come. Raises EngineError where they never will."""
+        """Wait for this number of tokens. Raises EngineError where the stream ends before."""
         while len(self.arrivals) < tokens:
             if self._over is not None:
                 raise self._over
@@ -121,7 +121,7 @@ class ReplicaClient:
         return TokenStream(len(prompt), self._clock())
 
     async def complete(self, prompt: Sequence[int], tokens: int) -> TokenStream:
-        """Return a greedy stream of exactly so many tokens, from its beginning to its end."""
+        """Return a whole greedy stream of exactly this number of tokens."""
         stream = self.begin(prompt)
         await self.follow(stream, prompt, tokens)
         return stream

@@ -23,7 +23,7 @@ FIRST_REQUESTS = 250
 FEWEST_COUNTED = 15
 """Requests of a class in a measurement; of fewer nothing can be said."""
 _FULL_BATCH = 64
-"""Sequences that share a step's fixed time where the law says nothing else against more."""
+"""Sequences that share a step's fixed time where the law does not limit their number."""
 _CORRECTION_MEMORY_S = 300.0
 _ENOUGH_ANSWERS = 100.0
 """Answers within the memory before anything is learned."""

@@ -51,7 +51,7 @@ class Demand:
         self._count = 0
 
     def arrived(self, now: float) -> None:
-        """Record that a request came."""
+        """Record the arrival of a request."""
         self._turn(now)
         self._count += 1
 
@@ -104,7 +104,7 @@ def _followed(rates: list[float], means: list[float], lag: int) -> list[Scenario
     """Return each bin as a scenario, weighted by its age and its likeness to now.
 
     Likeness is that of the demand `lag` bins before. Each is moved by the rest of the difference,
-    so that a rise goes on where it is.
+    so that a rise continues where it is.
     """
     present, found = means[-1], list[Scenario]()
     width = max(0.25 * present, sqrt(max(present, 0.2) / (_NOW_BINS * BIN_S)))

@@ -73,7 +73,7 @@ class Measurement:
         return self._tallies
 
     def run(self, rate: float) -> Iterator[None]:
-        """At so many requests per second; yields between slices of the work."""
+        """Measure at this rate, in requests per second. Yields between slices of the work."""
         now = 0.0
         for number in range(self._requests):
             now += self._gap() / (rate * POOL)

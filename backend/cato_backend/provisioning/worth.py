@@ -41,7 +41,7 @@ class Holding:
 
     replica_id: str
     bytes_held: int
-    """What it gives back."""
+    """The memory that it releases."""
     return_s: float
     """Seconds until it takes requests again: it wakes, or loads."""
     demands: tuple[ClassDemand, ...] = ()
@@ -53,7 +53,7 @@ class Holding:
 
     @property
     def bytes_on_each(self) -> int:
-        """What it gives back of each of its GPUs."""
+        """The memory that it releases on each of its GPUs."""
         return self.bytes_held // self.gpus
 
 

@@ -25,7 +25,7 @@ class RayLife:
         self.gone = asyncio.Event()
         """Set once nothing of it is left in the cluster."""
         self.log_offset = 0
-        """Where its log on the node goes on."""
+        """Where its log on the node continues."""
         self._log = RotatingFile(log, LOG_LIMIT_BYTES)
         self._error: EngineError | None = None
 

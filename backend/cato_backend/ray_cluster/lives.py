@@ -50,7 +50,7 @@ def exceptions() -> Any:
 
 
 def in_a_line(error: Exception, most: int = 400) -> str:
-    """Return at most so many characters of an error of Ray's, which may hold pages, in one line."""
+    """Return the first characters of one of Ray's errors, which may hold pages, in one line."""
     return " ".join(str(error).split())[:most] or type(error).__name__
 
 

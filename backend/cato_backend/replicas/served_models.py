@@ -32,11 +32,11 @@ class ServedModel:
 
     name: str
     max_model_len: int | None
-    """Context in tokens; None where the server does not tell."""
+    """Context in tokens; None where the server does not report it."""
     adapters: tuple[str, ...] = ()
     """LoRA adapters of the model, and further names of the model itself."""
     root: str = ""
-    """What the server loaded it from, where it tells."""
+    """What the server loaded it from, where it reports it."""
 
 
 def read_listing(data: bytes) -> tuple[ListedModel, ...]:

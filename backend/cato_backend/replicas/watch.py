@@ -43,7 +43,7 @@ class Backoff:
     max_s: float = 30.0
 
     def delay_s(self, failures: int, chance: float = 0.5) -> float:
-        """After so many failures in a row, counted from 1; `chance` is between 0 and 1."""
+        """Return the wait after failures in a row, from 1. `chance` is between 0 and 1."""
         grown = self.initial_s * self.multiplier ** min(failures - 1, _MOST_DOUBLINGS)
         return min(self.max_s, grown) * (1 + self.jitter * (2 * chance - 1))
 
@@ -112,7 +112,7 @@ class Watch:
         self._asked.set()
 
     def lose(self) -> None:
-        """Tell that the replica was taken out of service: it must be admitted again."""
+        """Report that the replica was taken out of service: it must be admitted again."""
         self._lost = True
         self.look()
 

@@ -174,7 +174,7 @@ class Accounting:
     def __init__(self, teams: LiveTeams) -> None:
         self._teams = teams
         self.seconds = EngineSeconds()
-        """Is to be told every event and decision."""
+        """Must receive every event and decision."""
         self.spent = TenantAccounts(time.time)
 
     def counted(self, call: Call) -> CountedCall:

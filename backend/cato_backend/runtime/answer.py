@@ -230,7 +230,7 @@ class Answer:
         return True
 
     def _without_choices(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        """Usage, as a rule. An error may come in this shape, too."""
+        """Usually usage. An error may have this form, too."""
         usage = chunk.get("usage")
         if not usage and event.name == sse.MESSAGE and is_error(chunk):
             raise error_in(chunk)

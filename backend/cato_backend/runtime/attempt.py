@@ -128,6 +128,6 @@ class Attempts:
 
 
 def _learn_ratio(leg: UpstreamRoute, chars: int, tokens: int | None) -> None:
-    """Unless the count is a lie: no tokenizer makes a hundred tokens of a character."""
+    """Learn the characters per token. Ignore implausible counts, such as 100 tokens a character."""
     if tokens and _FEWEST_CHARS <= chars / tokens <= _MOST_CHARS:
         leg.ratio.observe(chars, tokens)

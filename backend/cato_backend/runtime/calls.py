@@ -61,7 +61,7 @@ class Call:
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
     compared: bool = False
-    """Whether its answers are compared with another one: nobody waits for them."""
+    """Whether its answers are only compared with another one, and no client waits for them."""
     cache_salt: str = ""
     """Sent to replicas that keep prefix caches apart by it."""
     client_id: str = ""

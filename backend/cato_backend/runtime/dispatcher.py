@@ -36,7 +36,7 @@ from cato_backend.scheduling import (
 )
 
 Watcher = Callable[[Event, Sequence[Decision], float], None]
-"""Is told each event, what was decided on it, and when."""
+"""Receives each event, what was decided on it, and when."""
 
 
 def refused(refusal: Refusal, retry_after_s: float) -> RequestError:

@@ -247,7 +247,7 @@ class Delivery:
         self._flight.waits_for_client = False
 
     def take(self, relayed: Relayed) -> bool:
-        """Tell the scheduler of progress, and the client of everything from the first token on.
+        """Report progress to the scheduler, and everything from the first token on to the client.
 
         False where the client cannot be told at once: `settle` is due.
         """

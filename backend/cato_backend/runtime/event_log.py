@@ -95,7 +95,7 @@ class EventLog:
 
 
 NoteWatcher: TypeAlias = Callable[[Note, float], None]
-"""Is told each note, and when."""
+"""Receives each note, and when."""
 
 
 class RequestNotes:

@@ -21,7 +21,7 @@ class Endpoint:
     """The model's name over there."""
     token: str = field(default="", repr=False)
     max_model_len: int | None = None
-    """Context in tokens; None where the server does not tell."""
+    """Context in tokens; None where the server does not report it."""
     adapters: tuple[str, ...] = ()
     """Further names that it serves."""
     speaks_vllm: bool = False
@@ -36,7 +36,7 @@ class ModelFacts:
 
     name: str
     max_model_len: int | None = None
-    """Context in tokens; None where no server tells."""
+    """Context in tokens; None where no server reports it."""
     fim: Detection = _UNKNOWN
     has_chat_template: bool = False
     takes_system_message: bool = True

@@ -124,7 +124,7 @@ class InFlightRequest:
         self._interrupt()
 
     def recall(self, attempt: int) -> None:
-        """Give this attempt up, if it waits for its replica and another can go on."""
+        """Give this attempt up, if it waits for its replica and another can continue."""
         if self.can_move and not self.waits_for_client:
             self._recalled = attempt
             self._interrupt()

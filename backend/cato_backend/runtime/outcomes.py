@@ -218,7 +218,7 @@ class OutcomeRecorder:
             self._cached_tokens(_label(flight)).inc(min(cached, prompt))
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
-        """Record that the answer has come to its end, or as far as its client wanted it."""
+        """Record that the answer is complete, or as long as its client wanted it."""
         request, pace_s = flight.call.request, tpot_s(flight, now)
         self._latencies(flight)
         self._e2e(request.task).observe(now - request.arrival)

@@ -93,7 +93,7 @@ class ProfilePredictor:
                 continue
             if began is None:  # An idle engine began with the first prompt that was sent.
                 began = each.dispatched_at
-            # The engine takes what waits by priority; what it computes already goes on.
+            # The engine takes what waits by priority; what it computes already continues.
             is_computed = each.dispatched_at <= began
             if is_computed or each.priority <= attempt.priority:
                 tokens = each.prompt_tokens - each.cached_tokens

@@ -112,7 +112,7 @@ class ClassWindow:
 
 
 class RecentOutcomes:
-    """All classes. Written by the outcome recorder, read when somebody looks."""
+    """The outcomes of all classes. The outcome recorder writes them; the overview reads them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

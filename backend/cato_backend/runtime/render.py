@@ -6,7 +6,7 @@ completion of exactly those ids. Where ids are missing, or where stop strings ar
 holds back text that may become one, after it has sent its ids), a completion is continued from its
 text instead. A chat has no such text, for only its replica knows its template.
 
-Log probabilities go on unseen from ids: they are those of the same tokens behind the same ones.
+Log probabilities continue unseen from ids: they are those of the same tokens behind the same ones.
 
 A chat that is reasoning or calling a tool is not continued: the continuation is plain text, which
 no parser of the engine would sort into its fields.

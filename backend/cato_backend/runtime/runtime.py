@@ -91,7 +91,7 @@ class Runtime:
         teams: LiveTeams | None = None,
         slow_times: float = 0.0,
     ) -> None:
-        """`slow_times`: requests that took so many times their target are logged; 0: none is."""
+        """`slow_times`: the multiple of the target above which requests are logged; 0: none."""
         self.catalog = catalog
         self.metrics = metrics
         self.clock = clock
@@ -165,7 +165,7 @@ class Runtime:
         self._dispatcher.tell(SyntheticTrialEnded(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
-        """Other clients have so many requests on a replica."""
+        """Record the number of requests that other clients have on a replica."""
         load = self.replica(replica_id)
         if load is not None and load.others != requests:
             self._dispatcher.tell(OthersRunning(replica_id, requests))
@@ -211,7 +211,7 @@ class Runtime:
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serve one call into `sink`; why the client ended it, where it did so by name.
 
-        Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
+        Raises RequestError, and CallOutdated where the call is to be made again; cancel the
         task to end the call.
         """
         # A token may have ended while the body came, or between two calls of a task.

@@ -114,7 +114,7 @@ class TaskEvents:
                 self._held[number] += text
 
     async def restart(self, number: int) -> None:
-        """Tell that a step is asked once more, so that what it said so far is void."""
+        """Report that a step is asked again, so that what it said so far is void."""
         async with self._lock:
             self._held[number] = ""
             if self._sent[number]:
@@ -122,7 +122,7 @@ class TaskEvents:
                 await self._sink.send(TaskEvent.RESTART, {"text": "".join(self._sent)})
 
     async def done(self, number: int) -> None:
-        """Tell that a step is over."""
+        """Report that a step is over."""
         async with self._lock:
             self._done.add(number)
             while self._current in self._done:
@@ -187,7 +187,7 @@ class StepSink(Sink):
     async def run(
         self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
     ) -> CancelReason | None:
-        """Ask for the answer, and once more where it cannot be used.
+        """Ask for the answer, and again where it cannot be used.
 
         Returns why the client ended the call, where it did so by name. What is wrong in the end is
         `problem`.

@@ -43,7 +43,7 @@ class RequestTrace(Protocol):
         ...
 
     def interrupted(self) -> None:
-        """Record that the attempt was ended: its client wants no more, or another one follows."""
+        """Record that the attempt was ended: its client has ended it, or another one follows."""
         ...
 
     def ended(self, outcome: str, tokens: TokenCounts) -> None:

@@ -138,9 +138,9 @@ class LoadReported(NamedTuple):
     running: int
     waiting: int
     kv_usage: float | None = None
-    """0..1: the share of KV blocks that running requests hold; None where it is not told."""
+    """0..1: the share of KV blocks that running requests hold; None where it is not reported."""
     kv_tokens: int | None = None
-    """Tokens for which there are KV blocks; None where it is not told."""
+    """Tokens for which there are KV blocks; None where it is not reported."""
 
 
 class SyntheticTrialEnded(NamedTuple):

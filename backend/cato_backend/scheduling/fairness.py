@@ -191,7 +191,7 @@ class Look(NamedTuple):
         return [r for r in candidates if r.running < r.open_slots]
 
     def _background(self, candidates: Sequence[ReplicaLoad]) -> Sequence[ReplicaLoad]:
-        """Return the candidates for what is over its budget: while nobody else asks, all."""
+        """Return the candidates for requests over budget: all while no other request waits."""
         if not self.fairness.is_asked_within_budget:
             return candidates
         return [

@@ -62,7 +62,7 @@ class FirstTokens:
         self._trials.pop(replica_id, None)
 
     def expected_s(self, replica_id: str, work: int, law_s: float, *, known: bool) -> float | None:
-        """Return the longest that so much work should take there.
+        """Return the longest time that this amount of work should take there.
 
         By the replica's own first tokens, else by those of the model's other replicas, and as much
         slower as the few of its own and its synthetic trial were; None where too few have come.

@@ -17,7 +17,7 @@ from cato_backend.scheduling.replica import ReplicaLoad
 _LATE_S = 0.1
 """A look so late comes after a pause of our own; what replicas sent meanwhile is not known yet."""
 _STILL_S = 1.0
-"""A begun answer on an overdue replica that brought nothing for so long is recalled."""
+"""An answer that has begun on an overdue replica and brings nothing for this time is recalled."""
 
 
 class HealthFindings(NamedTuple):
@@ -27,7 +27,7 @@ class HealthFindings(NamedTuple):
     overdue: list[ReplicaLoad]
     """Attempts without a token are to leave these."""
     standstill: list[Attempt]
-    """Answers that have begun and do not go on."""
+    """Answers that have begun and do not continue."""
 
 
 class Health:

@@ -183,7 +183,7 @@ class Pseudonyms:
         self._block = lru_cache(_REMEMBERED)(self._hash)
 
     def of(self, event: Event) -> Event:
-        """Return the same event about a request that nobody knows."""
+        """Return the same event about an unknown request."""
         if not isinstance(event, Submitted):
             return event
         request = event.request

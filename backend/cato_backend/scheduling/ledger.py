@@ -67,7 +67,7 @@ class Ledger:
             model.enlist(replica)
 
     def set_others(self, replica_id: str, others: int) -> None:
-        """Other clients have so many requests on the replica."""
+        """Record the number of requests that other clients have on the replica."""
         self._change(self._replicas[replica_id], lambda replica: replica.set_others(others))
 
     def suspend(self, replica_id: str) -> None:

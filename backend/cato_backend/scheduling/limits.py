@@ -36,7 +36,7 @@ class LongPromptLimits:
     agent_share: float = 0.75
     """Of its slots, and of its KV cache, that agents may take."""
     patience_s: float = 20.0
-    """After so long in the queue these bounds do not hold for a request."""
+    """Seconds in the queue after which a request is exempt from these bounds."""
 
 
 @dataclass(frozen=True, slots=True)

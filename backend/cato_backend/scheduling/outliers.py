@@ -198,7 +198,7 @@ class Outliers:
         return []
 
     def overdue(self, replica_id: str, now: float) -> list[Decision]:
-        """Record that first tokens are overdue. The replica may stay in service all the same."""
+        """Record that first tokens are overdue. The replica may stay in service nevertheless."""
         record = self._records[replica_id]
         if record.trial is not None:
             return [self._eject_again(record, Reason.OVERDUE, now)]

@@ -26,7 +26,7 @@ class ServiceRate:
         self._last: float | None = None
 
     def left(self, now: float, waiting: int) -> None:
-        """Record that a request has left its replica, while so many waited."""
+        """Record that a request has left its replica, and how many requests were queued."""
         if waiting and self._last is not None:
             gap = now - self._last
             mean = gap if self._gap_s is None else self._gap_s
@@ -34,7 +34,7 @@ class ServiceRate:
         self._last = now if waiting else None
 
     def empties_in(self, waiting: int) -> float:
-        """Return seconds until so many requests will have left the queue.
+        """Return the seconds until this number of requests will have left the queue.
 
         0 while nothing is known.
         """

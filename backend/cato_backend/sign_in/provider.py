@@ -113,7 +113,7 @@ class Provider:
         headers = {"authorization": f"Bearer {tokens.access_token}"}
         more = await self._get(endpoints.userinfo, headers=headers)
         if more.get("sub") != claims["sub"]:
-            raise ProviderUnusable("userinfo: it is about somebody else", param="sub")
+            raise ProviderUnusable("userinfo: its `sub` is of another person", param="sub")
         return _together(claims, more)
 
     async def _redeemed(self, code: str, attempt: SignInAttempt, redirect_uri: str) -> _Tokens:

@@ -117,7 +117,7 @@ class SignIn:
         try:
             await self.provider.endpoints()
         except ProviderUnavailable as error:
-            on_news(f"{error}; until then nobody can sign in")
+            on_news(f"{error}; until then sign-in is not possible")
 
     async def session(self, code: str, attempt: SignInAttempt, redirect_uri: str) -> NewToken:
         """Return the token of a session, for the code that a browser brings from the provider.

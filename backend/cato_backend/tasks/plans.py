@@ -99,7 +99,7 @@ class TaskStep:
     is_shown: bool = True
     """Whether its answer is a part of the result, and streamed as such."""
     expected_tokens: int | None = None
-    """Output tokens; None where nothing tells."""
+    """Output tokens; None where it is not known."""
     needs: tuple[int, ...] = ()
     """The steps without whose answers, where all of them failed, there is nothing to ask."""
 

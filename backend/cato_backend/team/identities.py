@@ -59,7 +59,7 @@ def is_linked(store: TeamStore, issuer: str, person: str) -> bool:
 
 
 def link(store: TeamStore, identity: Identity, person: str) -> None:
-    """Link an account to one person of the store, in place of an older link. Raises ConfigError."""
+    """Link an account to one person of the store, instead of an older link. Raises ConfigError."""
     with _with_table(store) as connection:
         connection.execute(
             "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?)"

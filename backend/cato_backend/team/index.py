@@ -33,7 +33,7 @@ class _Tables(NamedTuple):
     people: dict[str, Person]
     tokens: dict[bytes, KnownToken]
     ends: dict[str, float]
-    """By the id of a token that does not last for ever, when it ends."""
+    """By the id of a token that expires, when it does."""
 
     def update(self, changes: Changes) -> None:
         # Nothing refers to a row that is not there yet.
@@ -49,7 +49,7 @@ class _Tables(NamedTuple):
 class TeamIndex:
     """A copy of the store that follows its changes. A look-up takes microseconds.
 
-    Look-ups may go on while another thread takes over what has changed.
+    Look-ups may continue while another thread takes over what has changed.
     """
 
     def __init__(self) -> None:

@@ -186,7 +186,7 @@ class LiveTeams:
         self._thread.shutdown()
 
     def _take_unsaved(self) -> Unsaved:
-        """Return what is to be written; here, because counting goes on in this thread."""
+        """Return what is to be written; here, because counting continues in this thread."""
         seen, self._seen = self._seen, {}
         return Unsaved(seen, self._budgets.take_unsaved())
 

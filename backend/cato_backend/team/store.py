@@ -174,7 +174,7 @@ class TeamStore:
         raise TeamError("name", f"name: {text!r} fits {len(usable)} tokens: {shown}; give an id")
 
     def revoke(self, token_id: str) -> AccessToken:
-        """Revoke a token for ever; one that is revoked stays as it is. Raises TeamError."""
+        """Revoke a token permanently; one that is revoked stays as it is. Raises TeamError."""
         with transaction(self._connection, self.path) as connection:
             connection.execute(
                 "UPDATE tokens SET revoked = ?, revision = ? WHERE id = ? AND revoked IS NULL",

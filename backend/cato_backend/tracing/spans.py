@@ -88,7 +88,7 @@ class RequestSpans:
         self._waits_since = now
 
     def interrupted(self) -> None:
-        """Record that the attempt was ended: its client wants no more, or another one follows."""
+        """Record that the attempt was ended: its client has ended it, or another one follows."""
         now = self._now()
         self._end_attempt(now)
         self._taken_at = now

@@ -9,7 +9,7 @@ _CR = 0x0D
 _BOM = b"\xef\xbb\xbf"
 DONE = "[DONE]"
 MESSAGE, ERROR = "message", "error"
-"""Names of events: of those that have none, and of those that tell of an error."""
+"""Names of events: of those that have none, and of those that report an error."""
 CONTENT_TYPE = "text/event-stream"
 
 

@@ -17,7 +17,7 @@ from cato_backend.wire.headers import Task
 from cato_lab.baselines.estimates import MEAN_OUTPUT
 
 _QUEUE_THRESHOLD = 4.0
-"""A replica is busy above so many times its `max_num_batched_tokens` of prefill in flight
+"""A replica is busy above this multiple of its `max_num_batched_tokens` of prefill in flight
 (`--router-queue-threshold`). Of 0.25 to 4 the best in thirty worlds of the arena, and once Dynamo's
 default."""
 

@@ -11,10 +11,10 @@ from cato_backend.scheduling.splitmix import SplitMix64
 from cato_lab.baselines.estimates import model_of, promised_s
 
 _STICKY_SHARE = 0.8
-"""A prefix match of so much of the prompt narrows the choice to those who hold it ..."""
+"""A prefix match of this share of the prompt narrows the choice to replicas that hold it ..."""
 
 _STICKY_PENALTY_S = 5.0
-"""... unless the best of them would be so much later than the best of all."""
+"""... unless the best of them would be later than the best of all by this time."""
 
 _AFFINITY_THRESHOLD = 0.8
 """Share of the prompt in a replica's cache from which on the replica is sticky; llm-d's default."""

@@ -88,7 +88,7 @@ class EmulatorOptions:
     """Whether requests are recorded, and a second address shows them and changes the behaviour."""
     tls: ssl.SSLContext | None = None
     uds: Path | None = None
-    """A Unix socket, in place of host and port."""
+    """A Unix socket, instead of host and port."""
 
 
 class EmulatedEngine:

@@ -34,7 +34,7 @@ class FaultKind(StrEnum):
     STALL = "stall"
     """No token comes after these, and the connection stays open."""
     MALFORMED = "malformed"
-    """An event that is not JSON, in place of a token's."""
+    """An event that is not JSON, instead of a token's."""
 
 
 class ErrorForm(StrEnum):

@@ -92,7 +92,7 @@ class EngineMetrics:
         self._cache_config(limits)
 
     def exposition(self, replaced: Mapping[str, str]) -> bytes:
-        """Return the page, with the values of `replaced` in place of the true ones.
+        """Return the page, with the values of `replaced` instead of the true ones.
 
         An empty value leaves the name out.
         """

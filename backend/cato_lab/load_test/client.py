@@ -205,7 +205,7 @@ class Client:
             headers = self._authorization() | {"content-type": "application/json"}
             try:
                 async with self._session.post(url, data=body, headers=headers) as response:
-                    if response.status == 200:  # Elsewhere nobody ends the stream for us.
+                    if response.status == 200:  # Other servers do not end it.
                         await asyncio.wait({reading}, timeout=_AFTER_CANCEL_S)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 return  # Closing the stream, which comes next, cancels too.

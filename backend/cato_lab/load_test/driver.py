@@ -38,7 +38,7 @@ class LoadOptions:
     drain_s: float = 60.0
     """After the last arrival, what has not ended by then has failed."""
     silence_s: float = 60.0
-    """A connection that brings nothing for so long is given up."""
+    """A connection that brings nothing for this time is given up."""
 
 
 @dataclass(frozen=True, slots=True)

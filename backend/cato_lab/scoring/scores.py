@@ -74,7 +74,7 @@ class ClassScore:
     tpot: Latencies
     """Over whole answers of two tokens and more."""
     queue: Latencies
-    """Of those that were sent to a replica; NaN where nobody said."""
+    """Of those that were sent to a replica; NaN where it is not reported."""
     usable: float
     """Share of those still wanted after `USABLE_S` whose whole answer was there by then."""
     met_by_first_token: int

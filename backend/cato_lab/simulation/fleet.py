@@ -106,7 +106,7 @@ def _inverse(
     real: Sequence[float],
     shared: Sequence[float],
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Real times at which so much computing is done."""
+    """Return the real times at which these amounts of engine time are reached."""
     beyond = np.maximum(0.0, computed - shared[-1])
     return np.interp(computed, shared, real) + beyond
 
@@ -134,7 +134,7 @@ class Fleet:
     """So many of `profile`, of which the router is told the truth."""
     profile: Profile = REFERENCE
     mixed: tuple[Member, ...] = ()
-    """Replicas that differ from each other or from what the router is told; in place of those that
+    """Replicas that differ from each other or from what the router is told; instead of those that
     `replicas` and `profile` describe."""
     max_running: int | None = None
     """Sent to a replica at once; None: as many as its engine runs, as the gateway does."""

@@ -31,7 +31,7 @@ class Arrival(NamedTuple):
     task: Task
     prompt_tokens: int
     output_tokens: int
-    """How long the answer truly is: nobody but the engine knows it beforehand."""
+    """The true length of the answer, which only the engine knows in advance."""
     max_tokens: int
     """What the client asks for at most."""
     target: Target
@@ -40,7 +40,7 @@ class Arrival(NamedTuple):
     document: str = ""
     supersede: bool = False
     cancel_after_s: float | None = None
-    """The next key comes so long after the request, and the client wants it no more."""
+    """Seconds from the request to the next key, at which the client cancels it."""
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens; None where it gives none."""
     tenant: str = ""

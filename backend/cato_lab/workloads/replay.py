@@ -26,7 +26,7 @@ _MOONCAKE_BLOCK_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class TraceWorkload:
-    """The rows of a trace at `rate` requests per second in the mean.
+    """The rows of a trace, at an average of `rate` requests per second.
 
     A trace names no tasks: answers of at most 64 tokens are taken for completions, the others for
     generation, summarization and translation in the proportion in which developers ask for them.

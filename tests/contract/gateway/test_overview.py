@@ -238,7 +238,7 @@ async def watching(
 # -- health ----------------------------------------------------------------------------------------
 
 
-async def test_off_loopback_health_tells_a_stranger_the_status_alone(tmp_path: Path) -> None:
+async def test_off_loopback_health_without_a_token_shows_only_the_status(tmp_path: Path) -> None:
     file = secret_file(tmp_path / "token", "the-token\n")
     arguments = ("--host", "0.0.0.0", "--insecure", "--token-file", str(file))
     async with (

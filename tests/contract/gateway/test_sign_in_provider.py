@@ -116,7 +116,7 @@ WRONG_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
 
 async def test_a_provider_that_is_unusable_is_named_until_it_is_usable(tmp_path: Path) -> None:
     async with peopled(tmp_path, document={"issuer": "https://evil.example"}) as browser:
-        await browser.serve.wait_said("until then nobody can sign in")
+        await browser.serve.wait_said("until then sign-in is not possible")
         for name, (document, param) in WRONG_DOCUMENTS.items():
             browser.provider.document = document
             refused = await browser.call("GET", "/sign-in")

@@ -150,7 +150,7 @@ async def test_a_header_cannot_be_split() -> None:
         await Upstreams().post("http://127.0.0.1:1/", b"", {"authorization": "a\r\nb: c"}, 1.0)
 
 
-async def test_a_connection_is_read_again_after_a_long_reply_that_nobody_read() -> None:
+async def test_a_connection_is_usable_after_a_long_unread_reply() -> None:
     connection, transport = Connection(), Nowhere()
     connection.connection_made(transport)
     connection.send(b"", 5.0)

@@ -30,7 +30,7 @@ def test_what_sleeps_leaves_room_for_others() -> None:
     assert memory.missing("a") == 0
 
 
-def test_what_is_given_back_is_kept_for_who_was_promised_it() -> None:
+def test_released_memory_is_reserved_for_its_claimant() -> None:
     memory = GpuMemory({"a": seat(60), "b": seat(60)})
     memory.hold("a")
     memory.promise("b")

@@ -128,7 +128,7 @@ def test_a_replica_that_sleeps_is_well() -> None:
     assert [finding.verdict for finding in found] == [Verdict.OK, Verdict.NOTE]
 
 
-def test_gpus_are_told_with_those_who_use_them() -> None:
+def test_gpus_are_listed_with_their_users() -> None:
     gpu = {"gpu": "0", "name": "L4", "memory_gb": 24.0, "free_gb": 9.5, "others": 2}
     found = check_gpus(read_inventory({"inventory": {"gpus": [gpu], "ray": {}}}))
     assert list(map(str, found)) == [

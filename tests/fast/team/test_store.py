@@ -127,7 +127,7 @@ def test_what_cannot_be_is_refused(store: TeamStore, work: object, said: str) ->
     assert [each.name for each in store.people()] == ["ada", "lee"]
 
 
-def test_nobody_has_tokens_without_end(store: TeamStore) -> None:
+def test_the_number_of_a_persons_tokens_is_limited(store: TeamStore) -> None:
     tokens = [store.create_token(f"t{number}", "ada").token for number in range(100)]
     with pytest.raises(TeamError, match="ada has 100 valid tokens; revoke one"):
         store.create_token("one more", "ada")
@@ -135,7 +135,7 @@ def test_nobody_has_tokens_without_end(store: TeamStore) -> None:
     store.create_token("one more", "ada")
 
 
-def test_nobody_fills_the_store_with_revoked_tokens(store: TeamStore) -> None:
+def test_the_number_of_new_tokens_per_day_is_limited(store: TeamStore) -> None:
     store.connection.execute("PRAGMA synchronous = OFF")
     for _ in range(500):
         store.revoke(store.create_token("laptop", "ada").token.id)

@@ -26,7 +26,7 @@ _USUAL: dict[str, Any] = {
     "tool_choice": "auto",
     "tools": [],
 }
-"""What OpenAI tells of fields that the client has not named."""
+"""OpenAI's values of fields that the client has not sent."""
 
 
 class ResponsesWriter:

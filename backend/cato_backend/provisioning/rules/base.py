@@ -15,7 +15,7 @@ from cato_backend.wire.headers import Task
 
 _KEPT_ANSWERS = 400
 _LEFT_OUTPUT_TOKENS = 16
-"""At least so many tokens an answer is taken to have had that its client did not wait for."""
+"""Least number of tokens that is assumed for an answer whose client did not wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class AnsweredRequest:
     """Of the prompt; all of it where the engine did not tell."""
     output_tokens: int
     met: bool | None
-    """Whether the target was met; None where nobody wanted the answer any more at its deadline."""
+    """Whether the target was met; None where the answer was no longer wanted at its deadline."""
 
     @property
     def task(self) -> Task:

@@ -48,7 +48,7 @@ class FleetView:
 
 
 def cached_tokens(request: Request, matched_blocks: int) -> int:
-    """Return tokens in so many blocks of the prompt's head.
+    """Return the tokens in this number of blocks of the prompt's head.
 
     The prompt ends half a block, on average, behind its last whole one.
     """

@@ -127,7 +127,7 @@ class ConsistentHash(Policy):
     """First come, first served; the replica that owns the session, unless that is too full.
 
     Ray Serve's ConsistentHashRouter (2.56), with its 100 virtual nodes and the session as the key.
-    Ray goes on to the next replica of the ring where one rejects the request; here it does so by
+    Ray continues to the next replica of the ring where one rejects the request; here it does so by
     the bound of Mirrokni, Thorup and Zadimoghaddam, Consistent Hashing with Bounded Loads (SODA
     2018).
     """

@@ -119,7 +119,7 @@ class Lengths:
         self._uncorrected.pop(request.id, None)
 
     def observe(self, attempt: Attempt, ending: Ending) -> None:
-        """Learn from an attempt that is over. One that failed says nothing."""
+        """Learn from an attempt that has ended. A failed one is ignored."""
         request = attempt.request
         if ending is Ending.FAILED:
             return

@@ -133,7 +133,7 @@ class PromptBatch:
         return now < self._last_step_at
 
     def begin(self, tokens: int, prompts: int, at: float) -> None:
-        """Begin another batch, of so many pending prompts with so many uncached tokens."""
+        """Begin another batch, with its number of pending prompts and of their uncached tokens."""
         self._begins_at, self._tokens, self._prompts = at, tokens, prompts
         self._context_s = 0.0
         self._schedule()

@@ -116,7 +116,7 @@ class RelegatedQueue:
 
 
 def _remove(of_replicas: dict[str, dict[str, None]], model: ReplicaModel, request_id: str) -> None:
-    """Leave nothing of a replica that nobody is interested in: it may have gone for good."""
+    """Drop the entry of a replica that no request waits for: it may be gone for good."""
     replica_id = model.view.replica_id
     of_replica = of_replicas[replica_id]
     del of_replica[request_id]

@@ -24,7 +24,7 @@ _HOLDERS, _LEAST_BUSY = 2, 4
 _MOST_TRIED = 128
 """Replicas that are asked for room one by one; a microsecond each."""
 _PACE_RATE = 0.05
-"""Weight of one replica's pace in the mean."""
+"""Weight of one replica's pace on average."""
 _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
@@ -137,7 +137,7 @@ class ReplicaPool:
             self._kept.clear()
 
     def keep(self, model: ReplicaModel, seconds: float) -> None:
-        """In this look, a request waits for this replica, and will bring so much prefill."""
+        """Record that in this round a request waits for this replica, and its prefill."""
         replica_id = model.view.replica_id
         self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
         if self._first is not None and self._first[1] == self._places[replica_id]:

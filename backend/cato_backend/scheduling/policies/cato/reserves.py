@@ -76,7 +76,7 @@ class Slots:
 
     @property
     def all_missing(self) -> bool:
-        """Whether nobody in the queue can have a slot now."""
+        """Whether no queued request can have a slot now."""
         return not any(n for task, n in self._queued.items() if task not in self._missing)
 
 
