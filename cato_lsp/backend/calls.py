@@ -37,7 +37,7 @@ class Call:
     headers: dict[str, str]
     body: dict[str, Any]
     budget_s: float = 0.0
-    """Of a whole task: what is left of its E2E target when it is sent."""
+    """For a whole task, the rest of its E2E target when it is sent."""
 
 
 def new_request_id() -> str:

@@ -91,7 +91,7 @@ class Target:
     token: str | None = field(repr=False)
     origin: Origin
     announcement: Announcement | None = None
-    """Of a backend that was discovered: which process must be the one that answers."""
+    """The announcement of a discovered backend, whose process must be the one that answers."""
 
 
 def locate(settings: BackendSettings) -> Target | None:

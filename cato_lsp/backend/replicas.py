@@ -14,9 +14,9 @@ class ReplicaSpeed:
     """Learned speed of one replica."""
 
     token_ms: float
-    """Of a token that is decoded alone."""
+    """Time of a token that is decoded alone."""
     prompt_ms: float
-    """Of a prompt of 1,000 tokens."""
+    """Time of a prompt of 1,000 tokens."""
     spread: float
     """Relative standard deviation of both."""
     windows: int
@@ -32,7 +32,7 @@ class StepLimits:
     step_tokens: int
     """New tokens in it."""
     prompt_tokens: int
-    """Of one prompt beside other requests; 0: no such limit."""
+    """Limit for one prompt beside other requests; 0: none."""
 
     @property
     def flags(self) -> str:

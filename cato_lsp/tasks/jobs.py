@@ -102,7 +102,7 @@ class TaskResult:
     message: str = ""
     elapsed_ms: int = 0
     documentation: DocumentEdit | None = None
-    """Of a summary: how it becomes the documentation of its unit, where that is usual."""
+    """The edit that makes a summary the documentation of its unit, where that is usual."""
     units: tuple[UnitAnswer, ...] = ()
     met: bool = True
     edits: tuple[DocumentEdit, ...] = ()

@@ -48,7 +48,7 @@ class ModelFacts:
     configured_instruct: bool | None = None
     """Whether it follows instructions, where the configuration says so."""
     parent: str = ""
-    """Of an adapter, the model that it belongs to."""
+    """The model that an adapter belongs to."""
 
     @property
     def model(self) -> str:
@@ -80,7 +80,7 @@ class UpstreamRoute:
     priority: int = 0
     """The scheduler's, for the replica's own queue."""
     largest_context: int | None = None
-    """Of any replica of the model."""
+    """The largest context of the model's replicas."""
 
     @property
     def larger_context(self) -> int | None:

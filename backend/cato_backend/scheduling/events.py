@@ -28,7 +28,7 @@ class Progressed(NamedTuple):
     tokens: int
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
-    """Of these, how many the engine found in its prefix cache; comes with `prompt_tokens`."""
+    """Prompt tokens in the engine's prefix cache; reported with `prompt_tokens`."""
 
 
 class Finished(NamedTuple):

@@ -71,7 +71,7 @@ class Opening:
     part: int = 1
     """Counted from 1; a log that has rotated begins with a later one."""
     seed: int = 0
-    """Of the policy's dice."""
+    """Seed of the policy's random numbers."""
     epoch: float | None = None
     """What is to be added to a time to have Unix time; None where that is not known."""
 

@@ -146,13 +146,13 @@ class ReplicaLoad:
     learned: LearnedLaw = field(init=False)
     capacity: EngineCapacity = field(init=False, default_factory=EngineCapacity)
     probes: Probes = field(init=False)
-    """Of a calibration; in none of the counts above."""
+    """Probes of a calibration. They are in none of the counts above."""
     slots: int = field(init=False)
     """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
     open_slots: int = field(init=False)
-    """Of `max_running`, those that are not kept for newcomers: see `fairness`."""
+    """Slots of `max_running` that are not kept for newcomers: see `fairness`."""
 
     def __post_init__(self, kept: KeptLaw | None) -> None:
         self.learned = LearnedLaw(self.profile, kept, self.limits)

@@ -75,7 +75,7 @@ class EmulatorOptions:
     host: str = "127.0.0.1"
     port: int = 0
     order: Order = "priority"
-    """Of the waiting queue, with a profile."""
+    """Order of the waiting queue, with a profile."""
     speed: float = 1.0
     """How many times faster than the profile."""
     request_s: float = 0.0

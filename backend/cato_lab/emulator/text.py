@@ -43,7 +43,7 @@ class EmittedToken(NamedTuple):
 
     token: int
     logprob: float = 0.0
-    """Of its probability: how sure the model was of it."""
+    """Logarithm of the token's probability by the model."""
     other: int | None = None
     """What the model says in its place where it is sampled; None where there is nothing else."""
 

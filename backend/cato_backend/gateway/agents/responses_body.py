@@ -101,7 +101,7 @@ class ResponsesTool(OpenBody):
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
     tools: list[ResponsesTool] | None = None
-    """Of a namespace."""
+    """The tools of a namespace."""
 
 
 class AddedToolsItem(OpenBody):

@@ -42,7 +42,7 @@ class Choice(NamedTuple):
 
     model: ReplicaModel
     chance: float
-    """Of meeting the target there."""
+    """Probability to meet the target there."""
     prefill_s: float
     starts_at: float
     score: float
