@@ -50,7 +50,7 @@ class RequestOptions:
     """Options of a completion request."""
 
     budget_ms: int
-    """What is left of its TTFT target when it is sent."""
+    """The rest of its TTFT target when it is sent."""
     supersede: bool = False
     """Whether it takes the place of an older one of its document."""
     temperature: float = 0.0

@@ -48,9 +48,9 @@ class StepReport:
     """The limits of one replica's engine."""
 
     told: StepLimits | None
-    """What it was started with; None where that is not known."""
+    """The limits that it was started with; None where they are not known."""
     advised: StepLimits | None
-    """What its speed and the targets call for; None where too little is known of it."""
+    """The limits by its speed and the targets; None where its speed is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class CacheHit:
 
     @property
     def rest(self) -> str:
-        """What has not been typed."""
+        """The rest that has not been typed."""
         return self.answer.text[len(self.typed) :]
 
     @property

@@ -28,7 +28,7 @@ class Documents:
 
     def __init__(self) -> None:
         self.encoding = Encoding.UTF16
-        """What the client counts positions in; UTF-16 unless it agreed to another."""
+        """Encoding of the client's positions; UTF-16 unless another was agreed."""
         self._open: dict[str, Document] = {}
         self._complained: set[str] = set()
         self._lost: set[str] = set()

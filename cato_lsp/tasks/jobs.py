@@ -45,11 +45,11 @@ class Job:
     request_id: str
     asked_at_s: float
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What is to be fixed, by lines of the document, counted from 1."""
+    """The problems to fix, by lines of the document, counted from 1."""
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """What it is about."""
+        """The units of the task."""
         return self.selection.units
 
     @property
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What the result is called."""
+        """The title of the result."""
         verb = BY_KIND[self.kind]
         return verb.title.format(name=self.selection.name, target=self.target_language)
 

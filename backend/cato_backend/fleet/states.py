@@ -228,7 +228,7 @@ class Expected:
     place: str = ""
     """Hardware and engine flags, where it is started here."""
     limits: EngineLimits | None = None
-    """What its engine was started with, where that is known."""
+    """Limits that its engine was started with, where they are known."""
     instruct: bool | None = None
     """Whether its model follows instructions, where the configuration says so."""
     gpus: float = 1.0

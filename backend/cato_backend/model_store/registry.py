@@ -50,7 +50,7 @@ class KnownModel:
     end_tokens: tuple[str, ...]
     """Tokens that end an answer."""
     format: str
-    """What the file is converted to: `bf16` or `int8`."""
+    """Data type after the conversion: `bf16` or `int8`."""
     converted_bytes: int
     memory_bytes: int
     """What an engine with this model takes on a CPU."""

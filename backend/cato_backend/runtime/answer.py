@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What was sent so far: kept in a buffer, as a string would be copied for each token."""
+        """The text so far, in a buffer: a string would be copied for each token."""
         return self._said.getvalue()
 
     @property

@@ -42,7 +42,7 @@ class ModelFacts:
     takes_system_message: bool = True
     """Whether its chat template lays out a system message, where that is known."""
     root: str = ""
-    """What its server loaded it from, where the server tells."""
+    """The source of the model, where the server reports it."""
     ends_turns: bool | None = None
     """Whether its answers end as its chat template ends a turn; None where that is not known."""
     configured_instruct: bool | None = None

@@ -73,7 +73,7 @@ class Opening:
     seed: int = 0
     """Seed of the policy's random numbers."""
     epoch: float | None = None
-    """What is to be added to a time to have Unix time; None where that is not known."""
+    """The offset from a time to Unix time; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class Announcement:
     pid: int
     version: str
     secret: str = field(repr=False)
-    """What the process proves itself by; it is never sent."""
+    """The secret by which the process proves itself. It is never sent."""
     started: int | None = None
     """When the process started, as `processes.start_time` tells it."""
     language_server: str | None = None

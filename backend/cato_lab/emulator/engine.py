@@ -82,7 +82,7 @@ class EmulatorOptions:
     """From a request's arrival to the engine's queue, as real servers need for HTTP, tokenizing and
     the way to the engine's process; the step law has nothing of it."""
     text: TextSource = field(default_factory=PseudoCode)
-    """What it says where the behaviour names neither a reply nor a document."""
+    """The source of text where the behaviour names neither a reply nor a document."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     controlled: bool = False
     """Whether requests are recorded, and a second address shows them and changes the behaviour."""

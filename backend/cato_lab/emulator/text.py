@@ -45,7 +45,7 @@ class EmittedToken(NamedTuple):
     logprob: float = 0.0
     """Logarithm of the token's probability by the model."""
     other: int | None = None
-    """What the model says in its place where it is sampled; None where there is nothing else."""
+    """An alternative token for samples; None where there is none."""
 
 
 TextSource: TypeAlias = Callable[[list[int]], Iterator[EmittedToken]]

@@ -70,7 +70,7 @@ class Prepared:
 
 @dataclass(slots=True)
 class _Seen:
-    """What has been seen of an answer so far; times on the client's clock."""
+    """The state of an answer so far; times on the client's clock."""
 
     first_token: float | None = None
     queue_s: float | None = None

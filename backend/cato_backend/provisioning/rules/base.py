@@ -71,7 +71,7 @@ class AnsweredRequest:
 
     @property
     def task(self) -> Task:
-        """What was asked for."""
+        """The class of the request."""
         return self.request.task
 
 
