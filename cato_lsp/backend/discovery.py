@@ -1,6 +1,9 @@
 """Finds the backend: the one of the settings, else the one that this user runs, else a new one.
 
 A backend that is started here outlives this process and serves all the user's editors.
+
+Tokens of sign-ins are kept in `<state dir>/sign-ins.json`, mode 0600. Each is for one backend's
+address, and is sent to no other.
 """
 
 from __future__ import annotations

@@ -2,6 +2,11 @@
 
 So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
 this replica or on any other: a stream can be resumed elsewhere, unseen.
+
+A length marker at the end of a load test's prompt tells an emulated engine the answer's length. A
+router must not learn it from `max_tokens`: no person knows it in advance. A load test asks for
+as much as the task may need and ends its prompt with these words, which pass through any router; a
+real engine takes them for text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read."""
+"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read.
+
+A tool that takes plain text becomes a function with one parameter. A tool of a namespace has both
+names joined. Tools that OpenAI's own servers run, such as web search, do not reach the model.
+"""
 
 from __future__ import annotations
 
