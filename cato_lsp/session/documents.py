@@ -122,7 +122,7 @@ class Documents:
 
 
 class Permissions:
-    """Which files and documents may be sent to a model. Judgements are cached for a while."""
+    """Decides which documents may be sent to a model. Decisions are cached for a while."""
 
     def __init__(self) -> None:
         self._settings = PrivacySettings()

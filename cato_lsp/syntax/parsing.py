@@ -24,7 +24,7 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a parse may take, in microseconds; 0 for as long as it takes."""
+    """Time limits of a parse, in microseconds; 0: no limit."""
 
     key_us: int = 1_200
     """Most keys take few; an open bracket in a file of 20,000 lines takes 0.1 s."""

@@ -27,7 +27,7 @@ _LONG_CHARS = 6000
 
 
 class Outcome(StrEnum):
-    """How a task ended."""
+    """Endings of a task."""
 
     OK = "ok"
     CANCELLED = "cancelled"

@@ -216,7 +216,7 @@ class Withdrawals:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a replica before it reports it."""
+    """Properties of replicas that are known before they report them."""
 
     max_running: int
     """Requests that it is given at once."""

@@ -9,7 +9,7 @@ from cato_backend.requests import Request
 
 
 class Ending(Enum):
-    """How an attempt ended; only `FINISHED` tells the whole length of its answer."""
+    """Endings of an attempt. Only `FINISHED` shows the whole length of its answer."""
 
     FINISHED = "finished"
     FAILED = "failed"

@@ -49,7 +49,7 @@ class PredictionNote(NamedTuple):
 
 
 class OutcomeNote(NamedTuple):
-    """How a request ended for its client: `met`, `late`, `enough`, `cancelled`, or a refusal."""
+    """The outcome of a request: `met`, `late`, `enough`, `cancelled`, or a refusal."""
 
     request_id: str
     outcome: str

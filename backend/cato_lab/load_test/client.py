@@ -38,7 +38,7 @@ class HeaderStyle(StrEnum):
 
 
 class Lengths(StrEnum):
-    """How an answer gets its length."""
+    """Ways to set the length of answers."""
 
     EXACT = "exact"
     """`max_tokens` and `ignore_eos`: any server obeys, but a router may read it there."""

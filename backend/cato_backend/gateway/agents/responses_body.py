@@ -89,7 +89,7 @@ class CustomCallItem(OpenBody):
 
 
 class CallOutputItem(OpenBody):
-    """What a function, or a tool that takes plain text, returned."""
+    """The result of a function, or of a tool that takes plain text."""
 
     type: Literal["function_call_output", "custom_tool_call_output"]
     call_id: str
