@@ -115,7 +115,7 @@ class BackendRequests:
         return generation
 
     def _further_ended(self, client: BackendClient, further: FurtherAnswers) -> None:
-        """Record that the server gives one answer at a time, and log it each time."""
+        """Record that the server refuses further answers."""
         failure = further.failure
         if isinstance(failure, Refused) and failure.status in _CANNOT:
             log.info("further answers are not asked for any more: %s", failure)
