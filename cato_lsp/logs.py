@@ -55,7 +55,7 @@ def configure(verbosity: int, log_file: Path | None) -> None:
 
 
 def level() -> int:
-    """Return how much is logged now; what the command line asked for, as long as nobody traces."""
+    """Return how much is logged now; the level of the command line, unless tracing changes it."""
     return logging.getLogger("cato_lsp").level
 
 

@@ -37,7 +37,7 @@ class Call:
     headers: dict[str, str]
     body: dict[str, Any]
     budget_s: float = 0.0
-    """Of a whole task: what is left of its E2E target when it is sent."""
+    """For a whole task, the rest of its E2E target when it is sent."""
 
 
 def new_request_id() -> str:
@@ -50,7 +50,7 @@ class RequestOptions:
     """Options of a completion request."""
 
     budget_ms: int
-    """What is left of its TTFT target when it is sent."""
+    """The rest of its TTFT target when it is sent."""
     supersede: bool = False
     """Whether it takes the place of an older one of its document."""
     temperature: float = 0.0

@@ -1,4 +1,8 @@
-"""Connections to the announced process only, and explanations of failed ones."""
+"""Connections to the announced process only, and explanations of failed ones.
+
+Another process that listens at the address after the announced one has ended gets neither code nor
+token.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Finds the backend: the one of the settings, else the one that this user runs, else a new one.
 
 A backend that is started here outlives this process and serves all the user's editors.
+
+Tokens of sign-ins are kept in `<state dir>/sign-ins.json`, mode 0600. Each is for one backend's
+address, and is sent to no other.
 """
 
 from __future__ import annotations
@@ -91,7 +94,7 @@ class Target:
     token: str | None = field(repr=False)
     origin: Origin
     announcement: Announcement | None = None
-    """Of a backend that was discovered: which process must be the one that answers."""
+    """The announcement of a discovered backend, whose process must be the one that answers."""
 
 
 def locate(settings: BackendSettings) -> Target | None:

@@ -50,7 +50,7 @@ class Model:
     whole_tasks: frozenset[str] = frozenset()
     """What `/v1/tasks` does usefully with it."""
     whole_tasks_note: str = ""
-    """What is needed for the others."""
+    """The requirements of the other tasks."""
     own_name: str = ""
     """Where `name` is an alias."""
     parameters: int | None = None

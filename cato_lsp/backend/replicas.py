@@ -14,9 +14,9 @@ class ReplicaSpeed:
     """Learned speed of one replica."""
 
     token_ms: float
-    """Of a token that is decoded alone."""
+    """Time of a token that is decoded alone."""
     prompt_ms: float
-    """Of a prompt of 1,000 tokens."""
+    """Time of a prompt of 1,000 tokens."""
     spread: float
     """Relative standard deviation of both."""
     windows: int
@@ -32,7 +32,7 @@ class StepLimits:
     step_tokens: int
     """New tokens in it."""
     prompt_tokens: int
-    """Of one prompt beside other requests; 0: no such limit."""
+    """Limit for one prompt beside other requests; 0: none."""
 
     @property
     def flags(self) -> str:
@@ -48,9 +48,9 @@ class StepReport:
     """The limits of one replica's engine."""
 
     told: StepLimits | None
-    """What it was started with; None where that is not known."""
+    """The limits that it was started with; None where they are not known."""
     advised: StepLimits | None
-    """What its speed and the targets call for; None where too little is known of it."""
+    """The limits by its speed and the targets; None where its speed is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class DeviceSignIn:
     """A sign-in that waits for a person."""
 
     url: str
-    """Of the backend."""
+    """URL of the backend."""
     user_code: str
     page: str
     page_with_code: str

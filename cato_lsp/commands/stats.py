@@ -38,7 +38,7 @@ class Stats:
 
     @property
     def acceptance(self) -> float | None:
-        """Of what was shown, the share that was accepted, in whole or in part."""
+        """The share of shown suggestions that were accepted, in whole or in part."""
         taken = self.accepted + self.partially_accepted
         return min(taken / self.shown, 1.0) if self.shown else None
 

@@ -1,4 +1,10 @@
-"""Estimates the probability of an answer's parts where the engine reports no log probabilities."""
+"""Estimates the probability of an answer's parts where the engine reports no log probabilities.
+
+A model that is unsure of a token samples different ones. So text that several answers to the same
+question agree on is more likely right. How much more is learned from what the person typed after
+earlier answers: a server that ignores the temperature always gives the same answer, and its
+agreement means nothing.
+"""
 
 from __future__ import annotations
 

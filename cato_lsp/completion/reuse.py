@@ -59,7 +59,7 @@ class Answer:
     ended: bool
     """Whether nothing more was to be said: who has typed all of it need not ask again."""
     tokens: tuple[Token, ...]
-    """Of `text`."""
+    """The tokens of `text`."""
     others: OtherAnswers | None = None
     """Asked for where the engine reports no log probabilities."""
 
@@ -83,7 +83,7 @@ class CacheHit:
 
     @property
     def rest(self) -> str:
-        """What has not been typed."""
+        """The rest that has not been typed."""
         return self.answer.text[len(self.typed) :]
 
     @property
@@ -179,7 +179,7 @@ class Token(NamedTuple):
 
     text: str
     logprob: float | None = None
-    """Of its probability; None where the server does not report it."""
+    """Logarithm of its probability; None where the server does not report it."""
 
 
 def merged(tokens: Sequence[Token]) -> Token:

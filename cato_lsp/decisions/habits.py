@@ -1,13 +1,16 @@
 """Learns a person's habits: when to ask, and which suggestions are likely to be accepted.
 
-How long to wait before asking follows from how a person types. The gaps between keys within a burst
-are log-normal; a burst ends with each key at about the same chance. From that follows how likely
-somebody who has been still for a while stays so until the answer is there, and thus when it is
-worth asking.
+The debounce follows from how a person types. The gaps between keys within a burst are log-normal,
+and each key ends the burst with about the same probability. This gives the probability that a
+person who has paused for a while pauses until the answer is there, and so when a request pays.
 
-Acceptance is a naive Bayes estimate over a few signals, each drawn towards saying nothing until it
-was seen often. It orders suggestions better than it estimates chances, for signals go together:
-long ones are also less sure.
+Acceptance is a naive Bayes estimate over a few signals, each shrunk towards no effect until it was
+seen often. It orders suggestions better than it estimates probabilities, because signals are
+correlated: long suggestions are also less certain.
+
+A person who pauses reads the suggestion, and accepts it if it is what they want. If they type on
+although the suggestion begins with what they type, the rest is probably wrong. It is then shown
+again only as far as its probability is higher than was required before.
 """
 
 from __future__ import annotations
@@ -117,12 +120,11 @@ class TypingRhythm:
 def debounce_ms(
     rhythm: TypingRhythm, *, answer_ms: float, load: float, editor_ms: float, longest_ms: float
 ) -> float:
-    """Return how long to wait before asking, counted from when the editor asked.
+    """Return the debounce in milliseconds, counted from the editor's request.
 
-    The least time after which somebody who has been still so long is likely enough to stay so for
-    the `answer_ms` that an answer takes: `EAGER` where the backend is idle, `PATIENT` where its
-    `load` (0..1) is full. `editor_ms`: what the editor has waited already. Never above
-    `longest_ms`.
+    The least pause that is likely enough to last for the `answer_ms` of an answer: with probability
+    `EAGER` where the backend is idle, `PATIENT` where its `load` (0..1) is full. `editor_ms`: the
+    editor's own wait so far. Never above `longest_ms`.
     """
     enough = EAGER + (PATIENT - EAGER) * min(max(load, 0.0), 1.0)
     waited_ms = editor_ms

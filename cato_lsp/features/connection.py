@@ -37,7 +37,7 @@ class ClientConnection(Protocol):
 
     @property
     def client_capabilities(self) -> types.ClientCapabilities:
-        """What the client said in `initialize` that it can do."""
+        """The client's capabilities from `initialize`."""
         ...
 
     @property

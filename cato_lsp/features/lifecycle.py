@@ -187,7 +187,7 @@ def restart_backend(
 
 
 class InlineRegistration:
-    """Whether the client asks for inline completions at all, where it lets that be registered."""
+    """Registers inline completions while there is a backend, where the client supports it."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageOwner(Protocol):
-    """What the protocol needs of the server whose messages it reads."""
+    """The interface of the server whose messages the protocol reads."""
 
     @property
     def is_shut_down(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which files may be sent to a model: no secrets, nothing that the person or git ignores."""
+"""Decides which files may be sent to a model: no secrets, no files that settings or git ignore."""
 
 from __future__ import annotations
 

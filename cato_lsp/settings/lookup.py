@@ -159,7 +159,7 @@ def switches(of: str) -> Callable[[object], dict[str, bool]]:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """How a setting is read: its dotted name, its reader, its environment variable if any."""
+    """The declaration of a setting: dotted name, reader, environment variable if any."""
 
     name: str
     read: Callable[[object], object]

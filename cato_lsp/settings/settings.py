@@ -131,7 +131,7 @@ class BackendSettings:
         default=True, metadata=setting("backend.autostart", flag, "CATO_BACKEND_AUTOSTART")
     )
     fault: str = ""
-    """What is wrong with the address or the token that was given, where no other one was."""
+    """The problem of the given address or token, where no other source has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class CompletionSettings:
     min_accept_probability: float = field(
         default=0.0, metadata=setting("completion.minAcceptProbability", share)
     )
-    """What the person is less likely to accept is not shown; 0: that is not looked at."""
+    """Suggestions that are less likely to be accepted are hidden; 0: none."""
     min_show_delay_ms: int = field(
         default=0, metadata=setting("completion.minShowDelayMs", integer(0, 2000))
     )

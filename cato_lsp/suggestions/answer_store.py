@@ -24,7 +24,7 @@ class Answers:
         self._streaming: list[Generation] = []
         self._reliability = reliability
         self._judgement: Judgement | None = None
-        """Of the answer that came last."""
+        """The judgement of the latest answer."""
         self._ignored = IgnoredSuggestions()
 
     def known(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:

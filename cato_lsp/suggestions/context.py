@@ -53,7 +53,7 @@ class _Collected:
 
 
 class RecentEdits:
-    """Which documents were edited last, and where."""
+    """The documents that were edited last, and the places."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -76,7 +76,7 @@ class FeedbackLedger:
     def answered(
         self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
     ) -> None:
-        """Take note of an answer to the editor.
+        """Record an answer to the editor.
 
         The editor shows the first suggestion, unless it is an editor that tells what it shows.
         """

@@ -115,7 +115,7 @@ class BackendRequests:
         return generation
 
     def _further_ended(self, client: BackendClient, further: FurtherAnswers) -> None:
-        """Take note of a server that gives one answer at a time, and says so each time."""
+        """Record that the server refuses further answers."""
         failure = further.failure
         if isinstance(failure, Refused) and failure.status in _CANNOT:
             log.info("further answers are not asked for any more: %s", failure)

@@ -186,7 +186,7 @@ class CompletionService:
     # -- how --
 
     def _ignored(self, uri: str, text: str, cursor: int) -> None:
-        """Take note of what the person did not take, though they had time to read it."""
+        """Record a suggestion that the person did not accept although they had time to read it."""
         if self._session.rhythm.gap_s < REST_S:
             return
         untaken = self._feedback.untaken(uri, text, cursor)

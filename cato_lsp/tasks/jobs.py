@@ -27,7 +27,7 @@ _LONG_CHARS = 6000
 
 
 class Outcome(StrEnum):
-    """How a task ended."""
+    """Endings of a task."""
 
     OK = "ok"
     CANCELLED = "cancelled"
@@ -45,11 +45,11 @@ class Job:
     request_id: str
     asked_at_s: float
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What is to be fixed, by lines of the document, counted from 1."""
+    """The problems to fix, by lines of the document, counted from 1."""
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """What it is about."""
+        """The units of the task."""
         return self.selection.units
 
     @property
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What the result is called."""
+        """The title of the result."""
         verb = BY_KIND[self.kind]
         return verb.title.format(name=self.selection.name, target=self.target_language)
 
@@ -102,7 +102,7 @@ class TaskResult:
     message: str = ""
     elapsed_ms: int = 0
     documentation: DocumentEdit | None = None
-    """Of a summary: how it becomes the documentation of its unit, where that is usual."""
+    """The edit that makes a summary the documentation of its unit, where that is usual."""
     units: tuple[UnitAnswer, ...] = ()
     met: bool = True
     edits: tuple[DocumentEdit, ...] = ()

@@ -26,7 +26,7 @@ class _Block:
     """Some consecutive whole lines; only the last block of a text may end without a line end."""
 
     starts: tuple[int, ...]
-    """Of each line, in characters from the block's own start."""
+    """The start of each line, in characters from the block's start."""
     characters: int
     bytes: int
 

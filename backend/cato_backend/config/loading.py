@@ -200,7 +200,7 @@ class ConfigChange:
     """A new configuration, compared with the one in force."""
 
     config: Config
-    """What is in force from now on: the live fields are new, the others as before."""
+    """The configuration in force from now on: live fields are new, the others are unchanged."""
     applied: tuple[str, ...]
     """Names of the live fields that differ."""
     waiting: tuple[str, ...]

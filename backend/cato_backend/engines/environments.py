@@ -118,7 +118,7 @@ class Environment:
     kind: EngineKind
     version: str
     digest: str
-    """Of the pins it was built from."""
+    """Digest of the pins that it was built from."""
     megabytes: int
     built_in_s: float
     packages: tuple[Package, ...]

@@ -1,4 +1,4 @@
-"""Which models suit a GPU, and whether a folder holds a model."""
+"""Models that suit a GPU, and the check whether a folder holds a model."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Gpu:
     """One GPU, or a MIG slice of one. Memory in bytes."""
 
     index: int
-    """Of the GPU; slices share it."""
+    """Index of the GPU; its slices share it."""
     name: str
     total: int
     free: int

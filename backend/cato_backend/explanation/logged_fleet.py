@@ -53,7 +53,7 @@ class EngineSnapshot:
     running: int
     """Requests from here."""
     prefilling: int
-    """Of these, those without a token yet."""
+    """The number of them that have no token yet."""
     prefill_tokens: int
     """Prompt tokens of those."""
     others: int

@@ -18,7 +18,7 @@ _LEAST_S = 0.0005
 
 
 class AttemptEnding(StrEnum):
-    """How an attempt ended."""
+    """Endings of an attempt."""
 
     FINISHED = "finished"
     ERROR = "error"

@@ -46,7 +46,7 @@ class ModelChoice:
 
     @property
     def lines(self) -> tuple[str, str, str]:
-        """What was chosen and why, what it costs, and how to choose otherwise."""
+        """The choice with its reason and its cost, and how to choose another model."""
         served = f"{self.path}, and {self.completions} for completions"
         what = served if self.completions else self.path
         return (f"model: {what} ({self.reason})", self.cost, self.otherwise)

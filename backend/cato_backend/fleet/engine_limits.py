@@ -162,7 +162,7 @@ def _threshold(
 
 
 def _largest(sizes: Sequence[int], step_s: Callable[[int], float], most_s: float) -> int:
-    """Of the sizes whose steps take no longer; the smallest where none does."""
+    """Return the largest size whose step takes no longer; the smallest where none does."""
     return max((size for size in sizes if step_s(size) <= most_s), default=sizes[0])
 
 

@@ -80,7 +80,7 @@ class ModelReplicas:
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._asleep: dict[str, None] = {}
         self._to_wake: set[str] = set()
-        """Of those that are falling asleep."""
+        """Replicas that are falling asleep and are to be woken."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when one has fallen asleep, woken or ended."""
 

@@ -56,7 +56,7 @@ def check_tensor_parallel_on_ray(config: Config) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaPlace:
-    """Where a replica runs."""
+    """The place of a replica on this machine."""
 
     engine: EngineSpec | EmulationSpec
     hardware: str

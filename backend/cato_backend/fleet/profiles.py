@@ -139,7 +139,7 @@ def profile_file(load: ReplicaLoad, now: float) -> ProfileFile:
 
 
 def _spread(learned: LearnedLaw) -> float:
-    """Of a usual step, and of single ones around it."""
+    """Return the relative spread of a usual step, and of single steps around it."""
     return math.hypot(learned.belief.spread, learned.belief.noise)
 
 

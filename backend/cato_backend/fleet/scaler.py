@@ -30,7 +30,7 @@ class ScaledModel:
     least: int = 1
     sleeps: bool = False
     profile: Profile | None = None
-    """What is planned by until something was learned."""
+    """The profile for plans until a law is learned."""
 
 
 class Scaler:

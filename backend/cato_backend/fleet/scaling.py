@@ -38,7 +38,7 @@ class _OwnPlaces:
     """The places of one model."""
 
     number: int
-    """Of the model in the configuration."""
+    """Number of the model in the configuration."""
     model: ModelConfig
     planned: tuple[PlannedReplica, ...]
     launchers: tuple[Launcher, ...]

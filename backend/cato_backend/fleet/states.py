@@ -216,7 +216,7 @@ class Withdrawals:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What is known of a replica before it reports it."""
+    """Properties of replicas that are known before they report them."""
 
     max_running: int
     """Requests that it is given at once."""
@@ -228,7 +228,7 @@ class Expected:
     place: str = ""
     """Hardware and engine flags, where it is started here."""
     limits: EngineLimits | None = None
-    """What its engine was started with, where that is known."""
+    """Limits that its engine was started with, where they are known."""
     instruct: bool | None = None
     """Whether its model follows instructions, where the configuration says so."""
     gpus: float = 1.0

@@ -96,7 +96,7 @@ class ChatMessage(OpenBody):
 
     @property
     def text(self) -> str:
-        """What it says; images and other parts left out."""
+        """The text of the message, without images and other parts."""
         if isinstance(self.content, str):
             return self.content
         parts = (part.get("text") for part in self.content or ())

@@ -56,7 +56,7 @@ class Keystroke:
     document: str
     supersedes: bool
     number: int
-    """Of the prompt within its document; requests with the same prompt share it."""
+    """Number of the prompt within its document; requests with the same prompt share it."""
 
 
 @dataclass(slots=True)

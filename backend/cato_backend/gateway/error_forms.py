@@ -26,7 +26,7 @@ class ErrorForm(Protocol):
     """The form of error responses."""
 
     name: str
-    """Of the schema of its bodies."""
+    """Name of the schema of its bodies."""
 
     @property
     def schema(self) -> dict[str, Any]:

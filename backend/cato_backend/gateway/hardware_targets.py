@@ -144,7 +144,7 @@ class Stretch(NamedTuple):
     """The time that a class needs on one kind of replica."""
 
     times: float
-    """Of the configured target; 1 where it can be met."""
+    """Multiple of the configured target; 1 where it can be met."""
     alone_s: float
     """A usual request on an idle replica."""
 

@@ -97,7 +97,7 @@ class RequestHeaders:
     names_pace: bool = True
     """Whether it named the time between two tokens."""
     token_id: str = ""
-    """Of the store's token that it has."""
+    """Id of its token in the store."""
     trace_context: tuple[tuple[str, str], ...] = ()
     """Its W3C trace context, where it has one."""
 

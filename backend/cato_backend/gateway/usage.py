@@ -1,4 +1,9 @@
-"""`GET /v1/usage` and `/v1/usage/team`: shown and accepted answers by day, as JSON and CSV."""
+"""`GET /v1/usage` and `/v1/usage/team`: shown and accepted answers by day, as JSON and CSV.
+
+Records are made from feedback, in the fields of GitHub Copilot's usage metrics: one for a day and
+person, or day and team. Fields that Copilot does not report are in the object `cato`. A record of
+a team does not identify single people: too small a group is counted among the others.
+"""
 
 from __future__ import annotations
 

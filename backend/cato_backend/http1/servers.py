@@ -1,4 +1,8 @@
-"""Servers that replicas run on: their addresses, and the limits of connections to them."""
+"""Servers that replicas run on: their addresses, and the limits of connections to them.
+
+A machine that loses its power or its network sends neither FIN nor RST. Without TCP keep-alive and
+a user time-out the kernel retransmits for a quarter of an hour before it reports an error.
+"""
 
 from __future__ import annotations
 

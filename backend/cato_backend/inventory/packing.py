@@ -34,7 +34,7 @@ class Packing:
     """A placement of the minimum numbers of replicas of all models."""
 
     places: tuple[tuple[int, tuple[int, ...]], ...]
-    """Of each replica: its model, and its GPUs as places in the inventory."""
+    """For each replica its model, and its GPUs as indexes of the inventory."""
     gpus_used: int
     least_gpus: int
     """No placement needs fewer, as far as the linear program knows."""

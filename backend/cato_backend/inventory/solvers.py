@@ -24,7 +24,7 @@ class Solution:
 
     value: float
     amounts: tuple[float, ...]
-    """Of each column."""
+    """The amount of each column."""
     prices: tuple[float, ...]
     """The dual value of each row. Not meaningful for a program in whole numbers."""
 
@@ -76,7 +76,7 @@ class Item:
 
     model: int
     worth: float
-    """Of each of them."""
+    """The worth of each of them."""
     size: int
     """Bytes, above 0."""
     most: int

@@ -50,7 +50,7 @@ class KnownModel:
     end_tokens: tuple[str, ...]
     """Tokens that end an answer."""
     format: str
-    """What the file is converted to: `bf16` or `int8`."""
+    """Data type after the conversion: `bf16` or `int8`."""
     converted_bytes: int
     memory_bytes: int
     """What an engine with this model takes on a CPU."""
@@ -103,13 +103,13 @@ class StoredModel:
     licence: str
     provenance: str
     sha256: str
-    """Of the file that it was converted from."""
+    """SHA-256 of the file that it was converted from."""
     source: str
     """Where that file was downloaded."""
     format: str
     megabytes: int
     digest: str
-    """Of the entry of the registry that it was made by."""
+    """Digest of the registry's entry that it was made by."""
 
     @property
     def path(self) -> Path:

@@ -210,7 +210,7 @@ def _shares(parts: Sequence[float], total: float) -> list[float]:
 
 
 def _prior_covariance(row: int, column: int, common: float, own: float) -> float:
-    """Of the logarithms of two terms. The overhead is independent of the law's terms."""
+    """Return the prior covariance of two terms' logarithms. The overhead is independent."""
     if _OVERHEAD in (row, column):
         return 1.0 if row == column else 0.0
     return common**2 + ((own * _OWN_FACTORS[row]) ** 2 if row == column else 0.0)

@@ -74,7 +74,7 @@ class LearnedLaw:
 
     @property
     def belief(self) -> LawBelief:
-        """What is believed now; the same object until something was learned."""
+        """The current estimate; the same object until something is learned."""
         if self._belief is None:
             self._belief = self._believe()
         return self._belief

@@ -45,7 +45,7 @@ class Work:
     """Work of a request, in tokens."""
 
     uncached: int
-    """Of its prompt; at least 1, because an engine computes the last token in any case."""
+    """Uncached tokens of its prompt; at least 1: an engine always computes the last token."""
     cached: int = 0
     output: float = 1
     """A quantile of its output length."""

@@ -31,7 +31,7 @@ class Window(NamedTuple):
     """Duration of all steps together; from an idle start, with the request's way in and out."""
     steps: float
     prefill_steps: float
-    """Of the steps, those that compute a prompt."""
+    """The number of steps that compute a prompt."""
     prefill_tokens: float
     """Uncached prompt tokens, over all steps."""
     sequences: float

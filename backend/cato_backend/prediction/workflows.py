@@ -98,7 +98,7 @@ class PlannedCall:
     prompt_tokens: int
     max_tokens: int
     expected_tokens: int | None = None
-    """Of its output; None where it is not known."""
+    """Expected output tokens; None where they are not known."""
 
 
 class CallTimes(Protocol):

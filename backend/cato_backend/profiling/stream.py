@@ -76,7 +76,7 @@ class TokenStream:
         self.arrivals: list[float] = []
         """When each token came; those of one piece came together."""
         self.cached_tokens = 0
-        """Of the prompt, by the engine's own count; known at the end."""
+        """Cached tokens of the prompt by the engine's count; known at the end."""
         self._news = asyncio.Event()
         self._over: EngineError | None = None
 

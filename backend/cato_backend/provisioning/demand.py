@@ -31,13 +31,13 @@ class Forecast:
     """Expected demand at the horizon. Rates in requests per second."""
 
     now: float
-    """Of the last half minute."""
+    """The value of the last half minute."""
     level: float
     """The mean of the scenarios."""
     peak: float
     """The least of the highest tenth of the scenarios."""
     last: float
-    """Of the last bin."""
+    """The value of the last bin."""
     blocks: tuple[tuple[Scenario, ...], ...]
     """Scenarios by minute, so that their spread from minute to minute can be seen."""
 
@@ -134,7 +134,7 @@ def _trend(rates: list[float], horizon_s: float) -> float:
 
 
 def _trailing_means(values: list[float], width: int) -> list[float]:
-    """Of each value and those before it, `width` at most."""
+    """Return the mean of each value and of those before it, `width` values at most."""
     out: list[float] = []
     total = 0.0
     for place, value in enumerate(values):

@@ -85,7 +85,7 @@ class Measurement:
             self._settle(self._due[0][0])
 
     def _gap(self) -> float:
-        """Of mean 1."""
+        """Return a gap from a distribution of mean 1."""
         return -log((self._dice.below(1 << 53) + 1) / ((1 << 53) + 1))
 
     def _submit(self, job_id: str, now: float) -> None:

@@ -1,6 +1,10 @@
 """A replica on this machine: an engine process under a warden, on a socket of its own.
 
 Where there is no folder for sockets, it listens on a free port of loopback.
+
+Sleep mode uses routes of vLLM 0.32's `entrypoints/serve/dev/sleep`; level 1 keeps the weights in
+main memory and drops the KV cache. An engine has them with `--enable-sleep-mode` and
+VLLM_SERVER_DEV_MODE=1. It waits for running requests before it falls asleep.
 """
 
 from __future__ import annotations

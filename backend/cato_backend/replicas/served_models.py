@@ -36,7 +36,7 @@ class ServedModel:
     adapters: tuple[str, ...] = ()
     """LoRA adapters of the model, and further names of the model itself."""
     root: str = ""
-    """What the server loaded it from, where it reports it."""
+    """The source of the model, where the server reports it."""
 
 
 def read_listing(data: bytes) -> tuple[ListedModel, ...]:

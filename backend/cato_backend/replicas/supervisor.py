@@ -43,7 +43,7 @@ class Supervisor:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lives: dict[str, tuple[Running, Replica]] = {}
-        """Of those that have come up."""
+        """The lives of replicas that have come up."""
         self._asleep: set[str] = set()
         self._failures: asyncio.Queue[EngineError] = asyncio.Queue()
 

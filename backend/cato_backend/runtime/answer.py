@@ -70,7 +70,7 @@ class Answer:
         self._said = StringIO(newline="")
         self.tokens = 0
         self.tokens_at_once = 0
-        """Of an answer that came in one piece; such an answer has no `tokens`."""
+        """Tokens of an answer that came in one piece; such an answer has no `tokens`."""
         self.tokens_shown = 0
         """How many tokens had come when the text last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What was sent so far: kept in a buffer, as a string would be copied for each token."""
+        """The text so far, in a buffer: a string would be copied for each token."""
         return self._said.getvalue()
 
     @property
@@ -245,7 +245,7 @@ class Answer:
         return Relayed(data, 0, self.prompt_tokens, self.cached_tokens)
 
     def _usage(self) -> dict[str, int]:
-        """Of all attempts together, as one undisturbed attempt would have counted."""
+        """Return the usage of all attempts together, as one undisturbed attempt would have it."""
         prompt = self.prompt_tokens or 0
         return {
             "prompt_tokens": prompt,

@@ -67,7 +67,7 @@ class Call:
     client_id: str = ""
     """The request id as the client knows it, where the scheduler knows another."""
     token_id: str = ""
-    """Of the token that asks, where it is one of the store."""
+    """Id of the request's token, where it is one of the store."""
     trace_context: tuple[tuple[str, str], ...] = ()
     """The headers of the client's W3C trace context."""
 

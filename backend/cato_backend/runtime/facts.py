@@ -42,13 +42,13 @@ class ModelFacts:
     takes_system_message: bool = True
     """Whether its chat template lays out a system message, where that is known."""
     root: str = ""
-    """What its server loaded it from, where the server tells."""
+    """The source of the model, where the server reports it."""
     ends_turns: bool | None = None
     """Whether its answers end as its chat template ends a turn; None where that is not known."""
     configured_instruct: bool | None = None
     """Whether it follows instructions, where the configuration says so."""
     parent: str = ""
-    """Of an adapter, the model that it belongs to."""
+    """The model that an adapter belongs to."""
 
     @property
     def model(self) -> str:
@@ -80,7 +80,7 @@ class UpstreamRoute:
     priority: int = 0
     """The scheduler's, for the replica's own queue."""
     largest_context: int | None = None
-    """Of any replica of the model."""
+    """The largest context of the model's replicas."""
 
     @property
     def larger_context(self) -> int | None:

@@ -64,7 +64,7 @@ class InFlightRequest:
         self.output_tokens = 0
         """What replicas have sent for it, in all attempts."""
         self.held = b""
-        """What came before the first token; it leaves with it."""
+        """Data before the first token, which are sent together with it."""
         self.begun = False
         """Whether response headers have left."""
         self.finished = False

@@ -108,7 +108,7 @@ class _Up:
     key: LawKey
     load: ReplicaLoad
     windows: int = 0
-    """Of its law, when it was last remembered."""
+    """Windows of its law when it was last stored."""
 
 
 class LawKeeper:

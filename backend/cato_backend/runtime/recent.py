@@ -68,7 +68,7 @@ class RecentClass:
     wanted: Sequence[int]
     """Requests still wanted that ended in each slice, the oldest first."""
     met: Sequence[int]
-    """Of these, the ones that met their target."""
+    """The numbers of them that met their target."""
     busy_s: float
     """Seconds on replicas of all whole answers together."""
 

@@ -171,7 +171,7 @@ class StepSink(Sink):
 
     @property
     def text(self) -> str:
-        """What it said, as far as that is part of the result."""
+        """The text of the answer that is part of the result."""
         return self._reader.text
 
     @property

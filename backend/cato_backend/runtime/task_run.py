@@ -65,9 +65,9 @@ class TaskRun:
         self._times = TaskTimes(runtime, terms, self._plan, self._model)
         self._sinks: dict[int, StepSink] = {}
         self._problems: dict[int, RequestError] = {}
-        """Of steps without an answer."""
+        """Errors of steps without an answer, by step."""
         self._defects: dict[int, RequestError] = {}
-        """Of steps whose answer is shown."""
+        """Errors of steps whose answer is shown, by step."""
 
     @property
     def is_several(self) -> bool:

@@ -28,7 +28,7 @@ class Progressed(NamedTuple):
     tokens: int
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
-    """Of these, how many the engine found in its prefix cache; comes with `prompt_tokens`."""
+    """Prompt tokens in the engine's prefix cache; reported with `prompt_tokens`."""
 
 
 class Finished(NamedTuple):
@@ -75,15 +75,15 @@ class ReplicaUp(NamedTuple):
     model: str
     max_running: int
     profile: Profile | None = None
-    """What it can do; None where nothing is known of it."""
+    """The replica's profile; None where none is known."""
     kept: KeptLaw | None = None
-    """What was learned of its law before."""
+    """The stored law of the replica."""
     context: int | None = None
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: tuple[str, ...] = ()
     """Further names that it serves, such as those of LoRA adapters."""
     limits: EngineLimits | None = None
-    """What its engine was started with; None: what the profile says, or what is usual."""
+    """The engine's limits; None: those of the profile, or the usual ones."""
 
 
 class ReplicaChanged(NamedTuple):

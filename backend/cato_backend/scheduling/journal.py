@@ -49,7 +49,7 @@ class PredictionNote(NamedTuple):
 
 
 class OutcomeNote(NamedTuple):
-    """How a request ended for its client: `met`, `late`, `enough`, `cancelled`, or a refusal."""
+    """The outcome of a request: `met`, `late`, `enough`, `cancelled`, or a refusal."""
 
     request_id: str
     outcome: str
@@ -71,9 +71,9 @@ class Opening:
     part: int = 1
     """Counted from 1; a log that has rotated begins with a later one."""
     seed: int = 0
-    """Of the policy's dice."""
+    """Seed of the policy's random numbers."""
     epoch: float | None = None
-    """What is to be added to a time to have Unix time; None where that is not known."""
+    """The offset from a time to Unix time; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class OutlierRecord:
     synthetic: bool = False
     """Whether it is tried with a synthetic request."""
     synthetic_due: bool = False
-    """Whether that is to be sent, once what was taken from the replica has left it."""
+    """Whether a trial is to be sent once the requests taken from the replica have left it."""
     failures: int = 0
     """In a row."""
     failing_since: float = 0.0

@@ -17,7 +17,7 @@ class Difference:
     """The first event whose decisions differ."""
 
     number: int
-    """Of the event, counted from 1."""
+    """Number of the event, counted from 1."""
     entry: Entry
     decided: tuple[Decision, ...]
     """Now; what was decided then is in `entry`."""

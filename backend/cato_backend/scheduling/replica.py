@@ -35,7 +35,7 @@ class ReplicaView(Protocol):
 
     @property
     def model(self) -> str:
-        """What it serves."""
+        """The model that it serves."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class ReplicaView(Protocol):
 
     @property
     def profile(self) -> Profile | None:
-        """What it can do; None where nothing is known of it."""
+        """The replica's profile; None where none is known."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class ReplicaView(Protocol):
 
     @property
     def capacity(self) -> EngineCapacity:
-        """What its engine holds at once, as its metrics have shown it."""
+        """The capacity of its engine, as its metrics have shown it."""
         ...
 
     @property
@@ -120,13 +120,13 @@ class ReplicaLoad:
     """Requests at once where it is ours alone."""
     profile: Profile | None = None
     kept: InitVar[KeptLaw | None] = None
-    """What was learned of it before."""
+    """The stored law of the replica."""
     context: int | None = None
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: frozenset[str] = frozenset()
     """Further names that it serves."""
     limits: EngineLimits | None = None
-    """What its engine was started with, where that is told."""
+    """The limits that its engine was started with, where they are reported."""
     draining: bool = False
     asleep: bool = False
     """Draining, until it is woken."""
@@ -146,13 +146,13 @@ class ReplicaLoad:
     learned: LearnedLaw = field(init=False)
     capacity: EngineCapacity = field(init=False, default_factory=EngineCapacity)
     probes: Probes = field(init=False)
-    """Of a calibration; in none of the counts above."""
+    """Probes of a calibration. They are in none of the counts above."""
     slots: int = field(init=False)
     """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
     open_slots: int = field(init=False)
-    """Of `max_running`, those that are not kept for newcomers: see `fairness`."""
+    """Slots of `max_running` that are not kept for newcomers: see `fairness`."""
 
     def __post_init__(self, kept: KeptLaw | None) -> None:
         self.learned = LearnedLaw(self.profile, kept, self.limits)

@@ -29,7 +29,7 @@ class AdmittedPerson:
 
     identity: Identity
     name: str
-    """Of their person in the store, which is made at the first sign-in."""
+    """Name of the person in the store, who is created at the first sign-in."""
     email: str
     """Verified by the provider; else empty."""
     team: str | None

@@ -63,7 +63,7 @@ class AnswerReader:
 
     @property
     def problem(self) -> AnswerProblem | None:
-        """What is wrong with the answer as a whole, once it has ended."""
+        """The problem of the whole answer, once it has ended."""
         if self._repeats:
             return AnswerProblem.REPETITION
         return None if self.text.strip() else AnswerProblem.EMPTY

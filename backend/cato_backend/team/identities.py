@@ -1,4 +1,7 @@
-"""Accounts at providers of sign-ins, and the tokens that sign-ins make."""
+"""Accounts at providers of sign-ins, and the tokens that sign-ins make.
+
+Sessions of the page are short-lived, so the store need not keep their tokens permanently.
+"""
 
 from __future__ import annotations
 

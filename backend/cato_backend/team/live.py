@@ -72,7 +72,7 @@ class LiveTeams:
 
     @property
     def revision(self) -> int:
-        """Of the store; another one where people, teams or tokens have changed."""
+        """The store's revision, which changes with people, teams and tokens."""
         return self._index.revision
 
     def ended(self, token_id: str) -> TokenRevoked | TokenExpired | None:

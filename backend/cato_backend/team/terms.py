@@ -22,7 +22,7 @@ _SHORTEST_S = 0.1
 
 
 class Isolation(StrEnum):
-    """Who shares the prefix cache of an engine."""
+    """Groups of people that share the prefix cache of an engine."""
 
     TEAM = "team"
     PERSON = "person"

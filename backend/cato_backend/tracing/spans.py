@@ -45,7 +45,7 @@ class RequestSpans:
         """When an attempt was ended; if another one follows, it waits since then."""
         self._attempt: Span | None = None
         self._part: Span | None = None
-        """Of the attempt: until the first token, or its stream."""
+        """The current span of the attempt: until the first token, or its stream."""
 
     def sent(self, dispatch: Dispatch, predicted_s: float | None) -> None:
         """Record that it goes to a replica now. `predicted_s`: to the promised event."""

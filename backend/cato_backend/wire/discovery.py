@@ -1,7 +1,12 @@
 """The discovery file, by which an editor finds the running backend of its user.
 
 One file per user, `<state dir>/backend.json`, mode 0600, because it holds the token, and the secret
-by which the announced process proves itself (`challenge`).
+by which the announced process proves itself (`proof`).
+
+A client checks that the process behind an address is the announced one. The discovery file, which
+only its owner can read, holds a secret. The client sends a nonce to `IDENTITY_PATH`; only a server
+that knows the secret can answer with its proof. The secret itself is never sent. A proof is bound
+to one address, so that a server at another address cannot obtain it.
 """
 
 from __future__ import annotations
@@ -94,7 +99,7 @@ class Announcement:
     pid: int
     version: str
     secret: str = field(repr=False)
-    """What the process proves itself by; it is never sent."""
+    """The secret by which the process proves itself. It is never sent."""
     started: int | None = None
     """When the process started, as `processes.start_time` tells it."""
     language_server: str | None = None
@@ -137,7 +142,7 @@ def withdraw(pid: int, path: Path | None = None) -> None:
 def discover(path: Path | None = None) -> Announcement | None:
     """Return the announced backend, or None where there is none, or its process has ended.
 
-    Whether that process is the one behind the address, it must prove (`challenge`).
+    That process must prove that it is the one behind the address (`proof`).
 
     Raises UntrustedAnnouncement, naming the file and the reason.
     """

@@ -75,14 +75,14 @@ class EmulatorOptions:
     host: str = "127.0.0.1"
     port: int = 0
     order: Order = "priority"
-    """Of the waiting queue, with a profile."""
+    """Order of the waiting queue, with a profile."""
     speed: float = 1.0
     """How many times faster than the profile."""
     request_s: float = 0.0
     """From a request's arrival to the engine's queue, as real servers need for HTTP, tokenizing and
     the way to the engine's process; the step law has nothing of it."""
     text: TextSource = field(default_factory=PseudoCode)
-    """What it says where the behaviour names neither a reply nor a document."""
+    """The source of text where the behaviour names neither a reply nor a document."""
     behaviour: Behaviour = field(default_factory=Behaviour)
     controlled: bool = False
     """Whether requests are recorded, and a second address shows them and changes the behaviour."""

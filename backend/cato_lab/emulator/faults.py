@@ -38,7 +38,7 @@ class FaultKind(StrEnum):
 
 
 class ErrorForm(StrEnum):
-    """How servers report an error in an answer that has begun."""
+    """Forms of an error in an answer that has begun."""
 
     OPENAI = "openai"
     """`{"error": {...}}`: vLLM since 0.11, SGLang."""

@@ -57,12 +57,12 @@ class Emulator:
 
     @property
     def behaviour(self) -> Behaviour:
-        """What it does now."""
+        """The current behaviour."""
         return self._engine.behaviour
 
     @property
     def state(self) -> EmulatorState:
-        """What it has received and done."""
+        """The counters and the received requests."""
         return self._engine.state
 
     @property

@@ -2,6 +2,11 @@
 
 So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
 this replica or on any other: a stream can be resumed elsewhere, unseen.
+
+A length marker at the end of a load test's prompt tells an emulated engine the answer's length. A
+router must not learn it from `max_tokens`: no person knows it in advance. A load test asks for
+as much as the task may need and ends its prompt with these words, which pass through any router; a
+real engine takes them for text.
 """
 
 from __future__ import annotations
@@ -43,9 +48,9 @@ class EmittedToken(NamedTuple):
 
     token: int
     logprob: float = 0.0
-    """Of its probability: how sure the model was of it."""
+    """Logarithm of the token's probability by the model."""
     other: int | None = None
-    """What the model says in its place where it is sampled; None where there is nothing else."""
+    """An alternative token for samples; None where there is none."""
 
 
 TextSource: TypeAlias = Callable[[list[int]], Iterator[EmittedToken]]

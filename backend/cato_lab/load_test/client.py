@@ -38,7 +38,7 @@ class HeaderStyle(StrEnum):
 
 
 class Lengths(StrEnum):
-    """How an answer gets its length."""
+    """Ways to set the length of answers."""
 
     EXACT = "exact"
     """`max_tokens` and `ignore_eos`: any server obeys, but a router may read it there."""
@@ -70,7 +70,7 @@ class Prepared:
 
 @dataclass(slots=True)
 class _Seen:
-    """What has been seen of an answer so far; times on the client's clock."""
+    """The state of an answer so far; times on the client's clock."""
 
     first_token: float | None = None
     queue_s: float | None = None

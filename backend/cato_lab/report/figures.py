@@ -91,7 +91,7 @@ class Figures:
         return drawn.svg
 
     def misses(self, load: float) -> str:
-        """Of the requests that counted: met, and why not."""
+        """Return the figure of met and missed requests by reason, of those that count."""
         found = [point for point in self._points if point.load == load]
         rows = [(point.policy, _fates(point)) for point in reversed(found)]
         colours = fate_colours(sorted({kind for _, of in rows for kind in of if kind != "met"}))

@@ -9,7 +9,7 @@ from cato_lab.workloads.arrival import Arrival
 
 
 class Ending(StrEnum):
-    """How a request ended; low-cardinality."""
+    """Endings of a request; low-cardinality."""
 
     FINISHED = "finished"
     CANCELLED = "cancelled"

@@ -67,14 +67,14 @@ class ClassScore:
     requests: int
     """All that arrived."""
     counted: int
-    """Of these, still wanted at their deadline: goodput's denominator."""
+    """Requests that were still wanted at their deadline: goodput's denominator."""
     met: int
     ttft: Latencies
     e2e: Latencies
     tpot: Latencies
     """Over whole answers of two tokens and more."""
     queue: Latencies
-    """Of those that were sent to a replica; NaN where it is not reported."""
+    """Of requests that were sent to a replica; NaN where it is not reported."""
     usable: float
     """Share of those still wanted after `USABLE_S` whose whole answer was there by then."""
     met_by_first_token: int

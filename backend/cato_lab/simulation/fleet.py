@@ -116,9 +116,9 @@ class Member:
     """One replica. Times in seconds from the start of the run."""
 
     profile: Profile
-    """What it is: the engine keeps this law and these limits."""
+    """The true profile: the engine has this law and these limits."""
     told: Profile | None
-    """What the router is told of it; None where nothing is known."""
+    """The profile that the router gets; None: none."""
     max_running: int
     """Requests that are sent to it at once."""
     speed: Speed = STEADY

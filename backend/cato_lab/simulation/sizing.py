@@ -39,7 +39,7 @@ class ClassGoodput:
     """The goodput of one class in a simulated fleet."""
 
     share: Share
-    """Of its requests, those that met their target."""
+    """Share of its requests that met their target."""
     of_reach: Share
     """The same, of those that an ample fleet meets."""
 

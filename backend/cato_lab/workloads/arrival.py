@@ -33,7 +33,7 @@ class Arrival(NamedTuple):
     output_tokens: int
     """The true length of the answer, which only the engine knows in advance."""
     max_tokens: int
-    """What the client asks for at most."""
+    """`max_tokens` of the client."""
     target: Target
     blocks: tuple[int, ...] = ()
     session: str = ""

@@ -130,7 +130,7 @@ class FloodWorkload:
     rate: float = 0.5
     """Requests per second of each user."""
     times: float = 50.0
-    """What the flood asks, in users; 0 for none."""
+    """The load of the flood, in users; 0 for none."""
     duration_s: float = 60.0
     flood_sessions: int = 1
     flood_is_named: bool = True

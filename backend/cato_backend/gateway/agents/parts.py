@@ -30,9 +30,9 @@ class AnswerPart:
 
     kind: PartKind
     call_id: str = ""
-    """Of a tool call: what its result will name."""
+    """Id of a tool call, which its result will name."""
     name: str = ""
-    """Of a tool call: the tool."""
+    """Name of the tool of a tool call."""
     said: list[str] = field(default_factory=list[str])
 
     @property

@@ -1,4 +1,8 @@
-"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read."""
+"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read.
+
+A tool that takes plain text becomes a function with one parameter. A tool of a namespace has both
+names joined. Tools that OpenAI's own servers run, such as web search, do not reach the model.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +89,7 @@ class CustomCallItem(OpenBody):
 
 
 class CallOutputItem(OpenBody):
-    """What a function, or a tool that takes plain text, returned."""
+    """The result of a function, or of a tool that takes plain text."""
 
     type: Literal["function_call_output", "custom_tool_call_output"]
     call_id: str
@@ -101,7 +105,7 @@ class ResponsesTool(OpenBody):
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
     tools: list[ResponsesTool] | None = None
-    """Of a namespace."""
+    """The tools of a namespace."""
 
 
 class AddedToolsItem(OpenBody):

@@ -25,10 +25,10 @@ class ChatEnding(NamedTuple):
     """The stop string that ended it."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt."""
+    """Cached tokens of the prompt."""
     output_tokens: int = 0
     reasoning_tokens: int = 0
-    """Of the output, where the engine tells."""
+    """Reasoning tokens of the output, where the engine reports them."""
 
     def after(self, choice: Mapping[str, Any]) -> Self:
         """Return it with what a choice tells of its end."""

@@ -64,14 +64,14 @@ class AnsweredRequest:
     ttft_s: float | None
     """None where no token came."""
     uncached_tokens: int
-    """Of the prompt; all of it where the engine did not tell."""
+    """Uncached tokens of the prompt; all of it where the engine did not report them."""
     output_tokens: int
     met: bool | None
     """Whether the target was met; None where the answer was no longer wanted at its deadline."""
 
     @property
     def task(self) -> Task:
-        """What was asked for."""
+        """The class of the request."""
         return self.request.task
 
 

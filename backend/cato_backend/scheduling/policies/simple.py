@@ -66,7 +66,7 @@ class AffinityOptions:
     ratio: float = 1.25
     """... so many times as many: then load decides alone."""
     least_share: float = 0.1
-    """Of the prompt, to be found in a cache; less is not worth following."""
+    """Least share of the prompt in a cache for which a replica is preferred."""
 
 
 STATIC_PRIORITY = {

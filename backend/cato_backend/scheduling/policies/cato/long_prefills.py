@@ -1,4 +1,10 @@
-"""Prompts that one replica computes together, or in many steps, and how long others wait."""
+"""Prompts that one replica computes together, or in many steps, and how long others wait.
+
+Prompts that wait before a step begins share it, because a step reads the weights whatever it
+computes. Charged a whole step each, ten short prompts on a large model would seem to take ten times
+as long as one; they take hardly longer. How much is sent to a replica is still counted in whole
+steps: otherwise, in an overload, more requests would wait in the engine, out of reach.
+"""
 
 from __future__ import annotations
 

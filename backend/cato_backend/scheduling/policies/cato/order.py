@@ -67,8 +67,8 @@ class Order:
     def relegated(self, request: Request, pace: Pace) -> Key:
         """Return the place of a request that can hardly be met any more.
 
-        Of what nobody declared, the short come first: the sooner they are served, the more of them
-        keep a promise that is longer than the assumed one.
+        Undeclared requests are ordered shortest first: the sooner they are served, the more of them
+        meet their real target, which may be longer than the assumed one.
         """
         place = request.arrival if request.declared else self._by_work(request, pace)
         return (_RELEGATED, place)

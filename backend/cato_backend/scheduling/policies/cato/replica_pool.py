@@ -39,7 +39,7 @@ class ReplicaPool:
         self.pace = Pace(0.0, 0.0, 0.0)
         """In the recent mean over replicas."""
         self.changes = 0
-        """Of any replica, so far."""
+        """Changes of replicas so far."""
         self._first: tuple[float, int] | None = None
         """When the first is free, and its place: the rest of the fleet cannot move it."""
         self.relegated = RelegatedQueue()
