@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from cato_backend.errors import InvalidRequest
@@ -24,12 +24,12 @@ from cato_backend.gateway.foreign_headers import (
     foreign_session,
     seconds_of,
 )
-from cato_backend.requests import Origin, Target
+from cato_backend.requests import Origin, Target, value
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestHeaders:
     """The headers of a request, completed with its class and target."""
 
@@ -59,7 +59,7 @@ _SLOWEST_TPOT_S = 0.1
 """A person reads about as fast: no further is a configured TPOT scaled."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Budgets:
     """The targets that a client asks for, in seconds; None where it leaves them to us."""
 
@@ -108,7 +108,7 @@ class TargetTable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GivenHeaders:
     """The headers of a request as the client sent them; None for those that are missing."""
 

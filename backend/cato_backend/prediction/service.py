@@ -8,9 +8,9 @@ its token budget with prefill, in chunks, in the order of the queue.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
+from cato_backend.requests import value
 
 _TURNOVER_S = 5.0
 """After so long, two thirds of what a replica decodes now has been replaced by others."""
@@ -18,7 +18,7 @@ _TYPICAL_PROMPT = 500.0
 """Uncached tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplicaState:
     """Work of a replica, without the request that is predicted."""
 
@@ -40,7 +40,7 @@ class ReplicaState:
     """How long ago that step began: when the last token came. None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Work:
     """Work of a request, in tokens."""
 
@@ -51,7 +51,7 @@ class Work:
     """A quantile of its output length."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServiceModel:
     """Seconds on one replica."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
-from cato_backend.requests import Request
+from cato_backend.requests import Request, value
 from cato_backend.tasks.infill import ContextFile, RenderedPrompt
 from cato_backend.wire.headers import Task
 
@@ -36,7 +36,7 @@ class RenderedInfill:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One call of a model: what the scheduler knows of it, and what its replica is sent."""
 
@@ -92,7 +92,7 @@ class Call:
         return prompts * int(self.body.get("n") or 1)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started:
     """What is known when the first bytes leave: for the response headers."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cato_backend.prediction.online import CharsPerToken
+from cato_backend.requests import value
 from cato_backend.tasks.detection import Detection, ModelTraits, Recognition, recognize
 
 _UNKNOWN = Detection(None, "no replica has been asked yet")
@@ -68,7 +69,7 @@ class ModelFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamRoute:
     """Where one attempt goes, and what must be known to write its body."""
 

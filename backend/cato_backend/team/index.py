@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cato_backend.errors import TokenExpired, TokenRevoked
+from cato_backend.requests import value
 from cato_backend.team.records import Person, Role, Team, iso_time
 from cato_backend.team.rows import Changes, KnownToken
 from cato_backend.team.token_secrets import token_hash
@@ -17,7 +17,7 @@ _TENANT_MARK = "@"
 """Begins the tenant of a person; the tenant of a token in a file is a hexadecimal hash."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Requester:
     """The sender of a request. A token of a file, and a server without tokens, name no person."""
 
