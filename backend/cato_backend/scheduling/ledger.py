@@ -219,11 +219,10 @@ class Ledger:
         return replica
 
     def _begin(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> None:
-        outstanding = attempt.outstanding_tokens
         if not attempt.started:
             replica.await_no_longer(attempt)
+            replica.outstanding_tokens -= attempt.prompt_tokens
         attempt.first_token_at = now
-        replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:
         """End an attempt and return it."""
