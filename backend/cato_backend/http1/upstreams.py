@@ -33,9 +33,9 @@ class Reply:
         self.retry_after = connection.head.retry_after
         self.silence_s = connection.silence_s
 
-    async def pour(self, take: Take) -> bool:
+    async def pour(self, take: Take, limit_s: float | None = None) -> bool:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
-        return await self._connection.pour(take)
+        return await self._connection.pour(take, limit_s)
 
     async def read_all(self) -> bytes:
         """Return the whole body. Raises as `pour`."""

@@ -128,8 +128,7 @@ class _Pump:
         ends_at = self._clock() + limit_s
         more = True
         while more and not reached():
-            async with asyncio.timeout_at(ends_at):
-                more = await reply.pour(self._take)
+            more = await reply.pour(self._take, ends_at - self._clock())
             await self._settle()
         return more
 
