@@ -84,12 +84,12 @@ class Call:
     @property
     def choices(self) -> int:
         """How many sequences answer it: `n` for each prompt of a batch."""
-        prompts = 1
+        answers = int(self.body.get("n") or 1)
         prompt = self.body.get("prompt")
-        if self.kind is ApiKind.COMPLETION and isinstance(prompt, list):
+        if isinstance(prompt, list) and self.kind is ApiKind.COMPLETION:
             items = cast("list[object]", prompt)
-            prompts = 1 if isinstance(items[0], int) else len(items)
-        return prompts * int(self.body.get("n") or 1)
+            return answers if isinstance(items[0], int) else answers * len(items)
+        return answers
 
 
 @value
