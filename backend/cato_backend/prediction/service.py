@@ -69,6 +69,8 @@ class ServiceModel:
         What is left of the step under way, what is ahead, its own prompt, and those that come in
         meanwhile and share its last step.
         """
+        if not state.decoding and not state.pending_prefill:
+            return self._idle_ttft_s(state.kv_tokens, work)
         wait, computed = self._step_under_way(state)
         pending = state.pending_prefill - computed
         riding = int(state.prefill_rate * wait)
@@ -80,6 +82,12 @@ class ServiceModel:
         room = self._room(state.decoding, prompts + 1 if pending else 1)
         tokens = before + work.uncached
         return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
+
+    def _idle_ttft_s(self, kv_tokens: int, work: Work) -> float:
+        """Return the same for a replica that has nothing to do."""
+        kv_tokens += work.uncached + work.cached
+        own = self._attention(work.uncached, work.cached, 1)
+        return own + self._chunks_s(work.uncached, self._room(0, 1), 0, kv_tokens)
 
     def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
         """Return the pending tokens that are computed before a prompt of `uncached` tokens.
@@ -99,8 +107,6 @@ class ServiceModel:
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
         """Return seconds that it will go on, and the prompt tokens that it computes."""
-        if not state.decoding and not state.pending_prefill:
-            return 0.0, 0
         prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
         chunk = min(state.computing, self._room(state.decoding, prompts))
         sequences = state.decoding + (1 if chunk else 0)
