@@ -35,7 +35,7 @@ class ProfilePredictor:
 
     def when_idle(self, times: LearnedTimes) -> CallTimes:
         """Return how long calls take: as `times` learned, before that by the replica's law."""
-        return TimesByLaw(times, self._service(), self._load.learned.belief.overhead_s)
+        return TimesByLaw(times, self._service(), self._load.learned.overhead_s)
 
     def service_s(self, request: Request, times: LearnedTimes) -> float | None:
         """From dispatch to the promised token.
@@ -68,12 +68,12 @@ class ProfilePredictor:
         return self._overhead_s(state) + self._service().ttft_s(state, work)
 
     def _overhead_s(self, state: ReplicaState) -> float:
-        overhead_s = self._load.learned.belief.overhead_s
+        overhead_s = self._load.learned.overhead_s
         return overhead_s * _WAY_IN if state.decoding or state.pending_prefill else overhead_s
 
     def _service(self) -> ServiceModel:
         learned = self._load.learned
-        return ServiceModel(learned.belief.law, learned.limits)
+        return ServiceModel(learned.law, learned.limits)
 
     def _state(self, attempt: Attempt) -> ReplicaState:
         """Return what is on the replica beside this request, which has just been sent there.
