@@ -57,13 +57,10 @@ class Calibrator:
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Calibrate a replica that comes up, until it is sent a request."""
         del now
-        match event:
-            case ReplicaUp(replica_id):
-                self._begin(replica_id)
-            case ReplicaDown(replica_id) | ReplicaDraining(replica_id):
-                self._end(replica_id)
-            case _:
-                pass
+        if isinstance(event, ReplicaUp):
+            self._begin(event.replica_id)
+        elif isinstance(event, ReplicaDown | ReplicaDraining):
+            self._end(event.replica_id)
         for decision in decisions if self._tasks else ():
             if isinstance(decision, Dispatch):
                 self._end(decision.replica_id)

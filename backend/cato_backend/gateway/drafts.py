@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from cato_backend.errors import InvalidRequest
@@ -16,7 +16,7 @@ from cato_backend.gateway.bodies import (
 from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.incoming import validated
-from cato_backend.requests import Request, prompt_blocks
+from cato_backend.requests import Request, prompt_blocks, value
 from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.render import is_resumable, prompt_text, rendered_infill
 from cato_backend.runtime.runtime import Runtime
@@ -31,7 +31,7 @@ _CHAT_EXPECTED_TOKENS = 1024
 """A chat without max_tokens may fill its context; the ledger counts on this many."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
     """A call whose model and deadline are not resolved yet."""
 

@@ -46,7 +46,8 @@ def check_local(request: web.BaseRequest) -> None:
     host = request.headers.get("Host", "")
     if not _names_loopback(host):
         raise Forbidden("host: expected localhost or a loopback address")
-    if request.headers.get("Origin", f"{request.scheme}://{host}") != f"{request.scheme}://{host}":
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"{request.scheme}://{host}":
         raise Forbidden("origin: requests of other web pages are refused on a loopback address")
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.requests import Origin, Target
+from cato_backend.requests import Origin, Target, value
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 
@@ -78,7 +78,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestHeaders:
     """The headers of a request, completed with its class and target."""
 
@@ -102,7 +102,7 @@ class RequestHeaders:
     """Its W3C trace context, where it has one."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Budgets:
     """The targets that a client asks for, in seconds; None where it sends none."""
 
@@ -151,7 +151,7 @@ class TargetTable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GivenHeaders:
     """The headers of a request as the client sent them; None for those that are missing."""
 

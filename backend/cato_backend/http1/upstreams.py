@@ -18,7 +18,8 @@ _HEADER_SAMPLES = 32
 
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
-
+_OWN_LINES = 5
+"""Of a request's head, without the headers of the caller."""
 log = logging.getLogger(__name__)
 
 
@@ -73,9 +74,9 @@ class Reply:
         self.retry_after = connection.head.retry_after
         self.silence_s = connection.silence_s
 
-    async def pour(self, take: Take) -> bool:
+    async def pour(self, take: Take, limit_s: float | None = None) -> bool:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
-        return await self._connection.pour(take)
+        return await self._connection.pour(take, limit_s)
 
     async def read_all(self) -> bytes:
         """Return the whole body. Raises as `pour`."""
@@ -227,15 +228,13 @@ class Upstreams:
 
 
 def _request(server: Server, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    lines = [
-        f"POST {path} HTTP/1.1",
-        f"Host: {server.authority}",
-        "Content-Type: application/json",
-        "Accept-Encoding: identity",
-        f"Content-Length: {len(body)}",
-    ]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join(lines)
-    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {server.authority}\r\nContent-Type: application/json\r\n"
+        f"Accept-Encoding: identity\r\nContent-Length: {len(body)}\r\n"
+    )
+    for name, value in headers.items():
+        head += f"{name}: {value}\r\n"
+    lines = _OWN_LINES + len(headers)
+    if head.count("\r") != lines or head.count("\n") != lines:
         raise ValueError("a header holds a line end")
-    return head.encode() + b"\r\n\r\n" + body
+    return head.encode() + b"\r\n" + body

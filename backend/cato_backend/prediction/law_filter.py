@@ -7,20 +7,24 @@ counts. The prior covariance has a common part (the whole law is off by a factor
 term. A random walk lets the terms follow drift; a run of surprises of one sign widens the belief.
 Jazwinski, Stochastic Processes and Filtering Theory (1970), chapter 8.
 
-The matrices are lists: with seven terms, NumPy's overhead is several times the arithmetic.
+The matrices are lists, row after row, and what is done to all of their elements is mapped: with
+seven terms, NumPy's overhead is several times the arithmetic.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import mul
+from itertools import chain, repeat
+from operator import add, mul, sub
 
 from cato_backend.prediction.kept_law import TERMS, KeptFilter
 from cato_backend.prediction.step_windows import Window
 from cato_backend.profile_files.profile import Form, StepLaw
 
 _OVERHEAD = 6
+_ROWS = range(0, TERMS * TERMS, TERMS)
+_DIAGONAL = slice(0, None, TERMS + 1)
 _OWN_FACTORS = (1.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0)
 """How much wider each term's own part is: laws of CPUs and GPUs differ by 30 times in attention."""
 _JITTER_S = 0.001
@@ -48,7 +52,7 @@ class LawFilter:
     def __init__(self, state: KeptFilter) -> None:
         self._form: Form = state.form
         self._log_terms = list(state.log_terms)
-        self._covariance = [list(row) for row in state.covariance]
+        self._covariance = list(chain.from_iterable(state.covariance))
         self._noise = min(_NOISE_MAX, max(_NOISE_MIN, state.noise))
         self._bias = 0.0
         self._score = 0.0
@@ -75,8 +79,8 @@ class LawFilter:
     @property
     def kept(self) -> KeptFilter:
         """Its state as values."""
-        covariance = tuple(map(tuple, self._covariance))
-        return KeptFilter(self._form, tuple(self._log_terms), covariance, self._noise)
+        rows = tuple(tuple(self._covariance[at : at + TERMS]) for at in _ROWS)
+        return KeptFilter(self._form, tuple(self._log_terms), rows, self._noise)
 
     @property
     def law(self) -> StepLaw:
@@ -132,12 +136,15 @@ class LawFilter:
             max(term + each * pulled, _SMALLEST)
             for term, each in zip(self._log_terms, gain, strict=True)
         ]
-        for row, each in zip(self._covariance, gain, strict=True):
-            row[:] = [value - each * other for value, other in zip(row, along, strict=True)]
+        learned: list[float] = []
+        for each in gain:
+            learned += map(mul, repeat(each), along)
+        self._covariance = list(map(sub, self._covariance, learned))
 
     def _along(self, shares: Sequence[float]) -> list[float]:
         """Return the covariance times the shares."""
-        return [_product(row, shares) for row in self._covariance]
+        covariance = self._covariance
+        return [math.fsum(map(mul, covariance[at : at + TERMS], shares)) for at in _ROWS]
 
     def _parts(self, window: Window) -> tuple[float, ...]:
         """Return seconds that each term contributes to the window."""
@@ -170,23 +177,24 @@ class LawFilter:
         self._widen(_DRIFT_COMMON * math.sqrt(elapsed), _DRIFT_OWN * math.sqrt(elapsed))
 
     def _widen(self, common: float, own: float) -> None:
-        covariance, added = self._covariance, common**2
-        for row in covariance[:_OVERHEAD]:
-            row[:_OVERHEAD] = [value + added for value in row[:_OVERHEAD]]
-        for number, row in enumerate(covariance):
-            row[number] += own**2
-        if max(row[number] for number, row in enumerate(covariance)) > _VARIANCE_MAX:
+        own_part = own**2
+        added = [*[common**2] * _OVERHEAD, 0.0] * _OVERHEAD + [0.0] * TERMS
+        covariance = list(map(add, self._covariance, added))
+        variances = [value + own_part for value in covariance[_DIAGONAL]]
+        covariance[_DIAGONAL] = variances
+        self._covariance = covariance
+        if max(variances) > _VARIANCE_MAX:
             self._bound_variances()
 
     def _bound_variances(self) -> None:
         """Scale the terms whose variance is above the limit, correlations unchanged."""
         covariance = self._covariance
-        excess = [
-            math.sqrt(min(1.0, _VARIANCE_MAX / row[number]))
-            for number, row in enumerate(covariance)
+        excess = [math.sqrt(min(1.0, _VARIANCE_MAX / each)) for each in covariance[_DIAGONAL]]
+        self._covariance = [
+            value * own * other
+            for at, own in zip(_ROWS, excess, strict=True)
+            for value, other in zip(covariance[at : at + TERMS], excess, strict=True)
         ]
-        for row, own_excess in zip(covariance, excess, strict=True):
-            row[:] = [value * own_excess * other for value, other in zip(row, excess, strict=True)]
 
     def _note_bias(self, standardized: float) -> None:
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized))

@@ -69,8 +69,21 @@ class LearnedLaw:
         self._kept_windows = 0 if kept is None else kept.windows
         self.windows = 0
         """Windows learned from since it is there."""
+        self._law: StepLaw | None = None
         self._belief: LawBelief | None = None
         """None until it is asked for again: under load windows end more often than that."""
+
+    @property
+    def law(self) -> StepLaw:
+        """The law of `belief`, without its uncertainty, which takes longer to compute."""
+        if self._law is None:
+            self._law = self._filters[self._speaks].law
+        return self._law
+
+    @property
+    def overhead_s(self) -> float:
+        """The overhead of `belief`."""
+        return self._filters[self._speaks].overhead_s
 
     @property
     def belief(self) -> LawBelief:
@@ -123,11 +136,11 @@ class LearnedLaw:
         speaking, other = self._filters[self._speaks], self._filters[1 - self._speaks]
         if other.score > speaking.score + _FORM_LEAD:
             self._speaks = 1 - self._speaks
-        self._belief = None
+        self._law = self._belief = None
 
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]
-        return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
+        return LawBelief(self.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
 
 
 def _fresh(profile: Profile | None) -> list[LawFilter]:

@@ -8,9 +8,9 @@ its token budget with prefill, in chunks, in the order of the queue.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
+from cato_backend.requests import value
 
 _TURNOVER_S = 5.0
 """After so long, two thirds of what a replica decodes now has been replaced by others."""
@@ -18,7 +18,7 @@ _TYPICAL_PROMPT = 500.0
 """Uncached tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplicaState:
     """Work of a replica, without the request that is predicted."""
 
@@ -40,7 +40,7 @@ class ReplicaState:
     """How long ago that step began: when the last token came. None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Work:
     """Work of a request, in tokens."""
 
@@ -51,7 +51,7 @@ class Work:
     """A quantile of its output length."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServiceModel:
     """Seconds on one replica."""
 
@@ -69,6 +69,8 @@ class ServiceModel:
         What is left of the step under way, what is ahead, its own prompt, and those that come in
         meanwhile and share its last step.
         """
+        if not state.decoding and not state.pending_prefill:
+            return self._idle_ttft_s(state.kv_tokens, work)
         wait, computed = self._step_under_way(state)
         pending = state.pending_prefill - computed
         riding = int(state.prefill_rate * wait)
@@ -80,6 +82,12 @@ class ServiceModel:
         room = self._room(state.decoding, prompts + 1 if pending else 1)
         tokens = before + work.uncached
         return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
+
+    def _idle_ttft_s(self, kv_tokens: int, work: Work) -> float:
+        """Return the same for a replica that has nothing to do."""
+        kv_tokens += work.uncached + work.cached
+        own = self._attention(work.uncached, work.cached, 1)
+        return own + self._chunks_s(work.uncached, self._room(0, 1), 0, kv_tokens)
 
     def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
         """Return the pending tokens that are computed before a prompt of `uncached` tokens.
@@ -99,8 +107,6 @@ class ServiceModel:
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
         """Return seconds that it will continue, and the prompt tokens that it computes."""
-        if not state.decoding and not state.pending_prefill:
-            return 0.0, 0
         prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
         chunk = min(state.computing, self._room(state.decoding, prompts))
         sequences = state.decoding + (1 if chunk else 0)

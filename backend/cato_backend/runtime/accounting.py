@@ -114,15 +114,13 @@ class EngineSeconds:
 
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Follow an event and what was decided on it."""
-        match event:
-            case Finished(request_id) | AttemptFailed(request_id):
-                self._end(request_id, now)
-            case ReplicaDown(replica_id):
-                for name in [name for name, (at, _) in self._running.items() if at == replica_id]:
-                    self._end(name, now)
-                self._replicas.pop(replica_id, None)
-            case _:
-                pass
+        if isinstance(event, Finished | AttemptFailed):
+            self._end(event.request_id, now)
+        elif isinstance(event, ReplicaDown):
+            replica_id = event.replica_id
+            for name in [name for name, (at, _) in self._running.items() if at == replica_id]:
+                self._end(name, now)
+            self._replicas.pop(replica_id, None)
         for decision in decisions:
             if isinstance(decision, Dispatch):
                 self._end(decision.request_id, now)

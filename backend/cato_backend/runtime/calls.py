@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
-from cato_backend.requests import Request
+from cato_backend.requests import Request, value
 from cato_backend.tasks.infill import ContextFile, RenderedPrompt
 from cato_backend.wire.headers import Task
 
@@ -36,7 +36,7 @@ class RenderedInfill:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """One call of a model: the scheduler's request, and the body for the replica."""
 
@@ -84,15 +84,15 @@ class Call:
     @property
     def choices(self) -> int:
         """How many sequences answer it: `n` for each prompt of a batch."""
-        prompts = 1
+        answers = int(self.body.get("n") or 1)
         prompt = self.body.get("prompt")
-        if self.kind is ApiKind.COMPLETION and isinstance(prompt, list):
+        if isinstance(prompt, list) and self.kind is ApiKind.COMPLETION:
             items = cast("list[object]", prompt)
-            prompts = 1 if isinstance(items[0], int) else len(items)
-        return prompts * int(self.body.get("n") or 1)
+            return answers if isinstance(items[0], int) else answers * len(items)
+        return answers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started:
     """The values for the response headers, known when the first bytes leave."""
 

@@ -120,8 +120,11 @@ class Dispatcher:
         """Something happened just now."""
         now = self.clock()
         decisions = self.scheduler.handle(event, now)
-        only_progress = not decisions and isinstance(event, Progressed)
-        for watcher in self._watchers_of_progress if only_progress else self._watchers:
+        if not decisions and isinstance(event, Progressed):
+            for watcher in self._watchers_of_progress:
+                watcher(event, decisions, now)
+            return
+        for watcher in self._watchers:
             watcher(event, decisions, now)
         for decision in decisions:
             self._carry_out(decision)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from cato_backend.prediction.online import CharsPerToken
+from cato_backend.requests import value
 from cato_backend.tasks.detection import Detection, ModelTraits, Recognition, recognize
 
 _UNKNOWN = Detection(None, "no replica has been asked yet")
@@ -69,7 +70,7 @@ class ModelFacts:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamRoute:
     """The replica of one attempt, and the facts for its body."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from cato_backend.errors import RequestError
+from cato_backend.requests import value
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.render import can_resume
@@ -16,7 +17,7 @@ from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Predicted:
     """Seconds from dispatch to the promised event, the first or the last token."""
 

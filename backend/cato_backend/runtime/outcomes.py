@@ -163,20 +163,21 @@ class OutcomeRecorder:
 
     def _count(self, flight: InFlightRequest, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
-        self._notes.tell(OutcomeNote(request.id, outcome))
-        answer = flight.answer
+        if self._notes:
+            self._notes.tell(OutcomeNote(request.id, outcome))
+        answer, label, is_shown = flight.answer, _label(flight), _is_shown(flight)
         counts = TokenCounts(flight.output_tokens, answer.prompt_tokens, answer.cached_tokens)
         flight.trace.ended(outcome, counts)
         tokens = answer.tokens + answer.tokens_at_once
-        self._output_tokens(_label(flight)).inc(tokens)
+        self._output_tokens(label).inc(tokens)
         if not request.warm:
             self._teams.spent(request.origin.team, tokens)
-        if _is_shown(flight):
+        if is_shown:
             self._teams.ended(request.origin.team, outcome)
         if flight.call.group:
             self._metrics.workflow_calls.labels(request.task, outcome).inc()
             return
-        self._requests(_label(flight), outcome).inc()
+        self._requests(label, outcome).inc()
         first = flight.first_token_at
         past = CompletedCall(
             tenant=request.origin.tenant,
@@ -187,7 +188,7 @@ class OutcomeRecorder:
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
         self._history.add(flight.call.name, past)
-        if _is_shown(flight):
+        if is_shown:
             self._recent.asked((request.origin.tenant, request.origin.session))
             self._recent.ended(request.task, outcome, times(flight, past, ended_at))
 
@@ -214,8 +215,9 @@ class OutcomeRecorder:
     def _cache_hits(self, flight: InFlightRequest) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
         if prompt is not None and cached is not None:
-            self._prompt_tokens(_label(flight)).inc(prompt)
-            self._cached_tokens(_label(flight)).inc(min(cached, prompt))
+            label = _label(flight)
+            self._prompt_tokens(label).inc(prompt)
+            self._cached_tokens(label).inc(min(cached, prompt))
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
         """Record that the answer is complete, or as long as its client wanted it."""

@@ -15,12 +15,12 @@ no parser of the engine would sort into its fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 from cato_backend.prediction.online import CharsPerToken
+from cato_backend.requests import value
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
 from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
@@ -65,7 +65,7 @@ _UNRESUMABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Upstream:
     """A replica's path and body, and how many characters its prompt has (0: not known)."""
 

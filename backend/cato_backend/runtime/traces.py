@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
+from cato_backend.requests import value
 from cato_backend.runtime.calls import Call
 from cato_backend.scheduling import Dispatch
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenCounts:
     """The numbers of tokens of an answer."""
 

@@ -113,6 +113,12 @@ class Flows:
         others = self._weight - flow.weight
         return flow.service * others > _MOST_TIMES * (self._service - flow.service) * flow.weight
 
+    def has_idle(self, now: float) -> bool:
+        """Return whether the one seen first of all is to be forgotten."""
+        for flow in self._flows.values():
+            return not flow.live and flow.seen + _MEMORY_S < now
+        return False
+
     def forget_idle(self, now: float) -> Sequence[Key]:
         """Forget those that have not been seen for long, and return them."""
         idle: list[tuple[Key, _Flow]] = []

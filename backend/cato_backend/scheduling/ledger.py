@@ -182,8 +182,7 @@ class Ledger:
         replica.attempts[attempt.request.id] = attempt
         attempt.queued_tokens = replica.pending_prefill + attempt.uncached_tokens
         if not attempt.started:
-            replica.unstarted += 1
-            replica.pending_prefill += attempt.pending_prefill
+            replica.await_first_token(attempt)
         self._count(replica, attempt, +1)
         self._models[replica.model].unlist_full(replica)
 
@@ -219,12 +218,10 @@ class Ledger:
         return replica
 
     def _begin(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> None:
-        outstanding = attempt.outstanding_tokens
         if not attempt.started:
-            replica.pending_prefill -= attempt.pending_prefill
-            replica.unstarted -= 1
+            replica.await_no_longer(attempt)
+            replica.outstanding_tokens -= attempt.prompt_tokens
         attempt.first_token_at = now
-        replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:
         """End an attempt and return it."""
@@ -232,8 +229,7 @@ class Ledger:
         replica = self._replicas[attempt.replica_id]
         del replica.attempts[request_id]
         if not attempt.started:
-            replica.unstarted -= 1
-            replica.pending_prefill -= attempt.pending_prefill
+            replica.await_no_longer(attempt)
         self._count(replica, attempt, -1)
         if not replica.draining:
             self._models[replica.model].relist(replica)

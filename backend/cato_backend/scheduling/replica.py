@@ -141,6 +141,10 @@ class ReplicaLoad:
     outstanding_tokens: int = 0
     running_by_task: dict[Task, int] = field(default_factory=lambda: dict.fromkeys(Task, 0))
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    silent: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    """The unstarted ones of these."""
+    has_priorities: bool = False
+    """Whether one of the unstarted may have another priority than 0."""
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
@@ -175,6 +179,22 @@ class ReplicaLoad:
         """Its metrics show this load."""
         decoding = sum(not attempt.silent for attempt in self.attempts.values())
         self.capacity.look(load, self.running, decoding, self.kv_tokens, now)
+
+    def await_first_token(self, attempt: Attempt) -> None:
+        """Count an attempt among the unstarted."""
+        self.silent[attempt.request.id] = attempt
+        self.unstarted += 1
+        self.pending_prefill += attempt.uncached_tokens
+        if attempt.priority:
+            self.has_priorities = True
+
+    def await_no_longer(self, attempt: Attempt) -> None:
+        """Take an attempt out of the unstarted: its first token has come, or it has ended."""
+        del self.silent[attempt.request.id]
+        self.unstarted -= 1
+        self.pending_prefill -= attempt.uncached_tokens
+        if not self.unstarted:
+            self.has_priorities = False
 
     @property
     def decoding(self) -> int:

@@ -171,7 +171,8 @@ class WaitingRoom:
         self._models[request.id] = request.model
         self._backlogs[request.model].add(request)
         self._alarms.set(waiting.gives_up, request.model, request.id)
-        self._alarms.set(waiting.expires, request.model, request.id)
+        if waiting.expires != waiting.gives_up:
+            self._alarms.set(waiting.expires, request.model, request.id)
 
     def get(self, request_id: str) -> Waiting | None:
         """Return the request where it stands; None where it is not queued."""

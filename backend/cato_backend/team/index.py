@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cato_backend.errors import TokenExpired, TokenRevoked
+from cato_backend.requests import value
 from cato_backend.team.records import Changes, KnownToken, Person, Role, Team, iso_time, token_hash
 
 REVOKED = -math.inf
@@ -15,7 +15,7 @@ _TENANT_MARK = "@"
 """Begins the tenant of a person; the tenant of a token in a file is a hexadecimal hash."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Requester:
     """The sender of a request. A token of a file, and a server without tokens, name no person."""
 
