@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, cast
 
 import orjson
@@ -203,12 +203,20 @@ def _seconds(retry_after: str) -> float | None:
     try:
         seconds = float(retry_after)
     except ValueError:
-        try:
-            then = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        seconds = (then - datetime.now(then.tzinfo or UTC)).total_seconds()
+        seconds = _until(retry_after)
     return min(_LONGEST_S, max(0.0, seconds)) if isfinite(seconds) else None
+
+
+def _until(date: str) -> float:
+    """Return seconds until a date in any of HTTP's forms; NaN where it is none.
+
+    A date without a zone is in UTC (RFC 9110, 5.6.7).
+    """
+    try:
+        then = parsedate_to_datetime(date)
+        return (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):  # No date, or one that no calendar has.
+        return nan
 
 
 def _error_of(data: bytes) -> _Error:
@@ -216,7 +224,7 @@ def _error_of(data: bytes) -> _Error:
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _Error(data[:200].decode("utf-8", "replace"))
+        return _Error(_message(data[:200].decode("utf-8", "replace")))
     body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     error = body.get("error") or body
     if not isinstance(error, dict):
@@ -224,8 +232,27 @@ def _error_of(data: bytes) -> _Error:
     fields = cast("dict[str, object]", error)
     param = fields.get("param")
     return _Error(
-        message=str(fields.get("message") or fields.get("detail") or "")[:1000],
+        message=_message(fields.get("message") or fields.get("detail"))[:1000],
         param=param if isinstance(param, str) else None,
         code=str(fields.get("code") or ""),
         type=str(fields.get("type") or ""),
     )
+
+
+def _message(told: object) -> str:
+    """Return the words of an error; FastAPI lists what is wrong with each field."""
+    if not isinstance(told, list):
+        return str(told or "the replica refused the request without a word")
+    parts = (cast("dict[str, Any]", part) for part in cast("list[object]", told) if _is_about(part))
+    return "; ".join(f"{_field(part.get('loc'))}{part['msg']}" for part in parts) or str(told)
+
+
+def _is_about(part: object) -> bool:
+    return isinstance(part, dict) and "msg" in part
+
+
+def _field(location: object) -> str:
+    if not isinstance(location, list):
+        return ""
+    names = (str(name) for name in cast("list[object]", location) if name != "body")
+    return "".join(f"{name}: " for name in [".".join(names)] if name)
