@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cato_backend.config.networks import FilePath
 from cato_backend.config.sections import Frozen
 from cato_backend.wire.headers import ALIAS
 
@@ -30,7 +31,7 @@ class UsageConfig(Frozen):
         ge=1,
         description="days and groups of fewer people are not told; such groups count as others",
     )
-    prices: str = Field(
+    prices: FilePath = Field(
         default="",
         description="file of prices by hardware, as `cato plan --prices` takes it; empty: rental"
         " prices of 2026-09",

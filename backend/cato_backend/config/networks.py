@@ -1,4 +1,4 @@
-"""Networks of addresses, as a type of fields."""
+"""Types of fields: networks of addresses, and paths of files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator
+
+from cato_backend.wire.paths import with_home
 
 
 def _network(text: str) -> str:
@@ -19,3 +21,4 @@ def _network(text: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+FilePath = Annotated[str, AfterValidator(with_home)]

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from cato_backend.config.networks import FilePath
 from cato_backend.config.sections import Frozen
 from cato_backend.wire.loopback import is_loopback
 
@@ -23,7 +24,7 @@ class OidcConfig(Frozen):
         " sign-in is off",
     )
     client_id: str = Field(default="", description="id of this server at the provider")
-    client_secret_file: str = Field(
+    client_secret_file: FilePath = Field(
         default="",
         description="file with the client secret; else CATO_OIDC_CLIENT_SECRET; a public client has"
         " none",

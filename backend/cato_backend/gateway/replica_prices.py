@@ -13,7 +13,7 @@ from cato_backend.profile_files.prices import DEFAULT_PRICES, Prices, read_price
 
 def usage_prices(config: UsageConfig) -> Prices:
     """Return the prices of usage reports. Raises ConfigError naming the field."""
-    path = Path(config.prices).expanduser() if config.prices else DEFAULT_PRICES
+    path = Path(config.prices) if config.prices else DEFAULT_PRICES
     try:
         return read_prices(path, (kind.name for kind in gpu_kinds()))
     except ConfigError as error:
