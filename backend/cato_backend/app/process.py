@@ -42,13 +42,17 @@ class Signals:
     would see it any more.
     """
 
-    def __init__(self, reload: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        """Note SIGHUP from now on, which would end the process while it starts."""
         self.stop = asyncio.Event()
         """The server is to end."""
         self.hurry = asyncio.Event()
         """It was asked to a second time."""
-        self._reload = reload
+        self._reload: Callable[[], None] | None = None
+        """None while the process starts."""
+        self._reload_is_due = False
         self._has_terminal = os.isatty(_STDIN)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up_early())
 
     def listen(self) -> None:
         """Hear signals from now on."""
@@ -57,12 +61,25 @@ class Signals:
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
+    def serves(self, reload: Callable[[], None]) -> None:
+        """Reload at SIGHUP from now on, and at once where it came during the start."""
+        self._reload = reload
+        if self._reload_is_due:
+            reload()
+
     def _end(self) -> None:
         (self.hurry if self.stop.is_set() else self.stop).set()
+
+    def _hang_up_early(self) -> None:
+        if self._has_terminal and _terminal_is_gone():
+            raise KeyboardInterrupt
+        self._reload_is_due = True
 
     def _hang_up(self) -> None:
         if self._has_terminal and _terminal_is_gone():
             self._end()
+        elif self._reload is None:
+            self._reload_is_due = True
         else:
             self._reload()
 

@@ -11,7 +11,7 @@ from cato_backend.gateway.client_records import WarmCaps
 from cato_backend.gateway.replica_prices import usage_prices
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
-from cato_backend.logs import LogFormat, set_up
+from cato_backend.logs import LogFormat, Trouble, set_up
 from cato_backend.team.live import TeamSettings
 
 
@@ -38,11 +38,12 @@ class Reloading:
             change = change_of(gateway.config, self._read(gateway.config))
             self._apply(change.config, gateway)
         except ConfigError as error:
-            return f"configuration: {error}; the former one stays in force"
+            return _refused(str(error))
         except (OSError, RuntimeError, ValueError) as error:
             # Such as a path that no system call takes, or ~ of a user who is not there.
-            return f"configuration: {error or type(error).__name__}; the former one stays in force"
-        return f"configuration: {change}"
+            return _refused(str(error) or type(error).__name__)
+        text = f"configuration: {change}"
+        return Trouble(text) if change.waiting else text
 
     def _apply(self, config: Config, gateway: Gateway) -> None:
         """Raise ConfigError, before anything is changed, where the prices cannot be read."""
@@ -55,3 +56,7 @@ class Reloading:
         gateway.proxies = TrustedProxies(config.server.trusted_proxies)
         gateway.runtime.teams.settings = self._team_settings(config.team)
         gateway.runtime.slow.times = config.log.slow_times
+
+
+def _refused(why: str) -> Trouble:
+    return Trouble(f"configuration: {why}; the former one stays in force")

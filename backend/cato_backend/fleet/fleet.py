@@ -17,6 +17,7 @@ from cato_backend.fleet.learning import Learned, learn, served_line
 from cato_backend.fleet.sources import Sources
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
 from cato_backend.fleet.withdrawals import Withdrawals
+from cato_backend.logs import Trouble
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import WatchedServer
 from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
@@ -109,7 +110,8 @@ class Fleet:
 
     def on_note(self, replica_id: str, text: str) -> None:
         """Tell a line about a replica."""
-        self._on_news(f"{replica_id}: {text}")
+        line = f"{replica_id}: {text}"
+        self._on_news(Trouble(line) if isinstance(text, Trouble) else line)
 
     # -- FleetListener: replicas that are started here ------------------------------------------
 
@@ -226,7 +228,9 @@ class Fleet:
         url = self._urls.get(replica_id)
         where = f"{url}: " if url and state is ReplicaPhase.DOWN else ""
         advice = f"; {remedy}" if remedy else ""
-        self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
+        text = f"{state}: {where}{reason}{advice}"
+        is_trouble = state in (ReplicaPhase.DOWN, ReplicaPhase.FAILED)
+        self.on_note(replica_id, Trouble(text) if is_trouble else text)
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:

@@ -12,9 +12,12 @@ _FOR_EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 def complaint(path: Path) -> str:
     """Return what is wrong with a file that every user can read or change; else nothing.
 
-    Raises OSError.
+    What is no regular file is refused: to read a pipe would wait for its writer. Raises OSError.
     """
-    if not path.stat().st_mode & _FOR_EVERYBODY:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        return f"{path} is no regular file"
+    if not mode & _FOR_EVERYBODY:
         return ""
     return f"{path} is open to every user of this machine; run: chmod 600 {path}"
 
