@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-_COMPRESSED = frozenset({b"gzip", b"deflate"})
+_COMPRESSED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 _ANY_WINDOW = 47
 """zlib's: gzip or zlib, as the data says."""
 
