@@ -15,6 +15,7 @@ CatoError
     │   ├── AuthorizationPending 400: nobody has confirmed the device's code yet
     │   └── DeviceCodeExpired 400: nobody confirmed it in time, or there is no such code
     ├── BodyTooLarge       413
+    ├── HeadTooLarge       431: its path or a header is too long to be read
     ├── UnsupportedEncoding 415: a content encoding that is not inflated here
     ├── ExpectationFailed  417: an Expect header other than 100-continue
     ├── RequestTimeout     408: the request came too slowly
@@ -86,6 +87,7 @@ from cato_backend.errors.overload import (
 from cato_backend.errors.requests import (
     BodyTooLarge,
     ExpectationFailed,
+    HeadTooLarge,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -111,6 +113,7 @@ __all__ = [
     "ExpectationFailed",
     "Expired",
     "Forbidden",
+    "HeadTooLarge",
     "InternalError",
     "InvalidRequest",
     "InvalidSignIn",
