@@ -21,7 +21,7 @@ FIELDS = ("request_id", "replica", "task", "model", "team", "code", "client", "s
 """What a line may tell beside its message: keys of `extra`, and of a JSON object."""
 
 
-class Trouble(str):
+class NewsWarning(str):
     """A line of news that tells what goes wrong: it is logged as a warning.
 
     All other news are logged as information.
@@ -32,7 +32,7 @@ class Trouble(str):
 
 def tell_news(text: str) -> None:
     """Tell the person who runs the server a line."""
-    NEWS.log(logging.WARNING if isinstance(text, Trouble) else logging.INFO, "%s", text)
+    NEWS.log(logging.WARNING if isinstance(text, NewsWarning) else logging.INFO, "%s", text)
 
 
 class LogFormat(StrEnum):

@@ -44,7 +44,7 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.http1.timeouts import Timeouts
 from cato_backend.http1.upstreams import Upstreams
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.sockets import socket_folder
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
@@ -186,7 +186,7 @@ async def failed_for_good(backend: Backend) -> EngineError:
         error = await backend.supervisor.wait_failed()
         if not backend.runtime.replicas() and not backend.on_request.can_start():
             return error
-        backend.fleet.on_note("fleet", Trouble(error))
+        backend.fleet.on_note("fleet", NewsWarning(error))
 
 
 async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> None:

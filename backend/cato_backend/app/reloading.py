@@ -11,7 +11,7 @@ from cato_backend.gateway.client_records import WarmCaps
 from cato_backend.gateway.replica_prices import usage_prices
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
-from cato_backend.logs import LogFormat, Trouble, set_up
+from cato_backend.logs import LogFormat, NewsWarning, set_up
 from cato_backend.team.live import TeamSettings
 
 
@@ -43,7 +43,7 @@ class Reloading:
             # Such as a path that no system call takes, or ~ of a user who is not there.
             return _refused(str(error) or type(error).__name__)
         text = f"configuration: {change}"
-        return Trouble(text) if change.waiting else text
+        return NewsWarning(text) if change.waiting else text
 
     def _apply(self, config: Config, gateway: Gateway) -> None:
         """Raise ConfigError, before anything is changed, where the prices cannot be read."""
@@ -58,5 +58,5 @@ class Reloading:
         gateway.runtime.slow.times = config.log.slow_times
 
 
-def _refused(why: str) -> Trouble:
-    return Trouble(f"configuration: {why}; the former one stays in force")
+def _refused(why: str) -> NewsWarning:
+    return NewsWarning(f"configuration: {why}; the former one stays in force")

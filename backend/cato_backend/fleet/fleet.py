@@ -17,7 +17,7 @@ from cato_backend.fleet.learning import Learned, learn, served_line
 from cato_backend.fleet.sources import Sources
 from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
 from cato_backend.fleet.withdrawals import Withdrawals
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import WatchedServer
 from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
@@ -111,7 +111,7 @@ class Fleet:
     def on_note(self, replica_id: str, text: str) -> None:
         """Tell a line about a replica."""
         line = f"{replica_id}: {text}"
-        self._on_news(Trouble(line) if isinstance(text, Trouble) else line)
+        self._on_news(NewsWarning(line) if isinstance(text, NewsWarning) else line)
 
     # -- FleetListener: replicas that are started here ------------------------------------------
 
@@ -230,7 +230,7 @@ class Fleet:
         advice = f"; {remedy}" if remedy else ""
         text = f"{state}: {where}{reason}{advice}"
         is_trouble = state in (ReplicaPhase.DOWN, ReplicaPhase.FAILED)
-        self.on_note(replica_id, Trouble(text) if is_trouble else text)
+        self.on_note(replica_id, NewsWarning(text) if is_trouble else text)
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:

@@ -10,7 +10,7 @@ from typing import Any
 from cato_backend.errors import EngineError
 from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
 from cato_backend.inventory.memory import GpuMemory
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
 from cato_backend.runtime.runtime import Runtime
@@ -222,7 +222,7 @@ class ModelReplicas:
         try:
             await self._shared.supervisor.wake(replica_id)
         except EngineError as error:
-            self._note(replica_id, Trouble(f"does not wake, and is stopped: {error}"))
+            self._note(replica_id, NewsWarning(f"does not wake, and is stopped: {error}"))
             self.stop(replica_id)
             return
         self._times.record(WAKE, self._shared.runtime.clock() - began)

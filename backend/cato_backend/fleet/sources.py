@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 
 _MOST_TROUBLES = 16
 """Of one source that are logged: some texts have figures in them that change each time."""
@@ -58,4 +58,4 @@ class Sources:
             is_news = not lasts
             told.clear()
         if is_news:
-            self._on_note(name, Trouble(new) if trouble else str(new))
+            self._on_note(name, NewsWarning(new) if trouble else str(new))

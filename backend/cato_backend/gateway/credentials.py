@@ -16,7 +16,7 @@ from pathlib import Path
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.bearer_tokens import Tokens, bearer_token, read_tokens, unauthorized
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.team.database import check_private
 from cato_backend.team.index import Requester
 from cato_backend.team.live import LiveTeams, TeamSettings
@@ -115,7 +115,7 @@ class Credentials:
         try:
             self.tokens = read_tokens(self._file)
         except ConfigError as error:
-            return Trouble(f"{error}; the {len(self.tokens)} former tokens stay valid")
+            return NewsWarning(f"{error}; the {len(self.tokens)} former tokens stay valid")
         if self.on_new_tokens is not None:
             self.on_new_tokens()
         return f"tokens: {len(self.tokens)} in {self._file}"
@@ -124,7 +124,7 @@ class Credentials:
         try:
             self.tls = read_certificate(self._config)
         except ConfigError as error:
-            return Trouble(f"{error}; the former certificate stays in use")
+            return NewsWarning(f"{error}; the former certificate stays in use")
         return f"certificate: {self._config.tls_cert or 'none'}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import EngineError, ReplicaLost
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.replica import FleetListener, Launcher, Replica, Running
 from cato_backend.replicas.watch_policy import Backoff
 
@@ -125,7 +125,7 @@ class Supervisor:
                 reason = str(error)
             if launcher.replica_id in self._asleep:
                 return self._listener.on_note(
-                    launcher.replica_id, Trouble(f"died asleep: {reason}")
+                    launcher.replica_id, NewsWarning(f"died asleep: {reason}")
                 )
             restarts = 1 if self._clock() - began >= self._policy.steady_s else restarts + 1
             most = self._policy.max_restarts
@@ -140,7 +140,7 @@ class Supervisor:
 
     async def _back_off(self, replica_id: str, restarts: int, reason: str) -> None:
         delay_s = self._policy.delay_s(restarts)
-        text = Trouble(f"{reason}; starting again in {delay_s:g} s")
+        text = NewsWarning(f"{reason}; starting again in {delay_s:g} s")
         self._listener.on_note(replica_id, text)
         await asyncio.sleep(delay_s)
 

@@ -243,16 +243,15 @@ def _message(told: object) -> str:
     """Return the words of an error; FastAPI lists what is wrong with each field."""
     if not isinstance(told, list):
         return str(told or "the replica refused the request without a word")
-    parts = (cast("dict[str, Any]", part) for part in cast("list[object]", told) if _is_about(part))
-    return "; ".join(f"{_field(part.get('loc'))}{part['msg']}" for part in parts) or str(told)
+    parts = cast("list[object]", told)
+    return "; ".join(filter(None, map(_about_field, parts))) or str(parts)
 
 
-def _is_about(part: object) -> bool:
-    return isinstance(part, dict) and "msg" in part
-
-
-def _field(location: object) -> str:
-    if not isinstance(location, list):
+def _about_field(part: object) -> str:
+    fields = cast("dict[str, object]", part) if isinstance(part, dict) else {}
+    message, location = fields.get("msg"), fields.get("loc")
+    if not message:
         return ""
-    names = (str(name) for name in cast("list[object]", location) if name != "body")
-    return "".join(f"{name}: " for name in [".".join(names)] if name)
+    names = cast("list[object]", location) if isinstance(location, list) else []
+    field = ".".join(str(name) for name in names if name != "body")
+    return f"{field}: {message}" if field else str(message)

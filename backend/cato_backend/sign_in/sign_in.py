@@ -11,7 +11,7 @@ from pathlib import Path
 from cato_backend.clock import monotonic
 from cato_backend.config.sign_in import OidcConfig
 from cato_backend.errors import ConfigError, ProviderUnavailable, SignInRefused, TeamError
-from cato_backend.logs import Trouble
+from cato_backend.logs import NewsWarning
 from cato_backend.sign_in.admission import admitted
 from cato_backend.sign_in.attempts import SignInAttempt
 from cato_backend.sign_in.devices import WaitingDevice, WaitingDevices
@@ -44,7 +44,7 @@ class SignIn:
         try:
             await self.provider.endpoints()
         except ProviderUnavailable as error:
-            on_news(Trouble(f"{error}; until then nobody can sign in"))
+            on_news(NewsWarning(f"{error}; until then nobody can sign in"))
 
     async def session(self, code: str, attempt: SignInAttempt, redirect_uri: str) -> NewToken:
         """Return the token of a session, for the code that a browser brings from the provider.
