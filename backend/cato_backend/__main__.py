@@ -42,6 +42,12 @@ def _run(name: str, names: Mapping[str, EntryPoint], argv: Sequence[str]) -> int
     except CatoError as error:
         sys.stderr.write(f"cato {name}: {error}\n")
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # A file that an argument, a setting or the environment names, and that cannot be used.
+        sys.stderr.write(f"cato {name}: {error.filename}: {error.strerror}\n")
+        return 1
 
 
 if __name__ == "__main__":

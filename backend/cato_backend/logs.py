@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from cato_backend.clock import Clock, monotonic
 
 NEWS = logging.getLogger("cato_backend.news")
 """What the person who runs the server is told."""
-
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 FIELDS = ("request_id", "replica", "task", "model", "team", "code", "client", "suppressed")
 """What a line may tell beside its message: keys of `extra`, and of a JSON object."""
 
@@ -24,6 +25,20 @@ _MOST = 200
 
 _LONGEST = 500
 """Characters of a line that are kept: a replica's own words may be in it."""
+
+
+class NewsWarning(str):
+    """A line of news that tells what goes wrong: it is logged as a warning.
+
+    All other news are logged as information.
+    """
+
+    __slots__ = ()
+
+
+def tell_news(text: str) -> None:
+    """Tell the person who runs the server a line."""
+    NEWS.log(logging.WARNING if isinstance(text, NewsWarning) else logging.INFO, "%s", text)
 
 
 class LogFormat(StrEnum):
@@ -34,18 +49,31 @@ class LogFormat(StrEnum):
 
 
 class TextFormatter(logging.Formatter):
-    """Formats news with the seconds since the start, everything else with its level."""
+    """Formats news with the seconds since the start, everything else with its level.
+
+    A message may hold words of replicas and clients: only its first line begins like one, and no
+    character of it controls a terminal.
+    """
 
     def __init__(self, began: float, clock: Clock = monotonic) -> None:
-        super().__init__("%(levelname)s %(message)s")
+        super().__init__()
         self._began = began
         self._clock = clock
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, and the trace of an exception below it."""
         if record.name == NEWS.name:
-            return f"[{self._clock() - self._began:6.1f} s] {record.getMessage()}"
+            return f"[{self._clock() - self._began:6.1f} s] {_visible(record.getMessage())}"
         return super().format(record)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the level and the message, without the trace of an exception."""
+        return f"{record.levelname} {_visible(record.message)}"
+
+
+def _visible(message: str) -> str:
+    lines = message.replace("\n  ", "\n").split("\n")
+    return "\n  ".join(_CONTROLS.sub(lambda found: repr(found[0])[1:-1], line) for line in lines)
 
 
 class JsonFormatter(logging.Formatter):

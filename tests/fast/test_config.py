@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cato_backend.wire.headers import Task
         ({"server": 3}, "server: got 3"),
         ({"replicas": [{"url": "ftp://x"}]}, "replicas.0.url: got 'ftp://x'"),
         ({"replicas": [{}]}, "replicas.0.url"),
+        ({"replicas": [{"url": "http://h:1"}, {"url": "http://h:1/v1"}]}, "listed twice"),
         ({"replicas": [{"url": "localhost:8000"}]}, "the address of a server, such as http://"),
         ({"models": [{"name": "m", "replicas": 0}]}, "models.0.replicas: got 0"),
         ({"models": [{"name": "cato"}]}, "none may be 'cato'"),
@@ -75,6 +77,41 @@ def test_a_secret_is_not_repeated_in_a_complaint(replica: dict[str, str]) -> Non
 def test_a_replica_is_named_by_its_root_and_a_token_without_white_space() -> None:
     config = parse_config({"replicas": [{"url": "http://gpu:8000/v1/", "token": " key\n"}]})
     assert (config.replicas[0].url, config.replicas[0].token) == ("http://gpu:8000", "key")
+
+
+def test_two_models_of_one_server_are_two_replicas() -> None:
+    url = "http://h:1"
+    replicas = [{"url": url, "model": "a"}, {"url": url, "model": "b"}]
+    assert len(parse_config({"replicas": replicas}).replicas) == 2
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "a\0b"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "server.token_file", "server.tls_cert", "server.tls_key", "server.event_log", "team.store",
+        "scheduling.profile", "discovery.profile", "discovery.kubernetes_account", "usage.prices",
+        "oidc.client_secret_file", "inventory.file", "models.0.path", "models.0.profile",
+        "replicas.0.profile",
+    ],
+)  # fmt: skip
+def test_what_no_path_can_be_is_refused_wherever_a_path_is_expected(field: str, path: str) -> None:
+    section, *_, name = field.split(".")
+    value: dict[str, Any] = {name: path}
+    if section in ("models", "replicas"):
+        value |= {"name": "m"} if section == "models" else {"url": "http://h:1"}
+    with pytest.raises(ConfigError, match=rf"^{re.escape(field)}: got .*, expected a path"):
+        parse_config({section: [value] if "0" in field else value})
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    config = parse_config({"server": {"tls_cert": "~/cert.pem"}, "models": [
+        {"name": "a", "path": "~/models/a"}, {"name": "b", "path": "org/b"}
+    ]})  # fmt: skip
+    assert config.server.tls_cert == "/home/ada/cert.pem"
+    assert config.server.token_file == ""
+    assert [model.path for model in config.models] == ["/home/ada/models/a", "org/b"]
 
 
 def test_overrides_lie_over_the_file(tmp_path: Path) -> None:

@@ -61,9 +61,24 @@ def test_a_json_line_holds_the_trace_of_a_defect() -> None:
 
 
 def test_lines_for_people() -> None:
-    assert written(TextFormatter(0.0)) == "WARNING slow: x\ny\n"
+    assert written(TextFormatter(0.0)) == "WARNING slow: x\n  y\n"
     news = written(TextFormatter(10.0, lambda: 12.345), name=NEWS.name)
-    assert news == "[   2.3 s] slow: x\ny\n"
+    assert news == "[   2.3 s] slow: x\n  y\n"
+
+
+@pytest.mark.parametrize("name", ["cato_backend.runtime", NEWS.name])
+def test_words_of_others_make_no_lines_of_their_own_and_control_no_terminal(name: str) -> None:
+    words = "up: m\n[   9.9 s] forged\r\x1b[31mred\x00\x85\u2028\x9b1m\tend"
+    record = logging.LogRecord(name, logging.INFO, __file__, 1, "%s", (words,), None)
+    line = TextFormatter(0.0, lambda: 1.0).format(record)
+    assert line.endswith(
+        r"up: m" "\n" r"  [   9.9 s] forged\r\x1b[31mred\x00\x85\u2028\x9b1m" "\tend"
+    )
+
+
+def test_lines_that_are_indented_already_stay_as_they_are() -> None:
+    record = logging.LogRecord("l", logging.ERROR, __file__, 1, "it said\n  a\n  b", (), None)
+    assert TextFormatter(0.0).format(record) == "ERROR it said\n  a\n  b"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.http1.servers import Timeouts
 from cato_backend.http1.upstreams import Upstreams
-from cato_backend.logs import NewsLog
+from cato_backend.logs import NewsLog, NewsWarning
 from cato_backend.replicas.sockets import socket_folder
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
@@ -173,7 +173,7 @@ def _gateway(
 def _keep_log(config: Config, limits: Limits, runtime: Runtime, stack: AsyncExitStack) -> None:
     server = config.server
     if server.event_log:
-        path = Path(server.event_log).expanduser()
+        path = Path(server.event_log)
         log = EventLog(path, server.event_log_max_bytes, config.scheduling.policy, limits)
         runtime.watch(stack.enter_context(log).note)
         runtime.notes.watch(log.add)
@@ -185,7 +185,7 @@ async def failed_for_good(backend: Backend) -> EngineError:
         error = await backend.supervisor.wait_failed()
         if not backend.runtime.replicas() and not backend.scale_from_zero.can_start():
             return error
-        backend.fleet.on_note("fleet", str(error))
+        backend.fleet.on_note("fleet", NewsWarning(error))
 
 
 async def idle(backend: Backend, limit_s: float, clock: Clock = monotonic) -> None:

@@ -25,7 +25,7 @@ def token_command(config: ServerConfig, *, needed: bool) -> str:
     if not needed:
         return ""
     if config.token_file:
-        path = shlex.quote(str(Path(config.token_file).expanduser().absolute()))
+        path = shlex.quote(str(Path(config.token_file).absolute()))
         # The first line that is neither empty nor a comment.
         return f"$(grep -m1 '^[[:space:]]*[^#[:space:]]' {path})"
     if loopback_token(config) is not None:

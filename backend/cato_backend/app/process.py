@@ -22,7 +22,7 @@ from cato_backend.gateway.costs import usage_prices
 from cato_backend.gateway.server import Listener
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
-from cato_backend.logs import LogFormat, set_up
+from cato_backend.logs import LogFormat, NewsWarning, set_up
 from cato_backend.team.live import TeamSettings
 from cato_backend.wire.discovery import (
     Announcement,
@@ -64,13 +64,17 @@ class Signals:
     would see it any more.
     """
 
-    def __init__(self, reload: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        """Note SIGHUP from now on, which would end the process while it starts."""
         self.stop = asyncio.Event()
         """The server is to end."""
         self.hurry = asyncio.Event()
         """It was asked to a second time."""
-        self._reload = reload
+        self._reload: Callable[[], None] | None = None
+        """None while the process starts."""
+        self._reload_is_due = False
         self._has_terminal = os.isatty(_STDIN)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self._hang_up_early())
 
     def listen(self) -> None:
         """Hear signals from now on."""
@@ -79,12 +83,25 @@ class Signals:
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
+    def serves(self, reload: Callable[[], None]) -> None:
+        """Reload at SIGHUP from now on, and at once where it came during the start."""
+        self._reload = reload
+        if self._reload_is_due:
+            reload()
+
     def _end(self) -> None:
         (self.hurry if self.stop.is_set() else self.stop).set()
+
+    def _hang_up_early(self) -> None:
+        if self._has_terminal and _terminal_is_gone():
+            raise KeyboardInterrupt
+        self._reload_is_due = True
 
     def _hang_up(self) -> None:
         if self._has_terminal and _terminal_is_gone():
             self._end()
+        elif self._reload is None:
+            self._reload_is_due = True
         else:
             self._reload()
 
@@ -208,11 +225,12 @@ class Reloading:
             change = change_of(gateway.config, self._read(gateway.config))
             self._apply(change.config, gateway)
         except ConfigError as error:
-            return f"configuration: {error}; the former one stays in force"
+            return _refused(str(error))
         except (OSError, RuntimeError, ValueError) as error:
             # Such as a path that no system call takes, or ~ of a user who is not there.
-            return f"configuration: {error or type(error).__name__}; the former one stays in force"
-        return f"configuration: {change}"
+            return _refused(str(error) or type(error).__name__)
+        text = f"configuration: {change}"
+        return NewsWarning(text) if change.waiting else text
 
     def _apply(self, config: Config, gateway: Gateway) -> None:
         """Raise ConfigError, before anything is changed, where the prices cannot be read."""
@@ -225,3 +243,7 @@ class Reloading:
         gateway.proxies = TrustedProxies(config.server.trusted_proxies)
         gateway.runtime.teams.settings = self._team_settings(config.team)
         gateway.runtime.slow.times = config.log.slow_times
+
+
+def _refused(why: str) -> NewsWarning:
+    return NewsWarning(f"configuration: {why}; the former one stays in force")

@@ -11,6 +11,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from cato_backend.wire.state_files import with_home
+
 _ChoiceT = TypeVar("_ChoiceT", bound=StrEnum)
 
 
@@ -142,6 +144,11 @@ def _unexpected(text: str, expected: str) -> argparse.ArgumentTypeError:
     return argparse.ArgumentTypeError(f"got {text}, expected {expected}")
 
 
+def input_file(text: str) -> Path:
+    """Return a file to read. Raises ArgumentTypeError."""
+    return _named(text)
+
+
 def output_file(text: str) -> Path:
     """Return a file to write, in a folder that exists. Nothing that is there is changed.
 
@@ -193,7 +200,10 @@ def output_folder(text: str) -> Path:
 def _named(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("the name is empty")
-    return Path(text).expanduser()
+    try:
+        return Path(with_home(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"got {text}, expected {error}") from error
 
 
 def _try_to_write(path: Path) -> None:

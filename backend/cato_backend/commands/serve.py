@@ -27,7 +27,7 @@ from cato_backend.fleet.launch import PlannedReplica, plan_local
 from cato_backend.fleet.ray_launch import plan_on_ray
 from cato_backend.gateway.server import Listener, listen
 from cato_backend.gateway.state import Gateway
-from cato_backend.logs import NEWS, LogFormat, set_up
+from cato_backend.logs import LogFormat, set_up, tell_news
 from cato_backend.team.live import LiveTeams
 from cato_backend.wire.addresses import is_loopback
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.help_config:
         print("\n".join(describe_config()))
         return 0
-    began = monotonic()
+    began, signals = monotonic(), Signals()
     set_up(LogFormat(arguments.log_format or "text"), arguments.log_level or "info", began)
     config = serve_config(arguments)
     set_up(LogFormat(config.log.format), config.log.level, began)
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             planned = plan_on_ray(config) if config.ray.address else plan_local(config)
             announces = is_elected and is_loopback(config.server.host)
             reloading = Reloading(partial(read_again, arguments), team_settings, began)
-            serving = _Serving(config, listener, planned, announces, reloading)
+            serving = _Serving(config, listener, planned, announces, reloading, signals)
             # What is loaded by now lives as long as the process. Left to the garbage collector, it
             # makes each full collection stall every stream for tens of milliseconds.
             gc.freeze()
@@ -81,6 +81,7 @@ class _Serving:
         planned: tuple[PlannedReplica, ...],
         announces: bool,
         reloading: Reloading,
+        signals: Signals,
     ) -> None:
         self._config = config
         self._listener = listener
@@ -88,20 +89,19 @@ class _Serving:
         self._announces = announces
         self._manager = ServiceManager()
         self._reloading = reloading
-        self._gateway: Gateway | None = None
-        """None before the server runs."""
+        self._signals = signals
 
     async def until_ended(self) -> int:
         """Return the exit status."""
-        signals = Signals(self._reload)
+        signals = self._signals
         signals.listen()
         watchdog = asyncio.create_task(self._manager.watch())
         async with running_backend(
             self._config, self._listener, self._planned, self._report
         ) as backend:
-            self._gateway = backend.gateway
             self._report(f"listening on {self._listener.url}")
             self._manager.ready()
+            signals.serves(partial(self._reload, backend.gateway))
             found = announced(self._listener) if self._announces else contextlib.nullcontext()
             async with found:
                 await self._wait(backend, signals.stop)
@@ -127,13 +127,12 @@ class _Serving:
         if not stopped.done():
             self._report(f"idle for {self._config.server.idle_exit_s:g} s: shutting down")
 
-    def _reload(self) -> None:
+    def _reload(self, gateway: Gateway) -> None:
         self._manager.reloading()
         try:
             for news in self._listener.credentials.reload():
                 self._report(news)
-            if self._gateway is not None:
-                self._report(self._reloading.reload(self._gateway))
+            self._report(self._reloading.reload(gateway))
         finally:
             self._manager.ready()
 
@@ -146,7 +145,7 @@ class _Serving:
 
     def _report(self, text: str) -> None:
         self._manager.status(text)
-        NEWS.info("%s", text)
+        tell_news(text)
 
 
 def _listener(config: Config, *, is_colocated: bool) -> Listener:

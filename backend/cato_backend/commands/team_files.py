@@ -31,7 +31,7 @@ _HEAVIEST = 1000.0
 def store_path(configured: str) -> Path:
     """Return the file of the store, as it is configured or beside the server's other state."""
     if configured:
-        return Path(configured).expanduser()
+        return Path(configured)
     return state_dir() / "team" / "team.sqlite3"
 
 
@@ -72,8 +72,9 @@ Action: TypeAlias = Callable[[argparse.Namespace, Records], None]
 @contextmanager
 def _opened(arguments: argparse.Namespace) -> Generator[Records]:
     """Yield the store; `cato team create` makes one where there is none. Raises ConfigError."""
-    config = load_config(arguments.config, {}).team
-    path = store_path(arguments.team_store or config.store)
+    named = {"team": {"store": arguments.team_store}} if arguments.team_store else {}
+    config = load_config(arguments.config, named).team
+    path = store_path(config.store)
     if not arguments.makes_store and not path.exists():
         raise ConfigError(
             f"team.store: there is no {path}; `cato team create NAME` makes one, --team-store or"

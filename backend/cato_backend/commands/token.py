@@ -34,7 +34,7 @@ examples
   one that expires                cato token create ci --person ada --expires 90d
   who has which                   cato token list
   make one invalid, at once       cato token revoke laptop
-  all of one person, at once      cato token revoke --person ada
+  all of one person, at once      cato token revoke --person ada --all
 
 A running server knows of each change within a second.
 """
@@ -78,10 +78,9 @@ def configure(parser: Parser) -> None:
     revoking.add_argument(
         "token", nargs="?", help="id or name of the token, or the beginning of its id or secret"
     )
+    revoking.add_argument("--person", metavar="NAME", help="owner of the token")
     revoking.add_argument(
-        "--person",
-        metavar="NAME",
-        help="owner of the token; without TOKEN, all tokens of the person are revoked",
+        "--all", action="store_true", help="revoke every token of --person instead of one"
     )
     revoking.set_defaults(action=_revoke)
     for each in (creating, listing, revoking):
@@ -150,12 +149,28 @@ def _revoke(arguments: argparse.Namespace, records: Records) -> None:
         print(f"revoked {token.id}  {token.name}  of {token.person}")
 
 
+def _check_given(arguments: argparse.Namespace) -> None:
+    """Raise TeamError for an empty name, as of an unset variable, and for one token beside all."""
+    if arguments.token and arguments.all:
+        raise TeamError("token", f"token: got {arguments.token!r} and --all, expected one of them")
+    for field in ("token", "person"):
+        if getattr(arguments, field) == "":
+            raise TeamError(field, f"{field}: got '', expected a name; is a variable not set?")
+
+
 def _revoked(arguments: argparse.Namespace, store: TeamStore) -> Sequence[AccessToken]:
     """Revoke one token, or all of a person. Raises TeamError."""
+    _check_given(arguments)
     if arguments.token is not None:
         return [store.revoke(store.find_token(arguments.token, arguments.person).id)]
     if arguments.person is None:
-        raise TeamError("token", "token: got nothing, expected a token, or --person NAME")
+        raise TeamError("token", "token: got nothing, expected a token, or --person NAME --all")
+    if not arguments.all:
+        # A shell leaves out an argument whose variable is empty.
+        raise TeamError(
+            "token",
+            f"token: got nothing, expected a token, or --all for every token of {arguments.person}",
+        )
     revoked = store.revoke_all(arguments.person)
     if not revoked:
         print(f"{arguments.person} has no token that is not revoked", file=sys.stderr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cato_backend.commands.arguments import Parser
+from cato_backend.commands.arguments import Parser, input_file
 from cato_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def configure(parser: Parser) -> None:
     parser.add_argument("request_id", metavar="REQUEST_ID", help="its x-request-id")
     parser.add_argument(
         "--event-log",
-        type=Path,
+        type=input_file,
         required=True,
         metavar="FILE",
         help="what `cato serve --event-log` writes; FILE.1 is found beside it",
@@ -44,7 +44,7 @@ def configure(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain the latest request of that id."""
-    found = _found(arguments.request_id, arguments.event_log.expanduser())
+    found = _found(arguments.request_id, arguments.event_log)
     tell = _tell_json if arguments.json else _tell
     tell(arguments.request_id, found)
     return 0

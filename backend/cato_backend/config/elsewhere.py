@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from cato_backend.config.fleet import ReplicaConfig, Token
-from cato_backend.config.sections import Frozen
+from cato_backend.config.sections import FilePath, Frozen
 
 
 class RayConfig(Frozen):
@@ -64,11 +64,11 @@ class DiscoveryConfig(Frozen):
     max_running: int | None = Field(
         default=None, ge=1, description="overrides the scheduling limit"
     )
-    profile: str = Field(default="", description="file of their latency profile")
+    profile: FilePath = Field(default="", description="file of their latency profile")
     kubernetes_api: str = Field(
         default="", description="URL of Kubernetes' API; empty takes that of the pod's cluster"
     )
-    kubernetes_account: str = Field(
+    kubernetes_account: FilePath = Field(
         default="/var/run/secrets/kubernetes.io/serviceaccount",
         description="folder with `token` and `ca.crt` of a service account",
     )
@@ -85,7 +85,7 @@ class DiscoveryConfig(Frozen):
 class InventoryConfig(Frozen):
     """[inventory]: the GPUs that replicas are placed on, and how often they are read."""
 
-    file: str = Field(
+    file: FilePath = Field(
         default="",
         description="TOML file of GPUs that are not bought yet, for emulated replicas"
         " (docs/models.md); empty: the GPUs that NVML finds on this machine",

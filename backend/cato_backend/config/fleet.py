@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cato_backend.config.sections import SECRET, Frozen
+from cato_backend.config.sections import SECRET, FilePath, Frozen
 from cato_backend.errors import ConfigError
 from cato_backend.wire.addresses import UrlHoldsCredentials, server_root
+from cato_backend.wire.state_files import with_home
 
 EMBEDDED = "embedded"
 """The `path` of the model that ships with the package."""
@@ -47,13 +48,14 @@ def _header_value(token: str) -> str:
 
 ServerUrl = Annotated[str, AfterValidator(_root)]
 Token = Annotated[str, AfterValidator(_header_value)]
+ModelPath = Annotated[Name, AfterValidator(with_home)]
 
 
 class ModelConfig(Frozen):
     """[[models]]: a model whose replicas this backend starts."""
 
     name: Name = Field(description="the name that clients use")
-    path: Name = Field(
+    path: ModelPath = Field(
         EMBEDDED, description='"embedded", a name of `cato model list`, a folder, or a hub name'
     )
     replicas: int = Field(1, ge=1, le=1024, description="number of replicas to start")
@@ -112,7 +114,7 @@ class ModelConfig(Frozen):
     engine_args: tuple[str, ...] = Field(
         default=(), strict=False, description="more arguments for vLLM"
     )
-    profile: str = Field(
+    profile: FilePath = Field(
         default="", description="file of its latency profile; empty looks by hardware and model"
     )
 
@@ -140,7 +142,7 @@ class ReplicaConfig(Frozen):
     long_prefill_token_threshold: int | None = Field(
         default=None, ge=0, description="likewise; where it is not told, it counts as off"
     )
-    profile: str = Field(default="", description="file of its latency profile")
+    profile: FilePath = Field(default="", description="file of its latency profile")
 
 
 class HealthCheckConfig(Frozen):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from cato_backend.wire.state_files import with_home
+
 SECRET = "secret"
 """The type of an error whose input must not be repeated in the message."""
 
@@ -22,6 +24,7 @@ def _network(text: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+FilePath = Annotated[str, AfterValidator(with_home)]
 
 
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
@@ -38,7 +41,7 @@ class ServerConfig(Frozen):
 
     host: str = Field(default="127.0.0.1", description="address to bind")
     port: int = Field(default=8700, ge=0, le=65535, description="port to bind; 0 picks a free one")
-    token_file: str = Field(
+    token_file: FilePath = Field(
         default="", description="file with one bearer token a line; needed off loopback"
     )
     loopback_token: Literal["auto", "always", "never"] = Field(
@@ -47,8 +50,8 @@ class ServerConfig(Frozen):
         " `token` in the state folder; auto: where other people use this machine, or"
         " your account comes from a directory service",
     )
-    tls_cert: str = Field(default="", description="PEM certificate chain; serves HTTPS")
-    tls_key: str = Field(default="", description="PEM private key of tls_cert")
+    tls_cert: FilePath = Field(default="", description="PEM certificate chain; serves HTTPS")
+    tls_key: FilePath = Field(default="", description="PEM private key of tls_cert")
     insecure: bool = Field(
         default=False, description="allow plain HTTP off loopback (behind a proxy that ends TLS)"
     )
@@ -92,7 +95,7 @@ class ServerConfig(Frozen):
     feedback_max_bytes: int = Field(
         default=8 * 1024 * 1024, ge=65536, description="size at which the file of feedback rotates"
     )
-    event_log: str = Field(
+    event_log: FilePath = Field(
         default="", description="file for every event and decision of the scheduler, as JSON lines"
     )
     event_log_max_bytes: int = Field(
@@ -106,7 +109,7 @@ class ServerConfig(Frozen):
 class TeamConfig(Frozen):
     """[team]: the store of people, teams and their tokens."""
 
-    store: str = Field(
+    store: FilePath = Field(
         default="", description="file of the store; empty: team/team.sqlite3 in the state folder"
     )
     isolation: Literal["team", "person", "none"] = Field(
@@ -126,7 +129,7 @@ class SchedulingConfig(Frozen):
     """[scheduling]: the policy and its bounds."""
 
     policy: str = Field(default="cato", description="which policy routes requests")
-    profile: str = Field(
+    profile: FilePath = Field(
         default="", description="file of the latency profile of replicas that name none"
     )
     max_running_per_replica: int = Field(

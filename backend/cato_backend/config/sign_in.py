@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from cato_backend.config.sections import Frozen
+from cato_backend.config.sections import FilePath, Frozen
 from cato_backend.wire.addresses import is_loopback
 
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
@@ -23,7 +23,7 @@ class OidcConfig(Frozen):
         " sign-in is off",
     )
     client_id: str = Field(default="", description="id of this server at the provider")
-    client_secret_file: str = Field(
+    client_secret_file: FilePath = Field(
         default="",
         description="file with the client secret; else CATO_OIDC_CLIENT_SECRET; a public client has"
         " none",

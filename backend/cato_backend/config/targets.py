@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from cato_backend.config.sections import Frozen
+from cato_backend.config.sections import FilePath, Frozen
 from cato_backend.requests import Target
 from cato_backend.wire.headers import ALIAS, Task
 
@@ -90,7 +90,7 @@ class UsageConfig(Frozen):
         ge=1,
         description="days and groups of fewer people are not told; such groups count as others",
     )
-    prices: str = Field(
+    prices: FilePath = Field(
         default="",
         description="file of prices by hardware, as `cato plan --prices` takes it; empty: rental"
         " prices of 2026-09",

@@ -15,6 +15,7 @@ from cato_backend.discovery.kubernetes import KubernetesSource, ServiceName
 from cato_backend.discovery.kubernetes_api import cluster_api
 from cato_backend.discovery.source import Source
 from cato_backend.errors import ConfigError
+from cato_backend.wire.state_files import with_home
 
 _FIELD = "discovery.sources"
 _SOURCES = "a file, dns://NAME:PORT, dns+srv://NAME or k8s://NAMESPACE/SERVICE[:PORT]"
@@ -33,7 +34,7 @@ def make_source(address: str, config: DiscoveryConfig, session: aiohttp.ClientSe
             name = ServiceName(parts.netloc, service, port)
             return KubernetesSource(name, config, cluster_api(config, session))
         case _:
-            return FileSource(Path(address.removeprefix("file://")).expanduser(), config)
+            return FileSource(_file(address), config)
 
 
 def check_address(address: str) -> SplitResult:
@@ -51,6 +52,8 @@ def check_address(address: str) -> SplitResult:
         raise ConfigError.of(_FIELD, address, _SOURCES)
     if "://" in address and parts.scheme not in ("file", "dns", "dns+srv", "k8s"):
         raise ConfigError.of(_FIELD, address, _SOURCES)
+    if parts.scheme in ("", "file"):
+        _file(address)
     if parts.scheme == "dns" and not (host and port):
         raise ConfigError.of(_FIELD, address, "dns://NAME:PORT")
     if parts.scheme == "dns+srv" and not host:
@@ -60,3 +63,11 @@ def check_address(address: str) -> SplitResult:
     if parts.scheme == "k8s" and not (parts.netloc and parts.path.strip("/")):
         raise ConfigError.of(_FIELD, address, "k8s://NAMESPACE/SERVICE[:PORT]")
     return parts
+
+
+def _file(address: str) -> Path:
+    """Return the file of URLs. Raises ConfigError."""
+    try:
+        return Path(with_home(address.removeprefix("file://")))
+    except ValueError as error:
+        raise ConfigError.of(_FIELD, address, str(error)) from error

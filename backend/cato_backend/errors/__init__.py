@@ -15,6 +15,7 @@ CatoError
     │   ├── AuthorizationPending 400: the device's code is not confirmed yet
     │   └── DeviceCodeExpired 400: the code was not confirmed in time, or does not exist
     ├── BodyTooLarge       413
+    ├── HeadTooLarge       431: its path or a header is too long to be read
     ├── UnsupportedEncoding 415: a content encoding that is not inflated here
     ├── ExpectationFailed  417: an Expect header other than 100-continue
     ├── RequestTimeout     408: the request came too slowly
@@ -89,6 +90,7 @@ from cato_backend.errors.overload import (
 from cato_backend.errors.requests import (
     BodyTooLarge,
     ExpectationFailed,
+    HeadTooLarge,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -113,6 +115,7 @@ __all__ = [
     "ExpectationFailed",
     "Expired",
     "Forbidden",
+    "HeadTooLarge",
     "InternalError",
     "InvalidRequest",
     "InvalidSignIn",

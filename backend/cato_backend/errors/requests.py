@@ -49,6 +49,13 @@ class BodyTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class HeadTooLarge(InvalidRequest):
+    """The path or a header is too long to be read."""
+
+    status = 431
+    code = "headers_too_large"
+
+
 class UnsupportedEncoding(InvalidRequest):
     """The server does not decode the body's content encoding."""
 

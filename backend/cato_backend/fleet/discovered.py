@@ -17,6 +17,7 @@ from cato_backend.discovery.source import Listing, Source
 from cato_backend.errors import ConfigError, SourceUnavailable
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import expected_static
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.watch import Backoff, WatchedServer
 from cato_backend.runtime.runtime import Runtime
 
@@ -114,7 +115,8 @@ class Discovered:
             expected = expected_static(self._config, replica)
         except ConfigError as error:
             self._refused.add(replica)
-            self._fleet.on_note(replica.url, f"is listed, and cannot be used: {error}")
+            text = NewsWarning(f"is listed, and cannot be used: {error}")
+            self._fleet.on_note(replica.url, text)
             return
         replica_id = f"found-{next(self._numbers)}"
         self._ids[replica] = replica_id

@@ -9,6 +9,7 @@ import orjson
 
 from cato_backend.http1.connections import BadReply
 from cato_backend.http1.upstreams import Upstreams
+from cato_backend.logs import NewsWarning
 from cato_backend.metrics import Metrics
 from cato_backend.runtime.calls import ApiKind
 from cato_backend.runtime.facts import Endpoint
@@ -73,7 +74,7 @@ class Ejections:
             if reason is Reason.OVERDUE
             else f"for {rest_s:g} s"
         )
-        self._on_note(replica_id, f"ejected {how_long}: {_WHY[reason]}{what}")
+        self._on_note(replica_id, NewsWarning(f"ejected {how_long}: {_WHY[reason]}{what}"))
 
     def _reinstated(self, replica_id: str) -> None:
         self._metrics.ejected.labels(replica_id).set(0)

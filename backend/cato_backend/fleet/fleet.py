@@ -23,6 +23,7 @@ from cato_backend.fleet.states import (
     Withdrawals,
     fitting,
 )
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.replica import Replica
 from cato_backend.replicas.watch import Backoff, WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
@@ -114,7 +115,8 @@ class Fleet:
 
     def on_note(self, replica_id: str, text: str) -> None:
         """Tell a line about a replica."""
-        self._on_news(f"{replica_id}: {text}")
+        line = f"{replica_id}: {text}"
+        self._on_news(NewsWarning(line) if isinstance(text, NewsWarning) else line)
 
     # -- FleetListener: replicas that are started here ------------------------------------------
 
@@ -231,7 +233,9 @@ class Fleet:
         url = self._urls.get(replica_id)
         where = f"{url}: " if url and state is ReplicaPhase.DOWN else ""
         advice = f"; {remedy}" if remedy else ""
-        self.on_note(replica_id, f"{state}: {where}{reason}{advice}")
+        text = f"{state}: {where}{reason}{advice}"
+        is_trouble = state in (ReplicaPhase.DOWN, ReplicaPhase.FAILED)
+        self.on_note(replica_id, NewsWarning(text) if is_trouble else text)
 
 
 def watch_policy(config: HealthCheckConfig) -> WatchPolicy:

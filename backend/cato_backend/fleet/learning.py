@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,9 @@ from cato_backend.replicas.replica import Replica
 from cato_backend.runtime.facts import Endpoint, ModelFacts
 from cato_backend.tasks.detection import detect, probe_texts
 from cato_backend.wire.estimates import parameters_named
+
+_MOST_LISTED = 20
+"""Adapters in a line of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class ModelSizes:
 
 
 def _counted(path: str) -> int | None:
-    folder = WEIGHTS if path == EMBEDDED else Path(path).expanduser()
+    folder = WEIGHTS if path == EMBEDDED else Path(path)
     if not folder.is_dir():
         return parameters_named(path)
     try:
@@ -101,10 +104,15 @@ def _counted(path: str) -> int | None:
         return parameters_named(path)
 
 
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
+
+
 def served_line(learned: Learned) -> str:
     """Return what a replica serves, for people."""
     facts, adapters = learned.facts, learned.endpoint.adapters
-    also = f"; also {', '.join(adapters)}" if adapters else ""
+    also = f"; also {_listed(adapters)}" if adapters else ""
     kind = "instruct" if facts.instruct.follows else "base"
     return (
         f"{facts.name}; fill-in-the-middle: {facts.fim.reason}; {kind} model "

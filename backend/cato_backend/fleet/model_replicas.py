@@ -11,6 +11,7 @@ from typing import Any
 
 from cato_backend.errors import EngineError
 from cato_backend.inventory.needs import GpuMemory
+from cato_backend.logs import NewsWarning
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
@@ -251,7 +252,7 @@ class ModelReplicas:
         try:
             await self._shared.supervisor.wake(replica_id)
         except EngineError as error:
-            self._note(replica_id, f"does not wake, and is stopped: {error}")
+            self._note(replica_id, NewsWarning(f"does not wake, and is stopped: {error}"))
             self.stop(replica_id)
             return
         self._times.record(WAKE, self._shared.runtime.clock() - began)

@@ -105,7 +105,7 @@ def inventory_of(config: Config) -> tuple[Gpu, ...]:
     if kind != _EMULATED:
         expected = "it only beside engine.kind emulated: GPUs that are not bought yet run nothing"
         raise ConfigError.of("inventory.file", file, expected)
-    return read_gpus(Path(file).expanduser())
+    return read_gpus(Path(file))
 
 
 def check_sleep(config: Config, *, has_gpus: bool) -> None:

@@ -60,7 +60,7 @@ def with_limits(profile: Profile | None, limits: EngineLimits) -> Profile | None
 
 
 def _read(file: str, model: str | None) -> Profile:
-    return read_profile_file(Path(file).expanduser(), model).profile()
+    return read_profile_file(Path(file), model).profile()
 
 
 def token_s(law: StepLaw) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cato_backend.logs import NewsWarning
 from cato_backend.profile_files.hardware import model_key
 from cato_backend.profile_files.profile import EngineLimits, Profile
 from cato_backend.runtime.runtime import Runtime
@@ -132,7 +133,7 @@ class Sources:
             is_news = not lasts
             told.clear()
         if is_news:
-            self._on_note(name, str(new))
+            self._on_note(name, NewsWarning(new) if trouble else str(new))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 from aiohttp import EMPTY_PAYLOAD, StreamReader, web
+from aiohttp.http_exceptions import LineTooLong
 
-from cato_backend.errors import InvalidRequest, RequestError
+from cato_backend.errors import HeadTooLarge, InvalidRequest, RequestError
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.responses import error_response
 
@@ -106,7 +107,7 @@ class ClientConnection(web.RequestHandler):
             raise exc
         # What could not be read may hold a token: only its kind is logged.
         log.debug("a request could not be read: %s", type(exc).__name__)
-        response = error_response(InvalidRequest("the request is not well-formed HTTP/1.1"))
+        response = error_response(_unreadable(exc))
         response.force_close()
         return response
 
@@ -126,6 +127,13 @@ class ClientConnection(web.RequestHandler):
         if self.transport is not None:
             self.transport.abort()
         self.force_close()
+
+
+def _unreadable(error: BaseException | None) -> RequestError:
+    """Return what a client is told whose request aiohttp's parser refuses, without its words."""
+    if isinstance(error, LineTooLong):
+        return HeadTooLarge(f"head: its path or a header is longer than {error.args[1]} bytes")
+    return InvalidRequest("the request is not well-formed HTTP/1.1")
 
 
 def _raw(error: RequestError) -> bytes:

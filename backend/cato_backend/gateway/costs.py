@@ -16,7 +16,7 @@ from cato_backend.runtime.accounting import Spent
 
 def usage_prices(config: UsageConfig) -> Prices:
     """Return the prices of usage reports. Raises ConfigError naming the field."""
-    path = Path(config.prices).expanduser() if config.prices else DEFAULT_PRICES
+    path = Path(config.prices) if config.prices else DEFAULT_PRICES
     try:
         return read_prices(path, (kind.name for kind in gpu_kinds()))
     except ConfigError as error:

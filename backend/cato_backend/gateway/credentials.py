@@ -19,6 +19,7 @@ from pathlib import Path
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError, Unauthorized
+from cato_backend.logs import NewsWarning
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.database import check_private
 from cato_backend.team.index import Requester
@@ -132,7 +133,7 @@ class Credentials:
         self.teams = teams or LiveTeams(TeamSettings())
         self._own = Tokens([secrets.token_urlsafe(32)])
         """For this user's own editors, where all other tokens are known by their hashes alone."""
-        self._file = Path(config.token_file).expanduser() if config.token_file else None
+        self._file = Path(config.token_file) if config.token_file else None
         self._seen = self._state()
         self.tokens = read_tokens(self._file) if self._file else Tokens(extra_tokens)
         self.tls = read_certificate(config)
@@ -204,7 +205,7 @@ class Credentials:
         try:
             self.tokens = read_tokens(self._file)
         except ConfigError as error:
-            return f"{error}; the {len(self.tokens)} former tokens stay valid"
+            return NewsWarning(f"{error}; the {len(self.tokens)} former tokens stay valid")
         if self.on_new_tokens is not None:
             self.on_new_tokens()
         return f"tokens: {len(self.tokens)} in {self._file}"
@@ -213,7 +214,7 @@ class Credentials:
         try:
             self.tls = read_certificate(self._config)
         except ConfigError as error:
-            return f"{error}; the former certificate stays in use"
+            return NewsWarning(f"{error}; the former certificate stays in use")
         return f"certificate: {self._config.tls_cert or 'none'}"
 
 
@@ -221,7 +222,7 @@ def check_files(config: ServerConfig) -> None:
     """Read the files of tokens and of the certificate. Raises ConfigError naming the field."""
     read_certificate(config)
     if config.token_file:
-        read_tokens(Path(config.token_file).expanduser())
+        read_tokens(Path(config.token_file))
 
 
 def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
@@ -234,6 +235,8 @@ def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         check_private("server.tls_key", Path(config.tls_key))
+        if not Path(config.tls_cert).is_file():  # To read a pipe would wait for its writer.
+            raise ConfigError(f"server.tls_cert: {config.tls_cert} is no file")
         context.load_cert_chain(config.tls_cert, config.tls_key, _refuse_to_ask)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from cato_backend.clock import Clock
 from cato_backend.errors import ShuttingDown
 from cato_backend.gateway.connections import Connections
+from cato_backend.logs import NewsWarning
 from cato_backend.runtime.runtime import Runtime
 
 _LONGEST_RETRY_S = 5.0
@@ -59,7 +60,7 @@ class Drain:
             )
             await self._wait(within_s, hurry)
         if self._connections.busy:
-            on_news(f"cutting {self._connections.busy} requests")
+            on_news(NewsWarning(f"cutting {self._connections.busy} requests"))
             await self._cut()
 
     async def _wait(self, within_s: float, hurry: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeAlias, cast
 
 import httptools
@@ -18,6 +19,8 @@ from cato_backend.http1.servers import Liveness
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of an answer in one piece; a million tokens with their log probabilities have fewer."""
 _KEEP_ALIVE_MARGIN_S = 1.0
 """A connection is given up this long before its peer has said that it closes it."""
 
@@ -112,16 +115,30 @@ class Connection(asyncio.Protocol):
                 limit.cancel()
         return bool(self._chunks) or not self._complete
 
-    async def read_all(self) -> bytes:
-        """Return the whole body. Raises as `headers`."""
-        parts: list[bytes] = []
+    async def read_all(self, most: int = LARGEST_BODY) -> bytes:
+        """Return the whole body. Raises as `headers`, and BadReply where it has more bytes."""
+        body = bytearray()
+        if await self._read(body, most):
+            raise BadReply(f"its body is larger than {most} bytes")
+        return bytes(body)
+
+    async def read_beginning(self, most: int, within_s: float) -> bytes:
+        """Return what comes of the body in so many seconds, up to a size. Raises as `headers`."""
+        body = bytearray()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._read(body, most)
+        return bytes(body)
+
+    async def _read(self, body: bytearray, most: int) -> bool:
+        """Append what comes to `body`; return whether it is larger than `most` bytes."""
 
         def keep(part: bytes) -> bool:
-            parts.append(part)
-            return True
+            body.extend(part)
+            return len(body) <= most
 
         await self.pour(keep)
-        return b"".join(parts)
+        return len(body) > most
 
     def keep(self, idle_s: float) -> bool:
         """Return whether another request may be sent. Close the connection if not.

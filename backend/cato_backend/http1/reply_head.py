@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 _DELIMITING = frozenset({b"content-length", b"transfer-encoding"})
 _RARE = frozenset({b"content-encoding", b"retry-after", b"keep-alive"})
-_COMPRESSED = frozenset({b"gzip", b"deflate"})
+_COMPRESSED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 _ANY_WINDOW = 47
 """zlib's: gzip or zlib, as the data says."""
 

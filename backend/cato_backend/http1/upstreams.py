@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from cato_backend.http1.connections import Connection, Silence, Take
+from cato_backend.http1.connections import LARGEST_BODY, Connection, Silence, Take
 from cato_backend.http1.servers import CannotConnect, Server, Timeouts, connect, server_of
 from cato_backend.replicas.sockets import SocketFolder
 
@@ -20,6 +20,8 @@ _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
 _OWN_LINES = 5
 """Of a request's head, without the headers of the caller."""
+_LONGEST_ERROR = 64 * 1024
+_ERROR_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -78,9 +80,16 @@ class Reply:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
         return await self._connection.pour(take, limit_s)
 
-    async def read_all(self) -> bytes:
-        """Return the whole body. Raises as `pour`."""
-        return await self._connection.read_all()
+    async def read_all(self, most: int = LARGEST_BODY) -> bytes:
+        """Return the whole body. Raises as `pour`, and BadReply where it is too large."""
+        return await self._connection.read_all(most)
+
+    async def read_error(self) -> bytes:
+        """Return the body of an error, as far as it comes soon. Raises as `pour`.
+
+        The status tells the most: nobody waits for the rest of the words.
+        """
+        return await self._connection.read_beginning(_LONGEST_ERROR, _ERROR_S)
 
     def release(self) -> None:
         """Keep the connection where the reply was read to its end, else closes it at once."""

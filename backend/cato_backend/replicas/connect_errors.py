@@ -26,6 +26,9 @@ def of_exception(error: Exception) -> ReplicaUnavailable:
         return _of_certificate(error.certificate_error)
     if isinstance(cause, ssl.SSLError):
         return _of_tls(cause)
+    if isinstance(error, aiohttp.InvalidURL | UnicodeError):
+        # Such as 127.1, or a name with a part of more than 63 characters.
+        return ReplicaUnavailable("its url names no possible host", "correct the host in its url")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ReplicaUnavailable(
             "its host name cannot be resolved", "correct the host in its url, or this machine's DNS"

@@ -27,6 +27,9 @@ _WITHOUT_HEALTH = (
 )
 
 
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.InvalidURL, TimeoutError, UnicodeError)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
     """A whole response."""
@@ -64,7 +67,7 @@ async def ask(
 
 async def explained(error: Exception, url: str) -> ReplicaUnavailable:
     """Explain an error of `ask`; tries out whether a server that answered no HTTP wants TLS."""
-    is_connected = not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
+    is_connected = not isinstance(error, _NOT_CONNECTED)
     if is_connected and await wants_tls(url):
         return connect_errors.speaks_tls()
     return connect_errors.of_exception(error)
@@ -165,7 +168,7 @@ async def _get(
     """Return the response, whatever its status. Raises ReplicaUnavailable where there is none."""
     try:
         answer = await ask(session, "GET", url, api_key, aiohttp.ClientTimeout(total=timeout_s))
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeError) as error:
         raise await explained(error, url) from error
     # nginx and Go's server answer plain HTTP on a port of TLS with this.
     if answer.status == HTTPStatus.BAD_REQUEST and await wants_tls(url):

@@ -13,6 +13,9 @@ import orjson
 
 from cato_backend.errors import ReplicaUnavailable
 
+LONGEST_NAME = 500
+"""Characters of a model's name, in lists of models and in requests."""
+_USABLE = f" of visible characters, {LONGEST_NAME} at most"
 _LOADING = "it may still be loading its model; it is asked again"
 
 
@@ -52,7 +55,7 @@ def read_listing(data: bytes) -> tuple[ListedModel, ...]:
         raise _not_a_list(f"a JSON {type(entries).__name__} in place of the list of models")
     listed = tuple(filter(None, map(_entry, cast("list[object]", entries))))
     if not listed:
-        raise _not_a_list("a list without a model that has an id")
+        raise _not_a_list(f"a list without a model that has an id{_USABLE}")
     return listed
 
 
@@ -105,7 +108,7 @@ def _entry(value: object) -> ListedModel | None:
         return None
     fields = cast("dict[str, object]", value)
     name, length = fields.get("id"), fields.get("max_model_len")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not _is_name(name):
         return None
     is_length = isinstance(length, int) and not isinstance(length, bool) and length > 0
     return ListedModel(
@@ -114,6 +117,11 @@ def _entry(value: object) -> ListedModel | None:
         parent=_text(fields.get("parent")),
         max_model_len=cast(int, length) if is_length else None,
     )
+
+
+def _is_name(text: str) -> bool:
+    """Return whether a request can ask for this name, and a line of the log can tell it."""
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable() and not text.isspace()
 
 
 def _text(value: object) -> str | None:

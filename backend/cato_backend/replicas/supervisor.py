@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import EngineError, ReplicaLost
+from cato_backend.logs import NewsWarning
 from cato_backend.replicas.replica import FleetListener, Launcher, Replica, Running
 from cato_backend.replicas.watch import Backoff
 
@@ -123,7 +124,9 @@ class Supervisor:
                     return self._give_up(launcher.replica_id, error)
                 reason = str(error)
             if launcher.replica_id in self._asleep:
-                return self._listener.on_note(launcher.replica_id, f"died asleep: {reason}")
+                return self._listener.on_note(
+                    launcher.replica_id, NewsWarning(f"died asleep: {reason}")
+                )
             restarts = 1 if self._clock() - began >= self._policy.steady_s else restarts + 1
             most = self._policy.max_restarts
             if most is not None and restarts > most:
@@ -137,7 +140,8 @@ class Supervisor:
 
     async def _back_off(self, replica_id: str, restarts: int, reason: str) -> None:
         delay_s = self._policy.delay_s(restarts)
-        self._listener.on_note(replica_id, f"{reason}; starting again in {delay_s:g} s")
+        text = NewsWarning(f"{reason}; starting again in {delay_s:g} s")
+        self._listener.on_note(replica_id, text)
         await asyncio.sleep(delay_s)
 
     async def _live(self, launcher: Launcher) -> str:

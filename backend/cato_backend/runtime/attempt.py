@@ -105,7 +105,7 @@ class Attempts:
             reply = await self._upstreams.post(url, data, headers, silence_s, streams=streams)
             try:
                 if reply.status != 200:
-                    data = await reply.read_all()
+                    data = await reply.read_error()
                     raise refusal(reply.status, data, flight.call.kind, reply.retry_after)
                 await relay(flight, reply, outlet)
             finally:

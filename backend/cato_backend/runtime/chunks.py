@@ -7,7 +7,7 @@ from typing import Any, TypeGuard, cast
 
 import orjson
 
-_LONGEST_PROMPT = 10_000_000
+_LONGEST = 10_000_000
 """Tokens; beyond every context there is."""
 
 
@@ -42,11 +42,11 @@ def _is_chunk(value: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def believed_tokens(counted: object) -> int | None:
-    """Return a count of prompt tokens, unless it cannot be.
+    """Return a count of prompt or output tokens, unless it cannot be.
 
-    A lie would mislead ledger and limits.
+    A lie would mislead ledger, limits and budgets.
     """
-    possible = isinstance(counted, int) and 0 < counted <= _LONGEST_PROMPT
+    possible = isinstance(counted, int) and 0 < counted <= _LONGEST
     return counted if isinstance(counted, int) and possible else None
 
 

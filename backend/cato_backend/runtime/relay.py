@@ -45,7 +45,7 @@ def _checked(value: Mapping[str, Any], data: bytes) -> Relayed:
     for choice in cast("list[Mapping[str, Any]]", choices):
         check_choice(choice)
     usage: Mapping[str, Any] = value.get("usage") or {}
-    tokens = int(usage.get("completion_tokens") or 0)
+    tokens = believed_tokens(usage.get("completion_tokens")) or 0
     prompt_tokens = believed_tokens(usage.get("prompt_tokens"))
     return Relayed(data, tokens, prompt_tokens, cached_tokens(usage), shows=True)
 

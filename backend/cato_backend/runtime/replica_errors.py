@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, cast
 
 import orjson
@@ -203,12 +203,20 @@ def _seconds(retry_after: str) -> float | None:
     try:
         seconds = float(retry_after)
     except ValueError:
-        try:
-            then = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        seconds = (then - datetime.now(then.tzinfo or UTC)).total_seconds()
+        seconds = _until(retry_after)
     return min(_LONGEST_S, max(0.0, seconds)) if isfinite(seconds) else None
+
+
+def _until(date: str) -> float:
+    """Return seconds until a date in any of HTTP's forms; NaN where it is none.
+
+    A date without a zone is in UTC (RFC 9110, 5.6.7).
+    """
+    try:
+        then = parsedate_to_datetime(date)
+        return (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):  # No date, or one that no calendar has.
+        return nan
 
 
 def _error_of(data: bytes) -> _Error:
@@ -216,7 +224,7 @@ def _error_of(data: bytes) -> _Error:
     try:
         value: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _Error(data[:200].decode("utf-8", "replace"))
+        return _Error(_message(data[:200].decode("utf-8", "replace")))
     body = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     error = body.get("error") or body
     if not isinstance(error, dict):
@@ -224,8 +232,26 @@ def _error_of(data: bytes) -> _Error:
     fields = cast("dict[str, object]", error)
     param = fields.get("param")
     return _Error(
-        message=str(fields.get("message") or fields.get("detail") or "")[:1000],
+        message=_message(fields.get("message") or fields.get("detail"))[:1000],
         param=param if isinstance(param, str) else None,
         code=str(fields.get("code") or ""),
         type=str(fields.get("type") or ""),
     )
+
+
+def _message(told: object) -> str:
+    """Return the words of an error; FastAPI lists what is wrong with each field."""
+    if not isinstance(told, list):
+        return str(told or "the replica refused the request without a word")
+    parts = cast("list[object]", told)
+    return "; ".join(filter(None, map(_about_field, parts))) or str(parts)
+
+
+def _about_field(part: object) -> str:
+    fields = cast("dict[str, object]", part) if isinstance(part, dict) else {}
+    message, location = fields.get("msg"), fields.get("loc")
+    if not message:
+        return ""
+    names = cast("list[object]", location) if isinstance(location, list) else []
+    field = ".".join(str(name) for name in names if name != "body")
+    return f"{field}: {message}" if field else str(message)

@@ -11,6 +11,7 @@ from pathlib import Path
 from cato_backend.clock import monotonic
 from cato_backend.config.sign_in import OidcConfig
 from cato_backend.errors import ConfigError, ProviderUnavailable, SignInRefused, TeamError
+from cato_backend.logs import NewsWarning
 from cato_backend.sign_in.admission import AdmittedPerson, SignInAttempt, admitted
 from cato_backend.sign_in.devices import WaitingDevice, WaitingDevices
 from cato_backend.sign_in.provider import Provider
@@ -117,7 +118,7 @@ class SignIn:
         try:
             await self.provider.endpoints()
         except ProviderUnavailable as error:
-            on_news(f"{error}; until then sign-in is not possible")
+            on_news(NewsWarning(f"{error}; until then sign-in is not possible"))
 
     async def session(self, code: str, attempt: SignInAttempt, redirect_uri: str) -> NewToken:
         """Return the token of a session, for the code that a browser brings from the provider.
@@ -190,7 +191,7 @@ def _secret(config: OidcConfig) -> str:
     """Return the client secret, empty where there is none. Raises ConfigError."""
     if not config.client_secret_file:
         return os.environ.get(SECRET_VARIABLE, "").strip()
-    path = Path(config.client_secret_file).expanduser()
+    path = Path(config.client_secret_file)
     try:
         check_private("oidc.client_secret_file", path)
         secret = path.read_text(encoding="utf-8").strip()

@@ -19,6 +19,7 @@ from cato_backend.errors import (
     TokenExpired,
     TokenRevoked,
 )
+from cato_backend.logs import NewsWarning
 from cato_backend.team.audit import AuditLog, audit_file
 from cato_backend.team.budgets import DayBudgets, Reserved, Used, seconds_left
 from cato_backend.team.index import REVOKED, Requester, TeamIndex
@@ -174,7 +175,7 @@ class LiveTeams:
             except (ConfigError, OSError) as error:
                 self._budgets.put_back(unsaved.amounts)
                 if str(error) != complaint:
-                    on_news(f"{error}; people and teams stay as they were")
+                    on_news(NewsWarning(f"{error}; people and teams stay as they were"))
                 complaint = str(error)
             else:
                 complaint = ""

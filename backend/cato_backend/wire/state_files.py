@@ -1,7 +1,8 @@
-"""The folders for state and caches, and files that only their owner can read."""
+"""The folders for state and caches, paths as people write them, and files for their owner alone."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -10,7 +11,7 @@ from platformdirs import user_cache_path, user_state_path
 
 
 def state_dir() -> Path:
-    """Discovery and lock file, logs, feedback. `CATO_STATE_DIR` overrides."""
+    """Discovery and lock file, logs, feedback. `CATO_STATE_DIR` overrides. Raises OSError."""
     return _folder("CATO_STATE_DIR") or user_state_path("cato", appauthor=False)
 
 
@@ -19,9 +20,27 @@ def cache_dir() -> Path:
     return _folder("CATO_CACHE_DIR") or user_cache_path("cato", appauthor=False)
 
 
+def with_home(path: str) -> str:
+    """Return a path with the home folder in place of `~`.
+
+    Raises ValueError, with what is expected as its text, for what no path can be.
+    """
+    if "\0" in path:
+        raise ValueError("a path without the character NUL")
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ValueError("a path whose ~ stands for the home folder of a user of this machine")
+    return expanded
+
+
 def _folder(variable: str) -> Path | None:
     value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
+    if not value:
+        return None
+    try:
+        return Path(with_home(value))
+    except ValueError as error:
+        raise FileNotFoundError(errno.ENOENT, f"expected {error}", f"{variable}={value}") from error
 
 
 _FOR_EVERYBODY = stat.S_IROTH | stat.S_IWOTH
@@ -30,9 +49,12 @@ _FOR_EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 def complaint(path: Path) -> str:
     """Return what is wrong with a file that every user can read or change; else nothing.
 
-    Raises OSError.
+    What is no regular file is refused: to read a pipe would wait for its writer. Raises OSError.
     """
-    if not path.stat().st_mode & _FOR_EVERYBODY:
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        return f"{path} is no regular file"
+    if not mode & _FOR_EVERYBODY:
         return ""
     return f"{path} is open to every user of this machine; run: chmod 600 {path}"
 

@@ -28,6 +28,38 @@ async def test_it_is_refused_in_openai_s_shape(strict: Site, name: str) -> None:
     assert min(check(answers)) >= 400
 
 
+@pytest.mark.parametrize("name", ["long header", "long path"])
+async def test_what_is_too_long_is_told_as_that(strict: Site, name: str) -> None:
+    """A client with a large cookie must not look for a fault in its HTTP."""
+    async with raw(strict.url) as client:
+        client.send(REFUSED[name])
+        answers = await client.rest()
+    assert check(answers) == [431]
+    assert b"longer than 8190 bytes" in answers
+    assert b"yyy" not in answers
+
+
+LARGE = {
+    "messages": {"messages": [{"role": "user", "content": "x"}] * 30_001},
+    "content parts": {"messages": [{"role": "user", "content": [{}] * 30_001}]},
+    "fields": {f"k{number}": number for number in range(1_001)},
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+async def test_json_of_too_many_parts_is_refused(strict: Site, name: str) -> None:
+    """To look at each of them would hold up the streams of all others."""
+    for path in (CHAT, "/v1/messages"):
+        answer = await strict.post(LARGE[name], path)
+        assert answer.status == 413
+        assert "more than" in answer.json["error"]["message"]
+
+
+async def test_many_brackets_in_a_text_are_no_parts(strict: Site) -> None:
+    body = {"prompt": "x", "user": "[{" * 20_000, "max_tokens": 2}
+    assert (await strict.post(body)).status == 200
+
+
 async def test_whatever_is_changed_in_a_request(strict: Site) -> None:
     tried: list[bytes] = []
 

@@ -90,7 +90,11 @@ async def test_counts_that_cannot_be_are_not_believed(
     strange: Strange, count: object, stream: bool
 ) -> None:
     """The answer is served, and what is learned of the model stays what it was."""
-    usage = {"prompt_tokens": count, "prompt_tokens_details": {"cached_tokens": count}}
+    usage = {
+        "prompt_tokens": count,
+        "completion_tokens": count,
+        "prompt_tokens_details": {"cached_tokens": count},
+    }
     chunk = {"choices": [], "usage": usage}
     strange.odd.body = event("a", "stop") + f"data: {json.dumps(chunk)}\n\n".encode()
     if not stream:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import ssl
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from cato_backend.app.process import Signals
 from cato_backend.wire.discovery import discover
 from cato_lab.emulator import Behaviour
 from tests.contract.gateway.certificate import self_signed
@@ -165,6 +168,62 @@ async def test_a_file_with_tokens_that_everybody_can_read_is_refused(tmp_path: P
         said = await refusal(tmp_path, "--config", str(file), "--port", "0")
         assert f"token: {file} is open to every user of this machine" in said
         assert "s3cret" not in said
+
+
+async def test_what_could_not_be_read_again_is_told_where_only_warnings_are(tmp_path: Path) -> None:
+    async with (
+        fake_vllm() as fake,
+        serving(tmp_path, replicas=(fake.url,), config="[log]\nformat = 'json'") as serve,
+    ):
+        file = tmp_path / "cato.toml"
+        quiet = "[log]\nformat = 'json'\nlevel = 'warning'\n[server]\nmax_connections = 100\n"
+        file.write_text(quiet)
+        serve.process.send_signal(signal.SIGHUP)
+        await serve.wait_said("needs a restart: server.max_connections")
+        file.write_text(quiet.replace("100", "-1"))
+        serve.process.send_signal(signal.SIGHUP)
+        await serve.wait_said("; the former one stays in force")
+        await fake.change(healthy=False)
+        await serve.wait_said("static-1: down: ")
+    lines = [json.loads(line) for line in serve.said.splitlines() if line.startswith("{")]
+    refused = [line for line in lines if "stays in force" in line["message"]]
+    assert [line["level"] for line in refused] == ["warning"]
+
+
+async def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    tokens = secret_file(tmp_path / "tokens", "alice\n")
+    arguments = ("--token-file", str(tokens), "--replica", "http://127.0.0.1:9")
+    async with serving(tmp_path, *arguments) as serve:
+        for file in (tokens, tmp_path / "cato.toml"):
+            file.unlink()
+            os.mkfifo(file, 0o600)
+        serve.process.send_signal(signal.SIGHUP)
+        await serve.wait_said(f"server.token_file: {tokens} is no regular file")
+        await serve.wait_said("cato.toml is a pipe")
+        async with aiohttp.ClientSession() as http:
+            assert await status(Site(serve, [], http), "alice") == 200
+
+
+async def test_hang_up_during_the_start_reloads_once_it_is_over() -> None:
+    """Its default is to end the process."""
+    former, reloads = signal.getsignal(signal.SIGHUP), asyncio.Queue[None]()
+    signals = Signals()
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        signals.listen()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0)
+        signals.serves(lambda: reloads.put_nowait(None))
+        assert reloads.qsize() == 1
+        reloads.get_nowait()
+        os.kill(os.getpid(), signal.SIGHUP)
+        async with asyncio.timeout(5):
+            await reloads.get()
+    finally:
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, former)
 
 
 async def test_hang_up_without_files_ends_nothing(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ async def test_a_bad_field_is_refused_with_its_name_and_what_is_expected(
     assert all(word in said for word in words), said
 
 
+async def test_a_state_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    said = await refusal(tmp_path, "--replica", NOWHERE, "--port", "0")
+    assert str(tmp_path / "state") in said
+
+
 async def test_a_profile_of_another_model_is_told_and_not_used(
     tmp_path: Path, fake: Emulator
 ) -> None:

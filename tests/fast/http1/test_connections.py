@@ -51,6 +51,39 @@ async def test_what_is_no_whole_reply(pieces: tuple[bytes, ...], error: type[Exc
             await asked(Upstreams(), url)
 
 
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Sends a body that has no end."""
+    await request(reader)
+    writer.write(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+        await writer.drain()
+
+
+async def test_a_body_without_an_end_is_given_up() -> None:
+    async with serving(endless) as url:
+        reply = await Upstreams().post(url, b"{}", {}, 5.0)
+        with pytest.raises(BadReply, match="larger than 1000000 bytes"):
+            await reply.read_all(1_000_000)
+        reply.release()
+        reply = await Upstreams().post(url, b"{}", {}, 5.0)
+        assert 64 * 1024 <= len(await reply.read_error()) < 1_000_000
+        reply.release()
+
+
+async def test_the_words_of_an_error_are_not_waited_for() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(b"HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nwords")
+        await request(reader)
+
+    async with serving(serve) as url:
+        reply = await Upstreams().post(url, b"{}", {}, 60.0)
+        async with asyncio.timeout(30):
+            assert await reply.read_error() == b"words"
+        reply.release()
+
+
 async def test_a_connection_is_kept_after_a_whole_reply_and_only_then() -> None:
     opened = 0
 

@@ -56,7 +56,11 @@ def test_what_is_no_list_of_models_is_named(data: bytes, reason: str) -> None:
     assert not caught.value.is_certain, "it may be whole at the next look"
 
 
-@pytest.mark.parametrize("strange", [None, "x", 7, {}, [], model(7), model(None), model("")])
+@pytest.mark.parametrize(
+    "strange",
+    [None, "x", 7, {}, [], model(7), model(None), model(""),
+     model(" "), model("a\nb"), model("\x1b[31mred"), model("a\0"), model("x" * 501)],
+)  # fmt: skip
 def test_what_is_no_entry_is_passed_over(strange: object) -> None:
     assert served(listing(strange, model("base"))) == ServedModel("base", 4096, root="/models/base")
 

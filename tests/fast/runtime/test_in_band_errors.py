@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
-from cato_backend.runtime.replica_errors import error_in, error_of_event, is_error, is_failure
+from cato_backend.runtime.calls import ApiKind
+from cato_backend.runtime.replica_errors import (
+    Busy,
+    error_in,
+    error_of_event,
+    is_error,
+    is_failure,
+    refusal,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +79,62 @@ def test_an_error_event_holds_anything(data: str, body: bytes) -> None:
 
 def test_what_a_replica_says_of_an_error_is_not_logged() -> None:
     assert "secret" not in str(error_in({"error": {"message": "secret", "code": 500}}))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "least_s", "most_s"),
+    [
+        ("7", 7, 7),
+        ("1.5", 1.5, 1.5),
+        ("-5", 0, 0),
+        ("9" * 20, 3600, 3600),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0, 0),
+        ("Wed Oct 21 07:28:00 2015", 0, 0),
+        ("Wed Oct 21 07:28:00 2099", 3600, 3600),
+        ("Wed, 21 Oct 2099 07:28:00", 3600, 3600),
+        ("Wed, 21 Oct 2099 07:28:00 -0000", 3600, 3600),
+    ],
+)
+def test_when_a_busy_replica_wants_to_be_asked_again(
+    retry_after: str, least_s: float, most_s: float
+) -> None:
+    """In seconds, or a date in any of HTTP's three forms."""
+    busy = refusal(429, b"", ApiKind.COMPLETION, retry_after)
+    assert isinstance(busy, Busy)
+    assert busy.retry_after_s is not None
+    assert least_s <= busy.retry_after_s <= most_s
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    ["", "soon", "nan", "inf", "1e999", "5, 6", "2099-01-01T00:00:00Z", "\xe9",
+     "Wed, 21 Oct 99999 07:28:00 GMT", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+     "Wed, 21 Oct 2099 07:28:00 +99999999999999"],
+)  # fmt: skip
+def test_what_is_no_time_to_be_asked_again(retry_after: str) -> None:
+    busy = refusal(503, b'{"error": {}}', ApiKind.CHAT, retry_after)
+    assert isinstance(busy, Busy)
+    assert busy.retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"error": {"message": "top_k: too large"}}, "top_k: too large"),
+        ({"detail": "no such template"}, "no such template"),
+        (
+            {"detail": [{"loc": ["body", "n"], "msg": "Field required"}, {"msg": "odd"}]},
+            "n: Field required; odd",
+        ),
+        ({"detail": ["odd"]}, "['odd']"),
+        ({"error": {"message": ""}}, "the replica refused the request without a word"),
+        ([], "the replica refused the request without a word"),
+    ],
+)
+def test_the_words_in_which_a_replica_refuses_a_request(told: object, message: str) -> None:
+    assert str(refusal(400, orjson.dumps(told), ApiKind.CHAT)) == message
+
+
+def test_a_refusal_without_a_body_is_told_in_words() -> None:
+    assert str(refusal(400, b"", ApiKind.CHAT))

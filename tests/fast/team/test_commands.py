@@ -61,8 +61,8 @@ def test_all_tokens_of_a_person_are_revoked_at_once(run: Run, tmp_path: Path) ->
         for name in ("laptop", "desktop"):
             run("token", "create", name, "--person", person, "--team", "web")
     run("token", "revoke", "laptop", "--person", "ada")
-    assert "expected a token, or --person NAME" in run("token", "revoke")[2]
-    status, out, _ = run("token", "revoke", "--person", "ada")
+    assert "expected a token, or --person NAME --all" in run("token", "revoke")[2]
+    status, out, _ = run("token", "revoke", "--person", "ada", "--all")
     assert status == 0
     assert re.fullmatch(r"revoked tok_\w+  desktop  of ada\n", out)
     listed = json.loads(run("token", "list", "--json")[1])
@@ -70,9 +70,31 @@ def test_all_tokens_of_a_person_are_revoked_at_once(run: Run, tmp_path: Path) ->
     assert [each["state"] for each in listed if each["person"] == "bo"] == ["valid"] * 2
     audited = (tmp_path / "team" / "team.audit.jsonl").read_text()
     assert audited.count("token revoked") == 2
-    status, out, err = run("token", "revoke", "--person", "ada")
+    status, out, err = run("token", "revoke", "--person", "ada", "--all")
     assert (status, out, err) == (0, "", "ada has no token that is not revoked\n")
-    assert run("token", "revoke", "--person", "eve")[0] == 1
+    assert run("token", "revoke", "--person", "eve", "--all")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--person", "ada"),  # As of `cato token revoke $EMPTY --person ada`.
+        ("", "--person", "ada"),
+        ("",),
+        ("laptop", "--person", ""),
+        ("--person", "", "--all"),
+        ("--all",),
+        ("laptop", "--person", "ada", "--all"),
+    ],
+)
+def test_no_token_is_revoked_that_was_not_named(run: Run, arguments: tuple[str, ...]) -> None:
+    run("team", "create", "web")
+    run("token", "create", "laptop", "--person", "ada", "--team", "web")
+    status, out, err = run("token", "revoke", *arguments)
+    assert (status, out) == (1, "")
+    assert "got" in err
+    (listed,) = json.loads(run("token", "list", "--json")[1])
+    assert listed["state"] == "valid"
 
 
 def test_limits_are_set_and_taken_back(run: Run, tmp_path: Path) -> None:

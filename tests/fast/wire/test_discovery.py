@@ -15,6 +15,7 @@ from cato_backend.wire.discovery import (
     Announcement,
     UntrustedAnnouncement,
     announce,
+    announcement_path,
     discover,
     start_time,
     withdraw,
@@ -110,3 +111,11 @@ def test_a_value_of_the_wrong_type_is_named(path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "pid": "nine"}))
     with pytest.raises(UntrustedAnnouncement, match="nine"):
         discover(path)
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-this-name", "~nobody-of-this-name/x"])
+def test_a_state_folder_of_nobody_is_named(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no defect: commands tell errors of files in one line."""
+    monkeypatch.setenv("CATO_STATE_DIR", folder)
+    with pytest.raises(FileNotFoundError, match=folder):
+        announcement_path()

@@ -51,9 +51,9 @@ export function ms(value) {
   return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
 }
 
-/** Return a share as a percentage. */
+/** Return a share as a percentage; a dash where there is none, as of nothing. */
 export function percent(share) {
-  return share === null || share === undefined ? "–" : `${(100 * share).toFixed(share < 1 ? 1 : 0)}%`;
+  return !Number.isFinite(share) ? "–" : `${(100 * share).toFixed(share < 1 ? 1 : 0)}%`;
 }
 
 /** Return a time span in seconds for people. */
