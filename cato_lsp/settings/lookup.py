@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from cato_backend.wire.server_url import server_root
 
 T = TypeVar("T")
+_SECTION = "cato"
+_SIMILAR = 0.75
+"""From this ratio on two names are taken for one that is misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,15 @@ class Complaint:
         return f"cato: setting {self.setting!r} must be {self.expected}; it is ignored"
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownSetting(Complaint):
+    """A name that no setting has; `expected` is the one that was probably meant, or empty."""
+
+    def __str__(self) -> str:
+        meant = f": did you mean {self.expected!r}?" if self.expected else "; it is ignored"
+        return f"cato: there is no setting {self.setting!r}{meant}"
+
+
 class Unusable(ValueError):
     """A value that does not fit its setting; the text says what would."""
 
@@ -34,6 +47,8 @@ class Lookup:
         self._sources = sources
         self._environment = environment
         self.complaints: list[Complaint] = []
+        self.names: list[str] = []
+        """Settings that were looked up."""
         self._without: set[str] = set()
         """Settings whose default holds because nothing that was given for them is usable."""
 
@@ -50,6 +65,7 @@ class Lookup:
 
     def find(self, setting: str, read: Callable[[object], T], default: T, variable: str = "") -> T:
         """Return the first usable value of `setting`, at last that of the variable `variable`."""
+        self.names.append(setting)
         candidates = [_at(source, setting) for source in self._sources]
         candidates.append(self._environment.get(variable) if variable else None)
         for candidate in candidates:
@@ -64,6 +80,46 @@ class Lookup:
                 self.complaints.append(Complaint(setting, str(error)))
                 self._without.add(setting)
         return default
+
+
+def own_settings(source: object) -> object:
+    """Return a source without the name `cato` that clients put in front of its settings."""
+    if not isinstance(source, Mapping):
+        return source
+    given = cast("Mapping[object, object]", source)
+    values = {name: value for name, value in given.items() if isinstance(name, str)}
+    inner = values.pop(_SECTION, None)
+    named = cast("Mapping[str, object]", inner) if isinstance(inner, Mapping) else {}
+    return {**{name.removeprefix(f"{_SECTION}."): values[name] for name in values}, **named}
+
+
+def unknown_settings(source: object, known: Collection[str]) -> Iterator[UnknownSetting]:
+    """Yield the names of a source that no setting has, where a setting was probably meant.
+
+    A client may send settings of others along: a name is looked at if it stands in a group of
+    settings, or is similar to one.
+    """
+    spelt = {name.lower(): name for name in known}
+    groups = {name.partition(".")[0] for name in known}
+    for name in _names(source, known, ""):
+        similar = get_close_matches(name.lower(), spelt, 1, _SIMILAR)
+        group, _, member = name.partition(".")
+        if similar or (member and group in groups):
+            yield UnknownSetting(name, spelt[similar[0]] if similar else "")
+
+
+def _names(source: object, known: Collection[str], before: str) -> Iterator[str]:
+    """Yield the dotted names in a source that no setting has."""
+    if not isinstance(source, Mapping):
+        return
+    for name, value in cast("Mapping[str, object]", source).items():
+        dotted = f"{before}{name}"
+        if dotted in known:
+            continue
+        if isinstance(value, Mapping) and any(each.startswith(f"{dotted}.") for each in known):
+            yield from _names(cast("object", value), known, f"{dotted}.")
+        elif value is not None:
+            yield dotted
 
 
 def _at(source: object, setting: str) -> object:
