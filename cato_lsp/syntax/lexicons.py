@@ -136,7 +136,7 @@ _SHELL = _lexicon(
 )
 # An apostrophe may well be one, and a lone `#` or `--` anything at all.
 _QUOTED = r"(?<!\w)'(?:\\.|[^'\\\n]){1,80}'(?!\w)"
-_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,), r"/#\-\"'", _QUOTED)
+_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_TEXT_BLOCK, _DOUBLE), r"/#\-\"'", _QUOTED)
 _LEXICONS = MappingProxyType(
     {
         "python": _PYTHON,

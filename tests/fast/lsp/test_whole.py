@@ -75,6 +75,15 @@ CASES = [
     ("javascript", "|", "a = b];", "a = b"),
     ("ruby", "|", "list.each { |a|", "list.each"),
     ("go", "package p\n\nfunc f() {\n\t|\n}\n", "a := []int{1,", "a := []int"),
+    ("lua", "|", 'it("adds", function()', 'it("adds", function()'),
+    ("lua", "|", "map(function(a, b)", "map(function(a, b)"),
+    ("lua", "|", "map(functional(a)", "map"),
+    ("swift", "|", "request.response { resp in", "request.response { resp in"),
+    ("swift", "|", "list.forEach { (a, b) in", "list.forEach { (a, b) in"),
+    ("swift", "|", "list.forEach { begin", "list.forEach"),
+    # Strings of several lines, where the language has no lexicon of its own.
+    ("toml", 'a = """\nb\n|\nc = "d"\n', '"""\nc = ', '"""'),
+    ("swift", 'let a = """\n    b\n    |\nf()\n', '"""', '"""'),
     # Repeats.
     ("python", "x = |", "[100, 100, 100, 10", ""),
     ("python", "x = |", "[100, 100, 100, 100, 100]", ""),
