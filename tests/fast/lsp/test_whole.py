@@ -84,6 +84,19 @@ CASES = [
     # Strings of several lines, where the language has no lexicon of its own.
     ("toml", 'a = """\nb\n|\nc = "d"\n', '"""\nc = ', '"""'),
     ("swift", 'let a = """\n    b\n    |\nf()\n', '"""', '"""'),
+    # What is no code: fences of chat models, special tokens, characters that nobody sees.
+    ("python", "|", "```python\na = 1\n```\nb", "a = 1"),
+    ("python", "|", "```python", ""),
+    ("markdown", "|", "```python\na = 1\n```", "```python\na = 1\n```"),
+    ("python", 'def f():\n    """Adds.\n\n    |\n    """\n', "```\n    a", "```"),
+    ("python", "x = |", "1<|endoftext|>\nb", "1"),
+    ("python", "x = |", "1<|endof", "1"),
+    ("python", "x = |", "a<fim_middle>b", "a"),
+    ("python", "x = |", "a<\uff5cfim\u2581end\uff5c>", "a"),
+    ("python", 'eos = "<|a|>"\nx = |', '"<|b|>"', '"<|b|>"'),
+    ("haskell", "p = |", "a <|> b", "a <|> b"),
+    ("python", "x = |", "1\0", "1"),
+    ("python", "x = |", "ab\u202e", "ab"),
     # Repeats.
     ("python", "x = |", "[100, 100, 100, 10", ""),
     ("python", "x = |", "[100, 100, 100, 100, 100]", ""),
