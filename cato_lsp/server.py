@@ -103,7 +103,7 @@ class CatoServer(LanguageServer):
         except ValueError:
             cast("CatoProtocol", self.protocol).refuse_unreadable()
             return
-        messages: list[Any] = data if isinstance(data, list) else [data]
+        messages = cast("list[object]", data) if isinstance(data, list) else [data]
         for message in messages:
             self._receive(message)
 

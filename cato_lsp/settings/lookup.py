@@ -89,7 +89,9 @@ def own_settings(source: object) -> object:
     given = cast("Mapping[object, object]", source)
     values = {name: value for name, value in given.items() if isinstance(name, str)}
     inner = values.pop(_SECTION, None)
-    named = cast("Mapping[str, object]", inner) if isinstance(inner, Mapping) else {}
+    named: Mapping[str, object] = {}
+    if isinstance(inner, Mapping):
+        named = cast("Mapping[str, object]", inner)
     return {**{name.removeprefix(f"{_SECTION}."): values[name] for name in values}, **named}
 
 
