@@ -17,8 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve one client on stdio, or any number on TCP or WebSocket, and return the exit status."""
     arguments = _parser().parse_args(argv)
     log_file: Path | None = arguments.log_file
-    logs.configure(arguments.verbose, log_file)
-    log_path = logs.log_path(log_file)
+    log_path = logs.configure(arguments.verbose, log_file)
     try:
         return _serve(arguments, log_path)
     except UnsafeListener as error:

@@ -38,20 +38,35 @@ class ContentFreeFormatter(logging.Formatter):
         return super().format(record)
 
 
-def configure(verbosity: int, log_file: Path | None) -> None:
-    """Send the log to `log_file` or stderr. `verbosity`: 0 warnings, 1 info, 2 debug."""
-    handler: logging.Handler
-    if log_file is None:
-        handler = logging.StreamHandler(sys.stderr)
-    else:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(log_file, encoding="utf-8")
+def configure(verbosity: int, log_file: Path | None) -> str | None:
+    """Send the log to `log_file` or stderr. `verbosity`: 0 warnings, 1 info, 2 debug.
+
+    Returns where a person finds the log; None if it goes to stderr, as it does where the file
+    cannot be written: an editor must not lose its server for that.
+    """
+    handler, fault = _handler(log_file)
     handler.setFormatter(ContentFreeFormatter(_FORMAT))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
     logging.getLogger("cato_lsp").setLevel(level)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    if fault is not None:
+        words = "%s cannot be written (%s): the log goes to standard error"
+        logging.getLogger(__name__).warning(words, log_file, fault.strerror)
+    return None if log_file is None or fault is not None else str(log_file.resolve())
+
+
+def _handler(log_file: Path | None) -> tuple[logging.Handler, OSError | None]:
+    """Return what writes the log, and why it is not `log_file`."""
+    fault: OSError | None = None
+    if log_file is not None:
+        try:
+            log_file.parent.mkdir(parents=True, exist_ok=True)
+            return logging.FileHandler(log_file, encoding="utf-8"), None
+        except OSError as error:
+            fault = error
+    return logging.StreamHandler(sys.stderr), fault
 
 
 def level() -> int:
@@ -65,11 +80,6 @@ def trace(how: str, least: int) -> None:
     A process has one log, whatever the number of its clients.
     """
     logging.getLogger("cato_lsp").setLevel(min(least, _TRACED[how]))
-
-
-def log_path(log_file: Path | None) -> str | None:
-    """Return where a person finds the log, or None if it goes to stderr."""
-    return None if log_file is None else str(log_file.resolve())
 
 
 def report_loop_error(loop: object, context: dict[str, Any]) -> None:

@@ -63,8 +63,8 @@ class CatoServer(LanguageServer):
         self._lenses = LensRefresh(self)
         self.client_gone = asyncio.Event()
         """Set once the client's process has ended."""
-        self.exit_status: int | None = None
-        """Set once the client said `exit`: 0 if it said `shutdown` before."""
+        self.left = False
+        """Whether the client said `exit`, or was turned away."""
         self._completions: CompletionService | None = None
         self._register()
 
@@ -97,15 +97,25 @@ class CatoServer(LanguageServer):
         self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:
-        """Handle one message, whatever it is."""
+        """Handle one message, whatever it is; of a batch, each message."""
         try:
             data = json.loads(body)
+        except ValueError:
+            cast("CatoProtocol", self.protocol).refuse_unreadable()
+            return
+        messages = cast("list[object]", data) if isinstance(data, list) else [data]
+        for message in messages:
+            self._receive(message)
+
+    def _receive(self, data: Any) -> None:
+        protocol = cast("CatoProtocol", self.protocol)
+        try:
             if self._token is not None and not self._admits(data):
                 return
-            if cast("CatoProtocol", self.protocol).turns_away(data):
+            if protocol.is_malformed(data) or protocol.turns_away(data):
                 return
-            message = self.protocol.structure_message(data)
-            self.protocol.handle_message(cast("RPCMessage", message))
+            message = protocol.structure_message(data)
+            protocol.handle_message(cast("RPCMessage", message))
             if data.get("method") not in LIFECYCLE:
                 # `initialized` has been left out.
                 lifecycle.begin(self)
@@ -141,7 +151,7 @@ class CatoServer(LanguageServer):
 
     def leave(self) -> None:
         """End the connection after the message that is being handled."""
-        self.exit_status = 0 if self.session.closed else 1
+        self.left = True
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log the error: pygls would raise a pop-up."""

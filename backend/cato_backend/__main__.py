@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -18,9 +19,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not argv or argv[0] not in names:
         return overview(names, argv)
     try:
-        return _run(argv[0], names, argv[1:])
+        status = _run(argv[0], names, argv[1:])
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # The reader has enough of it; the interpreter would try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = error.filename or "its output cannot be written"
+        sys.stderr.write(f"cato {argv[0]}: {where}: {error.strerror or error}\n")
+        return 1
 
 
 def _run(name: str, names: Mapping[str, EntryPoint], argv: Sequence[str]) -> int:

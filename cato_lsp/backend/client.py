@@ -7,14 +7,17 @@ told in words for people.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
+from cato_backend.wire.addresses import is_loopback
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
 from cato_lsp.backend.connections import AnnouncedOnly, unreachable
@@ -30,6 +33,7 @@ LONGEST_POST_S = 15.0
 FAREWELL_S = 0.5
 FOR_ALL_REQUESTS = frozenset({401, 403, 404, 405})
 """Statuses that do not depend on what a request holds."""
+_NOT_THERE = frozenset({404, 405})
 KEPT_S = 60.0
 """How long an idle connection is kept: longer than the pause between two health checks."""
 KEEPING_REDIRECTS = frozenset({307, 308})
@@ -46,6 +50,7 @@ class BackendClient:
             headers={"authorization": f"Bearer {target.token}"} if target.token else {},
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT_S),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+            proxy=_proxy(target.url),
             middlewares=(AnnouncedOnly(target.announcement),) if target.announcement else (),
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,11 +97,19 @@ class BackendClient:
         try:
             async with requested(self._http, "POST", url, json=body, timeout=timeout) as response:
                 if response.status in FOR_ALL_REQUESTS:
-                    raise await refusal(response)
+                    raise self._for_all(await refusal(response))
         except TimeoutError:
             return  # It is slow, and has not refused.
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise unreachable(self.target.url, error) from error
+
+    def _for_all(self, refused: Refused) -> Refused:
+        """Return the refusal, in words if the server has no completions at all."""
+        if refused.status not in _NOT_THERE or "model" in f"{refused} {refused.code}".lower():
+            return refused
+        words = f"{self.target.url} offers no completions (/v1/completions: {refused})"
+        remedy = "a server of chats alone is not enough: serve the model with cato serve or vLLM"
+        return Refused(f"{words}: {remedy}", status=refused.status)
 
     async def health(self) -> float:
         """Measure and return the round trip in milliseconds. Raises Unreachable, Refused."""
@@ -116,7 +129,13 @@ class BackendClient:
 
     async def model(self) -> Model:
         """Return the model to ask for. Raises Unreachable, Refused, Denied."""
-        listing = await self._get("/v1/models")
+        try:
+            listing = await self._get("/v1/models")
+        except Refused as refused:
+            if refused.status not in _NOT_THERE:
+                raise
+            words = f"{self.target.url}/v1/models does not exist ({refused.status})"
+            raise Refused(f"{words}: check backend.url", status=refused.status) from refused
         if isinstance(listing, bytes):
             words = "does not answer as an OpenAI server: check backend.url"
             raise Refused(f"{self.target.url} {words}", status=200)
@@ -158,8 +177,7 @@ class BackendClient:
             async with requested(self._http, "GET", url, timeout=timeout) as response:
                 if response.status != 200 and refusing:
                     raise await refusal(response)
-                is_json = response.content_type == "application/json"
-                return await response.json() if is_json else await response.read()
+                return _parsed(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise unreachable(self.target.url, error) from error
 
@@ -195,6 +213,26 @@ async def requested(
                 raise _moved(url, target, response.status)
             url = target
     raise Refused(f"the server redirects {url} again and again: check backend.url", status=310)
+
+
+def _parsed(body: bytes) -> object:
+    """Return the JSON of a body, whatever its type is said to be; the bytes if it is none."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for a server; None on this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxy = getproxies().get(parts.scheme, "")
+    proxy = proxy if "://" in proxy or not proxy else f"http://{proxy}"
+    # Other kinds, such as SOCKS, are not spoken here.
+    return proxy if proxy.startswith(("http://", "https://")) else None
 
 
 def _target(url: str, status: int, headers: Mapping[str, str]) -> str | None:

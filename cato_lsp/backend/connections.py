@@ -33,7 +33,7 @@ _TRUST = (
     "set SSL_CERT_FILE in your environment to a PEM file with the certificate of its"
     " authority, or with its own"
 )
-
+_PROXY = "check HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
 _WANTS_TLS = "does it want https://? write it in backend.url"
 
 _WANTS_PLAIN = "try http:// in backend.url"
@@ -124,6 +124,8 @@ def _explained(error: Exception, *, is_plain: bool) -> tuple[str, str]:
         return "it does not speak TLS, or not as expected", _WANTS_PLAIN
     if isinstance(error, aiohttp.InvalidURL):
         return "that is no address", "expected one such as http://localhost:8710"
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return "the proxy of the environment does not let it through", _PROXY
     if isinstance(error, aiohttp.ClientConnectorError):
         return _connecting(error.os_error)
     if isinstance(error, TimeoutError):

@@ -60,7 +60,7 @@ def _read() -> dict[str, str]:
     try:
         found = complaint(path)
         value: object = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise UntrustedTokens(f"{path}: {error}; remove it and sign in again") from error

@@ -108,13 +108,20 @@ class EventStream:
         if response.content_type == PAGE:
             raise Unreachable(f"{response.url.origin()} answered with a web page")
         if response.content_type == WHOLE:
-            data = await response.read()
-            self._events.put_nowait(Event(MESSAGE, data.decode(errors="replace"), data))
+            self._take_whole(await response.read())
             return
-        reader = EventReader()
+        reader, begun = EventReader(), False
         async for chunk in response.content.iter_any():
+            if not begun and chunk.lstrip().startswith(b"{"):
+                # No event begins so: it is the whole answer, whatever its type is said to be.
+                self._take_whole(chunk + await response.content.read())
+                return
+            begun = True
             self._take(reader.feed(chunk))
         self._take(reader.end())
+
+    def _take_whole(self, data: bytes) -> None:
+        self._events.put_nowait(Event(MESSAGE, data.decode(errors="replace"), data))
 
     def _take(self, events: Iterable[Event]) -> None:
         for event in events:

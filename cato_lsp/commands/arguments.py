@@ -54,7 +54,9 @@ LANGUAGES = MappingProxyType(
 )
 """Language ids by the file's suffix, as editors assign them."""
 
-_OPTIONS = MappingProxyType({"privacy.ignore": "--ignore"})
+_OPTIONS = MappingProxyType(
+    {"privacy.ignore": "--ignore", "backend.url": "--url", "backend.token": "--token"}
+)
 """What settings are called on the command line."""
 
 _RANGE = re.compile(r"(?P<file>.+?):(?P<first>\d+)(?:-(?P<last>\d+)|:(?P<column>\d+))?")
@@ -104,8 +106,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     )
     if complaints:
         first = complaints[0]
-        name = _OPTIONS.get(first.setting, first.setting)
-        raise CommandFailed(f"{name} must be {first.expected}")
+        raise CommandFailed(f"{first.setting} must be {first.expected}")
     return settings
 
 
@@ -136,7 +137,13 @@ async def connected(settings: Settings) -> AsyncGenerator[Connection]:
 
 
 class CommandFailed(Exception):
-    """The text says what is wrong and what to do."""
+    """The text says what is wrong and what to do; it names options where others name settings."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        for setting, option in _OPTIONS.items():
+            text = text.replace(setting, option)
+        return text
 
 
 @dataclass(frozen=True, slots=True)

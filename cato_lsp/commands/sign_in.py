@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         asyncio.run(_sign_in(named_backend(arguments.url)))
     except (CommandFailed, BackendFailure, UntrustedTokens, OSError) as failure:
-        print(f"cato sign-in: {failure}", file=sys.stderr)
+        print(f"cato sign-in: {CommandFailed(failure)}", file=sys.stderr)
         return 1
     return 0
 

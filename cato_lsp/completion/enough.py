@@ -10,6 +10,8 @@ from cato_lsp.completion.closers import Closers
 from cato_lsp.completion.ends import End, Line, believed_end, block_end, statement_end
 from cato_lsp.completion.fitting import (
     before_word,
+    end_of_code,
+    is_fence,
     reindented,
     rejoined,
     unit_of,
@@ -71,7 +73,7 @@ class Completeness:
         if self._done:
             return True
         *whole, self._line = (self._line + delta.replace("\r", "")).split("\n")
-        self._done = any(self._read(line, whole=True) for line in whole) or (
+        self._done = any(map(self._read_whole, whole)) or (
             self._line != "" and self._read(self._line, whole=False)
         )
         if self._done:
@@ -86,8 +88,9 @@ class Completeness:
         """
         lines = [*self._lines]
         if not (truncated and lines):
-            end, cut, _ = self._judged(self._line, whole=True)
-            lines += [] if end is End.BEFORE else [self._line[:cut]]
+            last = self._last_line()
+            end, cut, _ = self._judged(last, whole=True)
+            lines += [] if end is End.BEFORE else [last[:cut]]
         text = self._fitted("\n".join(lines))
         if self._whole:
             return text.rstrip()
@@ -98,6 +101,18 @@ class Completeness:
             return before_word(text, shown)
         return shown
 
+    def _last_line(self) -> str:
+        """Return the line that is still streaming, as far as it is code."""
+        if self._whole:
+            return self._line
+        if self._is_fence(self._line):
+            return ""
+        return self._line[: end_of_code(self._line, self._context.around)]
+
+    def _is_fence(self, line: str) -> bool:
+        is_code = not self._prose and self._region is None
+        return is_code and is_fence(line, self._context.language_id)
+
     def _fitted(self, text: str) -> str:
         """Return `text` as it continues the cursor's line, indented as the document is."""
         if self._prose:
@@ -105,6 +120,18 @@ class Completeness:
         unit = unit_of(self._context.around)
         blank = not self._context.line_before.strip()
         return reindented(rejoined(text, self._context, unit), unit, first=blank)
+
+    def _read_whole(self, line: str) -> bool:
+        """Read a line whose end has come, and return whether the completion is over."""
+        if self._is_fence(line):
+            self._dropped += 1
+            return bool(self._lines)
+        end = None if self._whole else end_of_code(line, self._context.around)
+        if end is None:
+            return self._read(line, whole=True)
+        if line[:end].strip():
+            self._read(line[:end], whole=True)
+        return True
 
     def _read(self, line: str, *, whole: bool) -> bool:
         """Read what is left, and return whether the completion is over."""

@@ -26,6 +26,13 @@ _REPEATED = re.compile(r"\b(\w+(?:[^\w\n]+\w+){0,3}?)([^\w\n]+)(?:\1\2)+\1")
 _MOST_REPEATS = 4
 """In a list that is closed behind them, as vectors and colours are."""
 _CLOSES = re.compile(r"[)\]},;\s]*$", re.MULTILINE)
+_NO_CODE = re.compile(
+    r"<[|\uff5c][\w\u2581]+(?:[|\uff5c]>|\Z)|<(?:fim_\w+|file_sep|PRE|SUF|MID|EOT)>"
+    r"|[\0-\x08\x0b\x0e-\x1f\x7f\ufeff\u202a-\u202e\u2066-\u2069]"
+)
+"""Special tokens that a server left in its answer, control characters, and those that turn text."""
+_FENCE = re.compile(r"\s*(?:```|~~~)[\w+#-]*\s*\Z")
+_FENCED = frozenset({"markdown", "mdx", "quarto", "rmd", "plaintext", "restructuredtext"})
 _LONGEST_RUN = 300
 """Characters at the end that are searched for it."""
 
@@ -167,6 +174,22 @@ def without_repeats(text: str) -> str:
         if ends or (count > _MOST_REPEATS and _CLOSES.match(rest)):
             return text[: run.end(1)]
     return text
+
+
+def end_of_code(line: str, around: Nearby) -> int | None:
+    """Return where a model's own marks, or characters that no editor shows, begin in `line`.
+
+    Files about models hold such marks: where the document has some, they are text.
+    """
+    found = _NO_CODE.search(line)
+    if found is None or found[0][:2] in f"{around.before}{around.after}":
+        return None
+    return found.start()
+
+
+def is_fence(line: str, language_id: str) -> bool:
+    """Return whether the line is a fence of Markdown, in which chat models wrap code."""
+    return _FENCE.match(line) is not None and language_id not in _FENCED
 
 
 def unrepeated(lines: Sequence[str]) -> int | None:

@@ -25,6 +25,8 @@ _QUOTES_STRINGS = frozenset(
 """Languages without a lexicon of their own that write strings and brackets as most do."""
 _UNFINISHED = re.compile(r"[\s,=+\-*/%&|<>?:.!~^]+\Z")
 """What asks for an operand that was cut off."""
+_HEADER_END = re.compile(r"(?:[(\[{]|\bfunction\s*\([^()]*\)|\{[\w\s,:()]+\bin)\Z")
+"""An opener, or the head of a function without a name, as Lua and Swift have it."""
 _COMMENTS = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)+\Z")
 
 
@@ -65,10 +67,10 @@ class _Opener:
 
     @property
     def in_header(self) -> bool:
-        """Whether its line ends with an opener, so that something follows on lines of its own."""
+        """Whether its line ends with what opens a body, which follows on lines of its own."""
         lexed, text = self.line.lexed, self.line.text
         code = text[: self.line.since - self.line.start] if lexed.line_comment else text
-        return _COMMENTS.sub("", code).endswith(("(", "[", "{"))
+        return _HEADER_END.search(_COMMENTS.sub("", code)) is not None
 
 
 class _Judge:

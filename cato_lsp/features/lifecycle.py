@@ -167,11 +167,11 @@ async def _asked(connection: ClientConnection) -> object:
 
 
 def _section(settings: object) -> object:
-    return (
-        cast("Mapping[str, object]", settings).get(SECTION)
-        if isinstance(settings, Mapping)
-        else None
-    )
+    """Return what was pushed for this server: the clients' other settings may come along."""
+    if not isinstance(settings, Mapping):
+        return None
+    named = cast("Mapping[object, object]", settings).items()
+    return {name: value for name, value in named if str(name).partition(".")[0] == SECTION}
 
 
 def status(connection: ClientConnection, message_id: Token, _params: object) -> asyncio.Future[Any]:

@@ -19,6 +19,9 @@ from cato_lsp.protocol.lenient import mended, uri_in, usable_initialization, wit
 
 log = logging.getLogger(__name__)
 
+_OF_ANSWERS = frozenset({"result", "error"})
+"""Members by which the answer to a request is known."""
+
 
 class MessageOwner(Protocol):
     """The interface of the server whose messages the protocol reads."""
@@ -48,8 +51,14 @@ class RequestHandler:
         self._start = start
 
     def __call__(self, message_id: methods.Token, params: Any) -> asyncio.Future[Any]:
-        """Return the answer, which never holds an exception."""
-        return self._start(message_id, params)
+        """Return the answer, which never holds an exception; null if the request cannot start."""
+        try:
+            return self._start(message_id, params)
+        except Exception:
+            log.exception("a request could not be started")
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_result(None)
+        return answer
 
 
 class CatoProtocol(LanguageServerProtocol):
@@ -65,6 +74,8 @@ class CatoProtocol(LanguageServerProtocol):
         A request is answered even if its params do not fit.
         """
         method = data.get("method", "")
+        if data.get("jsonrpc") != self.VERSION:
+            data = {**data, "jsonrpc": self.VERSION}
         own = methods.MESSAGES.get(method)
         data = with_params(data, own or self.get_message_type(method))
         if method == types.INITIALIZE:
@@ -107,6 +118,28 @@ class CatoProtocol(LanguageServerProtocol):
             params = usable_initialization(self._converter, data.get("params"))
             return self._converter.structure({**data, "params": params}, types.InitializeRequest)
 
+    def refuse_unreadable(self) -> None:
+        """Answer bytes that are no JSON: whose message it was is not known."""
+        log.warning("a message is not JSON")
+        self._refuse(None, types.ErrorCodes.ParseError, "the message is not JSON")
+
+    def is_malformed(self, data: Any) -> bool:
+        """Refuse what is no message of JSON-RPC; return whether it was refused."""
+        message = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+        message_id = message.get("id")
+        has_id = message_id is None or isinstance(message_id, int | str | float)
+        if has_id and (isinstance(message.get("method"), str) or message.keys() & _OF_ANSWERS):
+            return False
+        log.warning("a message is not JSON-RPC")
+        words = "the message is neither a request nor an answer"
+        self._refuse(message_id if has_id else None, types.ErrorCodes.InvalidRequest, words)
+        return True
+
+    def _refuse(self, message_id: object, code: types.ErrorCodes, message: str) -> None:
+        """Answer with an error; a message whose id cannot be read is answered for the id null."""
+        error = {"code": int(code), "message": message}
+        self._send_data({"jsonrpc": self.VERSION, "id": message_id, "error": error})
+
     def turns_away(self, data: dict[str, Any]) -> bool:
         """Refuse what does not belong into this part of the connection's life."""
         method = data.get("method")
@@ -123,7 +156,7 @@ class CatoProtocol(LanguageServerProtocol):
         else:
             return False
         if "id" in data:
-            self._send_response(data["id"], error=types.ResponseError(int(code), message))
+            self._refuse(data["id"], code, message)
         return True
 
     def handle_message(self, message: Any) -> None:

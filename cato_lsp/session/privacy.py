@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -13,33 +14,39 @@ from cato_lsp.settings.patterns import Ignore, spec_of
 from cato_lsp.settings.settings import PrivacySettings
 from cato_lsp.text.document import named_by, path_of
 
-SECRETS = GitIgnoreSpec.from_lines(
+SECRET_NAMES = GitIgnoreSpec.from_lines(
     """\
-.env
-.env.*
 *.env
-!.env.example
-!.env.sample
-!.env.template
-.envrc
 *.pem
 *.key
 *.p12
 *.pfx
 *.jks
 *.keystore
+*.keytab
 *.kdbx
+*.der
+*.p8
 *.ppk
 *.gpg
 *.asc
+*.ovpn
 *.tfvars
+*.tfvars.json
 *.tfstate
+*.tfstate.backup
+.terraformrc
 id_rsa*
 id_dsa*
 id_ecdsa*
 id_ed25519*
 .netrc
 _netrc
+.authinfo
+.curlrc
+.wgetrc
+.fetchmailrc
+.msmtprc
 .npmrc
 .pypirc
 .htpasswd
@@ -47,14 +54,17 @@ _netrc
 .my.cnf
 .git-credentials
 .dockercfg
-.docker/config.json
-.kube/config
-kubeconfig
-.aws/credentials
-.aws/config
-.azure/
-.gnupg/
-.ssh/
+.dockerconfigjson
+.boto
+.s3cfg
+.rclone.conf
+rclone.conf
+.vault-token
+.vault_pass*
+.dev.vars
+.*_history
+*kubeconfig
+*kubeconfig.y*ml
 credentials
 credentials.json
 credentials.y*ml
@@ -62,14 +72,45 @@ credentials.toml
 credentials.ini
 credentials.csv
 *credentials*.json
+local.settings.json
+passwords.txt
 secrets.toml
 secrets.ini
+secrets.properties
 *secret*.json
 *secret*.y*ml
-service-account*.json
+*service-account*.json
+*service_account*.json
+*serviceaccount*.json
+*firebase-adminsdk*.json
 """.splitlines()
 )
-"""What holds secrets usually, in the language of .gitignore."""
+"""Names of files that usually hold secrets. A folder of such a name holds code about them."""
+SECRET_PLACES = GitIgnoreSpec.from_lines(
+    """\
+.env
+.env.*
+!.env.example
+!.env.sample
+!.env.template
+.envrc
+.azure/
+.gnupg/
+.ssh/
+**/.aws/config
+**/.composer/auth.json
+**/.docker/config.json
+**/.kube/config
+**/.m2/settings.xml
+**/gh/hosts.yml
+/etc/shadow
+""".splitlines()
+)
+"""Paths of such files, seen from the root, and folders that hold them."""
+_KEPT_BESIDE = re.compile(
+    r"(?:\.?#|\.(?=.+\.sw\w\Z))?(?P<name>.+?)(?:~|#|\.sw\w|[. \0]+)?\Z", re.DOTALL
+)
+"""What editors call their backups, locks and swap files, and names that Windows reads as `name`."""
 
 GITIGNORE = ".gitignore"
 _KNOWN = 256
@@ -106,8 +147,9 @@ class Privacy:
         What is no file of this machine is judged by its names.
         """
         path = path_of(uri)
-        if path is not None:
-            return self.allows(path)
+        if path is not None and not self.allows(path):
+            return False
+        # A file's name may have a `#` or a `?` in it that the client did not encode.
         return not any(map(self._reason_named, named_by(uri)))
 
     def reason(self, path: Path) -> str | None:
@@ -123,7 +165,7 @@ class Privacy:
 
     def _reason_named(self, path: Path) -> str | None:
         """Return why a file may not be sent, by its names alone."""
-        if SECRETS.match_file(path.as_posix().lstrip("/").lower()):
+        if _is_secret(path.as_posix().lstrip("/").lower()):
             return "it looks like a file of secrets"
         if self._ignored.names(self._inside(path), path):
             return "a pattern of privacy.ignore (--ignore) names it"
@@ -137,6 +179,16 @@ class Privacy:
         holding = [place for place in self._folders if path.is_relative_to(place)]
         innermost = max(holding, key=lambda place: len(place.parts), default=None)
         return innermost is None or self._folders[innermost]
+
+
+def _is_secret(path: str) -> bool:
+    """Return whether the file, or the one that it is a backup of, holds secrets as a rule."""
+    folder, _, name = path.rpartition("/")
+    beside = _KEPT_BESIDE.match(name)
+    names = {name, beside["name"]} if beside is not None else {name}
+    return any(
+        SECRET_NAMES.match_file(one) or SECRET_PLACES.match_file(f"{folder}/{one}") for one in names
+    )
 
 
 def _places(path: Path) -> tuple[Path, ...]:
@@ -171,7 +223,7 @@ def _repository_folders(folder: Path) -> list[Path]:
     found: list[Path] = []
     for above in (folder, *folder.parents):
         found.insert(0, above)
-        if (above / ".git").exists():
+        if os.path.exists(above / ".git"):
             return found
     return []
 
@@ -179,7 +231,7 @@ def _repository_folders(folder: Path) -> list[Path]:
 def _spec(folder: Path) -> GitIgnoreSpec | None:
     try:
         status = os.stat(folder / GITIGNORE)
-    except OSError:
+    except (OSError, ValueError):
         return None
     return _parsed(folder / GITIGNORE, status.st_mtime_ns)
 

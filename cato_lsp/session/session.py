@@ -127,6 +127,7 @@ class Session:
         if self.settings.privacy != former.privacy:
             self.permissions.change(self.settings.privacy, self.roots)
         if self.settings.backend != former.backend:
+            self.times.recovered()
             self.link.restart()
         if self.settings.tracing != former.tracing:
             self.background(self.tracing.follow(wanted=self.settings.tracing.enabled))
@@ -214,12 +215,19 @@ class Session:
         self.times.answered(latency_ms, load)
         self.status_changed()
 
+    def failed(self, failure: str) -> None:
+        """Record a request that failed."""
+        self.times.failed(failure)
+        self.status_changed()
+
     def status(self) -> Status:
         """Return the status as of now."""
         backend, load = self.link.status, self.times.load
         state, message = backend.state, backend.message
         if state is State.READY and (load or 0) >= BUSY_LOAD:
             state, message = State.BUSY, "the backend is busy: suggestions may be late"
+        if state is State.READY and self.times.trouble:
+            state, message = State.BUSY, f"the latest requests failed: {self.times.trouble}"
         if not self.settings.completion.enabled:
             state, message = State.DISABLED, "inline completion is switched off"
         connection = self.link.connection

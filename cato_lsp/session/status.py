@@ -10,6 +10,8 @@ from typing import Any, cast
 from cato_lsp.backend.link import State
 
 LATENCIES_KEPT = 20
+IN_TROUBLE = 3
+"""So many requests in a row that fail are no accident."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,9 @@ class AnswerTimes:
         self.load: float | None = None
         """From 0 to 1; None where it was not reported."""
         self.last_request_id: str | None = None
-        """Id of the latest completion that has ended."""
+        """Id of the latest completion that has ended, with whatever outcome."""
+        self._failed = 0
+        self._failure = ""
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._ttfts_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
@@ -94,8 +98,23 @@ class AnswerTimes:
         """The median time from the request to the first token; None while unknown."""
         return _median(self._ttfts_ms)
 
+    @property
+    def trouble(self) -> str:
+        """Why the latest requests failed, one after the other; empty if one did not."""
+        return self._failure if self._failed >= IN_TROUBLE else ""
+
+    def failed(self, failure: str) -> None:
+        """Record a request that failed."""
+        self._failed += 1
+        self._failure = failure
+
+    def recovered(self) -> None:
+        """Forget what failed: requests are answered, or go to another backend."""
+        self._failed = 0
+
     def began(self, ttft_ms: float) -> None:
         """Record how long after the request an answer began."""
+        self.recovered()
         self._ttfts_ms.append(ttft_ms)
 
     def answered(self, latency_ms: float, load: float | None) -> None:

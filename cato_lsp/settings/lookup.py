@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeVar, cast
 
 from cato_backend.wire.addresses import server_root
@@ -12,6 +13,9 @@ DECLARED = "setting"
 
 
 T = TypeVar("T")
+_SECTION = "cato"
+_SIMILAR = 0.75
+"""From this ratio on two names are taken for one that is misspelt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,15 @@ class Complaint:
         return f"cato: setting {self.setting!r} must be {self.expected}; it is ignored"
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownSetting(Complaint):
+    """A name that no setting has; `expected` is the one that was probably meant, or empty."""
+
+    def __str__(self) -> str:
+        meant = f": did you mean {self.expected!r}?" if self.expected else "; it is ignored"
+        return f"cato: there is no setting {self.setting!r}{meant}"
+
+
 class Unusable(ValueError):
     """A value that does not fit its setting. The text says what is expected."""
 
@@ -37,6 +50,8 @@ class Lookup:
         self._sources = sources
         self._environment = environment
         self.complaints: list[Complaint] = []
+        self.names: list[str] = []
+        """Settings that were looked up."""
         self._without: set[str] = set()
         """Settings whose default holds because nothing that was given for them is usable."""
 
@@ -53,6 +68,7 @@ class Lookup:
 
     def find(self, setting: str, read: Callable[[object], T], default: T, variable: str = "") -> T:
         """Return the first usable value of `setting`, at last that of the variable `variable`."""
+        self.names.append(setting)
         candidates = [_at(source, setting) for source in self._sources]
         candidates.append(self._environment.get(variable) if variable else None)
         for candidate in candidates:
@@ -67,6 +83,49 @@ class Lookup:
                 self.complaints.append(Complaint(setting, str(error)))
                 self._without.add(setting)
         return default
+
+
+def own_settings(source: object) -> object:
+    """Return a source without the name `cato` that clients put in front of its settings."""
+    if not isinstance(source, Mapping):
+        return source
+    given = cast("Mapping[object, object]", source)
+    names = [name for name in given if isinstance(name, str)]
+    if not any(name.partition(".")[0] == _SECTION for name in names):
+        return given
+    flat = {name.removeprefix(f"{_SECTION}."): given[name] for name in names if name != _SECTION}
+    inner = given.get(_SECTION)
+    named = cast("Mapping[str, object]", inner) if isinstance(inner, Mapping) else {}
+    return {**flat, **named}
+
+
+def unknown_settings(source: object, known: Collection[str]) -> Iterator[UnknownSetting]:
+    """Yield the names of a source that no setting has, where a setting was probably meant.
+
+    A client may send settings of others along: a name is looked at if it stands in a group of
+    settings, or is similar to one.
+    """
+    spelt = {name.lower(): name for name in known}
+    groups = {name.partition(".")[0] for name in known}
+    for name in _names(source, known, ""):
+        similar = get_close_matches(name.lower(), spelt, 1, _SIMILAR)
+        group, _, member = name.partition(".")
+        if similar or (member and group in groups):
+            yield UnknownSetting(name, spelt[similar[0]] if similar else "")
+
+
+def _names(source: object, known: Collection[str], before: str) -> Iterator[str]:
+    """Yield the dotted names in a source that no setting has."""
+    if not isinstance(source, Mapping):
+        return
+    for name, value in cast("Mapping[str, object]", source).items():
+        dotted = f"{before}{name}"
+        if dotted in known:
+            continue
+        if isinstance(value, Mapping) and any(each.startswith(f"{dotted}.") for each in known):
+            yield from _names(cast("object", value), known, f"{dotted}.")
+        elif value is not None:
+            yield dotted
 
 
 def _at(source: object, setting: str) -> object:

@@ -21,12 +21,14 @@ from cato_lsp.settings.lookup import (
     Unusable,
     flag,
     integer,
+    own_settings,
     setting,
     share,
     string,
     strings,
     switches,
     token,
+    unknown_settings,
     url,
 )
 
@@ -240,11 +242,13 @@ def parse(
 ) -> tuple[Settings, tuple[Complaint, ...]]:
     """Return the settings, and what was wrong with the values given."""
     environment = os.environ if environment is None else environment
-    lookup = Lookup((configuration, initialization_options), environment)
+    sources = (own_settings(configuration), own_settings(initialization_options))
+    lookup = Lookup(sources, environment)
     settings = Settings(**_read(Settings, lookup))
     fault = lookup.fault("backend.url", "backend.token")
     settings = replace(settings, backend=replace(settings.backend, fault=fault))
-    return settings, (*lookup.complaints, *_vain_patterns(settings.privacy.ignore))
+    unknown = (each for source in sources for each in unknown_settings(source, lookup.names))
+    return settings, (*lookup.complaints, *unknown, *_vain_patterns(settings.privacy.ignore))
 
 
 def _read(section: type[Any], lookup: Lookup) -> dict[str, Any]:

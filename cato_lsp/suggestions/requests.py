@@ -197,6 +197,7 @@ class BackendRequests:
         )
         if failure is not None:
             log.info("completion %s: %s", request_id, failure)
+            self._session.failed(str(failure))
             if outdates_the_connection(failure):
                 self._session.link.failed(client, failure)
         if request.options.confidence:

@@ -183,7 +183,7 @@ _SHELL = _lexicon(
 )
 
 
-_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_DOUBLE,), r"/#\-\"'", _QUOTED)
+_UNKNOWN = _lexicon(r"(?:^|(?<=\s))(?://|#|--)(?=\s)", (_TEXT_BLOCK, _DOUBLE), r"/#\-\"'", _QUOTED)
 
 
 _LEXICONS = MappingProxyType(

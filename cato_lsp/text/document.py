@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -164,7 +164,10 @@ def _encodable(text: str) -> str:
 
 def path_of(uri: str) -> Path | None:
     """Return the file that a document is of or in; None if there is none."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
     if parts.scheme not in OF_FILES:
         return None
     path = unquote(parts.path)
@@ -197,4 +200,5 @@ def root_of(uri: str) -> Path | None:
 
 def file_name(uri: str) -> str:
     """Return the last part of the document's path."""
-    return PurePosixPath(unquote(urlsplit(uri).path)).name or "file"
+    path = path_of(uri) or next(named_by(uri), Path())
+    return path.name or "file"

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import AsyncGenerator
 from typing import BinaryIO
 
 from cato_lsp.logs import report_loop_error
@@ -27,7 +28,7 @@ async def read_message(reader: asyncio.StreamReader) -> bytes | None:
     """Return the body of the next message, or None at the end. Raises BrokenFraming."""
     length: int | None = None
     try:
-        while header := (await reader.readuntil(b"\n")).strip():
+        async for header in _header_lines(reader):
             name, _, value = header.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
@@ -40,25 +41,35 @@ async def read_message(reader: asyncio.StreamReader) -> bytes | None:
         raise BrokenFraming("a header that is not LSP's") from error
 
 
+async def _header_lines(reader: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    """Yield the lines of the next header; blank lines in front of it are skipped."""
+    begun = False
+    while (line := (await reader.readuntil(b"\n")).strip()) or not begun:
+        if line:
+            begun = True
+            yield line
+
+
 async def converse(server: CatoServer, reader: asyncio.StreamReader) -> int:
     """Serve until the client says `exit`, hangs up, or its process has ended.
 
-    Returns the exit status that LSP asks for.
+    Returns the exit status that LSP asks for: 0 if the client said `shutdown` before.
     """
     reading = asyncio.create_task(_read(server, reader))
     watching = asyncio.create_task(server.client_gone.wait())
     try:
         await asyncio.wait([reading, watching], return_when=asyncio.FIRST_COMPLETED)
     finally:
+        was_shut_down = server.is_shut_down
         for task in (reading, watching):
             task.cancel()
         await server.session.close()
-    return 1 if server.exit_status is None else server.exit_status
+    return 0 if was_shut_down else 1
 
 
 async def _read(server: CatoServer, reader: asyncio.StreamReader) -> None:
     try:
-        while server.exit_status is None:
+        while not server.left:
             body = await read_message(reader)
             if body is None:
                 break
@@ -84,7 +95,7 @@ async def _serve_stdio(output: BinaryIO, log_path: str | None) -> int:
         target=_pump, args=(sys.stdin.fileno(), loop, reader), name="stdin", daemon=True
     )
     server = CatoServer(log_path)
-    server.protocol.set_writer(_Pipe(output))
+    server.protocol.set_writer(_Pipe(output, server))
     pump.start()
     return await converse(server, reader)
 
@@ -96,12 +107,17 @@ def _pump(descriptor: int, loop: asyncio.AbstractEventLoop, reader: asyncio.Stre
 
 
 class _Pipe:
-    def __init__(self, output: BinaryIO) -> None:
+    def __init__(self, output: BinaryIO, server: CatoServer) -> None:
         self._output = output
+        self._server = server
 
     def write(self, data: bytes) -> None:
-        self._output.write(data)
-        self._output.flush()
+        try:
+            self._output.write(data)
+            self._output.flush()
+        except OSError:
+            # Nobody reads the answers any more.
+            self._server.client_gone.set()
 
     def close(self) -> None:
         self._output.close()

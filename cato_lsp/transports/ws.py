@@ -49,7 +49,7 @@ async def _converse(socket: ServerConnection, server: CatoServer) -> None:
     try:
         async for body in socket:
             server.receive(body)
-            if server.exit_status is not None:
+            if server.left:
                 break
     except ConnectionClosed:
         log.info("the client hung up")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
+from contextlib import redirect_stdout, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -188,3 +191,33 @@ def test_words_and_ranges_are_named_in_full(
     with pytest.raises(SystemExit):
         main(arguments)
     assert f"got {arguments[-1]}, expected {expected}" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CATO_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    assert main(("engine", "install", "cpu")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"cato engine: {tmp_path}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /dev/full")
+def test_an_output_that_is_full_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    # To close it is to try once more.
+    with suppress(OSError), Path("/dev/full").open("w") as full, redirect_stdout(full):
+        assert main(("model", "list")) == 1
+    assert capsys.readouterr().err == (
+        "cato model: its output cannot be written: No space left on device\n"
+    )
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m cato_backend model list"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        ended = subprocess.run(command.split(), stdout=output, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")

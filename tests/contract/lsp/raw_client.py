@@ -21,8 +21,11 @@ class RawClient:
 
     def send(self, **message: Any) -> None:
         """Sends one message."""
-        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-        self._writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.send_body(json.dumps({"jsonrpc": "2.0", **message}).encode())
+
+    def send_body(self, body: bytes, before: bytes = b"") -> None:
+        """Sends any bytes as one message, with `before` in front of its header."""
+        self._writer.write(b"%bContent-Length: %d\r\n\r\n%b" % (before, len(body), body))
 
     async def ask(self, method: str, params: Any = None, **more: Any) -> dict[str, Any]:
         """The whole answer to a request."""

@@ -54,6 +54,18 @@ async def test_a_task_is_done_for_the_function_at_a_line(
     assert "summary of add" in done.err
 
 
+async def test_errors_name_options_where_editors_name_settings(
+    tmp_path: Path, sample: Path
+) -> None:
+    for url, words in (
+        ("nonsense", "--url must be the address"),
+        ("http://127.0.0.1:1", "in --url"),
+    ):
+        failed = await cato(tmp_path, "complete", f"{sample}:2:12", "--url", url)
+        assert failed.status == 1
+        assert words in failed.err
+
+
 async def test_the_doctor_finds_every_hop_well(fake: Emulator, tmp_path: Path) -> None:
     async with gateway(fake, tmp_path) as url:
         found = await cato(tmp_path, "doctor", "--url", url)

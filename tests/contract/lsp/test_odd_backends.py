@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.discovery import Origin, Target
+from cato_lsp.backend.failures import Unreachable
 from tests.contract.gateway.site import eventually
-from tests.contract.lsp.odd_backend import CHUNK, END, OddBackend, error, page, stream
+from tests.contract.lsp.odd_backend import CHUNK, END, LISTING, OddBackend, error, page, stream
 from tests.contract.lsp.raw_client import RawEditor, raw_client
 
 SAMPLE = "def add(a, b):\n    return "
@@ -206,6 +210,88 @@ async def test_what_cannot_be_mended_is_named(
     editor = await connect({"backend": backend}, "unreachable")
     assert words in (await editor.status())["message"]
     assert "cret" not in (await editor.status())["message"]
+
+
+def _as_text(value: object) -> Callable[[], web.Response]:
+    return lambda: web.Response(text=f"\n{json.dumps(value)}", content_type="text/plain")
+
+
+async def test_json_is_read_whatever_its_type_is_said_to_be(
+    connect: Connect, odd: OddBackend
+) -> None:
+    odd.replies["/v1/models"] = _as_text(LISTING)
+    odd.replies[COMPLETIONS] = _as_text(CHUNK)
+    editor = await connect({"backend": {"url": odd.url}})
+    editor.open(SAMPLE)
+    assert await editor.inline(1, 11) == "a + b"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            lambda: web.Response(text="{", content_type="application/json"),
+            "does not answer as an OpenAI server",
+        ),
+        (lambda: error(404, "Not Found"), "/v1/models does not exist (404): check backend.url"),
+    ],
+)
+async def test_a_server_without_models_is_named(
+    connect: Connect, odd: OddBackend, reply: Callable[[], web.Response], words: str
+) -> None:
+    odd.replies["/v1/models"] = reply
+    editor = await connect({"backend": {"url": odd.url}}, "unreachable")
+    assert words in (await editor.status())["message"]
+
+
+async def test_a_server_of_chats_alone_is_named(connect: Connect, odd: OddBackend) -> None:
+    editor = await connect({"backend": {"url": odd.url}})
+    editor.open(SAMPLE)
+    odd.replies[COMPLETIONS] = lambda: error(404, "Not Found")
+    assert await editor.inline(1, 11) is None
+    told = await editor.until(lambda message: "chats" in str(message.get("params")))
+    assert f"{odd.url} offers no completions (/v1/completions: Not Found)" in str(told)
+
+
+async def test_requests_that_all_fail_change_the_status_until_one_does_not(
+    connect: Connect, odd: OddBackend
+) -> None:
+    editor = await connect({"backend": {"url": odd.url}})
+    editor.open(SAMPLE)
+    odd.replies[COMPLETIONS] = lambda: error(500, "out of memory")
+    for _ in range(2):
+        assert await editor.inline(1, 11) is None
+    assert (await editor.status())["message"] == "ready"
+    assert await editor.inline(1, 11) is None
+    status = await editor.status()
+    assert (status["state"], status["message"]) == (
+        "busy",
+        "the latest requests failed: out of memory",
+    )
+    del odd.replies[COMPLETIONS]
+    assert await editor.inline(1, 11) == "a + b"
+    assert (await editor.status())["message"] == "ready"
+
+
+async def test_the_environment_s_proxy_is_used_for_other_machines(
+    odd: OddBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", odd.url.removeprefix("http://"))
+    far = "http://gpu.example:8710"
+    async with BackendClient(Target(far, None, Origin.SETTINGS)) as client:
+        assert (await client.model()).name == "model"
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with BackendClient(Target(odd.url, None, Origin.SETTINGS)) as client:
+        assert (await client.model()).name == "model"
+    async with BackendClient(Target(far, None, Origin.SETTINGS)) as client:
+        with pytest.raises(Unreachable, match="NO_PROXY"):
+            await client.model()
+    monkeypatch.setenv("no_proxy", "example")
+    async with BackendClient(Target(far, None, Origin.SETTINGS)) as client:
+        with pytest.raises(Unreachable, match="cannot be resolved"):
+            await client.model()
 
 
 async def test_a_page_in_place_of_the_models_is_named(connect: Connect, odd: OddBackend) -> None:

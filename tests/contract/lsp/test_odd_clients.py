@@ -39,14 +39,14 @@ async def initialized(client: RawClient, fake: Emulator, **params: Any) -> dict[
     return answer
 
 
-def opened(client: RawClient) -> None:
-    item = {"uri": URI, "languageId": "python", "version": 1, "text": SAMPLE}
+def opened(client: RawClient, uri: str = URI) -> None:
+    item = {"uri": uri, "languageId": "python", "version": 1, "text": SAMPLE}
     client.send(method="textDocument/didOpen", params={"textDocument": item})
 
 
-async def completes(client: RawClient) -> None:
-    opened(client)
-    place = {"textDocument": {"uri": URI}, "position": {"line": 1, "character": 11}}
+async def completes(client: RawClient, uri: str = URI) -> None:
+    opened(client, uri)
+    place = {"textDocument": {"uri": uri}, "position": {"line": 1, "character": 11}}
     answer = await client.ask(
         "textDocument/inlineCompletion", {**place, "context": {"triggerKind": 1}}
     )
@@ -125,6 +125,59 @@ async def test_requests_at_the_wrong_time_are_refused(client: RawClient, fake: E
         assert late["error"]["code"] == types.ErrorCodes.InvalidRequest == -32600
     client.send(method="exit", params={})
     await client.ended()
+
+
+@pytest.mark.parametrize(
+    ("body", "message_id", "code"),
+    [
+        (b"{no json", None, types.ErrorCodes.ParseError),
+        (b"\xff\xfe", None, types.ErrorCodes.ParseError),
+        (b"", None, types.ErrorCodes.ParseError),
+        (b"5", None, types.ErrorCodes.InvalidRequest),
+        (b"null", None, types.ErrorCodes.InvalidRequest),
+        (b"{}", None, types.ErrorCodes.InvalidRequest),
+        (b'{"id": 7}', 7, types.ErrorCodes.InvalidRequest),
+        (b'{"id": 7, "method": 5}', 7, types.ErrorCodes.InvalidRequest),
+        (b'{"id": {}, "method": "cato/status"}', None, types.ErrorCodes.InvalidRequest),
+    ],
+)
+async def test_what_is_no_message_is_answered_as_json_rpc_has_it(
+    client: RawClient, fake: Emulator, body: bytes, message_id: int | None, code: int
+) -> None:
+    await initialized(client, fake)
+    client.send_body(body)
+    answer = await client.until(lambda message: "error" in message)
+    assert (answer["id"], answer["error"]["code"]) == (message_id, code)
+    assert "data" not in answer["error"]
+    assert "result" in await client.ask("cato/status", {})
+
+
+async def test_messages_of_a_batch_and_without_a_version_are_answered(
+    client: RawClient, fake: Emulator
+) -> None:
+    await initialized(client, fake)
+    request = '{"id": "%s", "method": "cato/status", "params": {}}'
+    client.send_body(f"[{request % 'one'}, {request % 'two'}]".encode())
+    for message_id in ("one", "two"):
+        answer = await client.until(lambda message, i=message_id: message.get("id") == i)
+        assert "result" in answer
+
+
+async def test_blank_lines_in_front_of_a_message_are_skipped(
+    client: RawClient, fake: Emulator
+) -> None:
+    await initialized(client, fake)
+    client.send_body(b'{"id": "late", "method": "cato/status"}', before=b"\r\n\n")
+    assert "result" in await client.until(lambda message: message.get("id") == "late")
+
+
+@pytest.mark.parametrize("uri", ["http://[::1/a.py", f"file:///{'long/' * 2000}a.py"])
+async def test_a_uri_that_names_nothing_is_a_document_all_the_same(
+    client: RawClient, fake: Emulator, uri: str
+) -> None:
+    await initialized(client, fake)
+    await client.state("ready")
+    await completes(client, uri)
 
 
 async def test_progress_that_is_never_created_holds_nothing_up(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
@@ -66,3 +69,21 @@ async def test_exit_without_shutdown_is_an_error_status(launch: Launcher) -> Non
     editor.capabilities = None
     assert editor.process is not None
     assert await asyncio.wait_for(editor.process.wait(), 20) == 1
+
+
+async def test_a_log_file_that_cannot_be_written_keeps_nobody_from_starting(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cato_lsp", "--stdio", "--log-file", tmp_path / "file" / "log"),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    request = b'{"id": 1, "method": "cato/status"}'
+    message = b"Content-Length: %d\r\n\r\n%b" % (len(request), request)
+    output, log = await server.communicate(message)
+    assert b"is not initialized" in output
+    assert b"cannot be written" in log
+    assert b"the log goes to standard error" in log

@@ -22,13 +22,25 @@ def allows(path: Path, root: Path, settings: PrivacySettings | None = None) -> b
     [
         ".env", ".env.local", "production.env", "server.pem", "id_ed25519", ".aws/credentials",
         ".ssh/config", "app/secrets.toml", "gcp-credentials.json", "main.tfvars", ".npmrc",
+        ".kube/config", ".docker/config.json", ".aws/config", ".m2/settings.xml",
+        "prod.kubeconfig", "x.tfvars.json", "serviceAccountKey.json", "x-firebase-adminsdk-1.json",
+        "local.settings.json", ".vault-token", ".psql_history", "AuthKey.p8", "krb5.keytab",
+        # Backups, locks and swap files of editors, and names that Windows takes for another.
+        ".env~", "#.env#", ".#.env", "..env.swp", ".id_rsa.swo", ".NPMRC~", ".env ", ".netrc.",
     ],
 )  # fmt: skip
 def test_files_of_secrets_are_kept(tmp_path: Path, name: str) -> None:
     assert not allows(tmp_path / name, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["environment.py", "keys.py", ".env.example", "secrets.py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "environment.py", "keys.py", ".env.example", "secrets.py", "credentials/service.py",
+        "kubeconfig/load.go", "docker/config.json", "kube/config", "C#/main.cs", ".~",
+        "chat_history",
+    ],
+)  # fmt: skip
 def test_code_about_secrets_is_code(tmp_path: Path, name: str) -> None:
     assert allows(tmp_path / name, tmp_path)
 
@@ -89,6 +101,11 @@ def test_the_innermost_folder_decides(tmp_path: Path) -> None:
         "fugitive:///project/.git//0/.env",
         "jar:file:///project/a.jar!/conf/.env",
         "file:///project/.ENV",
+        "file:///project/#1/.env",
+        "file:///project/what?/.env",
+        "file:///project/.env%20",
+        "file:///project/.env%00",
+        "http://[::1/.env",
         ".env",
     ],
 )
@@ -104,6 +121,10 @@ def test_names_decide_whatever_the_scheme(uri: str) -> None:
         "vscode-remote://ssh-remote%2Bhost/home/me/main.py",
         "git:/project/main.py?{%22path%22:%22/project/main.py%22,%22ref%22:%22HEAD%22}",
         "inmemory://model/1",
+        "http://[::1/main.py",
+        f"file:///{'long/' * 2000}main.py",
+        "file:///a%00/main.py",
+        "",
     ],
 )
 def test_other_names_are_read(uri: str) -> None:

@@ -116,6 +116,44 @@ def test_something_that_is_no_object_is_no_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        {"cato": {"backend": {"url": "http://a:1"}}},
+        {"cato": {"backend.url": "http://a:1"}},
+        {"cato.backend.url": "http://a:1"},
+        {"cato.backend": {"url": "http://a:1"}},
+        {"cato": None, "backend.url": "http://a:1", 5: "no name"},
+    ],
+)
+def test_the_section_s_name_may_stand_in_front(source: object) -> None:
+    check({"backend.url": "http://a:1"}, source)
+    check({"backend.url": "http://a:1"}, None, source)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"backendUrl": "http://a:1"}, "'backendUrl': did you mean 'backend.url'?"),
+        ({"backend": "http://a:1"}, "'backend': did you mean 'backend.url'?"),
+        ({"privacy": {"ignored": ["a"]}}, "'privacy.ignored': did you mean 'privacy.ignore'?"),
+        ({"completion.xyz": 1}, "'completion.xyz'; it is ignored"),
+    ],
+)
+def test_a_name_that_no_setting_has_is_told(source: object, said: str) -> None:
+    settings, (complaint,) = parse(source, environment={})
+    assert settings == Settings()
+    assert str(complaint) == f"cato: there is no setting {said}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"python": {"path": "x"}, "editor.tabSize": 2}, {"backend": None}, {"languages": {"x": {}}}],
+)
+def test_settings_of_others_and_empty_ones_are_not(source: object) -> None:
+    assert parse(source, environment={})[1] == ()
+
+
+@pytest.mark.parametrize(
     ("languages", "language_id", "enabled", "automatic"),
     [
         ({}, "python", True, True),
