@@ -95,8 +95,7 @@ def own_settings(source: object) -> object:
         return given
     flat = {name.removeprefix(f"{_SECTION}."): given[name] for name in names if name != _SECTION}
     inner = given.get(_SECTION)
-    named = cast("Mapping[str, object]", inner) if isinstance(inner, Mapping) else {}
-    return {**flat, **named}
+    return {**flat, **cast("Mapping[str, object]", inner)} if isinstance(inner, Mapping) else flat
 
 
 def unknown_settings(source: object, known: Collection[str]) -> Iterator[UnknownSetting]:
