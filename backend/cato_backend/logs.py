@@ -13,6 +13,8 @@ import orjson
 
 from cato_backend.clock import Clock, monotonic
 
+FRONT_LOG = logging.getLogger("cato_backend.front")
+"""Of a front process: what it says of itself."""
 NEWS = logging.getLogger("cato_backend.news")
 """What the person who runs the server is told."""
 FIELDS = ("request_id", "replica", "task", "model", "team", "code", "client", "suppressed")
@@ -29,8 +31,9 @@ class LogFormat(StrEnum):
 class TextFormatter(logging.Formatter):
     """News with the seconds since the start, everything else with its level."""
 
-    def __init__(self, began: float, clock: Clock = monotonic) -> None:
-        super().__init__("%(levelname)s %(message)s")
+    def __init__(self, began: float, clock: Clock = monotonic, process: str = "") -> None:
+        named = f"{process}: ".replace("%", "%%") if process else ""
+        super().__init__(f"%(levelname)s {named}%(message)s")
         self._began = began
         self._clock = clock
 
@@ -44,6 +47,10 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One object a line: time (ISO 8601, UTC), level, logger, message, and what else is known."""
 
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = {"process": process} if process else {}
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
         line: dict[str, Any] = {
@@ -51,6 +58,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._process,
         }
         line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
         if record.exc_info:
@@ -58,10 +66,16 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode(errors="replace")
 
 
-def set_up(kind: LogFormat, level: str, began: float) -> None:
-    """Write the log to standard error: ours from `level` on, that of libraries from warnings on."""
+def set_up(kind: LogFormat, level: str, began: float, process: str = "") -> None:
+    """Write the log to standard error: ours from `level` on, that of libraries from warnings on.
+
+    `process` is told in each line, where several processes write to it.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if kind is LogFormat.JSON else TextFormatter(began))
+    is_json = kind is LogFormat.JSON
+    handler.setFormatter(
+        JsonFormatter(process) if is_json else TextFormatter(began, process=process)
+    )
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("cato_backend").setLevel(least)

@@ -16,6 +16,7 @@ from cato_backend.app.configured import (
     make_runtime,
     scheduling_limits,
 )
+from cato_backend.app.fronts import clients_of, serve_clients
 from cato_backend.app.launching import follow_sources, launchers_of
 from cato_backend.app.traced import tracer_of
 from cato_backend.clock import Clock, monotonic
@@ -31,15 +32,16 @@ from cato_backend.fleet.news import NewsLog
 from cato_backend.fleet.on_request import OnRequest
 from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
+from cato_backend.fronts.supervision import Fronts
 from cato_backend.gateway.acceptor import raise_limit
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
-from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.ended_tokens import EndedTokens
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.replica_prices import ReplicaPrices, usage_prices
-from cato_backend.gateway.server import Listener, serving
+from cato_backend.gateway.server import Listener
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.http1.timeouts import Timeouts
@@ -65,6 +67,8 @@ class Backend:
     on_request: OnRequest
     supervisor: Supervisor
     gateway: Gateway
+    fronts: Fronts | None
+    """None where this process takes the connections of clients itself."""
 
 
 @asynccontextmanager
@@ -105,10 +109,9 @@ async def running_backend(
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
         on_request = OnRequest(config, planned, fleet.standings)
-        gateway = _gateway(
-            config, runtime, listener, fleet, on_request, inventory, client_limits, news
-        )
-        await stack.enter_async_context(serving(gateway, listener))
+        clients = clients_of(config, client_limits, runtime.metrics)
+        gateway = _gateway(config, runtime, listener, fleet, on_request, inventory, clients, news)
+        fronts = await serve_clients(gateway, listener, news.tell, stack)
         for watching in (
             listener.credentials.watch(news.tell),
             teams.watch(news.tell),
@@ -129,7 +132,7 @@ async def running_backend(
         watch_static(config, fleet)
         follow_sources(config, fleet, runtime, session, stack)
         run_replicas(FleetParts(config, runtime, fleet, supervisor), planned, launchers, stack)
-        yield Backend(runtime, fleet, on_request, supervisor, gateway)
+        yield Backend(runtime, fleet, on_request, supervisor, gateway, fronts)
 
 
 def _gateway(
@@ -139,11 +142,10 @@ def _gateway(
     fleet: Fleet,
     on_request: OnRequest,
     inventory: Inventory,
-    connections: ConnectionLimits,
+    clients: Connections,
     news: NewsLog,
 ) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
-    clients = Connections(connections, runtime.metrics, monotonic)
     return Gateway(
         config=config,
         runtime=runtime,

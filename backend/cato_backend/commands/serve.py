@@ -29,7 +29,6 @@ from cato_backend.config import Config, OidcConfig, describe_config
 from cato_backend.fleet.launch import PlannedReplica, plan_local
 from cato_backend.fleet.ray_launch import plan_on_ray
 from cato_backend.gateway.server import Listener, listen
-from cato_backend.gateway.state import Gateway
 from cato_backend.logs import NEWS, LogFormat, set_up
 from cato_backend.team.live import LiveTeams
 from cato_backend.wire.loopback import is_loopback
@@ -91,7 +90,7 @@ class _Serving:
         self._announces = announces
         self._manager = ServiceManager()
         self._reloading = reloading
-        self._gateway: Gateway | None = None
+        self._backend: Backend | None = None
         """None before the server runs."""
 
     async def until_ended(self) -> int:
@@ -102,7 +101,7 @@ class _Serving:
         async with running_backend(
             self._config, self._listener, self._planned, self._report
         ) as backend:
-            self._gateway = backend.gateway
+            self._backend = backend
             self._report(f"listening on {self._listener.url}")
             self._manager.ready()
             found = announced(self._listener) if self._announces else contextlib.nullcontext()
@@ -135,8 +134,10 @@ class _Serving:
         try:
             for news in self._listener.credentials.reload():
                 self._report(news)
-            if self._gateway is not None:
-                self._report(self._reloading.reload(self._gateway))
+            if self._backend is not None:
+                self._report(self._reloading.reload(self._backend.gateway))
+                if self._backend.fronts is not None:
+                    self._backend.fronts.configure()
         finally:
             self._manager.ready()
 

@@ -101,6 +101,10 @@ def _details(gateway: Gateway, status: str) -> dict[str, Any]:
         "replicas": [replica_report(gateway, standing) for standing in gateway.standings()],
         "sources": [source_report(status) for status in gateway.sources()],
         "inventory": inventory_report(gateway.inventory),
+        "gateways": {
+            "expected": gateway.config.server.gateways,
+            "up": gateway.connections.gateways,
+        },
     }
 
 
@@ -123,6 +127,7 @@ async def replica_profile(request: web.Request) -> web.StreamResponse:
 async def metrics(request: web.Request) -> web.StreamResponse:
     """`GET /metrics`: Prometheus' text format."""
     gateway = request.app[GATEWAY]
+    await gateway.connections.refresh()
     _refresh(gateway)
     return web.Response(
         body=gateway.runtime.metrics.exposition(),
