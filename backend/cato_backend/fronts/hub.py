@@ -33,6 +33,7 @@ from cato_backend.fronts.messages import (
     ToFront,
     from_front,
     packed,
+    to_text,
 )
 from cato_backend.gateway.calls import run_draft
 from cato_backend.gateway.state import Gateway
@@ -136,7 +137,7 @@ class FrontLink(asyncio.Protocol):
                 if number in self._served:
                     self._served[number][0].cancel()
             case Identify(number, authorization):
-                self.send(Identified(number, self._refusal(authorization)))
+                self.send(Identified(number, self._refusal(to_text(authorization))))
             case Counts():
                 _count(self._gateway.runtime.metrics, self.counts, message)
                 self.counts = message
@@ -180,7 +181,7 @@ class FrontLink(asyncio.Protocol):
         """Serve a call for whoever its token belongs to now. Raises RequestError."""
         gateway, runtime = self._gateway, self._gateway.runtime
         runtime.last_asked = runtime.clock()
-        who = gateway.credentials.identify(ask.authorization)
+        who = gateway.credentials.identify(to_text(ask.authorization))
         origin = replace(ask.given.origin, tenant=who.tenant)
         given = replace(ask.given, origin=origin, token_id=who.token_id)
         arrival = runtime.last_asked - ask.age_s
@@ -188,7 +189,15 @@ class FrontLink(asyncio.Protocol):
         async def serve(call: Call, remake: Remake) -> None:
             await run_call(call, remake, runtime, sink)
 
-        run = partial(run_draft, gateway, ask.source, given, ask.draft, arrival, serve)
+        run = partial(
+            run_draft,
+            gateway,
+            ask.source.decode(errors="surrogateescape"),
+            given,
+            ask.draft,
+            arrival,
+            serve,
+        )
         if not runtime.teams.knows(who.tenant):
             await run()
             return

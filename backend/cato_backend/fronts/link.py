@@ -28,6 +28,7 @@ from cato_backend.fronts.messages import (
     Stop,
     Taken,
     packed,
+    to_bytes,
     to_front,
 )
 from cato_backend.gateway.drafts import Draft
@@ -108,7 +109,7 @@ class Link(asyncio.Protocol):
         number = next(self._numbers)
         self._questions[number] = asyncio.get_running_loop().create_future()
         try:
-            self._send_or_fail(Identify(number, authorization))
+            self._send_or_fail(Identify(number, to_bytes(authorization)))
             await self._questions[number]
         finally:
             del self._questions[number]
@@ -121,7 +122,7 @@ class Link(asyncio.Protocol):
         self,
         authorization: str | None,
         arrival: float,
-        source: str,
+        source: bytes,
         given: GivenHeaders,
         draft: Draft,
         sink: Sink,
@@ -134,8 +135,8 @@ class Link(asyncio.Protocol):
         answer = _Answer(next(self._numbers), sink, self.send)
         self._answers[answer.number] = answer
         try:
-            age_s = self._clock() - arrival
-            self._send_or_fail(Ask(answer.number, authorization, age_s, source, given, draft))
+            who, age_s = to_bytes(authorization), self._clock() - arrival
+            self._send_or_fail(Ask(answer.number, who, age_s, source, given, draft))
             await answer.deliver()
         finally:
             del self._answers[answer.number]

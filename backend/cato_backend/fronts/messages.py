@@ -74,17 +74,17 @@ class Identify(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """Asks whether a client may send its body."""
 
     number: int
-    authorization: str | None
+    authorization: bytes | None
 
 
 class Ask(msgspec.Struct, array_like=True, frozen=True, tag=4):
     """A call of a model, checked."""
 
     number: int
-    authorization: str | None
+    authorization: bytes | None
     age_s: float
     """Since it arrived: the clocks of two processes are not compared."""
-    source: str
+    source: bytes
     """Where it comes from, as far as that is known."""
     given: GivenHeaders
     draft: Draft
@@ -220,6 +220,16 @@ class Unpacker(Generic[MessageT]):
             self._needed = _LENGTH_BYTES
             if end - start >= _LENGTH_BYTES:
                 self._needed += int.from_bytes(view[start : start + _LENGTH_BYTES])
+
+
+def to_bytes(header: str | None) -> bytes | None:
+    """Return the bytes of a header, which need not be UTF-8."""
+    return None if header is None else header.encode(errors="surrogateescape")
+
+
+def to_text(header: bytes | None) -> str | None:
+    """Return the header again."""
+    return None if header is None else header.decode(errors="surrogateescape")
 
 
 def from_front() -> Unpacker[FromFront]:

@@ -128,7 +128,8 @@ class FrontGuard(RequestGuard):
         given: GivenHeaders,
         draft: Draft,
     ) -> web.StreamResponse:
-        run, source = self._front.link.run, source_of(request)
+        run = self._front.link.run
+        source = source_of(request).encode(errors="surrogateescape")
         if draft.body.get("stream"):
             stream = StreamSink(request)
             return await stream.serve(run(authorization, arrival, source, given, draft, stream))
