@@ -92,6 +92,7 @@ class _Serving:
         self._reloading = reloading
         self._backend: Backend | None = None
         """None before the server runs."""
+        self._configuring: set[asyncio.Task[None]] = set()
 
     async def until_ended(self) -> int:
         """Return the exit status."""
@@ -132,14 +133,26 @@ class _Serving:
     def _reload(self) -> None:
         self._manager.reloading()
         try:
-            for news in self._listener.credentials.reload():
-                self._report(news)
-            if self._backend is not None:
-                self._report(self._reloading.reload(self._backend.gateway))
-                if self._backend.fronts is not None:
-                    self._backend.fronts.configure()
-        finally:
+            news = self._listener.credentials.reload()
+            backend = self._backend
+            if backend is not None:
+                self._report(self._reloading.reload(backend.gateway))
+            if backend is None or backend.fronts is None:
+                self._reloaded(news)
+                return
+        except BaseException:
             self._manager.ready()
+            raise
+        # Fronts read the certificate themselves.
+        configuring = asyncio.create_task(backend.fronts.configure())
+        self._configuring.add(configuring)
+        configuring.add_done_callback(lambda _: self._reloaded(news))
+        configuring.add_done_callback(self._configuring.discard)
+
+    def _reloaded(self, news: list[str]) -> None:
+        for each in news:
+            self._report(each)
+        self._manager.ready()
 
     async def _greet(self, backend: Backend) -> None:
         if backend.on_request.starts_alone:

@@ -51,8 +51,13 @@ async def relay_session(path: str) -> AsyncGenerator[aiohttp.ClientSession]:
         yield session
 
 
-async def relay(request: web.BaseRequest, session: aiohttp.ClientSession) -> web.StreamResponse:
-    """Return the scheduler's answer to a request. Raises RequestError."""
+async def relay(
+    request: web.BaseRequest, session: aiohttp.ClientSession, *, closes: bool = False
+) -> web.StreamResponse:
+    """Return the scheduler's answer to a request. Raises RequestError.
+
+    `closes`: the client is told that its connection ends.
+    """
     body = _Body(request)
     try:
         async with session.request(
@@ -63,7 +68,7 @@ async def relay(request: web.BaseRequest, session: aiohttp.ClientSession) -> web
             allow_redirects=False,
             expect100=hdrs.EXPECT in request.headers,
         ) as answer:
-            return await _passed_on(answer, request)
+            return await _passed_on(answer, request, closes=closes)
     except aiohttp.ClientError as error:
         if body.is_broken:
             raise InvalidRequest("body: it is not sent as its headers say", param="body") from error
@@ -134,7 +139,7 @@ async def send_continue(request: web.BaseRequest) -> None:
 
 
 async def _passed_on(
-    answer: aiohttp.ClientResponse, request: web.BaseRequest
+    answer: aiohttp.ClientResponse, request: web.BaseRequest, *, closes: bool
 ) -> web.StreamResponse:
     headers: CIMultiDict[str] = CIMultiDict(
         (name, value)
@@ -144,6 +149,8 @@ async def _passed_on(
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     if hdrs.CONTENT_LENGTH not in headers and request.version == aiohttp.HttpVersion11:
         response.enable_chunked_encoding()
+    if closes:
+        response.force_close()
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_any():

@@ -104,7 +104,8 @@ class FrontGuard(RequestGuard):
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         drafting = _CALLS.get(request.path) if request.method == hdrs.METH_POST else None
         if drafting is None:
-            return await relay(request, self._front.session)
+            closes = self._front.drain.is_draining
+            return await relay(request, self._front.session, closes=closes)
         return await self._call(request, drafting)
 
     async def _call(self, request: web.BaseRequest, drafting: Drafting) -> web.StreamResponse:

@@ -98,10 +98,11 @@ class Fronts:
         if self._failed.done():
             raise self._failed.result()
 
-    def configure(self) -> None:
-        """Tell the fronts the configuration that is in force."""
-        for link in self._clients.links:
-            link.send(self._settings())
+    async def configure(self) -> None:
+        """Return once every front has taken over the configuration that is in force."""
+        self._clients.tell(self._settings())
+        # A front follows its orders one after the other.
+        await self._clients.refresh()
 
     async def close(self) -> None:
         """End the fronts; what they still write has some seconds."""
