@@ -160,6 +160,7 @@ def _refresh(gateway: Gateway) -> None:
     connections = gateway.connections
     metrics.connections.labels("busy").set(connections.busy)
     metrics.connections.labels("idle").set(len(connections) - connections.busy)
+    metrics.gateways.set(connections.gateways)
     metrics.tasks.set(len(asyncio.all_tasks()))
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))
