@@ -16,10 +16,11 @@ import msgspec
 from cato_backend.errors import InternalError, RequestError
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
+    AnswerBegun,
+    AnswerEnded,
+    AnswerPart,
     Ask,
-    Begun,
     Counts,
-    Ended,
     ErrorFields,
     FromFront,
     Hello,
@@ -27,7 +28,6 @@ from cato_backend.fronts.messages import (
     Identify,
     Leave,
     Listening,
-    Part,
     Quiet,
     Taken,
     ToFront,
@@ -175,10 +175,10 @@ class FrontLink(asyncio.Protocol):
                 "a defect while serving a call", extra={"request_id": ask.given.request_id}
             )
             error = InternalError()
-        self.send(Ended(ask.number, None if error is None else ErrorFields.of(error)))
+        self.send(AnswerEnded(ask.number, None if error is None else ErrorFields.of(error)))
 
     async def _run(self, ask: Ask, sink: Sink) -> None:
-        """Serve a call for whoever its token belongs to now. Raises RequestError."""
+        """Serve a call for the owner of its token. Raises RequestError."""
         gateway, runtime = self._gateway, self._gateway.runtime
         runtime.last_asked = runtime.clock()
         who = gateway.credentials.identify(to_text(ask.authorization))
@@ -217,7 +217,7 @@ class _RemoteSink(Sink):
 
     async def begin(self, started: Started) -> None:
         """Tell what the response's headers need."""
-        self._link.send(Begun(self._number, started))
+        self._link.send(AnswerBegun(self._number, started))
 
     async def write(self, data: bytes) -> None:
         """Send once there is room."""
@@ -242,7 +242,7 @@ class _RemoteSink(Sink):
         self._room -= len(data)
         if self._room <= 0:
             self._has_room.clear()
-        self._link.send(Part(self._number, data))
+        self._link.send(AnswerPart(self._number, data))
 
 
 def _count(metrics: Metrics, before: Counts, now: Counts) -> None:

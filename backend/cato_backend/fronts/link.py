@@ -12,17 +12,17 @@ from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import ShuttingDown
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
+    AnswerBegun,
+    AnswerEnded,
+    AnswerPart,
     Ask,
-    Begun,
     Cut,
     Draining,
-    Ended,
     ErrorFields,
     FromFront,
     Identified,
     Identify,
     Leave,
-    Part,
     Report,
     Settings,
     Stop,
@@ -75,7 +75,7 @@ class Link(asyncio.Protocol):
         for number in tuple(self._questions):
             self._identified(Identified(number, _GONE))
         for answer in self._answers.values():
-            answer.take(Ended(answer.number, _GONE))
+            answer.take(AnswerEnded(answer.number, _GONE))
 
     def pause_writing(self) -> None:
         """Hold calls back: the scheduler's process does not keep up."""
@@ -88,7 +88,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Give each message to whom it is for."""
         for message in self._unpacker.feed(data):
-            if isinstance(message, Part | Begun | Ended):
+            if isinstance(message, AnswerPart | AnswerBegun | AnswerEnded):
                 # One that its client has left may still bring something.
                 if message.number in self._answers:
                     self._answers[message.number].take(message)
@@ -166,17 +166,17 @@ class _Answer:
         self.has_ended = False
         self._sink = sink
         self._send = send
-        self._held: deque[Begun | Part | Ended] = deque()
+        self._held: deque[AnswerBegun | AnswerPart | AnswerEnded] = deque()
         """What the task has not passed on yet; the first one is under way."""
         self._news = asyncio.Event()
         self._untold = 0
 
-    def take(self, part: Begun | Part | Ended) -> None:
+    def take(self, part: AnswerBegun | AnswerPart | AnswerEnded) -> None:
         """Pass it on at once where that takes no waiting, else leave it to the task."""
-        if isinstance(part, Part) and not self._held and self._sink.write_now(part.data):
+        if isinstance(part, AnswerPart) and not self._held and self._sink.write_now(part.data):
             self._left(len(part.data))
             return
-        self.has_ended = self.has_ended or isinstance(part, Ended)
+        self.has_ended = self.has_ended or isinstance(part, AnswerEnded)
         self._held.append(part)
         self._news.set()
 
@@ -186,11 +186,11 @@ class _Answer:
             self._news.clear()
             while self._held:
                 part = self._held[0]
-                if isinstance(part, Ended):
+                if isinstance(part, AnswerEnded):
                     if part.error is not None:
                         raise part.error.error()
                     return
-                if isinstance(part, Begun):
+                if isinstance(part, AnswerBegun):
                     await self._sink.begin(part.started)
                 else:
                     await self._sink.write(part.data)

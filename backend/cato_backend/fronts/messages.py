@@ -139,21 +139,21 @@ class Identified(msgspec.Struct, array_like=True, frozen=True, tag=2):
     error: ErrorFields | None
 
 
-class Begun(msgspec.Struct, array_like=True, frozen=True, tag=3):
+class AnswerBegun(msgspec.Struct, array_like=True, frozen=True, tag=3):
     """An answer begins."""
 
     number: int
     started: Started
 
 
-class Part(msgspec.Struct, array_like=True, frozen=True, tag=4):
+class AnswerPart(msgspec.Struct, array_like=True, frozen=True, tag=4):
     """Bytes of an answer."""
 
     number: int
     data: bytes
 
 
-class Ended(msgspec.Struct, array_like=True, frozen=True, tag=5):
+class AnswerEnded(msgspec.Struct, array_like=True, frozen=True, tag=5):
     """An answer has ended."""
 
     number: int
@@ -178,7 +178,9 @@ class Stop(msgspec.Struct, array_like=True, frozen=True, tag=9):
     """The front ends."""
 
 
-ToFront = Settings | Identified | Begun | Part | Ended | Report | Draining | Cut | Stop
+ToFront = (
+    Settings | Identified | AnswerBegun | AnswerPart | AnswerEnded | Report | Draining | Cut | Stop
+)
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -204,7 +204,8 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         other = tmp_path / "other"
         other.mkdir()
         for gateways in ("2", "1"):
-            said = await refusal(other, "--gateways", gateways, "--port", port)
+            own = ("--gateways", gateways, "--replica", site.fake.url)
+            said = await refusal(other, *own, "--port", port)
             assert f"cannot bind 127.0.0.1:{port}: Address already in use" in said
 
 

@@ -22,15 +22,15 @@ from cato_backend.errors import (
 from cato_backend.fronts.link import Link, Order
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
+    AnswerBegun,
+    AnswerEnded,
+    AnswerPart,
     Ask,
-    Begun,
-    Ended,
     ErrorFields,
     FromFront,
     Identified,
     Identify,
     Leave,
-    Part,
     Report,
     Taken,
     from_front,
@@ -90,8 +90,8 @@ def test_what_is_unpacked_is_what_was_packed_wherever_it_is_cut(
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_is_the_same_on_the_other_side(error: RequestError) -> None:
-    (message,) = to_front().feed(packed(Ended(7, ErrorFields.of(error))))
-    assert isinstance(message, Ended)
+    (message,) = to_front().feed(packed(AnswerEnded(7, ErrorFields.of(error))))
+    assert isinstance(message, AnswerEnded)
     assert message.error is not None
     again = message.error.error()
     assert type(again) is type(error)
@@ -161,10 +161,10 @@ async def test_answers_side_by_side_keep_their_order() -> None:
     assert first != second
     sinks[0].reads.set()
     sinks[1].reads.set()
-    bring(link, [Begun(first, STARTED), Part(second, b"B"), Part(first, b"a1")])
-    bring(link, [Part(first, b"a2"), Part(second, b"C"), Ended(second, None)])
+    bring(link, [AnswerBegun(first, STARTED), AnswerPart(second, b"B"), AnswerPart(first, b"a1")])
+    bring(link, [AnswerPart(first, b"a2"), AnswerPart(second, b"C"), AnswerEnded(second, None)])
     await two
-    bring(link, [Part(first, b"a3"), Ended(first, None)])
+    bring(link, [AnswerPart(first, b"a3"), AnswerEnded(first, None)])
     await one
     assert [sink.taken for sink in sinks] == [b"a1a2a3", b"BC"]
     assert sinks[0].began == STARTED
@@ -175,12 +175,18 @@ async def test_what_left_for_the_client_is_told_and_nothing_else() -> None:
     link, transport = linked()
     reader = Reader()
     task, number = await called(link, transport, reader)
-    bring(link, [Begun(number, STARTED), *(Part(number, bytes(WINDOW_BYTES // 4)) for _ in "123")])
+    bring(
+        link,
+        [
+            AnswerBegun(number, STARTED),
+            *(AnswerPart(number, bytes(WINDOW_BYTES // 4)) for _ in "123"),
+        ],
+    )
     for _ in range(5):
         await asyncio.sleep(0)
     assert not any(isinstance(each, Taken) for each in transport.sent)
     reader.reads.set()
-    bring(link, [Ended(number, None)])
+    bring(link, [AnswerEnded(number, None)])
     await task
     told = [each.size for each in transport.sent if isinstance(each, Taken)]
     assert sum(told) == len(reader.taken) == 3 * WINDOW_BYTES // 4
@@ -193,7 +199,9 @@ async def test_a_call_that_is_cancelled_is_left_and_what_still_comes_is_dropped(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert transport.sent[-1] == Leave(number)
-    bring(link, [Begun(number, STARTED), Part(number, b"late"), Ended(number, None)])
+    bring(
+        link, [AnswerBegun(number, STARTED), AnswerPart(number, b"late"), AnswerEnded(number, None)]
+    )
 
 
 async def test_the_end_of_the_scheduler_ends_every_call_with_an_error() -> None:
@@ -241,5 +249,5 @@ async def test_orders_come_in_their_sequence() -> None:
     orders: list[Order] = []
     link = Link(orders.append)
     link.connection_made(Transport())
-    bring(link, [Report(), Part(99, b"of nobody"), Report()])
+    bring(link, [Report(), AnswerPart(99, b"of nobody"), Report()])
     assert orders == [Report(), Report()]
