@@ -10,6 +10,8 @@ on a connection of its own, 32 at once; a token is one of 32 streams.
   it takes to bring them, and both beside one gateway on one core.
 - Requests/s as they were here. They say little where there are fewer cores than processes.
 - Added TTFT: of one stream at a time, median, less that of one gateway in the same repeat.
+- The limit of deciding alone: `Scheduler.handle` in this process, 64 replicas and 640 requests in
+  flight, as in `bench.decisions`; a request there is its arrival, four tokens and its end.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 
 import uvloop
 
+from bench import decisions
 from bench.gateway import MODEL, spread
 from bench.machine import about, save
 from bench.processes import Measured, fake_engine, gateway
@@ -35,6 +38,8 @@ from bench.streams import concurrent
 from cato_backend.commands.arguments import output_file
 
 AT_ONCE = 32
+DECIDING_REPLICAS, DECIDING_REQUESTS, DECIDING_TURNS = 64, 640, 2000
+POLICIES = ("cato", "least-outstanding-tokens")
 TOKENS = 60
 
 
@@ -114,6 +119,7 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
                 await measure_once(url, process, row, arguments.requests)
     return {
         "cores": os.cpu_count(),
+        "deciding": {policy: deciding(policy) for policy in POLICIES},
         "rows": [
             asdict(row)
             | {"scheduler_limit": row.scheduler_limit, "fronts_for_it": row.fronts_for_it}
@@ -121,6 +127,17 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]
         ],
         "table": table(rows),
     }
+
+
+def deciding(policy: str) -> dict[str, float]:
+    """Return how many events and requests a second one core decides, each at its shortest time."""
+    tellings = [
+        decisions.measure(policy, DECIDING_REPLICAS, DECIDING_REQUESTS, DECIDING_TURNS, 200, 0)
+        for _ in range(3)
+    ]
+    took = decisions.shortest(tellings)
+    seconds = sum(us for _, us in took) / 1e6
+    return {"events_per_s": len(took) / seconds, "requests_per_s": DECIDING_TURNS / seconds}
 
 
 def table(rows: list[Row]) -> str:
@@ -167,6 +184,9 @@ def main() -> None:
         save(arguments.json, results)
     print("\n".join(f"{name}: {value}" for name, value in about().items()))
     print(f"\n{results['table']}")
+    for policy, told in results["deciding"].items():
+        events, requests = told["events_per_s"], told["requests_per_s"]
+        print(f"deciding alone, {policy}: {events:.0f} events/s, {requests:.0f} requests/s")
 
 
 if __name__ == "__main__":

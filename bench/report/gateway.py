@@ -37,6 +37,9 @@ def added(document: Document) -> Iterator[Claim]:
 
 def fronts(document: Document) -> Iterator[Claim]:
     """Yield what front processes take off the scheduler's process, and what they add."""
+    for policy, told in document["deciding"].items():
+        rate = told["requests_per_s"]
+        yield single(f"{policy}: requests/s that one core decides", rate, "", None, 0)
     one, *others = document["rows"]
     whole = one["scheduler_ms_per_request"]
     yield middle("one gateway: CPU time of a request", whole, "ms")
