@@ -66,7 +66,6 @@ async def relay(
             headers=_headers_of(request),
             data=body.chunks() if request.can_read_body else None,
             allow_redirects=False,
-            expect100=hdrs.EXPECT in request.headers,
         ) as answer:
             return await _passed_on(answer, request, closes=closes)
     except aiohttp.ClientError as error:
@@ -133,7 +132,8 @@ class _Body:
 
 async def send_continue(request: web.BaseRequest) -> None:
     """Tell a client that asked to go on and send its body."""
-    if hdrs.EXPECT in request.headers and request.version == aiohttp.HttpVersion11:
+    expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    if expects and request.version == aiohttp.HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
