@@ -5,8 +5,10 @@ Whatever is no call of a model is answered there, by the handlers that answer it
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -14,6 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from cato_backend.errors import InvalidRequest, NotFound, ShuttingDown
+from cato_backend.fronts.hub import peer_of
 from cato_backend.gateway.guard import Handler
 
 _CLIENT, _SCHEME = "X-Cato-Front-Client", "X-Cato-Front-Scheme"
@@ -78,11 +81,19 @@ def inner(handler: Handler) -> Handler:
     """Return the handler for requests that fronts pass on, as their clients have sent them."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if not _is_ours(request):
+            return web.Response(status=HTTPStatus.FORBIDDEN)
         headers = request.headers
         client, scheme = headers.get(_CLIENT, ""), headers.get(_SCHEME, "http")
         return await handler(request.clone(remote=client, scheme=scheme))
 
     return handle
+
+
+def _is_ours(request: web.BaseRequest) -> bool:
+    """Return whether a process of this user has sent it. The folder keeps others out already."""
+    connection = request.get_extra_info("socket")
+    return connection is not None and peer_of(connection)[1] == os.getuid()
 
 
 def _url_of(request: web.BaseRequest) -> URL:

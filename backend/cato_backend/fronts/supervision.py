@@ -148,6 +148,8 @@ class Fronts:
             if not self._listening[number].is_set():
                 self._fail(number, status)
                 return
+            if self._gateway.drain.is_draining:
+                return
             if monotonic() - began >= _SETTLED_S:
                 pause_s = _FIRST_PAUSE_S
             self._on_news(

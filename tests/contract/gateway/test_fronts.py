@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,24 @@ async def test_fronts_end_with_their_scheduler_and_say_so(tmp_path: Path) -> Non
 
 async def gone(pids: list[int]) -> bool:
     return not any(is_front(pid) for pid in pids)
+
+
+async def test_the_end_lets_every_front_finish(tmp_path: Path) -> None:
+    script = Behaviour(itl_ms=20)
+    async with two_fronts(tmp_path, script=script) as site, AsyncExitStack() as stack:
+        body = {**BODY, "max_tokens": 100}
+        streams = [await stack.enter_async_context(site.opened(body)) for _ in range(8)]
+        site.serve.process.send_signal(signal.SIGTERM)
+        await site.serve.wait_said("draining: 8 requests under way")
+        health = await site.call("GET", "/health")
+        assert (health.status, health.json["status"]) == (503, "draining")
+        refused = await asyncio.gather(*(site.post(BODY) for _ in range(8)))
+        assert {each.error["code"] for each in refused} == {"shutting_down"}
+        for stream in streams:
+            answer = Answer(200, {}, await stream.read())
+            assert answer.chunks[-1]["choices"][0]["finish_reason"] == "length"
+        assert await site.serve.wait_ended() == 0
+        assert not any(map(is_front, descendants(site.serve.process.pid)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
