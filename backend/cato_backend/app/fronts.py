@@ -45,4 +45,9 @@ async def serve_clients(
     port = listener.socket.getsockname()[1]
     inside = stack.enter_context(contextlib.closing(relay_socket(folder)))
     await stack.enter_async_context(serving(gateway, replace(listener, socket=inside), inner))
-    return await stack.enter_async_context(fronts_running(gateway, clients, folder, port, on_news))
+    fronts = await stack.enter_async_context(
+        fronts_running(gateway, clients, folder, port, on_news)
+    )
+    # Nobody could ask for anything before.
+    gateway.runtime.last_asked = gateway.runtime.clock()
+    return fronts
