@@ -49,12 +49,12 @@ class Row:
     process and of all fronts together; one gateway has no fronts."""
 
     gateways: int
-    scheduler_ms_per_request: list[float] = field(default_factory=list)
-    fronts_ms_per_request: list[float] = field(default_factory=list)
-    scheduler_us_per_token: list[float] = field(default_factory=list)
-    fronts_us_per_token: list[float] = field(default_factory=list)
-    requests_per_s: list[float] = field(default_factory=list)
-    ttft_p50_ms: list[float] = field(default_factory=list)
+    scheduler_ms_per_request: list[float] = field(default_factory=list[float])
+    fronts_ms_per_request: list[float] = field(default_factory=list[float])
+    scheduler_us_per_token: list[float] = field(default_factory=list[float])
+    fronts_us_per_token: list[float] = field(default_factory=list[float])
+    requests_per_s: list[float] = field(default_factory=list[float])
+    ttft_p50_ms: list[float] = field(default_factory=list[float])
 
     @property
     def scheduler_limit(self) -> float:

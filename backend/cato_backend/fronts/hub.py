@@ -17,8 +17,8 @@ from cato_backend.errors import InternalError, RequestError
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
     AnswerBegun,
+    AnswerBytes,
     AnswerEnded,
-    AnswerPart,
     Ask,
     Counts,
     ErrorFields,
@@ -242,7 +242,7 @@ class _RemoteSink(Sink):
         self._room -= len(data)
         if self._room <= 0:
             self._has_room.clear()
-        self._link.send(AnswerPart(self._number, data))
+        self._link.send(AnswerBytes(self._number, data))
 
 
 def _count(metrics: Metrics, before: Counts, now: Counts) -> None:

@@ -13,8 +13,8 @@ from cato_backend.errors import ShuttingDown
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
     AnswerBegun,
+    AnswerBytes,
     AnswerEnded,
-    AnswerPart,
     Ask,
     Cut,
     Draining,
@@ -88,7 +88,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Give each message to whom it is for."""
         for message in self._unpacker.feed(data):
-            if isinstance(message, AnswerPart | AnswerBegun | AnswerEnded):
+            if isinstance(message, AnswerBytes | AnswerBegun | AnswerEnded):
                 # One that its client has left may still bring something.
                 if message.number in self._answers:
                     self._answers[message.number].take(message)
@@ -166,14 +166,14 @@ class _Answer:
         self.has_ended = False
         self._sink = sink
         self._send = send
-        self._held: deque[AnswerBegun | AnswerPart | AnswerEnded] = deque()
+        self._held: deque[AnswerBegun | AnswerBytes | AnswerEnded] = deque()
         """What the task has not passed on yet; the first one is under way."""
         self._news = asyncio.Event()
         self._untold = 0
 
-    def take(self, part: AnswerBegun | AnswerPart | AnswerEnded) -> None:
+    def take(self, part: AnswerBegun | AnswerBytes | AnswerEnded) -> None:
         """Pass it on at once where that takes no waiting, else leave it to the task."""
-        if isinstance(part, AnswerPart) and not self._held and self._sink.write_now(part.data):
+        if isinstance(part, AnswerBytes) and not self._held and self._sink.write_now(part.data):
             self._left(len(part.data))
             return
         self.has_ended = self.has_ended or isinstance(part, AnswerEnded)

@@ -146,7 +146,7 @@ class AnswerBegun(msgspec.Struct, array_like=True, frozen=True, tag=3):
     started: Started
 
 
-class AnswerPart(msgspec.Struct, array_like=True, frozen=True, tag=4):
+class AnswerBytes(msgspec.Struct, array_like=True, frozen=True, tag=4):
     """Bytes of an answer."""
 
     number: int
@@ -179,7 +179,7 @@ class Stop(msgspec.Struct, array_like=True, frozen=True, tag=9):
 
 
 ToFront = (
-    Settings | Identified | AnswerBegun | AnswerPart | AnswerEnded | Report | Draining | Cut | Stop
+    Settings | Identified | AnswerBegun | AnswerBytes | AnswerEnded | Report | Draining | Cut | Stop
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -23,8 +23,8 @@ from cato_backend.fronts.link import Link, Order
 from cato_backend.fronts.messages import (
     WINDOW_BYTES,
     AnswerBegun,
+    AnswerBytes,
     AnswerEnded,
-    AnswerPart,
     Ask,
     ErrorFields,
     FromFront,
@@ -161,10 +161,10 @@ async def test_answers_side_by_side_keep_their_order() -> None:
     assert first != second
     sinks[0].reads.set()
     sinks[1].reads.set()
-    bring(link, [AnswerBegun(first, STARTED), AnswerPart(second, b"B"), AnswerPart(first, b"a1")])
-    bring(link, [AnswerPart(first, b"a2"), AnswerPart(second, b"C"), AnswerEnded(second, None)])
+    bring(link, [AnswerBegun(first, STARTED), AnswerBytes(second, b"B"), AnswerBytes(first, b"a1")])
+    bring(link, [AnswerBytes(first, b"a2"), AnswerBytes(second, b"C"), AnswerEnded(second, None)])
     await two
-    bring(link, [AnswerPart(first, b"a3"), AnswerEnded(first, None)])
+    bring(link, [AnswerBytes(first, b"a3"), AnswerEnded(first, None)])
     await one
     assert [sink.taken for sink in sinks] == [b"a1a2a3", b"BC"]
     assert sinks[0].began == STARTED
@@ -179,7 +179,7 @@ async def test_what_left_for_the_client_is_told_and_nothing_else() -> None:
         link,
         [
             AnswerBegun(number, STARTED),
-            *(AnswerPart(number, bytes(WINDOW_BYTES // 4)) for _ in "123"),
+            *(AnswerBytes(number, bytes(WINDOW_BYTES // 4)) for _ in "123"),
         ],
     )
     for _ in range(5):
@@ -200,7 +200,8 @@ async def test_a_call_that_is_cancelled_is_left_and_what_still_comes_is_dropped(
         await task
     assert transport.sent[-1] == Leave(number)
     bring(
-        link, [AnswerBegun(number, STARTED), AnswerPart(number, b"late"), AnswerEnded(number, None)]
+        link,
+        [AnswerBegun(number, STARTED), AnswerBytes(number, b"late"), AnswerEnded(number, None)],
     )
 
 
@@ -249,5 +250,5 @@ async def test_orders_come_in_their_sequence() -> None:
     orders: list[Order] = []
     link = Link(orders.append)
     link.connection_made(Transport())
-    bring(link, [Report(), AnswerPart(99, b"of nobody"), Report()])
+    bring(link, [Report(), AnswerBytes(99, b"of nobody"), Report()])
     assert orders == [Report(), Report()]
