@@ -17,7 +17,7 @@ from cato_lab.scoring.outcome import Outcome
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads.arrival import Arrival
-from cato_lab.workloads.prompts import SessionBlocks
+from cato_lab.workloads.lengths import SessionBlocks
 
 LONG = "long-"
 """How the ids of requests begin whose prompt is new as a whole."""

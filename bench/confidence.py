@@ -30,7 +30,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Token
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 THRESHOLDS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -24,7 +24,7 @@ from bench.machine import save
 from cato_backend.commands.arguments import output_file
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.decisions.window import window
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 from cato_lsp.text import Change, Document, Encoding, Position, Range
 

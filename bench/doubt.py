@@ -25,13 +25,11 @@ from pathlib import Path
 
 from cato_lsp.backend.models import LEAST_CONFIDENCE
 from cato_lsp.commands.arguments import LANGUAGES
-from cato_lsp.completion.beliefs import parts_of
+from cato_lsp.completion.beliefs import Reliability, parts_of
 from cato_lsp.completion.reuse import Answer, PromptAnchor, Token
 from cato_lsp.decisions.classify import Action, classify
 from cato_lsp.decisions.habits import LEAST_ESTIMATED
-from cato_lsp.decisions.reliability import Reliability
-from cato_lsp.settings.settings import CompletionSettings
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import CompletionSettings, Targets
 from cato_lsp.suggestions.questions import CompletionContext, Question
 from cato_lsp.syntax import open_document, syntax_context
 

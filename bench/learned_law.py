@@ -28,8 +28,7 @@ from cato_backend.prediction.calibration import LONGEST_S
 from cato_backend.prediction.learned_law import LawBelief
 from cato_backend.prediction.service import ReplicaState, ServiceModel, Work
 from cato_backend.profile_files.profile import Profile, StepLaw
-from cato_lab.simulation.fleet import Fleet, Member
-from cato_lab.simulation.speed import Speed
+from cato_lab.simulation.fleet import Fleet, Member, Speed
 from cato_lab.workloads import Arrival, MixWorkload, Poisson
 
 CHECKED_AT_S = (1.0, 3.0, 10.0, 60.0)

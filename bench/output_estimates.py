@@ -29,7 +29,7 @@ from cato_backend.commands.arguments import output_file
 from cato_backend.wire.estimates import translation_tokens
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 CHARS_PER_TOKEN = 3.3

@@ -37,8 +37,7 @@ from cato_backend.scheduling import (
     make_policy,
 )
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.fleet import Fleet, Member
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE, Fleet, Member
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads import MixWorkload, Poisson
 

@@ -20,6 +20,7 @@ from cato_backend.replicas.warden import descendants
 
 _START_TIMEOUT_S = 30.0
 _SLOW_START_TIMEOUT_S = 90.0
+_SERVE = (sys.executable, "-m", "cato_backend", "serve")
 # No policy that holds requests back: what is measured is what passing them on costs.
 _CONFIG = """\
 [scheduling]
@@ -167,10 +168,13 @@ def emulator_command(*arguments: str) -> list[str]:
 
 def serve_command(port: int, *arguments: str) -> list[str]:
     """Returns the command of `cato serve` on that port, without a token for loopback."""
-    return [
-        *(sys.executable, "-m", "cato_backend", "serve", "--port", str(port)),
-        *("--loopback-token", "never", *arguments),
-    ]
+    return [*_SERVE, "--port", str(port), *_without_token(), *arguments]
+
+
+def _without_token() -> tuple[str, ...]:
+    """Releases before the token for loopback asked for none, and do not know the option."""
+    shown = subprocess.run([*_SERVE, "--help"], capture_output=True, text=True, check=True)
+    return ("--loopback-token", "never") if "--loopback-token" in shown.stdout else ()
 
 
 @contextmanager

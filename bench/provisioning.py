@@ -26,13 +26,16 @@ from cato_backend.provisioning import Bounds, Provisioner, ScalingRule
 from cato_backend.provisioning.rules.base import StaticPeak
 from cato_backend.provisioning.rules.planned import Planned, PlannedSettings
 from cato_backend.scheduling import Setup, make_policy
-from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
-from cato_lab.scaling_rules.ray_ttft import RayTtft, RayTtftSettings
+from cato_lab.scaling_rules.reactive import (
+    QueueLength,
+    QueueLengthSettings,
+    RayTtft,
+    RayTtftSettings,
+)
 from cato_lab.scaling_rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 from cato_lab.scoring.outcome import Outcome
 from cato_lab.scoring.scores import Capacity, score
-from cato_lab.simulation.fleet import Fleet
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE, Fleet
 from cato_lab.simulation.scaling import ScaledSimulator
 from cato_lab.workloads import MixWorkload, TraceWorkload, load_trace
 from cato_lab.workloads.arrival import Workload

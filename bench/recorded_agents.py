@@ -21,7 +21,7 @@ from bench.agents import Agent
 from cato_backend.config import TargetsConfig
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
-from cato_lab.workloads.prompts import SessionBlocks
+from cato_lab.workloads.lengths import SessionBlocks
 
 _SESSIONS = 2_000_000
 """Ids of prompt blocks from here on belong to recorded agents."""

@@ -34,7 +34,7 @@ from cato_backend.commands.arguments import output_file
 from cato_lsp.commands.arguments import LANGUAGES
 from cato_lsp.completion import Completeness
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 SUFFIXES = {**LANGUAGES, ".sh": "shellscript", ".bash": "shellscript"}

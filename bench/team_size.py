@@ -28,10 +28,9 @@ from cato_backend.scheduling import Limits, ReplicaUp, Scheduler, Submitted, mak
 from cato_backend.team.budgets import Used
 from cato_backend.team.database import transaction
 from cato_backend.team.live import LiveTeams, TeamSettings
-from cato_backend.team.records import Team, UsageLimits
+from cato_backend.team.records import Team, UsageLimits, token_hash
 from cato_backend.team.store import TeamStore
 from cato_backend.team.terms import Terms
-from cato_backend.team.token_secrets import token_hash
 
 TOKENS_EACH = 10
 CASES = ((10, 10), (10_000, 10), (10_000, 10_000))

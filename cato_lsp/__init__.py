@@ -1,3 +1,3 @@
-"""CATO's language server: documents, syntax and the person; never a model or a replica."""
+"""CATO's language server. It knows documents, syntax and edits, but no models or replicas."""
 
 __version__ = "0.2.0"

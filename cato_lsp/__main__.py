@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cato_lsp import __version__, logs
-from cato_lsp.protocol.admission import UnsafeListener, listener_token
+from cato_lsp.protocol.clients import UnsafeListener, listener_token
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What goes to the log, and what never does: no code, no token, nothing on stdout."""
+"""The log. It never holds code or tokens, and is never written to stdout."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def configure(verbosity: int, log_file: Path | None) -> None:
 
 
 def level() -> int:
-    """Return how much is logged now; what the command line asked for, as long as nobody traces."""
+    """Return how much is logged now; the level of the command line, unless tracing changes it."""
     return logging.getLogger("cato_lsp").level
 
 

@@ -23,7 +23,7 @@ from cato_lsp import __version__, logs
 from cato_lsp.features import lifecycle, notifications
 from cato_lsp.features.lifecycle import InlineRegistration, LensRefresh
 from cato_lsp.protocol import methods
-from cato_lsp.protocol.admission import knows
+from cato_lsp.protocol.clients import knows
 from cato_lsp.protocol.json_rpc import CatoProtocol, RequestHandler
 from cato_lsp.protocol.methods import Token
 from cato_lsp.session.session import Session
@@ -93,7 +93,7 @@ class CatoServer(LanguageServer):
         return self.session.requests.cancel(message_id)
 
     def lose_document(self, uri: str) -> None:
-        """Take note that a change of the document could not be read."""
+        """Record that a change of the document could not be read."""
         self.session.lose_document(uri)
 
     def receive(self, body: bytes | str) -> None:

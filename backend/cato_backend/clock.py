@@ -1,4 +1,4 @@
-"""Time as something handed in: deciding code takes `now`, only the edges read a clock."""
+"""The clock. Deciding code takes `now` as an argument; only code that does I/O reads a clock."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""The server's log: lines for people, or JSON objects; and a logger that does not flood it."""
+"""The server's log as text or JSON, a rate-limited logger, and the newest lines for the page."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,8 +18,14 @@ FRONT_LOG = logging.getLogger("cato_backend.front")
 """Of a front process: what it says of itself."""
 NEWS = logging.getLogger("cato_backend.news")
 """What the person who runs the server is told."""
+
 FIELDS = ("request_id", "replica", "task", "model", "team", "code", "client", "suppressed")
 """What a line may tell beside its message: keys of `extra`, and of a JSON object."""
+
+_MOST = 200
+
+_LONGEST = 500
+"""Characters of a line that are kept: a replica's own words may be in it."""
 
 
 class LogFormat(StrEnum):
@@ -29,7 +36,7 @@ class LogFormat(StrEnum):
 
 
 class TextFormatter(logging.Formatter):
-    """News with the seconds since the start, everything else with its level."""
+    """Formats news with the seconds since the start, everything else with its level."""
 
     def __init__(self, began: float, clock: Clock = monotonic, process: str = "") -> None:
         named = f"{process}: ".replace("%", "%%") if process else ""
@@ -45,7 +52,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time (ISO 8601, UTC), level, logger, message, and what else is known."""
+    """Formats one object per line: time (ISO 8601, UTC), level, logger, message, extra fields."""
 
     def __init__(self, process: str = "") -> None:
         super().__init__()
@@ -82,7 +89,7 @@ def set_up(kind: LogFormat, level: str, began: float, process: str = "") -> None
 
 
 class RateLimitedLog:
-    """Passes on at most `most` warnings in `period_s` seconds; the next one says how many were not.
+    """Logs at most `most` warnings in `period_s` seconds; the next one counts those left out.
 
     For warnings that clients cause: no client can fill the disk with them.
     """
@@ -111,3 +118,29 @@ class RateLimitedLog:
             text, values = f"{text} (%d more were not logged)", (*values, self._suppressed)
             told["suppressed"], self._suppressed = self._suppressed, 0
         self._log.warning(text, *values, extra=told)
+
+
+class NewsItem(NamedTuple):
+    """One line, and its time."""
+
+    at: float
+    """Seconds since the epoch."""
+    text: str
+
+
+class NewsLog:
+    """Passes each line on, and keeps the newest. `clock` returns seconds since the epoch."""
+
+    def __init__(self, pass_on: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._pass_on = pass_on
+        self._clock = clock
+        self._items: deque[NewsItem] = deque(maxlen=_MOST)
+
+    def tell(self, text: str) -> None:
+        """Tell one line."""
+        self._items.append(NewsItem(self._clock(), text[:_LONGEST]))
+        self._pass_on(text)
+
+    def newest(self) -> Sequence[NewsItem]:
+        """Return what is kept, the newest first."""
+        return list(reversed(self._items))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from bisect import bisect_left
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,8 +24,60 @@ _SECONDS = (
 )  # fmt: skip
 
 
+class _Amount:
+    """In place of Prometheus' own, which take a lock: what counts runs on one event loop."""
+
+    __slots__ = ("_amount",)
+
+    def __init__(self) -> None:
+        self._amount = 0.0
+
+    def inc(self, amount: float) -> None:
+        self._amount += amount
+
+    def set(self, amount: float) -> None:
+        self._amount = amount
+
+    def get(self) -> float:
+        return self._amount
+
+    def get_exemplar(self) -> None:
+        """Return none: they are not kept."""
+
+
+class _Counter(Counter):
+    _value: _Amount
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._value = _Amount()
+
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        """Count an amount. Raises ValueError for a negative one."""
+        if amount < 0:
+            raise ValueError("a counter only grows")
+        self._value.inc(amount)
+
+
+class _Histogram(Histogram):
+    """Finds the bucket by bisection; Prometheus' own looks at one after the other."""
+
+    _sum: _Amount
+    _buckets: list[_Amount]
+
+    def _metric_init(self) -> None:
+        super()._metric_init()
+        self._sum = _Amount()
+        self._buckets = [_Amount() for _ in self._upper_bounds]
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count an amount. Exemplars are not kept."""
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
+
 class Metrics:
-    """One registry per backend, so that two of them in one process do not share counts."""
+    """The metrics, with one registry per backend: two in one process do not share counts."""
 
     def __init__(self) -> None:
         # A timestamp beside each counter doubles what is scraped, and nothing reads it.
@@ -34,11 +87,10 @@ class Metrics:
             {"version": __version__, "python": platform.python_version()}
         )
         task = ["task"]
-        self.requests = Counter(
+        self.requests = self._counter(
             "cato_requests",
             "Requests by task and outcome (met, late, enough, cancelled, or the refusal)",
             ["task", "outcome"],
-            registry=self.registry,
         )
         self.workflow_calls = self._counter(
             "cato_workflow_calls",
@@ -224,10 +276,10 @@ class Metrics:
         )
 
     def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+        return _Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, labels: list[str]) -> Histogram:
-        return Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
+        return _Histogram(name, text, labels, buckets=_SECONDS, registry=self.registry)
 
     def exposition(self) -> bytes:
         """Return the text format that Prometheus scrapes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeVar, dataclass_transform
 
 from cato_backend.wire.headers import Task
 
@@ -13,6 +14,19 @@ BLOCK_CHARS = 256
 USABLE_S = 0.5
 """From arrival to the whole of a completion: ghost text is shown when it is whole. An aim, reported
 beside the time to the first token, which is what is promised."""
+
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass_transform(frozen_default=True)
+def value(kind: type[ValueT]) -> type[ValueT]:
+    """Make a dataclass that type checkers hold to be frozen, and that Python does not check.
+
+    To set the fields of a frozen dataclass takes a call for each of them, and the requests'
+    own values have some hundred fields together.
+    """
+    return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 def prompt_blocks(text: str, adapter: str = "", cache_salt: str = "") -> tuple[int, ...]:
@@ -31,9 +45,9 @@ def prompt_blocks(text: str, adapter: str = "", cache_salt: str = "") -> tuple[i
     return tuple(blocks)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
-    """An SLO target. Seconds from arrival; exactly one of `ttft_s` and `e2e_s` is set.
+    """An SLO target, in seconds from arrival. Exactly one of `ttft_s` and `e2e_s` is set.
 
     `tpot_s`: beside `ttft_s`, the longest mean time between two output tokens,
     TPOT = (E2E - TTFT) / (output tokens - 1).
@@ -66,7 +80,7 @@ class Target:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Origin of a request: the token's owner, one of their editors, one document in it."""
 
@@ -88,13 +102,13 @@ class Share:
     priority: int = 0
     """Higher is looked at first."""
     over_budget: bool = False
-    """Whether it is served only where nobody else would be."""
+    """Whether it is served only where no other request would be."""
 
 
 EQUAL_SHARE = Share()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """One call of a model. Times are seconds on the scheduler's clock."""
 
@@ -130,7 +144,7 @@ class Request:
     names_pace: bool = True
     """Whether the client named its target's `tpot_s`; else it is assumed of its class."""
     warm: bool = False
-    """Only to fill the prefix cache: runs where nobody else waits, and is dropped otherwise."""
+    """Only to fill the prefix cache: runs where no other request waits, else it is dropped."""
     share: Share = EQUAL_SHARE
 
     @property

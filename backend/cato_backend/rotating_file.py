@@ -9,7 +9,7 @@ from typing import BinaryIO, Self
 
 
 class RotatingFile:
-    """At most `limit` bytes, and as many in the file before it, which has the suffix `.1`.
+    """A file of at most `limit` bytes. The previous one has the suffix `.1`.
 
     Only the user may read it. Not for several writers at once.
     """
@@ -19,7 +19,7 @@ class RotatingFile:
     ) -> None:
         """Create missing folders.
 
-        `append`: goes on with an existing file, instead of moving it to `.1`. `buffered`: `flush`
+        `append`: continues with an existing file, instead of moving it to `.1`. `buffered`: `flush`
         makes what was written visible. Raises OSError.
         """
         self._path = path

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from bench.arena.demand import Demand
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
-from cato_lab.workloads.prompts import SessionBlocks
+from cato_lab.workloads.lengths import SessionBlocks
 
 _FIRST_SESSION = 100_000
 """People's block ids stay below those of agents."""

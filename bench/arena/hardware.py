@@ -11,9 +11,7 @@ from numpy.random import Generator
 
 from cato_backend.profile_files.files import load_profile, shipped_folder
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
-from cato_lab.simulation.fleet import Member
-from cato_lab.simulation.reference import REFERENCE
-from cato_lab.simulation.speed import Slowdown, Speed
+from cato_lab.simulation.fleet import REFERENCE, Member, Slowdown, Speed
 
 MODEL = "world"
 DEFAULT_MAX_RUNNING = 64

@@ -10,9 +10,8 @@ from bench.arena.traffic import Traffic
 from bench.arena.worlds import World
 from cato_backend.scheduling import Setup, make_policy
 from cato_lab.scoring.scores import score
-from cato_lab.simulation.fleet import Fleet
+from cato_lab.simulation.fleet import STEADY, Fleet
 from cato_lab.simulation.simulator import Simulator
-from cato_lab.simulation.speed import STEADY
 
 POLICY = "prefix-affinity-priorities"
 GOODPUT = 0.95

@@ -18,12 +18,13 @@ from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
 from cato_lab.workloads.lengths import (
     INSTRUCTION_TOKENS,
+    Document,
+    SessionBlocks,
     Size,
     completion_prompt,
     draw_size,
     resized_completion,
 )
-from cato_lab.workloads.prompts import Document, SessionBlocks
 
 PUBLISHED = TargetsConfig()
 _LONGEST_COMPLETION_PROMPT = 7437

@@ -31,8 +31,7 @@ from bench.arena.traffic import PUBLISHED, Traffic
 from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.fleet import Fleet
-from cato_lab.simulation.speed import Slowdown, Speed
+from cato_lab.simulation.fleet import Fleet, Slowdown, Speed
 from cato_lab.workloads import Arrival
 
 _MOST_REPLICAS = 32

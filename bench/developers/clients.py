@@ -13,8 +13,7 @@ from cato_lab.workloads.arrival import Arrival
 from cato_lsp.decisions.classify import LINE_TOKENS
 from cato_lsp.decisions.habits import TYPICAL_TTFT_MS, TypingRhythm, budget_ms, debounce_ms
 from cato_lsp.session.status import AnswerTimes
-from cato_lsp.settings.settings import CompletionSettings
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import CompletionSettings, Targets
 
 _PLAIN_DEBOUNCE_S = 0.15
 _EDITOR_MS = 50.0

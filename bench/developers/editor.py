@@ -9,7 +9,7 @@ from bench.developers.scripts import File, Script, Suggestion
 from cato_backend.config import TargetsConfig
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
-from cato_lab.workloads.prompts import Document, SessionBlocks
+from cato_lab.workloads.lengths import Document, SessionBlocks
 
 COMPLETION = TargetsConfig().of(Task.COMPLETION)
 

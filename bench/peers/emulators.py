@@ -20,7 +20,7 @@ from cato_backend.profile_files.document import (
     Provenance,
 )
 from cato_backend.profile_files.files import save_profile
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 _BUCKET = re.compile(r'cato_emulate_step_lateness_seconds_bucket\{le="([^"]+)"\} (\S+)')
 LATEST_P99_S = 0.005

@@ -22,7 +22,7 @@ from bench.processes import set_real_time
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_lab.scoring.records import score_record
 from cato_lab.scoring.scores import Capacity, Score, score
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 from cato_lab.workloads.arrival import Workload
 
 PUNCTUAL = 0.99

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import ClientIds, new_request_id
-from cato_lsp.backend.status import Connection
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.task_answers import TaskProgress
 from cato_lsp.commands.arguments import FileLocation
 from cato_lsp.commands.complete import complete
-from cato_lsp.settings.settings import Settings
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Settings, Targets
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.edits import edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult

@@ -15,8 +15,8 @@ from bench.typing.screen import Screen
 from bench.typing.scripts import Script
 from cato_lsp.backend.calls import Call
 from cato_lsp.backend.client import BackendClient
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.status import Connection
 from cato_lsp.backend.streams import EventStream
 from cato_lsp.decisions.classify import Action, worth_asking
 from cato_lsp.protocol.clients import editor_delay_ms

@@ -18,7 +18,7 @@ from cato_lab.emulator.behaviour import Behaviour
 from cato_lab.emulator.calls import Call, parse_call
 from cato_lab.emulator.corpus import CONCENTRATION, CorpusText, Errors, read_corpus
 from cato_lab.emulator.deltas import Delta, deltas
-from cato_lab.emulator.sampling import draws, sampled
+from cato_lab.emulator.engine import draws, sampled
 from cato_lab.emulator.text import EmittedToken
 from cato_lab.emulator.tokenizer import Tokenizer
 from cato_lsp.backend.streams import Head

@@ -1,4 +1,4 @@
-"""What streams hold: the tokens of completion chunks, and the events of whole tasks."""
+"""The content of streams: the tokens of completion chunks, and the events of whole tasks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TokenStream:
         self.ended = False
         """Whether the model had no more to say, or came to a stop string."""
         self.usage: dict[str, Any] = {}
-        """What the engine said it computed, where it came to say it."""
+        """The usage that the engine reported, where the stream got so far."""
         self._stream = stream
         self._has_text = False
         self._held_back = 0.0

@@ -1,4 +1,4 @@
-"""Calls as the wire contract spells them: prompts, bodies and headers."""
+"""Calls in the form of the wire contract: prompts, bodies and headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClientIds:
-    """The session and the document that ask, in opaque names: the backend never learns a path."""
+    """Opaque ids of sessions and documents: the backend never learns a path."""
 
     session: str
     document: str
@@ -37,7 +37,7 @@ class Call:
     headers: dict[str, str]
     body: dict[str, Any]
     budget_s: float = 0.0
-    """Of a whole task: what is left of its E2E target when it is sent."""
+    """For a whole task, the rest of its E2E target when it is sent."""
 
 
 def new_request_id() -> str:
@@ -50,7 +50,7 @@ class RequestOptions:
     """Options of a completion request."""
 
     budget_ms: int
-    """What is left of its TTFT target when it is sent."""
+    """The rest of its TTFT target when it is sent."""
     supersede: bool = False
     """Whether it takes the place of an older one of its document."""
     temperature: float = 0.0
@@ -117,7 +117,7 @@ def warm_call(window: Window, pieces: Sequence[Piece], model: Model, ids: Client
 def prompt_body(window: Window, pieces: Sequence[Piece], model: Model) -> dict[str, Any]:
     """Return what makes up the prompt.
 
-    Other servers than CATO's take neither context nor, as a rule, a suffix.
+    Other servers than CATO's take neither context nor, usually, a suffix.
     """
     body: dict[str, Any] = {"model": model.name, "prompt": with_lf(window.prefix)}
     if window.suffix and model.fills_in_the_middle:

@@ -17,12 +17,11 @@ import aiohttp
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import Call
-from cato_lsp.backend.connection_errors import unreachable
+from cato_lsp.backend.connections import AnnouncedOnly, unreachable
 from cato_lsp.backend.discovery import Target
 from cato_lsp.backend.failures import Refused, refusal
-from cato_lsp.backend.identity import AnnouncedOnly
 from cato_lsp.backend.models import Model, choose
-from cato_lsp.backend.reports import BackendReports
+from cato_lsp.backend.replicas import BackendReports
 from cato_lsp.backend.streams import DRAIN_S, EventStream
 
 CONNECT_S = 3.0
@@ -111,7 +110,7 @@ class BackendClient:
         return (time.perf_counter() - started) * 1000
 
     async def reports(self) -> BackendReports:
-        """Return what the backend tells of itself; empty if it does not. Raises Unreachable."""
+        """Return what the backend reports of itself; empty if it does not. Raises Unreachable."""
         body = await self._get("/health", refusing=False)
         return BackendReports.read(body)
 

@@ -1,27 +1,82 @@
-"""Which backend: the one that the settings name, else the one that this user runs, else a new one.
+"""Finds the backend: the one of the settings, else the one that this user runs, else a new one.
 
 A backend that is started here outlives this process and serves all the user's editors.
+
+Tokens of sign-ins are kept in `<state dir>/sign-ins.json`, mode 0600. Each is for one backend's
+address, and is sent to no other.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from cato_backend.wire.discovery import Announcement, UntrustedAnnouncement, discover
-from cato_backend.wire.paths import state_dir
-from cato_lsp.backend.kept_tokens import kept_token
+from cato_backend.wire.state_files import complaint, state_dir, write_private
 from cato_lsp.settings.settings import BackendSettings
 
-SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
 CONFIG_VARIABLE = "CATO_CONFIG"
 """Names the cato.toml of the backend that is started here."""
+
 LINES_SHOWN = 3
+
+
+class UntrustedTokens(ValueError):
+    """The file exists but cannot be used: open to other users, or of another format."""
+
+
+def kept_tokens_path() -> Path:
+    """Return the file."""
+    return state_dir() / "sign-ins.json"
+
+
+def kept_token(url: str) -> str | None:
+    """Return the token for the backend at `url`; None if the user has not signed in there.
+
+    Raises UntrustedTokens.
+    """
+    return _read().get(url)
+
+
+def keep_token(url: str, token: str) -> None:
+    """Keep the token for the backend at `url`. Raises UntrustedTokens, OSError."""
+    _write({**_read(), url: token})
+
+
+def forget_token(url: str) -> None:
+    """Forget the token for the backend at `url`. Raises UntrustedTokens, OSError."""
+    _write({known: token for known, token in _read().items() if known != url})
+
+
+def _read() -> dict[str, str]:
+    path = kept_tokens_path()
+    try:
+        found = complaint(path)
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UntrustedTokens(f"{path}: {error}; remove it and sign in again") from error
+    if found:
+        raise UntrustedTokens(found)
+    if not isinstance(value, dict):
+        raise UntrustedTokens(f"{path}: it holds no tokens; remove it and sign in again")
+    entries = cast("dict[str, object]", value).items()
+    return {url: token for url, token in entries if isinstance(token, str)}
+
+
+def _write(tokens: dict[str, str]) -> None:
+    write_private(kept_tokens_path(), json.dumps(tokens))
+
+
+SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
 
 
 class Origin(StrEnum):
@@ -33,13 +88,13 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a backend listens and what opens it."""
+    """The address of a backend, and its token."""
 
     url: str
     token: str | None = field(repr=False)
     origin: Origin
     announcement: Announcement | None = None
-    """Of a backend that was discovered: which process must be the one that answers."""
+    """The announcement of a discovered backend, whose process must be the one that answers."""
 
 
 def locate(settings: BackendSettings) -> Target | None:

@@ -1,4 +1,4 @@
-"""What can go wrong between the language server and the backend.
+"""Failures between the language server and the backend.
 
 BackendFailure
 ├── Unreachable    no connection, or it broke: look for the backend again
@@ -32,7 +32,7 @@ _PLAIN_HTTP_TO_TLS = re.compile(rb"https (port|server)|ssl-enabled server", re.I
 
 
 class BackendFailure(Exception):
-    """The text is for the person: what went wrong, never what was sent."""
+    """A failure. The text is for the person; it never contains what was sent."""
 
 
 class Unreachable(BackendFailure):

@@ -1,10 +1,12 @@
-"""Keeps one connection's backend found, started, healthy; in a task of its own."""
+"""Finds, starts and checks one connection's backend, in a task of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,13 @@ from cato_lsp.backend.discovery import (
     Origin,
     StartedBackend,
     Target,
+    UntrustedTokens,
     can_start_backend,
     locate,
     start_backend,
 )
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
-from cato_lsp.backend.kept_tokens import UntrustedTokens
-from cato_lsp.backend.status import BackendStatus, Connection, State
+from cato_lsp.backend.models import Model
 from cato_lsp.settings.settings import BackendSettings
 
 if TYPE_CHECKING:
@@ -28,15 +30,47 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 10.0
+
 FIRST_PAUSE_S = 0.25
+
 LONGEST_PAUSE_S = 10.0
+
 WHILE_STARTING_S = 0.5
 
 NONE_FOUND = "no backend is running: start one with `cato serve`, or set backend.url"
 
 
+class State(StrEnum):
+    """States of the connection to the backend."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    UNREACHABLE = "unreachable"
+    DISABLED = "disabled"
+    UNAUTHORIZED = "unauthorized"
+
+
+@dataclass(frozen=True, slots=True)
+class BackendStatus:
+    """State of the connection to the backend."""
+
+    state: State
+    message: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A backend that answers."""
+
+    client: BackendClient
+    model: Model
+    round_trip_ms: float
+
+
 class Link:
-    """Looks for the backend of `settings()`, again and again; tells of every change."""
+    """Looks for the backend of `settings()` at intervals, and reports each change."""
 
     def __init__(
         self, settings: Callable[[], BackendSettings], changed: Callable[[], None]
@@ -116,7 +150,7 @@ class Link:
         try:
             return await self._look(make_client)
         except Exception as error:
-            # The search goes on, whatever went wrong.
+            # The search continues, whatever went wrong.
             log.exception("a look for the backend failed")
             self.connection = None
             return BackendStatus(

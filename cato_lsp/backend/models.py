@@ -1,4 +1,4 @@
-"""What a backend says of its model in `/v1/models`, in words too, and how to get a better one."""
+"""A backend's model by `/v1/models`, a description for people, and advice on a better one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TRAINED = "serve a model trained for fill-in-the-middle, such as Qwen2.5-Coder,
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """All that the language server may know of what answers.
+    """All that the language server knows of the model.
 
     The defaults are those of an OpenAI server that is not CATO's backend: no fill-in-the-middle,
     no whole tasks, cancelled by closing the connection.
@@ -50,11 +50,11 @@ class Model:
     whole_tasks: frozenset[str] = frozenset()
     """What `/v1/tasks` does usefully with it."""
     whole_tasks_note: str = ""
-    """What is needed for the others."""
+    """The requirements of the other tasks."""
     own_name: str = ""
     """Where `name` is an alias."""
     parameters: int | None = None
-    """How large it is; None where nothing tells."""
+    """How large it is; None where it is not known."""
     needed_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     """By class, the targets that its hardware can meet; only those longer than configured."""
 

@@ -1,10 +1,10 @@
-"""What a backend says of its replicas, in `/health`."""
+"""A backend's reports in `/health`: its replicas, its GPUs and its gateways."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 STARTING, UP, ASLEEP, DOWN, FAILED = "starting", "up", "asleep", "down", "failed"
 
@@ -14,9 +14,9 @@ class ReplicaSpeed:
     """Learned speed of one replica."""
 
     token_ms: float
-    """Of a token that is decoded alone."""
+    """Time of a token that is decoded alone."""
     prompt_ms: float
-    """Of a prompt of 1,000 tokens."""
+    """Time of a prompt of 1,000 tokens."""
     spread: float
     """Relative standard deviation of both."""
     windows: int
@@ -32,7 +32,7 @@ class StepLimits:
     step_tokens: int
     """New tokens in it."""
     prompt_tokens: int
-    """Of one prompt beside other requests; 0: no such limit."""
+    """Limit for one prompt beside other requests; 0: none."""
 
     @property
     def flags(self) -> str:
@@ -48,9 +48,9 @@ class StepReport:
     """The limits of one replica's engine."""
 
     told: StepLimits | None
-    """What it was started with; None where that is not known."""
+    """The limits that it was started with; None where they are not known."""
     advised: StepLimits | None
-    """What its speed and the targets call for; None where too little is known of it."""
+    """The limits by its speed and the targets; None where its speed is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class ReplicaReport:
     reason: str = ""
     remedy: str = ""
     speed: ReplicaSpeed | None = None
-    """None where the backend does not tell."""
+    """None where the backend does not report it."""
     steps: StepReport | None = None
-    """None where the backend does not tell."""
+    """None where the backend does not report it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +150,71 @@ def _speed(value: object) -> ReplicaSpeed | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryGpu:
+    """One GPU, or a MIG slice of one."""
+
+    label: str
+    name: str
+    memory_gb: float
+    free_gb: float
+    others: int
+    """Processes on it that the backend did not start."""
+
+
+def read_inventory(health: object) -> tuple[InventoryGpu, ...]:
+    """Read the GPUs in the body of `/health`; return none if there are none."""
+    try:
+        listed = cast("Mapping[str, Any]", health)["inventory"]["gpus"]
+        return tuple(_gpu(entry) for entry in listed)
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _gpu(entry: Mapping[str, Any]) -> InventoryGpu:
+    return InventoryGpu(
+        label=str(entry["gpu"]),
+        name=str(entry["name"]),
+        memory_gb=float(entry["memory_gb"]),
+        free_gb=float(entry["free_gb"]),
+        others=int(entry["others"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """How many processes of a backend take connections, and how many should."""
+
+    up: int = 1
+    expected: int = 1
+
+
+def read_gateways(health: object) -> Gateways:
+    """Read the gateways in the body of `/health`; one process where it has none."""
+    try:
+        listed = cast("Mapping[str, Any]", health)["gateways"]
+        return Gateways(int(listed["up"]), int(listed["expected"]))
+    except (KeyError, TypeError, ValueError):
+        return Gateways()
+
+
+@dataclass(frozen=True, slots=True)
+class BackendReports:
+    """Reports of a backend about its replicas, their sources, the inventory and itself."""
+
+    replicas: tuple[ReplicaReport, ...] = ()
+    sources: tuple[SourceReport, ...] = ()
+    gpus: tuple[InventoryGpu, ...] = ()
+    gateways: Gateways = Gateways()
+
+    @classmethod
+    def read(cls, health: object) -> Self:
+        """Read the body of `/health`; what it does not tell is empty."""
+        return cls(
+            read_replicas(health),
+            read_sources(health),
+            read_inventory(health),
+            read_gateways(health),
+        )

@@ -1,4 +1,4 @@
-"""Sign-in by the code of a device (RFC 8628), as the gateway offers it."""
+"""Sign-in by a device code (RFC 8628) at the gateway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DeviceSignIn:
     """A sign-in that waits for a person."""
 
     url: str
-    """Of the backend."""
+    """URL of the backend."""
     user_code: str
     page: str
     page_with_code: str
@@ -80,7 +80,7 @@ async def begin(client: BackendClient, name: str) -> DeviceSignIn:
 async def finish(client: BackendClient, device: DeviceSignIn) -> GrantedToken:
     """Wait until a person confirms the code.
 
-    Raises TimedOut where nobody does, Refused, Unreachable.
+    Raises TimedOut where it is not confirmed in time, Refused, Unreachable.
     """
     interval_s = device.interval_s
     try:
@@ -95,7 +95,7 @@ async def finish(client: BackendClient, device: DeviceSignIn) -> GrantedToken:
                     elif refused.code != _PENDING:
                         raise
     except TimeoutError as error:
-        raise TimedOut("nobody confirmed the code in time: sign in again") from error
+        raise TimedOut("the code was not confirmed in time: sign in again") from error
 
 
 async def _asked(client: BackendClient, device: DeviceSignIn) -> GrantedToken:

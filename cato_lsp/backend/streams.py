@@ -1,4 +1,4 @@
-"""One streamed answer: read to its end in a task of its own, so that leaving it costs nothing."""
+"""One streamed answer, read to its end in a task of its own: a reader can leave at any time."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class TaskProgress:
 
 @dataclass(frozen=True, slots=True)
 class UnitAnswer:
-    """The part of one unit; `problem`: why it, or a part of it, failed, empty where it did not."""
+    """The result of one unit. `problem`: why it or a part of it failed; empty where it did not."""
 
     name: str
     text: str

@@ -1,4 +1,4 @@
-"""What commands are given: a backend, and a place in a file or a part of it.
+"""Arguments of commands: a backend, and a place in a file or a part of it.
 
 The backend is found as an editor finds it, but never started.
 """
@@ -15,11 +15,9 @@ from types import MappingProxyType
 
 from cato_backend.wire.discovery import UntrustedAnnouncement
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.discovery import Origin, Target, locate
+from cato_lsp.backend.discovery import Origin, Target, UntrustedTokens, locate
 from cato_lsp.backend.failures import BackendFailure, Denied
-from cato_lsp.backend.kept_tokens import UntrustedTokens
-from cato_lsp.backend.link import NONE_FOUND
-from cato_lsp.backend.status import Connection
+from cato_lsp.backend.link import NONE_FOUND, Connection
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, Settings, parse
 from cato_lsp.syntax import open_document

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure, Denied, Refused, Unreachable
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model, advice, described
 from cato_lsp.backend.replicas import (
     ASLEEP,
@@ -15,12 +16,11 @@ from cato_lsp.backend.replicas import (
     FAILED,
     STARTING,
     UP,
+    BackendReports,
     ReplicaReport,
     ReplicaSpeed,
     SourceReport,
 )
-from cato_lsp.backend.reports import BackendReports
-from cato_lsp.backend.status import Connection
 from cato_lsp.commands import checks
 from cato_lsp.commands.arguments import (
     CommandFailed,
@@ -110,7 +110,7 @@ def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:
 
 
 def check_sources(reports: Sequence[SourceReport]) -> Iterator[Finding]:
-    """Check where the backend gets replicas from; what it has of them goes on without it."""
+    """Check where the backend gets replicas from; what it has of them continues without it."""
     for report in reports:
         hop = f"replicas from {report.name}"
         yield note(hop, report.trouble, report.remedy) if report.trouble else ok(hop, "it answers")

@@ -1,4 +1,4 @@
-"""The single checks of `cato doctor`, and how what they find is printed."""
+"""The single checks of `cato doctor`, and the print of their findings."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from cato_backend.wire.addresses import is_loopback
 from cato_backend.wire.discovery import UntrustedAnnouncement, announcement_path, discover
-from cato_backend.wire.loopback import is_loopback
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.inventory import InventoryGpu
-from cato_lsp.backend.replicas import StepLimits, StepReport
-from cato_lsp.backend.reports import Gateways
+from cato_lsp.backend.replicas import Gateways, InventoryGpu, StepLimits, StepReport
 from cato_lsp.settings.lookup import Complaint
 from cato_lsp.settings.settings import BackendSettings, Settings
 

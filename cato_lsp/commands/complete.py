@@ -1,4 +1,4 @@
-"""`cato complete FILE:LINE:COLUMN`: the main job, without an editor."""
+"""`cato complete FILE:LINE:COLUMN`: an inline completion without an editor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from cato_lsp.backend.calls import (
     has_prompt,
     window_for,
 )
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import advice, described
-from cato_lsp.backend.status import Connection
 from cato_lsp.commands.arguments import (
     CommandFailed,
     FileLocation,
@@ -58,7 +58,7 @@ class Report:
     model: str
     """Its own name."""
     parameters: int | None
-    """How large it is; None where nothing tells."""
+    """How large it is; None where it is not known."""
     advice: str
     """How to get a better model; empty where there is nothing to say."""
     request_id: str

@@ -54,7 +54,7 @@ class FindingPrinter:
         self._remedies: set[str] = set()
 
     def show(self, finding: Finding) -> None:
-        """Print a finding; a remedy that stands above already is not told once more."""
+        """Print a finding; a remedy that was printed already is not repeated."""
         remedy = finding.remedy
         known = remedy in self._remedies
         print(replace(finding, remedy="as above") if known else finding, flush=True)

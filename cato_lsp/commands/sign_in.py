@@ -9,9 +9,8 @@ import sys
 from datetime import datetime, timedelta
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.discovery import Target
+from cato_lsp.backend.discovery import Target, UntrustedTokens, keep_token, kept_tokens_path
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.kept_tokens import UntrustedTokens, keep_token, kept_tokens_path
 from cato_lsp.backend.sign_in import begin, finish
 from cato_lsp.commands.arguments import CommandFailed, add_url_argument, named_backend
 

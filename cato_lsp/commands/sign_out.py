@@ -8,9 +8,8 @@ import sys
 from contextlib import suppress
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.discovery import Origin, Target
+from cato_lsp.backend.discovery import Origin, Target, UntrustedTokens, forget_token, kept_token
 from cato_lsp.backend.failures import BackendFailure, Denied
-from cato_lsp.backend.kept_tokens import UntrustedTokens, forget_token, kept_token
 from cato_lsp.commands.arguments import CommandFailed, add_url_argument, named_backend
 
 SUMMARY = "end the sign-in to a team's server"

@@ -1,4 +1,4 @@
-"""`cato stats`: what became of suggestions on this machine, and what did not have to be asked."""
+"""`cato stats`: outcomes of suggestions on this machine, and requests that were saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Sums over the events of a time. Shares are None where there is nothing to divide by."""
+    """Sums over the events of a period. Shares are None where there is nothing to divide by."""
 
     shown: int
     accepted: int
@@ -38,14 +38,14 @@ class Stats:
 
     @property
     def acceptance(self) -> float | None:
-        """Of what was shown, the share that was accepted, in whole or in part."""
+        """The share of shown suggestions that were accepted, in whole or in part."""
         taken = self.accepted + self.partially_accepted
         return min(taken / self.shown, 1.0) if self.shown else None
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("--days", type=_days, default=30, metavar="N", help="how far back")
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="number of days")
     parser.add_argument("--language", help="only this LSP language id")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 

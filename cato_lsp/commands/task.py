@@ -25,14 +25,12 @@ from cato_lsp.commands.task_output import Terminal, check_room, show_result, wri
 from cato_lsp.session.privacy import Privacy
 from cato_lsp.settings.settings import PrivacySettings, Settings
 from cato_lsp.syntax import open_document
-from cato_lsp.syntax.statements import syntax_errors
-from cato_lsp.syntax.units import Unit
+from cato_lsp.syntax.units import Unit, syntax_errors
 from cato_lsp.tasks.edits import Placed, edits_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult
 from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import Selection, select
-from cato_lsp.tasks.unit_groups import NothingSelected
+from cato_lsp.tasks.selection import NothingSelected, Selection, select
 from cato_lsp.text import Snapshot
 
 SUMMARY = "summarize, translate, document, explain, test, fix or generate code of a file"

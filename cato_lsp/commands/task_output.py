@@ -1,4 +1,4 @@
-"""What `cato task` writes: progress and result to the terminal, edits and tests to files."""
+"""Output of `cato task`: progress and result to the terminal, edits and tests to files."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Terminal:
             sys.stdout.flush()
 
     def restart(self, text: str) -> None:
-        """Tell that the pieces so far are void, and begin with `text`.
+        """Report that the pieces so far are void, and begin with `text`.
 
         What of that stands on the terminal is not written again.
         """

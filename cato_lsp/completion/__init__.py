@@ -1,4 +1,4 @@
-"""Where a completion ends, and what of it is shown."""
+"""The end of a completion, and the part of it that is shown."""
 
 from cato_lsp.completion.enough import Completeness
 

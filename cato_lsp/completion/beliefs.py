@@ -1,19 +1,92 @@
-"""The pieces of an answer whose engine does not tell how sure it is, and what speaks for each."""
+"""Estimates the probability of an answer's parts where the engine reports no log probabilities.
+
+A model that is unsure of a token samples different ones. So text that several answers to the same
+question agree on is more likely right. How much more is learned from what the person typed after
+earlier answers: a server that ignores the temperature always gives the same answer, and its
+agreement means nothing.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from cato_lsp.completion.answer_parts import PART
+from cato_lsp.completion.reader import PART
 from cato_lsp.completion.reuse import Answer, Token, typed_since
-from cato_lsp.decisions.reliability import Evidence, Reliability
+
+ERRORS = 0.05
+"""The share of an answer's pieces that are wrong, until it is known."""
+
+STRENGTH = 2.0
+"""How many agreeing answers the typical share counts for, until it is known what they tell."""
+
+_PRIOR_PIECES = 25.0
+"""How many pieces what is typical counts for."""
+
+_MOST_PIECES = 400
+"""Of one kind of evidence; then the older ones count half: the model may be another one."""
+
+_LEAST_COMPARED = 100
+"""Pieces that all answers agreed on, before anything is said of what that is worth."""
+
+_TELLING = 0.7
+"""If agreement tells anything, what all answers agreed on is wrong at most this share as often as
+all pieces are."""
 
 _LAST_WORD = re.compile(r"\w+\Z")
+
 _LONGEST_TYPED = 2_000
 """Characters typed since an answer, from which on it is not judged any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of the further answers that agreed so far: how many continue, and how many of these agree."""
+
+    others: int = 0
+    agree: int = 0
+
+    @property
+    def typical_errors(self) -> float:
+        """The chance that a piece is wrong, where a model's samples tell how sure it is."""
+        return (STRENGTH * ERRORS + self.others - self.agree) / (STRENGTH + self.others)
+
+
+class Reliability:
+    """Learns how often the parts of answers were wrong, by the evidence for them."""
+
+    def __init__(self) -> None:
+        self._right: Counter[Evidence] = Counter()
+        self._wrong: Counter[Evidence] = Counter()
+
+    def observe(self, evidence: Evidence, *, right: bool) -> None:
+        """Learn that a piece was what the person typed, or was the first that was not."""
+        (self._right if right else self._wrong)[evidence] += 1
+        if self._right[evidence] + self._wrong[evidence] > _MOST_PIECES:
+            self._right[evidence] //= 2
+            self._wrong[evidence] //= 2
+
+    def others_tell(self) -> bool:
+        """Return whether what other answers agree on is likelier right, as far as is known."""
+        right, wrong = Counter[bool](), Counter[bool]()
+        for evidence in self._right.keys() | self._wrong.keys():
+            agree = 0 < evidence.others == evidence.agree
+            right[agree] += self._right[evidence]
+            wrong[agree] += self._wrong[evidence]
+        if right[True] + wrong[True] < _LEAST_COMPARED:
+            return True
+        errors = wrong.total() / (right.total() + wrong.total())
+        return wrong[True] / (right[True] + wrong[True]) < _TELLING * errors
+
+    def logprob(self, evidence: Evidence) -> float:
+        """Return the logarithm of the probability that a piece is right if all before it are."""
+        right, wrong = self._right[evidence], self._wrong[evidence]
+        expected = _PRIOR_PIECES * evidence.typical_errors
+        return math.log(1 - (wrong + expected) / (right + wrong + _PRIOR_PIECES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +126,7 @@ def believed(text: str, others: Sequence[str], reliability: Reliability) -> Iter
 
 
 class Judgement:
-    """Compares one answer with what the person types at its place."""
+    """Compares one answer with the text that the person types at its place."""
 
     def __init__(self, answer: Answer, reliability: Reliability) -> None:
         self._answer, self._reliability = answer, reliability

@@ -8,8 +8,7 @@ the lexicon cannot tell from code.
 from __future__ import annotations
 
 from cato_lsp.syntax.context import Rest, SyntaxContext
-from cato_lsp.syntax.lexicons import SHELLS, has_lexicon
-from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexed
+from cato_lsp.syntax.lexing import PARTNER, SHELLS, Bracket, Lexed, has_lexicon
 from cato_lsp.syntax.nearby import first_within, leading_closers, width_of
 
 

@@ -9,11 +9,11 @@ from enum import Enum, auto
 
 from cato_lsp.completion.fitting import duplicates
 from cato_lsp.syntax.context import Rest, SyntaxContext
-from cato_lsp.syntax.lexicons import SHELLS, has_lexicon
+from cato_lsp.syntax.lexing import SHELLS, has_lexicon
 from cato_lsp.syntax.nearby import width_of
 
 LONGEST_STATEMENT = 12
-"""Lines of one statement that goes on because its brackets are open."""
+"""Lines of one statement that continues because its brackets are open."""
 
 _OPENS_BLOCK = re.compile(r"(?:\)|=>|\belse|\btry|\bdo|\bfinally|\bunsafe|\bloop)[^={(\[]*\{\s*\Z")
 _CONTINUES = re.compile(r"\\\s*\Z")

@@ -19,8 +19,7 @@ from cato_lsp.completion.fitting import (
 from cato_lsp.completion.whole import only_whole
 from cato_lsp.decisions.classify import Assignment, Extent
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicons import lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex, lex_behind
+from cato_lsp.syntax.lexing import Lexed, lex, lex_behind, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 Rule = Callable[[Line, SyntaxContext], End]
@@ -40,7 +39,7 @@ _MOST_LEADING_BLANKS = 2
 
 
 class Completeness:
-    """Fed with the pieces of one answer, in order; knows when it has enough, and what to show.
+    """Reads the pieces of one answer in order, and decides when it is complete and what to show.
 
     Whole lines are read once; only the line that is still streaming is read again.
     """

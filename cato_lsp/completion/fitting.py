@@ -1,4 +1,4 @@
-"""How an answer is fitted into its document: its indentation, and nothing that stands there."""
+"""Fits an answer into its document: corrects its indentation, and drops repeated text."""
 
 from __future__ import annotations
 

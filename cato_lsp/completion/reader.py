@@ -1,4 +1,4 @@
-"""Follows one answer for one question: what is shown of it, and when it has been read enough.
+"""Reads one answer for one question: what is shown of it, and when it is complete.
 
 What is shown ends where it becomes too doubtful whether all of it is right. That is known as soon
 as the doubtful token comes; behind it there is nothing to wait for.
@@ -10,24 +10,33 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from cato_lsp.completion.answer_parts import parts_in
 from cato_lsp.completion.enough import Completeness
 from cato_lsp.completion.reuse import Token, merged
 from cato_lsp.syntax.nearby import is_word
 
+PART = re.compile(r"\s*(?:\w{1,5}|[^\w\s])")
+"""About a token. White space is not judged by itself."""
+
 MIN_READ_CONFIDENCE = 0.25
 """What is less likely to be right than this is not read on: to ask again once the person has typed
 the doubtful place costs less than the rest, which will most likely be of no use."""
+
 LEAST_SHOWN = 2
 """Characters of what is cut short for doubt, white space aside: less is not worth a look."""
+
 LEAST_OF_LINE = 4
 """Characters of words in the beginning of a further line: fewer are not worth a look."""
 
 _NEXT_LINE = re.compile(r"[ \t]*\n\s*\S[^\n]*\n")
 
 
+def parts_in(text: str) -> int:
+    """Return how many parts a text has."""
+    return len(PART.findall(text))
+
+
 class AnswerReader:
-    """Fed with the tokens of an answer, in order."""
+    """Reads the tokens of an answer in order."""
 
     def __init__(
         self,
@@ -73,7 +82,7 @@ class AnswerReader:
 
     @property
     def confidence(self) -> float | None:
-        """The probability that what is shown is right; None where nothing told it."""
+        """The probability that what is shown is right; None where it is not known."""
         return math.exp(self._believed) if self._told else None
 
     def feed(self, tokens: Iterable[Token]) -> bool:
@@ -88,7 +97,7 @@ class AnswerReader:
         return enough
 
     def settle_for(self, more_lines: int) -> None:
-        """Be content with so many more lines: what came so far is shown, and more may be typed."""
+        """Limit the answer to this number of further lines: the text so far is shown."""
         self._most_lines = self._read.count("\n") + more_lines
 
     def text(self, *, truncated: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""What was answered before and still fits: found again while the person types along with it.
+"""Reuse of earlier answers that still fit while the person types along with them.
 
 An answer is kept as the model gave it, together with the text that the model saw. It fits where
 that text still stands around the cursor and what was typed since is how the answer begins. Any
@@ -38,7 +38,7 @@ class PromptAnchor:
 
 
 class OtherAnswers(Protocol):
-    """Further answers to the same question, which may still go on."""
+    """Further answers to the same question, which may still continue."""
 
     def texts(self) -> Sequence[str]:
         """Return what they have said so far."""
@@ -47,7 +47,7 @@ class OtherAnswers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole answer of a model for one place."""
+    """A model's complete answer for one place."""
 
     place: PromptAnchor
     text: str
@@ -59,9 +59,9 @@ class Answer:
     ended: bool
     """Whether nothing more was to be said: who has typed all of it need not ask again."""
     tokens: tuple[Token, ...]
-    """Of `text`."""
+    """The tokens of `text`."""
     others: OtherAnswers | None = None
-    """Asked for where the engine does not tell how sure it is."""
+    """Asked for where the engine reports no log probabilities."""
 
     @property
     def other_texts(self) -> Sequence[str]:
@@ -76,14 +76,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CacheHit:
-    """An answer that fits, and what of it was typed since."""
+    """An answer that fits, and the part of it that was typed since."""
 
     answer: Answer
     typed: str
 
     @property
     def rest(self) -> str:
-        """What has not been typed."""
+        """The rest that has not been typed."""
         return self.answer.text[len(self.typed) :]
 
     @property
@@ -179,7 +179,7 @@ class Token(NamedTuple):
 
     text: str
     logprob: float | None = None
-    """Of its probability; None where the server does not tell."""
+    """Logarithm of its probability; None where the server does not report it."""
 
 
 def merged(tokens: Sequence[Token]) -> Token:
@@ -189,7 +189,7 @@ def merged(tokens: Sequence[Token]) -> Token:
 
 
 def behind(tokens: Iterable[Token], offset: int) -> Iterator[Token]:
-    """Yield the tokens behind so many characters.
+    """Yield the tokens after this number of characters.
 
     The rest of a partly typed token is treated as certain (log probability 0).
     """

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicons import Region, lexicon_of
-from cato_lsp.syntax.lexing import Lexed, lex, lex_behind
+from cato_lsp.syntax.lexing import Lexed, Region, lex, lex_behind, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 _PREFIX = re.compile(r"(?:(?<!\w)[bBcfFLrRuU]{1,2}8?|[@$#]+)\Z")

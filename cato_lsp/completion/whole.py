@@ -1,4 +1,4 @@
-"""Cuts what is shown to what is whole: no string is left open, and no bracket.
+"""Cuts a suggestion so that it leaves no string and no bracket open.
 
 The text behind the cursor counts. A string that it closes may stay open, and a bracket too. Where
 the lexicon cannot tell what the cursor stands in, nothing is cut.
@@ -13,8 +13,7 @@ from cato_lsp.completion.closers import last_of
 from cato_lsp.completion.fitting import without_overlap
 from cato_lsp.completion.strings import LexedLine, StringJudge, before
 from cato_lsp.syntax.context import SyntaxContext
-from cato_lsp.syntax.lexicons import has_lexicon, lexicon_of
-from cato_lsp.syntax.lexing import PARTNER, Bracket, lex
+from cato_lsp.syntax.lexing import PARTNER, Bracket, has_lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import is_word
 
 LEAST_WORDS = 2
@@ -73,7 +72,7 @@ class _Opener:
 
 
 class _Judge:
-    """Finds what is not whole in suggestions for one place."""
+    """Finds strings and brackets that suggestions for one place leave open."""
 
     def __init__(self, context: SyntaxContext) -> None:
         self._context = context

@@ -1,1 +1,1 @@
-"""Whether, when and what to ask the backend, and how likely an answer is of use. No I/O."""
+"""Decides whether, when and what to ask the backend, and how likely an answer is useful. No I/O."""

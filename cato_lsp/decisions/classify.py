@@ -1,4 +1,4 @@
-"""From an action and the syntax around the cursor to a task, its target and its limits.
+"""Classifies an action by the syntax around the cursor: a task, its target and its limits.
 
 The backend is told how many tokens an answer probably has, so that it does not have to read a
 length out of a deadline. The figures for completions are medians of real Python code, cut at random
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from cato_backend.wire.estimates import translation_tokens
 from cato_backend.wire.headers import Task
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.context import Rest, SyntaxContext
 from cato_lsp.syntax.nearby import width_of
 
@@ -54,7 +54,7 @@ class Extent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is asked for: tokens, where the answer ends, stop strings for the engine.
+    """Limits of an answer: tokens, where it ends, stop strings for the engine.
 
     `expected_tokens`: how long the answer probably is; None where that follows from its source.
     """
@@ -81,7 +81,7 @@ _IN_TEXT = Limits(48, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 _BEFORE_TEXT = Limits(32, Extent.LINE, LINE_TOKENS, _END_OF_LINE)
 """Between what stands on the line already."""
 _STATEMENT = Limits(64, Extent.LINE, LINE_TOKENS)
-"""No stop string: a statement goes on over line ends while its brackets are open."""
+"""No stop string: a statement continues over line ends while its brackets are open."""
 _OPENED_BLOCK = Limits(160, Extent.BLOCK, OPENED_BLOCK_TOKENS)
 _BLOCK = Limits(160, Extent.BLOCK, BLOCK_TOKENS)
 _BELIEVED_BLOCK = Limits(160, Extent.BELIEVED, OPENED_BLOCK_TOKENS)
@@ -99,7 +99,7 @@ def classify(
 ) -> Assignment:
     """Return the task that `action` means here.
 
-    `doubts`: what is shown ends where the model is unsure, so that an answer may go on behind a
+    `doubts`: what is shown ends where the model is unsure, so that an answer may continue behind a
     statement.
     """
     match action:

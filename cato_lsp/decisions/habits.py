@@ -1,13 +1,16 @@
-"""A person's habits, and what follows from them: when to ask, and what is likely to be accepted.
+"""Learns a person's habits: when to ask, and which suggestions are likely to be accepted.
 
-How long to wait before asking follows from how a person types. The gaps between keys within a burst
-are log-normal; a burst ends with each key at about the same chance. From that follows how likely
-somebody who has been still for a while stays so until the answer is there, and thus when it is
-worth asking.
+The debounce follows from how a person types. The gaps between keys within a burst are log-normal,
+and each key ends the burst with about the same probability. This gives the probability that a
+person who has paused for a while pauses until the answer is there, and so when a request pays.
 
-Acceptance is a naive Bayes estimate over a few signals, each drawn towards saying nothing until it
-was seen often. It orders suggestions better than it estimates chances, for signals go together:
-long ones are also less sure.
+Acceptance is a naive Bayes estimate over a few signals, each shrunk towards no effect until it was
+seen often. It orders suggestions better than it estimates probabilities, because signals are
+correlated: long suggestions are also less certain.
+
+A person who pauses reads the suggestion, and accepts it if it is what they want. If they type on
+although the suggestion begins with what they type, the rest is probably wrong. It is then shown
+again only as far as its probability is higher than was required before.
 """
 
 from __future__ import annotations
@@ -20,35 +23,63 @@ from cato_backend.wire.headers import Task
 
 LONGEST_GAP_S = 1.0
 """A longer gap is a pause between bursts."""
+
 KEYS_KEPT = 64
+
 _PRIOR_KEYS = 8
 """How many keys the typical rhythm counts for, until the person's own is known."""
-_TYPICAL_LN_S = math.log(0.17)
+
 _TYPICAL_SPREAD = 0.5
+
 _LEAST_SPREAD = 0.1
+
 _PAUSE_SHARE = 1 / 16
+
 _STEP_MS = 10
 
 PATIENT = 0.8
 """How likely the person must be to wait for the answer where the backend is full."""
+
 EAGER = 0.2
 """The same where it is idle: an answer that is typed along with is not lost."""
 
 TYPICAL_TTFT_MS = 100.0
 """Until the backend's own is known."""
-SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
-"""From then on what came so far is shown, as far as its lines are whole; the rest is there when
-the person types on. Ghost text cannot grow: editors take one answer."""
+
 LOOK_AHEAD_MS = 2000
-"""The budget of what nobody waits for yet: it comes behind what somebody does."""
+"""The budget of requests that no person waits for yet: they are served after the others."""
+
 MIN_BUDGET_SHARE = 0.5
+
 LEAST_SEEN = 100
 """Suggestions whose outcome must be known before anything is said."""
+
 TYPICAL_ACCEPTANCE = 0.3
 """Of what is shown; published rates are 22% to 34%."""
+
 _PRIOR_SUGGESTIONS = 20.0
 """How many suggestions the typical rate, and a signal's saying nothing, count for."""
+
 _RECENT_SEEN = 8
+
+LEAST_ESTIMATED = 0.8
+"""Where nothing is set: an estimate is not as good as what an engine tells."""
+
+REST_S = 0.5
+"""A person who pauses for this time has read the suggestion."""
+
+LEFT_THOUGH_RIGHT = 0.4
+"""The probability that a person types on although the suggestion is right."""
+
+_REMEMBERED = 16
+
+
+_TYPICAL_LN_S = math.log(0.17)
+
+
+SHOW_BY_MS = {Task.COMPLETION: 250.0, Task.GENERATION: 1500.0}
+"""From then on the text so far is shown, as far as its lines are whole; the rest is there when
+the person types on. Ghost text cannot grow: editors take one answer."""
 
 
 class TypingRhythm:
@@ -62,7 +93,7 @@ class TypingRhythm:
         self._mean, self._spread = _TYPICAL_LN_S, _TYPICAL_SPREAD
 
     def key(self, now_s: float) -> None:
-        """Take note that a key was pressed."""
+        """Record that a key was pressed."""
         self.gap_s = now_s - self._last_s if self._last_s is not None else 0.0
         self._last_s = now_s
         if 0 < self.gap_s <= LONGEST_GAP_S:
@@ -89,12 +120,11 @@ class TypingRhythm:
 def debounce_ms(
     rhythm: TypingRhythm, *, answer_ms: float, load: float, editor_ms: float, longest_ms: float
 ) -> float:
-    """Return how long to wait before asking, counted from when the editor asked.
+    """Return the debounce in milliseconds, counted from the editor's request.
 
-    The least time after which somebody who has been still so long is likely enough to stay so for
-    the `answer_ms` that an answer takes: `EAGER` where the backend is idle, `PATIENT` where its
-    `load` (0..1) is full. `editor_ms`: what the editor has waited already. Never above
-    `longest_ms`.
+    The least pause that is likely enough to last for the `answer_ms` of an answer: with probability
+    `EAGER` where the backend is idle, `PATIENT` where its `load` (0..1) is full. `editor_ms`: the
+    editor's own wait so far. Never above `longest_ms`.
     """
     enough = EAGER + (PATIENT - EAGER) * min(max(load, 0.0), 1.0)
     waited_ms = editor_ms
@@ -181,7 +211,7 @@ def _step(value: float, limits: tuple[float, ...]) -> int:
 
 
 class LogprobSupport:
-    """Whether the backend's engine tells log probabilities, as far as its answers have shown.
+    """Whether the backend's engine reports log probabilities, learned from its answers.
 
     Servers may refuse the question, or ignore it and answer without log probabilities. A new
     backend is asked from the start.
@@ -212,10 +242,42 @@ def least_confidence(setting: float | None, of_model: float) -> float:
     return of_model if setting is None else setting
 
 
-LEAST_ESTIMATED = 0.8
-"""Where nothing is set: an estimate is not as good as what an engine tells."""
-
-
 def least_estimated(setting: float | None) -> float:
     """Return the least estimated probability of what is shown, where the engine tells none."""
     return LEAST_ESTIMATED if setting is None else setting
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A suggestion that was not accepted; `offset` is where it begins in the document."""
+
+    offset: int
+    text: str
+
+
+class IgnoredSuggestions:
+    """The last suggestions in one document that were shown during a pause and not accepted."""
+
+    def __init__(self) -> None:
+        self._left: deque[_Left] = deque(maxlen=_REMEMBERED)
+
+    def add(self, offset: int, text: str) -> None:
+        """Record that `text` was shown at `offset` during a pause and not accepted."""
+        self._left.append(_Left(offset, text.rstrip()))
+
+    def times(self, text: str, offset: int, rest: str) -> int:
+        """Return how often a suggestion of `rest` at `offset`, or its beginning, was ignored."""
+        return sum(
+            left.offset <= offset
+            and f"{text[left.offset : offset]}{rest}".startswith(left.text)
+            and len(left.text) > offset - left.offset
+            for left in self._left
+        )
+
+
+def raised(least: float, times: int) -> float:
+    """Return the least probability to show a suggestion that was ignored this number of times."""
+    if not 0 < least < 1:
+        return least
+    odds = least / (1 - least) / LEFT_THOUGH_RIGHT**times
+    return odds / (1 + odds)

@@ -1,4 +1,4 @@
-"""What a document imports, in which files that may lie, and what those declare."""
+"""The imports of a document, the files that may hold them, and the declarations in these files."""
 
 from __future__ import annotations
 

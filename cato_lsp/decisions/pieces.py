@@ -40,7 +40,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class OtherFile:
-    """A file that may have something to say, parsed."""
+    """Another file that may be relevant, parsed."""
 
     path: str
     snapshot: Snapshot
@@ -94,7 +94,7 @@ def within_budget(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """A piece of a file, and how alike it is: words in common over words in either (Jaccard)."""
+    """A piece of a file and its similarity: common words over all words of both (Jaccard)."""
 
     alike: float
     first_line: int

@@ -12,7 +12,7 @@ from cato_lsp.text.snapshot import Snapshot
 
 PREFIX_SHARE = 0.75
 STEPS = 4
-"""The head moves by one of so many parts of the prefix's budget."""
+"""The prefix's budget in steps: the head moves by whole steps."""
 MOST_CHARACTERS = 6_000
 """The largest window. Most of a larger one would be cached, but each jump pays for all of it."""
 MOST_AFTER = {False: 800, True: 2_000}

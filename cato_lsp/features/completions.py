@@ -120,7 +120,7 @@ def _continues(
     item: types.InlineCompletionItem,
     selected: types.SelectedCompletionInfo,
 ) -> bool:
-    """Return whether the item goes on from the entry that the menu has selected.
+    """Return whether the item continues from the entry that the menu has selected.
 
     Only then may ghost text stand beside the menu. The item is made to begin where the entry does.
     """

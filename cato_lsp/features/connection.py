@@ -1,4 +1,4 @@
-"""What a feature may ask of the connection to its client."""
+"""The interface of a connection to a client that features use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClientConnection(Protocol):
-    """One connection: its state, its services, and what can be sent to the client.
+    """One connection: its state, its services, and messages to the client.
 
     The methods are those of pygls' server, as far as features need them.
     """
@@ -37,7 +37,7 @@ class ClientConnection(Protocol):
 
     @property
     def client_capabilities(self) -> types.ClientCapabilities:
-        """What the client said in `initialize` that it can do."""
+        """The client's capabilities from `initialize`."""
         ...
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cato_lsp.backend.status import State
+from cato_lsp.backend.link import State
 from cato_lsp.protocol.clients import (
     answers_configuration,
     editor_delay_ms,
@@ -187,7 +187,7 @@ def restart_backend(
 
 
 class InlineRegistration:
-    """Whether the client asks for inline completions at all, where it lets that be registered."""
+    """Registers inline completions while there is a backend, where the client supports it."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -223,7 +223,7 @@ class LensRefresh:
         self._offered: tuple[object, ...] = ()
 
     def follow(self) -> None:
-        """Tell the client if what lenses offer, or which files may have them, has changed."""
+        """Notify the client if what lenses offer, or which files may have them, has changed."""
         session = self._connection.session
         settings, backend = session.settings, session.link.connection
         offered: tuple[object, ...] = ()

@@ -1,4 +1,4 @@
-"""What the person does, as the client notifies it: nothing here waits for anything."""
+"""Notifications of the client about the person's actions. No handler waits."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def did_focus(connection: ClientConnection, params: DidFocusParams) -> None:
 
 
 def did_show(connection: ClientConnection, params: DidShowParams) -> None:
-    """Take note of `textDocument/didShowCompletion`."""
+    """Record `textDocument/didShowCompletion`."""
     request_id = _request_of(params.item)
     if request_id is not None:
         connection.completions.did_show(request_id)
 
 
 def did_partially_accept(connection: ClientConnection, params: DidPartiallyAcceptParams) -> None:
-    """Take note of `textDocument/didPartiallyAcceptCompletion`.
+    """Record `textDocument/didPartiallyAcceptCompletion`.
 
     The length is in UTF-16 units, of the item.
     """

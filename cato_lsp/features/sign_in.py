@@ -7,9 +7,8 @@ import platform
 from typing import TYPE_CHECKING, Any
 
 from cato_lsp.backend.client import BackendClient
-from cato_lsp.backend.discovery import Origin, Target
+from cato_lsp.backend.discovery import Origin, Target, UntrustedTokens, keep_token
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.kept_tokens import UntrustedTokens, keep_token
 from cato_lsp.backend.sign_in import DeviceSignIn, begin, finish
 from cato_lsp.protocol.methods import FinishSignInParams, Token
 

@@ -16,13 +16,12 @@ from lsprotocol import types
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.protocol.methods import TASK_COMMANDS, Token
 from cato_lsp.session.documents import position_of
-from cato_lsp.syntax.lexicons import has_lexicon
+from cato_lsp.syntax.lexing import has_lexicon
 from cato_lsp.syntax.parts import definition_count, named_definitions
 from cato_lsp.syntax.units import unit_at
 from cato_lsp.tasks.kinds import BY_KIND
 from cato_lsp.tasks.running import refusal
-from cato_lsp.tasks.selection import TextRange, select
-from cato_lsp.tasks.unit_groups import MOST_UNITS, NothingSelected
+from cato_lsp.tasks.selection import MOST_UNITS, NothingSelected, TextRange, select
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection

@@ -1,4 +1,4 @@
-"""How a client is shown a task: its progress, its pieces, and its result as edits."""
+"""Shows a task to the client: its progress, its pieces, and its result as edits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANNOTATION = "cato"
 
 
 class Progress:
-    """Tells the client how one task gets on; without tokens it tells nothing.
+    """Reports the progress of one task to the client. Without progress tokens it reports nothing.
 
     pygls' own progress keeps every token it ever saw.
     """
@@ -42,11 +42,11 @@ class Progress:
         self._partial = partial
 
     def begin(self, title: str) -> None:
-        """Tell the client that the work begins."""
+        """Notify the client that the work begins."""
         self._send(self._work_done, types.WorkDoneProgressBegin(title=title, cancellable=True))
 
     def report(self, progress: TaskProgress) -> None:
-        """Tell the client how far the work is."""
+        """Notify the client how far the work is."""
         value = types.WorkDoneProgressReport(message=progress.text, percentage=progress.percentage)
         self._send(self._work_done, value)
 
@@ -55,11 +55,11 @@ class Progress:
         self._send(self._partial, {"delta": text})
 
     def restart(self, text: str) -> None:
-        """Tell the client that the pieces so far are void, and begin with `text`."""
+        """Notify the client that the pieces so far are void, and begin with `text`."""
         self._send(self._partial, {"delta": text, "restart": True})
 
     def end(self) -> None:
-        """Tell the client that the work is over."""
+        """Notify the client that the work is over."""
         self._send(self._work_done, types.WorkDoneProgressEnd())
 
     def _send(self, token: Token | None, value: object) -> None:

@@ -26,8 +26,7 @@ from cato_lsp.session.documents import position_of
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, result_of
 from cato_lsp.tasks.kinds import VERBS, UnknownLanguage, target_language
 from cato_lsp.tasks.running import run_job
-from cato_lsp.tasks.selection import TextRange, select
-from cato_lsp.tasks.unit_groups import NothingSelected
+from cato_lsp.tasks.selection import NothingSelected, TextRange, select
 
 if TYPE_CHECKING:
     from cato_lsp.features.connection import ClientConnection
@@ -42,7 +41,7 @@ _EXTRA = MappingProxyType({TaskKind.TRANSLATION: "a language"})
 
 @dataclass(frozen=True, slots=True)
 class TaskParams:
-    """What is asked: a task about a place or range of a document, or about all of it (None)."""
+    """Parameters of a task: a place or range of a document, or all of it (None)."""
 
     kind: TaskKind
     uri: str

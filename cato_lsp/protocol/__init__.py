@@ -1,1 +1,1 @@
-"""LSP as clients speak it: pygls' protocol where CATO differs, and CATO's own methods."""
+"""The protocol: pygls' LSP where CATO differs from it, and CATO's own methods."""

@@ -1,19 +1,28 @@
-"""The client: what it can do, how long it waits after a key, whether its process lives."""
+"""The client: its capabilities, its debounce, whether its process lives, and its token."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
 
 from lsprotocol import types
 
-from cato_backend.wire.processes import is_zombie
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.discovery import is_zombie
+from cato_backend.wire.state_files import complaint
 from cato_lsp.protocol.methods import COMMANDS
 
 PROCESS_CHECK_S = 2.0
+
 _DELAYS_MS = {"visual studio code": 50.0, "code - oss": 50.0, "vscodium": 50.0, "neovim": 200.0}
 """VS Code waits as long after a key as its requests take, at most this; Neovim always."""
+
+VARIABLE = "CATO_LSP_TOKEN"
 
 
 def knows_inline_completion(client: types.ClientCapabilities) -> bool:
@@ -134,3 +143,38 @@ async def watch_process(process_id: int, gone: asyncio.Event) -> None:
 def editor_delay_ms(name: str) -> float:
     """Return how long the editor waits after a key before it asks for ghost text; 0 if unknown."""
     return next((ms for known, ms in _DELAYS_MS.items() if name.lower().startswith(known)), 0.0)
+
+
+class UnsafeListener(ValueError):
+    """The server would accept connections of other machines without a token."""
+
+
+def listener_token(host: str, token_file: Path | None) -> str | None:
+    """Return the token that clients must know, or None. Raises UnsafeListener, OSError."""
+    if token_file and (found := complaint(token_file)):
+        raise UnsafeListener(found)
+    given = token_file.read_text(encoding="utf-8") if token_file else os.environ.get(VARIABLE, "")
+    token = given.strip() or None
+    if token is None and token_file is not None:
+        raise UnsafeListener(f"{token_file} is empty: it must hold a token")
+    if token is None and not is_loopback(host):
+        raise UnsafeListener(
+            f"others can connect to {host}: give --token-file or {VARIABLE}, or listen on 127.0.0.1"
+        )
+    return token
+
+
+def knows(token: str, message: Mapping[str, Any]) -> bool:
+    """Return whether a client's first message is an `initialize` that holds the token.
+
+    It is looked for as `initializationOptions.server.token`.
+    """
+    value: object = message if message.get("method") == "initialize" else None
+    for name in ("params", "initializationOptions", "server", "token"):
+        value = cast("Mapping[str, object]", value).get(name) if isinstance(value, dict) else None
+    return isinstance(value, str) and hmac.compare_digest(value.encode(), token.encode())
+
+
+def bearer(token: str, header: str | None) -> bool:
+    """Return whether an `Authorization` header holds the token."""
+    return header is not None and hmac.compare_digest(header.encode(), f"Bearer {token}".encode())

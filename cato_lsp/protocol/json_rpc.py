@@ -1,4 +1,4 @@
-"""pygls' protocol, where CATO needs it otherwise: what starts when, and what is answered."""
+"""pygls' protocol with CATO's changes: the start of handlers, and the answers to requests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class MessageOwner(Protocol):
-    """What the protocol needs of the server whose messages it reads."""
+    """The interface of the server whose messages the protocol reads."""
 
     @property
     def is_shut_down(self) -> bool:
@@ -33,7 +33,7 @@ class MessageOwner(Protocol):
         ...
 
     def lose_document(self, uri: str) -> None:
-        """Take note that a change of the document could not be read."""
+        """Record that a change of the document could not be read."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What clients send that is not quite LSP, read as far as it can be read."""
+"""Lenient parsing of messages that deviate from LSP."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Documents:
 
     def __init__(self) -> None:
         self.encoding = Encoding.UTF16
-        """What the client counts positions in; UTF-16 unless it agreed to another."""
+        """Encoding of the client's positions; UTF-16 unless another was agreed."""
         self._open: dict[str, Document] = {}
         self._complained: set[str] = set()
         self._lost: set[str] = set()
@@ -122,7 +122,7 @@ class Documents:
 
 
 class Permissions:
-    """Which files and documents may be sent to a model; what was judged is known for a while."""
+    """Decides which documents may be sent to a model. Decisions are cached for a while."""
 
     def __init__(self) -> None:
         self._settings = PrivacySettings()
@@ -136,7 +136,7 @@ class Permissions:
         self._judged.clear()
 
     def forget(self, uri: str) -> None:
-        """Judge the document once more."""
+        """Judge the document again."""
         self._judged.pop(uri, None)
 
     def allows_path(self, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Which files may be sent to a model: no secrets, nothing that the person or git ignores."""
+"""Decides which files may be sent to a model: no secrets, no files that settings or git ignore."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ secrets.ini
 service-account*.json
 """.splitlines()
 )
-"""What holds secrets as a rule, in the language of .gitignore."""
+"""What holds secrets usually, in the language of .gitignore."""
 
 GITIGNORE = ".gitignore"
 _KNOWN = 256

@@ -1,6 +1,6 @@
-"""What one connection holds.
+"""The state of one connection.
 
-It knows nothing of what is built on it: observers are told of changes.
+It does not depend on the services that use it: observers receive its changes.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lsprotocol import types
 
 from cato_lsp.backend.calls import ClientIds
-from cato_lsp.backend.link import Link
+from cato_lsp.backend.link import Link, State
 from cato_lsp.backend.models import advice
-from cato_lsp.backend.status import State
 from cato_lsp.decisions.habits import TypingRhythm
 from cato_lsp.session.documents import Documents, Permissions
-from cato_lsp.session.observer import SessionObserver
 from cato_lsp.session.requests import Requests
 from cato_lsp.session.status import AnswerTimes, Status, SuggestionCounts, Usage
 from cato_lsp.session.tracing import Tracing
@@ -36,10 +34,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUSY_LOAD = 0.9
+
 FAREWELL_S = 0.5
 """What is left to write at the end may take so long."""
+
 PAUSE_S = 0.5
 """Nobody has typed for so long: there is time for a parse that a key could not wait for."""
+
+
+if TYPE_CHECKING:
+    pass
+
+
+class SessionObserver(Protocol):
+    """Receives the events of a session."""
+
+    def settings_changed(self, former: Settings) -> None:
+        """Record that other settings hold from now on."""
+        ...
+
+    def folders_changed(self) -> None:
+        """Record that the workspace has other folders now."""
+        ...
+
+    def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Record that a document was changed."""
+        ...
+
+    def document_closed(self, uri: str) -> None:
+        """Record that a document was closed, or that its text is not known any more."""
+        ...
+
+    def suggestions_unwanted(self, uri: str) -> None:
+        """Record that nothing is wanted in this document any more."""
+        ...
+
+    def session_closed(self) -> None:
+        """Record that the session ends."""
+        ...
 
 
 class Session:
@@ -173,12 +205,12 @@ class Session:
         return is_enabled and self.permissions.allows(snapshot.uri)
 
     def client_ids(self, uri: str) -> ClientIds:
-        """Return names of this session and a document that say nothing about either."""
+        """Return opaque ids of this session and a document."""
         digest = hashlib.blake2b(uri.encode(), key=self.id.encode(), digest_size=8)
         return ClientIds(self.id, digest.hexdigest())
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Record an answer."""
         self.times.answered(latency_ms, load)
         self.status_changed()
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from cato_lsp.backend.status import State
+from cato_lsp.backend.link import State
 
 LATENCIES_KEPT = 20
 
@@ -69,18 +69,18 @@ class SuggestionCounts:
 
     @property
     def acceptance(self) -> float | None:
-        """Of what was shown, the share that was accepted, in whole or in part; None before."""
+        """The share of shown suggestions that were accepted, in whole or in part; None before."""
         return min(self.taken / self.shown, 1.0) if self.shown else None
 
 
 class AnswerTimes:
-    """How fast the backend answered lately, and how busy it said it was."""
+    """Recent latencies of the backend, and its load by its own report."""
 
     def __init__(self) -> None:
         self.load: float | None = None
-        """From 0 to 1; None where it was not told."""
+        """From 0 to 1; None where it was not reported."""
         self.last_request_id: str | None = None
-        """Of the latest completion that ended, however it did."""
+        """Id of the latest completion that has ended."""
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._ttfts_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
 
@@ -99,7 +99,7 @@ class AnswerTimes:
         self._ttfts_ms.append(ttft_ms)
 
     def answered(self, latency_ms: float, load: float | None) -> None:
-        """Record an answer that came."""
+        """Record an answer."""
         self._latencies_ms.append(latency_ms)
         self.load = load
 
@@ -116,7 +116,7 @@ class Status:
     load: float | None
     log_path: str | None
     acceptance: float | None = None
-    """Of what this session showed, the share that was accepted, in whole or in part."""
+    """The share of this session's shown suggestions that were accepted, in whole or in part."""
     tokens_saved: int | None = None
     """Prompt tokens that this session did not have to ask for."""
     accepted_characters: int = 0
@@ -128,7 +128,7 @@ class Status:
     model_advice: str = ""
     """How to get a better one."""
     last_request_id: str | None = None
-    """Of the latest completion that ended: what `cato why` asks for."""
+    """Id of the latest completion that has ended, for `cato why`."""
 
     def body(self) -> dict[str, Any]:
         """Return the status as the protocol spells it."""

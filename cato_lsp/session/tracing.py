@@ -1,4 +1,4 @@
-"""Whether completions are traced, and by what."""
+"""Tracing of completions, switched by the settings."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What can be set: each setting once, with its default and its validation."""
+"""The settings: each one is declared once, with its default and its validation."""

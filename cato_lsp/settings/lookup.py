@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from cato_backend.wire.server_url import server_root
+from cato_backend.wire.addresses import server_root
+
+DECLARED = "setting"
+
 
 T = TypeVar("T")
 
@@ -24,11 +27,11 @@ class Complaint:
 
 
 class Unusable(ValueError):
-    """A value that does not fit its setting; the text says what would."""
+    """A value that does not fit its setting. The text says what is expected."""
 
 
 class Lookup:
-    """Sources in the order in which they win, and what was wrong with their values."""
+    """Sources in order of precedence, and complaints about their values."""
 
     def __init__(self, sources: tuple[object, ...], environment: Mapping[str, str]) -> None:
         self._sources = sources
@@ -152,3 +155,19 @@ def switches(of: str) -> Callable[[object], dict[str, bool]]:
         return {name: enabled(entry) for name, entry in named.items()}
 
     return read
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """The declaration of a setting: dotted name, reader, environment variable if any."""
+
+    name: str
+    read: Callable[[object], object]
+    variable: str = ""
+
+
+def setting(
+    name: str, read: Callable[[object], object], variable: str = ""
+) -> dict[str, Declaration]:
+    """Return the metadata of a field that holds the setting `name`; the field has its default."""
+    return {DECLARED: Declaration(name, read, variable)}

@@ -12,13 +12,16 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
-from cato_lsp.settings.declaration import DECLARED, Declaration, setting
+from cato_backend.wire.headers import Task
 from cato_lsp.settings.lookup import (
+    DECLARED,
     Complaint,
+    Declaration,
     Lookup,
     Unusable,
     flag,
     integer,
+    setting,
     share,
     string,
     strings,
@@ -26,14 +29,83 @@ from cato_lsp.settings.lookup import (
     token,
     url,
 )
-from cato_lsp.settings.targets import Targets
+
+TRANSLATION_BASE_MS, TRANSLATION_TOKEN_MS = 2000, 30
+
+FILE_SUMMARY_MS = 8000
+"""When a summary of several functions and classes is due."""
 
 QUIET_LANGUAGES = frozenset({"markdown", "plaintext", "json", "jsonc"})
 """Nothing is suggested there unasked, unless the language or `*` is switched on."""
 
 
+_TARGETS = {
+    "completion_ttft_ms": Task.COMPLETION,
+    "generation_ttft_ms": Task.GENERATION,
+    "summarization_e2e_ms": Task.SUMMARIZATION,
+    "translation_e2e_ms": Task.TRANSLATION,
+}
+
+
+_target = integer(1, 600_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """SLO targets in milliseconds, counted from the keystroke or command."""
+
+    completion_ttft_ms: int = field(
+        default=250, metadata=setting("tasks.completion.ttftMs", _target)
+    )
+    generation_ttft_ms: int = field(
+        default=1000, metadata=setting("tasks.generation.ttftMs", _target)
+    )
+    summarization_e2e_ms: int = field(
+        default=3000, metadata=setting("tasks.summarization.e2eMs", _target)
+    )
+    translation_e2e_ms: int = field(
+        default=15_000, metadata=setting("tasks.translation.e2eMs", _target)
+    )
+    """At most: a short translation is due sooner."""
+    summary_times: float = 1.0
+    translation_times: float = 1.0
+    """How many times as long the backend's hardware needs as the defaults allow; not settings."""
+
+    def on_hardware(self, needed_ms: Mapping[str, float]) -> Targets:
+        """Return the targets on a backend that needs these milliseconds, by class.
+
+        Defaults become as long where they are shorter. A target that the person has set stays.
+        """
+        plain = Targets()
+        needed = {
+            name: max(getattr(plain, name), round(needed_ms.get(task, 0.0)))
+            for name, task in _TARGETS.items()
+        }
+        longer = {
+            name: target_ms
+            for name, target_ms in needed.items()
+            if getattr(self, name) == getattr(plain, name)
+        }
+        return replace(
+            self,
+            **longer,
+            summary_times=needed["summarization_e2e_ms"] / plain.summarization_e2e_ms,
+            translation_times=needed["translation_e2e_ms"] / plain.translation_e2e_ms,
+        )
+
+    def summarization_ms(self, units: int) -> int:
+        """Return the target of a summary of this number of functions and classes."""
+        own = self.summarization_e2e_ms
+        return own if units == 1 else max(own, round(FILE_SUMMARY_MS * self.summary_times))
+
+    def translation_ms(self, expected_tokens: int) -> int:
+        """Return the target of a translation of this number of tokens."""
+        own = TRANSLATION_BASE_MS + TRANSLATION_TOKEN_MS * expected_tokens
+        return min(self.translation_e2e_ms, round(own * self.translation_times))
+
+
 class Trace(StrEnum):
-    """How much of what happens goes to the log; never code."""
+    """Levels of the log. It never holds code."""
 
     OFF = "off"
     MESSAGES = "messages"
@@ -59,7 +131,7 @@ class BackendSettings:
         default=True, metadata=setting("backend.autostart", flag, "CATO_BACKEND_AUTOSTART")
     )
     fault: str = ""
-    """What is wrong with the address or the token that was given, where no other one was."""
+    """The problem of the given address or token, where no other source has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +158,7 @@ class CompletionSettings:
     min_accept_probability: float = field(
         default=0.0, metadata=setting("completion.minAcceptProbability", share)
     )
-    """What the person is less likely to accept is not shown; 0: that is not looked at."""
+    """Suggestions that are less likely to be accepted are hidden; 0: none."""
     min_show_delay_ms: int = field(
         default=0, metadata=setting("completion.minShowDelayMs", integer(0, 2000))
     )

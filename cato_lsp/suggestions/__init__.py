@@ -1,1 +1,1 @@
-"""Completions from a question to what is shown, and how that ends."""
+"""The completion service: from a request to a suggestion and its outcome."""

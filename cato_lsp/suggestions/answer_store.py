@@ -1,21 +1,20 @@
-"""The streams and the former answers of documents, which are compared with what is typed."""
+"""The streams and the earlier answers of documents, which are compared with the typed text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from cato_backend.wire.headers import CancelReason
-from cato_lsp.completion.beliefs import Judgement
+from cato_lsp.completion.beliefs import Judgement, Reliability
 from cato_lsp.completion.reuse import AnswerCache, CacheHit
-from cato_lsp.decisions.passed import PassedOver
-from cato_lsp.decisions.reliability import Reliability
+from cato_lsp.decisions.habits import IgnoredSuggestions
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.suggestions.generation import Generation
 from cato_lsp.text import at_lf
 
 
 class Answers:
-    """The streams and the former answers of a document.
+    """The streams and the earlier answers of a document.
 
     They are compared with its text as engines see it: with LF for every line end.
     """
@@ -25,8 +24,8 @@ class Answers:
         self._streaming: list[Generation] = []
         self._reliability = reliability
         self._judgement: Judgement | None = None
-        """Of the answer that came last."""
-        self._passed = PassedOver()
+        """The judgement of the latest answer."""
+        self._ignored = IgnoredSuggestions()
 
     def known(self, text: str, offset: int, *, in_line: bool = False) -> CacheHit | None:
         """Return a former answer that fits at `offset`.
@@ -50,13 +49,13 @@ class Answers:
                 found = generation, typed
         return found
 
-    def pass_over(self, text: str, offset: int, said: str) -> None:
-        """Take note that `said` was shown at `offset` during a rest, and not taken."""
-        self._passed.add(at_lf(text, offset)[1], said)
+    def ignore(self, text: str, offset: int, said: str) -> None:
+        """Record that `said` was shown at `offset` during a pause and not accepted."""
+        self._ignored.add(at_lf(text, offset)[1], said)
 
-    def times_passed(self, text: str, offset: int, rest: str) -> int:
-        """Return how often a suggestion of `rest` at `offset` was passed over, or its beginning."""
-        return self._passed.times(*at_lf(text, offset), rest)
+    def times_ignored(self, text: str, offset: int, rest: str) -> int:
+        """Return how often a suggestion of `rest` at `offset` or its beginning was ignored."""
+        return self._ignored.times(*at_lf(text, offset), rest)
 
     def begin(self, generation: Generation) -> None:
         """Keep a stream that is on its way."""

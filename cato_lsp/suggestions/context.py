@@ -1,4 +1,4 @@
-"""Collects what other files have to say, beside everything else; what it found stays for a while.
+"""Collects cross-file context in the background, and caches it for a while.
 
 The pieces stand in front of the prompt: were they to change with each key, nothing of the prompt
 would be cached. They are collected when a document is come to, and again when its window jumps or
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 0.05
 KEPT_S = 60.0
-"""A document that was left for so long is looked around again."""
+"""Context is collected again for a document that was left for this time."""
 LARGEST_FILE = 64 * 1024
-"""In bytes. Parsing it takes some 5 ms, during which nobody is answered."""
+"""In bytes. Parsing it takes about 5 ms, during which no request is answered."""
 MOST_FILES = 6
 _NEIGHBOURS = 4
 """Open documents that are looked through for similar pieces."""
@@ -53,7 +53,7 @@ class _Collected:
 
 
 class RecentEdits:
-    """Which documents were edited last, and where."""
+    """The documents that were edited last, and the places."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -61,7 +61,7 @@ class RecentEdits:
         """Document to where it was edited last; the latest at the end."""
 
     def edited(self, uri: str, offset: int) -> None:
-        """Take note that a document was edited at `offset`."""
+        """Record that a document was edited at `offset`."""
         self._edited.pop(uri, None)
         self._edited[uri] = offset
 

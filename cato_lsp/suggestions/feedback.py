@@ -1,4 +1,4 @@
-"""Follows suggestions from the screen to what is left of them after five minutes.
+"""Follows suggestions from their display until five minutes later, when the kept part is measured.
 
 An editor that says nothing is believed to show what it was answered. A suggestion that was neither
 accepted nor typed when the next one takes its place was rejected.
@@ -76,7 +76,7 @@ class FeedbackLedger:
     def answered(
         self, suggestion: Suggestion, snapshot: Snapshot, offset: int, *, first: bool = True
     ) -> None:
-        """Take note of an answer to the editor.
+        """Record an answer to the editor.
 
         The editor shows the first suggestion, unless it is an editor that tells what it shows.
         """
@@ -114,14 +114,14 @@ class FeedbackLedger:
         return (shown.offset, said) if by_hand and said.startswith(typed) else None
 
     def did_show(self, request_id: str) -> None:
-        """Take note that the editor shows the suggestion."""
+        """Record that the editor shows the suggestion."""
         self._tells_what_it_shows = True
         shown = self._by_request.get(request_id)
         if shown is not None and self._on_screen.get(shown.uri) is not shown:
             self._show(shown)
 
     def accepted(self, request_id: str) -> Shown | None:
-        """Take note that all of a suggestion was accepted, and return it."""
+        """Record that all of a suggestion was accepted, and return it."""
         shown = self._by_request.get(request_id)
         if shown is None:
             return None
@@ -134,7 +134,7 @@ class FeedbackLedger:
         return shown
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Take note that a suggestion's first `accepted_chars` characters were accepted.
+        """Record that a suggestion's first `accepted_chars` characters were accepted.
 
         Whether the text is kept is checked later for the first part only.
         """
@@ -148,7 +148,7 @@ class FeedbackLedger:
             self._watch(shown)
 
     def gone(self, uri: str) -> None:
-        """Take note that what was on the screen of this document is no more."""
+        """Record that what was on the screen of this document is no more."""
         shown = self._on_screen.pop(uri, None)
         if shown is None or shown.accepted_chars or self._was_typed(shown):
             return

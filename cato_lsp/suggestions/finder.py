@@ -1,4 +1,4 @@
-"""Finds what there is to show for one question.
+"""Finds the suggestion for one question.
 
 What is known already is shown at once; what is being said already is waited for; only then is the
 backend asked.
@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.backend.calls import RequestOptions, has_prompt
+from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.decisions.habits import (
     LOOK_AHEAD_MS,
+    SHOW_BY_MS,
     TYPICAL_TTFT_MS,
     budget_ms,
     debounce_ms,
 )
 from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.generation import SHOWN_S, TYPING_S, UNCHANGED_S, Generation
-from cato_lsp.suggestions.patience import until_compared, until_shown
-from cato_lsp.suggestions.questions import (
-    CompletionContext,
-    Question,
-    Source,
-    Suggestion,
-)
+from cato_lsp.suggestions.questions import CompletionContext, Question, Source, Suggestion
 from cato_lsp.suggestions.requests import BackendRequests, CompletionRequest
 
 if TYPE_CHECKING:
-    from cato_lsp.backend.status import Connection
+    from cato_lsp.backend.link import Connection
     from cato_lsp.decisions.habits import LogprobSupport
     from cato_lsp.session.session import Session
     from cato_lsp.suggestions.feedback import FeedbackLedger
@@ -39,15 +36,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LINES_AHEAD = 1
-"""How far a stream goes on behind what is shown of it."""
+"""How far a stream continues behind what is shown of it."""
+
 ALTERNATIVES = 2
+
 TEMPERATURE = 0.8
 """Of further candidates, so that they are others."""
 
 OTHERS = 3
-"""Answers that are asked for in addition where the engine does not tell how sure it is."""
+"""Answers that are asked for in addition where the engine reports no log probabilities."""
+
 SAMPLED = 1.0
 """The temperature at which a model says something else as often as it is unsure."""
+
+
+async def until_shown(
+    generation: Generation, reader: AnswerReader, asked: CompletionContext
+) -> None:
+    """Wait until all is there, or a whole line and no more patience."""
+    try:
+        async with asyncio.timeout(_left_s(asked) if asked.question.automatic else None):
+            while not (reader.complete or generation.over):
+                await generation.more()
+    except TimeoutError:
+        while not (reader.showable or generation.over):
+            await generation.more()
+
+
+async def until_compared(generation: Generation, asked: CompletionContext) -> None:
+    """Wait until the further answers have said as much as the one that is shown, or no more."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_left_s(asked)):
+            await generation.compared()
+
+
+def _left_s(asked: CompletionContext) -> float:
+    """Return how much patience is left, in seconds."""
+    return max(SHOW_BY_MS[asked.assignment.task] - asked.question.spent_ms(), 0) / 1000
+
 
 Found = tuple[bool, Suggestion | None]
 """Whether it is known what there is to show, and what that is."""
@@ -137,14 +163,14 @@ class SuggestionFinder:
         hit = answers.known(snapshot.text, offset, in_line=in_line)
         if hit is None:
             return False, None
-        passed = answers.times_passed(snapshot.text, offset, hit.rest)
-        reader = asked.judged(hit.answer, len(hit.typed), passed)
+        ignored = answers.times_ignored(snapshot.text, offset, hit.rest)
+        reader = asked.judged(hit.answer, len(hit.typed), ignored)
         if not (reader.complete or hit.answer.whole or asked.has_enough(hit)):
             return False, None
         request_id, truncated = hit.answer.request_id, hit.answer.truncated
         found = asked.suggestion(reader, request_id, Source.CACHE, truncated=truncated)
         # Of what is on the screen nothing is taken back: inside a line the rule would be one line.
-        left = self._feedback.left(request_id, snapshot, offset) if not passed else ""
+        left = self._feedback.left(request_id, snapshot, offset) if not ignored else ""
         if left.strip() and (found is None or len(found.text) < len(left)):
             found = asked.showing(left, request_id, Source.CACHE, reader.confidence)
         return True, found
@@ -161,7 +187,7 @@ class SuggestionFinder:
         return generation.agrees(typed), suggestion
 
     async def _ask(self, asked: CompletionContext, temperature: float = 0.0) -> Suggestion | None:
-        """Ask the backend; once more, without log probabilities, if it refuses to tell them."""
+        """Ask the backend. Ask again without log probabilities if it refuses to report them."""
         question, connection = asked.question, self._session.link.connection
         if connection is None or not has_prompt(
             connection.model, question.snapshot, question.offset
@@ -192,7 +218,7 @@ class SuggestionFinder:
     async def _begun(
         self, asked: CompletionContext, connection: Connection, options: RequestOptions
     ) -> Generation:
-        """Ask; where the engine does not tell how sure it is, for other answers as well.
+        """Ask, and where the engine reports no log probabilities, ask for further answers, too.
 
         Other answers are asked of a CATO gateway only: elsewhere they could delay the next request.
         """
@@ -202,7 +228,7 @@ class SuggestionFinder:
         return await self._requests.complete(connection, _request(asked, options), further)
 
     def _tells_confidence(self, asked: CompletionContext, connection: Connection) -> bool:
-        """Return whether the engine is to tell how sure it is.
+        """Return whether the engine is asked for log probabilities.
 
         It is if that matters here, and if it has not refused.
         """
@@ -236,9 +262,9 @@ class SuggestionFinder:
         fragment = not generation.whole or generation.token_stream.truncated
         snapshot, offset = asked.question.snapshot, asked.question.offset
         rest = generation.text[len(typed) :]
-        passed = self._answers.of(snapshot.uri).times_passed(snapshot.text, offset, rest)
-        if passed or asked.least_estimated:
-            reader = asked.judged(generation.answer(), len(typed), passed)
+        ignored = self._answers.of(snapshot.uri).times_ignored(snapshot.text, offset, rest)
+        if ignored or asked.least_estimated:
+            reader = asked.judged(generation.answer(), len(typed), ignored)
         return asked.suggestion(reader, generation.call.request_id, source, truncated=fragment)
 
 

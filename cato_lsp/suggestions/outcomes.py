@@ -1,4 +1,4 @@
-"""The outcomes of suggestions: stored and sent, and by them, what is shown of the next ones.
+"""The outcomes of suggestions: they are stored, sent, and used to decide what is shown.
 
 The store is a file of JSON lines on this machine, without a character of the suggestions. The
 backend is told too, where the person wants that. The display gate is separate from the asking, so
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cato_backend.wire.editor_calls import FEEDBACK_PATH, Feedback, FeedbackEvent
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 from cato_lsp.decisions.habits import Acceptance, Signals
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LARGEST = 4 * 1024 * 1024
-"""In bytes; then the file becomes the older one, in place of the one before."""
+"""In bytes; then the file becomes the older one, instead of the one before."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9+#_. -]")
 STORED_EVERY = 50
@@ -141,7 +141,7 @@ class DisplayGate:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._acceptance: Acceptance | None = None
-        """None until somebody wants it."""
+        """None until it is needed."""
 
     async def admits(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown, once it may be."""

@@ -1,4 +1,4 @@
-"""What a completion is asked for, what is shown of an answer, and the answers that are known."""
+"""The question of a completion, and the part of an answer that is shown for it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from functools import partial
 
 from cato_backend.wire.headers import Task
 from cato_lsp.completion import Completeness
-from cato_lsp.completion.beliefs import believed, whole_words
+from cato_lsp.completion.beliefs import Evidence, Reliability, believed, whole_words
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Answer, CacheHit, behind
 from cato_lsp.decisions.classify import Action, Assignment
-from cato_lsp.decisions.passed import raised
-from cato_lsp.decisions.reliability import Evidence, Reliability
+from cato_lsp.decisions.habits import raised
 from cato_lsp.settings.settings import CompletionSettings
 from cato_lsp.syntax import SyntaxContext
 from cato_lsp.text import Snapshot
 
 READ_ESTIMATED = 0.4
-"""Where the engine does not tell how sure it is, an answer is read to this estimate."""
+"""Where the engine reports no log probabilities, an answer is read to this estimate."""
 ENOUGH_LEFT = 12
-"""Characters of a known answer that broke off: with so many left it is not asked for again."""
+"""Characters that a known incomplete answer must have left so that no new one is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Question:
 
     @property
     def automatic(self) -> bool:
-        """Whether nobody asked for it."""
+        """Whether the request was automatic."""
         return self.action is Action.AUTOMATIC_COMPLETION
 
     def spent_ms(self) -> float:
@@ -83,7 +82,7 @@ class CompletionContext:
     least_confidence: float = 0.0
     """Below it nothing is shown. It is 0 for a suggestion that the person asked for."""
     least_estimated: float = 0.0
-    """The same, where the engine does not tell how sure it is."""
+    """The same, where the engine reports no log probabilities."""
     reliability: Reliability = field(default_factory=Reliability)
 
     @property
@@ -98,17 +97,17 @@ class CompletionContext:
         untold = self.reliability.logprob(Evidence())
         return AnswerReader(self._begin(), READ_ESTIMATED, least_read=READ_ESTIMATED, untold=untold)
 
-    def judged(self, answer: Answer, offset: int, passed: int = 0) -> AnswerReader:
+    def judged(self, answer: Answer, offset: int, ignored: int = 0) -> AnswerReader:
         """Return a reader that has read what an answer says behind its first `offset` characters.
 
-        Where the engine did not tell how sure it is, that is estimated. `passed` is how often the
-        person did not take it.
+        Probabilities that the engine does not report are estimated. `ignored` is how often the
+        person did not accept it.
         """
         if not self.least_estimated or any(one.logprob is not None for one in answer.tokens):
-            reader = AnswerReader(self._begin(), raised(self.least_confidence, passed))
+            reader = AnswerReader(self._begin(), raised(self.least_confidence, ignored))
             reader.feed(behind(answer.tokens, offset))
             return reader
-        reader = AnswerReader(self._begin(), raised(self.least_estimated, passed))
+        reader = AnswerReader(self._begin(), raised(self.least_estimated, ignored))
         text = answer.text if answer.whole else whole_words(answer.text)
         reader.feed(behind(believed(text, answer.other_texts, self.reliability), offset))
         return reader

@@ -1,4 +1,4 @@
-"""What is sent to the backend about documents: completions, and warm-ups of their prompts."""
+"""Requests to the backend about documents: completions, and warm-ups of their prompts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from cato_lsp.text import with_lf
 if TYPE_CHECKING:
     from cato_lsp.backend.calls import Call
     from cato_lsp.backend.client import BackendClient
+    from cato_lsp.backend.link import Connection
     from cato_lsp.backend.models import Model
-    from cato_lsp.backend.status import Connection
     from cato_lsp.decisions.classify import Assignment
     from cato_lsp.decisions.habits import LogprobSupport
     from cato_lsp.decisions.pieces import Piece
     from cato_lsp.session.session import Session
     from cato_lsp.suggestions.context import ContextCollector
-    from cato_lsp.suggestions.further_answers import FurtherAnswers
+    from cato_lsp.suggestions.generation import FurtherAnswers
     from cato_lsp.suggestions.outcomes import Reports
     from cato_lsp.text import Snapshot
     from cato_lsp.tracing.spans import KeySpan
@@ -115,7 +115,7 @@ class BackendRequests:
         return generation
 
     def _further_ended(self, client: BackendClient, further: FurtherAnswers) -> None:
-        """Take note of a server that gives one answer at a time, and says so each time."""
+        """Record that the server refuses further answers."""
         failure = further.failure
         if isinstance(failure, Refused) and failure.status in _CANNOT:
             log.info("further answers are not asked for any more: %s", failure)

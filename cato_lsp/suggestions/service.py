@@ -1,4 +1,4 @@
-"""The completion service: what an editor is suggested, and what follows from what it does then."""
+"""The completion service: makes suggestions, and follows what the person does with them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from lsprotocol import types
 
 from cato_backend.wire.headers import CancelReason
 from cato_lsp.decisions.classify import Action, classify, worth_asking
-from cato_lsp.decisions.habits import LogprobSupport, least_confidence, least_estimated
-from cato_lsp.decisions.passed import REST_S
+from cato_lsp.decisions.habits import REST_S, LogprobSupport, least_confidence, least_estimated
 from cato_lsp.suggestions.answer_store import AnswerStore
 from cato_lsp.suggestions.context import ContextCollector, RecentEdits
 from cato_lsp.suggestions.feedback import FeedbackLedger
@@ -62,7 +61,7 @@ class CompletionService:
     async def suggest(self, question: Question) -> list[Suggestion]:
         """Return what there is to show, the best first. Never raises for the backend.
 
-        Several only where somebody asks for more at a place that has one already.
+        Several only where the person asks for more at a place that has a suggestion already.
         """
         context = _context_of(question)
         if not worth_asking(question.action, context):
@@ -115,15 +114,15 @@ class CompletionService:
         )
 
     def did_show(self, request_id: str) -> None:
-        """Take note that the editor shows the suggestion."""
+        """Record that the editor shows the suggestion."""
         self._feedback.did_show(request_id)
 
     def partially_accepted(self, request_id: str, accepted_chars: int) -> None:
-        """Take note that the suggestion's first `accepted_chars` characters were accepted."""
+        """Record that the suggestion's first `accepted_chars` characters were accepted."""
         self._feedback.partially_accepted(request_id, accepted_chars)
 
     def accepted(self, request_id: str) -> None:
-        """Take note that the suggestion was accepted, and look for the next one behind it."""
+        """Record that the suggestion was accepted, and look for the next one behind it."""
         shown = self._feedback.accepted(request_id)
         snapshot = self._session.documents.snapshot(shown.uri) if shown is not None else None
         if shown is None or snapshot is None:
@@ -135,7 +134,7 @@ class CompletionService:
             self._session.background(self._look_ahead(question))
 
     def focus(self, uri: str, position: Position | None) -> None:
-        """Take note that the person is in this document, at `position` if that is known."""
+        """Record that the person is in this document, at `position` if that is known."""
         documents = self._session.documents
         snapshot = documents.snapshot(uri)
         if snapshot is None or not self._session.wants(snapshot, automatic=True):
@@ -155,44 +154,44 @@ class CompletionService:
             self._answers.reconfigured(former.completion, now.completion)
 
     def folders_changed(self) -> None:
-        """Take note that the workspace has other folders now."""
+        """Record that the workspace has other folders now."""
         self._requests.forget_context()
 
     def document_changed(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Take note that a document was changed."""
+        """Record that a document was changed."""
         uri = params.text_document.uri
         text, cursors = self._session.documents.typed(params)
         if cursors:
             self._edits.edited(uri, cursors[0])
-            self._passed_over(uri, text, cursors[0])
+            self._ignored(uri, text, cursors[0])
         self._answers.changed(uri, text, cursors)
 
     def document_closed(self, uri: str) -> None:
-        """Take note that a document was closed, or that its text is not known any more."""
+        """Record that a document was closed, or that its text is not known any more."""
         self._feedback.gone(uri)
         self._requests.forget(uri)
         self._edits.forget(uri)
         self._answers.forget(uri)
 
     def suggestions_unwanted(self, uri: str) -> None:
-        """Take note that nothing is wanted in this document any more."""
+        """Record that nothing is wanted in this document any more."""
         self._answers.of(uri).close(CancelReason.CLOSED)
 
     def session_closed(self) -> None:
-        """Take note that the session ends."""
+        """Record that the session ends."""
         self._feedback.close()
         self._answers.close()
         self._reports.close()
 
     # -- how --
 
-    def _passed_over(self, uri: str, text: str, cursor: int) -> None:
-        """Take note of what the person did not take, though they had time to read it."""
+    def _ignored(self, uri: str, text: str, cursor: int) -> None:
+        """Record a suggestion that the person did not accept although they had time to read it."""
         if self._session.rhythm.gap_s < REST_S:
             return
         untaken = self._feedback.untaken(uri, text, cursor)
         if untaken is not None:
-            self._answers.of(uri).pass_over(text, *untaken)
+            self._answers.of(uri).ignore(text, *untaken)
 
     async def _wanted(self, question: Question, suggestion: Suggestion) -> bool:
         """Return whether the suggestion is shown.

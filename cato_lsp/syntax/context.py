@@ -1,4 +1,4 @@
-"""What the syntax around a cursor says, as one frozen value."""
+"""The syntax around a cursor, as one frozen value."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import Bracket, Lexed, lex
+from cato_lsp.syntax.lexing import Bracket, Lexed, Lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import (
     Nearby,
     Opened,
@@ -158,7 +157,7 @@ def _region(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> 
 def _opened(place: NodeSpan, around: Nearby, lexed: Lexed, lexicon: Lexicon) -> tuple[Opened, ...]:
     """Return the brackets that are open at the cursor.
 
-    The lexicon takes a string with code in it for one string: in such code it begins once more, and
+    The lexicon takes a string with code in it for one string: in such code it begins again, and
     what is open around the string stays so.
     """
     hole = place.hole

@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cato_lsp.syntax.lexicons import Lexicon
-from cato_lsp.syntax.lexing import PARTNER, Bracket, lex
+from cato_lsp.syntax.lexing import PARTNER, Bracket, Lexicon, lex
 
 NEARBY = 2_000
 """Characters on either side of the cursor that are looked at."""

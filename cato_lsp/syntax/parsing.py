@@ -24,13 +24,13 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a parse may take, in microseconds; 0 for as long as it takes."""
+    """Time limits of a parse, in microseconds; 0: no limit."""
 
     key_us: int = 1_200
     """Most keys take few; an open bracket in a file of 20,000 lines takes 0.1 s."""
     pause_us: int = 200_000
-    """In a pause nobody waits for the next key yet. An open bracket in the middle of a long file of
-    short functions takes seconds, growing with the square of its size."""
+    """In a pause no key waits. An open bracket in the middle of a long file of short functions
+    takes seconds, and the time grows with the square of the size."""
     opening_us: int = 2_000_000
     """For the first parse of a text there is no older tree."""
 
@@ -110,7 +110,7 @@ class _Incremental:
 
 
 class BoundedParse:
-    """Parses again what was edited, and rests where the time was not enough."""
+    """Parses edited parts again, and continues later when the time limit is reached."""
 
     def __init__(self, attempt: Callable[[str, Tree], Tree | None]) -> None:
         """`attempt` returns None if its time was up."""

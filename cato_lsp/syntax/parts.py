@@ -9,8 +9,7 @@ from itertools import islice
 
 from tree_sitter import Node
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import lex
+from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.parsing import settled
 from cato_lsp.syntax.shapes import Shape, shape_of
 from cato_lsp.syntax.tree import name_of

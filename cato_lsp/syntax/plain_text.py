@@ -1,12 +1,11 @@
-"""What text tells without a tree: signatures, comments that ask for code, blocks of definitions."""
+"""Syntax of plain text without a tree: signatures, comments that ask for code, definitions."""
 
 from __future__ import annotations
 
 import re
 from types import MappingProxyType
 
-from cato_lsp.syntax.lexicons import Lexicon, lexicon_of
-from cato_lsp.syntax.lexing import lex
+from cato_lsp.syntax.lexing import Lexicon, lex, lexicon_of
 from cato_lsp.syntax.nearby import Nearby, width_of
 from cato_lsp.syntax.scopes import Scope
 from cato_lsp.text.snapshot import Snapshot

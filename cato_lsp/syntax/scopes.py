@@ -1,4 +1,4 @@
-"""What the tree says about one place: definitions around it, string or comment, soundness."""
+"""The tree around one place: enclosing definitions, string or comment, syntax errors."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class _Reader:
         comment = trees.comment_at(self._path, self._byte, self._shape)
         if comment is None or self._byte < comment.end_byte:
             return comment is not None
-        # At the very end: a line comment goes on, unless its node holds the line end too.
+        # At the very end: a line comment continues, unless its node holds the line end too.
         return not self._around.before.endswith(("*/", "\n", "\r", "=end"))
 
     def _lex_from(self) -> int:

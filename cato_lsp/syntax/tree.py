@@ -1,4 +1,4 @@
-"""Questions to a syntax tree, each answered along one path from the root: never by a walk of it."""
+"""Queries of a syntax tree that follow one path from the root. None walks the whole tree."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _OLD = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Comment:
-    """How a comment over several lines is written."""
+    """The syntax of a comment over several lines."""
 
     opening: str
     line: str

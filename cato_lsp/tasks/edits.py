@@ -1,4 +1,4 @@
-"""From a task's result to edits of its document."""
+"""Converts a task's result to edits of its document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from cato_lsp.backend.task_answers import UnitAnswer
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.nearby import indentation_of
 from cato_lsp.syntax.parts import parts_of
-from cato_lsp.syntax.statements import syntax_errors
-from cato_lsp.syntax.units import Unit, relocated
+from cato_lsp.syntax.units import Unit, relocated, syntax_errors
 from cato_lsp.tasks.docstrings import Insertion, documentation
 from cato_lsp.text.snapshot import Snapshot
 
@@ -107,7 +106,7 @@ def _replaced(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
-    """Insert on the lines behind the unit, or in place of its last one if that is blank.
+    """Insert on the lines behind the unit, or instead of its last one if that is blank.
 
     The indentation is that of this line, else of the last one with code.
     """
@@ -121,7 +120,7 @@ def _inserted(snapshot: Snapshot, unit: Unit, text: str) -> Insertion:
 
 
 def indented(text: str, indentation: str) -> str:
-    """Return the text with this indentation in place of what its lines have in common."""
+    """Return the text with this indentation instead of what its lines have in common."""
     return textwrap.indent(textwrap.dedent(text.strip("\n")), indentation)
 
 

@@ -1,4 +1,4 @@
-"""One whole task that a person asked for: what it is about, its request, its result."""
+"""One whole task that a person asked for: its units, its request, its result."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from cato_backend.wire import tasks as wire
 from cato_backend.wire.tasks import Diagnostic, TaskKind, TaskRequest
 from cato_lsp.backend.calls import Call, ClientIds, task_call
 from cato_lsp.backend.task_answers import UnitAnswer
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax.parts import signature_of, uses_of
-from cato_lsp.syntax.statements import statement_lines
-from cato_lsp.syntax.units import Unit
+from cato_lsp.syntax.units import Unit, statement_lines
 from cato_lsp.tasks.kinds import BY_KIND, expected_tokens
 from cato_lsp.tasks.selection import Selection
 from cato_lsp.text import Position, Snapshot, with_lf
@@ -28,7 +27,7 @@ _LONG_CHARS = 6000
 
 
 class Outcome(StrEnum):
-    """How a task ended."""
+    """Endings of a task."""
 
     OK = "ok"
     CANCELLED = "cancelled"
@@ -46,11 +45,11 @@ class Job:
     request_id: str
     asked_at_s: float
     diagnostics: tuple[Diagnostic, ...] = ()
-    """What is to be fixed, by lines of the document, counted from 1."""
+    """The problems to fix, by lines of the document, counted from 1."""
 
     @property
     def units(self) -> tuple[Unit, ...]:
-        """What it is about."""
+        """The units of the task."""
         return self.selection.units
 
     @property
@@ -65,7 +64,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What the result is called."""
+        """The title of the result."""
         verb = BY_KIND[self.kind]
         return verb.title.format(name=self.selection.name, target=self.target_language)
 
@@ -103,7 +102,7 @@ class TaskResult:
     message: str = ""
     elapsed_ms: int = 0
     documentation: DocumentEdit | None = None
-    """Of a summary: how it becomes the documentation of its unit, where that is usual."""
+    """The edit that makes a summary the documentation of its unit, where that is usual."""
     units: tuple[UnitAnswer, ...] = ()
     met: bool = True
     edits: tuple[DocumentEdit, ...] = ()

@@ -1,4 +1,4 @@
-"""Doing a job: its call, and for a translation that cannot be parsed, a repair.
+"""Runs a job: its call, and a repair of a translation that cannot be parsed.
 
 The pieces of the answer are joined while they come as its result will be.
 """
@@ -15,10 +15,9 @@ from cato_backend.wire.tasks import Diagnostic, TaskKind, heading
 from cato_lsp.backend.calls import Call, ClientIds, new_request_id
 from cato_lsp.backend.failures import BackendFailure
 from cato_lsp.backend.task_answers import TaskAnswer, TaskProgress, outcome_of, patience_s
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
-from cato_lsp.syntax.statements import syntax_errors
-from cato_lsp.syntax.units import Unit
+from cato_lsp.syntax.units import Unit, syntax_errors
 from cato_lsp.tasks.edits import before_cut, with_imports
 from cato_lsp.tasks.jobs import Job, Outcome, TaskResult, call_for, result_of
 from cato_lsp.tasks.kinds import BY_KIND
@@ -26,8 +25,8 @@ from cato_lsp.tasks.selection import Selection
 from cato_lsp.text.document import file_name
 
 if TYPE_CHECKING:
+    from cato_lsp.backend.link import Connection
     from cato_lsp.backend.models import Model
-    from cato_lsp.backend.status import Connection
 
 _UNREADABLE = "the result cannot be parsed"
 _HEADS = MappingProxyType(
@@ -155,7 +154,7 @@ def _repair_of(job: Job, text: str) -> Job | None:
 
 
 class _IgnoringListener:
-    """Hears of a repair, whose pieces are not those of the result."""
+    """Ignores the pieces of a repair, which are not part of the result."""
 
     def report(self, progress: TaskProgress) -> None:
         """Ignore how far the work is."""

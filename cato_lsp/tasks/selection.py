@@ -1,26 +1,67 @@
-"""From a place in a document to the units that a task is about."""
+"""Selects the units of a task from a place or a range of a document."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cato_backend.wire.tasks import TaskKind
 from cato_lsp.decisions.imports import declarations
-from cato_lsp.syntax.lexicons import lexicon_of
+from cato_lsp.syntax.lexing import lexicon_of
 from cato_lsp.syntax.parts import FileParts, definitions_in, parts_of
-from cato_lsp.syntax.statements import statements_around
-from cato_lsp.syntax.units import Unit, unit_at
-from cato_lsp.tasks.unit_groups import NothingSelected, few, joined, names_of
+from cato_lsp.syntax.units import Unit, statements_around, unit_at
 from cato_lsp.text.document import file_name
 from cato_lsp.text.snapshot import Snapshot
 
+MOST_UNITS = 48
+"""Of one task: the backend takes 64. Units of a larger file are joined."""
+
 MOST_FIXED_CHARS = 6000
 """Of code that is answered as a whole: as much as the 2048 tokens of an answer usually hold."""
+
 _BEFORE_CHARS = 3000
 """Of the file before the place where code is generated."""
+
 _CONTEXT_CHARS = 2000
+
+
+class NothingSelected(ValueError):
+    """There is nothing at the place for the task. The text says what is expected."""
+
+
+def joined(snapshot: Snapshot, units: Sequence[Unit], most: int = MOST_UNITS) -> tuple[Unit, ...]:
+    """Return at most `most` units: neighbours are joined if there are more."""
+    if len(units) <= most:
+        return tuple(units)
+    size = -(-len(units) // most)
+    groups = [units[at : at + size] for at in range(0, len(units), size)]
+    return tuple(_group(snapshot, group) for group in groups)
+
+
+def _group(snapshot: Snapshot, group: Sequence[Unit]) -> Unit:
+    start, end = group[0].start, group[-1].end
+    return Unit(names_of(group), "part", snapshot.text[start:end], start, end)
+
+
+def few(units: Sequence[Unit]) -> tuple[Unit, ...]:
+    """Return the units. Raises NothingSelected where they are more than MOST_UNITS."""
+    if len(units) > MOST_UNITS:
+        raise NothingSelected(
+            f"these are {len(units)} functions and classes, more than {MOST_UNITS}: select fewer"
+        )
+    return tuple(units)
+
+
+def names_of(units: Sequence[Unit]) -> str:
+    """Return a name for the units together."""
+    names = [unit.name for unit in units if unit.name] or [units[0].kind]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+
+
 _OF_DEFINITIONS = (TaskKind.DOCUMENTATION, TaskKind.TESTS)
 """Tasks that are about definitions alone: what lies between them is left out."""
+
+
 _WITH_CONTEXT = (TaskKind.TESTS, TaskKind.FIX)
 """Tasks that need to know what else the file declares, such as the class of a method."""
 

@@ -106,8 +106,8 @@ class Document:
     def settle(self) -> None:
         """Parse to the end if a key's parse was given up.
 
-        This is for a moment when nobody types, or before work on a whole unit. It takes up to 0.2
-        s, and may be given up as well.
+        Call it in a pause of typing, or before work on a whole unit. It takes up to 0.2 s, and may
+        be given up as well.
         """
         now = self._now
         if not now.settled:

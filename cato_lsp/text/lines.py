@@ -1,4 +1,4 @@
-"""Where the lines of a text start, kept across edits without looking at the whole text again.
+"""The starts of the lines of a text, updated by edits without a scan of the whole text.
 
 The lines lie in blocks, and a block knows how many characters and UTF-8 bytes it holds.
 An edit scans the blocks that it touches and sums up the counts of all: about 80 of them for
@@ -26,7 +26,7 @@ class _Block:
     """Some consecutive whole lines; only the last block of a text may end without a line end."""
 
     starts: tuple[int, ...]
-    """Of each line, in characters from the block's own start."""
+    """The start of each line, in characters from the block's start."""
     characters: int
     bytes: int
 

@@ -15,7 +15,7 @@ from cato_lsp.text.lines import LineIndex
 
 
 class Encoding(StrEnum):
-    """What `Position.character` counts; the values are those of LSP's PositionEncodingKind."""
+    """Units of `Position.character`; the values are those of LSP's PositionEncodingKind."""
 
     UTF8 = "utf-8"
     UTF16 = "utf-16"

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _LAST_S = 1.0
-"""What is not sent by so long after the session's end is lost."""
+"""Spans that are not sent within this time after the session's end are lost."""
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 

@@ -1,1 +1,1 @@
-"""How messages come in and go out: stdio, TCP, WebSocket. One server per connection."""
+"""The transports of messages: stdio, TCP, WebSocket. One server per connection."""

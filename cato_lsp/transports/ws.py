@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve as listen
 from websockets.exceptions import ConnectionClosed
 
 from cato_lsp.logs import report_loop_error
-from cato_lsp.protocol.admission import bearer
+from cato_lsp.protocol.clients import bearer
 from cato_lsp.server import CatoServer
 from cato_lsp.transports.byte_stream import LARGEST_MESSAGE
 

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.availability import Found, Unavailable
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")

@@ -16,7 +16,7 @@ def missing() -> str:
     ("ci", "outcome"),
     [("true", pytest.fail.Exception), ("", pytest.skip.Exception)],
 )
-def test_what_cannot_be_had(
+def test_a_missing_tool_fails_in_ci_and_skips_elsewhere(
     monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[OutcomeException]
 ) -> None:
     monkeypatch.setenv("CI", ci)

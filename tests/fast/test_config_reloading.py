@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.config import Config, describe_config, parse_config
-from cato_backend.config.live import LIVE, is_live
-from cato_backend.config.reloading import change_of
+from cato_backend.config.loading import LIVE, change_of, is_live
 from cato_backend.wire.headers import Task
 
 BEFORE = parse_config({})

@@ -46,7 +46,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ((account("bob", 1001), account("eve", 1002, "")), [1001, 1002]),
     ],
 )
-def test_other_people_are_who_can_log_in(
+def test_other_people_are_the_accounts_with_a_login(
     others: tuple[pwd.struct_passwd, ...], expected: list[int]
 ) -> None:
     assert other_people((*SYSTEM, ADA, *others), OWN) == expected
@@ -69,7 +69,7 @@ def test_by_itself_it_is_needed_where_others_use_their_account(
     assert loopback_token(ServerConfig(loopback_token="never")) is None
 
 
-def test_an_account_is_used_by_who_runs_something(tmp_path: Path) -> None:
+def test_an_account_with_a_process_counts_as_used(tmp_path: Path) -> None:
     assert module.is_used(tmp_path.stat().st_uid)
     assert module.is_used(1001)
     assert not module.is_used(59_990)

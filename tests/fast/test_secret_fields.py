@@ -8,7 +8,7 @@ from pathlib import Path
 
 import cato_backend
 import cato_lsp
-from cato_backend.sign_in.attempts import SignInAttempt
+from cato_backend.sign_in.admission import SignInAttempt
 from cato_backend.sign_in.devices import DeviceCodes
 from cato_backend.team.records import Person, Team
 from cato_backend.team.store import TeamStore

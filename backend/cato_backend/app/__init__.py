@@ -1,1 +1,1 @@
-"""Where a backend is put together: its parts, the lock that keeps it single, and its end."""
+"""Composition of a backend: its parts, the single-instance lock, and its shutdown."""

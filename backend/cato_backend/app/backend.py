@@ -1,4 +1,4 @@
-"""A whole backend in one process: listener, runtime, fleet, announcement, and their end."""
+"""A whole backend in one process: listener, runtime, fleet, announcement, and their shutdown."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from cato_backend.app.configured import (
     client_session,
     connection_limits,
+    follow_sources,
+    launchers_of,
     make_runtime,
     scheduling_limits,
+    tracer_of,
 )
-from cato_backend.app.fronts import clients_of, serve_clients
-from cato_backend.app.launching import follow_sources, launchers_of
-from cato_backend.app.traced import tracer_of
 from cato_backend.clock import Clock, monotonic
 from cato_backend.config import Config
 from cato_backend.errors import EngineError
@@ -26,26 +26,25 @@ from cato_backend.fleet.calibrator import Calibrator
 from cato_backend.fleet.ejections import Ejections, SyntheticTrials
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.inventory import Inventory, make_inventory
-from cato_backend.fleet.launch import PlannedReplica, watch_static
+from cato_backend.fleet.launch import PlannedReplica, ScaleFromZero, watch_static
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.news import NewsLog
-from cato_backend.fleet.on_request import OnRequest
 from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
-from cato_backend.fronts.supervision import Fronts
+from cato_backend.fronts.supervision import Fronts, clients_of, serve_clients
 from cato_backend.gateway.acceptor import raise_limit
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
 from cato_backend.gateway.connections import Connections
+from cato_backend.gateway.costs import ReplicaPrices, usage_prices
+from cato_backend.gateway.credentials import EndedTokens
 from cato_backend.gateway.drain import Drain
-from cato_backend.gateway.ended_tokens import EndedTokens
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.replica_prices import ReplicaPrices, usage_prices
 from cato_backend.gateway.server import Listener
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
-from cato_backend.http1.timeouts import Timeouts
+from cato_backend.http1.servers import Timeouts
 from cato_backend.http1.upstreams import Upstreams
+from cato_backend.logs import NewsLog
 from cato_backend.replicas.sockets import socket_folder
 from cato_backend.replicas.supervisor import RestartPolicy, Supervisor
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
@@ -54,8 +53,8 @@ from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import (
     Limits,
 )
-from cato_backend.wire.challenge import proof
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.discovery import proof
+from cato_backend.wire.state_files import state_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Backend:
 
     runtime: Runtime
     fleet: Fleet
-    on_request: OnRequest
+    scale_from_zero: ScaleFromZero
     supervisor: Supervisor
     gateway: Gateway
     fronts: Fronts | None
@@ -108,9 +107,11 @@ async def running_backend(
         launchers = launchers_of(config, planned, session, fleet, sockets, inventory, stack)
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
-        on_request = OnRequest(config, planned, fleet.standings)
+        scale_from_zero = ScaleFromZero(config, planned, fleet.statuses)
         clients = clients_of(config, client_limits, runtime.metrics)
-        gateway = _gateway(config, runtime, listener, fleet, on_request, inventory, clients, news)
+        gateway = _gateway(
+            config, runtime, listener, fleet, scale_from_zero, inventory, clients, news
+        )
         fronts = await serve_clients(gateway, listener, news.tell, stack)
         for watching in (
             listener.credentials.watch(news.tell),
@@ -132,7 +133,7 @@ async def running_backend(
         watch_static(config, fleet)
         follow_sources(config, fleet, runtime, session, stack)
         run_replicas(FleetParts(config, runtime, fleet, supervisor), planned, launchers, stack)
-        yield Backend(runtime, fleet, on_request, supervisor, gateway, fronts)
+        yield Backend(runtime, fleet, scale_from_zero, supervisor, gateway, fronts)
 
 
 def _gateway(
@@ -140,7 +141,7 @@ def _gateway(
     runtime: Runtime,
     listener: Listener,
     fleet: Fleet,
-    on_request: OnRequest,
+    scale_from_zero: ScaleFromZero,
     inventory: Inventory,
     clients: Connections,
     news: NewsLog,
@@ -156,9 +157,9 @@ def _gateway(
         feedback=FeedbackStore(file, config.server.feedback_max_bytes),
         warm_caps=WarmCaps(config.scheduling.warm_per_minute / 60, config.scheduling.warm_burst),
         targets=HardwareTargets(config.targets, runtime.replicas, runtime.clock),
-        standings=fleet.standings,
+        statuses=fleet.statuses,
         sources=fleet.sources.all,
-        on_request=on_request,
+        scale_from_zero=scale_from_zero,
         inventory=inventory,
         sizes=ModelSizes.of(config),
         news=news,
@@ -185,7 +186,7 @@ async def failed_for_good(backend: Backend) -> EngineError:
     """Return the error of a replica that was given up, once nothing else is up or may start."""
     while True:
         error = await backend.supervisor.wait_failed()
-        if not backend.runtime.replicas() and not backend.on_request.can_start():
+        if not backend.runtime.replicas() and not backend.scale_from_zero.can_start():
             return error
         backend.fleet.on_note("fleet", str(error))
 

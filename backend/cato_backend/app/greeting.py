@@ -1,4 +1,4 @@
-"""What `cato serve` prints once it serves: lines that can be copied."""
+"""The lines that `cato serve` prints once it is ready. They can be copied."""
 
 from __future__ import annotations
 

@@ -16,9 +16,8 @@ from pathlib import Path
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.team.database import check_private
-from cato_backend.wire.loopback import is_loopback
-from cato_backend.wire.paths import state_dir
-from cato_backend.wire.private_files import write_private
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.state_files import state_dir, write_private
 
 _FIRST_PERSON, _LAST_PERSON = 1000, 59_999
 """User ids of people, as Debian, Fedora and systemd give them."""
@@ -47,10 +46,10 @@ def other_people(accounts: Iterable[pwd.struct_passwd], own: int) -> list[int]:
 
 
 def is_used(account: int) -> bool:
-    """Return whether anybody has logged in to the account, or it has a process now.
+    """Return whether the account has ever been logged in to, or has a process now.
 
-    Images of containers and machines have accounts that nobody uses. Where this machine keeps no
-    list of logins, every account counts as used.
+    Container and machine images ship with accounts that are not in use. Where this machine keeps
+    no list of logins, every account counts as used.
     """
     return _has_logged_in(account) or _runs_something(account)
 

@@ -44,7 +44,9 @@ def configure(parser: Parser) -> None:
         parser.add_argument("kind", choices=[*kinds, AUTO] if name == "install" else kinds)
         parser.set_defaults(action=action)
     listing = actions.add_parser("list", help="list what is installed")
-    listing.add_argument("--packages", action="store_true", help="with every package")
+    listing.add_argument(
+        "--packages", action="store_true", help="list the packages of each engine, too"
+    )
     listing.set_defaults(action=_list)
 
 
@@ -109,7 +111,7 @@ def _print_packages(packages: Iterable[Package]) -> None:
 
 
 class ProgressPrinter:
-    """Prints the steps with the seconds gone by, and what large downloads have come to."""
+    """Prints the steps with the seconds since the start, and the progress of large downloads."""
 
     def __init__(self) -> None:
         self._shown_tenth = -1

@@ -105,7 +105,7 @@ def _known(name: str) -> KnownModel:
 
 
 class FetchPrinter:
-    """Prints on stderr what begins, and every tenth of what goes on."""
+    """Prints on stderr each step that begins, and its progress at every 10%."""
 
     def __init__(self) -> None:
         self._tenth = -1

@@ -1,4 +1,4 @@
-"""`cato --help`: what a person may want to do, the command for it, and the extra that it lacks."""
+"""`cato --help`: the commands by purpose, and the extra that is missing for each."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def summary(point: EntryPoint) -> str:
 def unavailable(error: ModuleNotFoundError) -> str:
     """Return which extra brings the missing package, or that this system cannot have it.
 
-    The backend needs Linux; on other systems the editor's side works all the same.
+    The backend needs Linux; on other systems the editor's side works nevertheless.
     """
     return remedy(error) or f"not available on this system ({error.name} is missing)"
 

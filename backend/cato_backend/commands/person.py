@@ -9,12 +9,14 @@ from cato_backend.commands.arguments import Parser, one_of
 from cato_backend.commands.team_files import (
     Records,
     add_actions,
+    add_limits,
     add_listing,
     add_store_options,
+    changed_limits,
     run_action,
     show,
+    weight,
 )
-from cato_backend.commands.team_limits import add_limits, changed_limits, weight
 from cato_backend.config import load_config
 from cato_backend.errors import TeamError
 from cato_backend.team.identities import Identity, link
@@ -46,13 +48,21 @@ def configure(parser: Parser) -> None:
         ("set", "change a person; what is not named stays as it is", _set),
     ):
         changing = actions.add_parser(name, help=text)
-        changing.add_argument("name", help="of the person")
-        changing.add_argument("--team", required=name == "create", metavar="NAME", help="the team")
+        changing.add_argument("name", help="name of the person")
         changing.add_argument(
-            "--role", type=one_of(Role), choices=list(Role), help="what they may do"
+            "--team", required=name == "create", metavar="NAME", help="team of the person"
         )
         changing.add_argument(
-            "--weight", type=weight, metavar="W", help="their part of what the team gets"
+            "--role",
+            type=one_of(Role),
+            choices=list(Role),
+            help="role, which includes the rights of the roles before it",
+        )
+        changing.add_argument(
+            "--weight",
+            type=weight,
+            metavar="W",
+            help="weight of the person's share of the team's part",
         )
         add_limits(changing)
         add_store_options(changing)

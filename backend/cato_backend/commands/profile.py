@@ -35,26 +35,31 @@ _MAX_NUM_BATCHED_TOKENS = 2048
 def configure(parser: Parser) -> None:
     """Add the arguments."""
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--url", help="a running vLLM server; nobody else may use it")
+    which.add_argument("--url", help="a running vLLM server without other clients")
     which.add_argument(
         "--model", metavar="PATH", help='start one: "embedded", a folder, or a hub name'
     )
     which.add_argument(
         "--from-backend",
         metavar="URL",
-        help="write down what a running `cato serve` has learned of a replica; nothing is measured",
+        help="export what a running `cato serve` has learned of a replica, without a measurement",
     )
     parser.add_argument(
-        "--replica", metavar="ID", help="with --from-backend: which, where it has several"
+        "--replica",
+        metavar="ID",
+        help="with --from-backend: id of the replica, where there are several",
     )
     parser.add_argument(
-        "--served-model", default="", metavar="NAME", help="with --url: which of its models"
+        "--served-model",
+        default="",
+        metavar="NAME",
+        help="with --url: name of the model, where there are several",
     )
     parser.add_argument(
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="with --url, --from-backend: its bearer token",
+        help="with --url, --from-backend: file with the bearer token",
     )
     parser.add_argument(
         "--engine-pid",
@@ -65,25 +70,27 @@ def configure(parser: Parser) -> None:
     parser.add_argument(
         "--hardware",
         metavar="NAME",
-        help="the folder that the profile is filed under; of this machine unless given",
+        help="folder name of the profile (default: the name of this machine's hardware)",
     )
     parser.add_argument(
-        "--quick", action="store_true", help="a small grid: half a minute in place of minutes"
+        "--quick",
+        action="store_true",
+        help="measure a smaller grid: half a minute instead of minutes",
     )
     parser.add_argument(
         "--out",
         type=output_file,
         metavar="FILE",
-        help="the profile; your own folder of them unless given",
+        help="file of the profile (default: in your folder of profiles)",
     )
     parser.add_argument(
         "--plot",
         type=output_file_of(".svg", ".png", ".pdf"),
         metavar="FILE",
-        help="predicted against measured, as svg, png or pdf",
+        help="plot of predicted against measured times, as svg, png or pdf",
     )
     parser.add_argument(
-        "--samples", type=output_file, metavar="FILE", help="every measured step, as JSON"
+        "--samples", type=output_file, metavar="FILE", help="file for all measured steps, as JSON"
     )
     parser.add_argument(
         "--max-num-seqs",
@@ -117,9 +124,11 @@ def configure(parser: Parser) -> None:
         "--rounds",
         type=at_least(1),
         metavar="N",
-        help="how often everything is measured (default: 7, with --quick 3)",
+        help="number of rounds of measurements (default: 7, with --quick 3)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the random prompts")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of the random prompts"
+    )
     _restrict(parser)
 
 

@@ -1,4 +1,4 @@
-"""`cato profile --from-backend`: what a running backend has learned of a replica, as a profile."""
+"""`cato profile --from-backend`: exports what a running backend has learned as a profile."""
 
 from __future__ import annotations
 

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from cato_backend.app.announcement import announced
 from cato_backend.app.backend import Backend, failed_for_good, idle, running_backend
 from cato_backend.app.greeting import greeting, token_command
 from cato_backend.app.loopback_token import loopback_token
-from cato_backend.app.process import Signals, elected
-from cato_backend.app.reloading import Reloading
-from cato_backend.app.service_manager import ServiceManager
+from cato_backend.app.process import Reloading, ServiceManager, Signals, announced, elected
 from cato_backend.clock import monotonic
 from cato_backend.commands.arguments import Parser
 from cato_backend.commands.serve_arguments import add_arguments
@@ -31,7 +28,7 @@ from cato_backend.fleet.ray_launch import plan_on_ray
 from cato_backend.gateway.server import Listener, listen
 from cato_backend.logs import NEWS, LogFormat, set_up
 from cato_backend.team.live import LiveTeams
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn
@@ -74,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Serving:
-    """One run of the server, and what the person who started it sees."""
+    """One run of the server, and its messages to the person who started it."""
 
     def __init__(
         self,
@@ -155,7 +152,7 @@ class _Serving:
         self._manager.ready()
 
     async def _greet(self, backend: Backend) -> None:
-        if backend.on_request.starts_alone:
+        if backend.scale_from_zero.starts_alone:
             await backend.fleet.first_up.wait()
         credentials = self._listener.credentials
         token = token_command(self._config.server, needed=credentials.needs_token)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cato_backend.app.traced import check_tracing
+from cato_backend.app.configured import check_tracing
 from cato_backend.commands.model import fetch_and_show
 from cato_backend.config import EMBEDDED, Config, load_config
 from cato_backend.discovery.addresses import check_address
@@ -15,8 +15,8 @@ from cato_backend.errors import ConfigError
 from cato_backend.fleet.choice import Fetch, choose
 from cato_backend.fleet.launch import check_families
 from cato_backend.fleet.ray_launch import check_ray
+from cato_backend.gateway.costs import usage_prices
 from cato_backend.gateway.credentials import check_files
-from cato_backend.gateway.replica_prices import usage_prices
 from cato_backend.model_store.registry import find_known
 from cato_backend.provisioning import rule_names
 from cato_backend.runtime.laws import laws_file

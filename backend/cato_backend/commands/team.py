@@ -9,12 +9,14 @@ from cato_backend.commands.arguments import Parser, between
 from cato_backend.commands.team_files import (
     Records,
     add_actions,
+    add_limits,
     add_listing,
     add_store_options,
+    changed_limits,
     run_action,
     show,
+    weight,
 )
-from cato_backend.commands.team_limits import add_limits, changed_limits, weight
 from cato_backend.team.records import Team
 
 SUMMARY = "create, change and list teams: their shares of the fleet and their budgets"
@@ -39,7 +41,7 @@ def configure(parser: Parser) -> None:
         ("set", "change a team; what is not named stays as it is", _set),
     ):
         changing = actions.add_parser(name, help=text)
-        changing.add_argument("name", help="of the team")
+        changing.add_argument("name", help="name of the team")
         _add_settings(changing)
         add_store_options(changing)
         changing.set_defaults(action=action, makes_store=name == "create")
@@ -48,18 +50,18 @@ def configure(parser: Parser) -> None:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--weight", type=weight, metavar="W", help="its part of the fleet, to other teams' weights"
+        "--weight", type=weight, metavar="W", help="weight of the team's share of the fleet"
     )
     parser.add_argument(
         "--priority",
         type=between(-10, 10),
         metavar="N",
-        help="from -10 to 10: requests of a higher one are looked at first, whatever the shares",
+        help="from -10 to 10; requests of a higher priority are served first, whatever the shares",
     )
     parser.add_argument(
         "--shared-context",
         metavar="NAME",
-        help="teams with the same one share the prefix cache; '' for none",
+        help="teams with the same name here share the prefix cache; '' for none",
     )
     add_limits(parser)
 

@@ -1,4 +1,4 @@
-"""Where the store of people and teams is, for the commands that use it."""
+"""The store of people and teams for commands, and the options for shares and limits."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import argparse
 import getpass
 import json
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cato_backend.commands.arguments import Parser
+from cato_backend.commands.arguments import Parser, above_zero, at_least
 from cato_backend.config import TeamConfig, load_config
 from cato_backend.errors import ConfigError
 from cato_backend.team.audit import AuditLog, audit_file
 from cato_backend.team.live import TeamSettings
+from cato_backend.team.records import UsageLimits
 from cato_backend.team.store import TeamStore
 from cato_backend.team.terms import Isolation
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
+
+_NONE = "none"
+
+_HEAVIEST = 1000.0
 
 
 def store_path(configured: str) -> Path:
@@ -47,7 +54,7 @@ def add_store_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Records:
-    """The store, opened by a command; what it changes stands in the audit log."""
+    """The store, opened by a command. Changes are recorded in the audit log."""
 
     def __init__(self, store: TeamStore, audit: AuditLog) -> None:
         self.store = store
@@ -128,3 +135,41 @@ def _aligned(lines: Sequence[Sequence[str]]) -> Iterable[str]:
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         yield "  ".join(cells).rstrip()
+
+
+_LIMITS: dict[str, tuple[Callable[[str], float], str]] = {
+    "requests_per_minute": (at_least(1), "requests in any 60 seconds"),
+    "concurrent_requests": (at_least(1), "requests at once"),
+    "output_tokens_per_day": (at_least(1), "output tokens a day, UTC"),
+    "engine_seconds_per_day": (above_zero, "seconds of an engine a day, UTC"),
+}
+
+
+def weight(text: str) -> float:
+    """Return the type of a weight."""
+    value = above_zero(text)
+    if not 1 / _HEAVIEST <= value <= _HEAVIEST:
+        raise ArgumentTypeError(f"got {text}, expected a weight from 0.001 to 1000")
+    return value
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each limit."""
+    for name, (kind, text) in _LIMITS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_or_none(kind),
+            metavar="N",
+            help=f"limit of {text}; 'none' for no limit",
+        )
+
+
+def changed_limits(limits: UsageLimits, arguments: argparse.Namespace) -> UsageLimits:
+    """Return the limits with those that were given."""
+    given = {name: getattr(arguments, name) for name in _LIMITS}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return replace(limits, **{n: None if v == _NONE else v for n, v in changes.items()})
+
+
+def _or_none(kind: Callable[[str], float]) -> Callable[[str], float | str]:
+    return lambda text: _NONE if text == _NONE else kind(text)

@@ -56,30 +56,32 @@ def configure(parser: Parser) -> None:
     """Add the actions."""
     actions = add_actions(parser, _EXAMPLES)
     creating = actions.add_parser("create", help="make a token and print it, once")
-    creating.add_argument("name", help="what it is for, such as laptop")
-    creating.add_argument("--person", required=True, metavar="NAME", help="whose it is")
-    creating.add_argument("--team", metavar="NAME", help="adds a person who is new to this team")
+    creating.add_argument("name", help="name of the token, such as laptop")
+    creating.add_argument("--person", required=True, metavar="NAME", help="owner of the token")
+    creating.add_argument("--team", metavar="NAME", help="team of the person, where they are new")
     creating.add_argument(
         "--role",
         type=one_of(Role),
         choices=list(Role),
-        help="of a person who is new (default: user)",
+        help="role of the person, where they are new (default: user)",
     )
     creating.add_argument(
         "--expires", metavar="TIME", help="such as 90d, 12h or 2027-01-31 (default: never)"
     )
     creating.set_defaults(action=_create)
     listing = actions.add_parser("list", help="list tokens by their first characters")
-    listing.add_argument("--person", metavar="NAME", help="only theirs")
-    listing.add_argument("--team", metavar="NAME", help="only those of this team")
+    listing.add_argument("--person", metavar="NAME", help="only the tokens of this person")
+    listing.add_argument("--team", metavar="NAME", help="only the tokens of this team")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(action=_list)
-    revoking = actions.add_parser("revoke", help="make tokens invalid, for ever")
+    revoking = actions.add_parser("revoke", help="revoke tokens permanently")
     revoking.add_argument(
-        "token", nargs="?", help="its id or name, or how the id or the token begins"
+        "token", nargs="?", help="id or name of the token, or the beginning of its id or secret"
     )
     revoking.add_argument(
-        "--person", metavar="NAME", help="whose it is; without a token, all of theirs are revoked"
+        "--person",
+        metavar="NAME",
+        help="owner of the token; without TOKEN, all tokens of the person are revoked",
     )
     revoking.set_defaults(action=_revoke)
     for each in (creating, listing, revoking):

@@ -1,4 +1,4 @@
-"""`cato why REQUEST_ID`: tells from an event log why a request was late, refused or ended."""
+"""`cato why REQUEST_ID`: explains from an event log why a request was late, refused or ended."""
 
 from __future__ import annotations
 

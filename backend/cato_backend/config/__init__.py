@@ -1,4 +1,4 @@
-"""Configuration: parsed once into frozen values, refused with the field's name and what was got.
+"""Configuration: parsed once into frozen values. Errors name the field and the value.
 
 Every field stands in its section with unit and meaning; `cato serve --help-config` prints them.
 """

@@ -1,4 +1,4 @@
-"""The sections about replicas that do not run on this machine's account: Ray and discovery."""
+"""The sections about where replicas run: Ray, discovery, and the GPUs of an inventory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RayConfig(Frozen):
     orphan_s: float = Field(
         default=600,
         gt=0,
-        description="a replica that no gateway has asked for so long ends itself, seconds",
+        description="a replica ends itself after this time without a request of a gateway, seconds",
     )
 
     @model_validator(mode="after")
@@ -43,7 +43,7 @@ class RayConfig(Frozen):
 
 
 class DiscoveryConfig(Frozen):
-    """[discovery]: replicas that others run, and that come and go."""
+    """[discovery]: replicas that others run, and whose number changes."""
 
     sources: tuple[str, ...] = Field(
         default=(),
@@ -80,3 +80,16 @@ class DiscoveryConfig(Frozen):
         """
         names = ("model", "fim", "instruct", "token", "max_running", "profile")
         return ReplicaConfig(**{name: getattr(self, name) for name in names} | told)
+
+
+class InventoryConfig(Frozen):
+    """[inventory]: the GPUs that replicas are placed on, and how often they are read."""
+
+    file: str = Field(
+        default="",
+        description="TOML file of GPUs that are not bought yet, for emulated replicas"
+        " (docs/models.md); empty: the GPUs that NVML finds on this machine",
+    )
+    sample_s: float = Field(
+        default=5, gt=0, description="seconds between two readings of the GPUs for /metrics"
+    )

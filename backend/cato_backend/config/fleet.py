@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from cato_backend.config.sections import SECRET, Frozen
 from cato_backend.errors import ConfigError
-from cato_backend.wire.server_url import UrlHoldsCredentials, server_root
+from cato_backend.wire.addresses import UrlHoldsCredentials, server_root
 
 EMBEDDED = "embedded"
 """The `path` of the model that ships with the package."""
@@ -56,7 +56,7 @@ class ModelConfig(Frozen):
     path: Name = Field(
         EMBEDDED, description='"embedded", a name of `cato model list`, a folder, or a hub name'
     )
-    replicas: int = Field(1, ge=1, le=1024, description="how many to start")
+    replicas: int = Field(1, ge=1, le=1024, description="number of replicas to start")
     min_replicas: int | None = Field(
         default=None,
         ge=0,
@@ -118,7 +118,7 @@ class ModelConfig(Frozen):
 
 
 class ReplicaConfig(Frozen):
-    """[[replicas]]: an OpenAI-compatible server that is not started here."""
+    """[[replicas]]: an OpenAI-compatible server that this backend does not start."""
 
     url: ServerUrl = Field(description="its address, such as http://10.0.0.7:8000")
     model: str = Field(default="", description="the model to use there; empty asks the server")
@@ -144,7 +144,7 @@ class ReplicaConfig(Frozen):
 
 
 class HealthCheckConfig(Frozen):
-    """[health_check]: how all replicas are watched.
+    """[health_check]: health checks of all replicas.
 
     The names are those of Envoy's health checks and of gRPC's connection back-off.
     """
@@ -206,7 +206,7 @@ class EngineConfig(Frozen):
 
 
 class ProvisioningConfig(Frozen):
-    """[provisioning]: how many replicas of each local model run, following what is asked."""
+    """[provisioning]: how many replicas of each local model run, depending on the load."""
 
     min_replicas: int = Field(
         default=1,
@@ -227,9 +227,9 @@ class ProvisioningConfig(Frozen):
         description="seconds without a request after which a model with min_replicas 0 has no"
         " replica",
     )
-    rule: str = Field(default="planned", description="how many there should be")
+    rule: str = Field(default="planned", description="scaling rule")
     settings: dict[str, float] = Field(
-        default={}, strict=False, description="of the rule, by name (docs/planning.md)"
+        default={}, strict=False, description="settings of the rule, by name (docs/planning.md)"
     )
     interval_s: float = Field(default=1.0, gt=0, description="between two decisions, seconds")
     drain_s: float = Field(

@@ -1,17 +1,17 @@
-"""cato.toml, and what the command line lays over it, as one frozen value."""
+"""cato.toml with the overrides of the command line as one frozen value, and changes of it."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from cato_backend.config.clients import AgentsConfig, UsageConfig
-from cato_backend.config.elsewhere import DiscoveryConfig, RayConfig
+from cato_backend.config.elsewhere import DiscoveryConfig, InventoryConfig, RayConfig
 from cato_backend.config.fleet import (
     EngineConfig,
     HealthCheckConfig,
@@ -19,23 +19,42 @@ from cato_backend.config.fleet import (
     ProvisioningConfig,
     ReplicaConfig,
 )
-from cato_backend.config.inventory import InventoryConfig
-from cato_backend.config.live import is_live
 from cato_backend.config.model_bounds import bounds_trouble, task_trouble
-from cato_backend.config.observing import LogConfig, TracingConfig
 from cato_backend.config.sections import (
     SECRET,
     Frozen,
+    LogConfig,
     OutlierDetectionConfig,
     SchedulingConfig,
     ServerConfig,
     TaskName,
     TeamConfig,
+    TracingConfig,
 )
 from cato_backend.config.sign_in import OidcConfig
-from cato_backend.config.targets import TargetsConfig
+from cato_backend.config.targets import AgentsConfig, TargetsConfig, UsageConfig
 from cato_backend.errors import ConfigError
 from cato_backend.wire.headers import ALIAS, ALIASES
+
+LIVE = (
+    "agents",
+    "log",
+    "scheduling.supersede_plain",
+    "scheduling.warm_burst",
+    "scheduling.warm_per_minute",
+    "server.drain_s",
+    "server.trusted_proxies",
+    "targets",
+    "team.isolation",
+    "team.over_budget",
+    "usage",
+)
+"""Sections and fields that change while the server runs; all others need a restart."""
+
+
+def is_live(name: str) -> bool:
+    """Return whether a running server takes over a changed field."""
+    return any(name == live or name.startswith(f"{live}.") for live in LIVE)
 
 
 class Config(Frozen):
@@ -174,3 +193,50 @@ def _nested(annotation: object) -> tuple[type[BaseModel] | None, bool]:
     if isinstance(candidate, type) and issubclass(candidate, BaseModel):
         return candidate, many
     return None, False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChange:
+    """A new configuration, compared with the one in force."""
+
+    config: Config
+    """The configuration in force from now on: live fields are new, the others are unchanged."""
+    applied: tuple[str, ...]
+    """Names of the live fields that differ."""
+    waiting: tuple[str, ...]
+    """Names of the other fields that differ: they need a restart."""
+
+    def __str__(self) -> str:
+        """Name the fields. Values are left out, as some are tokens."""
+        applied = f"changed: {', '.join(self.applied)}" if self.applied else "nothing changed"
+        return applied + (f"; needs a restart: {', '.join(self.waiting)}" if self.waiting else "")
+
+
+def change_of(current: Config, new: Config) -> ConfigChange:
+    """Return what a new configuration changes while the server runs."""
+    names = tuple(_differences(current, new))
+    return ConfigChange(
+        _with_live_fields(current, new),
+        tuple(name for name in names if is_live(name)),
+        tuple(name for name in names if not is_live(name)),
+    )
+
+
+def _differences(current: BaseModel, new: BaseModel, prefix: str = "") -> Iterator[str]:
+    for name in type(current).model_fields:
+        before, after = getattr(current, name), getattr(new, name)
+        if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+            yield from _differences(before, after, f"{prefix}{name}.")
+        elif before != after:
+            yield prefix + name
+
+
+def _with_live_fields(current: Config, new: Config) -> Config:
+    for live in LIVE:
+        section, _, field = live.partition(".")
+        value: object = getattr(new, section)
+        if field:
+            update = {field: getattr(value, field)}
+            value = getattr(current, section).model_copy(update=update)
+        current = current.model_copy(update={section: value})
+    return current

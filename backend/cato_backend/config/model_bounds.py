@@ -1,4 +1,4 @@
-"""How many replicas each of [[models]] may have, and what in the configuration contradicts it."""
+"""Bounds for the number of replicas of each of [[models]], and checks for contradictions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ADAPTERS = "--lora-modules"
 
 
 class ReplicaRange(NamedTuple):
-    """Replicas of a model that follows what is asked."""
+    """Bounds for the replicas of a model whose number depends on the load."""
 
     least: int
     most: int

@@ -1,15 +1,29 @@
-"""The sections about the backend itself: where it listens, how it schedules, what tasks promise."""
+"""The sections about the backend itself: addresses, scheduling, outlier detection, log, tracing."""
 
 from __future__ import annotations
 
-from typing import Literal
+from ipaddress import ip_network
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from cato_backend.config.networks import Network
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SECRET = "secret"
 """The type of an error whose input must not be repeated in the message."""
+
+
+def _network(text: str) -> str:
+    """Return the network of an address or a network. Raises ValueError."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(
+            "an IP address or a network such as 10.0.0.0/8, without bits beside the network"
+        ) from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 TaskName = Literal["completion", "generation", "summarization", "translation", "agent"]
 
 
@@ -20,7 +34,7 @@ class Frozen(BaseModel):
 
 
 class ServerConfig(Frozen):
-    """[server]: where the gateway listens, and who may come in."""
+    """[server]: where the gateway listens, and who has access."""
 
     host: str = Field(default="127.0.0.1", description="address to bind")
     port: int = Field(default=8700, ge=0, le=65535, description="port to bind; 0 picks a free one")
@@ -59,7 +73,7 @@ class ServerConfig(Frozen):
         default=75, gt=0, description="an idle connection is closed after this many seconds"
     )
     send_timeout_s: float = Field(
-        default=60, gt=0, description="a client that reads nothing of its answer for so long is cut"
+        default=60, gt=0, description="a client that reads nothing for this time is disconnected"
     )
     max_connections: int = Field(
         default=4096,
@@ -68,7 +82,7 @@ class ServerConfig(Frozen):
         " the longest idle one is closed for a new one",
     )
     max_idle_connections: int = Field(
-        default=1024, ge=1, description="of these, how many may be idle"
+        default=1024, ge=1, description="largest number of idle ones among them"
     )
     gateways: int = Field(
         default=1,
@@ -116,7 +130,7 @@ class TeamConfig(Frozen):
 
 
 class SchedulingConfig(Frozen):
-    """[scheduling]: the policy and the bounds that it may not cross."""
+    """[scheduling]: the policy and its bounds."""
 
     policy: str = Field(default="cato", description="which policy routes requests")
     profile: str = Field(
@@ -160,7 +174,7 @@ class SchedulingConfig(Frozen):
     long_prompt_patience_s: float = Field(
         default=20,
         ge=0,
-        description="after so long in the queue a request is not bound by these",
+        description="a request that was queued for this time is exempt from these limits",
     )
     supersede_plain: bool = Field(
         default=True,
@@ -170,7 +184,9 @@ class SchedulingConfig(Frozen):
     warm_per_minute: float = Field(
         default=60, gt=0, description="prompts that one editor may have warmed, in the long run"
     )
-    warm_burst: int = Field(default=4, ge=1, description="and at once")
+    warm_burst: int = Field(
+        default=4, ge=1, description="prompts that one editor may have warmed at once"
+    )
     calibrate: bool = Field(
         default=True,
         description="measure a replica that comes up with a few short prompts while it is idle, for"
@@ -192,7 +208,7 @@ class SchedulingConfig(Frozen):
         " replica's server (5 s in uvicorn and Node.js)",
     )
     silence_s: float = Field(
-        default=120, gt=0, description="a stream that brings nothing for so long is broken off"
+        default=120, gt=0, description="a stream that brings nothing for this time is aborted"
     )
     whole_answer_s: float = Field(
         default=1800, gt=0, description="longest wait for an answer that is not streamed, seconds"
@@ -216,15 +232,42 @@ class OutlierDetectionConfig(Frozen):
     base_ejection_s: float = Field(
         default=1,
         gt=0,
-        description="times the number of its ejections: seconds until one request tries it again",
+        description="seconds until one request tries it again, times the number of its ejections",
     )
     max_ejection_s: float = Field(default=30, gt=0, description="longest time before that, seconds")
     max_ejection_percent: float = Field(
         default=50,
         ge=0,
         le=100,
-        description="of a model's replicas, rounded up; the last one is never ejected",
+        description="share of a model's replicas, rounded up; the last one is never ejected",
     )
     interval_s: float = Field(
-        default=10, gt=0, description="in service for so long, one ejection less counts"
+        default=10, gt=0, description="seconds in service after which one ejection less counts"
+    )
+
+
+class LogConfig(Frozen):
+    """[log]: the log on standard error."""
+
+    format: Literal["text", "json"] = Field(
+        default="text", description="lines for people, or one JSON object a line"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least important lines that are written"
+    )
+    slow_times: float = Field(
+        default=5,
+        ge=0,
+        description="a request that took more than this many times its target is logged; 0: none",
+    )
+
+
+class TracingConfig(Frozen):
+    """[tracing]: OpenTelemetry traces of requests, with the extra [otel]."""
+
+    enabled: bool = Field(default=False, description="whether spans are sent; no span holds code")
+    endpoint: str = Field(
+        default="",
+        description="URL of an OTLP/HTTP receiver; empty: OTEL_EXPORTER_OTLP_ENDPOINT, else"
+        " http://localhost:4318",
     )

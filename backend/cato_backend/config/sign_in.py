@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from cato_backend.config.sections import Frozen
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 EVERYBODY = "*"

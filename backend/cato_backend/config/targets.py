@@ -1,4 +1,4 @@
-"""The targets of the classes: what each promises where a client names no budget."""
+"""The sections about clients: targets of the classes, coding agents, and reports of usage."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from pydantic import Field, model_validator
 
 from cato_backend.config.sections import Frozen
 from cato_backend.requests import Target
-from cato_backend.wire.headers import Task
+from cato_backend.wire.headers import ALIAS, Task
+
+_PATTERNS = ("claude-*", "gpt-*", "codex-*")
+"""What Claude Code and Codex ask for unless they are told another model."""
+
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
 
 
 class TargetConfig(Frozen):
-    """[targets.TASK]: what the task promises where the client names no budget."""
+    """[targets.TASK]: the target of a task where the client sends no budget."""
 
     ttft_ms: Milliseconds | None = Field(default=None, description="to the first token")
     e2e_ms: Milliseconds | None = Field(default=None, description="to the last token")
@@ -65,3 +69,29 @@ class TargetsConfig(Frozen):
         """Made once, because every request asks."""
         configs: dict[Task, TargetConfig] = {task: getattr(self, task.value) for task in Task}
         return {task: config.target() for task, config in configs.items()}
+
+
+class AgentsConfig(Frozen):
+    """[agents]: clients of `/v1/messages` and `/v1/responses`."""
+
+    models: dict[str, str] = Field(
+        default_factory=lambda: dict.fromkeys(_PATTERNS, ALIAS),
+        description="pattern = model: what answers where a client asks for a model that is not"
+        " served; the first pattern that fits counts",
+    )
+
+
+class UsageConfig(Frozen):
+    """[usage]: the figures of `/v1/usage/team`, over all people."""
+
+    team: bool = Field(default=False, description="whether it tells anything")
+    smallest_group: int = Field(
+        default=5,
+        ge=1,
+        description="days and groups of fewer people are not told; such groups count as others",
+    )
+    prices: str = Field(
+        default="",
+        description="file of prices by hardware, as `cato plan --prices` takes it; empty: rental"
+        " prices of 2026-09",
+    )

@@ -1,4 +1,4 @@
-"""From an address of `discovery.sources` to the source that it names."""
+"""Parses the addresses of `discovery.sources` into sources."""
 
 from __future__ import annotations
 

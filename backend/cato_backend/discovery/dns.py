@@ -1,4 +1,4 @@
-"""Replicas behind a DNS name, looked up again and again: its addresses, or its SRV records."""
+"""Replicas behind a DNS name that is polled: its addresses, or its SRV records."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from cato_backend.config import DiscoveryConfig
-from cato_backend.discovery.listings import ListedServer, listing_of
-from cato_backend.discovery.source import Listing
+from cato_backend.discovery.source import ListedServer, Listing, listing_of
 from cato_backend.errors import SourceUnavailable
 
 _REMEDY = "ask `getent hosts NAME` or `dig NAME` on this machine"

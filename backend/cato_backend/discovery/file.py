@@ -1,4 +1,4 @@
-"""A file of replicas, one a line, read again whenever it has changed."""
+"""A file of replicas, one per line. It is read again whenever it has changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from cato_backend.config import DiscoveryConfig, ReplicaConfig
-from cato_backend.discovery.listings import first_reason
-from cato_backend.discovery.source import Listing
+from cato_backend.discovery.source import Listing, first_reason
 from cato_backend.errors import SourceUnavailable
 
 LOOK_S = 1.0

@@ -9,8 +9,7 @@ from typing import Any
 
 from cato_backend.config import DiscoveryConfig
 from cato_backend.discovery.kubernetes_api import KubernetesApi, Outdated
-from cato_backend.discovery.listings import ListedServer, listing_of
-from cato_backend.discovery.source import Listing
+from cato_backend.discovery.source import ListedServer, Listing, listing_of
 
 _CHANGES = ("ADDED", "MODIFIED")
 _PAUSE_S = 0.5

@@ -1,4 +1,4 @@
-"""Kubernetes' HTTP API, as far as a list is read and watched."""
+"""The part of Kubernetes' HTTP API that lists and watches resources."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CHECK = "check address and network"
 
 
 class Outdated(Exception):
-    """The version from which a watch was to begin is no longer known: list again (410 Gone)."""
+    """The version at which a watch should begin is no longer known (410 Gone): list again."""
 
 
 class KubernetesApi:
-    """One API server, spoken to with a service account's token, which is read each time."""
+    """A client of one API server. The service account's token is read for each request."""
 
     def __init__(self, url: str, account: Path, session: aiohttp.ClientSession) -> None:
         self._url = url.rstrip("/")

@@ -1,4 +1,4 @@
-"""The small code model that ships with the package: where its files lie, and that they are whole.
+"""The small code model that ships with the package: the paths of its files, and their checksums.
 
 The files are in `weights/`; `weights/MODEL_CARD.md` says what the model is and how it was made.
 """

@@ -1,4 +1,4 @@
-"""vLLM's scheduler and KV cache as a model: pure, deterministic, and fast enough for whole fleets.
+"""A model of vLLM's scheduler and KV cache: pure, deterministic, fast enough to simulate fleets.
 
 Two entrances:
 

@@ -1,4 +1,4 @@
-"""vLLM's scheduler (v1) as a model: which tokens are computed in which step, without a clock."""
+"""A model of vLLM's scheduler (v1): which tokens are computed in which step. It has no clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cato_backend.profile_files.profile import EngineLimits, StepLaw
 
 
 class Engine:
-    """One replica's engine: `begin_step`, let its time pass, `end_step`, and again.
+    """One replica's engine: `begin_step`, then after the step's time `end_step`, and so on.
 
     A step takes the running sequences first, a token each, then a chunk of each unfinished prefill
     in the order of admission, then waiting ones in order, while slots, token budget and KV blocks
@@ -122,7 +122,7 @@ class Engine:
     def begin_step(self, most: int = 1) -> Step | None:
         """Decide the next step; None if there is nothing to do.
 
-        With `most` above 1, up to so many steps at once where each would only decode, until the
+        With `most` above 1, up to that many steps at once where each would only decode, until the
         next job ends. `end_step` may then take fewer of them.
         """
         longest = self._longest_chunk()

@@ -1,4 +1,4 @@
-"""What an engine is asked to do: jobs, the queue in which they wait, and its steps."""
+"""Jobs of an engine, the queue in which they wait, and the engine's steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Job(NamedTuple):
     id: str
     prompt_tokens: int
     output_tokens: int
-    """How many it will emit, if nobody aborts it; at least one."""
+    """Tokens that it will emit if it is not aborted; at least one."""
     block_hashes: Sequence[int] = ()
     """Chained hashes of the prompt's whole blocks of `block_size` tokens, from its head. They may
-    go on into the output: those can be shared once the job has ended. Empty: none is shared."""
+    continue into the output: those can be shared once the job has ended. Empty: none is shared."""
     priority: int = 0
     """Lower first, as in vLLM."""
 
@@ -94,7 +94,7 @@ class EngineQueue:
 
 
 class Step(NamedTuple):
-    """What the engine does next: `steps` steps; more than one only where all of them just decode.
+    """The engine's next steps. `steps` exceeds 1 only where all of them only decode.
 
     The load is that of the first step, in the terms of `StepLaw`: `kv_tokens` counts every
     sequence's context with the step's new tokens in it, `attention` sums chunk x mean context over

@@ -1,4 +1,4 @@
-"""The KV cache: blocks of tokens, shared by prefix, and which sequence holds which of them.
+"""The KV cache: blocks of tokens that sequences hold and share by prefix.
 
 As vLLM's block pool with prefix caching: the longest unused is evicted first, and a block is known
 by the chained hash of all tokens up to its end; one that no sequence holds stays findable until its
@@ -79,7 +79,7 @@ class BlockPool:
 
 
 class Memory:
-    """A block pool as sequences use it."""
+    """Blocks of a pool, allocated to sequences."""
 
     def __init__(self, kv_tokens: int, block_size: int) -> None:
         self.block_size = block_size

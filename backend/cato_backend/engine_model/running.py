@@ -1,4 +1,4 @@
-"""The sequences that run: prompts under way, and those that decode, without a look at each of them.
+"""The running sequences: unfinished prefills, and sequences that decode, updated in bulk.
 
 All that decode get one token in every step, so all that grows is a function of one clock: one that
 joined at clock j with c computed tokens has c + clock - j of them now. Sums are kept, ends lie in a

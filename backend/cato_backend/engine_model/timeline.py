@@ -1,4 +1,4 @@
-"""An engine in virtual time, in jumps: from one boundary at which something happens to the next."""
+"""An engine in virtual time, advanced from one event to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's own environment: what it is made of, how it is built, how it is started.
+"""The engine's own environment: its packages, its installation, and the command that starts it.
 
 Nothing here imports torch or vllm: they live in that environment alone.
 """

@@ -1,4 +1,4 @@
-"""From a model and an engine to the command that serves it: pure, so that it can be tested.
+"""Builds the command that serves a model with an engine. Pure functions.
 
 The flags are those of vLLM 0.32's `python -m vllm.entrypoints.openai.api_server`.
 """
@@ -76,7 +76,7 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class EmulationSpec:
-    """An engine that is only emulated: `cato emulate`, no model needed."""
+    """An emulated engine (`cato emulate`), which needs no model."""
 
     profile: str = ""
     """File of the latency profile that times it; empty takes the emulator's own."""

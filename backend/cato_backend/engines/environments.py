@@ -1,4 +1,4 @@
-"""The engine environments of this user: their pinned contents, where they are, which are whole.
+"""The engine environments of this user: their pinned packages, their paths, which are complete.
 
 An environment is whole when its marker file is there; the marker is written last.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cato_backend.errors import EngineError
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 
 MARKER = "cato-engine.json"
 
@@ -112,13 +112,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A whole engine environment."""
+    """A complete engine environment."""
 
     path: Path
     kind: EngineKind
     version: str
     digest: str
-    """Of the pins it was built from."""
+    """Digest of the pins that it was built from."""
     megabytes: int
     built_in_s: float
     packages: tuple[Package, ...]

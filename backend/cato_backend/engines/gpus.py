@@ -1,4 +1,4 @@
-"""Which models suit a GPU, and whether a folder holds a model."""
+"""Models that suit a GPU, and the check whether a folder holds a model."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def largest_qwen_coder_that_fits(memory: int) -> HubModel | None:
 def memory_needed(path: str) -> int | None:
     """Return the bytes of GPU memory without which a model does not load.
 
-    By the table for a Qwen2.5-Coder, by its files for a folder; None where nothing tells.
+    By the table for a Qwen2.5-Coder, by its files for a folder; None where it is not known.
     """
     known = {model_key(model.name): model for model in QWEN_CODERS}.get(model_key(path))
     folder = Path(path).expanduser()

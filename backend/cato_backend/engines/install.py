@@ -1,7 +1,7 @@
-"""Builds an engine's environment: all of it or nothing, resumed where it broke off.
+"""Builds an engine's environment atomically. An interrupted build is resumed.
 
-It grows under a working name that keeps its place, so a broken build goes on where it stopped, and
-gets its real name once its imports work. A lock lets one process build at a time.
+The build has a working name, so that a later run can resume it. It gets its final name once its
+imports work. A lock allows one process at a time to build.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class _Build:
         try:
             try_imports(self._draft, self._pins.imports)
         except EngineError:
-            # pip takes what is installed for good: going on from here could never mend it.
+            # pip takes what is installed for good: a resumed install could never repair it.
             shutil.rmtree(self._draft)
             raise
 

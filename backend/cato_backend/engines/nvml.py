@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of this machine and their MIG slices, as the driver tells them through NVML."""
+"""The NVIDIA GPUs of this machine and their MIG slices, as NVML reports them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 MOST_OF_A_GPU = 0.92
-"""What vLLM may take of a GPU that nobody else uses."""
+"""Share of a GPU without other processes that vLLM may take."""
 _SPARED = 0.02
 
 
@@ -17,14 +17,14 @@ class Gpu:
     """One GPU, or a MIG slice of one. Memory in bytes."""
 
     index: int
-    """Of the GPU; slices share it."""
+    """Index of the GPU; its slices share it."""
     name: str
     total: int
     free: int
     mig: str = ""
     """The UUID of the slice; empty for a whole GPU."""
     busy: float | None = None
-    """Share of the last moments in which it computed; None where the driver does not tell."""
+    """Share of the last moments in which it computed; None where the driver does not report it."""
     processes: tuple[int, ...] = ()
     """The ids of the processes that compute on it."""
     node: str = ""

@@ -1,4 +1,4 @@
-"""Runs pip inside an engine's environment and tells how far it is."""
+"""Runs pip in an engine's environment, reports its progress, and checks the packages' hashes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,59 @@ import subprocess
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 from cato_backend.engines.environments import InstallStep, Package, python_in
-from cato_backend.engines.hashes import with_hashes
 from cato_backend.errors import EngineError
 
-OnLine = Callable[[str], None]
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)")
+
+_HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
 KEPT_LINES = 15
+
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
+
+_SECRET = re.compile(r"CATO_\w*(TOKEN|SECRET)|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS")
+"""Variables with tokens of this server, of its clients, and of the receiver of its traces."""
+
+
+@cache
+def known_hashes() -> dict[str, tuple[str, ...]]:
+    """Return the hashes of each pinned package, as shipped with this one."""
+    text = resources.files("cato_backend.engines").joinpath("hashes.txt").read_text("utf-8")
+    found: dict[str, tuple[str, ...]] = {}
+    key = ""
+    for line in text.splitlines():
+        if requirement := _REQUIREMENT.match(line):
+            key = _key(requirement)
+        elif key and (given := _HASH.search(line)):
+            found[key] = (*found.get(key, ()), given[1])
+    return found
+
+
+def with_hashes(requirements: Sequence[str]) -> str | None:
+    """Return a requirements file with the hashes of all; None where those of one are not known."""
+    known = known_hashes()
+    lines: list[str] = []
+    for requirement in requirements:
+        found = _REQUIREMENT.match(requirement)
+        hashes = known.get(_key(found)) if found else None
+        if not hashes:
+            return None
+        lines.append(" ".join((requirement, *(f"--hash={each}" for each in hashes))))
+    return "\n".join(lines) + "\n"
+
+
+def _key(requirement: re.Match[str]) -> str:
+    """Return name and version as indexes compare them."""
+    name = re.sub(r"[-_.]+", "-", requirement["name"]).lower()
+    return f"{name}=={requirement['version']}"
+
+
+OnLine = Callable[[str], None]
 
 
 def install_step(environment: Path, step: InstallStep, on_line: OnLine) -> list[Package]:
@@ -76,10 +119,6 @@ def run_pip(environment: Path, arguments: Sequence[str], on_line: OnLine) -> Non
     if process.returncode != 0:
         said = "\n  ".join(last)
         raise EngineError(f"pip failed with status {process.returncode}; it said last:\n  {said}")
-
-
-_SECRET = re.compile(r"CATO_\w*(TOKEN|SECRET)|OTEL_EXPORTER_OTLP_(\w+_)?HEADERS")
-"""Variables with tokens of this server, of its clients, and of the receiver of its traces."""
 
 
 def clean_environment() -> dict[str, str]:

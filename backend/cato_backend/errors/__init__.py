@@ -1,28 +1,28 @@
-"""The one error tree. A class exists because a caller acts differently on it.
+"""The error tree. Each class exists because some caller handles it differently.
 
 CatoError
 ├── ConfigError            the start is refused: names the field, what was got, what was expected
 │   └── NoRoom             replicas were not placed: another way of placing them is tried
-├── TeamError              people, teams or tokens cannot be changed like that: names the field
-├── EngineError            an engine's environment, model or process cannot be had; the start fails
+├── TeamError              people, teams or tokens cannot be changed as asked: names the field
+├── EngineError            an engine's environment, model or process is not there; the start fails
 │   ├── DamagedModel       a model file is missing or does not match its checksum
-│   ├── SourceUnavailable  a list of replicas cannot be had: the last known one is kept
-│   ├── ReplicaLost        a replica whose node or cluster is gone: it is started elsewhere
+│   ├── SourceUnavailable  a list of replicas is not available: the last known one is kept
+│   ├── ReplicaLost        the node or cluster of a replica is gone: it is started elsewhere
 │   └── ReplicaUnavailable a server does not answer as a replica does: it is asked again later
-└── RequestError           one HTTP request is answered with this status, the server goes on
+└── RequestError           one HTTP request is answered with this status, the server continues
     ├── InvalidRequest     400: names the field
-    │   ├── InvalidSignIn  400: what the provider or the browser brought is not to be trusted
-    │   ├── AuthorizationPending 400: nobody has confirmed the device's code yet
-    │   └── DeviceCodeExpired 400: nobody confirmed it in time, or there is no such code
+    │   ├── InvalidSignIn  400: the provider's or the browser's data cannot be trusted
+    │   ├── AuthorizationPending 400: the device's code is not confirmed yet
+    │   └── DeviceCodeExpired 400: the code was not confirmed in time, or does not exist
     ├── BodyTooLarge       413
     ├── UnsupportedEncoding 415: a content encoding that is not inflated here
     ├── ExpectationFailed  417: an Expect header other than 100-continue
     ├── RequestTimeout     408: the request came too slowly
     ├── Unauthorized       401
-    │   ├── TokenExpired   401: this very token was valid once
-    │   └── TokenRevoked   401: likewise
+    │   ├── TokenExpired   401: the token was valid until it expired
+    │   └── TokenRevoked   401: the token was valid until it was revoked
     ├── Forbidden          403: a foreign Host or a browser's Origin on loopback
-    │   ├── RoleTooLow     403: the person's role does not allow it
+    │   ├── RoleTooLow     403: the person's role does not allow the request
     │   ├── SignInRefused  403: the provider knows the person, and they may not sign in here
     │   └── DeviceDenied   403: the person refused the device
     ├── NotFound           404: no such model, request or path
@@ -68,9 +68,12 @@ from cato_backend.errors.base import CatoError, ConfigError, NoRoom, TeamError
 from cato_backend.errors.engines import (
     DamagedModel,
     EngineError,
+    PoisonRequest,
     ReplicaLost,
     ReplicaUnavailable,
     SourceUnavailable,
+    UnusableAnswer,
+    UpstreamFailed,
 )
 from cato_backend.errors.overload import (
     BudgetSpent,
@@ -96,7 +99,6 @@ from cato_backend.errors.requests import (
     Superseded,
     UnsupportedEncoding,
 )
-from cato_backend.errors.upstream import PoisonRequest, UnusableAnswer, UpstreamFailed
 
 __all__ = [
     "AuthorizationPending",

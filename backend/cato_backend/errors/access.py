@@ -13,13 +13,13 @@ class InvalidSignIn(InvalidRequest):
 
 
 class AuthorizationPending(InvalidRequest):
-    """The code of the device is not confirmed yet."""
+    """The device's code is not confirmed yet."""
 
     code = "authorization_pending"
 
 
 class DeviceCodeExpired(InvalidRequest):
-    """The code of the device has expired, was used, or never existed."""
+    """The device's code has expired, was used, or does not exist."""
 
     code = "expired_token"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class CatoError(Exception):
-    """Every error that CATO raises on purpose; its text is for the person who reads it."""
+    """Base of all errors that CATO raises on purpose. The text is written for people."""
 
 
 class ConfigError(CatoError):
@@ -17,11 +17,11 @@ class ConfigError(CatoError):
 
 
 class NoRoom(ConfigError):
-    """The least replicas of all models were not placed beside each other."""
+    """The minimum numbers of replicas of all models do not fit on the GPUs together."""
 
 
 class TeamError(CatoError):
-    """People, teams or tokens that cannot be had or changed as was asked. `field` names what."""
+    """People, teams or tokens that are missing or cannot be changed as asked. `field` names it."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

@@ -1,8 +1,9 @@
-"""Errors of engines, replicas and lists of replicas."""
+"""Errors of engines, replicas, models and lists of replicas."""
 
 from __future__ import annotations
 
 from cato_backend.errors.base import CatoError
+from cato_backend.errors.requests import RequestError
 
 
 class EngineError(CatoError):
@@ -14,11 +15,11 @@ class DamagedModel(EngineError):
 
 
 class ReplicaLost(EngineError):
-    """A replica whose node or cluster is gone, by no fault of its engine."""
+    """The node or cluster of a replica is gone; its engine did not fail."""
 
 
 class SourceUnavailable(EngineError):
-    """A list of replicas that cannot be had now. `reason` says why, `remedy` what to do."""
+    """A list of replicas is not available now. `reason` says why, `remedy` what to do."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(f"{reason}; {remedy}")
@@ -37,3 +38,30 @@ class ReplicaUnavailable(EngineError):
         self.reason = reason
         self.remedy = remedy
         self.is_certain = is_certain
+
+
+class PoisonRequest(RequestError):
+    """Replicas died while they were starting this request: it is not retried.
+
+    A status that clients do not retry by themselves.
+    """
+
+    status = 422
+    type = "invalid_request_error"
+    code = "replicas_died"
+
+
+class UpstreamFailed(RequestError):
+    """A replica failed, and the request could not be moved to another unseen."""
+
+    status = 502
+    type = "upstream_error"
+    code = "replica_failed"
+
+
+class UnusableAnswer(RequestError):
+    """A model answered with nothing, or repeated itself without end, and did so again."""
+
+    status = 502
+    type = "upstream_error"
+    code = "unusable_answer"

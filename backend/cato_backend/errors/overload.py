@@ -1,4 +1,4 @@
-"""Errors of a server that takes no more now; most carry when to come back."""
+"""Errors of an overloaded or stopping server. Most carry the time after which to retry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReplicasBusy(Overloaded):
 
 
 class LimitReached(Overloaded):
-    """A team's or a person's requests a minute, or requests at once, are taken."""
+    """A team or a person has reached its limit of requests per minute or of concurrent requests."""
 
     code = "limit_reached"
 
@@ -61,7 +61,7 @@ class TooManyConnections(RequestError):
 
 
 class ShuttingDown(RequestError):
-    """The server takes nothing new, or cuts what is under way.
+    """The server accepts no new requests, or aborts those under way.
 
     `retry_after_s`: when another one may have taken its place.
     """

@@ -1,4 +1,4 @@
-"""The error of one HTTP request, and those that lie in the request itself."""
+"""The base of errors of one HTTP request, and errors that the request itself causes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cato_backend.errors.base import CatoError
 
 
 class RequestError(CatoError):
-    """One request's failure, in the terms of OpenAI's error object."""
+    """A failed request, with the fields of OpenAI's error object."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
@@ -57,7 +57,7 @@ class UnsupportedEncoding(InvalidRequest):
 
 
 class ExpectationFailed(InvalidRequest):
-    """An `Expect` header that asks for something else than 100-continue."""
+    """The `Expect` header asks for something other than 100-continue."""
 
     status = 417
     code = "expectation_failed"
@@ -107,7 +107,7 @@ class RequestCancelled(RequestError):
 
 
 class InternalError(RequestError):
-    """A defect of ours."""
+    """A defect of CATO."""
 
     def __init__(self) -> None:
         super().__init__("internal error; the server's log tells more")

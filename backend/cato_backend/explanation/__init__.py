@@ -1,1 +1,1 @@
-"""Why one request was late, refused or ended, told from the event log. Nothing here does I/O."""
+"""Explains from the event log why one request was late, refused or ended. No I/O."""

@@ -1,4 +1,4 @@
-"""Queued and running requests, as the entries of an event log show them."""
+"""Queued and running requests, reconstructed from the entries of an event log."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ class EngineSnapshot:
     running: int
     """Requests from here."""
     prefilling: int
-    """Of these, those without a token yet."""
+    """The number of them that have no token yet."""
     prefill_tokens: int
     """Prompt tokens of those."""
     others: int
     """Requests that did not come from here."""
     reported_waiting: int | None = None
-    """In the engine's own queue, by its latest metrics; None where it told nothing."""
+    """In the engine's own queue, by its latest metrics; None where it reported nothing."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""An explanation for people, and the same as a JSON object."""
+"""Formats an explanation for people and as a JSON object."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cato_backend.explanation.parts import TimeUse, parts_of
-from cato_backend.explanation.timeline import AttemptTimeline, RequestTimeline, client_id
+from cato_backend.explanation.timeline import (
+    AttemptTimeline,
+    RequestTimeline,
+    TimeUse,
+    client_id,
+    parts_of,
+)
 from cato_backend.explanation.verdict import pace_s, promised_at, verdict_of
 from cato_backend.runtime.lateness import duration
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _NAMES = {

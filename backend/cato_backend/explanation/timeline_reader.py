@@ -27,8 +27,7 @@ from cato_backend.scheduling import (
     ReplicaDown,
     Submitted,
 )
-from cato_backend.scheduling.journal import Entry, NoteEntry
-from cato_backend.scheduling.notes import OutcomeNote, PredictionNote
+from cato_backend.scheduling.journal import Entry, NoteEntry, OutcomeNote, PredictionNote
 
 _BY_CAUSE = {
     Cause.ERROR: AttemptEnding.ERROR,
@@ -51,7 +50,7 @@ def timelines_of(entries: Iterable[Entry | NoteEntry], request_id: str) -> list[
 
 
 class _TimelineReader:
-    """Follows a log, and records what concerns the requests of one id."""
+    """Reads a log, and keeps the events of the requests of one id."""
 
     def __init__(self, name: str) -> None:
         self.timelines: list[RequestTimeline] = []
@@ -106,7 +105,7 @@ class _TimelineReader:
         snapshot = self._fleet.queue_snapshot(request)
         old = self._known.get(request.id)
         if old is not None and not old.outcome and old.request.arrival == request.arrival:
-            # The fleet changed under it, and its call was made once more.
+            # The fleet changed under it, and its call was made again.
             old.request, old.ended_at = request, None
             return
         self._known[request.id] = timeline = RequestTimeline(request, now, snapshot, seen_at=now)

@@ -1,4 +1,4 @@
-"""How a request ended, and what that is due to, in one sentence."""
+"""The ending of a request and its cause, in one sentence."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cato_backend.explanation.parts import TimePart, TimeUse, parts_of
-from cato_backend.explanation.timeline import RequestTimeline
+from cato_backend.explanation.timeline import RequestTimeline, TimePart, TimeUse, parts_of
 from cato_backend.runtime.lateness import duration
 from cato_backend.scheduling import Refusal
 
@@ -36,7 +35,7 @@ _IN_THE_ENGINE = frozenset({TimeUse.ENGINE_QUEUE, TimeUse.UNPREDICTED, TimeUse.E
 
 
 class RequestEnding(StrEnum):
-    """How a request ended."""
+    """Endings of a request."""
 
     MET = "met"
     LATE = "late"

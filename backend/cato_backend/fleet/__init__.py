@@ -1,1 +1,1 @@
-"""The replicas around the request's path: launching, placing, scaling, watching, measuring."""
+"""Operation of the replicas: launch, placement, scaling, health, measurement."""

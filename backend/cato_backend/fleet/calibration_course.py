@@ -1,4 +1,4 @@
-"""The probes of one calibration: their prompts, sent to the replica, and told to the scheduler."""
+"""Sends the probes of one calibration to a replica, and their events to the scheduler."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Course:
 
 
 class _Outlet:
-    """Tells the scheduler of a probe's tokens; the text is dropped."""
+    """Reports a probe's tokens to the scheduler; drops their text."""
 
     def __init__(
         self,

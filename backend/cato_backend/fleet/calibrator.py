@@ -1,4 +1,4 @@
-"""Calibrates replicas that come up, while they are idle: what their law is, by a few probes.
+"""Calibrates new replicas while they are idle: a few probes show their step law.
 
 Probes have the lowest priority, take no slot, and are broken off as soon as the scheduler sends a
 request to their replica. They count in no metric of tasks.
@@ -39,7 +39,7 @@ _SETTLES_S = 0.05
 
 
 class Calibrator:
-    """Watches the scheduler: `note` is told every event and what was decided on it."""
+    """Observes the scheduler: `note` receives each event with the decisions on it."""
 
     def __init__(
         self,
@@ -57,13 +57,10 @@ class Calibrator:
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Calibrate a replica that comes up, until it is sent a request."""
         del now
-        match event:
-            case ReplicaUp(replica_id):
-                self._begin(replica_id)
-            case ReplicaDown(replica_id) | ReplicaDraining(replica_id):
-                self._end(replica_id)
-            case _:
-                pass
+        if isinstance(event, ReplicaUp):
+            self._begin(event.replica_id)
+        elif isinstance(event, ReplicaDown | ReplicaDraining):
+            self._end(event.replica_id)
         for decision in decisions if self._tasks else ():
             if isinstance(decision, Dispatch):
                 self._end(decision.replica_id)
@@ -118,7 +115,7 @@ class Calibrator:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def _others_run(self, endpoint: Endpoint) -> bool:
-        """Return whether the engine says so while nothing of ours runs there, twice."""
+        """Return whether two readings show requests while no own one runs there."""
         if not endpoint.speaks_vllm:
             return False
         for _ in range(2):

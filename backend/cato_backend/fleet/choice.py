@@ -1,4 +1,4 @@
-"""Which model to serve where the user leaves it to us, by how long its completions take here."""
+"""Chooses the model to serve where the user names none, by how long its completions take here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ModelChoice:
 
     @property
     def lines(self) -> tuple[str, str, str]:
-        """What was chosen and why, what it costs, and how to choose otherwise."""
+        """The choice with its reason and its cost, and how to choose another model."""
         served = f"{self.path}, and {self.completions} for completions"
         what = served if self.completions else self.path
         return (f"model: {what} ({self.reason})", self.cost, self.otherwise)

@@ -1,4 +1,4 @@
-"""Lets the fleet follow lists of replicas that others run.
+"""Keeps the fleet in step with lists of replicas that others run.
 
 A server that joins a list is watched as a configured one is; one that leaves it is drained. An
 empty list, or a source that fails, removes no replica: what was listed last is kept.
@@ -17,8 +17,7 @@ from cato_backend.discovery.source import Listing, Source
 from cato_backend.errors import ConfigError, SourceUnavailable
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import expected_static
-from cato_backend.replicas.watch import WatchedServer
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff, WatchedServer
 from cato_backend.runtime.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ _KEPT = "what it listed last is kept"
 
 
 class Discovered:
-    """The replicas of all sources. A server that two of them list, or the configuration, is one."""
+    """The replicas of all sources. A server that is listed more than once is one replica."""
 
     def __init__(
         self, config: Config, sources: Sequence[Source], fleet: Fleet, runtime: Runtime

@@ -1,4 +1,4 @@
-"""Tells people and Prometheus of ejected replicas, and tries those that hang with one token."""
+"""Reports ejected replicas to people and Prometheus, and tests those that hang with one token."""
 
 from __future__ import annotations
 
@@ -48,23 +48,17 @@ class Ejections:
 
     def note(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """One event, and what was decided on it."""
-        match event:
-            case ReplicaUp(replica_id):
-                self._metrics.ejected.labels(replica_id).set(0)
-            case ReplicaDown(replica_id):
-                self._forget(replica_id)
-            case _:
-                pass
-        if not decisions:
-            return
-        moved = sum(isinstance(decision, Abort) and decision.moved for decision in decisions)
-        if moved:
-            self._metrics.attempts_moved.inc(moved)
+        if isinstance(event, ReplicaUp):
+            self._metrics.ejected.labels(event.replica_id).set(0)
+        elif isinstance(event, ReplicaDown):
+            self._forget(event.replica_id)
         for decision in decisions:
             if isinstance(decision, Eject):
-                self._ejected(decision, moved)
+                self._ejected(decision, _moved(decisions))
             elif isinstance(decision, Reinstate):
                 self._reinstated(decision.replica_id)
+            elif isinstance(decision, Abort) and decision.moved:
+                self._metrics.attempts_moved.inc()
 
     def _ejected(self, decision: Eject, moved: int) -> None:
         replica_id, reason, rest_s, _ = decision
@@ -89,6 +83,10 @@ class Ejections:
     def _forget(self, replica_id: str) -> None:
         self._said.pop(replica_id, None)
         self._metrics.ejected.labels(replica_id).set(0)
+
+
+def _moved(decisions: Sequence[Decision]) -> int:
+    return sum(isinstance(decision, Abort) and decision.moved for decision in decisions)
 
 
 class SyntheticTrials:

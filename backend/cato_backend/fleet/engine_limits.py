@@ -1,4 +1,4 @@
-"""What an engine may do in a step: as it is told, else as its step law and the targets call for.
+"""The limits of an engine's steps: as configured, else derived from its step law and the targets.
 
 Two of vLLM's limits say how long others wait for a prompt: `max_num_batched_tokens` bounds a step,
 and `long_prefill_token_threshold` what one prompt gets of it beside other requests. Small ones cost
@@ -33,7 +33,7 @@ _UNKNOWN = EngineLimits(
 )
 _TPOTS = 2.0
 """TPOTs of generation: the longest step with a chunk of a long prompt in it. Answers are slowed
-down only while that is computed, and keep to the target in the mean if half of their tokens are."""
+down only while that is computed, and keep to the target on average if half of their tokens are."""
 _STEP_SHARE = 2 / 3
 """Of the TTFT of completions: the longest step that is filled with prompts of usual length."""
 _DECODING, _CONTEXT = 16, 2000
@@ -63,9 +63,9 @@ def limits_of(config: Config, model: ModelConfig, known: Profile | None) -> Engi
 
 
 def told_limits(replica: ReplicaConfig, known: Profile | None) -> EngineLimits | None:
-    """Return the engine limits that a server elsewhere reports.
+    """Return the engine limits that the configuration gives for a server elsewhere.
 
-    What the configuration says that its engine was started with; None where it says nothing.
+    Returns None where it gives none.
     """
     told = {
         "max_num_batched_tokens": replica.max_num_batched_tokens,
@@ -146,7 +146,7 @@ def _threshold(
 ) -> int:
     """Return the threshold with which the longest prompt of a completion meets its TTFT.
 
-    Beside it is a prompt that is as long as prompts get: it waits for half a step in the mean, then
+    Beside it is a prompt that is as long as prompts get: it waits for half a step on average, then
     for one of each of its chunks. Steps keep to the TPOT too, where an engine without prompts does.
     """
     ttft_s, tpot_s = completion.budget_s, generation.tpot_s
@@ -162,7 +162,7 @@ def _threshold(
 
 
 def _largest(sizes: Sequence[int], step_s: Callable[[int], float], most_s: float) -> int:
-    """Of the sizes whose steps take no longer; the smallest where none does."""
+    """Return the largest size whose step takes no longer; the smallest where none does."""
     return max((size for size in sizes if step_s(size) <= most_s), default=sizes[0])
 
 

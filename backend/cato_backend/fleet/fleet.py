@@ -1,4 +1,4 @@
-"""The fleet: which replicas are in service, and how each of them is."""
+"""The fleet: which replicas are in service, and their states."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ import aiohttp
 
 from cato_backend.config import HealthCheckConfig
 from cato_backend.errors import ReplicaUnavailable
-from cato_backend.fleet.expected import Expected, fitting
-from cato_backend.fleet.known_hardware import Hardware, KnownHardware
 from cato_backend.fleet.learning import Learned, learn, served_line
-from cato_backend.fleet.sources import Sources
-from cato_backend.fleet.standing import ReplicaPhase, ReplicaStatus, Standings
-from cato_backend.fleet.withdrawals import Withdrawals
+from cato_backend.fleet.states import (
+    Expected,
+    Hardware,
+    KnownHardware,
+    ReplicaPhase,
+    ReplicaStatus,
+    ReplicaStatuses,
+    Sources,
+    Withdrawals,
+    fitting,
+)
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import WatchedServer
-from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
+from cato_backend.replicas.watch import Backoff, WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_backend.runtime.facts import ModelFacts
 from cato_backend.runtime.runtime import Runtime
 
 _REFRESH_GAP_S = 1.0
-"""Least time between two descriptions of all replicas for the sake of an unknown model."""
+"""Least time between two descriptions of all replicas because of an unknown model."""
 
 
 class Fleet:
-    """Combines what supervisor, watches and requests find; `on_news` gets a line per change."""
+    """Combines reports of supervisor, watches and requests; `on_news` gets a line per change."""
 
     def __init__(
         self,
@@ -45,7 +50,7 @@ class Fleet:
         self._hardware = KnownHardware()
         self._urls: dict[str, str] = {}
         self._facts: dict[str, ModelFacts] = {}
-        self._standings = Standings(time.time)
+        self._statuses = ReplicaStatuses(time.time)
         self.sources = Sources(time.time, self.on_note)
         self._withdrawals = Withdrawals(runtime, self._is_up)
         self._refreshing: asyncio.Task[None] | None = None
@@ -57,9 +62,9 @@ class Fleet:
         runtime.join(self)
         runtime.catalog.on_unknown_name(self.refresh)
 
-    def standings(self) -> tuple[ReplicaStatus, ...]:
+    def statuses(self) -> tuple[ReplicaStatus, ...]:
         """Return the state of each replica."""
-        return self._standings.all()
+        return self._statuses.all()
 
     def hardware(self, replica_id: str) -> str:
         """Return what a replica runs or ran on, as profiles name it; "" where it is not known."""
@@ -95,7 +100,7 @@ class Fleet:
         self._watcher.unwatch(replica_id)
         self._withdrawals.remove(replica_id)
         self._runtime.catalog.forget(replica_id)
-        self._standings.forget(replica_id)
+        self._statuses.forget(replica_id)
         for known in (self._urls, self._facts, self._expected):
             known.pop(replica_id, None)
         self._hardware.leaves(replica_id)
@@ -115,7 +120,7 @@ class Fleet:
 
     def on_progress(self, replica_id: str, text: str) -> None:
         """Log how far the start of a replica is."""
-        self._standings.set(replica_id, ReplicaPhase.STARTING, text)
+        self._statuses.set(replica_id, ReplicaPhase.STARTING, text)
         self.on_note(replica_id, text)
 
     def on_up(self, replica: Replica) -> None:
@@ -136,11 +141,11 @@ class Fleet:
 
     def on_failed(self, replica_id: str, reason: str) -> None:
         """Mark a replica that was given up."""
-        self._standings.set(replica_id, ReplicaPhase.FAILED, reason.partition("\n")[0])
+        self._statuses.set(replica_id, ReplicaPhase.FAILED, reason.partition("\n")[0])
 
     def on_ended(self, replica_id: str) -> None:
         """Forget a replica that was ended on purpose."""
-        self._standings.forget(replica_id)
+        self._statuses.forget(replica_id)
 
     # -- WatchListener ---------------------------------------------------------------------------
 
@@ -214,14 +219,14 @@ class Fleet:
     # -- common parts ----------------------------------------------------------------------------
 
     def _is_up(self, replica_id: str) -> bool:
-        return self._standings.state(replica_id) is ReplicaPhase.UP
+        return self._statuses.state(replica_id) is ReplicaPhase.UP
 
     def _stand(
         self, replica_id: str, state: ReplicaPhase, reason: str = "", remedy: str = ""
     ) -> None:
         """Set a replica's state, and log it where it has changed."""
-        standing = self._standings.set(replica_id, state, reason, remedy)
-        if standing is None or not reason:
+        status = self._statuses.set(replica_id, state, reason, remedy)
+        if status is None or not reason:
             return
         url = self._urls.get(replica_id)
         where = f"{url}: " if url and state is ReplicaPhase.DOWN else ""

@@ -28,7 +28,7 @@ class GpuReport:
 
 
 class Inventory:
-    """GPUs and the resources of a Ray cluster, each as last told."""
+    """GPUs and the resources of a Ray cluster, each as last reported."""
 
     def __init__(self, read: ReadGpus, registry: CollectorRegistry) -> None:
         """`read` may block, and is called in a thread."""
@@ -46,7 +46,7 @@ class Inventory:
         return self._ray
 
     def on_ray(self, total: Mapping[str, float], free: Mapping[str, float]) -> None:
-        """Take what the Ray cluster tells of itself."""
+        """Take what the Ray cluster reports of itself."""
         known = [name for name in total if name in _RAY_RESOURCES or name.startswith("accel")]
         self._ray = {name: {"total": total[name], "free": free.get(name, 0.0)} for name in known}
         self._gauges.show_ray(self._ray)

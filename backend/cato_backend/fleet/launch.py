@@ -1,33 +1,29 @@
-"""Every replica that is planned or configured, and its start."""
+"""The replicas that are planned or configured, and their start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import aiohttp
 
-from cato_backend.config import Config, ModelConfig, ReplicaConfig
-from cato_backend.engines.command import (
-    EmulationSpec,
-    EngineSpec,
-    ModelSpec,
-)
+from cato_backend.config import Config, ModelConfig, ReplicaConfig, range_of
+from cato_backend.engines.command import EmulationSpec, EngineSpec, ModelSpec
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.engine_limits import limits_of, told_limits
-from cato_backend.fleet.expected import Expected
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.places import ReplicaPlace, places_of
 from cato_backend.fleet.profiles import local_profile, static_profile, with_limits
+from cato_backend.fleet.states import Expected, ReplicaPhase, ReplicaStatus
 from cato_backend.inventory.needs import Seat
-from cato_backend.model_store.folders import model_path
+from cato_backend.model_store.registry import model_path
 from cato_backend.profile_files.profile import EngineLimits
 from cato_backend.replicas.local import LocalLauncher, LocalSpec
 from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.sockets import SocketFolder
 from cato_backend.replicas.watch import WatchedServer
 from cato_backend.tasks.detection import family_names
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +43,21 @@ def plan_local(config: Config) -> tuple[PlannedReplica, ...]:
     """
     if not config.models:
         return ()
+    # Before the places: a model that is not here is named where no engine is installed, too.
+    paths = [_path(config, model) for model in config.models]
     placed = [
-        (model, place)
-        for model, places in zip(config.models, places_of(config), strict=True)
+        (model, place, path)
+        for model, places, path in zip(config.models, places_of(config), paths, strict=True)
         for place in places
     ]
     return tuple(
-        planned_replica(config, model, place, number, _path(model, place))
-        for number, (model, place) in enumerate(placed, start=1)
+        planned_replica(config, model, place, number, path)
+        for number, (model, place, path) in enumerate(placed, start=1)
     )
 
 
-def _path(model: ModelConfig, place: ReplicaPlace) -> str:
-    is_emulated = isinstance(place.engine, EmulationSpec)
+def _path(config: Config, model: ModelConfig) -> str:
+    is_emulated = config.engine.kind == "emulated"
     return model.path if is_emulated else model_path(model.path, model.engine_args)
 
 
@@ -133,7 +131,7 @@ def local_launchers(
     for plan in planned:
         replica_id = plan.spec.replica_id
         fleet.expect(replica_id, plan.expected)
-        yield LocalLauncher(plan.spec, session, Notes(fleet, replica_id), sockets)
+        yield LocalLauncher(plan.spec, session, ReplicaProgress(fleet, replica_id), sockets)
 
 
 def watch_static(config: Config, fleet: Fleet) -> None:
@@ -161,8 +159,8 @@ def expected_static(config: Config, replica: ReplicaConfig) -> Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
-    """Hands a launcher's notes on under the replica's name."""
+class ReplicaProgress:
+    """Reports a launcher's progress to the fleet under the replica's id."""
 
     fleet: Fleet
     replica_id: str
@@ -170,3 +168,40 @@ class Notes:
     def __call__(self, text: str) -> None:
         """Log one note."""
         self.fleet.on_progress(self.replica_id, text)
+
+
+class ScaleFromZero:
+    """Models without replicas of which a request starts one (scaling from zero)."""
+
+    def __init__(
+        self,
+        config: Config,
+        planned: Sequence[PlannedReplica],
+        statuses: Callable[[], Sequence[ReplicaStatus]],
+    ) -> None:
+        ranges = [(model, range_of(model, config.provisioning)) for model in config.models]
+        resting = {model.name for model, found in ranges if found and not found.least}
+        self._statuses = statuses
+        self._models = {
+            plan.spec.replica_id: plan.spec.model.name
+            for plan in planned
+            if plan.spec.model.name in resting
+        }
+        self.starts_alone = bool(config.replicas or config.discovery.sources) or any(
+            model.sleep or model.name not in resting for model in config.models
+        )
+        """Whether a replica comes up without a request."""
+
+    def can_start(self) -> bool:
+        """Return whether there is such a model none of whose replicas was given up."""
+        failed = {
+            self._models.get(status.replica_id)
+            for status in self._statuses()
+            if status.state is ReplicaPhase.FAILED
+        }
+        return bool(set(self._models.values()) - failed)
+
+    def rests(self) -> bool:
+        """Return whether a request can start a replica, and none is being started."""
+        states = {status.state for status in self._statuses()}
+        return ReplicaPhase.STARTING not in states and self.can_start()

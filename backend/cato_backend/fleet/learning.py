@@ -1,4 +1,4 @@
-"""What a replica that comes up and its model can do, and how large the models are."""
+"""Describes a new replica and its model: abilities, context, and the size of the model."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ModelSizes:
         return cls({name: count for name, count in found.items() if count is not None})
 
     def of_model(self, name: str) -> int | None:
-        """Return the number of parameters; None where nothing tells."""
+        """Return the number of parameters; None where it is not known."""
         return self._counted.get(name) or parameters_named(name)
 
 

@@ -1,19 +1,49 @@
-"""The replicas of one model on their way: launched, drained, put to sleep, woken, stopped."""
+"""Life cycle of the replicas of one model: launch, drain, sleep, wake, stop."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from cato_backend.errors import EngineError
-from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
+from cato_backend.metrics import Metrics
 from cato_backend.replicas.replica import FleetListener, Launcher
 from cato_backend.replicas.supervisor import Supervisor
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.scheduling import ReplicaLoad
+
+_KEPT = 5
+
+LOAD, WAKE = "load", "wake"
+
+
+class StartTimes:
+    """The last few loads and wake-ups, in seconds; `load_s` and `wake_s` until one is measured."""
+
+    def __init__(self, model: str, metrics: Metrics, load_s: float, wake_s: float = 5.0) -> None:
+        self._model = model
+        self._gauge = metrics.replica_start
+        self._expected = {LOAD: load_s, WAKE: wake_s}
+        self._seen: dict[str, deque[float]] = {}
+
+    def record(self, kind: str, seconds: float) -> None:
+        """Record a start."""
+        self._seen.setdefault(kind, deque(maxlen=_KEPT)).append(seconds)
+        self._gauge.labels(self._model, kind).set(self.usual_s(kind))
+
+    def usual_s(self, kind: str) -> float:
+        """Return the median of the last few, or what is expected, in seconds."""
+        seen = self._seen.get(kind)
+        return median(seen) if seen else self._expected[kind]
+
+    def is_measured(self, kind: str) -> bool:
+        """Return whether one was measured."""
+        return kind in self._seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +61,7 @@ class ModelReplicas:
     """`places` are all launchers of the model.
 
     A replica is drained before it is put to sleep or stopped: it gets nothing new, and goes when
-    nothing runs on it any more, or after `drain_s`; what still runs then goes on elsewhere.
+    nothing runs on it any more, or after `drain_s`; what still runs then continues elsewhere.
     """
 
     def __init__(
@@ -50,7 +80,7 @@ class ModelReplicas:
         self._waking: dict[str, asyncio.Task[None]] = {}
         self._asleep: dict[str, None] = {}
         self._to_wake: set[str] = set()
-        """Of those that are falling asleep."""
+        """Replicas that are falling asleep and are to be woken."""
         self.on_change: Callable[[], None] = lambda: None
         """Called when one has fallen asleep, woken or ended."""
 

@@ -1,4 +1,4 @@
-"""Where each replica of [[models]] runs on this machine: on a GPU, or on a share of the cores."""
+"""Placement of the replicas of [[models]] on this machine: on GPUs, or on a share of the cores."""
 
 from __future__ import annotations
 
@@ -8,25 +8,55 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cato_backend.config import Config, ModelConfig, most_replicas, range_of
-from cato_backend.engines.command import EmulationSpec, EngineSpec, share_cores
+from cato_backend.engines.command import EmulationSpec, EngineSpec, share_cores, tensor_parallel
 from cato_backend.engines.environments import EngineKind, find_environment
 from cato_backend.engines.gpus import memory_needed
 from cato_backend.engines.nvml import Gpu, detect_gpus
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.profiles import CPU
-from cato_backend.fleet.tensor_parallel import check_tensor_parallel
 from cato_backend.inventory.file import read_gpus
 from cato_backend.inventory.needs import Need, Seat
-from cato_backend.inventory.seating import seats_of
+from cato_backend.inventory.packing import seats_of
 from cato_backend.profile_files.hardware import gpu_hardware, joined_hardware
 
 _GB = 1e9
+
 _EMULATED = "emulated"
+
+
+def check_tensor_parallel(config: Config, *, has_gpus: bool) -> None:
+    """Raise ConfigError for a model that is spread over GPUs that are not there or not placed."""
+    for number, model in enumerate(config.models):
+        field, wanted = f"models.{number}.tensor_parallel", model.tensor_parallel
+        if wanted > 1 and not has_gpus:
+            raise ConfigError.of(field, wanted, "1: its replicas run on CPU cores")
+        if not has_gpus or config.ray.gpus is not None:
+            continue
+        told = tensor_parallel(model.engine_args, wanted)
+        if told != wanted:
+            raise ConfigError(
+                f"models.{number}.engine_args: --tensor-parallel-size {told} contradicts"
+                f" tensor_parallel = {wanted}; set tensor_parallel = {told} and leave the argument"
+                " out, so that as many GPUs are set aside"
+            )
+
+
+def check_tensor_parallel_on_ray(config: Config) -> None:
+    """Raise ConfigError for a model that needs more GPUs than Ray is to set aside for it."""
+    gpus = config.ray.gpus
+    for number, model in enumerate(config.models):
+        if gpus is not None and 1 < model.tensor_parallel > gpus:
+            expected = (
+                f"at most ray.gpus, which is {gpus:g}; without ray.gpus as many are set aside"
+            )
+            raise ConfigError.of(
+                f"models.{number}.tensor_parallel", model.tensor_parallel, expected
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaPlace:
-    """Where a replica runs."""
+    """The place of a replica on this machine."""
 
     engine: EngineSpec | EmulationSpec
     hardware: str

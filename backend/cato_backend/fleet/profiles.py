@@ -1,4 +1,4 @@
-"""Which latency profile belongs to which replica: configured, shipped, or learned."""
+"""Finds the latency profile of each replica: configured, shipped, or learned."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def profile_file(load: ReplicaLoad, now: float) -> ProfileFile:
 
 
 def _spread(learned: LearnedLaw) -> float:
-    """Of a usual step, and of single ones around it."""
+    """Return the relative spread of a usual step, and of single steps around it."""
     return math.hypot(learned.belief.spread, learned.belief.noise)
 
 

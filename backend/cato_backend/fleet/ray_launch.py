@@ -1,4 +1,4 @@
-"""Every replica that is planned for a Ray cluster, and the launchers that start it there."""
+"""The replicas that are planned for a Ray cluster, and their launchers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from cato_backend.engines.command import EmulationSpec, EngineSpec
 from cato_backend.engines.environments import EngineKind
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.fleet import Fleet
-from cato_backend.fleet.launch import Notes, PlannedReplica, planned_replica
-from cato_backend.fleet.places import ReplicaPlace, check_sleep
+from cato_backend.fleet.launch import PlannedReplica, ReplicaProgress, planned_replica
+from cato_backend.fleet.places import (
+    ReplicaPlace,
+    check_sleep,
+    check_tensor_parallel,
+    check_tensor_parallel_on_ray,
+)
 from cato_backend.fleet.profiles import CPU
-from cato_backend.fleet.tensor_parallel import check_tensor_parallel, check_tensor_parallel_on_ray
 from cato_backend.profile_files.hardware import joined_hardware
 from cato_backend.ray_cluster.cluster import RayCluster
 from cato_backend.ray_cluster.launcher import RayLauncher
@@ -93,4 +97,4 @@ def ray_launchers(
         share = share_of(config, models[plan.spec.model.name])
         replica_id = plan.spec.replica_id
         fleet.expect(replica_id, plan.expected)
-        yield RayLauncher(plan.spec, share, cluster, session, Notes(fleet, replica_id))
+        yield RayLauncher(plan.spec, share, cluster, session, ReplicaProgress(fleet, replica_id))

@@ -1,4 +1,4 @@
-"""Keeps as many local replicas of one model as its provisioner wants, and as the GPUs hold."""
+"""Keeps the local replicas of one model at its provisioner's plan, within the GPUs' memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet
+from cato_backend.fleet.model_replicas import LOAD, WAKE, ModelReplicas, SharedFleet, StartTimes
 from cato_backend.fleet.profiles import usual_profile
 from cato_backend.fleet.sharing import GpuSharing
-from cato_backend.fleet.start_times import LOAD, WAKE, StartTimes
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import FleetState, Plan, Provisioner
 from cato_backend.provisioning.model_demand import ModelDemand
@@ -31,11 +30,11 @@ class ScaledModel:
     least: int = 1
     sleeps: bool = False
     profile: Profile | None = None
-    """What is planned by until something was learned."""
+    """The profile for plans until a law is learned."""
 
 
 class Scaler:
-    """Asks the provisioner how many there should be, and orders the difference."""
+    """Compares the provisioner's plan with the replicas, and starts or stops the difference."""
 
     def __init__(
         self,

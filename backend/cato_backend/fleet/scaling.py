@@ -1,4 +1,4 @@
-"""Who runs the local replicas of each model: a scaler where their number may change."""
+"""Starts the local replicas of each model, by a scaler where their number may change."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from cato_backend.config import Config, ModelConfig, ReplicaRange, range_of
 from cato_backend.errors import ConfigError
 from cato_backend.fleet.fleet import Fleet
 from cato_backend.fleet.launch import PlannedReplica
-from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet
+from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet, StartTimes
 from cato_backend.fleet.profiles import kept_profile
 from cato_backend.fleet.scaler import ScaledModel, Scaler
 from cato_backend.fleet.sharing import GpuSharing
-from cato_backend.fleet.start_times import StartTimes
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.profile_files.profile import Profile
 from cato_backend.provisioning import Bounds, Provisioner, make_rule
 from cato_backend.replicas.replica import Launcher
@@ -39,7 +38,7 @@ class _OwnPlaces:
     """The places of one model."""
 
     number: int
-    """Of the model in the configuration."""
+    """Number of the model in the configuration."""
     model: ModelConfig
     planned: tuple[PlannedReplica, ...]
     launchers: tuple[Launcher, ...]

@@ -1,4 +1,4 @@
-"""Looks at replicas' `/metrics`, for what the ledger cannot know.
+"""Reads the `/metrics` of replicas, for what the scheduler's ledger cannot know.
 
 What other clients do there, and how many requests the engine holds at once.
 
@@ -43,7 +43,7 @@ class Others:
 
 
 class Scraper:
-    """Asks each replica that speaks as vLLM does, every `interval_s` seconds."""
+    """Reads the metrics of each replica that is a vLLM, every `interval_s` seconds."""
 
     def __init__(
         self,

@@ -1,15 +1,15 @@
-"""Models that share GPUs: who gets the memory, and who gives it back for others."""
+"""Sharing of GPU memory between models: which gets it, and which gives it back."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.provisioning.worth import Holding, Shortage, choose_evicted
 
 
 class MemorySharer(Protocol):
-    """The replicas of one model, as the others see them."""
+    """The replicas of one model, as other models' claims see them."""
 
     def holding(self, replica_id: str, now: float) -> Holding | None:
         """Return what a replica of this model is worth; None where it has to stay."""

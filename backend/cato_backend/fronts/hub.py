@@ -39,7 +39,7 @@ from cato_backend.gateway.calls import run_draft
 from cato_backend.gateway.state import Gateway
 from cato_backend.metrics import Metrics
 from cato_backend.runtime.calls import Call, Sink, Started
-from cato_backend.runtime.rerouting import Remake, run_call
+from cato_backend.runtime.runtime import Remake, run_call
 
 _CREDENTIALS = struct.Struct("3i")
 """Process, user and group of a socket's peer."""

@@ -1,4 +1,4 @@
-"""Front processes: started, told the configuration, started again when they end."""
+"""Front processes and who takes the connections of clients: this process, or fronts before it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from cato_backend.clock import monotonic
-from cato_backend.errors import EngineError
+from cato_backend.config import Config
+from cato_backend.errors import ConfigError, EngineError
 from cato_backend.fronts.clients import FrontClients
 from cato_backend.fronts.hub import FrontLink
 from cato_backend.fronts.messages import Settings, Stop
 from cato_backend.fronts.process import LINK, RELAY
+from cato_backend.fronts.relay import inner
+from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
+from cato_backend.metrics import Metrics
+from cato_backend.replicas.sockets import socket_folder
 
 _OF_FRONTS = {"server", "oidc", "log"}
 """What a front needs of the configuration; there is no token in it."""
@@ -29,7 +36,38 @@ _END_S = 6.0
 """For a front to close its connections; then it is killed."""
 
 
-def relay_socket(folder: Path) -> socket.socket:
+def clients_of(config: Config, limits: ConnectionLimits, metrics: Metrics) -> Connections:
+    """Return what knows the connections of clients."""
+    kind = Connections if config.server.gateways == 1 else FrontClients
+    return kind(limits, metrics, monotonic)
+
+
+async def serve_clients(
+    gateway: Gateway, listener: Listener, on_news: Callable[[str], None], stack: AsyncExitStack
+) -> Fronts | None:
+    """Answer requests until the stack closes; return the fronts, where there are any.
+
+    Raises ConfigError, and EngineError where a front cannot start.
+    """
+    clients = gateway.connections
+    if not isinstance(clients, FrontClients):
+        await stack.enter_async_context(serving(gateway, listener))
+        return None
+    folder = stack.enter_context(socket_folder()).path
+    if folder is None:
+        raise ConfigError(
+            "server.gateways: no folder for sockets; set XDG_RUNTIME_DIR to one with a short path"
+        )
+    port = listener.socket.getsockname()[1]
+    inside = stack.enter_context(closing(_relay_socket(folder)))
+    await stack.enter_async_context(serving(gateway, replace(listener, socket=inside), inner))
+    fronts = await stack.enter_async_context(_running(gateway, clients, folder, port, on_news))
+    # Nobody could ask for anything before.
+    gateway.runtime.last_asked = gateway.runtime.clock()
+    return fronts
+
+
+def _relay_socket(folder: Path) -> socket.socket:
     """Return the listening socket of this process for what fronts pass on."""
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     bound.bind(str(folder / RELAY))
@@ -39,7 +77,7 @@ def relay_socket(folder: Path) -> socket.socket:
 
 
 @asynccontextmanager
-async def fronts_running(
+async def _running(
     gateway: Gateway,
     clients: FrontClients,
     folder: Path,

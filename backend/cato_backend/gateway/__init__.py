@@ -1,1 +1,1 @@
-"""The HTTP side: routes, authentication, validation, errors. Handlers adapt; they do not think."""
+"""The HTTP server: routes, authentication, validation, errors. Handlers hold no policy."""

@@ -1,4 +1,4 @@
-"""Accepts clients' connections: bounded, and never out of file descriptors."""
+"""Accepts clients' connections within the limits of connections and file descriptors."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Acceptor:
 
 
 class _Handshake:
-    """A connection before it can be read from."""
+    """A connection during its handshake."""
 
     def __init__(self, connecting: Coroutine[None, None, None]) -> None:
         self.task = asyncio.create_task(connecting)

@@ -1,4 +1,4 @@
-"""Request bodies of model calls: what the gateway reads is checked, the rest is the engine's.
+"""Request bodies of model calls: fields that the gateway reads are checked, others are passed on.
 
 The same models are the request bodies of the OpenAPI document.
 """
@@ -30,7 +30,7 @@ class OpenBody(BaseModel):
 
 
 class StrictBody(BaseModel):
-    """A body whose fields are all known: another one is refused by its name."""
+    """A body that has no other fields; an unknown one is refused by its name."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -43,7 +43,7 @@ class ContextPiece(StrictBody):
 
 
 class CatoField(StrictBody):
-    """`cato`: what only this gateway understands."""
+    """`cato`: extensions of this gateway."""
 
     context: list[ContextPiece] = Field(default_factory=list[ContextPiece], max_length=256)
     stop: Stop = None
@@ -96,7 +96,7 @@ class ChatMessage(OpenBody):
 
     @property
     def text(self) -> str:
-        """What it says; images and other parts left out."""
+        """The text of the message, without images and other parts."""
         if isinstance(self.content, str):
             return self.content
         parts = (part.get("text") for part in self.content or ())

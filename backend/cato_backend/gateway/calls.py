@@ -24,8 +24,7 @@ from cato_backend.gateway.incoming import parse_json
 from cato_backend.gateway.responses import PlainSinks, Sinks, error_response
 from cato_backend.gateway.state import GATEWAY, Gateway, given_headers, targets_of
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.rerouting import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import TASK_ALIASES
 
 AnswerT = TypeVar("AnswerT")

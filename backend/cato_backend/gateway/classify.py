@@ -1,4 +1,4 @@
-"""The class of a request whose client does not name one, by the shape of its body."""
+"""Infers the class of a request whose client sends none from the features of its body."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PLAIN = Shape(Task.GENERATION)
 
 
 def completion_shape(body: CompletionBody) -> Shape:
-    """Of `/v1/completions`.
+    """Return the features of a body of `/v1/completions`.
 
     A batch of prompts and a prompt of token ids are generations: no editor sends them.
     """
@@ -55,7 +55,7 @@ def completion_shape(body: CompletionBody) -> Shape:
 
 
 def chat_shape(body: ChatBody) -> Shape:
-    """Of `/v1/chat/completions`.
+    """Return the features of a body of `/v1/chat/completions`.
 
     Tools behind long instructions are an agent's turn; a next edit or a completion that is asked
     for in a chat is a completion.

@@ -1,4 +1,4 @@
-"""What is kept of each client: its feedback, on disk, and how often it may call."""
+"""Records of each client: its feedback, on disk, and its rate limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client connection: aiohttp's protocol, which tells `Connections` what happens on it."""
+"""One client connection: aiohttp's protocol, which reports its events to `Connections`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cato_backend.gateway.responses import error_response
 
 LINGERING_S = 5.0
 """How long the body of a request that was refused unread is still read and dropped. A client that
-writes its whole body before it reads would otherwise see a reset in place of the answer."""
+writes its whole body before it reads would otherwise see a reset instead of the answer."""
 
 log = logging.getLogger(__name__)
 
 
 class ClientConnection(web.RequestHandler):
-    """See `connections.Client` for what it tells of itself."""
+    """Implements `connections.Client`."""
 
     __slots__ = ("_answered", "_connections", "_handler", "_unsent", "over_limit", "unread")
 
@@ -54,7 +54,7 @@ class ClientConnection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Part of a request; an empty one lets aiohttp go on with what it has."""
+        """Part of a request; an empty one lets aiohttp continue with what it has."""
         if data and self._handler is None:
             self.unread += len(data)
             self._connections.received(self)

@@ -1,4 +1,4 @@
-"""Client connections: how many there are, which are idle, and what may take how long.
+"""Client connections: their number, which are idle, and their time limits.
 
 aiohttp closes connections that were idle for `keepalive_timeout_s`. The rest is here: a request's
 head that comes too slowly, a client that does not read its answer, and bounds on the connections,
@@ -46,7 +46,7 @@ class Peer(Protocol):
 
 
 class Client(Peer, Protocol):
-    """A connection, as far as `Connections` needs to know it."""
+    """The interface of a connection that `Connections` uses."""
 
     @property
     def unread(self) -> int:

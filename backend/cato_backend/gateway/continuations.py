@@ -1,4 +1,4 @@
-"""Which plain completion continues which: keystrokes of clients that do not name their documents.
+"""Recognizes plain completions that continue each other, where clients do not name documents.
 
 A person has one cursor. Where a newer prompt holds the text of a live one with some characters more
 or less before the cursor, the person has typed on, and the older one is of no use. Both get the
@@ -37,7 +37,7 @@ _MOST_LINES = 4096
 
 @dataclass(frozen=True, slots=True)
 class TypingClient:
-    """Whose keystrokes are compared with each other.
+    """The client whose keystrokes are compared with each other.
 
     Never those of different tokens, sessions, addresses or models.
     """
@@ -51,17 +51,17 @@ class TypingClient:
 
 @dataclass(frozen=True, slots=True)
 class Keystroke:
-    """The place of a request among others: its document, and whether it replaces older ones."""
+    """The document of a request, and whether the request replaces older ones."""
 
     document: str
     supersedes: bool
     number: int
-    """Of the prompt within its document; requests with the same prompt share it."""
+    """Number of the prompt within its document; requests with the same prompt share it."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """Prompts that continue each other, of which only the newest is kept."""
+    """A series of prompts that continue each other. Only the newest is kept."""
 
     typist: TypingClient
     text: CursorText
@@ -165,7 +165,7 @@ def _typed(older: str, newer: str) -> str | None:
 
 
 def _is_keystroke(typed: str) -> bool:
-    """Return whether a person may have typed so much between two requests."""
+    """Return whether a person may have typed this much between two requests."""
     visible = len("".join(typed.split()))
     most = MOST_TYPED_WITH_LINE_END if "\n" in typed else MOST_TYPED
     return bool(typed) and visible <= most and len(typed) - visible <= MOST_BLANKS

@@ -1,4 +1,4 @@
-"""The small routes: cancel, models, health, metrics."""
+"""The routes for cancellation, models, health and metrics."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from aiohttp import web
 from cato_backend import __version__
 from cato_backend.errors import InvalidRequest, NotFound, Unauthorized
 from cato_backend.fleet.profiles import profile_file
-from cato_backend.gateway.agents.models import ANTHROPIC_VERSION, messages_models
+from cato_backend.gateway.agents.handlers import ANTHROPIC_VERSION, messages_models
 from cato_backend.gateway.bodies import CancelBody
 from cato_backend.gateway.incoming import parse_json, validated
-from cato_backend.gateway.inventory_report import inventory_report
 from cato_backend.gateway.model_entries import alias_entry, model_entry
 from cato_backend.gateway.page_session import authorization_of
-from cato_backend.gateway.replica_reports import (
+from cato_backend.gateway.responses import json_response
+from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
+from cato_backend.gateway.status_reports import (
+    inventory_report,
     replica_report,
     source_report,
     status_of,
     what_is_wrong,
+    without_paths,
 )
-from cato_backend.gateway.responses import json_response
-from cato_backend.gateway.server_paths import without_paths
-from cato_backend.gateway.state import DOCUMENT, GATEWAY, TENANT, Gateway
 from cato_backend.team.records import Role
-from cato_backend.wire.challenge import NONCE
+from cato_backend.wire.discovery import NONCE
 from cato_backend.wire.headers import ALIASES, Task
 
 
@@ -98,7 +98,7 @@ def _details(gateway: Gateway, status: str) -> dict[str, Any]:
     return {
         "version": __version__,
         "message": "" if status == "ok" else what_is_wrong(gateway),
-        "replicas": [replica_report(gateway, standing) for standing in gateway.standings()],
+        "replicas": [replica_report(gateway, status) for status in gateway.statuses()],
         "sources": [source_report(status) for status in gateway.sources()],
         "inventory": inventory_report(gateway.inventory),
         "gateways": {

@@ -1,4 +1,4 @@
-"""Who may come in: bearer tokens, the TLS certificate, and on loopback no web page.
+"""Authentication: bearer tokens, the TLS certificate, and the end of requests of revoked tokens.
 
 Tokens are those of the store of people and teams, and those of a file. Both, and the certificate,
 may change while the server runs.
@@ -7,26 +7,116 @@ may change while the server runs.
 from __future__ import annotations
 
 import asyncio
+import codecs
+import hashlib
+import hmac
 import os
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from cato_backend.clock import Clock, monotonic
 from cato_backend.config import ServerConfig
-from cato_backend.errors import ConfigError
-from cato_backend.gateway.bearer_tokens import Tokens, bearer_token, read_tokens, unauthorized
+from cato_backend.errors import ConfigError, Unauthorized
+from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.database import check_private
 from cato_backend.team.index import Requester
 from cato_backend.team.live import LiveTeams, TeamSettings
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
+
+_BOM = "\ufeff"
 
 _LOOK_S = 1.0
 """Between two looks at the file of tokens."""
 
+_REVISION_S = 0.25
+"""Between two looks at the store's revision. The store is looked at every half second."""
+
+_EXPIRY_S = 1.0
+"""Between two looks at all requests in flight while nothing changes in the store."""
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Tokens:
+    """The accepted bearer tokens."""
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._tenants = {_bytes(token): _tenant(token) for token in tokens}
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+    @property
+    def first(self) -> str | None:
+        """The token that this user's own editors are given."""
+        return next((token.decode() for token in self._tenants), None)
+
+    def tenant(self, authorization: str | None) -> str:
+        """Return the tenant of a token, in constant time. Raises Unauthorized."""
+        found = self.find(bearer_token(authorization))
+        if not found:
+            raise unauthorized()
+        return found
+
+    def find(self, secret: str) -> str:
+        """Return the tenant of a token, in constant time; "" if it is not valid."""
+        given, found = _bytes(secret), ""
+        for token, tenant in self._tenants.items():
+            if hmac.compare_digest(token, given):
+                found = tenant
+        return found
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token of an `Authorization` header. Raises Unauthorized."""
+    scheme, _, given = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise unauthorized()
+    return given.strip()
+
+
+def unauthorized() -> Unauthorized:
+    """Return the error for a token that is missing or wrong."""
+    return Unauthorized("authorization: expected 'Bearer TOKEN' with a token of this server")
+
+
+def _bytes(token: str) -> bytes:
+    """Return the bytes of a header, which need not be UTF-8."""
+    return token.encode(errors="surrogateescape")
+
+
+def _tenant(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()[:12]
+
+
+def read_tokens(path: Path) -> Tokens:
+    """One token a line; empty lines and those that begin with # are skipped. Raises ConfigError."""
+    try:
+        check_private("server.token_file", path)
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8")
+    except OSError as error:
+        raise ConfigError(f"server.token_file: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"server.token_file: {path}: {error}") from error
+    # Files that were put together from several may have a BOM anywhere.
+    lines = [line.replace(_BOM, "").strip() for line in text.splitlines()]
+    for number, line in enumerate(lines, start=1):
+        if len(line.split()) > 1 and not line.startswith("#"):
+            raise ConfigError(
+                f"server.token_file: {path}, line {number}: expected one token, without spaces"
+            )
+    tokens = [line for line in lines if line and not line.startswith("#")]
+    if not tokens:
+        raise ConfigError(f"server.token_file: {path} holds no token; write one a line")
+    return Tokens(tokens)
+
 
 class Credentials:
-    """Tokens and certificate that are valid now. A file that cannot be read replaces nothing."""
+    """Tokens and certificate that are valid now. They are kept when their file cannot be read."""
 
     def __init__(
         self,
@@ -155,3 +245,29 @@ def read_certificate(config: ServerConfig) -> ssl.SSLContext | None:
 def _refuse_to_ask() -> str:
     """In place of OpenSSL's question on the terminal. Raises ConfigError."""
     raise ConfigError("server.tls_key: the key is encrypted; expected one without a passphrase")
+
+
+class EndedTokens:
+    """Ends requests of invalid tokens, at each change of the store and once a second."""
+
+    def __init__(self, runtime: Runtime, teams: LiveTeams, clock: Clock = monotonic) -> None:
+        self._runtime = runtime
+        self._teams = teams
+        self._clock = clock
+        self._seen = teams.revision
+        self._looked = clock()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(_REVISION_S)
+            self.look()
+
+    def look(self) -> None:
+        """End what a token asked for that is not valid any more, where it is time to look."""
+        now, revision = self._clock(), self._teams.revision
+        if revision == self._seen and now - self._looked < _EXPIRY_S:
+            return
+        self._seen, self._looked = revision, now
+        if self._teams.has_tokens:
+            self._runtime.end_where(lambda call: self._teams.ended(call.token_id))

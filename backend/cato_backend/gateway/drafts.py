@@ -1,9 +1,9 @@
-"""From a validated body to a call of a model."""
+"""Makes a call of a model from a validated body."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from cato_backend.errors import InvalidRequest
@@ -16,7 +16,7 @@ from cato_backend.gateway.bodies import (
 from cato_backend.gateway.classify import PLAIN, Shape, chat_shape, completion_shape
 from cato_backend.gateway.headers import RequestHeaders
 from cato_backend.gateway.incoming import validated
-from cato_backend.requests import Request, prompt_blocks
+from cato_backend.requests import Request, prompt_blocks, value
 from cato_backend.runtime.calls import ApiKind, Call, Infill
 from cato_backend.runtime.render import is_resumable, prompt_text, rendered_infill
 from cato_backend.runtime.runtime import Runtime
@@ -31,9 +31,9 @@ _CHAT_EXPECTED_TOKENS = 1024
 """A chat without max_tokens may fill its context; the ledger counts on this many."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
-    """A call before it is known which model serves it and when it is due."""
+    """A call whose model and deadline are not resolved yet."""
 
     kind: ApiKind
     model: str

@@ -1,4 +1,4 @@
-"""How the server ends: nothing new, time for what is under way, then an error for the rest."""
+"""Drain of the server: no new requests, time for those under way, then an error for the rest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EndsCalls(Protocol):
 
 
 class Drain:
-    """Begun once, by a signal."""
+    """A drain. A signal begins it, once."""
 
     def __init__(self, runtime: EndsCalls, connections: Connections, clock: Clock) -> None:
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""`/v1/warm` and `/v1/feedback`: a prompt that is computed ahead, and the outcomes of answers."""
+"""`/v1/warm` and `/v1/feedback`: computation of a prompt in advance, and outcomes of answers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER, TENANT, Gateway, given_headers
 from cato_backend.requests import Origin, Target
 from cato_backend.runtime.calls import Call, Sink, Started
-from cato_backend.runtime.rerouting import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.runtime.tenants import CompletedCall
 from cato_backend.wire.editor_calls import FeedbackEvent, WarmStatus
 from cato_backend.wire.headers import Task
@@ -109,7 +108,7 @@ class _UsageSink(Sink):
 
 
 class FeedbackBody(StrictBody):
-    """The body: nothing in it can hold code, and any other field is refused by its name."""
+    """The body. No field can hold code; an unknown field is refused by its name."""
 
     request_id: str = Field(pattern=r"^[\x21-\x7e]{1,200}$")
     event: FeedbackEvent = Field(strict=False)

@@ -1,4 +1,4 @@
-"""In which shape a path tells of errors: OpenAI's, or Anthropic's below `/v1/messages`."""
+"""The form of errors by path: OpenAI's, or Anthropic's below `/v1/messages`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ErrorForm(Protocol):
     """The form of error responses."""
 
     name: str
-    """Of the schema of its bodies."""
+    """Name of the schema of its bodies."""
 
     @property
     def schema(self) -> dict[str, Any]:

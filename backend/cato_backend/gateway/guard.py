@@ -1,4 +1,4 @@
-"""What every request passes before it is routed, and the answer to every error."""
+"""Checks of every request before it is routed, and the response to every error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -13,6 +14,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from cato_backend.config import Config
 from cato_backend.errors import (
     ExpectationFailed,
+    Forbidden,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -25,7 +27,6 @@ from cato_backend.gateway.connection import ClientConnection
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.error_forms import form_of
 from cato_backend.gateway.headers import given_request_id
-from cato_backend.gateway.local_origin import check_local
 from cato_backend.gateway.page_session import authorization_of
 from cato_backend.gateway.responses import error_response, refusal_code
 from cato_backend.gateway.routes import COUNTED_PATHS, is_open
@@ -33,16 +34,42 @@ from cato_backend.gateway.state import REQUESTER, TENANT, Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.logs import RateLimitedLog
 from cato_backend.metrics import Metrics
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 ResponseT = TypeVar("ResponseT", bound=web.StreamResponse)
 
+_VERSIONS = (HttpVersion10, HttpVersion11)
+
 _MOST_REFUSED, _PERIOD_S = 10, 60.0
 """At most `_MOST_REFUSED` refused tokens are logged in `_PERIOD_S` seconds."""
-_VERSIONS = (HttpVersion10, HttpVersion11)
+
 log = logging.getLogger(__name__)
+
+
+def check_local(request: web.BaseRequest) -> None:
+    """Refuse what a web page in the user's browser could send here. Raises Forbidden.
+
+    A page can make the browser connect to loopback: its request carries an Origin, or, by DNS
+    rebinding, the page's own host name. The server's own page has the server's own origin.
+    """
+    host = request.headers.get("Host", "")
+    if not _names_loopback(host):
+        raise Forbidden("host: expected localhost or a loopback address")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"{request.scheme}://{host}":
+        raise Forbidden("origin: requests of other web pages are refused on a loopback address")
+
+
+@lru_cache(maxsize=256)
+def _names_loopback(host: str) -> bool:
+    """Return whether a `Host` header, with or without a port, names this machine."""
+    return is_loopback(host.rpartition(":")[0] if _has_port(host) else host)
+
+
+def _has_port(host: str) -> bool:
+    return host.rpartition(":")[2].isdigit() and not host.endswith("]") and host.count(":") != 0
 
 
 class Guarded(Protocol):

@@ -1,4 +1,4 @@
-"""The configured targets, longer where the hardware cannot meet them even without load.
+"""The configured targets. They are extended where the hardware cannot meet them even without load.
 
 A target that no replica can meet tells nothing: all requests are late, and the policy takes them
 all for lost. What a client names itself stays as it is.
@@ -141,10 +141,10 @@ def _longer(target: Target, times: float) -> Target:
 
 
 class Stretch(NamedTuple):
-    """Time that a class needs on one kind of replica."""
+    """The time that a class needs on one kind of replica."""
 
     times: float
-    """Of the configured target; 1 where it can be met."""
+    """Multiple of the configured target; 1 where it can be met."""
     alone_s: float
     """A usual request on an idle replica."""
 

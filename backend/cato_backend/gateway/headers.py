@@ -9,27 +9,76 @@ CATO must not be refused for it. Their sources: llm-d/llm-d-router, `pkg/epp/met
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from cato_backend.errors import InvalidRequest
-from cato_backend.gateway.foreign_headers import (
-    IDENTIFIER,
-    LONGEST_BUDGET_MS,
-    SLO_TPOT_MS,
-    SLO_TTFT_MS,
-    foreign_budget_s,
-    foreign_session,
-    seconds_of,
-)
-from cato_backend.requests import Origin, Target
+from cato_backend.requests import Origin, Target, value
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import Task
 
+SLO_TTFT_MS = ("x-llm-d-slo-ttft-ms", "x-dynamo-slo-ttft-ms", "x-dynamo-meta-slo-ttft-ms")
+"""Dynamo's proposal and its gateway spell the name differently; both are read."""
 
-@dataclass(frozen=True, slots=True)
+SLO_TPOT_MS = ("x-llm-d-slo-tpot-ms",)
+"""Dynamo has none."""
+
+AGENT_SESSIONS = (
+    "x-claude-code-session-id",
+    "session-id",
+    "session_id",
+    "x-session-affinity",
+)
+"""What coding agents call their session: Claude Code, Codex (new and old spelling), OpenCode."""
+
+LONGEST_BUDGET_MS = 3_600_000
+
+_SHORTEST_BUDGET_S = 1e-6
+
+IDENTIFIER = re.compile(r"[\x21-\x7e]{1,200}")
+
+_LONGEST_TRACE = 512
+"""Characters of a trace context's header."""
+
+_SLOWEST_TPOT_S = 0.1
+"""A person reads about as fast: no further is a configured TPOT scaled."""
+
+
+def seconds_of(milliseconds: float) -> float:
+    """Return a budget in seconds: at least a microsecond, for laws and logarithms divide by it."""
+    return max(_SHORTEST_BUDGET_S, milliseconds / 1e3)
+
+
+def foreign_session(headers: Mapping[str, str]) -> str | None:
+    """Return the session of a coding agent; None where no header holds a usable one."""
+    for name in AGENT_SESSIONS:
+        value = headers.get(name)
+        if value is not None and IDENTIFIER.fullmatch(value):
+            return value
+    return None
+
+
+def foreign_budget_s(headers: Mapping[str, str], names: Iterable[str]) -> float | None:
+    """Seconds, from the first of these headers that holds a usable number of milliseconds."""
+    for name in names:
+        value = headers.get(name)
+        milliseconds = None if value is None else _number(value)
+        if milliseconds is not None and 0 < milliseconds <= LONGEST_BUDGET_MS:
+            return seconds_of(milliseconds)
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+@value
 class RequestHeaders:
     """The headers of a request, completed with its class and target."""
 
@@ -42,26 +91,20 @@ class RequestHeaders:
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens."""
     compared: bool = False
-    """Whether nobody waits for it: it is compared with another answer."""
+    """Whether the answer is only compared with another one, and no client waits for it."""
     declared: bool = True
     """Whether the client named its class, or its target."""
     names_pace: bool = True
     """Whether it named the time between two tokens."""
     token_id: str = ""
-    """Of the store's token that it has."""
+    """Id of its token in the store."""
     trace_context: tuple[tuple[str, str], ...] = ()
     """Its W3C trace context, where it has one."""
 
 
-_LONGEST_TRACE = 512
-"""Characters of a trace context's header."""
-_SLOWEST_TPOT_S = 0.1
-"""A person reads about as fast: no further is a configured TPOT scaled."""
-
-
-@dataclass(frozen=True, slots=True)
+@value
 class Budgets:
-    """The targets that a client asks for, in seconds; None where it leaves them to us."""
+    """The targets that a client asks for, in seconds; None where it sends none."""
 
     ttft_s: float | None = None
     e2e_s: float | None = None
@@ -73,7 +116,7 @@ class Budgets:
         return self.ttft_s is not None or self.e2e_s is not None
 
     def within(self, default: Target) -> Target:
-        """Return the client's budgets in place of the configured ones.
+        """Return the client's budgets instead of the configured ones.
 
         The time after which the answer is worthless is scaled as the first token's target is. So is
         the TPOT of a client that names none and has more time for the first token than configured:
@@ -108,7 +151,7 @@ class TargetTable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GivenHeaders:
     """The headers of a request as the client sent them; None for those that are missing."""
 

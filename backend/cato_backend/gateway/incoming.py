@@ -1,4 +1,4 @@
-"""Request bodies: read within bounds of size and time, inflated off the event loop, and checked."""
+"""Reads request bodies within limits of size and time, inflates and checks them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class BodyReader:
 class _Inflated(NamedTuple):
     data: bytes
     is_cut: bool
-    """Whether the encoded data go on, or end before their own end."""
+    """Whether the encoded data continue, or end before their own end."""
 
 
 def _encoding(request: web.BaseRequest) -> str | None:

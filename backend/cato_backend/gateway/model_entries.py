@@ -1,4 +1,4 @@
-"""The entries of `GET /v1/models`: aliases, models and adapters, with what CATO tells of each."""
+"""The entries of `GET /v1/models`: aliases, models and adapters, with CATO's own fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the routes."""
+"""The OpenAPI 3.1 document, generated from the routes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from cato_backend import __version__
 from cato_backend.errors import Overloaded, RequestError
 from cato_backend.gateway.error_forms import ANTHROPIC, OPENAI, ErrorForm, form_of
-from cato_backend.gateway.foreign_headers import IDENTIFIER, LONGEST_BUDGET_MS
+from cato_backend.gateway.headers import IDENTIFIER, LONGEST_BUDGET_MS
 from cato_backend.gateway.routes import Route
 from cato_backend.wire import headers as names
 from cato_backend.wire import sse

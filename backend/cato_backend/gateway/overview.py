@@ -1,23 +1,78 @@
-"""The server at a glance: its present state and the last minutes, as JSON values."""
+"""The overview of the server: its state and its last minutes, as JSON values."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cato_backend import __version__
 from cato_backend.fleet.profiles import prompt_s, token_s
-from cato_backend.gateway.inventory_report import inventory_report
-from cato_backend.gateway.replica_reports import moment, replica_report, status_of, what_is_wrong
-from cato_backend.gateway.spare_capacity import spare_capacity
 from cato_backend.gateway.state import Gateway
+from cato_backend.gateway.status_reports import (
+    inventory_report,
+    moment,
+    replica_report,
+    status_of,
+    what_is_wrong,
+)
 from cato_backend.requests import Request
 from cato_backend.runtime.recent import SLICE_S, WINDOW_S, RecentClass
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task
 
+_FEWEST = 100
+"""Least number of complete answers in the window for an estimate of further sessions."""
+
+_FULL = 0.7
+"""Share of the slots that is taken on average: above it, requests of usual arrivals queue."""
+
+_GOAL = 0.95
+
+_MOST_TIMES = 10
+"""Of today's sessions: what lies beyond was never seen."""
+
 _MOST_EVENTS = 100
+
+
+def spare_capacity(
+    sessions: int, replicas: Iterable[ReplicaLoad], recent: Mapping[Task, RecentClass]
+) -> dict[str, Any]:
+    """Return the sessions seen, the mean share of slots taken, and how many more would fit.
+
+    An upper estimate: it takes sessions to ask as those do that were seen, and the time of an
+    answer not to grow with the number beside it. None where nothing can be said.
+    """
+    slots = sum(load.slots for load in replicas if not load.draining)
+    answers = sum(sum(seen.met) for seen in recent.values())
+    # Little's law: the seconds on replicas in a window, by its length, are the mean number there.
+    busy = sum(seen.busy_s for seen in recent.values()) / WINDOW_S / slots if slots else 0.0
+    more, note = _more(sessions, busy, answers, _worst(recent))
+    return {
+        "sessions": sessions,
+        "slots": slots,
+        "busy": round(busy, 4),
+        "more_sessions": more,
+        "note": note,
+    }
+
+
+def _worst(recent: Mapping[Task, RecentClass]) -> float:
+    """Return the lowest goodput of a class with enough requests."""
+    enough = (seen.goodput for seen in recent.values() if sum(seen.wanted) >= _FEWEST)
+    return min((goodput for goodput in enough if goodput is not None), default=1.0)
+
+
+def _more(sessions: int, busy: float, answers: int, goodput: float) -> tuple[int | None, str]:
+    if answers < _FEWEST or not sessions or not busy:
+        return None, f"fewer than {_FEWEST} answers in the last minutes: nothing can be said"
+    if goodput < _GOAL:
+        return 0, f"a class is at {goodput:.1%} goodput: no room while it is below {_GOAL:.0%}"
+    fits = math.floor(round(sessions * (_FULL / busy - 1), 6))
+    if fits > _MOST_TIMES * sessions:
+        return _MOST_TIMES * sessions, "at least so many; more was never seen here"
+    return max(0, fits), "an upper estimate, by slots; `cato plan` computes with deadlines"
 
 
 def overview(gateway: Gateway) -> dict[str, Any]:
@@ -63,9 +118,8 @@ def _model(gateway: Gateway, name: str) -> dict[str, Any]:
 
 def _replicas(gateway: Gateway) -> list[dict[str, Any]]:
     return [
-        replica_report(gateway, standing)
-        | _occupation(gateway.runtime.replica(standing.replica_id))
-        for standing in gateway.standings()
+        replica_report(gateway, status) | _occupation(gateway.runtime.replica(status.replica_id))
+        for status in gateway.statuses()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The overview for many watchers: made once a second for all of them, and only while they watch."""
+"""The overview as a feed: made once a second for all its readers, and only while there are any."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cato_backend.clock import Clock
 from cato_backend.errors import Overloaded
 from cato_backend.gateway.page_session import authorization_of
 from cato_backend.gateway.responses import StreamSink
-from cato_backend.gateway.server_paths import without_paths
 from cato_backend.gateway.state import GATEWAY, REQUESTER
+from cato_backend.gateway.status_reports import without_paths
 from cato_backend.team.records import Role
 from cato_backend.wire import sse
 
@@ -27,7 +27,7 @@ MOST_OF_ONE = 8
 """Of one person, so that one person cannot take all places."""
 _RETRY_S = 10.0
 _YOUNG = 0.9
-"""Of a period: an overview of this age is told once more."""
+"""Of a period: an overview of this age is told again."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 

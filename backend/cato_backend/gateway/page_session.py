@@ -1,4 +1,4 @@
-"""The cookie of a page on which a person signed in, and what keeps other pages from using it."""
+"""The cookie of a signed-in page, and its protection against other pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.errors import Forbidden
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS = MappingProxyType({"http": 80, "https": 443})

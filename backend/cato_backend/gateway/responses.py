@@ -1,4 +1,4 @@
-"""What clients are answered: JSON, errors, and the streams and bodies of calls."""
+"""Responses to clients: JSON, errors, and the streams and bodies of calls."""
 
 from __future__ import annotations
 

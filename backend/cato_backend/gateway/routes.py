@@ -1,4 +1,4 @@
-"""What the application serves: its routes."""
+"""The routes of the application."""
 
 from __future__ import annotations
 
@@ -43,7 +43,6 @@ from cato_backend.gateway import (
     devices,
     editor_calls,
     overview_feed,
-    page,
     sign_in,
     tasks,
     tokens,
@@ -58,7 +57,7 @@ from cato_backend.gateway.tasks import TaskBody
 from cato_backend.gateway.tokens import TokenBody
 from cato_backend.team.records import Role
 from cato_backend.wire import sse
-from cato_backend.wire.challenge import IDENTITY_PATH, NONCE
+from cato_backend.wire.discovery import IDENTITY_PATH, NONCE
 from cato_backend.wire.editor_calls import FEEDBACK_PATH, WARM_PATH
 
 _JSON, _TEXT = "application/json", "text/plain"
@@ -221,11 +220,11 @@ ROUTES = (
         "GET", "/v1/overview", overview_feed.overview, _STREAMED, errors=(Overloaded,),
     ),
     Route(
-        "GET", "/", page.start, ((200, ("text/html",)),),
+        "GET", "/", sign_in.start, ((200, ("text/html",)),),
         is_open=True, errors=(NotFound, Unauthorized),
     ),
     Route(
-        "GET", f"{_PAGE}{{name}}", page.part,
+        "GET", f"{_PAGE}{{name}}", sign_in.part,
         ((200, ("text/css", "text/javascript", "image/svg+xml")),),
         is_open=True, errors=(NotFound,),
     ),

@@ -1,4 +1,4 @@
-"""The gateway as a running server: its socket, its connections, the routes, and an orderly end."""
+"""The gateway as a running server: its socket, connections and routes, and its shutdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from aiohttp import web
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.acceptor import Acceptor
-from cato_backend.gateway.authorization import authorized
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.credentials import Credentials
@@ -27,12 +26,13 @@ from cato_backend.gateway.guard import Guard, Handler
 from cato_backend.gateway.openapi import document
 from cato_backend.gateway.overview import overview
 from cato_backend.gateway.overview_feed import FEED, OverviewFeed
-from cato_backend.gateway.page import PAGE, PageFiles
 from cato_backend.gateway.routes import ROUTES
+from cato_backend.gateway.sign_in import PAGE, PageFiles
 from cato_backend.gateway.state import DOCUMENT, GATEWAY, Gateway
+from cato_backend.gateway.tokens import authorized
 from cato_backend.team.live import LiveTeams
-from cato_backend.wire.challenge import new_secret
-from cato_backend.wire.loopback import is_loopback
+from cato_backend.wire.addresses import is_loopback
+from cato_backend.wire.discovery import new_secret
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn
@@ -46,7 +46,7 @@ SHUTDOWN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket, and what it takes to serve on it."""
+    """A bound socket with the credentials and settings to serve on it."""
 
     socket: socket.socket
     credentials: Credentials
@@ -147,7 +147,7 @@ def _tune(bound: socket.socket, send_timeout_s: float) -> None:
 
 
 def make_app(gateway: Gateway) -> web.Application:
-    """Return the routes; `Guard` stands in front of them."""
+    """Return the routes, without `Guard`."""
     app = web.Application()
     app[GATEWAY] = gateway
     app[PAGE] = PageFiles()
@@ -231,7 +231,7 @@ def make_acceptor(
 
 
 class _KindOnly(logging.Filter):
-    """aiohttp quotes what it could not parse, and that may be a token: only its kind is logged."""
+    """Logs only the kind of a parse error: the text that aiohttp quotes may hold a token."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

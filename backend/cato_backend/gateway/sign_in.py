@@ -1,16 +1,17 @@
-"""Sign-in on the page: to the provider, back from it, and out again."""
+"""The page at `/`, sign-in on it by the provider, and sign-out."""
 
 from __future__ import annotations
 
 import html
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from cato_backend.errors import NotFound, RequestError, SignInRefused
-from cato_backend.gateway.page import HEADERS
 from cato_backend.gateway.page_session import (
     attempt_of,
+    authorization_of,
     base_url,
     end_attempt,
     end_session,
@@ -19,16 +20,37 @@ from cato_backend.gateway.page_session import (
 )
 from cato_backend.gateway.responses import error_response, json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER, Gateway
-from cato_backend.sign_in.attempts import SignInAttempt
+from cato_backend.sign_in.admission import SignInAttempt
 
 if TYPE_CHECKING:
     from cato_backend.sign_in.sign_in import SignIn
 
+FOLDER = Path(__file__).parent / "web"
+
+_START = "index.html"
+
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
 PATH = "/sign-in"
+
 CALLBACK = "/sign-in/callback"
+
 DEVICE_CODE = "/v1/device/code"
+
 DEVICE_TOKEN = "/v1/device/token"
+
 _HTML = "text/html"
+
 _FAILED = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Sign-in failed – CATO</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -36,6 +58,49 @@ _FAILED = """<!doctype html>
 <body><main><section class="card narrow"><h1>Sign-in failed</h1><p>{message}</p>
 <p><a href="/">Back</a></p></section></main></body></html>
 """
+
+
+HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class PageFiles:
+    """The files, read once."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        found = (path for path in folder.iterdir() if path.suffix in _TYPES)
+        self._contents = {path.name: path.read_bytes() for path in found}
+
+    def response(self, name: str) -> web.Response:
+        """Return a file. Raises NotFound."""
+        content = self._contents.get(name)
+        if content is None:
+            raise NotFound(f"no such path: /page/{name}")
+        kind = _TYPES[Path(name).suffix]
+        return web.Response(body=content, content_type=kind, charset="utf-8", headers=HEADERS)
+
+
+PAGE = web.AppKey("page", PageFiles)
+
+
+async def start(request: web.Request) -> web.StreamResponse:
+    """`GET /`: the page, for a client that takes `text/html`."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return request.app[PAGE].response(_START)
+    gateway = request.app[GATEWAY]
+    gateway.credentials.check(authorization_of(request, gateway.config))
+    raise NotFound(f"no such path: {request.path}")
+
+
+async def part(request: web.Request) -> web.StreamResponse:
+    """`GET /page/{name}`: a style sheet, a script or a picture of the page."""
+    return request.app[PAGE].response(request.match_info["name"])
 
 
 def sign_in_of(gateway: Gateway) -> SignIn:

@@ -1,4 +1,4 @@
-"""What every handler needs, kept under one typed key of the application."""
+"""The dependencies of all handlers, kept under one typed key of the application."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from aiohttp import web
 
 from cato_backend.config import Config
 from cato_backend.fleet.inventory import Inventory
+from cato_backend.fleet.launch import ScaleFromZero
 from cato_backend.fleet.learning import ModelSizes
-from cato_backend.fleet.news import NewsLog
-from cato_backend.fleet.on_request import OnRequest
-from cato_backend.fleet.sources import SourceStatus
-from cato_backend.fleet.standing import ReplicaStatus
+from cato_backend.fleet.states import ReplicaStatus, SourceStatus
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
 from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.continuations import Continuations
+from cato_backend.gateway.costs import ReplicaPrices
 from cato_backend.gateway.credentials import Credentials
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.hardware_targets import HardwareTargets, ModelTargets
 from cato_backend.gateway.headers import GivenHeaders, parse_headers
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.replica_prices import ReplicaPrices
 from cato_backend.gateway.trusted_proxies import TrustedProxies
+from cato_backend.logs import NewsLog
 from cato_backend.metrics import Metrics
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.index import Requester
@@ -47,11 +46,11 @@ class Gateway:
     feedback: FeedbackStore
     warm_caps: WarmCaps
     targets: HardwareTargets
-    standings: Callable[[], tuple[ReplicaStatus, ...]]
+    statuses: Callable[[], tuple[ReplicaStatus, ...]]
     """How each replica is."""
     sources: Callable[[], tuple[SourceStatus, ...]]
     """How each source of replicas is that others run."""
-    on_request: OnRequest
+    scale_from_zero: ScaleFromZero
     """Models that have no replica until they are asked for something."""
     inventory: Inventory
     """What replicas are placed on."""

@@ -177,7 +177,7 @@ async def serve_task(
 
 @dataclass(frozen=True, slots=True)
 class _Calls:
-    """Makes the task's calls as if each had come with the task's headers."""
+    """Makes the task's calls with the task's headers."""
 
     runtime: Runtime
     headers: RequestHeaders

@@ -1,8 +1,10 @@
-"""`GET /v1/whoami`, and the tokens of people: they are listed, made and revoked."""
+"""`GET /v1/whoami`, the tokens of people, and the permissions of roles."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
 from typing import Any
 
 import orjson
@@ -10,19 +12,80 @@ from aiohttp import web
 from pydantic import Field
 
 from cato_backend.errors import InvalidRequest, NotFound, RoleTooLow, TeamError
-from cato_backend.gateway.authorization import REACH, Reach, may_change, may_see, most_role
 from cato_backend.gateway.bodies import StrictBody
 from cato_backend.gateway.incoming import parse_json, validated
 from cato_backend.gateway.responses import json_response
 from cato_backend.gateway.state import GATEWAY, REQUESTER
 from cato_backend.team.audit import AuditLog
+from cato_backend.team.identities import check_may_grant
 from cato_backend.team.index import Requester
-from cato_backend.team.records import AccessToken, Person, iso_time, parse_expiry
-from cato_backend.team.sessions import check_may_grant
+from cato_backend.team.records import AccessToken, NewToken, Person, Role, iso_time, parse_expiry
 from cato_backend.team.store import TeamStore
-from cato_backend.team.token_secrets import NewToken
 
 _FILE_OWNER = "a token of the server's file"
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Reach(Enum):
+    """The people whose tokens a requester may see, make and revoke."""
+
+    OWN = auto()
+    TEAM = auto()
+    ALL = auto()
+
+
+REACH = {Role.USER: Reach.OWN, Role.LEAD: Reach.TEAM, Role.ADMIN: Reach.ALL}
+
+
+def authorized(least: Role, handler: Handler) -> Handler:
+    """Return the handler for those alone who have this role, or a higher one."""
+
+    async def checked(request: web.Request) -> web.StreamResponse:
+        """Raise RoleTooLow, else answer."""
+        role = request[REQUESTER].role
+        if not role.includes(least):
+            raise RoleTooLow(f"{request.path} needs the role {least}; this token has {role}")
+        return await handler(request)
+
+    return checked
+
+
+def may_see(requester: Requester, token: AccessToken) -> bool:
+    """Return whether the requester may see that the token exists."""
+    match REACH[requester.role]:
+        case Reach.OWN:
+            return token.person == requester.person
+        case Reach.TEAM:
+            return token.team == requester.team
+        case Reach.ALL:
+            return True
+
+
+def may_change(requester: Requester, owner: Person) -> bool:
+    """Return whether the requester may make and revoke tokens of this person.
+
+    A requester never makes a token with a role above their own.
+    """
+    if owner.name == requester.person:
+        return True
+    match REACH[requester.role]:
+        case Reach.OWN:
+            return False
+        case Reach.TEAM:
+            return owner.team == requester.team and requester.role.includes(owner.role)
+        case Reach.ALL:
+            return True
+
+
+def most_role(requester: Requester, owner: str) -> Role:
+    """Return the highest role of a token that the requester makes for `owner`.
+
+    A requester knows the tokens that they make for others: their role must not follow the owner's
+    when the owner is promoted.
+    """
+    return requester.most_role if owner == requester.person else requester.role
 
 
 class TokenBody(StrictBody):
@@ -76,7 +139,7 @@ async def create_token(request: web.Request) -> web.StreamResponse:
 
 
 async def revoke_token(request: web.Request) -> web.StreamResponse:
-    """`DELETE /v1/tokens/{id}`: revoke a token for ever."""
+    """`DELETE /v1/tokens/{id}`: revoke a token permanently."""
     gateway, who, token_id = request.app[GATEWAY], request[REQUESTER], request.match_info["id"]
     client = _client_of(request)
 

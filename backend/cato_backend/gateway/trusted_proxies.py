@@ -1,4 +1,4 @@
-"""The address of a client behind a proxy, where the proxy is one that the server trusts."""
+"""The address of a client behind a trusted proxy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAPPED_BITS = 96
 
 
 class TrustedProxies:
-    """Networks of proxies whose `X-Forwarded-For` is believed; that of others says nothing."""
+    """Networks of proxies whose `X-Forwarded-For` is used; that of others is ignored."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = tuple(_plain_network(each) for each in networks)

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a replica: a request at a time, its reply as it comes.
+"""One HTTP/1.1 connection to a replica: one request at a time, with a streamed reply.
 
 aiohttp's client takes a quarter of the gateway's time for each request, most of it for what is not
 needed between a gateway and its replicas (redirects, cookies, proxies, traces).
@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 import httptools
 
 from cato_backend.http1.reply_head import ReplyHead
-from cato_backend.http1.timeouts import Liveness
+from cato_backend.http1.servers import Liveness
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait for their reader; above it the replica is made to wait."""
@@ -30,11 +30,11 @@ class BadReply(Exception):
 
 
 class Silence(TimeoutError):
-    """The reply brought nothing for `silence_s` seconds."""
+    """No byte of the reply arrived for `silence_s` seconds."""
 
 
 class Connection(asyncio.Protocol):
-    """From `send` to `keep` it belongs to one request."""
+    """A connection. It belongs to one request from `send` to `keep`."""
 
     def __init__(self, liveness: Liveness | None = None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -91,20 +91,25 @@ class Connection(asyncio.Protocol):
             await self._wait()
         return self.status
 
-    async def pour(self, take: Take) -> bool:
+    async def pour(self, take: Take, limit_s: float | None = None) -> bool:
         """Hand what comes of the body to `take` until that returns False, or to the body's end.
 
-        Returns whether more may come. Raises as `headers`. `take` must not raise: it is called as
-        the bytes come, because to wake a task for each token would cost more than to pass it on.
+        Returns whether more may come. Raises as `headers`, and Silence where this takes longer than
+        `limit_s` seconds. `take` must not raise: it is called as the bytes come, because to wake a
+        task for each token would cost more than to pass it on.
         """
         if self._chunks and not take(self._taken()):
             return True
-        self._take = take
+        self._take, limit = take, None
+        if limit_s is not None and not self._complete:
+            limit = self._loop.call_later(limit_s, self._end_silent, limit_s)
         try:
             while self._take is not None and not self._complete:
                 await self._wait()
         finally:
             self._take = None
+            if limit is not None:
+                limit.cancel()
         return bool(self._chunks) or not self._complete
 
     async def read_all(self) -> bytes:
@@ -174,10 +179,13 @@ class Connection(asyncio.Protocol):
         """One timer for the whole reply: setting it again for each token would cost more."""
         silent_s = self._loop.time() - self._heard
         if silent_s >= self.silence_s and self._waiter is not None:
-            self._wake(Silence(f"nothing came for {self.silence_s:g} s"))
+            self._end_silent(self.silence_s)
             return
         delay_s = self.silence_s - silent_s if self._waiter is not None else self.silence_s
         self._timer = self._loop.call_later(max(0.001, delay_s), self._look)
+
+    def _end_silent(self, seconds: float) -> None:
+        self._wake(Silence(f"nothing came for {seconds:g} s"))
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
 

@@ -1,37 +1,45 @@
-"""What the headers of a replica's reply say about its body and its connection."""
+"""The headers of a replica's reply that describe its body and its connection."""
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 
+_DELIMITING = frozenset({b"content-length", b"transfer-encoding"})
+_RARE = frozenset({b"content-encoding", b"retry-after", b"keep-alive"})
 _COMPRESSED = frozenset({b"gzip", b"deflate"})
 _ANY_WINDOW = 47
 """zlib's: gzip or zlib, as the data says."""
 
 
 class ReplyHead:
-    """Takes one header after the other."""
+    """Reads the headers of a reply one by one."""
 
     def __init__(self) -> None:
         self.content_type = ""
         self.retry_after = ""
         """The header of this name."""
-        self.keep_alive_s = float("inf")
-        """How long the peer keeps an idle connection, where it tells (`Keep-Alive: timeout=`)."""
+        self.keep_alive_s = math.inf
+        """How long the peer keeps an idle connection, if it says so (`Keep-Alive: timeout=`)."""
         self.delimited = False
         """Whether the body's end is told by its length or its chunks, not by the connection's."""
         self.inflate: Callable[[bytes], bytes] | None = None
 
     def add(self, name: bytes, value: bytes) -> None:
         """One header."""
-        match name.lower():
-            case b"content-length" | b"transfer-encoding":
-                self.delimited = True
+        name = name.lower()
+        if name in _DELIMITING:
+            self.delimited = True
+        elif name == b"content-type":
+            self.content_type = value.decode("latin-1")
+        elif name in _RARE:
+            self._add_rare(name, value)
+
+    def _add_rare(self, name: bytes, value: bytes) -> None:
+        match name:
             case b"content-encoding" if value.lower() in _COMPRESSED:
                 self.inflate = zlib.decompressobj(_ANY_WINDOW).decompress
-            case b"content-type":
-                self.content_type = value.decode("latin-1")
             case b"retry-after":
                 self.retry_after = value.decode("latin-1")
             case b"keep-alive":
@@ -49,4 +57,4 @@ def _timeout_s(value: bytes) -> float:
         name, _, seconds = part.strip().partition(b"=")
         if name == b"timeout" and seconds.isdigit():
             return float(seconds)
-    return float("inf")
+    return math.inf

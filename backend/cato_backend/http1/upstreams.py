@@ -4,19 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from cato_backend.http1.connections import Connection, Silence, Take
-from cato_backend.http1.pool import Pool
-from cato_backend.http1.servers import CannotConnect, Server, connect, server_of
-from cato_backend.http1.timeouts import Timeouts
+from cato_backend.http1.servers import CannotConnect, Server, Timeouts, connect, server_of
 from cato_backend.replicas.sockets import SocketFolder
+
+_HEADER_FACTOR = 4.0
+
+_HEADER_SAMPLES = 32
 
 _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
+_OWN_LINES = 5
+"""Of a request's head, without the headers of the caller."""
 log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Holds idle connections, and knows how long the headers of this server's streams take."""
+
+    def __init__(self) -> None:
+        self._idle: deque[Connection] = deque()
+        self._header_s: deque[float] = deque(maxlen=_HEADER_SAMPLES)
+
+    def put(self, connection: Connection) -> None:
+        """Record that it can take another request."""
+        self._idle.append(connection)
+        while not self._idle[0].usable:  # The oldest expire first.
+            self._idle.popleft().close()
+
+    def take(self) -> Connection | None:
+        """Return the one that was used last, as it is the least likely to be closed by its peer."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+            connection.close()
+        return None
+
+    def close(self) -> None:
+        """Close all."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def observe_headers(self, delay_s: float) -> None:
+        """Record that a stream's headers came after this time."""
+        self._header_s.append(delay_s)
+
+    def header_limit_s(self, least_s: float) -> float:
+        """Return how long a stream's headers may take before a kept connection counts as dead.
+
+        Servers differ: vLLM sends headers at once, others with the first token.
+        """
+        return max(least_s, _HEADER_FACTOR * max(self._header_s, default=0.0))
 
 
 class Reply:
@@ -31,9 +74,9 @@ class Reply:
         self.retry_after = connection.head.retry_after
         self.silence_s = connection.silence_s
 
-    async def pour(self, take: Take) -> bool:
+    async def pour(self, take: Take, limit_s: float | None = None) -> bool:
         """See `Connection.pour`. Raises ConnectionError, TimeoutError, BadReply."""
-        return await self._connection.pour(take)
+        return await self._connection.pour(take, limit_s)
 
     async def read_all(self) -> bytes:
         """Return the whole body. Raises as `pour`."""
@@ -45,7 +88,7 @@ class Reply:
 
 
 class Upstreams:
-    """Opens connections as they are needed, and keeps them for a while."""
+    """Opens connections on demand, and keeps idle ones for a while."""
 
     def __init__(
         self, timeouts: Timeouts | None = None, sockets: SocketFolder | None = None
@@ -68,7 +111,7 @@ class Upstreams:
         `silence_s`: how long it may send nothing before it counts as broken.
 
         A request that was sent on a kept connection and of whose reply not a byte came is sent
-        once more, on a new connection: most likely the peer had closed the kept one, or is no
+        again, on a new connection: most likely the peer had closed the kept one, or is no
         longer reached by it. On a new connection a request is sent once: what was sent may be what
         the replica died of, and the scheduler knows how often and where to try again. `streams`:
         the reply's headers are not expected to wait for the whole answer.
@@ -185,15 +228,13 @@ class Upstreams:
 
 
 def _request(server: Server, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    lines = [
-        f"POST {path} HTTP/1.1",
-        f"Host: {server.authority}",
-        "Content-Type: application/json",
-        "Accept-Encoding: identity",
-        f"Content-Length: {len(body)}",
-    ]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join(lines)
-    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {server.authority}\r\nContent-Type: application/json\r\n"
+        f"Accept-Encoding: identity\r\nContent-Length: {len(body)}\r\n"
+    )
+    for name, value in headers.items():
+        head += f"{name}: {value}\r\n"
+    lines = _OWN_LINES + len(headers)
+    if head.count("\r") != lines or head.count("\n") != lines:
         raise ValueError("a header holds a line end")
-    return head.encode() + b"\r\n\r\n" + body
+    return head.encode() + b"\r\n" + body

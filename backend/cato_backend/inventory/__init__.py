@@ -1,4 +1,4 @@
-"""The GPUs that replicas can be placed on: found here, or listed in a file before they are bought.
+"""The GPUs that replicas can be placed on: found on this machine, or planned in a file.
 
 gpus = detect_gpus() or read_gpus(Path("gpus.toml"))
 seats = place([Need("models.0", least=1, most=2, memory=None, sleeps=False)], gpus)

@@ -1,4 +1,4 @@
-"""A file of GPUs that are not bought yet, as the inventory of a fleet of emulated replicas."""
+"""A file of planned GPUs, as the inventory of a fleet of emulated replicas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GB = 1e9
 
 
 class _Row(BaseModel):
-    """[[gpus]]: so many GPUs of one kind in one machine."""
+    """[[gpus]]: a number of GPUs of one kind in one machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -8,6 +8,7 @@ several GPUs has them alone here.
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +16,25 @@ from itertools import islice
 from math import ceil
 
 from cato_backend.engines.nvml import Gpu
-from cato_backend.inventory.highs import Column, Solution, solve
-from cato_backend.inventory.knapsack import Fill, Item, Knapsack
-from cato_backend.inventory.needs import Need
-from cato_backend.inventory.placement import alike_on_node, held_on
+from cato_backend.errors import NoRoom
+from cato_backend.inventory.needs import Need, Seat
+from cato_backend.inventory.placement import SeatPlan, alike_on_node, held_on, place
+from cato_backend.inventory.solvers import Column, Fill, Item, Knapsack, Solution, solve
 
 _MOST_ROUNDS = 200
+
 _FEW_FILLS = 300
 """Ways to fill a GPU that are taken without asking whether they help."""
+
 _BETTER = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where the least replicas of all models stand."""
+    """A placement of the minimum numbers of replicas of all models."""
 
     places: tuple[tuple[int, tuple[int, ...]], ...]
-    """Of each replica: its model, and its GPUs as places in the inventory."""
+    """For each replica its model, and its GPUs as indexes of the inventory."""
     gpus_used: int
     least_gpus: int
     """No placement needs fewer, as far as the linear program knows."""
@@ -39,7 +42,7 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """GPUs that are as good as each other."""
+    """GPUs that are interchangeable."""
 
     usable: int
     places: tuple[int, ...]
@@ -47,7 +50,7 @@ class _Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Nodes that have as many GPUs of one kind."""
+    """Nodes with the same number of GPUs of one kind."""
 
     kind: int
     size: int
@@ -56,7 +59,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A column: what stands on one GPU of a kind, or on a node of a shape."""
+    """A column: replicas that fill one GPU of a kind, or a node of a shape."""
 
     kind: int
     fill: Fill
@@ -223,8 +226,8 @@ class _Packer:
 
 def _kinds(gpus: Sequence[Gpu]) -> tuple[_Kind, ...]:
     found: dict[tuple[str, int, bool], list[int]] = defaultdict(list)
-    for place, gpu in enumerate(gpus):
-        found[gpu.name, gpu.usable, bool(gpu.mig)].append(place)
+    for index, gpu in enumerate(gpus):
+        found[gpu.name, gpu.usable, bool(gpu.mig)].append(index)
     return tuple(_Kind(usable, tuple(places)) for (_, usable, _), places in found.items())
 
 
@@ -233,8 +236,31 @@ def _shapes(gpus: Sequence[Gpu], kinds: Sequence[_Kind]) -> tuple[_Shape, ...]:
     found: dict[tuple[int, int], list[tuple[int, ...]]] = defaultdict(list)
     for node in alike_on_node(gpus):
         by_kind: dict[int, list[int]] = defaultdict(list)
-        for place in node:
-            by_kind[kind_of[place]].append(place)
+        for index in node:
+            by_kind[kind_of[index]].append(index)
         for kind, places in by_kind.items():
             found[kind, len(places)].append(tuple(places))
     return tuple(_Shape(kind, size, tuple(nodes)) for (kind, size), nodes in found.items())
+
+
+def seats_of(needs: Sequence[Need], gpus: Sequence[Gpu]) -> tuple[tuple[Seat, ...], ...]:
+    """Return the seats of each model, as `place` does; with HiGHS also where `place` finds no room.
+
+    Raises ConfigError naming the field that has to change.
+    """
+    try:
+        return place(needs, gpus)
+    except NoRoom as error:
+        if importlib.util.find_spec("highspy") is None:
+            raise NoRoom(
+                f"{error}. The extra [placement] (highspy) tries all placements at once: pip"
+                " install 'cato-lsp[placement]'"
+            ) from None
+        found = pack(needs, gpus)
+        if found is None:
+            raise
+    plan = SeatPlan(needs, gpus)
+    for model, places in found.places:
+        plan.take(model, places)
+    plan.take_the_rest()
+    return plan.all()

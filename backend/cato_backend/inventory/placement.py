@@ -1,4 +1,4 @@
-"""Which replica of which model stands on which GPUs: pure, and decided before any starts."""
+"""Assigns replicas to GPUs before any of them starts. Pure functions."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def held_on(needs: Sequence[Need], number: int, usable: int) -> int:
 
 
 class SeatPlan:
-    """Seats that were given, and what each GPU has left."""
+    """Assigned seats, and the free memory of each GPU."""
 
     def __init__(self, needs: Sequence[Need], gpus: Sequence[Gpu]) -> None:
         self._needs = needs

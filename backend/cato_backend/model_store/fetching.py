@@ -1,6 +1,6 @@
-"""Fetches a model: downloaded, checked, converted, and put in place, all of it or nothing.
+"""Fetches a model atomically: download, check, conversion, and move to its folder.
 
-The work grows in a folder of its own, so a broken download goes on where it stopped, and the
+The work grows in a folder of its own, so a broken download continues where it stopped, and the
 model's folder gets its name at the very end. A lock lets one process fetch a model at a time.
 """
 
@@ -47,7 +47,7 @@ class FetchProgress:
 
     elapsed_s: float
     what: str
-    """What begins here; empty where something goes on."""
+    """What begins here; empty where something continues."""
     done: int = 0
     total: int = 0
 

@@ -10,14 +10,18 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cato_backend.config import EMBEDDED
+from cato_backend.embedded_model import verified_folder
+from cato_backend.engines.gpus import check_model
 from cato_backend.errors import EngineError
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 
 MARKER = "cato-model.json"
 
@@ -34,7 +38,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model, the file that it comes in, and where that file can be had. Sizes in bytes."""
+    """A model, its file, and where the file is available. Sizes in bytes."""
 
     name: str
     title: str
@@ -46,7 +50,7 @@ class KnownModel:
     end_tokens: tuple[str, ...]
     """Tokens that end an answer."""
     format: str
-    """What the file is converted to: `bf16` or `int8`."""
+    """Data type after the conversion: `bf16` or `int8`."""
     converted_bytes: int
     memory_bytes: int
     """What an engine with this model takes on a CPU."""
@@ -92,20 +96,20 @@ def _model(entry: dict[str, Any], gguf: str) -> KnownModel:
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A whole model that an engine can serve."""
+    """A complete model that an engine can serve."""
 
     name: str
     title: str
     licence: str
     provenance: str
     sha256: str
-    """Of the file that it was converted from."""
+    """SHA-256 of the file that it was converted from."""
     source: str
     """Where that file was downloaded."""
     format: str
     megabytes: int
     digest: str
-    """Of the entry of the registry that it was made by."""
+    """Digest of the registry's entry that it was made by."""
 
     @property
     def path(self) -> Path:
@@ -168,3 +172,25 @@ def _read(path: Path) -> StoredModel | None:
         raise EngineError(
             f"{path / MARKER}: {error}; remove {path} and run `cato model fetch {path.name}`"
         ) from error
+
+
+def model_path(path: str, engine_args: Sequence[str]) -> str:
+    """Return the folder of a `path` of `[[models]]`, or the hub name that it is.
+
+    Raises EngineError where the model is not here, or does not fit.
+    """
+    if path == EMBEDDED:
+        return str(verified_folder())
+    known = find_known(path)
+    if known is not None:
+        return str(_stored_folder(known))
+    check_model(path, engine_args)
+    folder = Path(path).expanduser()
+    return str(folder) if folder.is_dir() else path
+
+
+def _stored_folder(known: KnownModel) -> Path:
+    stored = find_stored(known)
+    if stored is None:
+        raise EngineError(f"model {known.name} is not here: run `cato model fetch {known.name}`")
+    return stored.path

@@ -1,4 +1,4 @@
-"""What is learned from the answers that pass through: pure, updated one observation at a time.
+"""Models that are learned from the answers that pass through: pure, updated by each observation.
 
 What there is, for policies and for the runtime:
 

@@ -1,4 +1,4 @@
-"""Which requests show the step law of an idle replica soonest, and when it is known well enough.
+"""Chooses the probes that show the step law of an idle replica soonest, and decides when to stop.
 
 Probes are sent in rounds, each when the one before has ended: a single short answer (the way in
 and out, a step), prompts of growing length (a prompt token), one that begins as an earlier one

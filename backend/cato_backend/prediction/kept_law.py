@@ -1,4 +1,4 @@
-"""What was learned of a law, as values: to be kept, and to begin from the next time."""
+"""The state of a learned law as values, to be stored and restored."""
 
 from __future__ import annotations
 

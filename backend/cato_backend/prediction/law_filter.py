@@ -1,4 +1,4 @@
-"""A step law estimated from windows: an extended Kalman filter on the logarithms of its terms.
+"""Estimates a step law from windows: an extended Kalman filter on the logarithms of its terms.
 
 The state is u = ln(terms), so that no term becomes negative and a law that is wrong by a factor is
 wrong by a sum. A window of y seconds, predicted as f(u), is observed as ln y = ln f(u) + noise. The
@@ -7,20 +7,24 @@ counts. The prior covariance has a common part (the whole law is off by a factor
 term. A random walk lets the terms follow drift; a run of surprises of one sign widens the belief.
 Jazwinski, Stochastic Processes and Filtering Theory (1970), chapter 8.
 
-The matrices are lists: with seven terms, NumPy's overhead is several times the arithmetic.
+The matrices are lists, row after row, and what is done to all of their elements is mapped: with
+seven terms, NumPy's overhead is several times the arithmetic.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from operator import mul
+from itertools import chain, repeat
+from operator import add, mul, sub
 
 from cato_backend.prediction.kept_law import TERMS, KeptFilter
 from cato_backend.prediction.step_windows import Window
 from cato_backend.profile_files.profile import Form, StepLaw
 
 _OVERHEAD = 6
+_ROWS = range(0, TERMS * TERMS, TERMS)
+_DIAGONAL = slice(0, None, TERMS + 1)
 _OWN_FACTORS = (1.0, 1.0, 2.0, 1.0, 2.0, 3.0, 0.0)
 """How much wider each term's own part is: laws of CPUs and GPUs differ by 30 times in attention."""
 _JITTER_S = 0.001
@@ -31,7 +35,7 @@ _NOISE_RATE = 0.03
 _DRIFT_COMMON, _DRIFT_OWN = 0.010, 0.005
 """Standard deviation of the logarithms' random walk after one second."""
 _SCORE_RATE = 0.02
-"""Weight of a window in the mean log-likelihood."""
+"""Weight of a window on average log-likelihood."""
 _SURPRISE = 3.0
 """Innovations beyond this many standard deviations are pulled in (Huber)."""
 _BIAS_RATE, _BIAS_LIMIT = 0.2, 1.5
@@ -48,7 +52,7 @@ class LawFilter:
     def __init__(self, state: KeptFilter) -> None:
         self._form: Form = state.form
         self._log_terms = list(state.log_terms)
-        self._covariance = [list(row) for row in state.covariance]
+        self._covariance = list(chain.from_iterable(state.covariance))
         self._noise = min(_NOISE_MAX, max(_NOISE_MIN, state.noise))
         self._bias = 0.0
         self._score = 0.0
@@ -75,8 +79,8 @@ class LawFilter:
     @property
     def kept(self) -> KeptFilter:
         """Its state as values."""
-        covariance = tuple(map(tuple, self._covariance))
-        return KeptFilter(self._form, tuple(self._log_terms), covariance, self._noise)
+        rows = tuple(tuple(self._covariance[at : at + TERMS]) for at in _ROWS)
+        return KeptFilter(self._form, tuple(self._log_terms), rows, self._noise)
 
     @property
     def law(self) -> StepLaw:
@@ -132,12 +136,15 @@ class LawFilter:
             max(term + each * pulled, _SMALLEST)
             for term, each in zip(self._log_terms, gain, strict=True)
         ]
-        for row, each in zip(self._covariance, gain, strict=True):
-            row[:] = [value - each * other for value, other in zip(row, along, strict=True)]
+        learned: list[float] = []
+        for each in gain:
+            learned += map(mul, repeat(each), along)
+        self._covariance = list(map(sub, self._covariance, learned))
 
     def _along(self, shares: Sequence[float]) -> list[float]:
         """Return the covariance times the shares."""
-        return [_product(row, shares) for row in self._covariance]
+        covariance = self._covariance
+        return [math.fsum(map(mul, covariance[at : at + TERMS], shares)) for at in _ROWS]
 
     def _parts(self, window: Window) -> tuple[float, ...]:
         """Return seconds that each term contributes to the window."""
@@ -170,23 +177,24 @@ class LawFilter:
         self._widen(_DRIFT_COMMON * math.sqrt(elapsed), _DRIFT_OWN * math.sqrt(elapsed))
 
     def _widen(self, common: float, own: float) -> None:
-        covariance, added = self._covariance, common**2
-        for row in covariance[:_OVERHEAD]:
-            row[:_OVERHEAD] = [value + added for value in row[:_OVERHEAD]]
-        for number, row in enumerate(covariance):
-            row[number] += own**2
-        if max(row[number] for number, row in enumerate(covariance)) > _VARIANCE_MAX:
+        own_part = own**2
+        added = [*[common**2] * _OVERHEAD, 0.0] * _OVERHEAD + [0.0] * TERMS
+        covariance = list(map(add, self._covariance, added))
+        variances = [value + own_part for value in covariance[_DIAGONAL]]
+        covariance[_DIAGONAL] = variances
+        self._covariance = covariance
+        if max(variances) > _VARIANCE_MAX:
             self._bound_variances()
 
     def _bound_variances(self) -> None:
         """Scale the terms whose variance is above the limit, correlations unchanged."""
         covariance = self._covariance
-        excess = [
-            math.sqrt(min(1.0, _VARIANCE_MAX / row[number]))
-            for number, row in enumerate(covariance)
+        excess = [math.sqrt(min(1.0, _VARIANCE_MAX / each)) for each in covariance[_DIAGONAL]]
+        self._covariance = [
+            value * own * other
+            for at, own in zip(_ROWS, excess, strict=True)
+            for value, other in zip(covariance[at : at + TERMS], excess, strict=True)
         ]
-        for row, own_excess in zip(covariance, excess, strict=True):
-            row[:] = [value * own_excess * other for value, other in zip(row, excess, strict=True)]
 
     def _note_bias(self, standardized: float) -> None:
         pulled = max(-_SURPRISE, min(_SURPRISE, standardized))
@@ -210,7 +218,7 @@ def _shares(parts: Sequence[float], total: float) -> list[float]:
 
 
 def _prior_covariance(row: int, column: int, common: float, own: float) -> float:
-    """Of the logarithms of two terms. The overhead is independent of the law's terms."""
+    """Return the prior covariance of two terms' logarithms. The overhead is independent."""
     if _OVERHEAD in (row, column):
         return 1.0 if row == column else 0.0
     return common**2 + ((own * _OWN_FACTORS[row]) ** 2 if row == column else 0.0)

@@ -1,4 +1,4 @@
-"""What is believed of one replica's step law: a prior, and what its streams have shown since."""
+"""The estimate of one replica's step law: a prior that its streams update."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TYPICAL = Window(0.0, 1, 1, 400, 8, 8_000, 160_000)
 
 @dataclass(frozen=True, slots=True)
 class LawBelief:
-    """A snapshot."""
+    """A snapshot of a learned law."""
 
     law: StepLaw
     overhead_s: float
@@ -69,12 +69,25 @@ class LearnedLaw:
         self._kept_windows = 0 if kept is None else kept.windows
         self.windows = 0
         """Windows learned from since it is there."""
+        self._law: StepLaw | None = None
         self._belief: LawBelief | None = None
         """None until it is asked for again: under load windows end more often than that."""
 
     @property
+    def law(self) -> StepLaw:
+        """The law of `belief`, without its uncertainty, which takes longer to compute."""
+        if self._law is None:
+            self._law = self._filters[self._speaks].law
+        return self._law
+
+    @property
+    def overhead_s(self) -> float:
+        """The overhead of `belief`."""
+        return self._filters[self._speaks].overhead_s
+
+    @property
     def belief(self) -> LawBelief:
-        """What is believed now; the same object until something was learned."""
+        """The current estimate; the same object until something is learned."""
         if self._belief is None:
             self._belief = self._believe()
         return self._belief
@@ -123,11 +136,11 @@ class LearnedLaw:
         speaking, other = self._filters[self._speaks], self._filters[1 - self._speaks]
         if other.score > speaking.score + _FORM_LEAD:
             self._speaks = 1 - self._speaks
-        self._belief = None
+        self._law = self._belief = None
 
     def _believe(self) -> LawBelief:
         filter_ = self._filters[self._speaks]
-        return LawBelief(filter_.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
+        return LawBelief(self.law, filter_.overhead_s, filter_.spread(TYPICAL), filter_.noise)
 
 
 def _fresh(profile: Profile | None) -> list[LawFilter]:

@@ -1,4 +1,4 @@
-"""Output lengths: quantiles per task and prompt length, from ended and from cut-off answers.
+"""Output lengths: quantiles per task and prompt length, from complete and from censored answers.
 
 A product-limit (Kaplan-Meier) estimate on geometric bins. Each bin has a hazard: of the answers
 that reached it, the share that ended in it. An answer that was cancelled, or that ran into
@@ -22,9 +22,9 @@ _PRIOR_ANSWERS = 20.0
 _MEMORY = 0.998
 """Weight of an observation after one more of its kind: half after some 350."""
 _REFRESH = 8
-"""An estimate serves until so many more answers of its task are known."""
+"""An estimate is reused until this number of further answers of its task are known."""
 _FIRST_BAND = 64
-"""Prompts up to so many tokens are one band; each further one is twice as long."""
+"""Prompts up to this number of tokens are one band; each further band is twice as wide."""
 _LAST_BAND = 8
 
 
@@ -143,7 +143,7 @@ class Survival:
         return self._shares[number - 1] if number else 1.0
 
     def quantile(self, q: float, emitted: int = 0) -> float:
-        """Return the tokens that a share `q` of answers with so many already does not exceed."""
+        """Return quantile `q` of the length of answers that have this number of tokens already."""
         left = self._longer_than(emitted) * (1 - q)
         number = min(len(EDGES) - 1, bisect_right(self._falling, -left))
         low, high = (EDGES[number - 1] if number else 0), EDGES[number]

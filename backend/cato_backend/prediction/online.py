@@ -19,7 +19,7 @@ _FEWEST_TOKENS = 16
 """Shorter prompts say more about their special tokens than about the text."""
 MEMORY_S = 30.0
 _LEAST_S = 5.0
-"""Shorter times say nothing of a rate."""
+"""Shorter times are too short to measure a rate."""
 _WINDOW = 400
 """Ratios remembered."""
 _STEP = 0.005
@@ -53,11 +53,11 @@ class CharsPerToken:
 
 
 class LoadAverages:
-    """Exponential averages over the last half minute or so, from what a gateway sees of it."""
+    """Exponential averages of the load over about the last half minute."""
 
     def __init__(self) -> None:
         self.decoding: float | None = None
-        """Sequences that decode on it, in the mean; None before it was looked at."""
+        """Sequences that decode on it, on average; None before it was looked at."""
         self._looked_at = 0.0
         self._tokens = 0.0
         self._sent_at = 0.0
@@ -72,7 +72,7 @@ class LoadAverages:
         self._looked_at = now
 
     def sent(self, uncached: int, now: float) -> None:
-        """Record that it was sent a prompt, so many tokens of which are to be computed."""
+        """Record a prompt that it was sent, and the number of its tokens to compute."""
         if self._since is None:
             self._since = now
         self._tokens = self._kept(now) + uncached

@@ -1,4 +1,4 @@
-"""How long a request takes on a replica, from the step law and what the replica has to do.
+"""Predicts how long a request takes on a replica, from its step law and its other work.
 
 Closed forms of a few multiplications each, because a policy asks thousands of times a second. They
 follow vLLM's scheduler: each step decodes one token of every started sequence and fills the rest of
@@ -8,9 +8,9 @@ its token budget with prefill, in chunks, in the order of the queue.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
+from cato_backend.requests import value
 
 _TURNOVER_S = 5.0
 """After so long, two thirds of what a replica decodes now has been replaced by others."""
@@ -18,7 +18,7 @@ _TYPICAL_PROMPT = 500.0
 """Uncached tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReplicaState:
     """Work of a replica, without the request that is predicted."""
 
@@ -33,25 +33,25 @@ class ReplicaState:
     prefill_rate: float = 0.0
     """Uncached prompt tokens per second that keep coming in; they stretch every decode."""
     usual_decoding: float | None = None
-    """Sequences that decode on it in the mean of the last minute or so; None where not known."""
+    """Average number of decoding sequences over about the last minute; None where not known."""
     computing: int = 0
     """Of `pending_prefill`, what was sent before the step under way began: it is at work on it."""
     since_step_s: float | None = None
     """How long ago that step began: when the last token came. None where that is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Work:
     """Work of a request, in tokens."""
 
     uncached: int
-    """Of its prompt; at least 1, because an engine computes the last token in any case."""
+    """Uncached tokens of its prompt; at least 1: an engine always computes the last token."""
     cached: int = 0
     output: float = 1
     """A quantile of its output length."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServiceModel:
     """Seconds on one replica."""
 
@@ -69,6 +69,8 @@ class ServiceModel:
         What is left of the step under way, what is ahead, its own prompt, and those that come in
         meanwhile and share its last step.
         """
+        if not state.decoding and not state.pending_prefill:
+            return self._idle_ttft_s(state.kv_tokens, work)
         wait, computed = self._step_under_way(state)
         pending = state.pending_prefill - computed
         riding = int(state.prefill_rate * wait)
@@ -80,6 +82,12 @@ class ServiceModel:
         room = self._room(state.decoding, prompts + 1 if pending else 1)
         tokens = before + work.uncached
         return wait + ahead + own + self._chunks_s(tokens, room, state.decoding, kv_tokens, riding)
+
+    def _idle_ttft_s(self, kv_tokens: int, work: Work) -> float:
+        """Return the same for a replica that has nothing to do."""
+        kv_tokens += work.uncached + work.cached
+        own = self._attention(work.uncached, work.cached, 1)
+        return own + self._chunks_s(work.uncached, self._room(0, 1), 0, kv_tokens)
 
     def _computed_before(self, uncached: int, pending: int, prompts: int, decoding: int) -> int:
         """Return the pending tokens that are computed before a prompt of `uncached` tokens.
@@ -98,9 +106,7 @@ class ServiceModel:
         return min(pending, queued + steps * beside)
 
     def _step_under_way(self, state: ReplicaState) -> tuple[float, int]:
-        """Return seconds that it will go on, and the prompt tokens that it computes."""
-        if not state.decoding and not state.pending_prefill:
-            return 0.0, 0
+        """Return seconds that it will continue, and the prompt tokens that it computes."""
         prompts, pending = max(1, state.unstarted), max(1, state.pending_prefill)
         chunk = min(state.computing, self._room(state.decoding, prompts))
         sequences = state.decoding + (1 if chunk else 0)
@@ -152,7 +158,7 @@ class ServiceModel:
     def _token_beside_s(
         self, state: ReplicaState, beside: float, tokens: float, prefill_rate: float
     ) -> float:
-        """Return the mean step while so many tokens are decoded beside so many sequences."""
+        """Return the mean step while `tokens` are decoded beside this number of sequences."""
         sequences = beside + 1
         per_sequence = state.kv_tokens / max(1, state.decoding)
         kv_tokens = per_sequence * max(1.0, beside) + sequences * tokens / 2

@@ -1,4 +1,4 @@
-"""Stretches of an engine's work whose length and contents are known, read from token times.
+"""Windows of an engine's steps whose duration and work are known, derived from token times.
 
 Every stream of a replica gets one token a step, so the times at which tokens arrive show where
 steps end, and the first tokens of answers show which prompts were computed in between. A window
@@ -31,7 +31,7 @@ class Window(NamedTuple):
     """Duration of all steps together; from an idle start, with the request's way in and out."""
     steps: float
     prefill_steps: float
-    """Of the steps, those that compute a prompt."""
+    """The number of steps that compute a prompt."""
     prefill_tokens: float
     """Uncached prompt tokens, over all steps."""
     sequences: float

@@ -1,4 +1,4 @@
-"""One end-to-end budget for calls that follow one another: what the next stage of them may take.
+"""Divides one end-to-end budget among the stages of a workflow.
 
 A stage is a set of calls that run side by side; it is over with the last of them. The budget is
 split so that every remaining stage has the same chance to keep its share: each gets the quantile,
@@ -49,7 +49,7 @@ class LearnedTimes:
             self._token_s = earlier + _SMOOTHING * (per_token - earlier)
 
     def has_seen(self, task: Task) -> bool:
-        """Return whether answers to this task tell how long its calls take."""
+        """Return whether answers to this task show how long its calls take."""
         return task in self._ttft_s and self._token_s is not None
 
     def median_tokens(self, call: PlannedCall) -> float:
@@ -98,7 +98,7 @@ class PlannedCall:
     prompt_tokens: int
     max_tokens: int
     expected_tokens: int | None = None
-    """Of its output; None where nothing tells."""
+    """Expected output tokens; None where they are not known."""
 
 
 class CallTimes(Protocol):

@@ -1,4 +1,4 @@
-"""What a profile file holds: every field with its unit in its name, checked strictly.
+"""The fields of a profile file, with their units in their names, checked strictly.
 
 `profiles/<hardware>/<model>.json` is the JSON of one `ProfileFile`. A file of another schema is
 refused, never guessed at: a wrong latency law is worse than none.
@@ -122,7 +122,7 @@ class Provenance(_Frozen):
 
 
 class Check(_Frozen):
-    """The law against something that it was not fitted to; errors are absolute percentages."""
+    """A check of the law on data that it was not fitted to. Errors are absolute percentages."""
 
     quantity: Literal["step", "ttft", "tpot", "e2e"]
     against: Text

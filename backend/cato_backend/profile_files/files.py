@@ -14,7 +14,7 @@ from cato_backend.errors import ConfigError
 from cato_backend.profile_files.document import SCHEMA, ProfileFile
 from cato_backend.profile_files.hardware import file_name, model_key
 from cato_backend.profile_files.profile import Profile
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 _PACKAGE = Path(__file__).parent
 _CPU = "cpu-"

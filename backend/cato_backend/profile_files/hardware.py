@@ -1,4 +1,4 @@
-"""Names of hardware and models, as profiles are filed under, and what GPUs can do on paper."""
+"""The names of hardware and models for profiles, and data-sheet figures of GPUs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def gpu_hardware(product: str) -> str:
 
 
 def joined_hardware(hardware: str, gpus: int) -> str:
-    """Return the name for so many of these GPUs that hold one replica together."""
+    """Return the name of `gpus` GPUs of this kind that one replica is spread over."""
     return hardware if gpus == 1 else f"{gpus}x-{hardware}"
 
 
@@ -85,6 +85,6 @@ def gpu_of(hardware: str) -> str:
 
 
 def cpu_hardware(cores: int) -> str:
-    """Return the name for a machine of so many cores that computes without a GPU."""
+    """Return the name of a machine with this number of cores that computes without a GPU."""
     machine = platform.machine().lower()
     return f"cpu-{_ARCHITECTURES.get(machine, machine)}-{cores}core"

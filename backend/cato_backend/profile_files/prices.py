@@ -1,4 +1,4 @@
-"""What GPUs cost an hour: a file of prices, with where and when each was read."""
+"""Hourly prices of GPUs: a file of prices with the source and the date of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HOURS_A_MONTH = 730.0
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one GPU, by the hour."""
+    """The price of one GPU for an hour."""
 
     per_hour: float
     source: str = ""
@@ -28,7 +28,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """By the names that profiles give to GPUs."""
+    """Prices by the names of GPUs in profiles."""
 
     currency: str
     of: Mapping[str, Price]

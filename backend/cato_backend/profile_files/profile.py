@@ -1,4 +1,4 @@
-"""A latency profile: what one replica of one model on one piece of hardware can do."""
+"""A latency profile: the speed and the limits of a replica of one model on one kind of hardware."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StepLaw:
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """What the engine's scheduler allows itself; vLLM's names."""
+    """Limits of the engine's scheduler, under vLLM's names."""
 
     max_num_seqs: int = 64
     """Sequences in one step."""
@@ -68,7 +68,7 @@ class EngineLimits:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Values that deciding needs; provenance and errors stay in the file."""
+    """The values of a profile that decisions use. Provenance and errors stay in the file."""
 
     model: str
     hardware: str

@@ -1,4 +1,4 @@
-"""A profile without a measurement: from a model's config.json and the data sheet of a GPU.
+"""Estimates a profile without a measurement, from a model's config.json and a GPU's data sheet.
 
 A step reads the weights and the KV cache once, at a share of the memory bandwidth, or multiplies
 its tokens, at a share of the peak, whichever takes longer, and pays for launching its kernels:
@@ -45,7 +45,7 @@ H200 was 37% slower than its profile."""
 
 @dataclass(frozen=True, slots=True)
 class Efficiency:
-    """What engines reach of a data sheet, and what they pay beside it.
+    """The shares of a data sheet's figures that engines reach, and their fixed costs.
 
     The shares are those of public fits to vLLM on A100 and H100. The fixed part was fitted to the
     published single-stream rates of Qwen2.5 on an A100 (0.5B to 32B, 312 to 22 tokens/s).

@@ -59,7 +59,7 @@ class ModelShape:
         return 4 * self.layers * self.kv_heads * self.head_dim
 
     def bytes_read(self, tokens: float) -> float:
-        """Weights that a step of so many tokens reads.
+        """Weights that a step of this number of tokens reads.
 
         Of the experts, those that tokens choose independently, 1 - (1 - k/E)^tokens of them.
         """

@@ -38,7 +38,7 @@ class Campaign:
 
     samples: tuple[Sample, ...]
     spread_percent: float
-    """Half the interquartile range of a cell's readings over their median, in the mean of cells."""
+    """Half the interquartile range of a cell's readings over their median, averaged over cells."""
 
 
 def save_samples(campaign: Campaign, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is measured: a designed grid, and another one between its points to check the fit on."""
+"""The measured settings: a designed grid, and a second grid between its points to check the fit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CellSetup:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one engine step had to do, in the terms of StepLaw."""
+    """The work of one engine step, in the terms of StepLaw."""
 
     kind: str
     """`decode`, `prefill` or `cached`, for people."""

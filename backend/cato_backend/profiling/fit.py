@@ -1,4 +1,4 @@
-"""From measured steps to a step law: non-negative, robust, in the form that predicts better.
+"""Fits a step law to measured steps: non-negative, robust, in the form that predicts better.
 
 Errors are those of logarithms, so that a step of 5 ms counts as much as one of 500. Both forms are
 solved by non-negative least squares (Lawson and Hanson) with Cauchy weights, repeated until they
@@ -22,7 +22,7 @@ from cato_backend.profiling.cells import Cell
 Array = NDArray[np.float64]
 _TURNS = 30
 _CAUCHY = 2.4
-"""Residuals beyond so many times the usual one weigh next to nothing."""
+"""Residuals beyond this multiple of the usual one get almost no weight."""
 _STARTS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
 """Shares of the steps, those with the fewest new tokens, first taken as bound by reading."""
 _FEWEST = 8
@@ -47,7 +47,7 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The law that predicts the held-out steps better, and how both forms did there."""
+    """The law that predicts the held-out steps better, and the errors of both forms."""
 
     law: StepLaw
     fitted: Errors

@@ -56,7 +56,7 @@ async def prompts_for(session: aiohttp.ClientSession, replica: Replica, seed: in
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How long one step, and `beside` steps of plain decoding with it, took together."""
+    """The time of one step together with `beside` steps of plain decoding."""
 
     cell: Cell
     seconds: float

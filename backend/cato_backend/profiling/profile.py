@@ -1,4 +1,4 @@
-"""Profiles one live replica, from what it says of itself to the finished file."""
+"""Profiles one live replica: reads its description, measures its steps, and writes the file."""
 
 from __future__ import annotations
 

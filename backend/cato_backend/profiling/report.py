@@ -1,4 +1,4 @@
-"""A fit for people: as text, beside what `cato serve` would have learned, and as a picture."""
+"""Reports of a fit: text, with the law that `cato serve` would have learned, and a picture."""
 
 from __future__ import annotations
 

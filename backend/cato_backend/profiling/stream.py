@@ -1,4 +1,4 @@
-"""Streams of a live replica, with the time of every token, on a clock without the engine's waits.
+"""Streams of a live replica with the time of each token, on a clock without the engine's CPU waits.
 
 A machine that does other things too makes an engine on its CPU look slow by chance. Linux counts,
 for each thread, how long it was ready to run but had no core; that time is taken out. What stays is
@@ -64,11 +64,11 @@ class ServerUnreachable(EngineError):
 
 
 class StreamEnded(EngineError):
-    """A stream has brought its last token where more were waited for."""
+    """A stream ended before the expected tokens arrived."""
 
 
 class TokenStream:
-    """Tokens that one stream has brought so far."""
+    """The tokens of one stream so far."""
 
     def __init__(self, prompt_tokens: int, sent_at: float) -> None:
         self.prompt_tokens = prompt_tokens
@@ -76,7 +76,7 @@ class TokenStream:
         self.arrivals: list[float] = []
         """When each token came; those of one piece came together."""
         self.cached_tokens = 0
-        """Of the prompt, by the engine's own count; known at the end."""
+        """Cached tokens of the prompt by the engine's count; known at the end."""
         self._news = asyncio.Event()
         self._over: EngineError | None = None
 
@@ -96,7 +96,7 @@ class TokenStream:
         self._news.set()
 
     async def reach(self, tokens: int) -> None:
-        """Wait until so many tokens have come. Raises EngineError where they never will."""
+        """Wait for this number of tokens. Raises EngineError where the stream ends before."""
         while len(self.arrivals) < tokens:
             if self._over is not None:
                 raise self._over
@@ -121,7 +121,7 @@ class ReplicaClient:
         return TokenStream(len(prompt), self._clock())
 
     async def complete(self, prompt: Sequence[int], tokens: int) -> TokenStream:
-        """Return a greedy stream of exactly so many tokens, from its beginning to its end."""
+        """Return a whole greedy stream of exactly this number of tokens."""
         stream = self.begin(prompt)
         await self.follow(stream, prompt, tokens)
         return stream

@@ -1,4 +1,4 @@
-"""How many replicas of a model there should be: pure, driven by the events that the scheduler sees.
+"""Decides how many replicas of a model there should be: pure, driven by the scheduler's events.
 
     provisioner = Provisioner(model, Bounds(1, 4), make_rule("planned", profile))
     provisioner.observe(event, decisions, now)    # every event, and what the scheduler decided

@@ -1,4 +1,4 @@
-"""What replicas can carry of a mix of requests: by the engine model, corrected, and at a demand."""
+"""The capacity of replicas for a mix of requests: predicted by the engine model, then corrected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIRST_REQUESTS = 250
 FEWEST_COUNTED = 15
 """Requests of a class in a measurement; of fewer nothing can be said."""
 _FULL_BATCH = 64
-"""Sequences that share a step's fixed time where the law says nothing else against more."""
+"""Sequences that share a step's fixed time where the law does not limit their number."""
 _CORRECTION_MEMORY_S = 300.0
 _ENOUGH_ANSWERS = 100.0
 """Answers within the memory before anything is learned."""
@@ -115,7 +115,7 @@ def _best_rate(law: StepLaw, kinds: Sequence[DemandKind]) -> float:
 
 
 class Correction:
-    """A factor that grows while goodput is better than predicted, and shrinks while worse.
+    """A factor that grows while goodput is better than predicted and shrinks while it is worse.
 
     Where both are near 100% nothing is learned; the planned count then falls until something is.
     Both are means over minutes, because answers come later than the requests that they belong to.

@@ -1,4 +1,4 @@
-"""Demand of the last minutes, and what it says of the next."""
+"""Demand of the last minutes, and a forecast of the next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AS_NOW_BINS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A stretch of so many requests per second, as one of those that may come."""
+    """A possible demand: requests per second over a period."""
 
     rate: float
     weight: float
@@ -31,13 +31,13 @@ class Forecast:
     """Expected demand at the horizon. Rates in requests per second."""
 
     now: float
-    """Of the last half minute."""
+    """The value of the last half minute."""
     level: float
     """The mean of the scenarios."""
     peak: float
     """The least of the highest tenth of the scenarios."""
     last: float
-    """Of the last bin."""
+    """The value of the last bin."""
     blocks: tuple[tuple[Scenario, ...], ...]
     """Scenarios by minute, so that their spread from minute to minute can be seen."""
 
@@ -51,7 +51,7 @@ class Demand:
         self._count = 0
 
     def arrived(self, now: float) -> None:
-        """Record that a request came."""
+        """Record the arrival of a request."""
         self._turn(now)
         self._count += 1
 
@@ -104,7 +104,7 @@ def _followed(rates: list[float], means: list[float], lag: int) -> list[Scenario
     """Return each bin as a scenario, weighted by its age and its likeness to now.
 
     Likeness is that of the demand `lag` bins before. Each is moved by the rest of the difference,
-    so that a rise goes on where it is.
+    so that a rise continues where it is.
     """
     present, found = means[-1], list[Scenario]()
     width = max(0.25 * present, sqrt(max(present, 0.2) / (_NOW_BINS * BIN_S)))
@@ -134,7 +134,7 @@ def _trend(rates: list[float], horizon_s: float) -> float:
 
 
 def _trailing_means(values: list[float], width: int) -> list[float]:
-    """Of each value and those before it, `width` at most."""
+    """Return the mean of each value and of those before it, `width` values at most."""
     out: list[float] = []
     total = 0.0
     for place, value in enumerate(values):

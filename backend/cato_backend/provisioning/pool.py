@@ -1,4 +1,4 @@
-"""A few replicas under one load, in the engine model, and the outcomes of the requests."""
+"""Measures the outcomes of requests on a few replicas under one load, by the engine model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cato_backend.wire.headers import Task
 
 @dataclass(frozen=True, slots=True)
 class DemandKind:
-    """A request as capacity is measured with it, taken from one that was served."""
+    """A request that was served, as a sample for measurements of capacity."""
 
     task: Task
     prompt_tokens: int
@@ -29,7 +29,7 @@ class DemandKind:
 
 @dataclass(slots=True)
 class Tally:
-    """Of one task."""
+    """Counts of one task."""
 
     met: int = 0
     counted: int = 0
@@ -73,7 +73,7 @@ class Measurement:
         return self._tallies
 
     def run(self, rate: float) -> Iterator[None]:
-        """At so many requests per second; yields between slices of the work."""
+        """Measure at this rate, in requests per second. Yields between slices of the work."""
         now = 0.0
         for number in range(self._requests):
             now += self._gap() / (rate * POOL)
@@ -85,7 +85,7 @@ class Measurement:
             self._settle(self._due[0][0])
 
     def _gap(self) -> float:
-        """Of mean 1."""
+        """Return a gap from a distribution of mean 1."""
         return -log((self._dice.below(1 << 53) + 1) / ((1 << 53) + 1))
 
     def _submit(self, job_id: str, now: float) -> None:

@@ -26,7 +26,7 @@ class TaskForecast:
     """Requests per second of one task, in a bin at the horizon."""
 
     now: float
-    """Of the last half minute."""
+    """The value of the last half minute."""
     quantiles: Mapping[float, float]
     """By share."""
 

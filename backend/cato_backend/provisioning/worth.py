@@ -1,4 +1,4 @@
-"""What a replica's memory brings, and whose memory another one may take: pure functions.
+"""The worth of a replica's memory, and which replica gives up memory for another. Pure functions.
 
 The measure is goodput: requests that meet their target, for each GB and second of GPU memory. What
 counts is what is asked (demand), how soon it must be answered (latency class), how long it takes
@@ -41,7 +41,7 @@ class Holding:
 
     replica_id: str
     bytes_held: int
-    """What it gives back."""
+    """The memory that it releases."""
     return_s: float
     """Seconds until it takes requests again: it wakes, or loads."""
     demands: tuple[ClassDemand, ...] = ()
@@ -53,13 +53,13 @@ class Holding:
 
     @property
     def bytes_on_each(self) -> int:
-        """What it gives back of each of its GPUs."""
+        """The memory that it releases on each of its GPUs."""
         return self.bytes_held // self.gpus
 
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """What a claimant lacks of one GPU."""
+    """The memory of one GPU that a claimant lacks."""
 
     lacking: int
     """Bytes."""

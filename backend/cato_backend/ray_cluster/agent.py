@@ -14,9 +14,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from cato_backend.ray_cluster.lives import Lives
+from cato_backend.ray_cluster.lives import Lives, in_a_line, ray_module
 from cato_backend.ray_cluster.orders import NAMESPACE, order_from_json
-from cato_backend.ray_cluster.ray_api import in_a_line, ray_module
 
 _LOOK_S = 5.0
 _HEAD_ANSWERS_S = 8.0
@@ -24,7 +23,7 @@ _HEAD_ANSWERS_S = 8.0
 
 
 class Events:
-    """Writes events; any thread may."""
+    """Writes events. Thread-safe."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

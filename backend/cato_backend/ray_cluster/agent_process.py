@@ -75,7 +75,7 @@ class AgentProcess:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
 
     def kill(self) -> None:
-        """End it at once; replicas go on."""
+        """End it at once; replicas continue."""
         if self._process.returncode is None:
             self._process.kill()
 

@@ -15,15 +15,15 @@ from cato_backend.errors import EngineError, ReplicaLost
 from cato_backend.ray_cluster.agent_process import AgentProcess, check_reachable
 from cato_backend.ray_cluster.life import RayLife
 from cato_backend.ray_cluster.orders import LifeOrder
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff
 
 log = logging.getLogger(__name__)
 
 OnState = Callable[[str, str], None]
-"""Is told the trouble with the cluster and its remedy; nothing where there is none."""
+"""Receives the trouble with the cluster and its remedy; nothing where there is none."""
 
 OnResources = Callable[[Mapping[str, float], Mapping[str, float]], None]
-"""Is told what the cluster has of each resource: in total, and free."""
+"""Receives what the cluster has of each resource: in total, and free."""
 
 _CONNECT_S = 90.0
 _GONE_S = 20.0

@@ -18,10 +18,10 @@ from cato_backend.engines.command import EmulationSpec, EngineSpec, Invocation, 
 from cato_backend.engines.environments import find_environment
 from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError
-from cato_backend.model_store.folders import model_path
+from cato_backend.model_store.registry import model_path
 from cato_backend.ray_cluster.orders import LifeOrder, order_from_json
 from cato_backend.replicas.local import STOP_TIMEOUT_S, free_port
-from cato_backend.wire.paths import state_dir
+from cato_backend.wire.state_files import state_dir
 
 _MOST_LOG_BYTES = 256 * 1024
 """Of the log, in one answer."""

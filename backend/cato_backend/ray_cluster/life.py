@@ -1,4 +1,4 @@
-"""One life of a replica in the cluster, as the gateway knows it."""
+"""The gateway's view of one life of a replica in the cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cato_backend.rotating_file import RotatingFile
 
 
 class RayLife:
-    """Is told by the connection what happens to it. Its log is written to a file here."""
+    """One life. The connection reports its events; its log is written to a local file."""
 
     def __init__(self, log: Path, on_note: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -25,7 +25,7 @@ class RayLife:
         self.gone = asyncio.Event()
         """Set once nothing of it is left in the cluster."""
         self.log_offset = 0
-        """Where its log on the node goes on."""
+        """Where its log on the node continues."""
         self._log = RotatingFile(log, LOG_LIMIT_BYTES)
         self._error: EngineError | None = None
 

@@ -1,26 +1,57 @@
-"""The lives of replicas in the cluster, each in a thread that starts, watches and ends it."""
+"""Lives of replicas in the cluster, each with a thread that starts, watches and ends it."""
 
 from __future__ import annotations
 
 import base64
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from cato_backend.ray_cluster.host import EngineHost
 from cato_backend.ray_cluster.orders import NAMESPACE, LifeOrder
-from cato_backend.ray_cluster.ray_api import exceptions, group_strategy, in_a_line, placement
 
 LOOK_S = 1.0
 """Between two looks at an engine."""
+
 _CALL_S = 10.0
 """Longest wait for an actor's answer to a look."""
+
 _STOP_S = 15.0
+
 _RELEASE_S = 5.0
 """Longest wait for the head to release what a life had."""
+
 _PLACE_S = 2.0
+
 _BEGIN_ENDS_S = 5.0
 """Until what a life is doing has noticed that it is to end."""
+
+
+def ray_module() -> Any:
+    """Return the package `ray`. Raises ModuleNotFoundError."""
+    return importlib.import_module("ray")
+
+
+def placement() -> Any:
+    """Return Ray's functions for placement groups."""
+    return importlib.import_module("ray.util.placement_group")
+
+
+def group_strategy(group: Any) -> Any:
+    """Return the strategy that schedules an actor into the first bundle of `group`."""
+    strategies = importlib.import_module("ray.util.scheduling_strategies")
+    return strategies.PlacementGroupSchedulingStrategy(group, 0)
+
+
+def exceptions() -> Any:
+    """Return Ray's exceptions."""
+    return importlib.import_module("ray.exceptions")
+
+
+def in_a_line(error: Exception, most: int = 400) -> str:
+    """Return the first characters of one of Ray's errors, which may hold pages, in one line."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 class Lives:

@@ -1,4 +1,4 @@
-"""What the gateway orders of the cluster: one life of one replica."""
+"""Orders of the gateway to the cluster: one life of one replica."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cato_backend.engines.command import EmulationSpec, EngineSpec, ModelSpec
 from cato_backend.engines.environments import EngineKind
 
 NAMESPACE = "cato"
-"""Ray's namespace of all actors of ours."""
+"""Ray's namespace of all of CATO's actors."""
 
 
 @dataclass(frozen=True, slots=True)

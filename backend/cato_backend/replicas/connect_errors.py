@@ -20,7 +20,7 @@ _KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 def of_exception(error: Exception) -> ReplicaUnavailable:
-    """Explain what aiohttp raised in place of an answer."""
+    """Explain what aiohttp raised instead of an answer."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _of_certificate(error.certificate_error)
@@ -65,7 +65,7 @@ def of_status(status: int, path: str, *, has_key: bool, location: str = "") -> R
 
 
 def of_web_page(path: str) -> ReplicaUnavailable:
-    """Explain HTML in place of JSON."""
+    """Explain HTML instead of JSON."""
     return ReplicaUnavailable(
         f"{path} answered HTML in place of JSON",
         "its url names a web page or a proxy: set it to that of an OpenAI-compatible server",

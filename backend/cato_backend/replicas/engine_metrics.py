@@ -1,4 +1,4 @@
-"""Reads an engine's `/metrics`: its load, what is wrong in it, and the size of its KV cache."""
+"""Reads an engine's `/metrics`: its load, unusable values, and the size of its KV cache."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EngineLoad:
 
     @property
     def requests(self) -> int | None:
-        """What the engine has in hand; None where it does not say."""
+        """Requests in the engine; None where it does not report them."""
         if self.running is None or self.waiting is None:
             return None
         return self.running + self.waiting

@@ -1,6 +1,10 @@
 """A replica on this machine: an engine process under a warden, on a socket of its own.
 
 Where there is no folder for sockets, it listens on a free port of loopback.
+
+Sleep mode uses routes of vLLM 0.32's `entrypoints/serve/dev/sleep`; level 1 keeps the weights in
+main memory and drops the KV cache. An engine has them with `--enable-sleep-mode` and
+VLLM_SERVER_DEV_MODE=1. It waits for running requests before it falls asleep.
 """
 
 from __future__ import annotations
@@ -33,16 +37,44 @@ from cato_backend.engines.pip import clean_environment
 from cato_backend.errors import EngineError
 from cato_backend.replicas.readiness import OnNote, Readiness, StartedEngine, exit_status
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.sleeping import fall_asleep, wake_up
 from cato_backend.replicas.sockets import SocketFolder
+
+_TIMEOUT_S = 180.0
 
 STOP_TIMEOUT_S = 12.0
 """Longer than the warden ever takes; after it the engine's session is killed from here."""
+
 _NEEDS_SOCKET = (
     "an engine that sleeps needs a socket, because vLLM's developer routes ask for no key, and"
     " every user of the machine could call them on a port; set XDG_RUNTIME_DIR to a folder of yours"
     " with a short path, or models.sleep to false"
 )
+
+
+async def fall_asleep(session: aiohttp.ClientSession, url: str, api_key: str) -> None:
+    """Put the engine at `url` to sleep. Raises EngineError."""
+    await _order(session, f"{url}/sleep?level=1&mode=wait", api_key)
+
+
+async def wake_up(session: aiohttp.ClientSession, url: str, api_key: str) -> None:
+    """Wake the engine at `url`. Raises EngineError."""
+    await _order(session, f"{url}/wake_up", api_key)
+
+
+async def _order(session: aiohttp.ClientSession, url: str, api_key: str) -> None:
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    route = url.rpartition("/")[2].partition("?")[0]
+    try:
+        async with session.post(url, headers=headers, timeout=timeout) as response:
+            if response.ok:
+                return
+            status = response.status
+    except TimeoutError as error:
+        raise EngineError(f"/{route} took longer than {_TIMEOUT_S:g} s") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise EngineError(f"/{route} was not answered: {error}") from error
+    raise EngineError(f"/{route} was answered with {status}: is its sleep mode on?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +89,7 @@ class LocalSpec:
 
 
 class LocalLauncher:
-    """Implements `Launcher` with a process; each life has an address and a key of its own."""
+    """Implements `Launcher` with a process. Each life has its own address and key."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Asks a replica how it is and what it serves, and explains why it did not answer."""
+"""Asks a replica for its health and its models, and explains failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam: what a replica is to the rest, and what a launcher must be able to do."""
+"""The interfaces of replicas and of their launchers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Replica:
     adapters: tuple[str, ...] = ()
     """Further names that it answers to: LoRA adapters of the model, other names of the model."""
     root: str = ""
-    """What the server loaded the model from, where it tells: a folder or a name on a hub."""
+    """The source of the model, where the server reports it: a folder or a name on a hub."""
     api_key: str | None = field(default=None, repr=False)
     """To be sent as a bearer token."""
 

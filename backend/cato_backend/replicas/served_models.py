@@ -1,4 +1,4 @@
-"""What a server lists in `/v1/models`: read without trust, because routers and proxies fill it too.
+"""Reads a server's `/v1/models` without trust, because routers and proxies fill it too.
 
 vLLM lists every served name of its model with the same `root`, and every LoRA adapter with its base
 model as `parent`.
@@ -28,15 +28,15 @@ class ListedModel:
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """The model that a replica is used for, and what it serves beside it under other names."""
+    """The model that a replica is used for, and the other names that it serves."""
 
     name: str
     max_model_len: int | None
-    """Context in tokens; None where the server does not tell."""
+    """Context in tokens; None where the server does not report it."""
     adapters: tuple[str, ...] = ()
     """LoRA adapters of the model, and further names of the model itself."""
     root: str = ""
-    """What the server loaded it from, where it tells."""
+    """The source of the model, where the server reports it."""
 
 
 def read_listing(data: bytes) -> tuple[ListedModel, ...]:

@@ -32,7 +32,7 @@ _LONGEST_NAME = 32
 
 @dataclass(frozen=True, slots=True)
 class SocketFolder:
-    """Where the sockets are; None: there are none, and hosts are what they say."""
+    """The folder of the sockets. None: no sockets are used, and hosts are addressed as written."""
 
     path: Path | None = None
 

@@ -1,4 +1,4 @@
-"""Keeps replicas alive: starts them, says when they are up and down, starts them again."""
+"""Keeps replicas alive: starts them, reports when they are up and down, restarts them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import EngineError, ReplicaLost
 from cato_backend.replicas.replica import FleetListener, Launcher, Replica, Running
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Supervisor:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lives: dict[str, tuple[Running, Replica]] = {}
-        """Of those that have come up."""
+        """The lives of replicas that have come up."""
         self._asleep: set[str] = set()
         self._failures: asyncio.Queue[EngineError] = asyncio.Queue()
 

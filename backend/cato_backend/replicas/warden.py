@@ -92,7 +92,7 @@ class Warden:
         self._told_to_stop = False
         self._status: int | None = None
         self._selector = selectors.DefaultSelector()
-        # The second line, should the pipe have been inherited by somebody who keeps it open.
+        # A second safeguard: another process may have inherited the pipe and keep it open.
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -1,4 +1,4 @@
-"""Watches one replica for ever.
+"""Health checks of one replica, with back-off after failures.
 
 Describes it, checks its health, and describes it again after each absence. The waits between two
 attempts grow as those of gRPC: exponentially, with jitter.
@@ -19,14 +19,44 @@ import aiohttp
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.replicas.probe import check_health, describe
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch_policy import WatchPolicy
+
+_MOST_DOUBLINGS = 64
+"""Beyond it any wait is the longest; a power of a count without a bound would overflow."""
 
 _IN_DEMAND_S = 0.25
 """Between two looks at a replica that is away while requests wait for a replica."""
+
 _LEAST_GAP_S = 0.1
 """Least time between two looks at a replica that is up."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential back-off with jitter; waits in seconds (gRPC's connection-backoff.md)."""
+
+    initial_s: float = 1.0
+    multiplier: float = 1.6
+    jitter: float = 0.2
+    """Share of each wait that is added or taken at random."""
+    max_s: float = 30.0
+
+    def delay_s(self, failures: int, chance: float = 0.5) -> float:
+        """Return the wait after failures in a row, from 1. `chance` is between 0 and 1."""
+        grown = self.initial_s * self.multiplier ** min(failures - 1, _MOST_DOUBLINGS)
+        return min(self.max_s, grown) * (1 + self.jitter * (2 * chance - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPolicy:
+    """The values of `config.HealthCheckConfig`."""
+
+    interval_s: float = 1.0
+    timeout_s: float = 5.0
+    unhealthy_threshold: int = 3
+    models_interval_s: float = 5.0
+    backoff: Backoff = field(default_factory=Backoff)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +112,7 @@ class Watch:
         self._asked.set()
 
     def lose(self) -> None:
-        """Tell that the replica was taken out of service: it must be admitted again."""
+        """Report that the replica was taken out of service: it must be admitted again."""
         self._lost = True
         self.look()
 

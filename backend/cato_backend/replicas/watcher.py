@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener
-from cato_backend.replicas.watch_policy import WatchPolicy
+from cato_backend.replicas.watch import Watch, WatchedServer, WatchListener, WatchPolicy
 
 
 class Watcher:
@@ -46,7 +45,7 @@ class Watcher:
             self._watches[replica_id][0].look()
 
     def lose(self, replica_id: str) -> None:
-        """Tell that a replica was taken out of service: it must be admitted again."""
+        """Report that a replica was taken out of service: it must be admitted again."""
         if replica_id in self._watches:
             self._watches[replica_id][0].lose()
 

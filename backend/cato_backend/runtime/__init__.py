@@ -1,1 +1,1 @@
-"""Drives the scheduler and the fleet: clocks and streams in, events out; decisions in, HTTP out."""
+"""The path of a request: events to the scheduler, decisions to replicas, streams to clients."""

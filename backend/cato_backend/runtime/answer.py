@@ -1,4 +1,4 @@
-"""One answer as it passes through: counted, stripped of what only we asked for, remembered.
+"""An answer in transit: tokens are counted, fields that only CATO asked for removed, text is kept.
 
 What is remembered (text and token ids sent so far) is what lets another replica continue it.
 """
@@ -36,7 +36,7 @@ _END = sse.event(sse.DONE)
 
 
 class Relayed(NamedTuple):
-    """What one event of the replica becomes. A tuple, because one is made for each token."""
+    """The client's event for one event of the replica. A tuple, as one is made for each token."""
 
     data: bytes
     """For the client; empty where the event was only for us."""
@@ -70,7 +70,7 @@ class Answer:
         self._said = StringIO(newline="")
         self.tokens = 0
         self.tokens_at_once = 0
-        """Of an answer that came in one piece; such an answer has no `tokens`."""
+        """Tokens of an answer that came in one piece; such an answer has no `tokens`."""
         self.tokens_shown = 0
         """How many tokens had come when the text last grew: engines hold back text, but not ids."""
         self.prompt_tokens: int | None = None
@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What was sent so far: kept in a buffer, as a string would be copied for each token."""
+        """The text so far, in a buffer: a string would be copied for each token."""
         return self._said.getvalue()
 
     @property
@@ -230,7 +230,7 @@ class Answer:
         return True
 
     def _without_choices(self, chunk: dict[str, Any], event: sse.Event) -> Relayed:
-        """Usage, as a rule. An error may come in this shape, too."""
+        """Usually usage. An error may have this form, too."""
         usage = chunk.get("usage")
         if not usage and event.name == sse.MESSAGE and is_error(chunk):
             raise error_in(chunk)
@@ -245,7 +245,7 @@ class Answer:
         return Relayed(data, 0, self.prompt_tokens, self.cached_tokens)
 
     def _usage(self) -> dict[str, int]:
-        """Of all attempts together, as one undisturbed attempt would have counted."""
+        """Return the usage of all attempts together, as one undisturbed attempt would have it."""
         prompt = self.prompt_tokens or 0
         return {
             "prompt_tokens": prompt,

@@ -1,4 +1,4 @@
-"""One attempt on one replica: the HTTP request, its stream, and what its failure means."""
+"""One attempt on one replica: the HTTP request, its stream, and the classification of failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEWEST_CHARS, _MOST_CHARS = 0.3, 30.0
 
 
 class Unreachable(AttemptBroken):
-    """No connection could be opened: no other request will fare better.
+    """No connection could be opened; other requests would fail alike.
 
     `was_sent`: this one went out before, on a kept connection that brought no answer.
     """
@@ -43,7 +43,7 @@ class NotSent(AttemptBroken):
 
 @dataclass(frozen=True, slots=True)
 class AttemptTimeouts:
-    """How long a replica may send nothing before its attempt is broken off, in seconds."""
+    """The longest silence of a replica before its attempt is aborted, in seconds."""
 
     stream_s: float = 120.0
     """Between two pieces of a stream, and before the first."""
@@ -128,6 +128,6 @@ class Attempts:
 
 
 def _learn_ratio(leg: UpstreamRoute, chars: int, tokens: int | None) -> None:
-    """Unless the count is a lie: no tokenizer makes a hundred tokens of a character."""
+    """Learn the characters per token. Ignore implausible counts, such as 100 tokens a character."""
     if tokens and _FEWEST_CHARS <= chars / tokens <= _MOST_CHARS:
         leg.ratio.observe(chars, tokens)

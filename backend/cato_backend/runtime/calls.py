@@ -1,4 +1,4 @@
-"""What the gateway hands to the runtime, and what it gets back."""
+"""Calls from the gateway to the runtime, and the interface for their answers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, cast
 
-from cato_backend.requests import Request
+from cato_backend.requests import Request, value
 from cato_backend.tasks.infill import ContextFile, RenderedPrompt
 from cato_backend.wire.headers import Task
 
 
 class ApiKind(StrEnum):
-    """Which of OpenAI's two calls; the value is its path."""
+    """OpenAI's two calls of models. The value is the path."""
 
     COMPLETION = "/v1/completions"
     CHAT = "/v1/chat/completions"
@@ -36,9 +36,9 @@ class RenderedInfill:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
-    """One call of a model: what the scheduler knows of it, and what its replica is sent."""
+    """One call of a model: the scheduler's request, and the body for the replica."""
 
     request: Request
     kind: ApiKind
@@ -61,13 +61,13 @@ class Call:
     group: str = ""
     """The request id of the whole task that this is one call of; its name ends all of them."""
     compared: bool = False
-    """Whether its answers are compared with another one: nobody waits for them."""
+    """Whether its answers are only compared with another one, and no client waits for them."""
     cache_salt: str = ""
     """Sent to replicas that keep prefix caches apart by it."""
     client_id: str = ""
     """The request id as the client knows it, where the scheduler knows another."""
     token_id: str = ""
-    """Of the token that asks, where it is one of the store."""
+    """Id of the request's token, where it is one of the store."""
     trace_context: tuple[tuple[str, str], ...] = ()
     """The headers of the client's W3C trace context."""
 
@@ -84,17 +84,17 @@ class Call:
     @property
     def choices(self) -> int:
         """How many sequences answer it: `n` for each prompt of a batch."""
-        prompts = 1
+        answers = int(self.body.get("n") or 1)
         prompt = self.body.get("prompt")
-        if self.kind is ApiKind.COMPLETION and isinstance(prompt, list):
+        if isinstance(prompt, list) and self.kind is ApiKind.COMPLETION:
             items = cast("list[object]", prompt)
-            prompts = 1 if isinstance(items[0], int) else len(items)
-        return prompts * int(self.body.get("n") or 1)
+            return answers if isinstance(items[0], int) else answers * len(items)
+        return answers
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Started:
-    """What is known when the first bytes leave: for the response headers."""
+    """The values for the response headers, known when the first bytes leave."""
 
     request_id: str
     task: Task

@@ -1,4 +1,4 @@
-"""Which models there are, under which names, and what is known of them."""
+"""The catalog of models and adapters: their names and their facts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import NoReplica, NotFound
 from cato_backend.prediction.online import CharsPerToken
-from cato_backend.runtime.facts import ModelFacts
-from cato_backend.runtime.model_table import DescribedReplica, model_table, serving
+from cato_backend.runtime.facts import DescribedReplica, ModelFacts, model_table, serving
 from cato_backend.wire.headers import ALIAS, ALIASES, Task
 
 Refresh = Callable[[], Awaitable[None]]

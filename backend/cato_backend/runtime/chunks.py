@@ -1,4 +1,4 @@
-"""What a replica's chunks hold, and what in them cannot be."""
+"""Reads the chunks of a replica, and rejects invalid ones."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def strip_all(chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
 
 
 def shift(choice: dict[str, Any], characters: int) -> None:
-    """Move the places of log probabilities behind so many characters that were sent before."""
+    """Shift the offsets of log probabilities by the number of characters that were sent before."""
     logprobs: dict[str, Any] = choice.get("logprobs") or {}
     if logprobs.get("text_offset"):
         logprobs["text_offset"] = [offset + characters for offset in logprobs["text_offset"]]

@@ -1,4 +1,4 @@
-"""Between the scheduler and the calls: events go in, decisions are carried out, refusals told."""
+"""Passes events to the scheduler, carries out its decisions, and reports refusals to calls."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from cato_backend.scheduling import (
 )
 
 Watcher = Callable[[Event, Sequence[Decision], float], None]
-"""Is told each event, what was decided on it, and when."""
+"""Receives each event, what was decided on it, and when."""
 
 
 def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
@@ -65,7 +65,7 @@ def refused(refusal: Refusal, retry_after_s: float) -> RequestError:
 
 
 class Dispatcher:
-    """Holds the live flights and the scheduler's one alarm."""
+    """Holds the requests in flight and the scheduler's alarm."""
 
     def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
         self.scheduler = scheduler
@@ -120,8 +120,11 @@ class Dispatcher:
         """Something happened just now."""
         now = self.clock()
         decisions = self.scheduler.handle(event, now)
-        only_progress = not decisions and isinstance(event, Progressed)
-        for watcher in self._watchers_of_progress if only_progress else self._watchers:
+        if not decisions and isinstance(event, Progressed):
+            for watcher in self._watchers_of_progress:
+                watcher(event, decisions, now)
+            return
+        for watcher in self._watchers:
             watcher(event, decisions, now)
         for decision in decisions:
             self._carry_out(decision)

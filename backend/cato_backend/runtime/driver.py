@@ -1,4 +1,4 @@
-"""Runs one request to its end: takes the scheduler's decisions on it, and makes the attempts.
+"""Runs one request to its end: receives the scheduler's decisions, and makes the attempts.
 
 What an attempt brings goes to the client: headers with the first token, then whatever the replica
 sends.
@@ -18,6 +18,7 @@ from cato_backend.runtime.attempt import Attempts, Died, NotSent, Unreachable
 from cato_backend.runtime.calls import Call, Sink, Started
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.dispatcher import Dispatcher
+from cato_backend.runtime.event_log import RequestNotes
 from cato_backend.runtime.facts import UpstreamRoute
 from cato_backend.runtime.in_flight import (
     CallOutdated,
@@ -27,7 +28,6 @@ from cato_backend.runtime.in_flight import (
     Predicted,
     Recalled,
 )
-from cato_backend.runtime.notes import RequestNotes
 from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.replica_errors import Busy, Misdirected, PromptTooLong
@@ -61,7 +61,7 @@ class Membership(Protocol):
 
 
 class RequestDriver:
-    """Stands between the scheduler's decisions on a request and the streams of replicas.
+    """Carries out the scheduler's decisions on a request with attempts on replicas.
 
     `leg` tells where an attempt goes, and raises NotSent where that is gone.
     """
@@ -229,7 +229,7 @@ def _cause(error: AttemptBroken) -> tuple[Cause, float | None]:
 
 
 class Delivery:
-    """Of one flight into one sink, over all its attempts: an `Outlet`."""
+    """An `Outlet`: the answer of one request to one sink, over all its attempts."""
 
     def __init__(
         self, flight: InFlightRequest, sink: Sink, dispatcher: Dispatcher, describe: Describe
@@ -247,7 +247,7 @@ class Delivery:
         self._flight.waits_for_client = False
 
     def take(self, relayed: Relayed) -> bool:
-        """Tell the scheduler of progress, and the client of everything from the first token on.
+        """Report progress to the scheduler, and everything from the first token on to the client.
 
         False where the client cannot be told at once: `settle` is due.
         """

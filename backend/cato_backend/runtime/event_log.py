@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
-from cato_backend.clock import monotonic
+from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import ConfigError
 from cato_backend.rotating_file import RotatingFile
 from cato_backend.scheduling import Decision, Event, Limits, Progressed
-from cato_backend.scheduling.journal import Opening, encode, encode_note, encode_opening
-from cato_backend.scheduling.notes import Note
-from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.journal import (
+    Note,
+    Opening,
+    Pseudonyms,
+    encode,
+    encode_note,
+    encode_opening,
+)
 
 log = logging.getLogger(__name__)
 
@@ -87,3 +92,27 @@ class EventLog:
         file.rotate()
         self._opening = replace(self._opening, part=self._opening.part + 1)
         file.write(encode_opening(self._opening))
+
+
+NoteWatcher: TypeAlias = Callable[[Note, float], None]
+"""Receives each note, and when."""
+
+
+class RequestNotes:
+    """Passes notes on requests to the event log. True as a Boolean where there is a log."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._watchers: list[NoteWatcher] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._watchers)
+
+    def watch(self, watcher: NoteWatcher) -> None:
+        """Pass each note to the watcher from now on."""
+        self._watchers.append(watcher)
+
+    def tell(self, note: Note) -> None:
+        """Pass a note on."""
+        for watcher in self._watchers:
+            watcher(note, self._clock())

@@ -1,4 +1,4 @@
-"""One call between its arrival and its last byte: the scheduler's decisions reach it here."""
+"""A call in flight. It receives the scheduler's decisions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from cato_backend.errors import RequestError
+from cato_backend.requests import value
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.render import can_resume
@@ -16,7 +17,7 @@ from cato_backend.scheduling import Dispatch
 from cato_backend.wire.headers import CancelReason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Predicted:
     """Seconds from dispatch to the promised event, the first or the last token."""
 
@@ -33,7 +34,7 @@ class Ended:
 
 
 class CallOutdated(Exception):
-    """The call must be made once more: the fleet has changed under it, and nothing was sent.
+    """The call must be made again: the fleet has changed, and nothing was sent to the client.
 
     `least_context`: tokens of context that it has proved to need.
     """
@@ -51,7 +52,7 @@ class Interrupted(Exception):
 
 
 class Recalled(Exception):
-    """The running attempt was given up because the scheduler asked for that."""
+    """The running attempt was given up at the scheduler's request."""
 
 
 class InFlightRequest:
@@ -64,7 +65,7 @@ class InFlightRequest:
         self.output_tokens = 0
         """What replicas have sent for it, in all attempts."""
         self.held = b""
-        """What came before the first token; it leaves with it."""
+        """Data before the first token, which are sent together with it."""
         self.begun = False
         """Whether response headers have left."""
         self.finished = False
@@ -124,7 +125,7 @@ class InFlightRequest:
         self._interrupt()
 
     def recall(self, attempt: int) -> None:
-        """Give this attempt up, if it waits for its replica and another can go on."""
+        """Give this attempt up, if it waits for its replica and another can continue."""
         if self.can_move and not self.waits_for_client:
             self._recalled = attempt
             self._interrupt()

@@ -1,4 +1,4 @@
-"""Why a request was late, in words: its wait, its engine, or a prediction that did not hold."""
+"""Explains in words why a request was late: its wait, its engine, or a wrong prediction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT_S = 1.0
 
 
 class LateCause(StrEnum):
-    """What cost a late request most; low-cardinality."""
+    """Main causes of lateness; low-cardinality."""
 
     QUEUE = "queue"
     PREDICTION = "prediction"
@@ -67,12 +67,12 @@ def why_late(timing: CallTiming) -> Lateness:
 
 
 def why_refused(code: str, waited_s: float) -> Lateness:
-    """Return the refusal of a call after so many seconds, in words."""
+    """Return in words the refusal of a call after a wait in seconds."""
     return Lateness(LateCause.REFUSED, f"refused with {code} after {duration(waited_s)}")
 
 
 def why_task_late(e2e_s: float) -> Lateness:
-    """Return what cost a whole task of several calls most, after so many seconds."""
+    """Return the main cause of lateness of a whole task of several calls."""
     return Lateness(LateCause.CALLS, f"its calls took {duration(e2e_s)} together")
 
 

@@ -18,8 +18,7 @@ from cato_backend.prediction.kept_law import KeptLaw, is_sound
 from cato_backend.profile_files.hardware import model_key
 from cato_backend.profile_files.profile import StepLaw
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.wire.paths import state_dir
-from cato_backend.wire.private_files import write_private
+from cato_backend.wire.state_files import state_dir, write_private
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ _TERMS = tuple(field.name for field in fields(StepLaw) if field.name != "form")
 
 
 class LawKey(NamedTuple):
-    """Whose law it is."""
+    """The replica that a law belongs to."""
 
     model: str
     """See `model_key`."""
@@ -109,7 +108,7 @@ class _Up:
     key: LawKey
     load: ReplicaLoad
     windows: int = 0
-    """Of its law, when it was last remembered."""
+    """Windows of its law when it was last stored."""
 
 
 class LawKeeper:
@@ -172,7 +171,7 @@ class LawKeeper:
 
 
 class LawGauges:
-    """Set when somebody looks."""
+    """Gauges of learned laws, set when `/metrics` is read."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         replica = ["replica"]

@@ -1,4 +1,4 @@
-"""The replicas in service: keeps scheduler, catalog and queued calls up to date with them."""
+"""Keeps scheduler, catalog and queued calls up to date with the replicas in service."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Members:
     # -- outdated calls ------------------------------------------------------------------------
 
     def _recall_outdated(self) -> None:
-        """Let queued calls be made once more whose model or context no replica serves now."""
+        """Let queued calls be made again whose model or context no replica serves now."""
         scheduler = self._dispatcher.scheduler
         for flight in self._dispatcher.flights():
             is_queued = not flight.begun and scheduler.is_waiting(flight.call.request.id)

@@ -7,24 +7,69 @@ from functools import cache
 from cato_backend.errors import RequestCancelled, Superseded
 from cato_backend.metrics import Metrics
 from cato_backend.requests import USABLE_S
-from cato_backend.runtime.call_times import met, times, timing, tpot_s
+from cato_backend.runtime.accounting import TeamCounts
+from cato_backend.runtime.event_log import RequestNotes
 from cato_backend.runtime.in_flight import InFlightRequest
-from cato_backend.runtime.lateness import why_late, why_refused, why_task_late
-from cato_backend.runtime.notes import RequestNotes
+from cato_backend.runtime.lateness import CallTiming, why_late, why_refused, why_task_late
 from cato_backend.runtime.recent import AnswerTimes, RecentOutcomes
 from cato_backend.runtime.slow_requests import SlowRequests
-from cato_backend.runtime.team_counts import TeamCounts
 from cato_backend.runtime.tenants import CompletedCall, History
 from cato_backend.runtime.traces import TokenCounts
 from cato_backend.scheduling import Dispatch
-from cato_backend.scheduling.notes import OutcomeNote
+from cato_backend.scheduling.journal import OutcomeNote
 from cato_backend.wire.headers import CancelReason, Task
 
-_AIMS = {Task.COMPLETION: "usable"}
 _WARM = "warm"
 """Instead of a task: warming has no target and no place among the goodput of tasks."""
+
 _COMPARED = "compared"
 """The same for answers that are compared with another one."""
+
+
+def met(flight: InFlightRequest, now: float) -> bool:
+    """Return whether a whole answer met its target: TTFT and TPOT, or E2E."""
+    target, first = flight.call.request.target, flight.first_token_at
+    promised = now if target.ttft_s is None else first
+    if promised is None or promised > flight.call.request.deadline:
+        return False
+    pace_s = tpot_s(flight, now)
+    return target.tpot_s is None or pace_s is None or pace_s <= target.tpot_s
+
+
+def tpot_s(flight: InFlightRequest, now: float) -> float | None:
+    """Return the mean time between two tokens; None for fewer than two."""
+    first, tokens = flight.first_token_at, flight.answer.tokens
+    return (now - first) / (tokens - 1) if first is not None and tokens > 1 else None
+
+
+def times(flight: InFlightRequest, past: CompletedCall, ended_at: float | None) -> AnswerTimes:
+    """Return what is known of a call that has ended; `ended_at`: where its answer is whole."""
+    sent = flight.dispatched_at
+    return AnswerTimes(
+        queue_s=None if sent is None else sent - flight.call.request.arrival,
+        ttft_s=past.ttft_s,
+        tpot_s=None if ended_at is None else tpot_s(flight, ended_at),
+        e2e_s=past.e2e_s,
+    )
+
+
+def timing(flight: InFlightRequest, now: float) -> CallTiming:
+    """Return the times of a whole answer that went out at `now`."""
+    request, first = flight.call.request, flight.first_token_at
+    promised = first if request.target.ttft_s is not None and first is not None else now
+    sent = request.arrival if flight.dispatched_at is None else flight.dispatched_at
+    return CallTiming(
+        budget_s=request.target.budget_s,
+        promised_s=promised - request.arrival,
+        queue_s=sent - request.arrival,
+        attempts=flight.attempts,
+        predicted_s=None if flight.predicted is None else flight.predicted.service_s,
+        tpot_s=tpot_s(flight, now),
+        tpot_target_s=request.target.tpot_s,
+    )
+
+
+_AIMS = {Task.COMPLETION: "usable"}
 
 
 class OutcomeRecorder:
@@ -118,20 +163,21 @@ class OutcomeRecorder:
 
     def _count(self, flight: InFlightRequest, outcome: str, ended_at: float | None = None) -> None:
         request = flight.call.request
-        self._notes.tell(OutcomeNote(request.id, outcome))
-        answer = flight.answer
+        if self._notes:
+            self._notes.tell(OutcomeNote(request.id, outcome))
+        answer, label, is_shown = flight.answer, _label(flight), _is_shown(flight)
         counts = TokenCounts(flight.output_tokens, answer.prompt_tokens, answer.cached_tokens)
         flight.trace.ended(outcome, counts)
         tokens = answer.tokens + answer.tokens_at_once
-        self._output_tokens(_label(flight)).inc(tokens)
+        self._output_tokens(label).inc(tokens)
         if not request.warm:
             self._teams.spent(request.origin.team, tokens)
-        if _is_shown(flight):
+        if is_shown:
             self._teams.ended(request.origin.team, outcome)
         if flight.call.group:
             self._metrics.workflow_calls.labels(request.task, outcome).inc()
             return
-        self._requests(_label(flight), outcome).inc()
+        self._requests(label, outcome).inc()
         first = flight.first_token_at
         past = CompletedCall(
             tenant=request.origin.tenant,
@@ -142,7 +188,7 @@ class OutcomeRecorder:
             e2e_s=None if ended_at is None else ended_at - request.arrival,
         )
         self._history.add(flight.call.name, past)
-        if _is_shown(flight):
+        if is_shown:
             self._recent.asked((request.origin.tenant, request.origin.session))
             self._recent.ended(request.task, outcome, times(flight, past, ended_at))
 
@@ -169,11 +215,12 @@ class OutcomeRecorder:
     def _cache_hits(self, flight: InFlightRequest) -> None:
         prompt, cached = flight.answer.prompt_tokens, flight.answer.cached_tokens
         if prompt is not None and cached is not None:
-            self._prompt_tokens(_label(flight)).inc(prompt)
-            self._cached_tokens(_label(flight)).inc(min(cached, prompt))
+            label = _label(flight)
+            self._prompt_tokens(label).inc(prompt)
+            self._cached_tokens(label).inc(min(cached, prompt))
 
     def _whole(self, flight: InFlightRequest, now: float) -> None:
-        """Record that the answer has come to its end, or as far as its client wanted it."""
+        """Record that the answer is complete, or as long as its client wanted it."""
         request, pace_s = flight.call.request, tpot_s(flight, now)
         self._latencies(flight)
         self._e2e(request.task).observe(now - request.arrival)

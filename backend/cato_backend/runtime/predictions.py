@@ -1,4 +1,4 @@
-"""What is predicted of each call, by what was learned of its replica, and how true it came."""
+"""Predictions for each call by the learned law of its replica, and their errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cato_backend.requests import Request
 from cato_backend.runtime.in_flight import InFlightRequest, Predicted
 from cato_backend.scheduling import Dispatch, ReplicaLoad
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.notes import PredictionNote
+from cato_backend.scheduling.journal import PredictionNote
 from cato_backend.wire.headers import Task
 
 _WAY_IN = 0.5
@@ -22,7 +22,7 @@ request's way in. The way out is as long for the tokens that show when the step 
 
 
 class ProfilePredictor:
-    """One replica's."""
+    """Predictions for one replica."""
 
     def __init__(self, load: ReplicaLoad) -> None:
         self._load = load
@@ -35,7 +35,7 @@ class ProfilePredictor:
 
     def when_idle(self, times: LearnedTimes) -> CallTimes:
         """Return how long calls take: as `times` learned, before that by the replica's law."""
-        return TimesByLaw(times, self._service(), self._load.learned.belief.overhead_s)
+        return TimesByLaw(times, self._service(), self._load.learned.overhead_s)
 
     def service_s(self, request: Request, times: LearnedTimes) -> float | None:
         """From dispatch to the promised token.
@@ -68,37 +68,38 @@ class ProfilePredictor:
         return self._overhead_s(state) + self._service().ttft_s(state, work)
 
     def _overhead_s(self, state: ReplicaState) -> float:
-        overhead_s = self._load.learned.belief.overhead_s
+        overhead_s = self._load.learned.overhead_s
         return overhead_s * _WAY_IN if state.decoding or state.pending_prefill else overhead_s
 
     def _service(self) -> ServiceModel:
         learned = self._load.learned
-        return ServiceModel(learned.belief.law, learned.limits)
+        return ServiceModel(learned.law, learned.limits)
 
     def _state(self, attempt: Attempt) -> ReplicaState:
         """Return what is on the replica beside this request, which has just been sent there.
 
-        Reads fields, because a replica may run hundreds of attempts. The step under way began with
-        the last token, or on an idle engine with the first prompt that was sent.
+        The step under way began with the last token, or on an idle engine with the first prompt
+        that was sent.
         """
         load, now = self._load, attempt.dispatched_at
         decoding = load.decoding
         self._usual.decodes(decoding, now)
         began = load.last_token_at if decoding else None
         pending = unstarted = computing = 0
-        # The attempt itself is one of the unstarted, unless its answer comes whole.
-        alone = load.unstarted <= (0 if attempt.started else 1)
-        for each in () if alone else load.attempts.values():  # Oldest first.
-            if each.first_token_at is not None or not each.request.streams or each is attempt:
+        for each in load.silent.values():  # Oldest first.
+            if each is attempt:
                 continue
             if began is None:  # An idle engine began with the first prompt that was sent.
                 began = each.dispatched_at
-            # The engine takes what waits by priority; what it computes already goes on.
+            # The engine takes what waits by priority; what it computes already continues.
             is_computed = each.dispatched_at <= began
+            if not is_computed and not load.has_priorities:
+                # A replica may run hundreds of attempts: what is behind this one is summed up.
+                unstarted = load.unstarted - (not attempt.started)
+                pending = load.pending_prefill - attempt.pending_prefill
+                break
             if is_computed or each.priority <= attempt.priority:
-                tokens = each.prompt_tokens - each.cached_tokens
-                if tokens < 0:  # A call of `max` would cost as much as all else here.
-                    tokens = 0
+                tokens = each.uncached_tokens
                 unstarted += 1
                 pending += tokens
                 computing += tokens if is_computed else 0

@@ -1,4 +1,4 @@
-"""What the last minutes brought, by class: outcomes, times, and the requests that were late."""
+"""Outcomes, times and late requests of the last minutes, by class."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AnswerTimes(NamedTuple):
 
 
 class LateCall(NamedTuple):
-    """A request that was late or refused. Nothing in it says whose it was."""
+    """A request that was late or refused. It does not name its tenant."""
 
     ended_at: float
     """On the scheduler's clock."""
@@ -68,7 +68,7 @@ class RecentClass:
     wanted: Sequence[int]
     """Requests still wanted that ended in each slice, the oldest first."""
     met: Sequence[int]
-    """Of these, the ones that met their target."""
+    """The numbers of them that met their target."""
     busy_s: float
     """Seconds on replicas of all whole answers together."""
 
@@ -112,7 +112,7 @@ class ClassWindow:
 
 
 class RecentOutcomes:
-    """All classes. Written by the outcome recorder, read when somebody looks."""
+    """The outcomes of all classes. The outcome recorder writes them; the overview reads them."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -51,7 +51,7 @@ def _checked(value: Mapping[str, Any], data: bytes) -> Relayed:
 
 
 class Outlet(Protocol):
-    """Where the pieces of an answer go."""
+    """The receiver of the pieces of an answer."""
 
     def take(self, relayed: Relayed) -> bool:
         """Pass a piece on without waiting; False where `settle` must follow before the next."""
@@ -108,8 +108,11 @@ class _Pump:
         Raises AttemptBroken where the answer is not whole then, and TimeoutError where the end is
         overdue.
         """
-        answer = self._answer
-        more = await self._move(reply, None, lambda: answer.over)
+        answer, more = self._answer, True
+        while more and not answer.over:
+            more = await reply.pour(self._take)
+            if self._unsettled or self._error is not None:
+                await self._settle()
         if not answer.over:
             await self._end(reply)
         if more and answer.awaits_usage:
@@ -117,16 +120,15 @@ class _Pump:
         if more:
             await self._move(reply, _TAIL_S, lambda: False)
 
-    async def _move(self, reply: Reply, limit_s: float | None, reached: Callable[[], bool]) -> bool:
-        """Move events until that is reached, or the reply has ended; whether more may come."""
-        ends_at = None if limit_s is None else self._clock() + limit_s
+    async def _move(self, reply: Reply, limit_s: float, reached: Callable[[], bool]) -> bool:
+        """Move events until that is reached, or the reply has ended; whether more may come.
+
+        Raises TimeoutError where that takes longer than `limit_s`.
+        """
+        ends_at = self._clock() + limit_s
         more = True
         while more and not reached():
-            if ends_at is None:
-                more = await reply.pour(self._take)
-            else:
-                async with asyncio.timeout_at(ends_at):
-                    more = await reply.pour(self._take)
+            more = await reply.pour(self._take, ends_at - self._clock())
             await self._settle()
         return more
 

@@ -1,4 +1,4 @@
-"""The body that a replica is sent: of a fresh start, and of an answer that goes on elsewhere.
+"""Renders the body for a replica: of a new attempt, or of a resume on another replica.
 
 A client may have seen the beginning of an answer that another replica is to continue. vLLM tells
 the token ids of prompt and output (`return_token_ids`), so that the continuation is asked for as a
@@ -6,7 +6,7 @@ completion of exactly those ids. Where ids are missing, or where stop strings ar
 holds back text that may become one, after it has sent its ids), a completion is continued from its
 text instead. A chat has no such text, for only its replica knows its template.
 
-Log probabilities go on unseen from ids: they are those of the same tokens behind the same ones.
+Log probabilities continue unseen from ids: they are those of the same tokens behind the same ones.
 
 A chat that is reasoning or calling a tool is not continued: the continuation is plain text, which
 no parser of the engine would sort into its fields.
@@ -15,12 +15,12 @@ no parser of the engine would sort into its fields.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
 from cato_backend.prediction.online import CharsPerToken
+from cato_backend.requests import value
 from cato_backend.runtime.answer import Answer
 from cato_backend.runtime.calls import ApiKind, Call, Infill, RenderedInfill
 from cato_backend.runtime.facts import ModelFacts, UpstreamRoute
@@ -65,7 +65,7 @@ _UNRESUMABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Upstream:
     """A replica's path and body, and how many characters its prompt has (0: not known)."""
 

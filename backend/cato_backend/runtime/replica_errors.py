@@ -1,4 +1,4 @@
-"""What replicas report in place of an answer: an error status, or a failure after status 200.
+"""Errors that replicas report instead of an answer: an error status, or a failure after status 200.
 
 Of failures inside an answer servers agree on no form: an error object in OpenAI's place or in one
 of their own, an event that is named `error`, or a `finish_reason` that no model produces.
@@ -44,7 +44,7 @@ _LONGEST_S = 3600.0
 
 
 class ErrorInAnswer(AttemptBroken):
-    """The replica sent an error in place of its answer, or of the rest of it."""
+    """The replica sent an error instead of its answer, or of the rest of it."""
 
     def __init__(self, status: int | None, body: bytes) -> None:
         # Its message is not told: it may hold the prompt.
@@ -69,7 +69,7 @@ def error_of_event(data: str) -> ErrorInAnswer:
 
 
 def is_error(value: Mapping[str, Any]) -> bool:
-    """Return whether an object that has neither choices nor usage tells of an error."""
+    """Return whether an object that has neither choices nor usage reports an error."""
     if any(value.get(field) not in (None, False, "") for field in _ERROR_FIELDS):
         return True
     kinds = (value.get(field) for field in _KIND_FIELDS)

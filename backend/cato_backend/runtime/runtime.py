@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from cato_backend.clock import Clock, monotonic
@@ -17,14 +17,13 @@ from cato_backend.runtime.calls import Call, Sink
 from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.dispatcher import Dispatcher, Watcher
 from cato_backend.runtime.driver import Membership, RequestDriver
+from cato_backend.runtime.event_log import RequestNotes
 from cato_backend.runtime.in_flight import CallOutdated, Ended, InFlightRequest
 from cato_backend.runtime.laws import LawGauges, LawKeeper
 from cato_backend.runtime.members import Members
-from cato_backend.runtime.notes import RequestNotes
 from cato_backend.runtime.outcomes import OutcomeRecorder
 from cato_backend.runtime.predictions import Predictions
 from cato_backend.runtime.recent import RecentOutcomes
-from cato_backend.runtime.replica_reports import ReplicaReports
 from cato_backend.runtime.slow_requests import SlowRequests
 from cato_backend.runtime.tenants import History, Namespaces, Workflows
 from cato_backend.runtime.traces import TokenCounts, Tracer, untraced
@@ -43,6 +42,41 @@ from cato_backend.team.live import LiveTeams, TeamSettings
 from cato_backend.wire.headers import CancelReason
 
 
+class ReplicaReports:
+    """The `Membership` of a runtime. Without a fleet, `remove` takes lost replicas out."""
+
+    def __init__(self, remove: Callable[[str], None]) -> None:
+        self._remove = remove
+        self._fleet: Membership | None = None
+
+    def join(self, fleet: Membership) -> None:
+        """Set the receiver of all further reports."""
+        self._fleet = fleet
+
+    def lost(self, replica_id: str) -> None:
+        """Handle a replica to which no connection could be opened."""
+        if self._fleet is None:
+            self._remove(replica_id)
+        else:
+            self._fleet.lost(replica_id)
+
+    def died(self, replica_id: str) -> None:
+        """Handle a replica whose connections broke and that refuses new ones."""
+        if self._fleet is None:
+            self._remove(replica_id)
+        else:
+            self._fleet.died(replica_id)
+
+    def suspect(self, replica_id: str) -> None:
+        """Handle a replica that broke an attempt off."""
+        if self._fleet is not None:
+            self._fleet.suspect(replica_id)
+
+    async def confirm(self, replica_id: str) -> bool:
+        """Describe a replica again; return whether it is up and serves what it served."""
+        return self._fleet is None or await self._fleet.confirm(replica_id)
+
+
 class Runtime:
     """The live backend between gateway and replicas. All methods belong to one event loop."""
 
@@ -57,7 +91,7 @@ class Runtime:
         teams: LiveTeams | None = None,
         slow_times: float = 0.0,
     ) -> None:
-        """`slow_times`: requests that took so many times their target are logged; 0: none is."""
+        """`slow_times`: the multiple of the target above which requests are logged; 0: none."""
         self.catalog = catalog
         self.metrics = metrics
         self.clock = clock
@@ -131,7 +165,7 @@ class Runtime:
         self._dispatcher.tell(SyntheticTrialEnded(replica_id, seconds))
 
     def others_running(self, replica_id: str, requests: int) -> None:
-        """Other clients have so many requests on a replica."""
+        """Record the number of requests that other clients have on a replica."""
         load = self.replica(replica_id)
         if load is not None and load.others != requests:
             self._dispatcher.tell(OthersRunning(replica_id, requests))
@@ -177,7 +211,7 @@ class Runtime:
     async def run(self, call: Call, sink: Sink) -> CancelReason | None:
         """Serve one call into `sink`; why the client ended it, where it did so by name.
 
-        Raises RequestError, and CallOutdated where the call is to be made once more; cancel the
+        Raises RequestError, and CallOutdated where the call is to be made again; cancel the
         task to end the call.
         """
         # A token may have ended while the body came, or between two calls of a task.
@@ -232,3 +266,23 @@ class Runtime:
             group=call.group and internal(tenant, call.group),
             client_id=request.id,
         )
+
+
+Remake = Callable[[int], Awaitable[Call]]
+"""The call for the fleet as it is now, given the tokens of context that it has proved to need."""
+
+
+async def run_call(call: Call, remake: Remake, runtime: Runtime, sink: Sink) -> CancelReason | None:
+    """Serve the call into `sink`; why the client ended it, where it did so by name.
+
+    Raises RequestError. Requests for the alias follow it to another model, and a prompt that proved
+    too long for one replica goes to one with a larger context.
+    """
+    while True:
+        try:
+            return await runtime.run(call, sink)
+        except CallOutdated as outdated:
+            made = await remake(outdated.least_context)
+            # What it superseded is gone; what has come since then is newer.
+            request = replace(made.request, supersede=False, warm=call.request.warm)
+            call = replace(made, request=request, group=call.group)

@@ -1,4 +1,4 @@
-"""What the client of a whole task is told: its events, and the stream of each of its steps."""
+"""The events of a whole task to its client, and the streams of its steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ended by name, where it was."""
 
 
 class EventSink(Protocol):
-    """Where the events go."""
+    """The receiver of the events."""
 
     @property
     def has_begun(self) -> bool:
@@ -48,7 +48,7 @@ class EventSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """When the whole will probably be there, and when it is due, from the task's arrival on."""
+    """The expected end of the task and its deadline, in time since the task's arrival."""
 
     expected_s: float
     target_s: float
@@ -62,7 +62,7 @@ class Estimate:
 
 
 class TaskEvents:
-    """Text of the first step that is not done goes out at once; that of later ones waits.
+    """Sends the text of the first unfinished step at once; holds back that of later ones.
 
     `units`: for each step the index of the unit whose text it is, None where it is of no one's;
     `shown`: whether its text is part of the result.
@@ -114,7 +114,7 @@ class TaskEvents:
                 self._held[number] += text
 
     async def restart(self, number: int) -> None:
-        """Tell that a step is asked once more, so that what it said so far is void."""
+        """Report that a step is asked again, so that what it said so far is void."""
         async with self._lock:
             self._held[number] = ""
             if self._sent[number]:
@@ -122,7 +122,7 @@ class TaskEvents:
                 await self._sink.send(TaskEvent.RESTART, {"text": "".join(self._sent)})
 
     async def done(self, number: int) -> None:
-        """Tell that a step is over."""
+        """Report that a step is over."""
         async with self._lock:
             self._done.add(number)
             while self._current in self._done:
@@ -171,7 +171,7 @@ class StepSink(Sink):
 
     @property
     def text(self) -> str:
-        """What it said, as far as that is part of the result."""
+        """The text of the answer that is part of the result."""
         return self._reader.text
 
     @property
@@ -187,7 +187,7 @@ class StepSink(Sink):
     async def run(
         self, ask: Ask, on_problem: Callable[[AnswerProblem], None]
     ) -> CancelReason | None:
-        """Ask for the answer, and once more where it cannot be used.
+        """Ask for the answer, and again where it cannot be used.
 
         Returns why the client ended the call, where it did so by name. What is wrong in the end is
         `problem`.

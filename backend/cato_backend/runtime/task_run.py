@@ -1,4 +1,4 @@
-"""A whole task on its way: calls side by side, stage after stage, under one end-to-end budget."""
+"""Runs a whole task: parallel calls, stage after stage, under one end-to-end budget."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from cato_backend.errors import (
 )
 from cato_backend.requests import Target
 from cato_backend.runtime.calls import Call
-from cato_backend.runtime.rerouting import Remake, run_call
-from cato_backend.runtime.runtime import Runtime
+from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.runtime.task_events import Ask, EventSink, StepSink, TaskEvents
 from cato_backend.runtime.task_terms import (
     LEAST_BUDGET_S,
@@ -42,12 +41,12 @@ from cato_backend.wire.headers import CancelReason
 _SIDE_BY_SIDE = 16
 """Calls of one task at once: enough to keep a fleet busy, too few to fill everybody's queue."""
 _PENALTY = 1.0
-"""OpenAI's presence penalty, for an answer that is asked for once more."""
+"""OpenAI's presence penalty, for an answer that is asked for again."""
 _SILENT_S = 0.3
 """After this the estimate is sent though no call has a token yet. Until then a failure is told by
 the response's status."""
 _OF_THE_WHOLE = (RequestCancelled, Superseded, ShuttingDown, InternalError, Unauthorized)
-"""Failures of one call that end the task: its other calls would fail, or nobody wants them."""
+"""Failures of one call that end the task: its other calls would fail, or are not wanted."""
 
 
 class TaskRun:
@@ -66,9 +65,9 @@ class TaskRun:
         self._times = TaskTimes(runtime, terms, self._plan, self._model)
         self._sinks: dict[int, StepSink] = {}
         self._problems: dict[int, RequestError] = {}
-        """Of steps without an answer."""
+        """Errors of steps without an answer, by step."""
         self._defects: dict[int, RequestError] = {}
-        """Of steps whose answer is shown."""
+        """Errors of steps whose answer is shown, by step."""
 
     @property
     def is_several(self) -> bool:
@@ -158,7 +157,7 @@ class TaskRun:
         return reason
 
     def _judge(self, sink: StepSink, number: int) -> None:
-        """Remember what is wrong with code that is part of the result all the same."""
+        """Remember what is wrong with code that is part of the result nevertheless."""
         defect, limit = sink.defect, self._plan.steps[number].max_tokens
         error = defective(self._terms.task.task, defect, limit)
         if defect is not None and error is not None:
@@ -166,7 +165,7 @@ class TaskRun:
             self._note(defect)
 
     async def _tried(self, sink: StepSink, ask: Ask) -> CancelReason | None:
-        """Ask once more where the replica failed, if the task has others."""
+        """Ask again where the replica failed, if the task has others."""
         try:
             return await sink.run(ask, self._note)
         except UpstreamFailed:
@@ -212,7 +211,7 @@ class TaskRun:
         return call if self._takes_system_message else call.without_system_message()
 
     def _end(self, request_id: str, tenant: str) -> None:
-        # It may have come to its own end at the same moment.
+        # It may have ended by itself at the same moment.
         with contextlib.suppress(NotFound):
             self._runtime.cancel(request_id, tenant, CancelReason.ENOUGH)
 

@@ -1,4 +1,4 @@
-"""What a whole task is asked to do, how long it may take, and how it can end."""
+"""The request of a whole task, its time limits, and its endings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MakeCall(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TaskTerms:
-    """What is asked: the task, when, by when, and for which model of the catalog."""
+    """A task with its arrival, its deadline and its model of the catalog."""
 
     task: TaskRequest
     arrival: float

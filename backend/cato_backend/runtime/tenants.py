@@ -1,11 +1,10 @@
-"""What is kept by tenant: ids of requests, deadlines of workflows, and calls that have ended."""
+"""Records by tenant: ids of requests, deadlines of workflows, and calls that have ended."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
-from cato_backend.requests import Target
+from cato_backend.requests import Target, value
 from cato_backend.wire.headers import Task
 
 _MOST = 10_000
@@ -63,7 +62,7 @@ class Workflows:
             self._deadlines.popitem(last=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CompletedCall:
     """One call. Seconds from its arrival; None where it did not come so far."""
 

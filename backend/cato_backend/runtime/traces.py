@@ -1,21 +1,21 @@
-"""What the runtime tells a tracer of one request; without a tracer nothing is kept or sent."""
+"""The interface to a tracer of requests. Without a tracer nothing is kept or sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
+from cato_backend.requests import value
 from cato_backend.runtime.calls import Call
 from cato_backend.scheduling import Dispatch
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenCounts:
-    """What an answer consisted of."""
+    """The numbers of tokens of an answer."""
 
     output: int
     prompt: int | None
@@ -43,7 +43,7 @@ class RequestTrace(Protocol):
         ...
 
     def interrupted(self) -> None:
-        """Record that the attempt was ended: its client wants no more, or another one follows."""
+        """Record that the attempt was ended: its client has ended it, or another one follows."""
         ...
 
     def ended(self, outcome: str, tokens: TokenCounts) -> None:

@@ -9,7 +9,7 @@ from cato_backend.requests import Request
 
 
 class Ending(Enum):
-    """How an attempt ended; only `FINISHED` tells the whole length of its answer."""
+    """Endings of an attempt. Only `FINISHED` shows the whole length of its answer."""
 
     FINISHED = "finished"
     FAILED = "failed"
@@ -29,12 +29,12 @@ class Attempt:
     """To be prefilled or found in the cache, output of earlier attempts included."""
     dispatched_at: float = 0.0
     cached_tokens: int = 0
-    """Of the prompt; expected at the dispatch, the engine's own count once it told it."""
+    """Cached tokens of the prompt: expected at dispatch, later by the engine's own count."""
     cache_told: bool = False
     """Whether the engine has told it; vLLM does so with the usage, at the end of a stream."""
     priority: int = 0
     first_token_at: float | None = None
-    """Of this attempt."""
+    """The time of this attempt's first token."""
     resumed: int = 0
     """Output tokens of earlier attempts: part of `emitted` and of `prompt_tokens`."""
     avoid: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""What the scheduler wants done."""
+"""Decisions of the scheduler."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Refusal(StrEnum):
-    """Why a request ends without (the rest of) its answer; low-cardinality, for metrics too."""
+    """Reasons why a request ends without a complete answer; low-cardinality, for metrics too."""
 
     OVERLOADED = "overloaded"
     SUPERSEDED = "superseded"
@@ -52,7 +52,7 @@ class Recall(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why a replica is ejected; low-cardinality, for metrics too."""
+    """Reasons for an ejection; low-cardinality, for metrics too."""
 
     FAILURES = "failures"
     """Attempts failed by its fault, several in a row."""

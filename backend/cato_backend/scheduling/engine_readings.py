@@ -1,4 +1,4 @@
-"""What a replica's engine shows beside the ledger: its capacity, and a calibration's probes.
+"""Readings of a replica's engine beside the ledger: its capacity, and a calibration's probes.
 
 vLLM tells the size of its KV cache, but not its `max_num_seqs`. A request that waits there while
 everything that runs decodes waits for a slot or for KV blocks, though: decoding never uses up the
@@ -23,7 +23,7 @@ _LOOKS = 3
 _FULL = 0.9
 """Share of KV blocks from which a waiting request may lack blocks and not a slot."""
 _CONFIRMED_S = 30.0
-"""After so long one request more is tried: what was taken for the limit may have been none."""
+"""Seconds after which one request more is tried: the assumed limit may have been none."""
 
 
 class EngineCapacity:
@@ -38,7 +38,7 @@ class EngineCapacity:
         self.slots: int | None = None
         """Requests that run at once; None where it is not known."""
         self.kv_tokens: int | None = None
-        """Tokens for which there are KV blocks; None where it is not told."""
+        """Tokens for which there are KV blocks; None where it is not reported."""
         self._uncounted = 0.0
         """Tokens in KV blocks less those that the ledger counted, at the last look."""
 
@@ -83,7 +83,7 @@ class _Probe:
 
 
 class Probes:
-    """Those under way."""
+    """The probes under way."""
 
     def __init__(self, learned: LearnedLaw) -> None:
         self._learned = learned

@@ -1,4 +1,4 @@
-"""What the scheduler is told."""
+"""Events that the scheduler receives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Progressed(NamedTuple):
     tokens: int
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
-    """Of these, how many the engine found in its prefix cache; comes with `prompt_tokens`."""
+    """Prompt tokens in the engine's prefix cache; reported with `prompt_tokens`."""
 
 
 class Finished(NamedTuple):
@@ -39,7 +39,7 @@ class Finished(NamedTuple):
 
 
 class Cause(StrEnum):
-    """Why an attempt failed."""
+    """Causes of failed attempts."""
 
     ERROR = "error"
     """By the replica's fault: an error, a connection that broke, an answer that is none."""
@@ -63,7 +63,7 @@ class AttemptFailed(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """The client wants no more of it."""
+    """The client has ended the request."""
 
     request_id: str
 
@@ -75,15 +75,15 @@ class ReplicaUp(NamedTuple):
     model: str
     max_running: int
     profile: Profile | None = None
-    """What it can do; None where nothing is known of it."""
+    """The replica's profile; None where none is known."""
     kept: KeptLaw | None = None
-    """What was learned of its law before."""
+    """The stored law of the replica."""
     context: int | None = None
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: tuple[str, ...] = ()
     """Further names that it serves, such as those of LoRA adapters."""
     limits: EngineLimits | None = None
-    """What its engine was started with; None: what the profile says, or what is usual."""
+    """The engine's limits; None: those of the profile, or the usual ones."""
 
 
 class ReplicaChanged(NamedTuple):
@@ -125,7 +125,7 @@ class ReplicaDown(NamedTuple):
 
 
 class OthersRunning(NamedTuple):
-    """A replica's metrics show so many requests that are not ours."""
+    """A replica's metrics show this number of requests of other clients."""
 
     replica_id: str
     requests: int
@@ -138,9 +138,9 @@ class LoadReported(NamedTuple):
     running: int
     waiting: int
     kv_usage: float | None = None
-    """0..1: the share of KV blocks that running requests hold; None where it is not told."""
+    """0..1: the share of KV blocks that running requests hold; None where it is not reported."""
     kv_tokens: int | None = None
-    """Tokens for which there are KV blocks; None where it is not told."""
+    """Tokens for which there are KV blocks; None where it is not reported."""
 
 
 class SyntheticTrialEnded(NamedTuple):
@@ -181,7 +181,7 @@ class ProbeProgressed(NamedTuple):
 
 
 class ProbeEnded(NamedTuple):
-    """A probe is over, however it ended."""
+    """A probe has ended, successfully or not."""
 
     replica_id: str
     name: str

@@ -39,6 +39,8 @@ class Fairness:
     def __init__(self) -> None:
         self._siblings: dict[Key, Flows] = {(): Flows()}
         """All tokens, and by token its sessions."""
+        self._paths: dict[tuple[str, str, str], tuple[tuple[Flows, Key], ...]] = {}
+        """By team, token and session, its flows, the largest first, each among its siblings."""
         self._slots = 0
         self._most_live = float(_ALWAYS_LIVE)
         """Requests of a flow that never crowd, given the slots."""
@@ -52,19 +54,21 @@ class Fairness:
     def enter(self, origin: Origin, now: float, share: Share = EQUAL_SHARE) -> None:
         """Record that a request is live: queued, or on a replica."""
         self._count(share, 1)
-        for key, weight in zip(keys_of(origin), weights_of(origin, share), strict=True):
-            if self._flows(key).enter(key, now, weight) > self._most_live:
+        weights = weights_of(origin, share)
+        for (flows, key), weight in zip(self._path(origin), weights, strict=True):
+            if flows.enter(key, now, weight) > self._most_live:
                 self._many.add(key)
 
     def leave(self, origin: Origin, now: float, share: Share = EQUAL_SHARE) -> None:
         """Record that a request is over."""
         self._count(share, -1)
-        for key in keys_of(origin):
-            flows = self._siblings[key[:-1]]
+        for flows, key in self._path(origin):
             if flows.leave(key, now) <= self._most_live:
                 self._many.discard(key)
-            for forgotten in flows.forget_idle(now):
-                self._siblings.pop(forgotten, None)
+            if flows.has_idle(now):
+                for forgotten in flows.forget_idle(now):
+                    self._siblings.pop(forgotten, None)
+                self._paths.clear()
 
     def prefilled(self, origin: Origin, tokens: int, now: float) -> None:
         """So many uncached prompt tokens are to be computed."""
@@ -131,8 +135,17 @@ class Fairness:
             self._over_budget += number * share.over_budget
 
     def _charge(self, origin: Origin, tokens: int, now: float) -> None:
-        for key in keys_of(origin):
-            self._siblings[key[:-1]].charge(key, tokens, now)
+        for flows, key in self._path(origin):
+            flows.charge(key, tokens, now)
+
+    def _path(self, origin: Origin) -> tuple[tuple[Flows, Key], ...]:
+        """Return the flows that the origin's requests belong to, each with its siblings."""
+        name = (origin.team, origin.tenant, origin.session)
+        path = self._paths.get(name)
+        if path is None:
+            path = tuple((self._flows(key), key) for key in keys_of(origin))
+            self._paths[name] = path
+        return path
 
     def _flows(self, key: Key) -> Flows:
         """Return those that the flow shares something with, and itself."""
@@ -191,7 +204,7 @@ class Look(NamedTuple):
         return [r for r in candidates if r.running < r.open_slots]
 
     def _background(self, candidates: Sequence[ReplicaLoad]) -> Sequence[ReplicaLoad]:
-        """Return the candidates for what is over its budget: while nobody else asks, all."""
+        """Return the candidates for requests over budget: all while no other request waits."""
         if not self.fairness.is_asked_within_budget:
             return candidates
         return [

@@ -1,4 +1,4 @@
-"""How long first tokens have taken lately, and how long the next one may take."""
+"""Recent times to first tokens, and a bound for the next one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.synthetic_trials import TRIAL_TOKENS
+from cato_backend.scheduling.outlier_record import TRIAL_TOKENS
 
 _REMEMBERED = 64
 _ENOUGH = 4
@@ -26,7 +26,7 @@ _DECODE_WORK = 200
 
 
 class FirstToken(NamedTuple):
-    """One that has come."""
+    """A first token that has arrived."""
 
     work: int
     """Prompt tokens that were to be computed before it; see `work_of`."""
@@ -37,7 +37,7 @@ class FirstToken(NamedTuple):
 
 
 class FirstTokens:
-    """Of one model, by replica; of answers that are streamed, or of those that come whole."""
+    """First tokens of one model by replica, of streamed answers or of whole ones."""
 
     def __init__(self) -> None:
         self._of_replica: dict[str, deque[FirstToken]] = {}
@@ -62,7 +62,7 @@ class FirstTokens:
         self._trials.pop(replica_id, None)
 
     def expected_s(self, replica_id: str, work: int, law_s: float, *, known: bool) -> float | None:
-        """Return the longest that so much work should take there.
+        """Return the longest time that this amount of work should take there.
 
         By the replica's own first tokens, else by those of the model's other replicas, and as much
         slower as the few of its own and its synthetic trial were; None where too few have come.

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from cato_backend.requests import Origin, Share
 
 _MEMORY_S = 30.0
-"""Service given so long ago counts 1/e, and a flow without requests for so long is forgotten."""
+"""Service of this age, in seconds, counts 1/e; a flow without requests for this time is dropped."""
 _MOST_TIMES = 2.0
 """Of the others' mean service, up to which a flow is within its share."""
 _LARGEST_EXPONENT = 20.0
@@ -30,7 +30,7 @@ def keys_of(origin: Origin) -> tuple[Key, ...]:
 
 
 def is_of_team(key: Key) -> bool:
-    """Return whether the flow is a team, or somebody in one; not one of their sessions."""
+    """Return whether the flow is a team or a member of one, and not one of their sessions."""
     return key[0].startswith(_TEAM_MARK) and len(key) < 3
 
 
@@ -97,7 +97,7 @@ class Flows:
         return self._flows[key].weight / self._weight
 
     def exceeds_slots(self, key: Key, slots: float) -> bool:
-        """Return whether the flow has more live than its share of so many slots."""
+        """Return whether the flow has more live requests than its share of the slots."""
         return self._flows[key].live > slots * self.share(key)
 
     def has_more_than_part(self, key: Key) -> bool:
@@ -112,6 +112,12 @@ class Flows:
         flow = self._flows[key]
         others = self._weight - flow.weight
         return flow.service * others > _MOST_TIMES * (self._service - flow.service) * flow.weight
+
+    def has_idle(self, now: float) -> bool:
+        """Return whether the one seen first of all is to be forgotten."""
+        for flow in self._flows.values():
+            return not flow.live and flow.seen + _MEMORY_S < now
+        return False
 
     def forget_idle(self, now: float) -> Sequence[Key]:
         """Forget those that have not been seen for long, and return them."""

@@ -1,4 +1,4 @@
-"""The health of the replicas, as far as the ends of their attempts show it."""
+"""The health of the replicas, inferred from the ends of their attempts."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from cato_backend.scheduling.replica import ReplicaLoad
 _LATE_S = 0.1
 """A look so late comes after a pause of our own; what replicas sent meanwhile is not known yet."""
 _STILL_S = 1.0
-"""A begun answer on an overdue replica that brought nothing for so long is recalled."""
+"""An answer that has begun on an overdue replica and brings nothing for this time is recalled."""
 
 
-class Looked(NamedTuple):
-    """What a look at all replicas has found."""
+class HealthFindings(NamedTuple):
+    """The results of one check of all replicas."""
 
     decisions: list[Decision]
     overdue: list[ReplicaLoad]
     """Attempts without a token are to leave these."""
     standstill: list[Attempt]
-    """Answers that have begun and do not go on."""
+    """Answers that have begun and do not continue."""
 
 
 class Health:
-    """Tells outliers and overdue replicas of events, and looks at the clock for both."""
+    """Passes events to outlier detection and to the check of overdue replicas, and times both."""
 
     def __init__(self, settings: OutlierDetection, ledger: Ledger) -> None:
         self._settings = settings
@@ -107,11 +107,11 @@ class Health:
         """Return whether it is time to look."""
         return self.next_look is not None and self.next_look <= now
 
-    def look(self, now: float) -> Looked:
+    def look(self, now: float) -> HealthFindings:
         """Find the replicas that are overdue while others are not."""
         late = self.next_look is not None and now - self.next_look > _LATE_S
         self._skipped = late and not self._skipped
-        found = Looked([], [], [])
+        found = HealthFindings([], [], [])
         looked_at = [model for model in self._ledger.models() if self._is_looked_at(model)]
         for model in looked_at:
             if not self._skipped:
@@ -123,7 +123,7 @@ class Health:
     def _is_looked_at(self, model: str) -> bool:
         return self._settings.overdue and len(self._ledger.of_model(model)) > 1
 
-    def _look_at(self, model: str, now: float, found: Looked) -> None:
+    def _look_at(self, model: str, now: float, found: HealthFindings) -> None:
         records = [self.outliers.record(name) for name in self._ledger.of_model(model)]
         overdue = [each for each in records if self._overdue.is_overdue(each, now)]
         if overdue and any(_is_well(each) for each in records if each not in overdue):
@@ -133,7 +133,7 @@ class Health:
             if self._overdue.stalled(record.replica, now):
                 self._recall(record.replica, found)
 
-    def _judge(self, record: OutlierRecord, now: float, found: Looked) -> None:
+    def _judge(self, record: OutlierRecord, now: float, found: HealthFindings) -> None:
         replica = record.replica
         found.decisions.extend(self.outliers.overdue(replica.replica_id, now))
         if record.reason is None and not replica.draining:
@@ -142,7 +142,7 @@ class Health:
         if self._overdue.silent_s(replica, 0.0, now) > _STILL_S:
             self._recall(replica, found)
 
-    def _recall(self, replica: ReplicaLoad, found: Looked) -> None:
+    def _recall(self, replica: ReplicaLoad, found: HealthFindings) -> None:
         """Once for each attempt: the runtime may know better."""
         for attempt in replica.attempts.values():
             request = attempt.request

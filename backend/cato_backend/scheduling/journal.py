@@ -1,4 +1,4 @@
-"""The event log: what the scheduler was told and what it decided, as JSON lines.
+"""The event log: the scheduler's events and decisions, and notes on requests, as JSON lines.
 
 The first line of each part of a log tells what the scheduler was; every other line is one event, or
 a note of what the scheduler is not told:
@@ -14,18 +14,48 @@ place of token, session, document, team and blocks stand pseudonyms (see `Pseudo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
 from types import UnionType
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from cato_backend.errors import ConfigError
+from cato_backend.requests import Origin
 from cato_backend.scheduling.decisions import Decision
-from cato_backend.scheduling.events import Event, Woke
+from cato_backend.scheduling.events import Event, Submitted, Woke
 from cato_backend.scheduling.limits import Limits
-from cato_backend.scheduling.notes import Note
+
+_BYTES = 8
+
+_REMEMBERED = 65_536
+
+
+class PredictionNote(NamedTuple):
+    """Predictions for an attempt at its dispatch, in seconds from then."""
+
+    request_id: str
+    attempt: int
+    promised_s: float
+    """To the promised event: the first token, or the last one under an end-to-end target."""
+    bound_s: float
+    """Not exceeded by it nine times in ten."""
+    first_token_s: float
+    alone_s: float
+    """To the first token, were nothing else on the replica: its own prefill."""
+
+
+class OutcomeNote(NamedTuple):
+    """The outcome of a request: `met`, `late`, `enough`, `cancelled`, or a refusal."""
+
+    request_id: str
+    outcome: str
+
+
+Note: TypeAlias = PredictionNote | OutcomeNote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +71,14 @@ class Opening:
     part: int = 1
     """Counted from 1; a log that has rotated begins with a later one."""
     seed: int = 0
-    """Of the policy's dice."""
+    """Seed of the policy's random numbers."""
     epoch: float | None = None
-    """What is to be added to a time to have Unix time; None where that is not known."""
+    """The offset from a time to Unix time; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One event and what was decided on it."""
+    """One event and the decisions on it."""
 
     t: float
     event: Event
@@ -68,6 +98,8 @@ def _adapters(union: UnionType) -> dict[str, TypeAdapter[Any]]:
 
 
 _EVENTS, _DECISIONS, _NOTES = _adapters(Event), _adapters(Decision), _adapters(Note)
+
+
 _OPENING = TypeAdapter(Opening)
 
 
@@ -138,3 +170,44 @@ def _first(error: Exception) -> str:
         return str(error)
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+class Pseudonyms:
+    """Replaces values by keyed hashes. Equal values stay equal, so a replay decides alike.
+
+    The hash of a prompt's block would tell a reader of the log whether a known text was in it.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._block = lru_cache(_REMEMBERED)(self._hash)
+
+    def of(self, event: Event) -> Event:
+        """Return the same event about an unknown request."""
+        if not isinstance(event, Submitted):
+            return event
+        request = event.request
+        origin = request.origin
+        return Submitted(
+            replace(
+                request,
+                origin=Origin(
+                    self._name(origin.tenant),
+                    self._name(origin.session),
+                    self._name(origin.document),
+                    self._name(origin.team),
+                ),
+                workflow=None if request.workflow is None else self._name(request.workflow),
+                prompt_blocks=tuple(self._block(block) for block in request.prompt_blocks),
+            )
+        )
+
+    def _name(self, name: str) -> str:
+        if not name:
+            return ""
+        data = name.encode(errors="surrogateescape")
+        return blake2b(data, key=self._key, digest_size=_BYTES).hexdigest()
+
+    def _hash(self, block: int) -> int:
+        data = block.to_bytes(_BYTES)
+        return int.from_bytes(blake2b(data, key=self._key, digest_size=_BYTES).digest())

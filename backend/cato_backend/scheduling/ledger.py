@@ -1,4 +1,4 @@
-"""The ledger: what is outstanding on each replica, known from the streams that pass through us."""
+"""The ledger: the outstanding work of each replica, counted from the streams that pass through."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 
 from cato_backend.requests import Request
 from cato_backend.scheduling.attempt import Attempt
-from cato_backend.scheduling.model_load import ModelLoad
-from cato_backend.scheduling.replica import ReplicaLoad, needed_context
+from cato_backend.scheduling.replica import ModelLoad, ReplicaLoad, needed_context
 
 
 class Ledger:
@@ -68,7 +67,7 @@ class Ledger:
             model.enlist(replica)
 
     def set_others(self, replica_id: str, others: int) -> None:
-        """Other clients have so many requests on the replica."""
+        """Record the number of requests that other clients have on the replica."""
         self._change(self._replicas[replica_id], lambda replica: replica.set_others(others))
 
     def suspend(self, replica_id: str) -> None:
@@ -183,8 +182,7 @@ class Ledger:
         replica.attempts[attempt.request.id] = attempt
         attempt.queued_tokens = replica.pending_prefill + attempt.uncached_tokens
         if not attempt.started:
-            replica.unstarted += 1
-            replica.pending_prefill += attempt.pending_prefill
+            replica.await_first_token(attempt)
         self._count(replica, attempt, +1)
         self._models[replica.model].unlist_full(replica)
 
@@ -220,12 +218,10 @@ class Ledger:
         return replica
 
     def _begin(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> None:
-        outstanding = attempt.outstanding_tokens
         if not attempt.started:
-            replica.pending_prefill -= attempt.pending_prefill
-            replica.unstarted -= 1
+            replica.await_no_longer(attempt)
+            replica.outstanding_tokens -= attempt.prompt_tokens
         attempt.first_token_at = now
-        replica.outstanding_tokens += attempt.outstanding_tokens - outstanding
 
     def close(self, request_id: str) -> Attempt:
         """End an attempt and return it."""
@@ -233,8 +229,7 @@ class Ledger:
         replica = self._replicas[attempt.replica_id]
         del replica.attempts[request_id]
         if not attempt.started:
-            replica.unstarted -= 1
-            replica.pending_prefill -= attempt.pending_prefill
+            replica.await_no_longer(attempt)
         self._count(replica, attempt, -1)
         if not replica.draining:
             self._models[replica.model].relist(replica)

@@ -17,14 +17,14 @@ class OutlierDetection:
     """Times the number of its ejections: how long a replica is ejected."""
     max_ejection_s: float = 30.0
     max_ejection_percent: float = 50.0
-    """Of a model's replicas, rounded up, but never all of them."""
+    """Percentage of a model's replicas, rounded up, but never all of them."""
     interval_s: float = 10.0
     """In service for this long, a replica has one ejection less to its account."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongPromptLimits:
-    """What long prompts and agents may have of each replica, under the policy `cato`."""
+    """Shares of each replica for long prompts and agents, under the policy `cato`."""
 
     longer_than_s: float = 1.0
     """A prompt is long where the replica computes what is not cached of it for longer."""
@@ -34,9 +34,9 @@ class LongPromptLimits:
     """Of a model's replicas that may compute nothing but long prompts at once: those whose engine
     has no threshold. One may always."""
     agent_share: float = 0.75
-    """Of its slots, and of its KV cache, that agents may take."""
+    """Share of its slots and of its KV cache for agents."""
     patience_s: float = 20.0
-    """After so long in the queue these bounds do not hold for a request."""
+    """Seconds in the queue after which a request is exempt from these bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Limits:
     max_waiting: int = 4096
     """Queued requests per model."""
     max_waiting_per_session: int = 64
-    """Of a session that is named."""
+    """Limit of queued requests of a named session."""
     max_wait_s: float = 60.0
     """Longest stay in the queue; what would take longer than this to serve may not queue."""
     max_attempts: int = 3

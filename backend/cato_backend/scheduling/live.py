@@ -1,4 +1,4 @@
-"""Every request that has not ended, and where it is: in a queue or on a replica."""
+"""All requests that have not ended, in a queue or on a replica."""
 
 from __future__ import annotations
 

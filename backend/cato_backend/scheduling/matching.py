@@ -1,4 +1,4 @@
-"""Sends queued requests to replicas, in the policy's order and where the policy says."""
+"""Sends queued requests to the replicas that the policy picks, in the policy's order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOKED_THROUGH = 64
 
 
 class Matching:
-    """Looks at the queues; asks the policy about each request, and holds it to the candidates."""
+    """Goes through the queues, asks the policy about each request, and checks its answers."""
 
     def __init__(self, live: LiveRequests, alarms: Alarms) -> None:
         self._live = live

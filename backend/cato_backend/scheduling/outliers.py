@@ -12,12 +12,15 @@ import math
 from collections.abc import Callable, Iterable
 
 from cato_backend.scheduling.decisions import Decision, Eject, Reason, Reinstate, SyntheticTrial
-from cato_backend.scheduling.ejection_limits import EjectionLimits
 from cato_backend.scheduling.ledger import Ledger
 from cato_backend.scheduling.limits import OutlierDetection
-from cato_backend.scheduling.outlier_record import OutlierRecord
+from cato_backend.scheduling.outlier_record import (
+    EjectionLimits,
+    OutlierRecord,
+    begin_trial,
+    end_trial,
+)
 from cato_backend.scheduling.replica import ReplicaLoad
-from cato_backend.scheduling.synthetic_trials import begin_trial, end_trial
 
 
 class Outliers:
@@ -195,7 +198,7 @@ class Outliers:
         return []
 
     def overdue(self, replica_id: str, now: float) -> list[Decision]:
-        """Record that first tokens are overdue. The replica may stay in service all the same."""
+        """Record that first tokens are overdue. The replica may stay in service nevertheless."""
         record = self._records[replica_id]
         if record.trial is not None:
             return [self._eject_again(record, Reason.OVERDUE, now)]

@@ -1,9 +1,9 @@
-"""Replicas whose first tokens are overdue: they take requests, and answer none.
+"""Replicas whose first tokens are overdue: they accept requests and answer none.
 
-A busy replica is told from one that hangs by its signs of life. While any answer on it goes on, or
-begins, a request that waits there stands in a queue. Only silence is counted: since the last token
-of any request on the replica, or since the oldest request without a token was dispatched. It may
-last as long as the work that the engine can be at: one prompt, or what it computes together.
+A busy replica differs from one that hangs by its signs of life. While any answer on it continues or
+begins, a request that waits there is queued. Only silence counts: the time since the last token of
+any request on the replica, or since the dispatch of the oldest request without a token. It may last
+as long as the work that the engine can have begun: one prompt, or all that it computes together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOK_S = 0.05
 _FACTOR = 1.5
 """Times what is expected."""
 _SHORTEST_S = 0.25
-"""An engine pauses for so long by itself now and then."""
+"""An engine pauses for this time by itself now and then."""
 _UNKNOWN_S = 0.8
 """The most that is waited for a first token, beside the time for its prompt, while nothing is known
 of how long one takes."""
@@ -32,14 +32,14 @@ _LONGEST_TRIAL_S = 0.8
 _MANY_TRIALS = 10
 _STARVED_S = 5.0
 _STARVED_FACTOR = 5.0
-"""No answer may begin for longer on a replica where others go on, while elsewhere they begin."""
+"""No answer may begin for longer on a replica where others continue, while elsewhere they begin."""
 STALLED_S = 3.0
 """Answers that have begun and bring nothing for so long, while nothing is to be prefilled."""
 
 
 @dataclass(slots=True)
 class _Signs:
-    """Of life. Times on the scheduler's clock."""
+    """Signs of life of one replica. Times on the scheduler's clock."""
 
     heard_at: float = 0.0
     """A reply of any kind."""
@@ -48,7 +48,7 @@ class _Signs:
 
 
 class Overdue:
-    """What is known of all replicas' first tokens."""
+    """Records of the first tokens of all replicas."""
 
     def __init__(self) -> None:
         self._signs = defaultdict[str, _Signs](_Signs)
@@ -123,7 +123,7 @@ class Overdue:
     def _is_starved(
         self, replica: ReplicaLoad, attempt: Attempt, longest_s: float, now: float
     ) -> bool:
-        """Return whether answers go on there, but none begins, while elsewhere they do."""
+        """Return whether answers continue there, but none begins, while elsewhere they do."""
         since = max(attempt.dispatched_at, self._signs[replica.replica_id].began_at)
         if now - since <= max(_STARVED_S, _STARVED_FACTOR * longest_s):
             return False
@@ -183,7 +183,7 @@ def _under_way(replica: ReplicaLoad, attempt: Attempt) -> int:
 def _streamed_first(attempts: Iterable[Attempt]) -> Attempt | None:
     """Return the oldest that is streamed, else the oldest.
 
-    Only its end shows that the others go on.
+    Only its end shows that the others continue.
     """
     oldest: Attempt | None = None
     for attempt in attempts:

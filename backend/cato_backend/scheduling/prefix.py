@@ -1,4 +1,4 @@
-"""Which replica holds which prefix in its cache, as far as it can be known from outside."""
+"""An index of the prefixes that replicas probably hold in their caches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PrefixIndex:
         self._holders: dict[int, dict[str, None]] = {}
 
     def add_replica(self, replica_id: str, max_blocks: int) -> None:
-        """Add a replica with an empty cache of so many blocks."""
+        """Add a replica with an empty cache of this number of blocks."""
         self._held[replica_id] = OrderedDict()
         self._nominal[replica_id] = self._bounds[replica_id] = max_blocks
 
@@ -55,7 +55,7 @@ class PrefixIndex:
         self._evict(replica_id)
 
     def observe(self, replica_id: str, expected: int, found: int) -> None:
-        """Record that the engine found so many tokens where so many were expected.
+        """Record the cached tokens that the engine found, and the expected number.
 
         Where it holds less than its size says, because others use it or its blocks are larger, the
         bound shrinks, and grows again while what is expected is found.

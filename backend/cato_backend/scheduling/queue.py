@@ -16,7 +16,7 @@ Rank: TypeAlias = tuple[Key, int]
 
 
 class Waiting(NamedTuple):
-    """A queued request and what earlier attempts left behind. Times on the scheduler's clock."""
+    """A queued request with the state of its earlier attempts. Times on the scheduler's clock."""
 
     request: Request
     expires: float
@@ -114,15 +114,15 @@ class Alarms:
         self._heap: list[tuple[float, str, str]] = []
         self._announced: float | None = None
         self._look_again: float | None = None
-        self._watch: float | None = None
 
     def look_again(self, time: float | None) -> None:
         """When a policy wants to look at what it keeps, whatever happens; None: at no time."""
         self._look_again = time
 
-    def watch(self, time: float | None) -> None:
-        """When the replicas are to be looked at, whatever happens; None: at no time."""
-        self._watch = time
+    def nobody_waits(self) -> None:
+        """Forget all times: they were those of requests that have left."""
+        self._heap.clear()
+        self._look_again = None
 
     def set(self, time: float, model: str, request_id: str) -> None:
         """Remember to look at the request at `time`."""
@@ -145,16 +145,17 @@ class Alarms:
         """Act at the time that was announced last."""
         self._announced = None
 
-    def next_change(self, queued: Container[str]) -> float | None:
-        """Return the next time at which a queued request must be considered.
+    def next_change(self, queued: Container[str], look: float | None) -> float | None:
+        """Return the next time at which something must be considered: what is queued, or replicas.
 
-        None where it is the one announced last.
+        `look`: when the replicas are to be looked at, whatever happens; None: at no time. Returns
+        None where the time is the one announced last.
         """
         # Most requests are sent at once: to wake up for their alarms was half of all events.
         heap = self._heap
         while heap and heap[0][2] not in queued:
             heapq.heappop(heap)
-        time = earliest(self._look_again, self._watch)
+        time = look if self._look_again is None else earliest(self._look_again, look)
         if heap:
             time = earliest(time, heap[0][0])
         if time is None or time == self._announced:

@@ -1,4 +1,4 @@
-"""Requests that get no answer: another attempt, a refusal, or the end of their wait."""
+"""Recovery of requests whose attempt failed: another attempt or a refusal; queue timeouts."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Recovery:
 
 
 class QueueTimeouts:
-    """Of queued requests: until their worth is gone, or, without a replica, their deadline."""
+    """Timeouts of queued requests: their queue timeout or, without a replica, their deadline."""
 
     def __init__(self, live: LiveRequests, alarms: Alarms) -> None:
         self._live = live

@@ -1,4 +1,4 @@
-"""The replay of an event log: whether the scheduler still decides the same on each event."""
+"""Replay of an event log: checks that the scheduler still makes the same decisions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cato_backend.scheduling.scheduler import Scheduler
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first event on which something else is decided now."""
+    """The first event whose decisions differ."""
 
     number: int
-    """Of the event, counted from 1."""
+    """Number of the event, counted from 1."""
     entry: Entry
     decided: tuple[Decision, ...]
     """Now; what was decided then is in `entry`."""

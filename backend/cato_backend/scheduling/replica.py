@@ -1,7 +1,8 @@
-"""One replica and what runs on it, as the scheduler knows it from the streams that pass through."""
+"""One replica and its running requests, known from the streams that pass through."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Protocol
@@ -16,6 +17,7 @@ from cato_backend.scheduling.events import LoadReported
 from cato_backend.wire.headers import Task
 
 _FEWEST_SLOTS = 4
+
 _KEPT_FREE = 8
 """One slot in this many is kept for newcomers, and at least one from `_FEWEST_SLOTS` on."""
 
@@ -33,7 +35,7 @@ class ReplicaView(Protocol):
 
     @property
     def model(self) -> str:
-        """What it serves."""
+        """The model that it serves."""
         ...
 
     @property
@@ -46,7 +48,7 @@ class ReplicaView(Protocol):
 
     @property
     def profile(self) -> Profile | None:
-        """What it can do; None where nothing is known of it."""
+        """The replica's profile; None where none is known."""
         ...
 
     @property
@@ -56,7 +58,7 @@ class ReplicaView(Protocol):
 
     @property
     def capacity(self) -> EngineCapacity:
-        """What its engine holds at once, as its metrics have shown it."""
+        """The capacity of its engine, as its metrics have shown it."""
         ...
 
     @property
@@ -118,13 +120,13 @@ class ReplicaLoad:
     """Requests at once where it is ours alone."""
     profile: Profile | None = None
     kept: InitVar[KeptLaw | None] = None
-    """What was learned of it before."""
+    """The stored law of the replica."""
     context: int | None = None
     """Tokens of prompt and output that fit; None where it is not known."""
     adapters: frozenset[str] = frozenset()
     """Further names that it serves."""
     limits: EngineLimits | None = None
-    """What its engine was started with, where that is told."""
+    """The limits that its engine was started with, where they are reported."""
     draining: bool = False
     asleep: bool = False
     """Draining, until it is woken."""
@@ -139,18 +141,22 @@ class ReplicaLoad:
     outstanding_tokens: int = 0
     running_by_task: dict[Task, int] = field(default_factory=lambda: dict.fromkeys(Task, 0))
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    silent: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    """The unstarted ones of these."""
+    has_priorities: bool = False
+    """Whether one of the unstarted may have another priority than 0."""
     last_token_at: float | None = None
     """When a token last came from it: a step of its engine ended then."""
     learned: LearnedLaw = field(init=False)
     capacity: EngineCapacity = field(init=False, default_factory=EngineCapacity)
     probes: Probes = field(init=False)
-    """Of a calibration; in none of the counts above."""
+    """Probes of a calibration. They are in none of the counts above."""
     slots: int = field(init=False)
     """`max_running` while it is in service."""
     max_running: int = field(init=False)
     """Kept, because it is asked for a hundred times as often as it changes."""
     open_slots: int = field(init=False)
-    """Of `max_running`, those that are not kept for newcomers: see `fairness`."""
+    """Slots of `max_running` that are not kept for newcomers: see `fairness`."""
 
     def __post_init__(self, kept: KeptLaw | None) -> None:
         self.learned = LearnedLaw(self.profile, kept, self.limits)
@@ -173,6 +179,22 @@ class ReplicaLoad:
         """Its metrics show this load."""
         decoding = sum(not attempt.silent for attempt in self.attempts.values())
         self.capacity.look(load, self.running, decoding, self.kv_tokens, now)
+
+    def await_first_token(self, attempt: Attempt) -> None:
+        """Count an attempt among the unstarted."""
+        self.silent[attempt.request.id] = attempt
+        self.unstarted += 1
+        self.pending_prefill += attempt.uncached_tokens
+        if attempt.priority:
+            self.has_priorities = True
+
+    def await_no_longer(self, attempt: Attempt) -> None:
+        """Take an attempt out of the unstarted: its first token has come, or it has ended."""
+        del self.silent[attempt.request.id]
+        self.unstarted -= 1
+        self.pending_prefill -= attempt.uncached_tokens
+        if not self.unstarted:
+            self.has_priorities = False
 
     @property
     def decoding(self) -> int:
@@ -205,3 +227,62 @@ def needed_context(request: Request, emitted: int) -> int:
     More than the request said where its answer grew beyond what it named.
     """
     return request.context_tokens + max(0, emitted - request.max_tokens)
+
+
+@dataclass(slots=True)
+class ModelLoad:
+    """The replicas of one model, and sums over them."""
+
+    replicas: dict[str, ReplicaLoad] = field(default_factory=dict[str, ReplicaLoad])
+    with_room: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
+    """By id, so that a policy's ties fall the same way in every run."""
+    with_open_slot: list[ReplicaLoad] = field(default_factory=list[ReplicaLoad])
+    """Those of them that have room beside what is kept for newcomers; in the same order."""
+    least_context: int | None = None
+    """The smallest context among them; None where none of them tells it."""
+    accepting: int = 0
+    asleep: int = 0
+    slots: int = 0
+    running: int = 0
+
+    def enlist(self, replica: ReplicaLoad) -> None:
+        """Add the replica to the lists that it belongs to."""
+        if replica.has_room:
+            insort(self.with_room, replica, key=_by_id)
+        if replica.has_open_slot:
+            insort(self.with_open_slot, replica, key=_by_id)
+
+    def unlist(self, replica: ReplicaLoad) -> None:
+        """Take the replica out of both lists."""
+        _remove(self.with_room, replica)
+        _remove(self.with_open_slot, replica)
+
+    def unlist_full(self, replica: ReplicaLoad) -> None:
+        """Take the replica out of a list whose limit it has just reached."""
+        if replica.running == replica.open_slots:
+            _remove(self.with_open_slot, replica)
+        if replica.running == replica.max_running:
+            _remove(self.with_room, replica)
+
+    def relist(self, replica: ReplicaLoad) -> None:
+        """Add the replica to a list whose limit it has just left; it must not be draining."""
+        if replica.running == replica.open_slots - 1:
+            insort(self.with_open_slot, replica, key=_by_id)
+        if replica.running == replica.max_running - 1:
+            insort(self.with_room, replica, key=_by_id)
+
+    def compare_contexts(self) -> None:
+        """Find the smallest context again, after the replicas or their contexts have changed."""
+        known = (each.context for each in self.replicas.values() if each.context is not None)
+        self.least_context = min(known, default=None)
+
+
+def _remove(listed: list[ReplicaLoad], replica: ReplicaLoad) -> None:
+    """Take it out of a list that is ordered by id, if it is there."""
+    index = bisect_left(listed, replica.replica_id, key=_by_id)
+    if index < len(listed) and listed[index] is replica:
+        del listed[index]
+
+
+def _by_id(replica: ReplicaLoad) -> str:
+    return replica.replica_id

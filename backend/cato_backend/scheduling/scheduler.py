@@ -74,15 +74,11 @@ class Scheduler:
         # Most alarms ring for a look at the replicas that finds nothing: the queues stay as they
         # are, and policies need not be asked about them.
         only_looks = isinstance(event, Woke) and not self._alarms.is_due(now)
-        if isinstance(event, Submitted):
-            # However short its budget is: where a replica is free, it is served.
-            self._match(now, out, only_looks=only_looks)
-            self._timeouts.expire(now, out)
-        else:
-            self._timeouts.expire(now, out)
-            self._match(now, out, only_looks=only_looks)
-        if self._health.outliers.any_ejected:
-            out.extend(self._health.outliers.synthetic_trials(now))
+        health = self._health
+        if self._live.room.any_waiting or health.outliers.any_ejected or health.is_look_due(now):
+            self._look(event, now, out, only_looks=only_looks)
+        elif out or not only_looks:
+            self._alarms.nobody_waits()
         self._set_alarm(now, out)
         return out
 
@@ -246,6 +242,18 @@ class Scheduler:
 
     # -- the clock -----------------------------------------------------------------------------
 
+    def _look(self, event: Event, now: float, out: list[Decision], *, only_looks: bool) -> None:
+        """Send and refuse what the event and the time call for."""
+        if isinstance(event, Submitted):
+            # However short its budget is: where a replica is free, it is served.
+            self._match(now, out, only_looks=only_looks)
+            self._timeouts.expire(now, out)
+        else:
+            self._timeouts.expire(now, out)
+            self._match(now, out, only_looks=only_looks)
+        if self._health.outliers.any_ejected:
+            out.extend(self._health.outliers.synthetic_trials(now))
+
     def _match(self, now: float, out: list[Decision], *, only_looks: bool) -> None:
         if self._health.is_look_due(now):
             self._recovery.look(now, out)
@@ -255,10 +263,10 @@ class Scheduler:
                 self._timeouts.refuse_while_busy(now, out)
 
     def _set_alarm(self, now: float, out: list[Decision]) -> None:
-        outliers = self._health.outliers
-        trial = outliers.next_trial(now, self.waiting) if outliers.any_ejected else None
-        self._alarms.watch(earliest(self._health.next_look, trial))
-        wake = self._alarms.next_change(self._live.room)
+        look, outliers = self._health.next_look, self._health.outliers
+        if outliers.any_ejected:
+            look = earliest(look, outliers.next_trial(now, self.waiting))
+        wake = self._alarms.next_change(self._live.room, look)
         if wake is not None:
             out.append(WakeAt(wake))
 

@@ -1,4 +1,4 @@
-"""Pseudo-random choices that a replay repeats: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
+"""Reproducible pseudo-random numbers: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has gone wrong with single requests, and whose fault it may be.
+"""Failures of single requests, and whether request or replica may be the cause.
 
 The death of a replica ends every attempt on it. It is charged to none of them. One of those that
 were being started (dispatched, without a token) may have caused it: they are suspects. A replica
@@ -28,7 +28,7 @@ _REMEMBERED = 256
 
 @dataclass(slots=True)
 class Trouble:
-    """Of one request that has not ended."""
+    """The failures of one request that has not ended."""
 
     failed_on: list[str] = field(default_factory=list[str])
     """Replicas that failed its attempts, one entry for each."""
@@ -60,7 +60,7 @@ class _Failure:
 
 
 class Troubles:
-    """Of all requests; most have none."""
+    """The failures of all requests; most have none."""
 
     def __init__(self, max_attempts: int) -> None:
         self._max_attempts = max_attempts

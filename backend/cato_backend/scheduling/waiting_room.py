@@ -1,4 +1,4 @@
-"""The queues of all models: what bounds them, whose request goes when one is full, and its pace."""
+"""The queues of all models: their bounds, the eviction from a full one, and its service rate."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ServiceRate:
         self._last: float | None = None
 
     def left(self, now: float, waiting: int) -> None:
-        """Record that a request has left its replica, while so many waited."""
+        """Record that a request has left its replica, and how many requests were queued."""
         if waiting and self._last is not None:
             gap = now - self._last
             mean = gap if self._gap_s is None else self._gap_s
@@ -34,7 +34,7 @@ class ServiceRate:
         self._last = now if waiting else None
 
     def empties_in(self, waiting: int) -> float:
-        """Return seconds until so many requests will have left the queue.
+        """Return the seconds until this number of requests will have left the queue.
 
         0 while nothing is known.
         """
@@ -171,7 +171,8 @@ class WaitingRoom:
         self._models[request.id] = request.model
         self._backlogs[request.model].add(request)
         self._alarms.set(waiting.gives_up, request.model, request.id)
-        self._alarms.set(waiting.expires, request.model, request.id)
+        if waiting.expires != waiting.gives_up:
+            self._alarms.set(waiting.expires, request.model, request.id)
 
     def get(self, request_id: str) -> Waiting | None:
         """Return the request where it stands; None where it is not queued."""

@@ -35,7 +35,7 @@ class DeviceCodes:
     device_code: str = field(repr=False)
     """The device's secret."""
     user_code: str
-    """What the person confirms."""
+    """The code that the person confirms."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class WaitingDevice:
     user_code: str
     secret_hash: bytes
     client: str
-    """What the device calls itself."""
+    """The name that the device gives itself."""
     address: str
     """From where it asked."""
     expires: float
@@ -105,7 +105,7 @@ class WaitingDevices:
             raise DeviceDenied("device_code: the person refused this device")
         if device.person is None:
             self._count_question(device)
-            raise AuthorizationPending("device_code: nobody has confirmed the code yet")
+            raise AuthorizationPending("device_code: the code is not confirmed yet")
         self._drop(device)
         return device, device.person
 

@@ -1,4 +1,4 @@
-"""The ID token of a provider, checked as OpenID Connect Core says in 3.1.3.7."""
+"""A provider's metadata, and its ID tokens, checked by OpenID Connect Core, section 3.1.3.7."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any
 
 import jwt
 
-from cato_backend.errors import InvalidSignIn
+from cato_backend.config.sign_in import is_secure
+from cato_backend.errors import InvalidSignIn, ProviderUnusable
 
 _ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
 """Those whose keys are public: a secret that both know would let each forge the other's tokens."""
+
 _REQUIRED = ("iss", "sub", "aud", "exp", "iat")
+
+WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class UnknownKey(InvalidSignIn):
@@ -25,7 +29,7 @@ class UnknownKey(InvalidSignIn):
 
 @dataclass(frozen=True, slots=True)
 class ExpectedToken:
-    """What an ID token must say."""
+    """The values that an ID token must have."""
 
     issuer: str
     client_id: str
@@ -115,3 +119,50 @@ def _explained(error: jwt.PyJWTError, expected: ExpectedToken) -> InvalidSignIn:
 
 def _invalid(claim: str, text: str) -> InvalidSignIn:
     return InvalidSignIn(f"id_token: {text}", param=claim)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Endpoints of a provider."""
+
+    issuer: str
+    authorization: str
+    token: str
+    keys: str
+    userinfo: str
+    """Empty where the provider has none."""
+    takes_basic: bool
+    """Whether a client sends its secret by HTTP's basic authentication, else in the form."""
+
+
+def endpoints_of(document: Mapping[str, Any], issuer: str) -> Endpoints:
+    """Return what a discovery document says. Raises ProviderUnusable, naming the field."""
+    found = document.get("issuer")
+    if not isinstance(found, str) or found.rstrip("/") != issuer.rstrip("/"):
+        raise _unusable("issuer", found, f"{issuer!r}, as in oidc.issuer")
+    methods = document.get("token_endpoint_auth_methods_supported")
+    return Endpoints(
+        issuer=found,
+        authorization=_url(document, "authorization_endpoint"),
+        token=_url(document, "token_endpoint"),
+        keys=_url(document, "jwks_uri"),
+        userinfo=_url(document, "userinfo_endpoint") if "userinfo_endpoint" in document else "",
+        takes_basic=not isinstance(methods, list) or "client_secret_basic" in methods,
+    )
+
+
+def _url(document: Mapping[str, Any], field: str) -> str:
+    found = document.get(field)
+    try:
+        if isinstance(found, str) and is_secure(found):
+            return found
+    except ValueError:
+        pass
+    raise _unusable(field, found, "an https URL; http only for a loopback address")
+
+
+def _unusable(field: str, got: object, expected: str) -> ProviderUnusable:
+    return ProviderUnusable(
+        f"oidc.issuer: its discovery document has {field} {got!r:.200}, expected {expected}",
+        param=field,
+    )

@@ -1,4 +1,4 @@
-"""A provider of sign-ins, asked over HTTPS: what it publishes, and who somebody is."""
+"""A client of an OpenID Connect provider: its metadata, and the claims of a person."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ import aiohttp
 
 from cato_backend.config.sign_in import OidcConfig
 from cato_backend.errors import InvalidSignIn, ProviderUnavailable, ProviderUnusable
-from cato_backend.sign_in.admission import Claims
-from cato_backend.sign_in.attempts import SignInAttempt
-from cato_backend.sign_in.documents import WELL_KNOWN, Endpoints, endpoints_of
-from cato_backend.sign_in.id_tokens import ExpectedToken, UnknownKey, checked_claims
+from cato_backend.sign_in.admission import Claims, SignInAttempt
+from cato_backend.sign_in.id_tokens import (
+    WELL_KNOWN,
+    Endpoints,
+    ExpectedToken,
+    UnknownKey,
+    checked_claims,
+    endpoints_of,
+)
 
 _ANSWER_S = 10.0
 _MOST_BYTES = 1024 * 1024
@@ -34,7 +39,7 @@ class _Tokens:
 
 
 class Provider:
-    """One provider. What does not answer raises ProviderUnavailable, a bad answer ProviderUnusable.
+    """One provider. Raises ProviderUnavailable without an answer, ProviderUnusable for a bad one.
 
     Times on `clock`, in seconds. Nothing that is secret gets into a message.
     """
@@ -108,7 +113,7 @@ class Provider:
         headers = {"authorization": f"Bearer {tokens.access_token}"}
         more = await self._get(endpoints.userinfo, headers=headers)
         if more.get("sub") != claims["sub"]:
-            raise ProviderUnusable("userinfo: it is about somebody else", param="sub")
+            raise ProviderUnusable("userinfo: its `sub` is of another person", param="sub")
         return _together(claims, more)
 
     async def _redeemed(self, code: str, attempt: SignInAttempt, redirect_uri: str) -> _Tokens:

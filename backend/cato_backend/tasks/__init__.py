@@ -1,4 +1,4 @@
-"""What is asked of a model, in the model's own form. Pure: no I/O, no clock.
+"""Prompts in the forms of models, and whole tasks. Pure: no I/O, no clock.
 
 - `detection`: which fill-in-the-middle format a model takes (`probe_texts`, `detect`), and whether
   it follows instructions (`recognize`)

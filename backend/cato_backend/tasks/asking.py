@@ -25,7 +25,7 @@ _CONTINUES = re.compile(
 )
 """How a line begins that belongs to the statement above it."""
 _CONTINUED = re.compile(r"(?:[(\[{,\\=|&+*/<-]|=>)\s*$")
-"""How a line ends whose statement goes on below it."""
+"""How a line ends whose statement continues below it."""
 _LEAST_SHARE = 0.4
 """Of the room that a piece fills, unless no statement begins behind it."""
 

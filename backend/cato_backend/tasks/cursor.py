@@ -1,4 +1,4 @@
-"""Prompts that a client has rendered around a cursor: recognized, and taken apart again.
+"""Recognizes and parses prompts that a client has rendered around a cursor.
 
 Editors that speak to a plain OpenAI server render the fill-in-the-middle or next-edit form of the
 model themselves. Its markers tell such a prompt from any other text.
@@ -75,7 +75,12 @@ def cursor_text(prompt: str) -> CursorText | None:
     """Return what a completion's prompt says of the text around a cursor; None for plain text."""
     if len(prompt) > LONGEST_PROMPT:
         return None
-    return _next_edit(prompt) or _infill(prompt) or _files(prompt)
+    # Most prompts have no marker at all.
+    if any(map(prompt.__contains__, _FIRST_MARKERS)):
+        found = _next_edit(prompt) or _infill(prompt)
+        if found is not None:
+            return found
+    return _files(prompt)
 
 
 def asks_at_cursor(message: str) -> bool:
@@ -103,7 +108,6 @@ def _next_edit(prompt: str) -> CursorText | None:
 
 def _infill(prompt: str) -> CursorText | None:
     for first, layout in _LAYOUTS:
-        # Most prompts have no marker at all.
         found = _parts(prompt, layout) if first in prompt else None
         if found is not None:
             return found
@@ -189,6 +193,11 @@ def _first_marker(layout: Layout) -> str:
 
 
 _LAYOUTS = tuple((_first_marker(layout), layout) for layout in dict.fromkeys(_known_layouts()))
+_FIRST_MARKERS = tuple(
+    dict.fromkeys(
+        (*(form.markers[0] for form in NEXT_EDIT_FORMS), *(first for first, _ in _LAYOUTS))
+    )
+)
 _FILE_TOKENS = tuple(
     dict.fromkeys(
         token for known in FORMATS for token in (known.repository_token, known.file_token) if token

@@ -1,4 +1,4 @@
-"""How a model is asked: its fill-in-the-middle format, and whether it follows instructions."""
+"""Detects a model's fill-in-the-middle format, and whether it follows instructions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BASE = re.compile(r"(^|[-_.])(base|pt)($|[-_.])")
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The outcome: a format, or None and why (`reason` is for people to read either way).
+    """A format, or None. `reason` explains either for people.
 
     `marker_ids`: token ids of those special tokens of the format that the tokenizer has.
     """
@@ -116,7 +116,7 @@ def _marker_ids(known: FimFormat, ids: TokenIds) -> tuple[tuple[str, int], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """The outcome, and for people why."""
+    """The result, with a reason for people."""
 
     follows: bool
     reason: str

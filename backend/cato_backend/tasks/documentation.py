@@ -1,4 +1,4 @@
-"""Documenting units: what the language's convention asks for, and the prose in the answer."""
+"""Documentation of units: the convention of each language, and the prose in the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The families of models that were trained to fill in the middle, and those that only look so.
+"""Families of models that were trained to fill in the middle, and similar ones that were not.
 
 Each entry says where its format is documented. The suffix-first layout stands first where a family
 was trained equally for both orders: typing then only appends to the prompt, which keeps the

@@ -1,4 +1,4 @@
-"""What a fill-in-the-middle format is: markers, trained orders, tokens that end it."""
+"""Fill-in-the-middle formats: markers, trained orders, tokens that end the infill."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum, StrEnum
 
 
 class FimOrder(StrEnum):
-    """Which part of the document comes first in the prompt (PSM and SPM of arXiv 2207.14255)."""
+    """Order of the document's parts in the prompt (PSM and SPM of arXiv 2207.14255)."""
 
     PREFIX_FIRST = "prefix_first"
     SUFFIX_FIRST = "suffix_first"
@@ -24,7 +24,7 @@ Layout = tuple[str | Part, ...]
 
 
 class ContextStyle(StrEnum):
-    """How pieces of other files are laid out in front of the document."""
+    """Layouts of pieces of other files in front of the document."""
 
     COMMENTS = "comments"
     """As part of the prefix, each under a comment with its path."""

@@ -85,7 +85,7 @@ def _one_line(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """What is left of each part."""
+    """The remaining text of each part."""
 
     prefix: str
     suffix: str

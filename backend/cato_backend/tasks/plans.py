@@ -1,4 +1,4 @@
-"""What a whole task consists of: calls of a model, stage after stage, and what their answers make.
+"""Plans of whole tasks: calls of a model in stages, and the composition of their answers.
 
 A stage's calls do not need each other's answers; a later stage may need those of all before it.
 """
@@ -37,7 +37,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """What to ask: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
+    """One call: `messages` of a chat, the `prefix` to continue, or `prefix` and `suffix`.
 
     Its texts hold no special token. `stop`: strings at which the answer ends. `expected_tokens`:
     how long the answer probably is, where that is known. `one_block`: the answer is one fenced
@@ -71,7 +71,7 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a plan must know of the model. `max_model_len` in tokens, None where unknown."""
+    """Abilities of the model. `max_model_len` in tokens, None where unknown."""
 
     fim: FimFormat | None = None
     follows_instructions: bool = False
@@ -99,7 +99,7 @@ class TaskStep:
     is_shown: bool = True
     """Whether its answer is a part of the result, and streamed as such."""
     expected_tokens: int | None = None
-    """Output tokens; None where nothing tells."""
+    """Output tokens; None where it is not known."""
     needs: tuple[int, ...] = ()
     """The steps without whose answers, where all of them failed, there is nothing to ask."""
 

@@ -1,4 +1,4 @@
-"""The answer to one call of a whole task: which part is the result, and where it ends."""
+"""Reads the answer to one call of a whole task: finds the result in it, and where it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PERHAPS_CLOSING = re.compile(r"(\A|\n)\s*[`~]*[ \t]*\Z")
 
 
 class AnswerProblem(StrEnum):
-    """What is wrong with an answer. One that is empty or repeats itself is no result at all."""
+    """Problems of answers. An empty or repeating answer is no result."""
 
     EMPTY = "empty"
     REPETITION = "repetition"
@@ -63,7 +63,7 @@ class AnswerReader:
 
     @property
     def problem(self) -> AnswerProblem | None:
-        """What is wrong with the answer as a whole, once it has ended."""
+        """The problem of the whole answer, once it has ended."""
         if self._repeats:
             return AnswerProblem.REPETITION
         return None if self.text.strip() else AnswerProblem.EMPTY

@@ -1,4 +1,4 @@
-"""Source text in prompts: how its language is named and commented, and special tokens broken up.
+"""Source text in prompts: names and comments of languages, and the escape of special tokens.
 
 User text that spells a special token must not be read as one. A space goes in before the marker's
 last character: `<|fim_prefix|>` becomes `<|fim_prefix| >`. The text stays readable for people and

@@ -1,4 +1,4 @@
-"""Summaries of units and of their file: what is asked for, and what of the answer is kept."""
+"""Summaries of units and of their file: the prompts, and the part of the answer that is kept."""
 
 from __future__ import annotations
 

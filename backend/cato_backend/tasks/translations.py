@@ -1,4 +1,4 @@
-"""Translating units: their order, what is asked for, and what of the answers is code."""
+"""Translation of units: their order, the prompts, and the code in the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole task as calls of a model: whether a model can do it, its steps, and their answers."""
+"""Plans a whole task for a model: whether the model can do it, its steps, and their answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def with_expected_tokens(planned: TaskPlan, expected: Sequence[int | None]) -> T
 def expected_tokens(
     request: TaskRequest, given: int | None, chars_per_token: float
 ) -> tuple[int | None, ...]:
-    """Return the expected output tokens of each unit, None where nothing tells.
+    """Return the expected output tokens of each unit, None where it is not known.
 
     The client's estimate for the unit counts first, then the unit's share of `given`, the client's
     estimate for the whole task. Without both, a translation's length is taken from its source, and

@@ -1,4 +1,4 @@
-"""The audit log: who changed what and when, and how many requests of each class people sent."""
+"""The audit log: changes with their author and time, and the requests of people by class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cato_backend.team.budgets import UsageKey, Used
 
 
 class AuditLog:
-    """JSON lines, the newest `limit` to twice `limit` bytes. Several programs may write.
+    """JSON lines: the newest `limit` to twice `limit` bytes. Several programs may write to it.
 
     No line holds a token, a prompt or an answer.
     """

@@ -1,4 +1,4 @@
-"""What teams and people have used of their budgets today, UTC. No I/O."""
+"""The budgets of teams and people, and their usage today (UTC). No I/O."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class DayBudgets:
         return Reserved(team, person, output_tokens, seconds, is_over)
 
     def release(self, reserved: Reserved, task: str, used: Used, now: float) -> None:
-        """Count what a call has used, in place of what was reserved for it."""
+        """Count what a call has used, instead of what was reserved for it."""
         team, person = reserved.team, reserved.person
         self._begin(day_of(now))
         mean = self._call_s[person.name]

@@ -1,4 +1,4 @@
-"""The file of the store: its schema, its permissions, and what can be wrong with it."""
+"""The file of the store: its schema, its permissions, and its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cato_backend.errors import ConfigError
-from cato_backend.wire.private_files import complaint
+from cato_backend.wire.state_files import complaint
 
 VERSION = 1
 _APPLICATION = 0x4341544F

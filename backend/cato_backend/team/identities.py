@@ -1,4 +1,7 @@
-"""Which account at a provider of sign-ins belongs to which person of the store."""
+"""Accounts at providers of sign-ins, and the tokens that sign-ins make.
+
+Sessions of the page are short-lived, so the store need not keep their tokens permanently.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,23 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cato_backend.errors import RoleTooLow
 from cato_backend.team.database import transaction
+from cato_backend.team.index import Requester
+from cato_backend.team.records import NewToken, Role
 from cato_backend.team.store import TeamStore
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS identities (
     issuer TEXT NOT NULL, subject TEXT NOT NULL, person TEXT NOT NULL REFERENCES people (name),
     PRIMARY KEY (issuer, subject))"""
+
+_PREFIX = "page "
+
+_DEVICE_PREFIX = "device "
+
+_KEPT_S = 7 * 86_400.0
+"""How long an expired one stays in the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def is_linked(store: TeamStore, issuer: str, person: str) -> bool:
 
 
 def link(store: TeamStore, identity: Identity, person: str) -> None:
-    """Link an account to one person of the store, in place of an older link. Raises ConfigError."""
+    """Link an account to one person of the store, instead of an older link. Raises ConfigError."""
     with _with_table(store) as connection:
         connection.execute(
             "INSERT INTO identities (issuer, subject, person) VALUES (?, ?, ?)"
@@ -64,3 +77,35 @@ def _with_table(store: TeamStore) -> Generator[sqlite3.Connection]:
     with transaction(store.connection, store.path) as connection:
         connection.execute(_TABLE)
         yield connection
+
+
+def create_session_token(
+    store: TeamStore, mark: str, person: str, now: float, lasts_s: float
+) -> NewToken:
+    """Make the token of a sign-in on the page, and forget those that expired long ago.
+
+    `mark` distinguishes it from others of the person. Raises TeamError.
+    """
+    with transaction(store.connection, store.path) as connection:
+        connection.execute(
+            "DELETE FROM tokens WHERE person = ? AND name LIKE ? AND expires < ?",
+            (person, f"{_PREFIX}%", now - _KEPT_S),
+        )
+    return store.create_token(_PREFIX + mark, person, now + lasts_s)
+
+
+def create_device_token(store: TeamStore, code: str, person: str, expires: float) -> NewToken:
+    """Make the token of a device whose code the person has confirmed. Raises TeamError."""
+    return store.create_token(_DEVICE_PREFIX + code, person, expires, Role.USER)
+
+
+def check_may_grant(store: TeamStore, who: Requester) -> None:
+    """Check that a token may make tokens. One of a device may not: they would outlive it.
+
+    Raises RoleTooLow, TeamError.
+    """
+    if who.token_id and store.token(who.token_id).name.startswith(_DEVICE_PREFIX):
+        raise RoleTooLow(
+            "authorization: a token of a device makes no tokens and confirms no devices; sign in on"
+            " the page"
+        )

@@ -1,15 +1,13 @@
-"""People, teams and tokens in memory: what a request's token means, without a look at the disk."""
+"""People, teams and tokens in memory, so that a request's token is resolved without disk access."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cato_backend.errors import TokenExpired, TokenRevoked
-from cato_backend.team.records import Person, Role, Team, iso_time
-from cato_backend.team.rows import Changes, KnownToken
-from cato_backend.team.token_secrets import token_hash
+from cato_backend.requests import value
+from cato_backend.team.records import Changes, KnownToken, Person, Role, Team, iso_time, token_hash
 
 REVOKED = -math.inf
 """When a revoked token ends: before any time."""
@@ -17,7 +15,7 @@ _TENANT_MARK = "@"
 """Begins the tenant of a person; the tenant of a token in a file is a hexadecimal hash."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Requester:
     """The sender of a request. A token of a file, and a server without tokens, name no person."""
 
@@ -35,7 +33,7 @@ class _Tables(NamedTuple):
     people: dict[str, Person]
     tokens: dict[bytes, KnownToken]
     ends: dict[str, float]
-    """By the id of a token that does not last for ever, when it ends."""
+    """By the id of a token that expires, when it does."""
 
     def update(self, changes: Changes) -> None:
         # Nothing refers to a row that is not there yet.
@@ -49,9 +47,9 @@ class _Tables(NamedTuple):
 
 
 class TeamIndex:
-    """A copy of the store that is kept up with it. A look-up takes microseconds.
+    """A copy of the store that follows its changes. A look-up takes microseconds.
 
-    Look-ups may go on while another thread takes over what has changed.
+    Look-ups may continue while another thread takes over what has changed.
     """
 
     def __init__(self) -> None:

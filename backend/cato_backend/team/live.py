@@ -1,4 +1,4 @@
-"""People and teams as a running server sees them: kept up with the store, off the event loop."""
+"""The running server's view of people and teams, synchronized with the store off the event loop."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ from cato_backend.errors import (
 from cato_backend.team.audit import AuditLog, audit_file
 from cato_backend.team.budgets import DayBudgets, Reserved, Used, seconds_left
 from cato_backend.team.index import REVOKED, Requester, TeamIndex
-from cato_backend.team.rates import RequestRates
 from cato_backend.team.store import TeamStore
 from cato_backend.team.synchronizer import Synchronizer, Unsaved
-from cato_backend.team.terms import NO_TERMS, Isolation, Terms, terms_of
+from cato_backend.team.terms import NO_TERMS, Isolation, RequestRates, Terms, terms_of
 
 _LOOK_S = 0.5
 """Between two looks at the store."""
@@ -45,7 +44,7 @@ class TeamSettings:
 
 
 class LiveTeams:
-    """Tells from memory who sends a request, and on which terms they are served."""
+    """Resolves from memory the sender of a request, and the terms of their requests."""
 
     def __init__(self, settings: TeamSettings, clock: Callable[[], float] = time.time) -> None:
         """Read the store, if there is one. Raises ConfigError."""
@@ -73,7 +72,7 @@ class LiveTeams:
 
     @property
     def revision(self) -> int:
-        """Of the store; another one where people, teams or tokens have changed."""
+        """The store's revision, which changes with people, teams and tokens."""
         return self._index.revision
 
     def ended(self, token_id: str) -> TokenRevoked | TokenExpired | None:
@@ -187,7 +186,7 @@ class LiveTeams:
         self._thread.shutdown()
 
     def _take_unsaved(self) -> Unsaved:
-        """Return what is to be written; here, because counting goes on in this thread."""
+        """Return what is to be written; here, because counting continues in this thread."""
         seen, self._seen = self._seen, {}
         return Unsaved(seen, self._budgets.take_unsaved())
 

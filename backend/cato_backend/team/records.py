@@ -1,19 +1,35 @@
-"""What the store of people and teams holds, as frozen values. Times are seconds since 1970."""
+"""The records of the store of people and teams, as frozen values. Times in seconds since 1970."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from cato_backend.errors import TeamError
 
 _NAME = re.compile(r"\w[\w .@+-]{0,63}")
+
 _DURATION = re.compile(r"([0-9]{1,5})([mhdw])")
+
 _UNIT_S = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+TOKEN = """
+SELECT t.id, t.name, t.person, p.team, p.role, t.most_role, t.starts, t.created, t.expires,
+       t.revoked, t.last_used
+FROM tokens t JOIN people p ON p.name = t.person"""
+
+KNOWN_TOKEN = "SELECT hash, id, person, most_role, expires, revoked FROM tokens"
+
+PREFIX = "cato_"
+
+SECRET_BYTES = 32
+
+
 _LONGEST_EXPIRY = timedelta(days=20 * 366)
 
 
@@ -151,3 +167,81 @@ def _date(text: str) -> float:
             " or a date such as 2027-01-31",
         ) from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+Row: TypeAlias = tuple[Any, ...]
+
+
+LIMITS = ", ".join(field.name for field in fields(UsageLimits))
+
+
+TEAM = f"SELECT name, weight, priority, shared_context, {LIMITS} FROM teams"
+
+
+PERSON = f"SELECT name, team, role, weight, {LIMITS} FROM people"
+
+
+class KnownToken(NamedTuple):
+    """Fields of a token that the index keeps."""
+
+    hash: bytes
+    id: str
+    person: str
+    most_role: str
+    """The highest role that it has, whatever the person's is."""
+    expires: float | None
+    revoked: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes of the store up to a revision."""
+
+    revision: int
+    teams: tuple[Team, ...] = ()
+    people: tuple[Person, ...] = ()
+    tokens: tuple[KnownToken, ...] = ()
+
+
+def team_of(row: Row) -> Team:
+    """Return the team of a row of `TEAM`."""
+    name, weight, priority, shared_context, *limits = row
+    return Team(name, weight, priority, UsageLimits(*limits), shared_context)
+
+
+def person_of(row: Row) -> Person:
+    """Return the person of a row of `PERSON`."""
+    name, team, role, weight, *limits = row
+    return Person(name, team, Role(role), weight, UsageLimits(*limits))
+
+
+def token_of(row: Row) -> AccessToken:
+    """Return the token of a row of `TOKEN`."""
+    token_id, name, person, team, role, most_role, *rest = row
+    role = Role(role).at_most(Role(most_role))
+    return AccessToken(token_id, name, person, team, role, *rest)
+
+
+SHOWN_CHARS = len(PREFIX) + 6
+
+
+class NewToken(NamedTuple):
+    """A new token. Its secret is stored nowhere else."""
+
+    secret: str
+    token: AccessToken
+
+    def __repr__(self) -> str:
+        return f"NewToken({self.token!r})"
+
+
+def token_hash(secret: str) -> bytes:
+    """Return what the store keeps of a secret: 256 random bits need no slow hash."""
+    return hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
+
+
+def begins(token: AccessToken, text: str) -> bool:
+    """Return whether the text is the beginning of the token's name, id or secret."""
+    if text in PREFIX:
+        return False
+    return any(each.startswith(text) for each in (token.name, token.id, token.starts))

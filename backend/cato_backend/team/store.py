@@ -12,27 +12,29 @@ from typing import Any
 
 from cato_backend.errors import TeamError
 from cato_backend.team.database import connect, explained, snapshot, transaction
-from cato_backend.team.records import AccessToken, Person, Role, Team, checked_name
-from cato_backend.team.rows import (
+from cato_backend.team.records import (
     KNOWN_TOKEN,
     LIMITS,
     PERSON,
-    TEAM,
-    TOKEN,
-    Changes,
-    KnownToken,
-    Row,
-    person_of,
-    team_of,
-    token_of,
-)
-from cato_backend.team.token_secrets import (
     PREFIX,
     SECRET_BYTES,
     SHOWN_CHARS,
+    TEAM,
+    TOKEN,
+    AccessToken,
+    Changes,
+    KnownToken,
     NewToken,
+    Person,
+    Role,
+    Row,
+    Team,
     begins,
+    checked_name,
+    person_of,
+    team_of,
     token_hash,
+    token_of,
 )
 
 _MOST_TOKENS = 100
@@ -172,7 +174,7 @@ class TeamStore:
         raise TeamError("name", f"name: {text!r} fits {len(usable)} tokens: {shown}; give an id")
 
     def revoke(self, token_id: str) -> AccessToken:
-        """Revoke a token for ever; one that is revoked stays as it is. Raises TeamError."""
+        """Revoke a token permanently; one that is revoked stays as it is. Raises TeamError."""
         with transaction(self._connection, self.path) as connection:
             connection.execute(
                 "UPDATE tokens SET revoked = ?, revision = ? WHERE id = ? AND revoked IS NULL",

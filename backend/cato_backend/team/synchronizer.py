@@ -1,4 +1,4 @@
-"""Between the store and what the server keeps in memory; all of it in one thread of its own."""
+"""Synchronizes the store with the server's memory, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,43 @@ from typing import NamedTuple, TypeVar
 from cato_backend.errors import ConfigError
 from cato_backend.team.audit import AuditLog
 from cato_backend.team.budgets import DayBudgets, UsageKey, Used, day_of
+from cato_backend.team.database import explained, transaction
 from cato_backend.team.index import TeamIndex
 from cato_backend.team.store import TeamStore
-from cato_backend.team.usage_table import add_usage, usage_of
+
+_ADD = """
+INSERT INTO usage (day, team, person, task, requests, output_tokens, engine_seconds)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (day, team, person, task) DO UPDATE SET
+    requests = requests + excluded.requests,
+    output_tokens = output_tokens + excluded.output_tokens,
+    engine_seconds = engine_seconds + excluded.engine_seconds"""
+
+_OF_DAY = """
+SELECT team, person, sum(requests), sum(output_tokens), sum(engine_seconds)
+FROM usage WHERE day = ? GROUP BY team, person"""
 
 _AUDIT_S = 60.0
 """Between two records of how many requests people sent."""
+
+
+def add_usage(store: TeamStore, amounts: Mapping[UsageKey, Used]) -> None:
+    """Add what was used. Raises ConfigError."""
+    rows = [
+        (*key, used.requests, used.output_tokens, used.engine_seconds)
+        for key, used in amounts.items()
+    ]
+    with transaction(store.connection, store.path) as connection:
+        connection.executemany(_ADD, rows)
+
+
+def usage_of(store: TeamStore, day: str) -> list[tuple[str, str, Used]]:
+    """Return what was used on a day: team, person, amount. Raises ConfigError."""
+    with explained(store.path):
+        rows = store.connection.execute(_OF_DAY, (day,)).fetchall()
+    return [(team, person, Used(*amounts)) for team, person, *amounts in rows]
+
+
 ResultT = TypeVar("ResultT")
 
 
@@ -29,7 +60,7 @@ class Unsaved(NamedTuple):
 
 
 class Synchronizer:
-    """Reads changes into the index, and writes what was used. Raises ConfigError, OSError."""
+    """Reads changes into the index, and writes usage. Raises ConfigError, OSError."""
 
     def __init__(
         self,

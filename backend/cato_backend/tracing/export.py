@@ -1,4 +1,4 @@
-"""Sends spans to an OTLP receiver over HTTP, as the standard environment variables say."""
+"""Sends spans to an OTLP receiver over HTTP, configured by the standard environment variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cato_backend.runtime.calls import Call
 from cato_backend.tracing.spans import RequestSpans
 
 _LAST_S = 3.0
-"""What is not sent by so long after the end is lost."""
+"""Spans that are not sent within this time after the end are lost."""
 _PATH = "/v1/traces"
 
 

@@ -45,7 +45,7 @@ class RequestSpans:
         """When an attempt was ended; if another one follows, it waits since then."""
         self._attempt: Span | None = None
         self._part: Span | None = None
-        """Of the attempt: until the first token, or its stream."""
+        """The current span of the attempt: until the first token, or its stream."""
 
     def sent(self, dispatch: Dispatch, predicted_s: float | None) -> None:
         """Record that it goes to a replica now. `predicted_s`: to the promised event."""
@@ -88,7 +88,7 @@ class RequestSpans:
         self._waits_since = now
 
     def interrupted(self) -> None:
-        """Record that the attempt was ended: its client wants no more, or another one follows."""
+        """Record that the attempt was ended: its client has ended it, or another one follows."""
         now = self._now()
         self._end_attempt(now)
         self._taken_at = now

@@ -1,4 +1,4 @@
-"""What both sides estimate alike: the length of answers, and the size of models.
+"""Estimates that both sides share: the length of answers, and the size of models.
 
 The lengths of translations were measured on HumanEval-X (THUDM/CodeGeeX; 164 functions, each in six
 languages; tokens of cl100k_base). The logarithm of a translation's length scatters around the

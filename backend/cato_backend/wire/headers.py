@@ -16,7 +16,7 @@ SESSION = "x-cato-session"
 DOCUMENT = "x-cato-document"
 SUPERSEDE = "x-cato-supersede"
 COMPARED = "x-cato-compared"
-"""1: the answers are compared with those of another request, and shown to nobody."""
+"""1: the answers are only compared with those of another request, and not shown."""
 WORKFLOW = "x-cato-workflow"
 OUTPUT_TOKENS = "x-cato-output-tokens"
 """The client's own estimate of how many tokens the answer will have."""
@@ -58,7 +58,7 @@ ALIASES = (ALIAS, *TASK_ALIASES)
 
 
 class CancelReason(StrEnum):
-    """Why a client ends its own request: `ENOUGH` counts as met, the others do not count."""
+    """Reasons of a client to end its request. `ENOUGH` counts as met, the others do not count."""
 
     ENOUGH = "enough"
     TYPED = "typed"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_CR = 0x0D
+_CR, _LF = 0x0D, 0x0A
 """As a number: to look for a string of bytes costs bytes an exception each time."""
 _BOM = b"\xef\xbb\xbf"
 DONE = "[DONE]"
 MESSAGE, ERROR = "message", "error"
-"""Names of events: of those that have none, and of those that tell of an error."""
+"""Names of events: of those that have none, and of those that report an error."""
 CONTENT_TYPE = "text/event-stream"
 
 
@@ -46,7 +46,7 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events completed by `chunk`. Raises MalformedStream."""
-        if not self._held and _is_one_line(chunk) and not (self._at_start or self._after_cr):
+        if not (self._held or self._at_start or self._after_cr) and _is_one_line(chunk):
             try:  # As `_event_of_line`, without its calls for each token.
                 return [Event(MESSAGE, chunk.decode()[6:-2], chunk)]
             except UnicodeDecodeError as error:
@@ -90,9 +90,9 @@ def _is_one_line(chunk: bytes) -> bool:
     Nearly every read from a replica.
     """
     return (
-        chunk.startswith(b"data: ")
-        and chunk.endswith(b"\n\n")
-        and chunk.find(b"\n") == len(chunk) - 2
+        chunk.find(b"\n") == len(chunk) - 2
+        and chunk.startswith(b"data: ")
+        and chunk[-1] == _LF
         and _CR not in chunk
     )
 

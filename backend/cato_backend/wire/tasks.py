@@ -3,7 +3,7 @@
     event: progress   {"state": "waiting", "done": 0, "total": 3, "estimate_ms": 2100,
                        "target_ms": 8000}
     event: delta      {"text": "...", "unit": 0}            more of the result, in order
-    event: restart    {"text": "..."}                       what came so far is void, but for this
+    event: restart    {"text": "..."}                       the text so far is void, but for this
     event: result     {"text": "...", "units": [...], "finish_reason": "stop", "elapsed_ms": 812,
                        "met": true}
     event: error      {"error": {message, type, param, code}}

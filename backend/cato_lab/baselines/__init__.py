@@ -7,16 +7,10 @@ new policy.
 from __future__ import annotations
 
 from cato_backend.scheduling.policies import Policy, Setup
-from cato_lab.baselines.chance import PowerOfTwoChoices, Random
-from cato_lab.baselines.dynamo import DynamoCost
-from cato_lab.baselines.dynamo_edf import DynamoEdf
-from cato_lab.baselines.edf import EarliestDeadlineFirst
-from cato_lab.baselines.llmd import LlmdHeadroom
-from cato_lab.baselines.llmd_sticky import LlmdSticky
-from cato_lab.baselines.paper import PaperSlack
-from cato_lab.baselines.per_task import PerTask
-from cato_lab.baselines.qoserve import QoServe
-from cato_lab.baselines.saber import SaberAdmission
+from cato_lab.baselines.dynamo_edf import DynamoCost, DynamoEdf
+from cato_lab.baselines.llmd import LlmdHeadroom, LlmdSticky
+from cato_lab.baselines.papers import PaperSlack, QoServe, SaberAdmission
+from cato_lab.baselines.simple import EarliestDeadlineFirst, PerTask, PowerOfTwoChoices, Random
 
 
 def random(setup: Setup) -> Policy:

@@ -1,4 +1,4 @@
-"""Dynamo 1.6's policy queues: the earliest deadline of a class, classes by deficit round robin."""
+"""Dynamo's cost of a replica, and the same with deadlines."""
 
 from __future__ import annotations
 
@@ -17,9 +17,17 @@ from cato_backend.wire.headers import Task
 from cato_lab.baselines.estimates import MEAN_OUTPUT
 
 _QUEUE_THRESHOLD = 4.0
-"""A replica is busy above so many times its `max_num_batched_tokens` of prefill in flight
+"""A replica is busy above this multiple of its `max_num_batched_tokens` of prefill in flight
 (`--router-queue-threshold`). Of 0.25 to 4 the best in thirty worlds of the arena, and once Dynamo's
 default."""
+
+_TPOT_S = 0.04
+"""Dynamo knows targets of the first token only: an E2E target less the class's mean answer."""
+
+_PREFILL_SCALE = 1.0
+"""Dynamo's `kv_overlap_score_weight`."""
+
+
 _QUANTA = {
     Task.COMPLETION: 8000,
     Task.GENERATION: 8000,
@@ -29,8 +37,6 @@ _QUANTA = {
 }
 """Uncached prompt tokens that a class may have sent in each round (`policy_quantum` in
 `uncached_isl`): 8000 for interactive classes and 1000 for batches, as in Dynamo's proposal."""
-_TPOT_S = 0.04
-"""Dynamo knows targets of the first token only: an E2E target less the class's mean answer."""
 
 
 @dataclass(slots=True)
@@ -43,7 +49,7 @@ class _Class:
 
 @dataclass(slots=True)
 class _Queues:
-    """The queues of one model, and whose turn it is."""
+    """The queues of one model, and the order in which they are served."""
 
     classes: dict[Task, _Class] = field(default_factory=lambda: {task: _Class() for task in Task})
     turn: int = 0
@@ -159,3 +165,23 @@ def _free_tokens(model: str, fleet: FleetView) -> float:
 
 def _limits(replica: ReplicaView) -> EngineLimits:
     return replica.profile.limits if replica.profile else EngineLimits()
+
+
+class DynamoCost(Policy):
+    """First come, first served; least of prefill blocks (what is cached left out) + active blocks.
+
+    After NVIDIA Dynamo's KV router, at temperature zero.
+    """
+
+    def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
+        """Place the request where it costs least; ties go to the smaller id."""
+        cached = fleet.prefix_holders(waiting.request)
+        incoming = waiting.request.prompt_tokens
+
+        def cost(replica: ReplicaView) -> tuple[float, str]:
+            size = (replica.profile.limits if replica.profile else EngineLimits()).block_size
+            overlap = cached.get(replica.replica_id, 0)
+            prefill = max(0, replica.pending_prefill + incoming - overlap)
+            return (_PREFILL_SCALE * prefill + replica.kv_tokens) / size, replica.replica_id
+
+        return Place(min(candidates, key=cost).replica_id)

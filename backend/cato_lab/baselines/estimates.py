@@ -1,4 +1,4 @@
-"""Service times as the baselines that predict them see them: the profile's law, nothing learned."""
+"""Service times for baselines that predict: by the profile's law, without learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments that `cato simulate` and `cato load` have in common: how much, and what is written.
+"""Common arguments of `cato simulate` and `cato load`: loads, durations, seeds, output files.
 
 See `workloads` for the workload itself.
 """
@@ -39,13 +39,17 @@ def add_amount_arguments(parser: Parser, title: str, *, several: bool) -> _Add:
         type=str if several else int,
         default=None if several else 20,
         metavar="N,..." if several else "N",
-        help=f"typing: how many (default: {40 if several else 20})",
+        help=f"typing: number of developers (default: {40 if several else 20})",
     )
     group.add_argument(
-        "--duration", type=float, default=60.0, metavar="S", help="of arrivals, in seconds"
+        "--duration",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="duration of the arrivals, in seconds",
     )
     group.add_argument(
-        "--warmup", type=float, default=0.0, metavar="S", help="first seconds, which are not scored"
+        "--warmup", type=float, default=0.0, metavar="S", help="first seconds, not scored"
     )
     parser.restrict("only with --workload mix or trace", lambda given: not _types(given), *rates)
     parser.restrict("only with --workload typing", _types, "--developers")
@@ -59,7 +63,7 @@ def add_output_arguments(
     group = parser.add_argument_group("output")
     group.add_argument("--out", type=path, metavar=metavar, help=text)
     group.add_argument(
-        "--progress", action="store_true", help="say on stderr how far it is, even to a file"
+        "--progress", action="store_true", help="show progress on stderr, even to a file"
     )
     return group.add_argument
 
@@ -76,7 +80,7 @@ def profile_of(text: str | None) -> Profile:
     Raises ConfigError.
     """
     from cato_backend.profile_files.files import find_profile, load_profile
-    from cato_lab.simulation.reference import REFERENCE
+    from cato_lab.simulation.fleet import REFERENCE
 
     if text is None:
         return REFERENCE

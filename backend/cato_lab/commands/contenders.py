@@ -1,4 +1,4 @@
-"""Which policies a study runs, and how: on the command line."""
+"""Arguments for the policies of a study and their options."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
     add(
         "--model",
         metavar="NAME",
-        help="name it serves (default: the profile's, else cato-emulated)",
+        help="name of the served model (default: the profile's, else cato-emulated)",
     )
     add(
         "--speed",
@@ -68,7 +68,7 @@ def add_arguments(parser: Parser) -> None:
         lambda arguments: arguments.enable_sleep_mode,
         *("--sleep-s", "--wake-s"),
     )
-    add("--seed", metavar="N", type=int, default=0, help="another seed, other text")
+    add("--seed", metavar="N", type=int, default=0, help="seed of the text")
     add(
         "--corpus",
         type=Path,
@@ -81,7 +81,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="SHARE",
         type=share,
         default=0.0,
-        help="share of the corpus's tokens said wrong",
+        help="share of the corpus's tokens that are answered wrong",
     )
     add(
         "--confidence",
@@ -91,7 +91,7 @@ def add_arguments(parser: Parser) -> None:
         "with the error rate as its mean; the same for all; drawn, but null, as of a server "
         "that does not tell them; or the same for all and null",
     )
-    add("--reply", metavar="TEXT", help="the text to answer with, in place of pseudo-code")
+    add("--reply", metavar="TEXT", help="fixed answer, instead of pseudo-code")
     _add_profile(parser)
     _add_fixed_times(parser)
     _add_faults(parser)
@@ -217,7 +217,7 @@ def _add_faults(parser: Parser) -> None:
         type=_fault,
         action="append",
         default=[],
-        help="what goes wrong with every request, after so many tokens: reset, error, hang or html "
+        help="the fault of every request, and the tokens before it: reset, error, hang or html "
         "before the answer; stream_error, die, truncate, stall or malformed in it",
     )
     add(

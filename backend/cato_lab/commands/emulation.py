@@ -1,4 +1,4 @@
-"""From the arguments of `cato emulate` to the options of the emulator."""
+"""Converts the arguments of `cato emulate` to the options of the emulator."""
 
 from __future__ import annotations
 

@@ -45,21 +45,23 @@ def configure(parser: Parser) -> None:
         "measured itself: the run is void, and the exit status is 3."
     )
     server = parser.add_argument_group("server")
-    server.add_argument("--url", required=True, help="its root, as in http://localhost:8700")
-    server.add_argument("--model", default="", help="whom to ask; default: the first that it lists")
-    server.add_argument("--token", default="", help="its bearer token")
+    server.add_argument(
+        "--url", required=True, help="URL of the server, such as http://localhost:8700"
+    )
+    server.add_argument("--model", default="", help="model; default: the first listed one")
+    server.add_argument("--token", default="", help="bearer token")
     server.add_argument(
         "--headers",
         choices=["cato", "none", "priority"],
         default="cato",
-        help="how a class is told: cato's headers, not at all, or vLLM's body field `priority`",
+        help="how the class is sent: CATO's headers, none, or vLLM's body field `priority`",
     )
     server.add_argument(
         "--lengths",
         choices=["exact", "announced"],
         default="exact",
-        help="of answers: by max_tokens and ignore_eos, which a router can read, or by the last "
-        "words of the prompt, which `cato emulate` obeys, with max_tokens as an editor would ask",
+        help="how answers get their lengths: by max_tokens and ignore_eos, or by the last "
+        "words of the prompt, which `cato emulate` obeys, with max_tokens as editors send it",
     )
     add_workload_arguments(parser)
     add_amount = add_amount_arguments(parser, "amount", several=False)
@@ -68,15 +70,19 @@ def configure(parser: Parser) -> None:
         type=not_negative,
         default=60.0,
         metavar="S",
-        help="longest wait for the rest, in seconds",
+        help="longest wait for unfinished answers, in seconds",
     )
-    add_amount("--seed", type=int, default=1, metavar="N", help="of the workload")
+    add_amount("--seed", type=int, default=1, metavar="N", help="seed of the workload")
     add_amount(
-        "--salt", default="", help="same text, same prefix cache; default: a new one each run"
+        "--salt",
+        default="",
+        help="runs with the same salt share the prefix cache; default: a new salt for each run",
     )
     add_output = add_output_arguments(parser, output_file, "FILE", "write the score as JSON")
-    add_output("--profile", metavar="FILE|NAME", help="of a replica, for utilization")
-    add_output("--replicas", type=at_least(1), default=1, metavar="N", help="behind the server")
+    add_output("--profile", metavar="FILE|NAME", help="profile of a replica, for utilization")
+    add_output(
+        "--replicas", type=at_least(1), default=1, metavar="N", help="number behind the server"
+    )
     parser.restrict(
         "only with --profile", lambda arguments: arguments.profile is not None, "--replicas"
     )
@@ -149,7 +155,7 @@ def _silent(now: float, sent: int, in_flight: int) -> None:
 
 
 class _Progress:
-    """A line on stderr that is written over, at most twice a second."""
+    """A progress line on stderr, updated at most twice a second."""
 
     def __init__(self, duration_s: float) -> None:
         self._duration_s, self._next = duration_s, 0.0

@@ -1,4 +1,4 @@
-"""`cato plan`: which fleets serve so many developers, and what they cost."""
+"""`cato plan`: finds fleets that serve a number of developers, and their costs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def configure(parser: Parser) -> None:
     )
     demand = parser.add_argument_group("demand").add_mutually_exclusive_group()
     demand.add_argument(
-        "--developers", type=at_least(1), metavar="N", help="people who type all the time"
+        "--developers",
+        type=at_least(1),
+        metavar="N",
+        help="number of developers who type all the time",
     )
     demand.add_argument(
         "--rate", type=float, metavar="R", help="requests per second of the four tasks, uncancelled"
@@ -50,7 +53,7 @@ def configure(parser: Parser) -> None:
         "--replicas",
         type=at_least(1),
         metavar="N",
-        help="tell for how many developers so many replicas are enough",
+        help="the other way round: how many developers this number of replicas serves",
     )
     _add_fleet(parser)
     _add_inventory(parser)
@@ -59,17 +62,25 @@ def configure(parser: Parser) -> None:
         type=float,
         default=0.95,
         metavar="SHARE",
-        help="that every class is to reach, as a share of what an ample fleet of the GPU reaches",
+        help="goodput for each class, as a share of that of an ample fleet of the GPU",
     )
     accuracy = parser.add_argument_group("accuracy")
     accuracy.add_argument(
-        "--duration", type=float, default=90.0, metavar="S", help="of a run, in virtual seconds"
+        "--duration",
+        type=float,
+        default=90.0,
+        metavar="S",
+        help="duration of a run, virtual seconds",
     )
     accuracy.add_argument(
-        "--seeds", type=at_least(1), default=8, metavar="N", help="how many runs at most"
+        "--seeds", type=at_least(1), default=8, metavar="N", help="largest number of runs"
     )
     accuracy.add_argument(
-        "--jobs", type=at_least(1), default=os.cpu_count() or 1, metavar="N", help="processes"
+        "--jobs",
+        type=at_least(1),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="number of processes",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.restrict(
@@ -85,12 +96,12 @@ def configure(parser: Parser) -> None:
 
 
 def _add_inventory(parser: Parser) -> None:
-    parser.add_argument_group("what there is").add_argument(
+    parser.add_argument_group("inventory").add_argument(
         "--inventory",
         type=Path,
         metavar="FILE",
-        help="TOML with [[gpus]] (docs/models.md): for how many developers these GPUs are enough; "
-        "with --developers, which of them serve so many for least money",
+        help="TOML with [[gpus]] (docs/models.md): how many developers these GPUs serve; "
+        "with --developers, the cheapest of them that serve that number",
     )
     parser.restrict(
         "alone or beside --developers: it names the GPUs",
@@ -232,7 +243,7 @@ def _plot(
     plans: Sequence[Plan],
     prices: Prices,
 ) -> None:
-    from cato_lab.report.fleets import Fleets, draw_fleets
+    from cato_lab.report.figures import Fleets, draw_fleets
 
     asked = arguments.developers
     people = sorted({max(1, asked // 4), max(1, asked // 2), 2 * asked})

@@ -1,4 +1,4 @@
-"""What GPUs that are there, or listed in a file, do for a team: the answers by kind of GPU."""
+"""Plans for GPUs that exist or are listed in a file: what each kind of GPU serves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cato_lab.scoring.records import text_table
 
 @dataclass(frozen=True, slots=True)
 class KindUse:
-    """What GPUs of one kind carry."""
+    """The load that GPUs of one kind serve."""
 
     gpu: str
     there: int
@@ -33,7 +33,7 @@ class KindUse:
 
 @dataclass(frozen=True, slots=True)
 class InventoryPlan:
-    """What an inventory carries, and what a team needs of it."""
+    """The load that an inventory serves, and the part of it that a team needs."""
 
     kinds: tuple[KindUse, ...]
     """Those that serve most for their price first."""
@@ -79,7 +79,7 @@ def plan_inventory(
     prices: Prices,
     asked: int | None,
 ) -> InventoryPlan:
-    """Return what the GPUs carry, and which of them serve so many developers for least money.
+    """Return the load that the GPUs serve, and the cheapest of them for the number of developers.
 
     Each kind of GPU serves a part of the team of its own: a little pessimistic.
     """

@@ -1,4 +1,4 @@
-"""Which latency profiles `cato plan` plans with."""
+"""Chooses the latency profiles for `cato plan`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `cato plan` answers: the plan of one GPU, as a table for people and as JSON."""
+"""Formats the plan of one GPU as a table for people and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENOUGH = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Whose requests are planned for. `load`: of one part, in the unit of the workload."""
+    """The demand of a plan. `load`: the load of one part, in the unit of the workload."""
 
     workload: Workload
     load: float
@@ -33,7 +33,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The fleet of one GPU for a demand; `chosen` is None where none that was tried is enough."""
+    """The fleet of one GPU for a demand. `chosen` is None where no tried fleet is large enough."""
 
     file: ProfileFile
     demand: Demand

@@ -10,8 +10,7 @@ from math import ceil
 from cato_backend.profile_files.document import ProfileFile
 from cato_lab.commands.plan_text import Demand, Plan
 from cato_lab.simulation.cell_pool import CellPool
-from cato_lab.simulation.estimating import estimate
-from cato_lab.simulation.searching import fewest_replicas, most_people, slice_of
+from cato_lab.simulation.searching import estimate, fewest_replicas, most_people, slice_of
 from cato_lab.simulation.sizing import Candidate, Judge
 from cato_lab.simulation.study import Contender
 from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson
@@ -20,13 +19,13 @@ from cato_lab.workloads.arrival import Workload
 MOST_DEVELOPERS = 120
 """In one simulated run; a larger team is simulated in equal parts."""
 _PART_REPLICAS = 2
-"""A part is so large that it needs about so many replicas at least, because parts share none."""
+"""Least number of replicas, approximately, that a part needs: parts share no replicas."""
 
 Say = Callable[[str], None]
 
 
 class Planner:
-    """One planner for all GPUs and forms of the question, so that they have the same answer.
+    """A planner for all GPUs and for both directions, so that their answers agree.
 
     A fleet is simulated once for a demand, whichever form asks for it.
     """
@@ -52,11 +51,11 @@ class Planner:
         return self._fewest(file, Demand(mix, arguments.rate, 1, text))
 
     def for_people(self, file: ProfileFile, developers: int) -> Plan:
-        """Return the smallest fleet for so many developers."""
+        """Return the smallest fleet for this number of developers."""
         return self._fewest(file, self._team(file, developers))
 
     def people_on(self, file: ProfileFile, replicas: int) -> Plan:
-        """Return the largest team for which `for_people` wants so many replicas at most."""
+        """Return the largest team for which `for_people` needs at most this number of replicas."""
         guess = max(1, MOST_DEVELOPERS * replicas // self._estimated(file))
         most = self._part_size(file) * replicas
         found = most_people(guess, most, lambda people: self._on(file, replicas, people))
@@ -79,7 +78,7 @@ class Planner:
         return Plan(file, demand, fleets.start, tuple(found), chosen)
 
     def _on(self, file: ProfileFile, replicas: int, people: int) -> Candidate:
-        """Return what so many replicas are for a team, in the units of all of it."""
+        """Return the judged fleet of `replicas` replicas for a team of `people`."""
         demand = self._team(file, people)
         found = self._fleets_for(file, demand).judge(replicas // demand.parts)
         return replace(found, replicas=replicas, load=people)
@@ -138,7 +137,7 @@ class _JudgedFleets:
         self._found: dict[int, Candidate] = {}
 
     def judge(self, replicas: int) -> Candidate:
-        """Return what runs of so many replicas say."""
+        """Return the results of runs with this number of replicas."""
         if replicas not in self._found:
             demand = self._demand
             whole = _replicas(replicas * demand.parts)

@@ -1,4 +1,4 @@
-"""`cato replay`: tells a log of events to a fresh scheduler and compares what it decides."""
+"""`cato replay`: sends the events of a log to a new scheduler and compares its decisions."""
 
 from __future__ import annotations
 

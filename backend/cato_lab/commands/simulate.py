@@ -31,33 +31,39 @@ SUMMARY = "run the scheduler over emulated replicas in virtual time, and report"
 def configure(parser: Parser) -> None:
     """Add its arguments."""
     parser.description = (
-        "The very scheduler of `cato serve` and the engine model of `cato emulate`, without "
+        "The scheduler of `cato serve` and the engine model of `cato emulate`, without "
         "waiting. Every policy runs at every load with every seed; the table gives means with 95% "
         "confidence intervals over the seeds; --out adds JSON and an HTML report. Example: "
         "cato simulate --policy cato,prefix-affinity --rates 10,20,30 --out study"
     )
     add_contender_arguments(parser)
     add_study = add_amount_arguments(parser, "study", several=True)
+    add_study("--seeds", default="1", metavar="N", help="number of runs, or a list of seeds: 3,5,8")
     add_study(
-        "--seeds", default="1", metavar="N", help="how many runs, or the seeds themselves: 3,5,8"
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes"
     )
-    add_study("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     fleet = parser.add_argument_group("fleet")
-    fleet.add_argument("--replicas", type=int, default=4, metavar="N", help="how many")
+    fleet.add_argument("--replicas", type=int, default=4, metavar="N", help="number of replicas")
     fleet.add_argument(
-        "--profile", metavar="FILE|NAME", help="of a replica; default: 20 ms a step, 0.1 ms a token"
+        "--profile",
+        metavar="FILE|NAME",
+        help="profile of a replica; default: 20 ms a step, 0.1 ms a token",
     )
     fleet.add_argument(
         "--max-running",
         type=int,
         metavar="N",
-        help="sent to one replica at once; default: its slots",
+        help="requests sent to one replica at once; default: its slots",
     )
     fleet.add_argument(
-        "--network-ms", type=float, default=0.5, metavar="MS", help="to a replica, each way"
+        "--network-ms", type=float, default=0.5, metavar="MS", help="network delay, one way"
     )
     fleet.add_argument(
-        "--kill", action="append", default=[], metavar="T:REPLICA", help="it dies at T seconds"
+        "--kill",
+        action="append",
+        default=[],
+        metavar="T:REPLICA",
+        help="kill a replica at T seconds",
     )
     add_workload_arguments(parser)
     add_output_arguments(parser, output_folder, "DIR", "study.json and report.html")
@@ -66,8 +72,7 @@ def configure(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the study."""
     from cato_lab.simulation.cell_pool import run_cells
-    from cato_lab.simulation.study import points
-    from cato_lab.simulation.tables import study_table
+    from cato_lab.simulation.study import points, study_table
 
     results = run_cells(_cells(arguments), arguments.jobs, _progress(arguments))
     print(study_table(points(results), _load_name(arguments)))

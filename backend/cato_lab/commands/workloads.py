@@ -21,21 +21,21 @@ def add_workload_arguments(parser: Parser) -> None:
     """Add them, in a group of their own."""
     group = parser.add_argument_group(
         "workload",
-        "mix: completion, generation, summarization and translation at once, nobody cancels. "
-        "typing: developers at their keyboards, whose next key cancels. trace: a recorded one.",
+        "mix: completion, generation, summarization and translation at once, not cancelled. "
+        "typing: developers whose next key cancels a completion. trace: a recorded trace.",
     )
     group.add_argument("--workload", choices=["mix", "typing", "trace"], default="mix")
     group.add_argument(
         "--arrivals",
         default="poisson",
         metavar="PROCESS",
-        help=f"mix: when requests come: {_ARRIVALS}",
+        help=f"mix: arrival process: {_ARRIVALS}",
     )
     group.add_argument(
         "--shares",
         default="",
         metavar="TASK=N,...",
-        help="mix: how often each task is asked, in any unit",
+        help="mix: relative frequency of each task",
     )
     group.add_argument(
         "--trace",
@@ -44,35 +44,35 @@ def add_workload_arguments(parser: Parser) -> None:
         help="Azure's CSV (TIMESTAMP,ContextTokens,GeneratedTokens) or Mooncake's .jsonl",
     )
     group.add_argument(
-        "--sessions", type=int, default=60, metavar="N", help="mix, trace: how many people ask"
+        "--sessions", type=int, default=60, metavar="N", help="mix, trace: number of people"
     )
     group.add_argument(
-        "--debounce-ms", type=float, default=75, metavar="MS", help="typing: pause that asks"
+        "--debounce-ms", type=float, default=75, metavar="MS", help="typing: pause before a request"
     )
-    group.add_argument("--breaks", action="store_true", help="typing: people come and go")
+    group.add_argument("--breaks", action="store_true", help="typing: people take breaks")
     group.add_argument(
         "--context",
         choices=["rich", "lean"],
-        help="prompts of completions, 2,000 tokens or 250; default: lean in the mix, else rich",
+        help="prompts of completions: 2,000 tokens or 250; default: lean in the mix, else rich",
     )
     group.add_argument(
         "--whole-files",
         action="store_true",
-        help="mix: summaries and translations of whole files too",
+        help="mix: include summaries and translations of whole files",
     )
     group.add_argument(
         "--repeat",
         type=float,
         default=0.85,
         metavar="SHARE",
-        help="completions that repeat the document of the last one, changed at its end",
+        help="share of completions that repeat the last one's document, changed at its end",
     )
     group.add_argument(
         "--suffix-share",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="of a repeated prompt, sent again behind the cursor; 0: suffix-first prompts",
+        help="share of a repeated prompt behind the cursor, sent again; 0: suffix-first prompts",
     )
     _restrict(parser)
 

@@ -1,4 +1,4 @@
-"""One call's answer: its sequences token by token, streamed or whole, until a fault strikes."""
+"""The answer to one call: its sequences token by token, streamed or whole, until a fault occurs."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Answer:
                 await self._writer.drain()
 
     def account(self) -> None:
-        """Count how the sequences ended; what did not come to its end was aborted."""
+        """Count the endings of the sequences. Unfinished ones count as aborted."""
         self._state.finished.update(each.finish_reason or "abort" for each in self.sequences)
         self._state.changed()
 

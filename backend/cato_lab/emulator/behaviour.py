@@ -1,4 +1,4 @@
-"""What an emulated vLLM serves, says and does wrong. All of it can be changed while it runs."""
+"""The behaviour of an emulated vLLM: model, answers, faults. It can be changed at run time."""
 
 from __future__ import annotations
 
@@ -70,17 +70,17 @@ class Behaviour:
     the control address can then answer, and set it back."""
     accepting: bool = True
     """False: as a server that shuts down gracefully: new connections are refused, idle ones are
-    closed, and streams under way go on."""
+    closed, and streams under way continue."""
     deadly: str = ""
     """A request whose body contains this kills the server before its first token: as `listening`
     set to False."""
     requests_per_connection: int | None = None
     """A connection is reset by the request after so many: the peer had closed it meanwhile."""
     listings: tuple[str, ...] = ()
-    """What `/v1/models` answers in place of the truth, one body after the other; the truth
+    """What `/v1/models` answers instead of the truth, one body after the other; the truth
     follows."""
     metric_values: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Values of `/metrics` in place of the true ones; an empty text leaves the name out."""
+    """Values of `/metrics` instead of the true ones; an empty text leaves the name out."""
 
     @property
     def open(self) -> bool:

@@ -25,7 +25,7 @@ class Bodies:
         self._tells_logprobs = behaviour.tells_logprobs and call.logprobs is not None
         self._parses = behaviour.parses and call.chat
         self._markup: defaultdict[int, MarkupReader] = defaultdict(MarkupReader)
-        """Of each sequence of a stream."""
+        """The reader of each sequence of a stream."""
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         self._head = {"id": call.id, "object": kind, "created": int(time.time())}
 

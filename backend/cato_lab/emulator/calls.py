@@ -1,4 +1,4 @@
-"""From a request's body to a `Call`, refusing what vLLM refuses, in its words."""
+"""Parses a request's body into a `Call`, and refuses invalid ones with vLLM's messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chats as vLLM takes them: messages and tools, as the text of one prompt."""
+"""Chats for vLLM: messages and tools, rendered as one prompt."""
 
 from __future__ import annotations
 

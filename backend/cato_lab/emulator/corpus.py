@@ -1,4 +1,4 @@
-"""A model that knows what comes next: the true continuation of files, with errors at a set rate.
+"""A model that continues files with their true text, with errors at a given rate.
 
 For measuring editors and language servers, where it matters that what is shown is what would have
 been typed. The prompt's text before the cursor is looked up in the files; what follows there is
@@ -91,7 +91,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """How often a model errs, and how well it knows where."""
+    """The error rate of a model, and how well its probabilities show the errors."""
 
     rate: float = 0.0
     """The share of tokens (white space aside) that are wrong."""

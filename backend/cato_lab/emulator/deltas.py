@@ -14,7 +14,7 @@ from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one engine step adds to a sequence."""
+    """The tokens and the text that one engine step adds to a sequence."""
 
     token_ids: list[int]
     logprobs: list[float]

@@ -1,4 +1,4 @@
-"""The faults of an emulated vLLM: how an answer goes wrong, and what it then holds."""
+"""The faults of an emulated vLLM: kinds of broken answers, and their content."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class FaultKind(StrEnum):
     STALL = "stall"
     """No token comes after these, and the connection stays open."""
     MALFORMED = "malformed"
-    """An event that is not JSON, in place of a token's."""
+    """An event that is not JSON, instead of a token's."""
 
 
 class ErrorForm(StrEnum):
-    """How servers report an error in an answer that has begun."""
+    """Forms of an error in an answer that has begun."""
 
     OPENAI = "openai"
     """`{"error": {...}}`: vLLM since 0.11, SGLang."""

@@ -30,7 +30,7 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         uds: Path | None = None,
     ) -> None:
-        """`uds`: a Unix socket, in place of host and port."""
+        """`uds`: a Unix socket, instead of host and port."""
         self._host, self._port, self._tls, self._uds = host, port, tls, uds
         app.middlewares.append(self._note_busy)
         self._runner = web.AppRunner(

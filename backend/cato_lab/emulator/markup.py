@@ -1,4 +1,4 @@
-"""What vLLM's parsers make of a model's text: reasoning, text, and tool calls.
+"""Emulates vLLM's parsers: splits a model's text into reasoning, text, and tool calls.
 
 The markup is that of Qwen's models, which vLLM reads with `--reasoning-parser qwen3` and
 `--tool-call-parser hermes`: `<think>...</think>`, and `<tool_call>{"name": ..., "arguments":

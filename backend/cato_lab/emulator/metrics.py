@@ -1,4 +1,4 @@
-"""`/metrics`: the part of vLLM's exposition that routers read, and how punctual the emulator is."""
+"""`/metrics`: the part of vLLM's metrics that routers read, and the emulator's own lateness."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class EngineMetrics:
         self._cache_config(limits)
 
     def exposition(self, replaced: Mapping[str, str]) -> bytes:
-        """Return the page, with the values of `replaced` in place of the true ones.
+        """Return the page, with the values of `replaced` instead of the true ones.
 
         An empty value leaves the name out.
         """

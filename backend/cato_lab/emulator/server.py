@@ -14,12 +14,11 @@ from aiohttp import web
 
 from cato_lab.emulator import errors
 from cato_lab.emulator.behaviour import Behaviour
-from cato_lab.emulator.engine import EmulatedEngine, EmulatorOptions
+from cato_lab.emulator.engine import EmulatedEngine, EmulatorOptions, SleepMode
 from cato_lab.emulator.faults import refuse
 from cato_lab.emulator.listener import Listener
 from cato_lab.emulator.metrics import Lateness
 from cato_lab.emulator.routes import MAX_BODY_BYTES, InformationRoutes, read_json, refusal
-from cato_lab.emulator.sleep import SleepMode
 from cato_lab.emulator.state import EmulatorState, RecordedRequest
 from cato_lab.emulator.tokenizer import Tokenizer
 
@@ -58,12 +57,12 @@ class Emulator:
 
     @property
     def behaviour(self) -> Behaviour:
-        """What it does now."""
+        """The current behaviour."""
         return self._engine.behaviour
 
     @property
     def state(self) -> EmulatorState:
-        """What it has received and done."""
+        """The counters and the received requests."""
         return self._engine.state
 
     @property

@@ -1,4 +1,4 @@
-"""What an emulated vLLM has received and done: for assertions and for its control address."""
+"""Counters and received requests of an emulated vLLM, for assertions and its control address."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EmulatorState:
     async def wait_until(
         self, holds: Callable[[EmulatorState], bool], timeout_s: float | None
     ) -> None:
-        """Return as soon as `holds(state)`. Raises TimeoutError; None waits for ever."""
+        """Return as soon as `holds(state)`. Raises TimeoutError; None waits without a limit."""
         if holds(self):
             return
         wait = (holds, asyncio.get_running_loop().create_future())

@@ -1,18 +1,46 @@
-"""What an emulated model says: a function of the prompt alone, whatever came before.
+"""The text of an emulated model: a function of the prompt alone.
 
 So a prompt that already holds the first tokens of an answer is answered with the rest of it, on
 this replica or on any other: a stream can be resumed elsewhere, unseen.
+
+A length marker at the end of a load test's prompt tells an emulated engine the answer's length. A
+router must not learn it from `max_tokens`: no person knows it in advance. A load test asks for
+as much as the task may need and ends its prompt with these words, which pass through any router; a
+real engine takes them for text.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from cato_lab.emulator.length_marker import marked_length
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
+
+_OPEN = "<answer of "
+
+_FORM = re.compile(r"<answer of (\d+) tokens>")
+
+_WORDS = (
+    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
+    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
+)  # fmt: skip
+
+
+def length_marker(tokens: int) -> str:
+    """Return the words that end the prompt of an answer of this length."""
+    return f"<answer of {tokens} tokens>"
+
+
+def marked_length(text: str) -> tuple[int, int] | None:
+    """Return the marked length, and the index in the text where a part of the answer may begin.
+
+    Returns None where there is no mark.
+    """
+    found = _FORM.match(text, max(0, text.rfind(_OPEN)))
+    return None if found is None else (int(found[1]), found.end())
 
 
 class EmittedToken(NamedTuple):
@@ -20,18 +48,13 @@ class EmittedToken(NamedTuple):
 
     token: int
     logprob: float = 0.0
-    """Of its probability: how sure the model was of it."""
+    """Logarithm of the token's probability by the model."""
     other: int | None = None
-    """What the model says in its place where it is sampled; None where there is nothing else."""
+    """An alternative token for samples; None where there is none."""
 
 
 TextSource: TypeAlias = Callable[[list[int]], Iterator[EmittedToken]]
 """From a prompt's token ids to the answer, ending with EOS where the text has an end."""
-
-_WORDS = (
-    " value", " = ", "total", "(", "x", ")", "\n    ", "return ", "self", ".", "count",
-    " + ", "1", "\n", "if ", "items", ":", "\n        ", "name", ", ", "not ", "data", "[0]",
-)  # fmt: skip
 
 
 def pseudo_code(text: str, tokenizer: Tokenizer, seed: int = 0) -> Iterator[int]:

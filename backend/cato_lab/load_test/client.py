@@ -14,7 +14,7 @@ from cato_backend.clock import Clock
 from cato_backend.errors import Superseded
 from cato_backend.wire import headers as names
 from cato_backend.wire.headers import CancelReason, Task
-from cato_lab.emulator.length_marker import length_marker
+from cato_lab.emulator.text import length_marker
 from cato_lab.load_test.stream import Ended, has_token, read_end
 from cato_lab.load_test.text import PromptText
 from cato_lab.scoring.outcome import Ending, Outcome
@@ -38,7 +38,7 @@ class HeaderStyle(StrEnum):
 
 
 class Lengths(StrEnum):
-    """How an answer gets its length."""
+    """Ways to set the length of answers."""
 
     EXACT = "exact"
     """`max_tokens` and `ignore_eos`: any server obeys, but a router may read it there."""
@@ -70,7 +70,7 @@ class Prepared:
 
 @dataclass(slots=True)
 class _Seen:
-    """What has been seen of an answer so far; times on the client's clock."""
+    """The state of an answer so far; times on the client's clock."""
 
     first_token: float | None = None
     queue_s: float | None = None
@@ -205,7 +205,7 @@ class Client:
             headers = self._authorization() | {"content-type": "application/json"}
             try:
                 async with self._session.post(url, data=body, headers=headers) as response:
-                    if response.status == 200:  # Elsewhere nobody ends the stream for us.
+                    if response.status == 200:  # Other servers do not end it.
                         await asyncio.wait({reading}, timeout=_AFTER_CANCEL_S)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 return  # Closing the stream, which comes next, cancels too.

@@ -1,4 +1,4 @@
-"""Open loop: every request leaves at its own time, and the driver owns up to its own lateness."""
+"""Open-loop load: each request is sent at its own time, and the driver reports its own lateness."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LoadOptions:
     drain_s: float = 60.0
     """After the last arrival, what has not ended by then has failed."""
     silence_s: float = 60.0
-    """A connection that brings nothing for so long is given up."""
+    """A connection that brings nothing for this time is given up."""
 
 
 @dataclass(frozen=True, slots=True)

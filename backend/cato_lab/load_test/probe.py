@@ -1,4 +1,4 @@
-"""What a server is asked before the load: whether it answers, as whom, and how it counts."""
+"""Checks of a server before the load: whether it answers, which model, and how it counts tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One answer's bytes, looked at as little as will do."""
+"""Reads one answer's bytes with as little parsing as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synthetic prompts: text that shares prefixes just as the blocks of an arrival do."""
+"""Synthetic prompts, whose texts share prefixes as the blocks of their arrivals do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our policies beside the best of the others: at every load, in every class."""
+"""Compares our policies with the best of the others, at each load and in each class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Comparison:
 
 
 def comparisons(points: Sequence[Point]) -> Iterator[Comparison]:
-    """Of each of our points with the best other in each class; nothing where there is no other."""
+    """Yield the comparison of each of our points with the best other in each class, if any."""
     for ours in points:
         others = [p for p in points if p.load == ours.load and not p.policy.startswith(OURS)]
         if ours.policy.startswith(OURS) and others:

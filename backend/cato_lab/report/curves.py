@@ -1,4 +1,4 @@
-"""What the figures of a report are made of: a value over the load, and distributions."""
+"""Curves of a report's figures: values over the load, and distributions."""
 
 from __future__ import annotations
 

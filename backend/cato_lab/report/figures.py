@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import USABLE_S
@@ -10,6 +11,7 @@ from cato_backend.wire.headers import TASKS_OF_PEOPLE, Task
 from cato_lab.report.curves import Curves
 from cato_lab.report.style import (
     Axes,
+    Palette,
     as_share,
     drawing,
     fate_colours,
@@ -89,7 +91,7 @@ class Figures:
         return drawn.svg
 
     def misses(self, load: float) -> str:
-        """Of the requests that counted: met, and why not."""
+        """Return the figure of met and missed requests by reason, of those that count."""
         found = [point for point in self._points if point.load == load]
         rows = [(point.policy, _fates(point)) for point in reversed(found)]
         colours = fate_colours(sorted({kind for _, of in rows for kind in of if kind != "met"}))
@@ -172,3 +174,42 @@ def _stack(
                 color="white",
             )
         left += share
+
+
+@dataclass(frozen=True, slots=True)
+class Fleets:
+    """The fleets of one GPU: replicas by developers, None where no tried fleet is large enough."""
+
+    gpu: str
+    counts: Mapping[int, int | None]
+    per_month: float | None
+    """What one costs; None where that is not known."""
+
+    def found(self) -> list[tuple[int, int]]:
+        """Return developers with their replicas, ascending, where a fleet was found."""
+        return [(people, n) for people, n in sorted(self.counts.items()) if n is not None]
+
+
+def draw_fleets(fleets: Sequence[Fleets], currency: str) -> str:
+    """Return the SVG: replicas on the left, on the right their cost of those with a price."""
+    palette = Palette([each.gpu for each in fleets])
+    with drawing(4.2) as drawn:
+        left, right = drawn.figure.subplots(1, 2)
+        for each in fleets:
+            _line(left, each, palette, 1.0)
+            if each.per_month is not None:
+                _line(right, each, palette, each.per_month)
+        left.set_title("GPUs that are enough")
+        right.set_title(f"{currency} a month")
+        for axes in (left, right):
+            axes.set_xlabel("developers who type all the time")
+            axes.set_ylim(bottom=0)
+        drawn.legend(palette.handles())
+    return drawn.svg
+
+
+def _line(axes: Axes, fleets: Fleets, palette: Palette, factor: float) -> None:
+    found = fleets.found()
+    people = [developers for developers, _ in found]
+    values = [factor * count for _, count in found]
+    axes.plot(people, values, marker="o", **palette.line(fleets.gpu))

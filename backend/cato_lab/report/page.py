@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing else."""
+"""The page of a study: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _GOODPUT = (
 _CURVES = (
     "Dotted: the target. A curve that ends below 100% is of requests that were never answered."
 )
-_USABLE = "Editors show a completion when it is whole: E2E of those that nobody took back."
+_USABLE = "Editors show a completion when it is complete: E2E of those that were not cancelled."
 _UTILIZATION = (
     "Left: engine time that the met requests are worth, at full batches and without cache hits, "
     "over the time paid for. Right: time in which a step was under way; every engine that has one "

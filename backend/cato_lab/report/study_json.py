@@ -1,4 +1,4 @@
-"""A study for machines."""
+"""A study as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How figures look, and how they become text."""
+"""The style of figures, and their conversion to SVG."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _MATPLOTLIB: Any = mpl
 _WIDTH = 9.4
 """Inches; the page scales it to its column."""
 _MOST_COLUMNS, _LETTERS, _LETTERS_OF_A_LINE = 5, 125, 8
-"""Of a legend: so many letters fit side by side, and a line takes as much as so many."""
+"""Legends: the letters that fit in one row, and the width of a line sample in letters."""
 
 
 class Drawing:

@@ -6,8 +6,12 @@ Each constant below is an entry point of the group `cato.scaling_rules`.
 from __future__ import annotations
 
 from cato_backend.provisioning.rules import RuleKind
-from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
-from cato_lab.scaling_rules.ray_ttft import RayTtft, RayTtftSettings
+from cato_lab.scaling_rules.reactive import (
+    QueueLength,
+    QueueLengthSettings,
+    RayTtft,
+    RayTtftSettings,
+)
 from cato_lab.scaling_rules.remaining_slack import RemainingSlack, RemainingSlackSettings
 
 REMAINING_SLACK = RuleKind(RemainingSlackSettings, lambda _, chosen: RemainingSlack(chosen))

@@ -1,1 +1,1 @@
-"""What became of requests, and how that is scored, priced and told in tables."""
+"""Outcomes of requests, their scores and prices, and tables of them."""

@@ -1,4 +1,4 @@
-"""What became of one request, as its client saw it."""
+"""The outcome of one request, as its client saw it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cato_lab.workloads.arrival import Arrival
 
 
 class Ending(StrEnum):
-    """How a request ended; low-cardinality."""
+    """Endings of a request; low-cardinality."""
 
     FINISHED = "finished"
     CANCELLED = "cancelled"
@@ -19,7 +19,7 @@ class Ending(StrEnum):
     REJECTED = "rejected"
     """A clear refusal, before or instead of an answer."""
     FAILED = "failed"
-    """Anything else: a broken stream, an error nobody announced, a silence."""
+    """Anything else: a broken stream, an unexpected error, a silence."""
 
 
 class Outcome(NamedTuple):
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
     queue_s: float | None = None
     """Until it was sent to a replica (the last one, where there were several)."""
     cached_tokens: int | None = None
-    """Prompt tokens that the engine found in its prefix cache; None where nobody said."""
+    """Prompt tokens that the engine found in its prefix cache; None where it is not reported."""
     reason: str = ""
     """Why it was rejected or failed."""
     relegated: bool = False

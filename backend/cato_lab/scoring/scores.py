@@ -11,8 +11,34 @@ from cato_backend.profile_files.profile import Profile
 from cato_backend.requests import USABLE_S
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Ending, Outcome
-from cato_lab.scoring.pricing import work_s
 from cato_lab.scoring.statistics import percentile
+from cato_lab.workloads.arrival import Arrival
+
+
+def work_s(arrival: Arrival, profile: Profile) -> float:
+    """Return seconds of a full engine that the request takes.
+
+    Its share of steps filled to the limits.
+
+    Neither the prefix cache nor how full the steps really were enters, so that good routing shows
+    as more work done and not as less work to do; with many cache hits the sum may pass 100%.
+    """
+    prompt, output = arrival.prompt_tokens, arrival.output_tokens
+    return _prefill_s(prompt, profile) + output * _token_s(prompt + output / 2, profile)
+
+
+def _prefill_s(tokens: int, profile: Profile) -> float:
+    """Return the prompt's share of steps that only prefill prompts like it."""
+    chunk = profile.limits.max_num_batched_tokens
+    together = chunk / tokens
+    full_s = profile.law.seconds(chunk, max(1.0, together), chunk, chunk * min(tokens, chunk) / 2)
+    return full_s * tokens / chunk
+
+
+def _token_s(context: float, profile: Profile) -> float:
+    """One output token's share of a step with every slot decoding, as far as the cache holds it."""
+    slots = min(profile.limits.max_num_seqs, max(1.0, profile.limits.kv_tokens / context))
+    return profile.law.seconds(slots, slots, slots * context) / slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +67,14 @@ class ClassScore:
     requests: int
     """All that arrived."""
     counted: int
-    """Of these, still wanted at their deadline: goodput's denominator."""
+    """Requests that were still wanted at their deadline: goodput's denominator."""
     met: int
     ttft: Latencies
     e2e: Latencies
     tpot: Latencies
     """Over whole answers of two tokens and more."""
     queue: Latencies
-    """Of those that were sent to a replica; NaN where nobody said."""
+    """Of requests that were sent to a replica; NaN where it is not reported."""
     usable: float
     """Share of those still wanted after `USABLE_S` whose whole answer was there by then."""
     met_by_first_token: int
@@ -69,7 +95,7 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was paid for, and how much of it was used; None where it is not known."""
+    """The capacity that was paid for, and its used part; None where it is not known."""
 
     replica_s: float
     profile: Profile

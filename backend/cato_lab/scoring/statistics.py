@@ -1,4 +1,4 @@
-"""The little statistics that scores need."""
+"""Statistics for scores: means, confidence intervals, shares."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def interval(values: Sequence[float]) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What part of the counted requests of several runs met their target.
+    """The share of the counted requests of several runs that met their target.
 
     More are met than counted where the counted are those that another fleet met.
     """

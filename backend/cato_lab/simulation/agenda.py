@@ -1,4 +1,4 @@
-"""What is to happen when, in virtual time."""
+"""The scheduled actions of a simulation, in virtual time."""
 
 from __future__ import annotations
 

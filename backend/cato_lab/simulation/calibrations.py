@@ -36,7 +36,7 @@ class _Course:
 
 
 class Calibrations:
-    """Of all replicas of a run. `look_at`: has the event loop come back to a replica."""
+    """The calibrations of all replicas of a run. `look_at` makes the loop update a replica."""
 
     def __init__(
         self,

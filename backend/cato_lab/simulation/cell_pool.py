@@ -33,7 +33,7 @@ class CellPool:
         if self._pool is None:
             return
         if kind is not None:
-            # A run may take a minute, and nobody waits for what it finds.
+            # A run may take a minute, and its result is no longer wanted.
             for process in set(active_children()) - self._others:
                 process.terminate()
         self._pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The clients' side of a simulated run: who waits for what, and how each request ends."""
+"""The clients of a simulated run: the requests that they wait for, and their outcomes."""
 
 from __future__ import annotations
 

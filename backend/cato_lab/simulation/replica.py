@@ -1,12 +1,11 @@
-"""One emulated replica in virtual time, and how busy it has been."""
+"""One emulated replica in virtual time, and its busy time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from cato_backend.engine_model import Engine, Job, Passed, Timeline
-from cato_lab.simulation.fleet import Member
-from cato_lab.simulation.speed import STEADY
+from cato_lab.simulation.fleet import STEADY, Member
 
 _PACED_S = 300.0
 """How long the pace of a replica varies: longer than any run of which that is asked."""

@@ -1,4 +1,4 @@
-"""What replicas report while they serve: tokens of running answers, and their metrics."""
+"""Reports of replicas while they serve: tokens of running answers, and metrics."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Reports:
             self._report_later(replica, now)
 
     def count(self, job: str, emitted: int, now: float) -> None:
-        """Tell the scheduler how many tokens this attempt has emitted, after its first."""
+        """Report to the scheduler how many tokens this attempt has emitted, after its first."""
         waiting = self._jobs.get(job)
         if waiting is None or waiting.told == waiting.resumed:
             return
@@ -90,7 +90,7 @@ class Reports:
             self._agenda.put(now + self._fleet.scrape_s, self._scrape, replica)
 
     def _scrape(self, replica: SimulatedReplica, now: float) -> None:
-        """Tell the scheduler what the replica's metrics show."""
+        """Report to the scheduler what the replica's metrics show."""
         if self._replicas.get(replica.id) is replica:
             engine = replica.engine
             load = LoadReported(

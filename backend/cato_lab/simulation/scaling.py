@@ -27,7 +27,7 @@ class PlanChange:
 
 @dataclass(frozen=True, slots=True)
 class ScaledRun:
-    """A run, and what its replicas came to."""
+    """A run, and its replicas over time."""
 
     run: SimulatedRun
     replica_s: float

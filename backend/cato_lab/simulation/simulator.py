@@ -34,8 +34,8 @@ from cato_backend.scheduling import (
     WakeAt,
     Woke,
 )
+from cato_backend.scheduling.outlier_record import TRIAL_TOKENS
 from cato_backend.scheduling.policies import Policy
-from cato_backend.scheduling.synthetic_trials import TRIAL_TOKENS
 from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.simulation.agenda import Agenda
 from cato_lab.simulation.calibrations import Calibrations

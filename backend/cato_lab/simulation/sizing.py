@@ -1,4 +1,4 @@
-"""How many replicas a demand needs, and how much demand replicas carry: by simulated fleets.
+"""Finds by simulation how many replicas a demand needs, and how much demand replicas serve.
 
 The search begins at an estimate from a single replica's engine model, and every answer is one of a
 simulation. A fleet is compared with an ample one, which shows what is in reach, under the same
@@ -36,10 +36,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClassGoodput:
-    """Of one class of task in a simulated fleet."""
+    """The goodput of one class in a simulated fleet."""
 
     share: Share
-    """Of its requests, those that met their target."""
+    """Share of its requests that met their target."""
     of_reach: Share
     """The same, of those that an ample fleet meets."""
 

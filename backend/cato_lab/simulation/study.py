@@ -11,12 +11,17 @@ from time import perf_counter
 
 from cato_backend.scheduling import Setup, make_policy
 from cato_backend.wire.headers import Task
+from cato_lab.scoring.records import milliseconds, percent, text_table
 from cato_lab.scoring.scores import Capacity, ClassScore, Score, score
 from cato_lab.scoring.statistics import Interval, interval
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import Simulator
-from cato_lab.workloads.arrival import Workload
-from cato_lab.workloads.oracle import OracleLengths, OracleWorkload
+from cato_lab.workloads.arrival import OracleLengths, OracleWorkload, Workload
+
+_LATENCIES = (
+    *("complet. TTFT p95 ms", "generat. TTFT p95 ms"),
+    *("summar. E2E p95 ms", "translat. E2E p95 ms"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +165,41 @@ def knee(of_policy: Sequence[Point], goodput: float = 0.95) -> float:
             return load + (point.load - load) * (share - goodput) / (share - mean)
         before, reached = (point.load, mean), point.load
     return reached
+
+
+def study_table(points: Sequence[Point], load_name: str) -> str:
+    """Return a line for each policy at each load: goodput in %, latencies in milliseconds.
+
+    `load_name` says what the load is counted in.
+    """
+    headings = ["policy", load_name, "goodput %", *(f"{task} %" for task in Task), "usable %"]
+    headings += [*_LATENCIES, "util. %", "cached %"]
+    return text_table(headings, [_row(point) for point in points])
+
+
+def _row(point: Point) -> list[str]:
+    completion = Task.COMPLETION
+    return [
+        point.policy,
+        f"{point.load:g}",
+        _share(point.over(lambda score: score.overall.goodput)),
+        *(_share(point.of_class(task, lambda score: score.goodput)) for task in Task),
+        _share(point.of_class(completion, lambda score: score.usable)),
+        *_latencies(point),
+        percent(point.over(lambda score: score.utilization).mean),
+        percent(point.over(lambda score: score.overall.cached_share).mean),
+    ]
+
+
+def _latencies(point: Point) -> list[str]:
+    by_first = (Task.COMPLETION, Task.GENERATION)
+    found = [point.of_class(task, lambda score: score.ttft.at(95)).mean for task in by_first]
+    by_last = (Task.SUMMARIZATION, Task.TRANSLATION)
+    found += [point.of_class(task, lambda score: score.e2e.at(95)).mean for task in by_last]
+    return [milliseconds(seconds) for seconds in found]
+
+
+def _share(interval: Interval) -> str:
+    if interval.half == interval.half:
+        return f"{percent(interval.mean)} ±{100 * interval.half:.1f}"
+    return percent(interval.mean)

@@ -1,10 +1,8 @@
-"""Who asks what, when: seeded generators, the same for virtual and for real time."""
+"""Seeded generators of requests, the same for virtual and for real time."""
 
-from cato_lab.workloads.arrival import Arrival, Workload
+from cato_lab.workloads.arrival import Arrival, OracleWorkload, Workload
 from cato_lab.workloads.developers import DeveloperWorkload
-from cato_lab.workloads.flood import FLOOD, FloodWorkload
-from cato_lab.workloads.mix import MixWorkload
-from cato_lab.workloads.oracle import OracleWorkload
+from cato_lab.workloads.mix import FLOOD, FloodWorkload, MixWorkload
 from cato_lab.workloads.processes import (
     ArrivalProcess,
     DayCurve,

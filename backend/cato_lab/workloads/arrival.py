@@ -1,24 +1,21 @@
-"""One request as the person's side of it is known: what they ask, and when they lose interest."""
+"""One request as its client knows it: its content, its target, and when it is cancelled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from cato_backend.requests import (
-    BLOCK_CHARS,
-    EQUAL_SHARE,
-    Origin,
-    Request,
-    Share,
-    Target,
-)
+from cato_backend.requests import BLOCK_CHARS, EQUAL_SHARE, Origin, Request, Share, Target
 from cato_backend.wire.headers import Task
 
 BLOCK_TOKENS = 16
 """Tokens in one block of the engine's prefix cache (vLLM's default)."""
+
 CHARS_PER_TOKEN = 3.2
 """What code comes to; ties the engine's blocks to the 256-character blocks of the prefix index."""
+
+
 _BLOCKS_PER_INDEX_BLOCK = round(BLOCK_CHARS / CHARS_PER_TOKEN / BLOCK_TOKENS)
 
 
@@ -34,16 +31,16 @@ class Arrival(NamedTuple):
     task: Task
     prompt_tokens: int
     output_tokens: int
-    """How long the answer truly is: nobody but the engine knows it beforehand."""
+    """The true length of the answer, which only the engine knows in advance."""
     max_tokens: int
-    """What the client asks for at most."""
+    """`max_tokens` of the client."""
     target: Target
     blocks: tuple[int, ...] = ()
     session: str = ""
     document: str = ""
     supersede: bool = False
     cancel_after_s: float | None = None
-    """The next key comes so long after the request, and the client wants it no more."""
+    """Seconds from the request to the next key, at which the client cancels it."""
     expected_tokens: int | None = None
     """The client's own estimate of its output tokens; None where it gives none."""
     tenant: str = ""
@@ -101,3 +98,45 @@ class Workload(Protocol):
     def arrivals(self, seed: int) -> Iterator[Arrival]:
         """In the order of time; the same for the same seed, everywhere."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OracleWorkload:
+    """True lengths as `max_tokens`, and no request that is taken back before its deadline.
+
+    The same requests count as without the oracle, so that goodputs can be compared.
+    """
+
+    inner: Workload
+
+    @property
+    def name(self) -> str:
+        """As without the oracle."""
+        return f"{self.inner.name}, oracle"
+
+    @property
+    def duration_s(self) -> float:
+        """As without the oracle."""
+        return self.inner.duration_s
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """In the order of time."""
+        for arrival in self.inner.arrivals(seed):
+            if arrival.counts:
+                yield arrival._replace(max_tokens=arrival.output_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class OracleLengths:
+    """The true length of every answer, for a policy that can be told (`Setup.truth`)."""
+
+    lengths: Mapping[str, int]
+
+    @classmethod
+    def of(cls, workload: Workload, seed: int) -> OracleLengths:
+        """From the very requests that will be made."""
+        return cls({arrival.id: arrival.output_tokens for arrival in workload.arrivals(seed)})
+
+    def output_tokens(self, request_id: str) -> int:
+        """Return the answer's true length. Raises KeyError."""
+        return self.lengths[request_id]

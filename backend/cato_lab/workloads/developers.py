@@ -15,11 +15,12 @@ from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import CHARS_PER_TOKEN, Arrival
 from cato_lab.workloads.lengths import (
     Context,
+    Document,
+    SessionBlocks,
     completion_prompt,
     draw_size,
     resized_completion,
 )
-from cato_lab.workloads.prompts import Document, SessionBlocks
 
 _KEYS_PER_BURST = 16
 _KEY_MEDIAN_S, _KEY_SIGMA = 0.17, 0.5

@@ -1,4 +1,4 @@
-"""How long prompts and answers are, per task, and what is promised for them.
+"""Lengths of prompts and answers per task, and what prompts have in common.
 
 Sources: Azure's code trace of 2023 (completions), RealHumanEval (generation), and inference where
 no data exist; docs/workloads.md lists each number with its origin.
@@ -6,8 +6,10 @@ no data exist; docs/workloads.md lists each number with its origin.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count, islice
 from math import log
 
 from numpy.random import Generator
@@ -15,20 +17,32 @@ from numpy.random import Generator
 from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
+from cato_lab.workloads.arrival import BLOCK_TOKENS
 
-_TARGETS = TargetsConfig()
-_FILE_SUMMARY = Target(e2e_s=8.0)
 _TRANSLATION_BASE_S, _TRANSLATION_TOKEN_S, _TRANSLATION_LONGEST_S = 2.0, 0.030, 15.0
+
 _RATIOS = (1.75, 1.85, 2.79, 0.57, 1.2)
 """Output per source token: Python to Java, C++, Rust; Java to Python, C#."""
+
 _LONGEST_PROMPT = 8192
+
 _LONGEST_TRANSLATION = 2048
+
+_SESSION_BITS = 32
+
+
+_TARGETS = TargetsConfig()
+
+
+_FILE_SUMMARY = Target(e2e_s=8.0)
+
+
 INSTRUCTION_TOKENS = {Task.SUMMARIZATION: 120, Task.TRANSLATION: 100}
 """What stands in front of the text, the same for every request of the task."""
 
 
 class Context(StrEnum):
-    """What a completion's prompt is made of."""
+    """The parts of a completion's prompt."""
 
     RICH = "rich"
     """The file and pieces of others: the lengths of Azure's code trace."""
@@ -120,3 +134,57 @@ def _clipped(value: float, least: int, most: int) -> int:
 def lognormal_of_median(median: float, sigma: float, rng: Generator) -> float:
     """Return a log-normal draw given by its median."""
     return float(rng.lognormal(log(median), sigma))
+
+
+_INSTRUCTIONS = {
+    task: tuple(range(1 + 1000 * n, 1 + 1000 * n + tokens // BLOCK_TOKENS))
+    for n, (task, tokens) in enumerate(INSTRUCTION_TOKENS.items())
+}
+"""Ids of the blocks that all prompts of a task begin with; sessions' own ids start far above."""
+
+
+class SessionBlocks:
+    """New block ids of one session: never used twice, so each stands for one prefix only."""
+
+    def __init__(self, session: int) -> None:
+        self._ids: Iterator[int] = count((session + 1) << _SESSION_BITS)
+
+    def fresh(self, tokens: int) -> tuple[int, ...]:
+        """Return the blocks of a new prompt."""
+        return tuple(islice(self._ids, tokens // BLOCK_TOKENS))
+
+    def edited(self, blocks: tuple[int, ...], kept_tokens: int, tokens: int) -> tuple[int, ...]:
+        """Return the blocks of a prompt that changed behind its first `kept_tokens` tokens."""
+        kept = blocks[: kept_tokens // BLOCK_TOKENS]
+        return kept + self.fresh((tokens // BLOCK_TOKENS - len(kept)) * BLOCK_TOKENS)
+
+    def instructed(self, task: Task, tokens: int) -> tuple[int, ...]:
+        """Return a new text behind the task's own instruction."""
+        instruction = _INSTRUCTIONS.get(task, ())
+        return instruction + self.fresh(tokens - len(instruction) * BLOCK_TOKENS)
+
+
+class Document:
+    """The file that a session works on, as the prompts of its completions show it.
+
+    With suffix-first prompts only the text just typed is new. With prefix-first ones everything
+    behind the cursor is sent again: `suffix_share` of the prompt.
+    """
+
+    def __init__(self, blocks: SessionBlocks, tokens: int, suffix_share: float = 0.0) -> None:
+        self._source = blocks
+        self._suffix_share = suffix_share
+        self._moving = 0
+        self.open(tokens)
+
+    def open(self, tokens: int) -> None:
+        """Another file, or another window of it: nothing is shared."""
+        self.tokens = tokens
+        self.blocks = self._source.fresh(tokens)
+        self._moving = int(tokens * self._suffix_share)
+
+    def type(self, tokens: int) -> None:
+        """So many tokens are typed at the cursor."""
+        kept = self.tokens - self._moving
+        self.tokens += tokens
+        self.blocks = self._source.edited(self.blocks, kept, self.tokens)

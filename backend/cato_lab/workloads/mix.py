@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import merge
+from operator import attrgetter
 
 import numpy as np
 from numpy.random import Generator
@@ -12,13 +14,25 @@ from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import Arrival
 from cato_lab.workloads.lengths import (
     Context,
+    Document,
+    SessionBlocks,
     Size,
     completion_prompt,
     draw_size,
     resized_completion,
 )
-from cato_lab.workloads.processes import ArrivalProcess
-from cato_lab.workloads.prompts import Document, SessionBlocks
+from cato_lab.workloads.processes import ArrivalProcess, Poisson
+
+_MEAN_TYPED_TOKENS = 24
+"""Between two completions of the same document here; a burst of typing and a little more."""
+
+_LONGEST_PROMPT = 7437
+
+FLOOD = "flood"
+"""The token of the one; the others' are named by their sessions."""
+
+_OTHER_SEED = 1000
+
 
 DEFAULT_SHARES: Mapping[Task, float] = {
     Task.COMPLETION: 0.4,
@@ -29,9 +43,6 @@ DEFAULT_SHARES: Mapping[Task, float] = {
 """Chosen such that four reference replicas under least-requests routing have their knee at some 20
 requests per second, as in the published figures of other routers. Completions are lean there: the
 reference replica takes 200 ms of the 250 ms target for a cold rich prompt."""
-_MEAN_TYPED_TOKENS = 24
-"""Between two completions of the same document here; a burst of typing and a little more."""
-_LONGEST_PROMPT = 7437
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +120,44 @@ class _Person:
         else:
             document.open(completion_prompt(self._workload.context, rng))
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class FloodWorkload:
+    """Many tenants, one of whom floods. The others' requests do not depend on the flood."""
+
+    users: int = 20
+    rate: float = 0.5
+    """Requests per second of each user."""
+    times: float = 50.0
+    """The load of the flood, in users; 0 for none."""
+    duration_s: float = 60.0
+    flood_sessions: int = 1
+    flood_is_named: bool = True
+    """Whether the flood's requests name their session."""
+    flood_shares: Mapping[Task, float] = field(default_factory=lambda: DEFAULT_SHARES)
+    name: str = "flood"
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """In the order of time."""
+        streams = [self._others(seed)]
+        if self.times:
+            streams.append(self._flood(seed))
+        return merge(*streams, key=attrgetter("time"))
+
+    def _others(self, seed: int) -> Iterator[Arrival]:
+        rate = self.users * self.rate
+        mix = MixWorkload(Poisson(rate), self.duration_s, sessions=self.users)
+        for arrival in mix.arrivals(seed):
+            yield arrival._replace(id=f"user-{arrival.id}", tenant=arrival.session)
+
+    def _flood(self, seed: int) -> Iterator[Arrival]:
+        mix = MixWorkload(
+            Poisson(self.times * self.rate),
+            self.duration_s,
+            shares=self.flood_shares,
+            sessions=self.flood_sessions,
+        )
+        for arrival in mix.arrivals(seed + _OTHER_SEED):
+            own = arrival._replace(id=f"{FLOOD}-{arrival.id}", tenant=FLOOD)
+            yield own if self.flood_is_named else own._replace(session="", document="")

@@ -12,9 +12,8 @@ from cato_backend.config import TargetsConfig
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from cato_lab.workloads.arrival import BLOCK_TOKENS, Arrival
-from cato_lab.workloads.lengths import translation_target
+from cato_lab.workloads.lengths import SessionBlocks, translation_target
 from cato_lab.workloads.processes import TraceTimes
-from cato_lab.workloads.prompts import SessionBlocks
 from cato_lab.workloads.traces import TraceRow
 
 _TARGETS = TargetsConfig()
@@ -27,7 +26,7 @@ _MOONCAKE_BLOCK_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class TraceWorkload:
-    """The rows of a trace at `rate` requests per second in the mean.
+    """The rows of a trace, at an average of `rate` requests per second.
 
     A trace names no tasks: answers of at most 64 tokens are taken for completions, the others for
     generation, summarization and translation in the proportion in which developers ask for them.

@@ -108,7 +108,7 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert told in capsys.readouterr().err
 
 
-def test_while_it_starts_nobody_listens_and_it_ends_when_told() -> None:
+def test_emulator_does_not_listen_before_start_up_ends_and_stops_on_sigterm() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

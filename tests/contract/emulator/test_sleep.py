@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from cato_backend.errors import EngineError
-from cato_backend.replicas.sleeping import fall_asleep, wake_up
+from cato_backend.replicas.local import fall_asleep, wake_up
 from cato_lab.emulator import Behaviour
 from tests.contract.emulator.conftest import Starting
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.engines import hashes
+from cato_backend.engines import pip
 from cato_backend.engines.environments import (
     MARKER,
     EngineKind,
@@ -122,7 +122,7 @@ def test_a_file_with_another_hash_is_not_installed(
 ) -> None:
     wheel = make_wheel(tmp_path, "hashed")
     known = {"hashed==1.0": (f"sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}",)}
-    monkeypatch.setattr(hashes, "known_hashes", lambda: known)
+    monkeypatch.setattr(pip, "known_hashes", lambda: known)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     if is_whole:
         built = install(with_step(pins, "hashed==1.0"), ignore)

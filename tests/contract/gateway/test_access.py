@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
     ["", "Bearer", "Bearer wrong", "Basic token-of-alice", "token-of-alice", "Bearer token-of-alic",
      "Bearer token-of-alice,", "Bearer # ours"],
 )  # fmt: skip
-async def test_without_a_token_nobody_comes_in(narrow: Site, authorization: str) -> None:
+async def test_requests_without_a_token_are_refused(narrow: Site, authorization: str) -> None:
     headers = {"authorization": authorization}
     for method, path in (
         ("POST", COMPLETIONS), ("GET", "/v1/models"), ("GET", "/metrics"), ("GET", "/nowhere"),

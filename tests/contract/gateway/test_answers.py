@@ -35,7 +35,7 @@ async def test_an_answer_in_one_piece_is_the_replica_s_own(single: Site) -> None
         assert {**ours.json, "created": 0} == {**theirs.json, "created": 0}
 
 
-async def test_what_only_we_ask_for_stays_here(single: Site) -> None:
+async def test_fields_that_only_the_gateway_asked_for_are_not_sent_to_clients(single: Site) -> None:
     stream = await single.post({"prompt": "x", "stream": True, "max_tokens": 3})
     asked = single.fake.requests[-1].body
     assert asked["return_token_ids"] is True

@@ -76,7 +76,7 @@ async def pour(client: Raw) -> int:
     raise AssertionError("a gigabyte was taken")
 
 
-async def test_nobody_waits_while_bodies_are_inflated(strict: Site) -> None:
+async def test_inflating_a_body_does_not_delay_other_requests(strict: Site) -> None:
     """With a token and without one."""
     loop = asyncio.get_running_loop()
     encoded = {"content-encoding": "gzip"}

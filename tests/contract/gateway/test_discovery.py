@@ -99,7 +99,7 @@ async def test_who_is_listed_again_while_it_is_drained_stays(tmp_path: Path) -> 
             assert (await site.post(LONG, x_slo_e2e_ms=20_000)).status == 200
 
 
-async def test_an_empty_or_broken_list_takes_nobody_away(tmp_path: Path) -> None:
+async def test_an_empty_or_broken_list_removes_no_replica(tmp_path: Path) -> None:
     listed = tmp_path / "replicas"
     async with two_fakes() as (first, second):
         write(listed, first.url, second.url)

@@ -89,7 +89,7 @@ async def test_a_client_can_still_end_its_own_stream(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-async def test_what_is_cut_is_told_so(tmp_path: Path, twice: bool) -> None:
+async def test_aborted_requests_get_an_error(tmp_path: Path, twice: bool) -> None:
     """When the time is up, or at once on a second signal."""
     async with running(tmp_path, 60 if twice else 0.5, Behaviour(itl_ms=30)) as site:
         cut = [
@@ -131,7 +131,7 @@ async def test_a_whole_task_that_is_cut_ends_with_its_own_event(tmp_path: Path) 
         assert await site.serve.wait_ended(within_s=6) == 0
 
 
-async def test_what_waits_for_anything_else_is_told_so_too(tmp_path: Path) -> None:
+async def test_aborted_queued_requests_get_an_error(tmp_path: Path) -> None:
     """For a first replica, or for the rest of a body."""
     config = "[server]\ndrain_s = 0.3\n"
     async with (

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from cato_backend.gateway.overview_feed import MOST_WATCHERS
-from cato_backend.gateway.page import FOLDER
+from cato_backend.gateway.sign_in import FOLDER
 from tests.contract.gateway.serving import serving
 from tests.contract.gateway.site import COMPLETIONS, DONE, Site, eventually
 from tests.fakes import fake_vllm
@@ -238,7 +238,7 @@ async def watching(
 # -- health ----------------------------------------------------------------------------------------
 
 
-async def test_off_loopback_health_tells_a_stranger_the_status_alone(tmp_path: Path) -> None:
+async def test_off_loopback_health_without_a_token_shows_only_the_status(tmp_path: Path) -> None:
     file = secret_file(tmp_path / "token", "the-token\n")
     arguments = ("--host", "0.0.0.0", "--insecure", "--token-file", str(file))
     async with (

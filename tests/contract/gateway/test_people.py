@@ -279,7 +279,7 @@ async def test_a_store_that_everybody_can_read_is_refused(tmp_path: Path) -> Non
     assert "secret" not in said
 
 
-async def test_nobody_rises_with_the_person_for_whom_they_made_a_token(tmp_path: Path) -> None:
+async def test_a_token_for_another_person_does_not_follow_their_promotion(tmp_path: Path) -> None:
     """Neither by that token, nor by another one that is made with it."""
     async with peopled(tmp_path) as (site, store):
         own, lee = (store.create_token("t", person).secret for person in ("ada", "lee"))

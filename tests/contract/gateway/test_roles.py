@@ -219,7 +219,7 @@ async def test_who_revokes_all_tokens_of_whom(peopled: Peopled, who: str, whose:
         assert any(each.revoked is None for each in peopled.store.tokens(whose))
 
 
-async def test_nobody_makes_themselves_more_than_they_are(peopled: Peopled) -> None:
+async def test_a_person_cannot_raise_their_own_role(peopled: Peopled) -> None:
     """Neither by a field of the body, nor by a token of their own."""
     body = {"name": "higher", "role": "admin"}
     assert (await peopled.call("user", "POST", "/v1/tokens", body)).status == 400

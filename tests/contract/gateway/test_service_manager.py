@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.app.service_manager import ServiceManager
+from cato_backend.app.process import ServiceManager
 from tests.contract.gateway.serving import Serve, start
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="systemd runs on Linux")
@@ -103,6 +103,6 @@ async def test_where_no_watchdog_is_asked_for_there_is_none(environment: dict[st
         await ServiceManager(environment).watch()
 
 
-async def test_a_socket_that_is_gone_harms_nobody(tmp_path: Path) -> None:
+async def test_a_missing_socket_of_the_service_manager_is_ignored(tmp_path: Path) -> None:
     ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
     ServiceManager({}).ready()

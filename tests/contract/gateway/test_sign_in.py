@@ -131,7 +131,7 @@ roles = { heads = "lead" }
 """
 
 
-async def test_groups_decide_who_may_come_and_as_what(tmp_path: Path) -> None:
+async def test_groups_decide_admission_and_role(tmp_path: Path) -> None:
     async with peopled(tmp_path, RULES) as browser:
         refused = await browser.sign_in()
         assert (refused.status, refused.error["code"]) == (403, "sign_in_refused")
@@ -155,7 +155,7 @@ async def test_an_address_that_is_not_verified_opens_nothing(tmp_path: Path) -> 
             assert (refused.status, refused.error["code"]) == (403, "sign_in_refused"), verified
 
 
-async def test_an_address_is_verified_by_who_tells_it(tmp_path: Path) -> None:
+async def test_a_verified_flag_counts_only_with_its_own_address(tmp_path: Path) -> None:
     async with peopled(tmp_path) as browser:
         browser.provider.claims = {"email_verified": None}
         for told in ({}, {"email": "eve@example.com"}):
@@ -167,7 +167,7 @@ async def test_an_address_is_verified_by_who_tells_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-async def test_a_person_who_exists_is_linked_where_that_is_allowed(
+async def test_an_existing_person_is_linked_where_that_is_allowed(
     tmp_path: Path, allowed: bool
 ) -> None:
     store = TeamStore(tmp_path / "people.sqlite3")

@@ -9,7 +9,7 @@ from tests.contract.gateway.browsers import ADA, EXAMPLE, peopled
 from tests.secret_files import secret_file
 
 
-async def test_a_device_gets_a_token_of_who_confirms_it(tmp_path: Path) -> None:
+async def test_a_device_gets_a_token_of_the_person_who_confirms_it(tmp_path: Path) -> None:
     async with peopled(tmp_path, EXAMPLE + 'roles = { staff = "admin" }\n') as browser:
         browser.provider.claims = {"groups": ["staff"]}
         await browser.sign_in()

@@ -12,7 +12,7 @@ from yarl import URL
 
 from cato_backend.config import OidcConfig
 from cato_backend.errors import InvalidSignIn
-from cato_backend.sign_in.attempts import SignInAttempt
+from cato_backend.sign_in.admission import SignInAttempt
 from cato_backend.sign_in.provider import Provider
 from tests.contract.gateway.browsers import Browser, peopled
 from tests.contract.gateway.provider import CLIENT, OTHER_KEY, SECRET, fake_provider
@@ -116,7 +116,7 @@ WRONG_DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
 
 async def test_a_provider_that_is_unusable_is_named_until_it_is_usable(tmp_path: Path) -> None:
     async with peopled(tmp_path, document={"issuer": "https://evil.example"}) as browser:
-        await browser.serve.wait_said("until then nobody can sign in")
+        await browser.serve.wait_said("until then sign-in is not possible")
         for name, (document, param) in WRONG_DOCUMENTS.items():
             browser.provider.document = document
             refused = await browser.call("GET", "/sign-in")

@@ -141,7 +141,7 @@ async def test_a_killed_backend_makes_room_for_the_next(tmp_path: Path, fake: Em
         assert announced.pid == serve.process.pid != stale["pid"]
 
 
-async def test_when_nobody_asks_it_ends(tmp_path: Path, fake: Emulator) -> None:
+async def test_an_idle_server_shuts_down(tmp_path: Path, fake: Emulator) -> None:
     config = "[server]\nidle_exit_s = 0.7\n"
     await fake.follow(Behaviour(itl_ms=100))
     loop = asyncio.get_running_loop()

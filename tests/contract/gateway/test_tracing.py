@@ -147,7 +147,7 @@ async def test_without_the_setting_no_context_reaches_a_replica(tmp_path: Path) 
         ("", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL: got 'grpc', expected http/protobuf"),
     ],
 )
-async def test_what_is_not_spoken_is_named(
+async def test_unusable_tracing_settings_are_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, variable: str, told: str
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", variable)

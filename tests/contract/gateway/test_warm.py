@@ -47,7 +47,7 @@ async def test_a_long_prompt_is_cut_as_that_of_the_completion(single: Site) -> N
     assert any(same)
 
 
-async def test_it_is_skipped_where_somebody_waits(narrow: Site) -> None:
+async def test_a_warm_up_is_skipped_while_a_request_waits(narrow: Site) -> None:
     await narrow.fake.change(itl_ms=20)
     body = {"prompt": "x", "max_tokens": 100, "stream": True}
     async with narrow.opened(body), asyncio.TaskGroup() as group:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 import uvloop
 from aiohttp import web
 
-from cato_backend.http1.timeouts import Liveness, Timeouts
+from cato_backend.http1.servers import Liveness, Timeouts
 from cato_backend.http1.upstreams import Reply, Upstreams
 
 _QUICK = Liveness(keepalive_after_s=1, keepalive_every_s=1, keepalive_probes=1, unacknowledged_s=1)

@@ -21,7 +21,7 @@ from cato_backend.wire.headers import Task
 from cato_lab.emulator import Behaviour, Emulator, EmulatorOptions, ErrorForm, Fault, FaultKind
 from cato_lab.load_test import HeaderStyle, Lengths, LoadOptions, LoadRun, Server, run_load
 from cato_lab.scoring.outcome import Ending, Outcome
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 from cato_lab.workloads import Arrival
 from tests.contract.gateway.serving import environment, serving
 from tests.fakes import fake_vllm

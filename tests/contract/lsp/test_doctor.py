@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from cato_lab.emulator import Emulator
-from cato_lsp.backend.kept_tokens import keep_token
+from cato_lsp.backend.discovery import keep_token
 from tests.contract.gateway.certificate import self_signed
 from tests.contract.gateway.serving import environment
 from tests.contract.lsp.odd_backend import OddBackend
@@ -88,7 +88,7 @@ async def test_http_and_https_are_told_apart(tmp_path: Path) -> None:
     assert "the server wants https://" in behind_nginx.out
 
 
-async def test_a_token_that_nobody_asks_for_is_named(tmp_path: Path, fake: Emulator) -> None:
+async def test_an_unneeded_token_is_reported(tmp_path: Path, fake: Emulator) -> None:
     found = await cato(tmp_path, "doctor", "--url", fake.url, "--token", "s3cret-token")
     assert "note   token: the backend needs none" in found.out
     assert "-> unset CATO_BACKEND_TOKEN" in found.out
@@ -97,7 +97,7 @@ async def test_a_token_that_nobody_asks_for_is_named(tmp_path: Path, fake: Emula
     assert " token: " not in without.out
 
 
-async def test_a_sign_in_that_nobody_asks_for_is_named(
+async def test_an_unneeded_sign_in_is_reported(
     tmp_path: Path, fake: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CATO_STATE_DIR", environment(tmp_path)["CATO_STATE_DIR"])

@@ -39,7 +39,7 @@ async def test_a_suggestion_ends_before_what_the_engine_doubts(
     assert len(fake.requests) == 1
 
 
-async def test_whoever_asks_sees_all_of_it(launch: Launcher, fake: Emulator) -> None:
+async def test_a_requested_completion_is_shown_whole(launch: Launcher, fake: Emulator) -> None:
     editor = await opened(launch, fake)
     await fake.change(logprobs={"seco": math.log(0.01)})
     assert text_of(await editor.inline(1, 11, automatic=True)) == "first +"

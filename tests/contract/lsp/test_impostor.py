@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from cato_backend.wire.challenge import IDENTITY_PATH
-from cato_backend.wire.processes import start_time
+from cato_backend.wire.discovery import IDENTITY_PATH, start_time
 from cato_lab.emulator import Emulator
 from tests.contract.gateway.serving import start
 from tests.contract.lsp.editor import text_of

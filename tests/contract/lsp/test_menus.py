@@ -192,7 +192,7 @@ async def test_where_there_is_nothing_to_say_the_menu_is_empty_and_asks_once(
         assert len(fake.requests) == 1
 
 
-async def test_an_entry_that_is_resolved_although_nobody_offered_it_is_answered(
+async def test_resolving_an_unknown_entry_is_answered(
     shared_server: tuple[str, int], fake: Emulator
 ) -> None:
     async with connected(shared_server, fake.url, PLAIN) as client:

@@ -107,7 +107,7 @@ async def test_a_client_that_keeps_secrets_gets_the_token_itself(
     assert done["token"] not in launch.log
 
 
-async def test_what_hinders_a_sign_in_is_told(
+async def test_failures_of_a_sign_in_are_explained(
     launch: Launcher, fake: Emulator, tmp_path: Path
 ) -> None:
     async with team_server(fake, tmp_path) as team:

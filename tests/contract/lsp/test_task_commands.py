@@ -10,7 +10,7 @@ import pytest
 from lsprotocol import types
 
 from cato_lab.emulator import Emulator
-from cato_lsp.tasks.unit_groups import MOST_UNITS
+from cato_lsp.tasks.selection import MOST_UNITS
 from tests.contract.lsp.backends import asked, gateway
 from tests.contract.lsp.editor import DOCUMENT, Editor, plain
 from tests.contract.lsp.launching import Launcher

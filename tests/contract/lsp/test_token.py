@@ -30,7 +30,7 @@ async def _answer(address: tuple[str, int], token: str | None) -> bytes:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
-async def test_only_who_knows_the_token_is_answered(tmp_path: Path, transport: str) -> None:
+async def test_only_clients_with_the_token_are_answered(tmp_path: Path, transport: str) -> None:
     token_file = secret_file(tmp_path / "token", "right\n")
     server = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cato_lsp", f"--{transport}", "--port", "0"),

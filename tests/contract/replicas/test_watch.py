@@ -12,8 +12,7 @@ import pytest
 
 from cato_backend.errors import ReplicaUnavailable
 from cato_backend.replicas.replica import Replica
-from cato_backend.replicas.watch import WatchedServer
-from cato_backend.replicas.watch_policy import Backoff, WatchPolicy
+from cato_backend.replicas.watch import Backoff, WatchedServer, WatchPolicy
 from cato_backend.replicas.watcher import Watcher
 from cato_lab.emulator import Behaviour, Emulator
 from tests.fakes import fake_vllm

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.backend import free_port
 from tests.e2e.debian_root import unpack_alone
 from tests.e2e.waiting import wait_for

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.availability import Unavailable
 from tests.e2e.vscode.tools import npm_install
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.vscode.tools import Tools
 
 START_TIMEOUT_S = 60

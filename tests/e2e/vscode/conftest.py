@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.availability import had_or_skipped
 from tests.e2e.backend import Backend, serve
 from tests.e2e.sharing import built_once

@@ -113,7 +113,7 @@ async def test_a_cancelled_task_ends_in_the_engine_too(
         await expect(editor.tabs()).to_have_count(1)
 
 
-async def test_a_dead_backend_shows_in_the_status_and_stops_nobody(
+async def test_a_dead_backend_shows_in_the_status_and_editing_continues(
     window: OpenEditor, configure: Configure, sums: Path, tmp_path: Path
 ) -> None:
     with serve(tmp_path / "state", REPLY) as backend:

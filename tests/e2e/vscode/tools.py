@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cato_backend.wire.paths import cache_dir
+from cato_backend.wire.state_files import cache_dir
 from tests.e2e.availability import Unavailable
 
 NODE = "24.21.0"

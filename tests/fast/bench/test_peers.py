@@ -156,7 +156,7 @@ def test_ahead_is_paired_by_seed_and_of_the_best_peer() -> None:
     assert ahead(runs, "cato", 30, overall) is None
 
 
-def test_what_never_came_is_never() -> None:
+def test_a_missing_answer_has_no_time() -> None:
     runs = [_run("a", 20, 0.0), _run("b", 20, 0.9)]
     assert latency_cell(runs, "a", 20, p95("generation", "ttft")) == "never"
     assert latency_cell(runs, "b", 20, p95("generation", "ttft")) == "400"

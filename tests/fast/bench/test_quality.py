@@ -61,7 +61,7 @@ def test_endless_output_is_not_kept(tmp_path: Path) -> None:
     assert len(ran.output) <= 1 << 20
 
 
-def test_nobody_waits_for_what_a_program_leaves_running(tmp_path: Path) -> None:
+def test_processes_that_a_program_leaves_running_are_not_awaited(tmp_path: Path) -> None:
     code = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)"
     ran = sandbox.run([sys.executable, "-c", code], tmp_path, sandbox.Limits(wall_s=50.0))
     assert ran.status == 0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cato_lab.emulator.corpus import Corpus, CorpusText, Errors, split_infill
-from cato_lab.emulator.sampling import sampled
+from cato_lab.emulator.engine import sampled
 from cato_lab.emulator.tokenizer import EOS, Tokenizer
 
 TOKENIZER = Tokenizer()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_lab.emulator.length_marker import length_marker, marked_length
-from cato_lab.emulator.text import PseudoCode
+from cato_lab.emulator.text import PseudoCode, length_marker, marked_length
 from cato_lab.emulator.tokenizer import Tokenizer
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cato_backend.engines.environments import EngineKind, pins_of
-from cato_backend.engines.hashes import known_hashes, with_hashes
+from cato_backend.engines.pip import known_hashes, with_hashes
 
 EXACT = re.compile(r"^[\w.-]+==[\w.+]+(; platform_machine == '\w+')?$")
 

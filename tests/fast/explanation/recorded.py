@@ -14,8 +14,7 @@ from cato_backend.scheduling import (
     Woke,
     make_policy,
 )
-from cato_backend.scheduling.journal import encode, encode_note, entries_of
-from cato_backend.scheduling.notes import Note
+from cato_backend.scheduling.journal import Note, encode, encode_note, entries_of
 from tests.fast.scheduling.stories import MODEL
 
 

@@ -20,7 +20,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.notes import OutcomeNote
+from cato_backend.scheduling.journal import OutcomeNote
 from tests.fast.scheduling.stories import MODEL, request
 
 

@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from cato_backend.explanation.parts import parts_of
-from cato_backend.explanation.timeline import AttemptEnding, RequestTimeline
+from cato_backend.explanation.timeline import AttemptEnding, RequestTimeline, parts_of
 from cato_backend.explanation.timeline_reader import timelines_of
 from cato_backend.explanation.verdict import RequestEnding, verdict_of
 from cato_backend.scheduling import Decision, Event, Scheduler, Submitted, make_policy

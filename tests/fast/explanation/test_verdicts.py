@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from cato_backend.explanation.parts import TimePart, TimeUse, parts_of
 from cato_backend.explanation.text import as_json, lines_of
-from cato_backend.explanation.timeline import AttemptEnding
+from cato_backend.explanation.timeline import AttemptEnding, TimePart, TimeUse, parts_of
 from cato_backend.explanation.verdict import RequestEnding, ending_of, verdict_of
 from cato_backend.requests import Share, Target
 from cato_backend.scheduling import (
@@ -28,7 +27,7 @@ from cato_backend.scheduling import (
     Submitted,
     Woke,
 )
-from cato_backend.scheduling.notes import OutcomeNote, PredictionNote
+from cato_backend.scheduling.journal import OutcomeNote, PredictionNote
 from cato_backend.wire.headers import Task
 from tests.fast.explanation.recorded import Recorded
 from tests.fast.scheduling.stories import request

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from cato_backend.errors import EngineError
-from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet
+from cato_backend.fleet.model_replicas import ModelReplicas, SharedFleet, StartTimes
 from cato_backend.fleet.scaler import ScaledModel, Scaler
 from cato_backend.fleet.sharing import GpuSharing
-from cato_backend.fleet.start_times import StartTimes
-from cato_backend.inventory.memory import GpuMemory
+from cato_backend.inventory.needs import GpuMemory
 from cato_backend.metrics import Metrics
 from cato_backend.profile_files.profile import Profile, StepLaw
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, Wanted

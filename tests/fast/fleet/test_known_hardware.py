@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cato_backend.fleet.known_hardware import MOST_GONE, Hardware, KnownHardware
+from cato_backend.fleet.states import MOST_GONE, Hardware, KnownHardware
 
 L40S = Hardware("l40s", 2.0)
 

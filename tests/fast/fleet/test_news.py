@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from cato_backend.fleet.news import NewsLog
+from cato_backend.logs import NewsLog
 
 
 def test_lines_are_passed_on_and_the_newest_kept() -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from cato_backend.engines.nvml import Gpu
 from cato_backend.fleet.sharing import GpuSharing
-from cato_backend.inventory.memory import GpuMemory
-from cato_backend.inventory.needs import Seat
+from cato_backend.inventory.needs import GpuMemory, Seat
 from cato_backend.provisioning.worth import ClassDemand, Holding
 
 GB = 1_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.fleet.sources import Sources
+from cato_backend.fleet.states import Sources
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from cato_backend.errors import InvalidRequest
 from cato_backend.gateway.agents import messages_chat, responses_chat
+from cato_backend.gateway.agents.handlers import served_name
 from cato_backend.gateway.agents.messages_body import MessagesBody
-from cato_backend.gateway.agents.models import served_name
 from cato_backend.gateway.agents.responses_body import ResponsesBody
 from cato_backend.gateway.incoming import validated
 from cato_backend.runtime.catalog import Catalog

@@ -36,7 +36,7 @@ def test_a_target_for_the_whole_answer_counts_its_tokens(task: Task) -> None:
     assert whole.alone_s > first.alone_s + 1.0
 
 
-def test_nobody_waits_longer_than_a_second_for_a_completion() -> None:
+def test_the_target_of_a_completion_is_never_extended_beyond_a_second() -> None:
     target = TARGETS.of(Task.COMPLETION)
     found = stretch(CPU, 0.0, Task.COMPLETION, target)
     assert found.alone_s > 1.0

@@ -21,7 +21,7 @@ def entries(store: FeedbackStore, tenant: str) -> list[dict[str, int]]:
     return [json.loads(line) for line in store.of(tenant).splitlines()]
 
 
-def test_each_tenant_reads_its_own_and_nobody_else_the_file(tmp_path: Path) -> None:
+def test_each_tenant_reads_only_its_own_feedback_and_the_file_is_private(tmp_path: Path) -> None:
     store = FeedbackStore(tmp_path / "new" / "feedback.jsonl", 1000)
     assert store.of("alice") == b""
     for number, tenant in enumerate(["alice", "bob", "alice"]):

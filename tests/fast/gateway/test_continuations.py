@@ -135,7 +135,7 @@ def test_equal_prompts_never_replace_each_other() -> None:
         replace(ALICE, model="cato-embedded"),
     ],
 )
-def test_nobody_else_replaces_it(other: TypingClient) -> None:
+def test_other_clients_do_not_replace_a_request(other: TypingClient) -> None:
     index = Continuations()
     Typing(index).asks(FILE)
     assert not Typing(index, other).asks(FILE + "j").supersedes

@@ -11,8 +11,7 @@ import pytest
 
 from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError, Unauthorized
-from cato_backend.gateway.bearer_tokens import Tokens, read_tokens
-from cato_backend.gateway.credentials import Credentials, read_certificate
+from cato_backend.gateway.credentials import Credentials, Tokens, read_certificate, read_tokens
 from tests.contract.gateway.certificate import self_signed
 from tests.secret_files import secret_file
 

@@ -57,7 +57,7 @@ def test_a_replica_that_takes_no_more_requests_does_not_count() -> None:
     assert hardware.budget_s(Task.SUMMARIZATION) > 3.0
 
 
-def test_what_is_worthless_is_so_as_much_later() -> None:
+def test_worthless_after_is_extended_with_the_target() -> None:
     target = Hardware(profile(0.2)).targets.of_model("coder").of(Task.COMPLETION)
     assert target.ttft_s == 1.0
     assert target.worthless_after_s == 2.0

@@ -10,7 +10,7 @@ import pytest
 
 from cato_backend.errors import Overloaded
 from cato_backend.gateway.overview_feed import MOST_OF_ONE, MOST_WATCHERS, PERIOD_S, OverviewFeed
-from cato_backend.gateway.server_paths import without_paths
+from cato_backend.gateway.status_reports import without_paths
 from cato_backend.team.records import Role
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.gateway.replica_prices import ReplicaPrices
+from cato_backend.gateway.costs import ReplicaPrices
 from cato_backend.profile_files.prices import Price, Prices
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cato_backend.gateway.spare_capacity import spare_capacity
+from cato_backend.gateway.overview import spare_capacity
 from cato_backend.runtime.recent import WINDOW_S, AnswerTimes, RecentOutcomes
 from cato_backend.scheduling import ReplicaLoad
 from cato_backend.wire.headers import Task

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.gateway.usage_costs import Costs, costs_of
-from cato_backend.gateway.usage_report import person_records, shown_answers, team_records
+from cato_backend.gateway.costs import Costs, costs_of
+from cato_backend.gateway.usage import person_records, shown_answers, team_records
 
 ALICE, BOB = "a1", "b0"
 FREE = Costs({}, "USD")

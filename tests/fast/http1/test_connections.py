@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from cato_backend.http1.connections import BadReply, Connection
+from cato_backend.http1.connections import BadReply, Connection, Silence
 from cato_backend.http1.upstreams import Upstreams
 from tests.fast.http1.raw_server import asked, request, sends, serving
 
@@ -150,7 +150,7 @@ async def test_a_header_cannot_be_split() -> None:
         await Upstreams().post("http://127.0.0.1:1/", b"", {"authorization": "a\r\nb: c"}, 1.0)
 
 
-async def test_a_connection_is_read_again_after_a_long_reply_that_nobody_read() -> None:
+async def test_a_connection_is_usable_after_a_long_unread_reply() -> None:
     connection, transport = Connection(), Nowhere()
     connection.connection_made(transport)
     connection.send(b"", 5.0)
@@ -173,5 +173,18 @@ async def test_bytes_that_belong_to_no_request_end_the_connection(
     assert await connection.read_all() == b"hello"
     assert connection.keep(1.0) is not at_once
     connection.data_received(stray)
+    assert not connection.usable
+    connection.close()
+
+
+async def test_what_must_end_soon_is_silent_after_its_limit() -> None:
+    """However long the connection itself may be silent."""
+    connection = Connection()
+    connection.connection_made(Nowhere())
+    connection.send(b"", 60.0)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    assert await connection.headers() == 200
+    with pytest.raises(Silence):
+        await connection.pour(lambda _: True, 0.01)
     assert not connection.usable
     connection.close()

@@ -11,8 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from cato_backend.http1.connections import BadReply, Connection, Silence
-from cato_backend.http1.servers import CannotConnect
-from cato_backend.http1.timeouts import Liveness, Timeouts
+from cato_backend.http1.servers import CannotConnect, Liveness, Timeouts
 from cato_backend.http1.upstreams import Upstreams
 from tests.fast.http1.raw_server import asked, request, serving
 

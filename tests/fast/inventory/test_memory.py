@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.engines.nvml import Gpu
-from cato_backend.inventory.memory import GpuMemory
-from cato_backend.inventory.needs import Seat
+from cato_backend.inventory.needs import GpuMemory, Seat
 
 GB = 1_000_000_000
 ONE = Gpu(0, "A100", 100 * GB, 100 * GB)
@@ -31,7 +30,7 @@ def test_what_sleeps_leaves_room_for_others() -> None:
     assert memory.missing("a") == 0
 
 
-def test_what_is_given_back_is_kept_for_who_was_promised_it() -> None:
+def test_released_memory_is_reserved_for_its_claimant() -> None:
     memory = GpuMemory({"a": seat(60), "b": seat(60)})
     memory.hold("a")
     memory.promise("b")

@@ -15,9 +15,8 @@ from bench.placement import fewest_by_search
 from cato_backend.engines.nvml import Gpu
 from cato_backend.errors import ConfigError, NoRoom
 from cato_backend.inventory.needs import Need
-from cato_backend.inventory.packing import Packing, pack
+from cato_backend.inventory.packing import Packing, pack, seats_of
 from cato_backend.inventory.placement import place
-from cato_backend.inventory.seating import seats_of
 
 GB = 1_000_000_000
 
@@ -69,7 +68,7 @@ def test_as_few_gpus_as_any_placement_needs(
         assert found.gpus_used == best
 
 
-def test_what_one_after_another_has_no_room_for_is_placed_all_at_once() -> None:
+def test_joint_placement_fits_models_that_sequential_placement_does_not() -> None:
     """The two larger ones are spread, and then the third of the others has no room."""
     needs, there = [need(0, 2, 46), replace(need(1, 3, 30), most=4)], gpus(2)
     with pytest.raises(NoRoom):

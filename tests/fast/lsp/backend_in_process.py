@@ -12,8 +12,8 @@ from cato_backend.wire.sse import DONE, MESSAGE, Event
 from cato_lsp.backend.calls import Call
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.failures import BackendFailure
+from cato_lsp.backend.link import Connection
 from cato_lsp.backend.models import Model
-from cato_lsp.backend.status import Connection
 from cato_lsp.backend.streams import EventStream, Head
 
 MODEL = Model("cato", fills_in_the_middle=True, cancels=True)

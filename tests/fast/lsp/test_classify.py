@@ -212,7 +212,7 @@ def test_where_doubt_ends_what_is_shown_an_answer_goes_on(
     assert told(classify(AUTOMATIC, context, TARGETS, doubts=True)) == expected
 
 
-def test_whoever_asks_is_shown_no_more_for_a_model_that_tells_its_doubts() -> None:
+def test_requested_completions_are_cut_alike_for_a_model_with_log_probabilities() -> None:
     for source in ("x = foo(a, |)\n", "# the|\n"):
         context = context_at("python", source)
         assert classify(INVOKED, context, TARGETS, doubts=True) == classify(

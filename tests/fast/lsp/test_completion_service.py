@@ -350,7 +350,7 @@ async def test_a_suggestion_ends_before_what_is_unlikely_to_be_right(editor: Edi
     assert suggestion.confidence == pytest.approx(math.exp(SURE))
 
 
-async def test_what_is_unlikely_to_be_right_at_all_is_shown_to_who_asks_for_it(
+async def test_an_unlikely_answer_is_shown_on_request(
     editor: Editor,
 ) -> None:
     editor.configure({"completion": {"debounceMs": 0, "minConfidence": 0.5}})
@@ -455,7 +455,7 @@ async def test_a_server_that_refuses_further_answers_is_not_asked_for_them_again
     assert [call.body.get("n") for call in editor.backend.calls] == [None, None, OTHERS, None]
 
 
-async def test_whoever_wants_to_see_everything_has_no_further_answers_asked_for(
+async def test_no_further_answers_are_requested_when_everything_is_shown(
     editor: Editor,
 ) -> None:
     await untold(editor)

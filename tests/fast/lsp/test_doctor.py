@@ -7,13 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cato_backend.wire.challenge import new_secret
-from cato_backend.wire.discovery import Announcement, announce
-from cato_backend.wire.processes import start_time
+from cato_backend.wire.discovery import Announcement, announce, new_secret, start_time
 from cato_lsp.backend.discovery import locate
-from cato_lsp.backend.inventory import read_inventory
-from cato_lsp.backend.replicas import read_replicas
-from cato_lsp.backend.reports import read_gateways
+from cato_lsp.backend.replicas import read_gateways, read_inventory, read_replicas
 from cato_lsp.commands.backend_checks import check_replicas
 from cato_lsp.commands.checks import Verdict, broken, check_gateways, check_gpus, note, ok
 from cato_lsp.commands.doctor import FindingPrinter, check_history
@@ -132,7 +128,7 @@ def test_a_replica_that_sleeps_is_well() -> None:
     assert [finding.verdict for finding in found] == [Verdict.OK, Verdict.NOTE]
 
 
-def test_gpus_are_told_with_those_who_use_them() -> None:
+def test_gpus_are_listed_with_their_users() -> None:
     gpu = {"gpu": "0", "name": "L4", "memory_gb": 24.0, "free_gb": 9.5, "others": 2}
     found = check_gpus(read_inventory({"inventory": {"gpus": [gpu], "ray": {}}}))
     assert list(map(str, found)) == [

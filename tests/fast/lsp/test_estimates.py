@@ -21,7 +21,7 @@ from cato_lsp.decisions.classify import (
     translated_tokens,
 )
 from cato_lsp.decisions.window import Window
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.units import Unit
 from cato_lsp.tasks.jobs import Job, call_for

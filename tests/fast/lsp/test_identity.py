@@ -12,9 +12,15 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from cato_backend.wire.challenge import IDENTITY_PATH, new_secret, proof
-from cato_backend.wire.discovery import Announcement, announce, withdraw
-from cato_backend.wire.processes import start_time
+from cato_backend.wire.discovery import (
+    IDENTITY_PATH,
+    Announcement,
+    announce,
+    new_secret,
+    proof,
+    start_time,
+    withdraw,
+)
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import Unreachable

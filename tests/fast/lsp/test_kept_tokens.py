@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cato_lsp.backend.discovery import locate
-from cato_lsp.backend.kept_tokens import (
+from cato_lsp.backend.discovery import (
     UntrustedTokens,
     forget_token,
     keep_token,
     kept_token,
     kept_tokens_path,
+    locate,
 )
 from cato_lsp.settings.settings import BackendSettings
 

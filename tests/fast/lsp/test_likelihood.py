@@ -48,7 +48,7 @@ def test_what_was_accepted_more_often_is_likelier(liked: Signals, disliked: Sign
     assert 1 > likely > 0.4 > 0.25 > unlikely > 0
 
 
-def test_what_was_never_seen_says_nothing() -> None:
+def test_unseen_signals_do_not_change_the_probability() -> None:
     acceptance = Acceptance()
     for number in range(300):
         acceptance.learn(signals(), accepted=number % 3 == 0)

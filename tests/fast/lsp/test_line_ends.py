@@ -21,7 +21,7 @@ def test_a_place_is_found_again(before: str, after: str) -> None:
 
 
 @given(TEXTS, TEXTS, TEXTS)
-def test_what_stands_there_is_measured(before: str, wanted: str, after: str) -> None:
+def test_the_lines_of_the_document_are_measured(before: str, wanted: str, after: str) -> None:
     length = length_of(with_lf(wanted), f"{before}{wanted}|{after}", len(before))
     assert length == len(wanted)
 

@@ -6,7 +6,7 @@ import pytest
 
 from cato_lsp.syntax import open_document
 from cato_lsp.syntax.parts import definition_count, definitions_in, parts_of, signature_of, uses_of
-from cato_lsp.syntax.statements import statement_lines, syntax_errors
+from cato_lsp.syntax.units import statement_lines, syntax_errors
 from cato_lsp.text.snapshot import Snapshot
 
 PYTHON = '''"""A demo."""

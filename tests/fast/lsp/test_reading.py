@@ -13,7 +13,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.reader import AnswerReader
 from cato_lsp.completion.reuse import Token, behind
 from cato_lsp.decisions.classify import Action, classify
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document, syntax_context
 
 LINE, BLOCK = "def add(a, b):\n    return ", "def add(a, b):\n    "
@@ -63,13 +63,13 @@ def test_of_a_further_line_the_beginning_is_shown_if_it_is_worth_a_look(
     assert read.text() == shown
 
 
-def test_whoever_asks_is_shown_everything() -> None:
+def test_a_requested_completion_is_shown_in_full() -> None:
     read = reading(least=0.0)
     assert read.feed(tokens(("a", 0.3), (" + b", 0.3), ("\n", 1.0)))
     assert (read.text(), read.broken_off) == ("a + b", False)
 
 
-def test_what_is_hopeless_is_not_read_on() -> None:
+def test_an_unlikely_answer_is_not_read_further() -> None:
     read = reading()
     assert not read.feed(tokens(("aa", 0.9), (" +", 0.5)))
     assert read.feed(tokens((" b", 0.4)))

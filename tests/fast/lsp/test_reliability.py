@@ -6,10 +6,17 @@ import math
 
 import pytest
 
-from cato_lsp.completion.beliefs import Judgement, believed, parts_of, whole_words
+from cato_lsp.completion.beliefs import (
+    ERRORS,
+    Evidence,
+    Judgement,
+    Reliability,
+    believed,
+    parts_of,
+    whole_words,
+)
 from cato_lsp.completion.reuse import Answer, PromptAnchor, Token
-from cato_lsp.decisions.passed import LEFT_THOUGH_RIGHT, PassedOver, raised
-from cato_lsp.decisions.reliability import ERRORS, Evidence, Reliability
+from cato_lsp.decisions.habits import LEFT_THOUGH_RIGHT, IgnoredSuggestions, raised
 
 ALL_AGREE, ONE_DIFFERS, NONE_KNOWN = Evidence(2, 2), Evidence(2, 1), Evidence()
 
@@ -139,27 +146,27 @@ def test_an_answer_whose_place_is_gone_is_not_judged() -> None:
     assert reliability.logprob(NONE_KNOWN) == Reliability().logprob(NONE_KNOWN)
 
 
-def test_what_was_not_taken_is_passed_over_while_it_is_typed_along() -> None:
-    passed = PassedOver()
-    passed.add(4, "total + 1")
+def test_an_ignored_suggestion_counts_while_it_is_typed_along() -> None:
+    ignored = IgnoredSuggestions()
+    ignored.add(4, "total + 1")
     text = "x = total"
-    assert passed.times(text, 4 + 2, "tal + 1") == 1
+    assert ignored.times(text, 4 + 2, "tal + 1") == 1
     # More of the same has the same mistake in it; something else, or less, may be right.
-    assert passed.times(text, 4 + 2, "tal + 1\nreturn x") == 1
-    assert passed.times(text, 4 + 2, "tal - 1") == 0
-    assert passed.times(text, 4 + 2, "tal") == 0
-    assert passed.times("y = total", 4 + 2, "tal + 1") == 1
-    assert passed.times(text, 2, "total + 1") == 0
+    assert ignored.times(text, 4 + 2, "tal + 1\nreturn x") == 1
+    assert ignored.times(text, 4 + 2, "tal - 1") == 0
+    assert ignored.times(text, 4 + 2, "tal") == 0
+    assert ignored.times("y = total", 4 + 2, "tal + 1") == 1
+    assert ignored.times(text, 2, "total + 1") == 0
 
 
-def test_what_was_typed_to_its_end_is_not_passed_over() -> None:
-    passed = PassedOver()
-    passed.add(0, "ab")
-    assert passed.times("ab", 2, " + c") == 0
+def test_a_fully_typed_suggestion_does_not_count_as_ignored() -> None:
+    ignored = IgnoredSuggestions()
+    ignored.add(0, "ab")
+    assert ignored.times("ab", 2, " + c") == 0
 
 
 @pytest.mark.parametrize("least", [0.3, 0.6, 0.9])
-def test_each_time_more_is_asked_of_what_was_passed_over(least: float) -> None:
+def test_each_ignored_suggestion_raises_the_required_probability(least: float) -> None:
     once, twice = raised(least, 1), raised(least, 2)
     assert raised(least, 0) == pytest.approx(least)
     assert least < once < twice < 1
@@ -167,5 +174,5 @@ def test_each_time_more_is_asked_of_what_was_passed_over(least: float) -> None:
     assert once / (1 - once) == pytest.approx(odds / LEFT_THOUGH_RIGHT)
 
 
-def test_whoever_wants_to_see_everything_does() -> None:
+def test_with_the_least_confidence_at_zero_everything_is_shown() -> None:
     assert raised(0.0, 3) == 0.0

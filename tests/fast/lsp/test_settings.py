@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cato_lsp.settings.settings import Settings, Trace, parse
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Settings, Targets, Trace, parse
 
 
 def check(

@@ -8,12 +8,11 @@ from cato_backend.wire.tasks import Diagnostic, TaskKind
 from cato_lsp.backend.calls import ClientIds
 from cato_lsp.backend.models import Model
 from cato_lsp.backend.task_answers import TaskProgress, patience_s
-from cato_lsp.settings.targets import Targets
+from cato_lsp.settings.settings import Targets
 from cato_lsp.syntax import open_document
 from cato_lsp.tasks.jobs import Job, call_for, request_for
 from cato_lsp.tasks.running import refusal
-from cato_lsp.tasks.selection import Selection, TextRange, select
-from cato_lsp.tasks.unit_groups import MOST_UNITS, NothingSelected
+from cato_lsp.tasks.selection import MOST_UNITS, NothingSelected, Selection, TextRange, select
 from cato_lsp.text.snapshot import Snapshot
 
 TEXT = (

@@ -23,7 +23,7 @@ def wait(
     return debounce_ms(rhythm, answer_ms=150, load=load, editor_ms=editor_ms, longest_ms=longest_ms)
 
 
-def test_the_longer_somebody_is_still_the_likelier_they_stay_so() -> None:
+def test_a_longer_pause_is_more_likely_to_last() -> None:
     shares = [TypingRhythm().still(ms) for ms in (0, 50, 170, 400, 2000)]
     assert shares[0] == 1
     assert all(later < earlier for earlier, later in itertools.pairwise(shares))

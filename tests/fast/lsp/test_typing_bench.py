@@ -93,7 +93,7 @@ class Accepting:
         pass
 
 
-def test_whoever_accepts_goes_on_behind_it_and_types_the_rest() -> None:
+def test_typing_continues_behind_an_accepted_suggestion() -> None:
     screen = Screen("ab cd", 0)
     client = Accepting(screen)
     keys = tuple(Key(text, 1.0) for text in "ab cd")

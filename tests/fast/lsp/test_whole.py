@@ -17,8 +17,7 @@ from cato_lsp.completion import Completeness
 from cato_lsp.completion.fitting import without_repeats
 from cato_lsp.decisions.classify import Action, Targets, classify
 from cato_lsp.syntax import open_document, syntax_context
-from cato_lsp.syntax.lexicons import lexicon_of
-from cato_lsp.syntax.lexing import PARTNER, lex
+from cato_lsp.syntax.lexing import PARTNER, lex, lexicon_of
 from cato_lsp.syntax.nearby import NEARBY
 from tests.fast.lsp.marked import context_at
 

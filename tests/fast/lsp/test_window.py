@@ -60,7 +60,7 @@ def test_what_the_prefix_does_not_need_goes_to_the_suffix() -> None:
     assert len(cut.suffix) > 8_000 * 3 // 4 - 40
 
 
-def test_the_suffix_stays_while_somebody_types_at_the_head_of_a_file() -> None:
+def test_the_suffix_stays_while_text_is_typed_at_the_head_of_a_file() -> None:
     tails = {window(snapshot_of("x" * n + LONG), n, 8_000, 1_200).suffix for n in range(300)}
     assert len(tails) == 1
 

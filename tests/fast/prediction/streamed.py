@@ -11,7 +11,7 @@ from itertools import count, product
 from cato_backend.engine_model import Engine, Job, Timeline
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
-from cato_lab.simulation.speed import Slowdown, Speed
+from cato_lab.simulation.fleet import Slowdown, Speed
 
 MAX = StepLaw("max", 0.004, 0.012, 6e-5, 8e-5, 3e-8, 2e-9)
 ADDITIVE = StepLaw("additive", 0.020, 0.0, 1e-4, 1e-4, 2e-8, 5e-9)

@@ -9,7 +9,7 @@ import pytest
 from cato_backend.prediction.kept_law import KeptLaw, is_sound
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.profile import StepLaw
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 LAW = StepLaw("additive", base=0.030, per_new_token=2e-4)
 """Of the replica; the reference has two thirds of its base, and half of the rest."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.prediction.step_windows import Window
 from cato_backend.profile_files.profile import Form, StepLaw
-from cato_lab.simulation.speed import Slowdown
+from cato_lab.simulation.fleet import Slowdown
 from tests.fast.prediction.streamed import (
     ADDITIVE,
     MAX,

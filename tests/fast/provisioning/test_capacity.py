@@ -42,7 +42,7 @@ def test_a_faster_replica_carries_more() -> None:
     assert fast_curve.at(8.0)[Task.COMPLETION] > slow_curve.at(8.0)[Task.COMPLETION]
 
 
-def test_what_nobody_waits_for_does_not_count() -> None:
+def test_requests_whose_clients_left_do_not_count() -> None:
     typed = [replace(kind, left_s=0.05) for kind in KINDS[:2]]
     found = curve(PROFILE, [*typed, KINDS[2]])
     assert set(found.goodput) == {Task.SUMMARIZATION}

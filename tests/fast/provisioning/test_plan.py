@@ -15,9 +15,8 @@ from cato_backend.errors import ConfigError
 from cato_backend.profile_files.files import find_profile_file
 from cato_lab.commands import plan
 from cato_lab.scoring.statistics import share_of
-from cato_lab.simulation.estimating import estimate, kinds_of
-from cato_lab.simulation.reference import REFERENCE
-from cato_lab.simulation.searching import fewest_replicas, most_people, slice_of
+from cato_lab.simulation.fleet import REFERENCE
+from cato_lab.simulation.searching import estimate, fewest_replicas, kinds_of, most_people, slice_of
 from cato_lab.simulation.sizing import Candidate, ClassGoodput, Verdict, verdict_of
 from cato_lab.workloads import DeveloperWorkload, MixWorkload, Poisson
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.provisioning.request_tracker import RequestTracker
+from cato_backend.provisioning.provisioner import RequestTracker
 from cato_backend.provisioning.rules.base import AnsweredRequest
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Cancelled, Finished, Progressed, Refusal, Reject, Submitted

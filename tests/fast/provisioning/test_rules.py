@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from cato_backend.errors import ConfigError
 from cato_backend.provisioning import Bounds, FleetState, Provisioner, make_rule, rule_names
 from cato_backend.provisioning.rules.base import StaticPeak
-from cato_lab.scaling_rules.queue_length import QueueLength, QueueLengthSettings
-from cato_lab.scaling_rules.ray_ttft import RayTtft
+from cato_lab.scaling_rules.reactive import QueueLength, QueueLengthSettings, RayTtft
 from cato_lab.scaling_rules.remaining_slack import RemainingSlack
 from tests.fast.provisioning.traffic import PROFILE, answer, request
 

@@ -11,7 +11,7 @@ from cato_backend.provisioning.rules.base import AnsweredRequest
 from cato_backend.requests import Request, Target
 from cato_backend.scheduling import Decision, Event, Finished, Progressed, Submitted
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 PROFILE: Profile = replace(REFERENCE, start_s=20.0)
 NO_DECISIONS: list[Decision] = []

@@ -144,7 +144,7 @@ async def test_a_start_that_the_connection_did_not_live_to_see_is_lost(
         await scripted.cluster.begin(ORDER, scripted.life(tmp_path))
 
 
-async def test_another_version_is_an_error_for_who_waits(
+async def test_another_version_is_an_error_for_waiting_launchers(
     scripted: Scripted, tmp_path: Path
 ) -> None:
     told = {"event": "refused", "text": "Version mismatch: Ray 1, not 2", "is_final": True}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_backend.replicas.watch_policy import Backoff
+from cato_backend.replicas.watch import Backoff
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.replicas.loading import cause_of
+from cato_backend.replicas.readiness import cause_of
 
 
 @pytest.mark.parametrize(

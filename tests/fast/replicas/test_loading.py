@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cato_backend.replicas.loading import LoadReader
+from cato_backend.replicas.readiness import LoadReader
 
 LOG = """\
 (APIServer pid=7) INFO 11-22 17:18:14 [model.py:733] Resolved architecture: Qwen2ForCausalLM

@@ -82,7 +82,7 @@ async def test_other_hosts_are_reached_by_tcp(sockets: SocketFolder) -> None:
     assert SocketFolder().new("replica-1") is None
 
 
-def test_nobody_else_enters_the_folder_and_nothing_is_left() -> None:
+def test_the_socket_folder_is_private_and_is_removed() -> None:
     with socket_folder() as folder:
         assert folder.path is not None
         assert folder.path.stat().st_mode & 0o777 == 0o700

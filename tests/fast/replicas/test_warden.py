@@ -108,7 +108,7 @@ def test_sigkill_of_the_warden_ends_the_engine(
     assert engine.all_within(10)
 
 
-def test_it_says_who_the_engine_is_and_how_it_ended(
+def test_the_warden_reports_the_engines_pid_and_its_exit_status(
     tmp_path: Path, report: Path, pids: list[int]
 ) -> None:
     warden = start_warden(tmp_path / "log", family_command(report, exits_with="7"))

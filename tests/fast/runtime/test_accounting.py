@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from cato_backend.errors import BudgetSpent
 from cato_backend.requests import Origin, Request, Target
-from cato_backend.runtime.accounting import Accounting
+from cato_backend.runtime.accounting import Accounting, EngineSeconds
 from cato_backend.runtime.calls import ApiKind, Call
-from cato_backend.runtime.engine_seconds import EngineSeconds
 from cato_backend.runtime.in_flight import CallOutdated
 from cato_backend.scheduling import Abort, AttemptFailed, Dispatch, Finished, ReplicaDown, Woke
 from cato_backend.team.budgets import Used, day_of
@@ -21,7 +20,7 @@ from cato_backend.team.index import tenant_of
 from cato_backend.team.live import LiveTeams, TeamSettings
 from cato_backend.team.records import Person, Team, UsageLimits
 from cato_backend.team.store import TeamStore
-from cato_backend.team.usage_table import usage_of
+from cato_backend.team.synchronizer import usage_of
 from cato_backend.wire.headers import Task
 
 NOW = 1_800_000_000.0

@@ -127,7 +127,7 @@ def test_only_vllm_is_told_by_what_prefix_caches_are_kept_apart(
 
 
 @pytest.mark.parametrize("salt", ["", "ours"])
-def test_nobody_names_blocks_of_a_cache_that_is_kept_apart(salt: str) -> None:
+def test_block_hashes_of_an_isolated_cache_cannot_be_named(salt: str) -> None:
     route = leg(0, False)
     route = replace(route, endpoint=replace(route.endpoint, speaks_vllm=True))
     body = {**PROMPT, "kv_transfer_params": {"do_remote_prefill": True, "remote_block_ids": [1]}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,15 +19,20 @@ from cato_backend.scheduling import (
     ReplicaUp,
     Scheduler,
     Submitted,
-    make_policy,
 )
+from cato_backend.scheduling.policies.base import FleetView, Place, Policy
+from cato_backend.scheduling.policies.simple import RoundRobin
+from cato_backend.scheduling.queue import Waiting
+from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 
-def with_a_replica(told: Profile | None) -> tuple[Scheduler, Predictions, Metrics]:
+def with_a_replica(
+    told: Profile | None, policy: Policy | None = None
+) -> tuple[Scheduler, Predictions, Metrics]:
     metrics = Metrics()
-    predictions, scheduler = Predictions(metrics), Scheduler(make_policy("round-robin"))
+    predictions, scheduler = Predictions(metrics), Scheduler(policy or RoundRobin())
     scheduler.handle(ReplicaUp("replica-1", "m", 8, told), 0.0)
     predictions.replica_up(scheduler.replicas[-1])
     return scheduler, predictions, metrics
@@ -113,9 +119,19 @@ def test_waiting_for_a_slot_is_not_learned_as_computing(waits_s: float) -> None:
     assert predicted_of(flight) == pytest.approx(0.12, rel=0.05)
 
 
-def busy_replica(*prompts: tuple[int, float]) -> tuple[Scheduler, Predictions]:
+class OthersLater(RoundRobin):
+    """All but the request that is asked about have a later priority."""
+
+    def place(self, waiting: Waiting, candidates: Sequence[ReplicaView], fleet: FleetView) -> Place:
+        priority = 0 if waiting.request.id == "asked" else 9
+        return super().place(waiting, candidates, fleet)._replace(priority=priority)
+
+
+def busy_replica(
+    *prompts: tuple[int, float], policy: Policy | None = None
+) -> tuple[Scheduler, Predictions]:
     """One replica with these prompts (tokens, time) waiting on it."""
-    scheduler, predictions, _ = with_a_replica(REFERENCE)
+    scheduler, predictions, _ = with_a_replica(REFERENCE, policy)
     for number, (tokens, time) in enumerate(prompts):
         name = f"other-{number}"
         other = Request(name, Task.GENERATION, "m", time, Target(ttft_s=1), tokens, 16)
@@ -143,8 +159,5 @@ def test_a_prediction_counts_only_what_the_engine_takes_first() -> None:
     """What waits with a later priority does not delay it; what is computed already does."""
     scheduler, predictions = busy_replica((1000, 1.0), (1000, 1.05))
     both = predicted_s(scheduler, predictions, 1.1)
-    scheduler, predictions = busy_replica((1000, 1.0), (1000, 1.05))
-    (load,) = scheduler.replicas
-    for waiting in load.attempts.values():
-        waiting.priority = 9
+    scheduler, predictions = busy_replica((1000, 1.0), (1000, 1.05), policy=OthersLater())
     assert both - predicted_s(scheduler, predictions, 1.1) == pytest.approx(0.1, abs=0.03)

@@ -27,7 +27,7 @@ class Bytes:
     def __init__(self, *reads: bytes) -> None:
         self._reads = list(reads)
 
-    async def pour(self, take: Take) -> bool:
+    async def pour(self, take: Take, limit_s: float | None = None) -> bool:
         while self._reads and take(self._reads.pop(0)):
             pass
         return bool(self._reads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.runtime.spent import Spent, TenantAccounts
+from cato_backend.runtime.accounting import Spent, TenantAccounts
 
 DAY_S = 86_400.0
 PRICES = {"fast": 3.6, "slow": 0.36}

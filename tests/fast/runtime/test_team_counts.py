@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cato_backend.metrics import Metrics
-from cato_backend.runtime.team_counts import MOST_TEAMS, OTHERS, TeamCounts
+from cato_backend.runtime.accounting import MOST_TEAMS, OTHERS, TeamCounts
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

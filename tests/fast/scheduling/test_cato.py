@@ -227,7 +227,7 @@ def test_what_is_typed_leaves_a_busy_holder_of_its_document_for_an_idle_replica(
     assert [dispatch.replica_id for dispatch in sent] == ["b"]
 
 
-def test_what_is_typed_keeps_nobody_else_waiting() -> None:
+def test_automatic_completions_do_not_delay_other_requests() -> None:
     """A summary is bound as if what the next key may take back were not there."""
     for typing, bound in ((True, 1), (False, 0)):
         fleet = Fleet()
@@ -288,7 +288,7 @@ def test_what_is_relegated_takes_a_free_slot_after_a_while() -> None:
     assert (sent.request_id, sent.priority >= RELEGATED_PRIORITY) == ("late", True)
 
 
-def test_what_nobody_declared_waits_for_no_idle_replica_once_it_is_late() -> None:
+def test_a_late_undeclared_request_is_not_held_for_an_idle_replica() -> None:
     """The promise that it missed was assumed: it may be a summary with seconds to spare."""
     fleet = Fleet()
     fleet.tell(Submitted(request("pending", prompt_tokens=1000)), now=9.0)
@@ -299,9 +299,7 @@ def test_what_nobody_declared_waits_for_no_idle_replica_once_it_is_late() -> Non
 
 
 @pytest.mark.parametrize(("declared", "first"), [(True, "long"), (False, "short")])
-def test_of_what_nobody_declared_the_short_are_served_first_when_late(
-    declared: bool, first: str
-) -> None:
+def test_late_undeclared_requests_are_served_shortest_first(declared: bool, first: str) -> None:
     fleet = Fleet()
     [pending] = fleet.tell(Submitted(request("pending", prompt_tokens=4000)))
     for name, tokens in (("long", 3000), ("short", 100)):

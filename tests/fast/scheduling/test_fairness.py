@@ -69,7 +69,7 @@ def test_a_crowd_gets_what_the_others_leave(
     assert open_to(shares, BOB) == ALL
 
 
-def test_those_who_crowd_come_last_else_the_order_stays() -> None:
+def test_flows_above_their_share_come_last_and_the_order_is_kept() -> None:
     shares = fairness(20, 2)
     queue = [waiting(f"{o.tenant}-{n}", o) for n, o in enumerate([ALICE, BOB, ALICE, BOB, ALICE])]
     ordered = [each.request.id for each in shares.look(16).others_first(queue)]
@@ -121,7 +121,7 @@ def test_former_service_is_forgotten() -> None:
     assert open_to(shares, ALICE) == ["r0", "r1", "r2"]
 
 
-def test_those_who_have_gone_count_no_more() -> None:
+def test_flows_without_requests_do_not_count() -> None:
     shares = fairness(20, 1, served=(300, 100))
     shares.leave(BOB, 0.0)
     assert open_to(shares, ALICE) == ["r0", "r1"], "Bob may come back at once"
@@ -158,7 +158,7 @@ def test_whatever_happens_an_idle_replica_is_open_to_all(
         assert all("r0" in open_to(shares, each, 4) for each in live)
 
 
-def test_one_who_asks_little_passes_a_flood() -> None:
+def test_a_light_flow_is_served_before_a_flood() -> None:
     """One slot at a time, forty of Alice's before it: Bob is next."""
     story = Story(limits=Limits(max_waiting_per_session=100))
     for number in range(40):
@@ -213,7 +213,7 @@ def test_the_others_of_a_crowding_team_are_not_held_back() -> None:
     assert ordered(shares, queue, 64) == ["y", "z", "x"]
 
 
-def test_a_team_crowds_by_the_people_who_have_more_than_their_part_of_it() -> None:
+def test_of_a_team_above_its_share_the_people_above_theirs_wait() -> None:
     """Thirty-five live are fewer than half of eighty slots, and more than half of forty."""
     people = [of_team("a", f"p{number}") for number in range(20)]
     crowd = [(person, 6 if number < 3 else 1, EQUAL_SHARE) for number, person in enumerate(people)]

@@ -18,7 +18,7 @@ from cato_backend.scheduling import (
 )
 from cato_backend.scheduling.replica import ReplicaLoad
 from cato_backend.wire.headers import Task
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 
 
 @pytest.fixture

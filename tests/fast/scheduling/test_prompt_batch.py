@@ -6,7 +6,7 @@ import pytest
 
 from cato_backend.prediction.service import ServiceModel
 from cato_backend.profile_files.profile import EngineLimits, Profile, StepLaw
-from cato_backend.scheduling.policies.cato.prompt_batch import PromptBatch
+from cato_backend.scheduling.policies.cato.long_prefills import PromptBatch
 from cato_backend.scheduling.replica import ReplicaLoad
 
 PROFILE = Profile(

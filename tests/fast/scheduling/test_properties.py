@@ -47,8 +47,7 @@ from cato_backend.scheduling import (
     Woke,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.journal import Opening, Pseudonyms, encode, encode_opening
 from cato_backend.scheduling.replaying import replay
 from cato_backend.wire.headers import Task
 from tests.fast.scheduling.stories import MODEL, request

@@ -26,7 +26,7 @@ def test_who_sleeps_keeps_its_place_and_is_not_shown() -> None:
     assert order(queue) == ["a", "b", "c"]
 
 
-def test_who_sleeps_can_be_taken_and_nobody_is_woken_who_has_left() -> None:
+def test_sleeping_requests_can_be_removed_and_get_no_alarm() -> None:
     queue = queue_of(a=1.0, b=2.0)
     queue.sleep("b")
     taken = queue.take("b")

@@ -30,7 +30,7 @@ def relegated(models: tuple[ReplicaModel, ReplicaModel]) -> RelegatedQueue:
     return found
 
 
-def test_nobody_is_woken_without_a_reason(
+def test_a_freed_slot_on_a_busy_replica_wakes_no_request(
     relegated: RelegatedQueue, models: tuple[ReplicaModel, ReplicaModel]
 ) -> None:
     for model in models:
@@ -40,7 +40,7 @@ def test_nobody_is_woken_without_a_reason(
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_any_replica_that_becomes_idle_wakes_who_looked_at_it_once(
+def test_an_idle_replica_wakes_a_parked_request_once(
     relegated: RelegatedQueue, models: tuple[ReplicaModel, ReplicaModel], which: int
 ) -> None:
     relegated.freed(models[which], idle=True)
@@ -65,7 +65,7 @@ def test_the_best_replica_wakes_it_by_being_free_sooner(
     assert list(relegated.take_woken(NOW)) == ["r"]
 
 
-def test_nobody_sleeps_for_ever(
+def test_every_relegated_request_is_considered_again(
     relegated: RelegatedQueue, models: tuple[ReplicaModel, ReplicaModel]
 ) -> None:
     relegated.add("s")

@@ -25,8 +25,7 @@ from cato_backend.scheduling import (
     Submitted,
     make_policy,
 )
-from cato_backend.scheduling.journal import Opening, decode, encode, encode_opening
-from cato_backend.scheduling.pseudonyms import Pseudonyms
+from cato_backend.scheduling.journal import Opening, Pseudonyms, decode, encode, encode_opening
 from cato_backend.scheduling.replaying import replay
 from cato_lab.commands.replay import configure, run
 from tests.fast.scheduling.stories import MODEL, request
@@ -158,7 +157,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         EventLog(tmp_path, 1, "cato", LIMITS)
 
 
-def test_nobody_can_be_recognised(tmp_path: Path) -> None:
+def test_a_log_with_pseudonyms_identifies_no_tenant(tmp_path: Path) -> None:
     write(tmp_path / "log")
     data = (tmp_path / "log").read_bytes()
     for trace in (*vars_of(SECRET), "7000000000000000001"):

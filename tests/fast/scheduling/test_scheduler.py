@@ -242,7 +242,7 @@ def test_the_alarm_is_announced_once_and_again_when_it_changes() -> None:
     assert scheduler.handle(Woke(), 1) == [Reject("soon", Refusal.NO_REPLICA), WakeAt(9)]
 
 
-def test_nobody_wakes_for_a_request_that_has_left_the_queue() -> None:
+def test_a_request_that_left_the_queue_has_no_alarm() -> None:
     scheduler = Scheduler(make_policy("round-robin"))
     scheduler.handle(ReplicaUp("a", MODEL, 1), 0)
     assert scheduler.handle(Submitted(request("sent", ttft_s=1)), 0) == [Dispatch("sent", "a", 1)]

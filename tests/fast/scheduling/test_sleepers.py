@@ -109,7 +109,7 @@ def test_it_runs_where_its_prompt_is_once_that_replica_is_idle(sleep: Sleep) -> 
     assert sent(sleep.tell(Finished("d1", 1), NOW + 2)) == [("x", "a")]
 
 
-def test_what_nobody_typed_takes_any_empty_replica_at_once(sleep: Sleep) -> None:
+def test_a_request_that_is_not_automatic_takes_any_empty_replica_at_once(sleep: Sleep) -> None:
     late = replace(on_document("y", 10.0), target=Target(ttft_s=1.0), supersede=False)
     made = sleep.tell(Submitted(late), NOW + 0.3) + sleep.pass_until(NOW + 0.31)
     assert sent(made) == [("y", "b")]
@@ -147,7 +147,7 @@ def test_it_can_be_cancelled_in_its_sleep(sleep: Sleep) -> None:
         assert sent(sleep.tell(Finished(f"d{number}", 1), NOW + 1)) == []
 
 
-def test_what_waits_for_another_model_keeps_nobody_from_an_idle_replica(sleep: Sleep) -> None:
+def test_queues_of_other_models_do_not_block_an_idle_replica(sleep: Sleep) -> None:
     other = replace(PROFILE, model="other")
     sleep.tell(ReplicaUp("o", "other", SLOTS, other), NOW + 0.3)
     late = replace(request("y", arrival=1.0, ttft_s=1.0), model="other")

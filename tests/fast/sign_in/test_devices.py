@@ -32,9 +32,7 @@ def devices(clock: Clock) -> WaitingDevices:
     return WaitingDevices(clock)
 
 
-def test_a_code_that_nobody_confirms_in_time_is_forgotten(
-    devices: WaitingDevices, clock: Clock
-) -> None:
+def test_an_unconfirmed_code_expires(devices: WaitingDevices, clock: Clock) -> None:
     old = devices.begin("Vim", "10.0.0.1")
     clock.now += LIFETIME_S - 1
     new = devices.begin("Helix", "10.0.0.2")

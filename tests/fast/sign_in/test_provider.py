@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from cato_backend.clock import monotonic
 from cato_backend.config import OidcConfig
 from cato_backend.errors import ProviderUnavailable
-from cato_backend.sign_in.documents import WELL_KNOWN, Endpoints
+from cato_backend.sign_in.id_tokens import WELL_KNOWN, Endpoints
 from cato_backend.sign_in.provider import Provider
 
 

@@ -10,10 +10,8 @@ from cato_backend.profile_files.profile import Profile
 from cato_backend.scheduling import Progressed, ReplicaUp, make_policy
 from cato_backend.scheduling.events import Event
 from cato_lab.scoring.outcome import Outcome
-from cato_lab.simulation.fleet import Fleet, Member
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE, STEADY, Fleet, Member, Slowdown, Speed
 from cato_lab.simulation.simulator import Simulator
-from cato_lab.simulation.speed import STEADY, Slowdown, Speed
 from cato_lab.workloads import Arrival
 from tests.fast.simulation.stories import Listed, arrival
 

@@ -9,11 +9,10 @@ import pytest
 from cato_backend.requests import Target
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.outcome import Ending, Outcome
-from cato_lab.scoring.pricing import work_s
 from cato_lab.scoring.records import score_record, score_table
-from cato_lab.scoring.scores import Capacity, score
+from cato_lab.scoring.scores import Capacity, score, work_s
 from cato_lab.scoring.statistics import interval, percentile
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE
 from tests.fast.simulation.stories import E2E, TTFT, arrival, outcome
 
 _FIRST_IN_TIME, _FIRST_LATE = 0.9, 1.1

@@ -19,8 +19,7 @@ from cato_lab.scoring.outcome import Ending, Outcome
 from cato_lab.simulation.cell_pool import run_cells
 from cato_lab.simulation.fleet import Fleet
 from cato_lab.simulation.simulator import SimulatedRun, Simulator
-from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell
-from cato_lab.simulation.tables import study_table
+from cato_lab.simulation.study import Cell, Contender, knee, points, run_cell, study_table
 from cato_lab.workloads import (
     Arrival,
     DeveloperWorkload,
@@ -28,7 +27,7 @@ from cato_lab.workloads import (
     Poisson,
     Workload,
 )
-from cato_lab.workloads.oracle import OracleLengths
+from cato_lab.workloads.arrival import OracleLengths
 from tests.fast.simulation.stories import Listed, arrival
 
 _WIRE_S = 0.001
@@ -90,7 +89,7 @@ def test_a_prompt_beyond_the_context_is_refused() -> None:
     assert (found.ending, found.reason) == (Ending.REJECTED, "too_long")
 
 
-def test_what_nobody_wants_any_more_expires_in_the_queue() -> None:
+def test_unwanted_requests_expire_in_the_queue() -> None:
     hurried = Target(ttft_s=0.1, worthless_after_s=0.2)
     asked = [arrival("a", output_tokens=60), arrival("b", 0.01, target=hurried)]
     outcomes = _only(*asked, max_running=1)
@@ -113,7 +112,7 @@ def test_an_answer_is_resumed_when_its_replica_dies() -> None:
     assert found.first_token_s == whole.first_token_s
 
 
-def test_nobody_is_lost_and_a_seed_repeats_itself() -> None:
+def test_every_request_has_one_outcome_and_runs_are_reproducible() -> None:
     workload = DeveloperWorkload(20, duration_s=15.0)
     asked = [a.id for a in workload.arrivals(1)]
     first = _run(workload, "prefix-affinity", replicas=2, kills=((5.0, 1),))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cato_lab.simulation.speed import Slowdown, Speed
+from cato_lab.simulation.fleet import Slowdown, Speed
 
 _UNTIL_S = 20.0
 speeds = st.builds(

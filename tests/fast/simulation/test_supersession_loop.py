@@ -14,8 +14,7 @@ import pytest
 from cato_backend.scheduling import make_policy
 from cato_backend.wire.headers import Task
 from cato_lab.scoring.scores import score
-from cato_lab.simulation.fleet import Fleet, Member
-from cato_lab.simulation.reference import REFERENCE
+from cato_lab.simulation.fleet import REFERENCE, Fleet, Member
 from cato_lab.simulation.simulator import Simulator
 from cato_lab.workloads import Arrival, MixWorkload, Poisson
 

@@ -160,7 +160,7 @@ def test_commands_are_what_typing_does_not_ask() -> None:
     assert list(workload.commands(1)) == asked != []
 
 
-def test_an_oracle_tells_lengths_and_who_will_leave() -> None:
+def test_an_oracle_knows_lengths_and_cancellations() -> None:
     plain = DeveloperWorkload(3, duration_s=30.0)
     asked = [a for a in plain.arrivals(1) if a.counts]
     told = list(OracleWorkload(plain).arrivals(1))

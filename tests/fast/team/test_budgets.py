@@ -19,12 +19,17 @@ from cato_backend.team.audit import AuditLog
 from cato_backend.team.budgets import DayBudgets, Reserved, UsageKey, Used, day_of
 from cato_backend.team.index import TeamIndex, tenant_of
 from cato_backend.team.live import LiveTeams, TeamSettings
-from cato_backend.team.rates import RequestRates
-from cato_backend.team.records import Person, Role, Team, UsageLimits
-from cato_backend.team.rows import Changes, KnownToken
+from cato_backend.team.records import (
+    Changes,
+    KnownToken,
+    Person,
+    Role,
+    Team,
+    UsageLimits,
+    token_hash,
+)
 from cato_backend.team.store import TeamStore
-from cato_backend.team.terms import Isolation, mixed_salt, terms_of
-from cato_backend.team.token_secrets import token_hash
+from cato_backend.team.terms import Isolation, RequestRates, mixed_salt, terms_of
 
 DAY_S = 86_400.0
 NOON = 20_000 * DAY_S + DAY_S / 2
@@ -182,7 +187,7 @@ async def test_a_running_server_sees_changes_and_writes_what_was_used(tmp_path: 
     store.close()
 
 
-async def test_a_store_that_is_replaced_lets_nobody_in(tmp_path: Path) -> None:
+async def test_tokens_of_a_replaced_store_are_refused(tmp_path: Path) -> None:
     """By one with other people, by one without tokens, or by nothing at all."""
     path, secrets = tmp_path / "team.sqlite3", list[str]()
     for name in ("ada", "bo"):
@@ -227,7 +232,7 @@ async def test_a_store_that_becomes_unusable_changes_nothing(tmp_path: Path) -> 
     teams.close()
 
 
-async def test_without_a_store_nobody_is_known() -> None:
+async def test_without_a_store_no_person_is_known() -> None:
     teams = LiveTeams(TeamSettings())
     assert teams.find("x") is None
     assert teams.reserve("0123456789ab", 10, may_refuse=True) is None

@@ -11,10 +11,18 @@ import pytest
 from cato_backend.errors import ConfigError, TeamError, TokenExpired, TokenRevoked
 from cato_backend.team.budgets import UsageKey, Used
 from cato_backend.team.index import TeamIndex
-from cato_backend.team.records import Person, Role, Team, UsageLimits, iso_time, parse_expiry
+from cato_backend.team.records import (
+    NewToken,
+    Person,
+    Role,
+    Team,
+    UsageLimits,
+    iso_time,
+    parse_expiry,
+    token_hash,
+)
 from cato_backend.team.store import TeamStore
-from cato_backend.team.token_secrets import NewToken, token_hash
-from cato_backend.team.usage_table import add_usage, usage_of
+from cato_backend.team.synchronizer import add_usage, usage_of
 
 NOW = 1_800_000_000.0
 
@@ -119,7 +127,7 @@ def test_what_cannot_be_is_refused(store: TeamStore, work: object, said: str) ->
     assert [each.name for each in store.people()] == ["ada", "lee"]
 
 
-def test_nobody_has_tokens_without_end(store: TeamStore) -> None:
+def test_the_number_of_a_persons_tokens_is_limited(store: TeamStore) -> None:
     tokens = [store.create_token(f"t{number}", "ada").token for number in range(100)]
     with pytest.raises(TeamError, match="ada has 100 valid tokens; revoke one"):
         store.create_token("one more", "ada")
@@ -127,7 +135,7 @@ def test_nobody_has_tokens_without_end(store: TeamStore) -> None:
     store.create_token("one more", "ada")
 
 
-def test_nobody_fills_the_store_with_revoked_tokens(store: TeamStore) -> None:
+def test_the_number_of_new_tokens_per_day_is_limited(store: TeamStore) -> None:
     store.connection.execute("PRAGMA synchronous = OFF")
     for _ in range(500):
         store.revoke(store.create_token("laptop", "ada").token.id)

@@ -16,9 +16,9 @@ from cato_backend.wire.discovery import (
     UntrustedAnnouncement,
     announce,
     discover,
+    start_time,
     withdraw,
 )
-from cato_backend.wire.processes import start_time
 
 HERE = Announcement(
     "http://127.0.0.1:1", "token", os.getpid(), "0.1.0", "secret", start_time(os.getpid())

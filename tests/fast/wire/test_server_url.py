@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cato_backend.wire.server_url import UrlHoldsCredentials, server_root
+from cato_backend.wire.addresses import UrlHoldsCredentials, server_root
 
 
 @pytest.mark.parametrize(

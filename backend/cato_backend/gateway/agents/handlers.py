@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any, Generic
 
 from aiohttp import web
@@ -12,7 +14,6 @@ from cato_backend.errors import RequestError
 from cato_backend.gateway.agents import messages_chat, responses_chat
 from cato_backend.gateway.agents.messages_answer import MessagesWriter
 from cato_backend.gateway.agents.messages_body import CountTokensBody, MessagesBody
-from cato_backend.gateway.agents.models import served_name
 from cato_backend.gateway.agents.responses_answer import ResponsesWriter
 from cato_backend.gateway.agents.responses_body import ResponsesBody
 from cato_backend.gateway.agents.translation import AnswerWriter, TranslatedSinks
@@ -24,13 +25,49 @@ from cato_backend.gateway.incoming import BodyT, parse_json, validated
 from cato_backend.gateway.responses import error_response, json_response
 from cato_backend.gateway.state import GATEWAY, Gateway, given_headers
 from cato_backend.runtime.calls import ApiKind
+from cato_backend.runtime.catalog import Catalog
 from cato_backend.runtime.render import prompt_text
-from cato_backend.wire.headers import ALIAS, Task
+from cato_backend.wire.headers import ALIAS, ALIASES, Task
+
+ANTHROPIC_VERSION = "anthropic-version"
+"""The header that every client of Anthropic's API sends."""
+
+
+def served_name(name: str, catalog: Catalog, patterns: Mapping[str, str]) -> str:
+    """Return what answers for a name: a model of that name, else by the first pattern that fits.
+
+    A name that nothing fits stands for itself, and is refused as unknown later.
+    """
+    if name in ALIASES or name in catalog:
+        return name
+    fitting = (served for pattern, served in patterns.items() if fnmatchcase(name, pattern))
+    return next(fitting, name)
+
+
+def messages_models(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the entries of OpenAI's list as Anthropic's, in one page."""
+    names = [entry["id"] for entry in entries]
+    return {
+        "data": [_entry(entry) for entry in entries],
+        "has_more": False,
+        "first_id": names[0] if names else None,
+        "last_id": names[-1] if names else None,
+    }
+
+
+def _entry(entry: dict[str, Any]) -> dict[str, Any]:
+    created = datetime.fromtimestamp(entry["created"], UTC)
+    return {
+        "type": "model",
+        "id": entry["id"],
+        "display_name": entry["id"],
+        "created_at": created.isoformat().replace("+00:00", "Z"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Dialect(Generic[BodyT]):
-    """One API: its body, the chat that says the same, and what writes the answer."""
+    """One API: its body, the conversion to a chat, and the writer of the answer."""
 
     body: type[BodyT]
     chat_of: Callable[[BodyT], dict[str, Any]]
@@ -38,6 +75,8 @@ class _Dialect(Generic[BodyT]):
 
 
 _MESSAGES = _Dialect(MessagesBody, messages_chat.chat_of, lambda body: MessagesWriter(body.model))
+
+
 _RESPONSES = _Dialect(ResponsesBody, responses_chat.chat_of, ResponsesWriter)
 
 

@@ -1,4 +1,4 @@
-"""Answers and errors in the shape of Anthropic's Messages."""
+"""Answers and errors in the form of Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DELTAS = {
 
 
 class MessagesWriter:
-    """Writes one answer of the model that the client named."""
+    """Writes one answer under the model name that the client sent."""
 
     def __init__(self, model: str) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""The body of `POST /v1/messages`: Anthropic's Messages, as far as it is read."""
+"""The body of `POST /v1/messages` (Anthropic's Messages API): the fields that are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From Anthropic's Messages to the chat that says the same."""
+"""Converts requests of Anthropic's Messages API to chats."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def chat_of(body: MessagesBody) -> dict[str, Any]:
     if body.output_config is not None and body.output_config.format is not None:
         schema = {"name": "answer", "schema": body.output_config.format.json_schema}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if _is_begun(body.messages[-1]):  # vLLM goes on with what the client has begun.
+    if _is_begun(body.messages[-1]):  # vLLM continues with what the client has begun.
         chat |= {"continue_final_message": True, "add_generation_prompt": False}
     if body.stream:
         chat |= {"stream": True, "stream_options": {"include_usage": True}}

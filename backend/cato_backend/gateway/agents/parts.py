@@ -1,4 +1,4 @@
-"""The pieces of a chat's answer, put into parts that follow each other.
+"""Joins the deltas of a chat's answer into consecutive parts.
 
 A chat's chunks may add to reasoning, text and several tool calls in turn. Both APIs of agents want
 one part after the other: opened, added to, closed. A tool call is closed once its arguments are
@@ -17,7 +17,7 @@ import orjson
 
 
 class PartKind(StrEnum):
-    """What a part of an answer is."""
+    """Kinds of parts of an answer."""
 
     REASONING = "reasoning"
     TEXT = "text"
@@ -30,9 +30,9 @@ class AnswerPart:
 
     kind: PartKind
     call_id: str = ""
-    """Of a tool call: what its result will name."""
+    """Id of a tool call, which its result will name."""
     name: str = ""
-    """Of a tool call: the tool."""
+    """Name of the tool of a tool call."""
     said: list[str] = field(default_factory=list[str])
 
     @property
@@ -42,7 +42,7 @@ class AnswerPart:
 
 
 class StepKind(StrEnum):
-    """What happens to a part."""
+    """Kinds of steps of a part."""
 
     OPENED = "opened"
     ADDED = "added"
@@ -50,7 +50,7 @@ class StepKind(StrEnum):
 
 
 class PartStep(NamedTuple):
-    """One step of a part; `text` is what an addition adds."""
+    """One step of a part; `text` is the text that an addition adds."""
 
     kind: StepKind
     part: AnswerPart

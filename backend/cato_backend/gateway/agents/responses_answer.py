@@ -1,4 +1,4 @@
-"""Answers and errors in the shape of OpenAI's Responses."""
+"""Answers and errors in the form of OpenAI's Responses API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 from cato_backend.errors import RequestError
 from cato_backend.gateway.agents.parts import PartStep, StepKind
-from cato_backend.gateway.agents.responses_body import ResponsesBody
+from cato_backend.gateway.agents.responses_body import ResponsesBody, ToolTable
 from cato_backend.gateway.agents.responses_items import ItemEvent, OutputItem, item_of
-from cato_backend.gateway.agents.responses_tools import ToolTable
 from cato_backend.gateway.agents.translation import ChatEnding
 from cato_backend.gateway.responses import json_event
 
@@ -27,7 +26,7 @@ _USUAL: dict[str, Any] = {
     "tool_choice": "auto",
     "tools": [],
 }
-"""What OpenAI tells of fields that the client has not named."""
+"""OpenAI's values of fields that the client has not sent."""
 
 
 class ResponsesWriter:

@@ -1,13 +1,21 @@
-"""The body of `POST /v1/responses`: OpenAI's Responses, as far as it is read."""
+"""The body of `POST /v1/responses` (OpenAI's Responses API): the fields and tools that are read.
+
+A tool that takes plain text becomes a function with one parameter. A tool of a namespace has both
+names joined. Tools that OpenAI's own servers run, such as web search, do not reach the model.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from cato_backend.gateway.bodies import MaxTokens, OpenBody
 from cato_backend.wire.headers import ALIAS
+
+CUSTOM_INPUT = "input"
+"""The one parameter by which a model calls a tool that takes plain text."""
 
 
 class ShownText(OpenBody):
@@ -37,6 +45,8 @@ def _listed(value: object) -> object:
 
 
 InputPart = Annotated[ShownText | RefusalText | InputImage, Field(discriminator="type")]
+
+
 InputParts = Annotated[
     list[InputPart], BeforeValidator(_listed, json_schema_input_type=str | list[InputPart])
 ]
@@ -79,7 +89,7 @@ class CustomCallItem(OpenBody):
 
 
 class CallOutputItem(OpenBody):
-    """What a function, or a tool that takes plain text, returned."""
+    """The result of a function, or of a tool that takes plain text."""
 
     type: Literal["function_call_output", "custom_tool_call_output"]
     call_id: str
@@ -95,7 +105,7 @@ class ResponsesTool(OpenBody):
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
     tools: list[ResponsesTool] | None = None
-    """Of a namespace."""
+    """The tools of a namespace."""
 
 
 class AddedToolsItem(OpenBody):
@@ -190,3 +200,65 @@ class ResponsesBody(OpenBody):
         if value:
             raise ValueError("expected none: no response is kept here; send the whole input")
         return value
+
+
+_PLAIN_TEXT = {
+    "type": "object",
+    "properties": {CUSTOM_INPUT: {"type": "string"}},
+    "required": [CUSTOM_INPUT],
+}
+
+
+class CalledTool(NamedTuple):
+    """A tool as the client knows it."""
+
+    name: str
+    namespace: str = ""
+    is_custom: bool = False
+    """Whether it takes plain text."""
+
+
+class ToolTable:
+    """The tools of one request by their names in the chat."""
+
+    def __init__(self, body: ResponsesBody) -> None:
+        self._tools: list[tuple[str, ResponsesTool]] = []
+        self._called: dict[str, CalledTool] = {}
+        added = [item.tools for item in body.input if isinstance(item, AddedToolsItem)]
+        for tools in (body.tools or [], *added):
+            for tool, namespace in _flat(tools, ""):
+                name = chat_name(tool.name, namespace)
+                self._called[name] = CalledTool(tool.name, namespace, tool.type == "custom")
+                self._tools.append((name, tool))
+
+    @property
+    def functions(self) -> list[dict[str, Any]]:
+        """The tools as a chat's `tools`."""
+        return [
+            {"type": "function", "function": _function(tool, name)} for name, tool in self._tools
+        ]
+
+    def called(self, name: str) -> CalledTool:
+        """Return the tool that the model calls; an unknown name stands for itself."""
+        return self._called.get(name) or CalledTool(name)
+
+
+def chat_name(name: str, namespace: str | None) -> str:
+    """Return a tool's name in the chat."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def _flat(tools: Iterable[ResponsesTool], namespace: str) -> Iterator[tuple[ResponsesTool, str]]:
+    """Yield the tools that the client runs, each with its namespace."""
+    for tool in tools:
+        if tool.type in ("function", "custom"):
+            yield tool, namespace
+        elif tool.type == "namespace" and not namespace:
+            yield from _flat(tool.tools or (), tool.name)
+
+
+def _function(tool: ResponsesTool, name: str) -> dict[str, Any]:
+    parameters = _PLAIN_TEXT if tool.type == "custom" else tool.parameters or {"type": "object"}
+    named = {"description": tool.description, "strict": tool.strict}
+    told = {key: value for key, value in named.items() if value is not None}
+    return {"name": name, "parameters": parameters, **told}

@@ -1,4 +1,4 @@
-"""From OpenAI's Responses to the chat that says the same."""
+"""Converts requests of OpenAI's Responses API to chats."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import orjson
 
 from cato_backend.errors import InvalidRequest
 from cato_backend.gateway.agents.responses_body import (
+    CUSTOM_INPUT,
     AddedToolsItem,
     CallOutputItem,
     CustomCallItem,
@@ -21,8 +22,9 @@ from cato_backend.gateway.agents.responses_body import (
     ResponsesBody,
     ShownText,
     TextFormat,
+    ToolTable,
+    chat_name,
 )
-from cato_backend.gateway.agents.responses_tools import CUSTOM_INPUT, ToolTable, chat_name
 
 _BETWEEN = "\n\n"
 _EFFORTS = frozenset({"low", "medium", "high"})

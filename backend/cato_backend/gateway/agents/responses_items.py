@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import orjson
 
 from cato_backend.gateway.agents.parts import AnswerPart, PartKind
-from cato_backend.gateway.agents.responses_tools import CUSTOM_INPUT, CalledTool
+from cato_backend.gateway.agents.responses_body import CUSTOM_INPUT, CalledTool
 
 
 class ItemEvent(NamedTuple):

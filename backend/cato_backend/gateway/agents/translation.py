@@ -1,4 +1,4 @@
-"""An answer of the gateway's own chat, told in the shape of another API."""
+"""Translates answers of the gateway's own chat to the form of another API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cato_backend.wire import sse
 
 
 class ChatEnding(NamedTuple):
-    """The end of an answer, in the terms of a chat."""
+    """The end of a chat's answer."""
 
     reason: str = ""
     """`finish_reason`; empty where the client ended the request by name."""
@@ -25,10 +25,10 @@ class ChatEnding(NamedTuple):
     """The stop string that ended it."""
     prompt_tokens: int = 0
     cached_tokens: int = 0
-    """Of the prompt."""
+    """Cached tokens of the prompt."""
     output_tokens: int = 0
     reasoning_tokens: int = 0
-    """Of the output, where the engine tells."""
+    """Reasoning tokens of the output, where the engine reports them."""
 
     def after(self, choice: Mapping[str, Any]) -> Self:
         """Return it with what a choice tells of its end."""
@@ -51,7 +51,7 @@ class ChatEnding(NamedTuple):
 
 
 class AnswerWriter(Protocol):
-    """Writes one answer in the shape of an API, as events and as one object."""
+    """Writes one answer in the form of an API, as events and as one object."""
 
     def headers(self, request_id: str) -> dict[str, str]:
         """Return the API's own response headers."""
@@ -161,7 +161,7 @@ class TranslatedStream(StreamSink):
 
 
 class TranslatedWhole(WholeSink):
-    """One JSON body in the shape of another API."""
+    """One JSON body in the form of another API."""
 
     def __init__(self, writer: AnswerWriter) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class TranslatedWhole(WholeSink):
 
 
 class TranslatedSinks:
-    """Answers in the shape of another API."""
+    """Answers in the form of another API."""
 
     def __init__(self, request: web.Request, writer: AnswerWriter) -> None:
         self._request, self._writer = request, writer

@@ -49,7 +49,7 @@ def make_rule(
 ) -> ScalingRule:
     """Return the rule of this name for replicas of this profile.
 
-    Its own defaults where `settings` says nothing. Raises ConfigError for a name, a setting or a
+    Its defaults apply where `settings` has no value. Raises ConfigError for a name, a setting or a
     value that it does not have.
     """
     kind = _SHIPPED.get(name) or _registered(name)

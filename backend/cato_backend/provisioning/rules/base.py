@@ -1,4 +1,4 @@
-"""The seam of scaling rules: what a rule is told and answers, what rules share, and `static`."""
+"""The interface of scaling rules, their common parts, and the rule `static`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cato_backend.wire.headers import Task
 
 _KEPT_ANSWERS = 400
 _LEFT_OUTPUT_TOKENS = 16
-"""At least so many tokens an answer is taken to have had that its client did not wait for."""
+"""Least number of tokens that is assumed for an answer whose client did not wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class AnsweredRequest:
     ttft_s: float | None
     """None where no token came."""
     uncached_tokens: int
-    """Of the prompt; all of it where the engine did not tell."""
+    """Uncached tokens of the prompt; all of it where the engine did not report them."""
     output_tokens: int
     met: bool | None
-    """Whether the target was met; None where nobody wanted the answer any more at its deadline."""
+    """Whether the target was met; None where the answer was no longer wanted at its deadline."""
 
     @property
     def task(self) -> Task:
-        """What was asked for."""
+        """The class of the request."""
         return self.request.task
 
 

@@ -1,4 +1,4 @@
-"""Policies: one module each, behind one seam, chosen by name.
+"""Policies, chosen by name, with one interface.
 
 A policy is a class under `Policy` (see `base`). Of what it may define, only `place` is required:
 
@@ -48,7 +48,7 @@ from cato_backend.scheduling.policies.simple import (
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a policy can be given when it is made."""
+    """Arguments for the construction of a policy."""
 
     seed: int = 0
     without: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The seam that every policy stands behind, and what a policy may look at."""
+"""The interface of policies, and their view of the fleet."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FleetView:
 
 
 def cached_tokens(request: Request, matched_blocks: int) -> int:
-    """Return tokens in so many blocks of the prompt's head.
+    """Return the tokens in this number of blocks of the prompt's head.
 
     The prompt ends half a block, on average, behind its last whole one.
     """
@@ -57,7 +57,7 @@ def cached_tokens(request: Request, matched_blocks: int) -> int:
 
 
 class Place(NamedTuple):
-    """Send it there now.
+    """Send the request to this replica now.
 
     `priority` is for the engine's own queue: lower first. `relegated`: the request goes behind all
     that can still meet their targets.
@@ -69,7 +69,7 @@ class Place(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Keep it queued; while it is awake it is looked at whenever fleet or queue have changed."""
+    """Keep the request queued. While awake, it is considered again after each change."""
 
     until: float | None = None
     """Look again at this time too, though nothing has happened."""
@@ -85,7 +85,7 @@ Verdict: TypeAlias = Place | Hold
 
 
 class Observer:
-    """What a policy is told of what happened; most need none of it."""
+    """Events that a policy can observe. Most policies need none."""
 
     def looking(self, model: str, fleet: FleetView) -> Iterable[str]:
         """Begin a scheduling round of the model's queue.
@@ -121,7 +121,7 @@ class Observer:
 
 
 class Policy(Observer, ABC):
-    """In which order requests are served, and which replica takes one, and when: deterministic."""
+    """Decides the order of requests, and the replica and the time of each. Deterministic."""
 
     def key(self, waiting: Waiting, fleet: FleetView) -> Key:
         """Return the request's place in the queue: the order of arrival, unless said otherwise."""

@@ -59,14 +59,14 @@ class RoundRobin(Policy):
 
 @dataclass(frozen=True, slots=True)
 class AffinityOptions:
-    """When the cache is not followed; sglang-router's rule, its bounds tuned for replicas of 64."""
+    """When the cache is ignored: sglang-router's rule, with bounds tuned for 64 slots a replica."""
 
     imbalance: int = 8
     """More requests on the fullest replica than on the emptiest, and ..."""
     ratio: float = 1.25
     """... so many times as many: then load decides alone."""
     least_share: float = 0.1
-    """Of the prompt, to be found in a cache; less is not worth following."""
+    """Least share of the prompt in a cache for which a replica is preferred."""
 
 
 STATIC_PRIORITY = {
@@ -127,7 +127,7 @@ class ConsistentHash(Policy):
     """First come, first served; the replica that owns the session, unless that is too full.
 
     Ray Serve's ConsistentHashRouter (2.56), with its 100 virtual nodes and the session as the key.
-    Ray goes on to the next replica of the ring where one rejects the request; here it does so by
+    Ray continues to the next replica of the ring where one rejects the request; here it does so by
     the bound of Mirrokni, Thorup and Zadimoghaddam, Consistent Hashing with Bounded Loads (SODA
     2018).
     """

@@ -1,4 +1,4 @@
-"""Requests that wait although a slot is free: long prompts, agents, warming, relegated requests.
+"""Requests that wait although a slot is free: long prompts, agents, warm-ups, relegated requests.
 
 vLLM has no limit on the prompts that it computes at once. Without a threshold (see
 `EngineLimits.long_prefill_token_threshold`) it computes nothing else beside one of 100,000 tokens,
@@ -166,10 +166,10 @@ def until_idle(
 def may_run_relegated(
     request: Request, model: ReplicaModel, cached: int, pool: ReplicaPool, now: float
 ) -> bool:
-    """Only on a replica with nothing to prefill, after those that can be met had their turn.
+    """Return whether the replica may run it: it has nothing to prefill, and others had their turn.
 
-    What nobody declared comes after them too, but waits for no idle replica: the promise that it
-    missed was assumed, and it may be a summary with seconds to spare.
+    Requests without a declared class or target are not held for an idle replica: the target that
+    they missed was assumed, and their real one may be seconds longer.
     """
     if not request.declared:
         return request.id in pool.relegated

@@ -1,4 +1,4 @@
-"""What sending a request to a replica is worth: expected goodput won, less what is lost.
+"""The value of sending a request to a replica: expected goodput gained less goodput lost.
 
 A decision to wait for a replica is kept as a `CachedHold` until something has come to change it.
 """
@@ -27,8 +27,8 @@ _PACE_SPREAD = 0.15
 _TPOT_SPREAD = 0.08
 """The same for the tokens of the near future, of which more is known."""
 _ATTAINABLE_ASSUMED = 2.0
-"""As `ATTAINABLE`, for clients that named no pace. The less, the fewer answers a replica may have
-under way for the sake of a pace that it cannot keep and that nobody asked for. With an assumed
+"""As `ATTAINABLE`, for clients that named no pace. A lower value allows a replica fewer answers at
+once, to keep a pace that it cannot reach and that no client asked for. With an assumed
 40 ms on replicas that take 40 ms for a step, 22 and 30 requests a second had their first tokens in
 time to 91 and 83% with 1.5, 96 and 89% with 2, 98 and 94% with 3; with at most 80 ms a token, too,
 91 and 83%, 95 and 86%, 88 and 76%."""
@@ -42,7 +42,7 @@ class Choice(NamedTuple):
 
     model: ReplicaModel
     chance: float
-    """Of meeting the target there."""
+    """Probability to meet the target there."""
     prefill_s: float
     starts_at: float
     score: float

@@ -1,4 +1,4 @@
-"""How long the answers of live requests will be.
+"""Estimates of the output lengths of live requests.
 
 A client that allows more time for a longer answer tells by its deadline how long an answer will be.
 How far that holds is learned, per class: what an estimate lacks, `ln(actual / estimated)`, is
@@ -63,7 +63,7 @@ class Length:
 
 
 class TrueLengths(Protocol):
-    """What a simulation knows and nobody else can: for the reference bound."""
+    """True lengths, known only in a simulation, for the reference bound."""
 
     def output_tokens(self, request_id: str) -> int:
         """Return the answer's true length."""
@@ -71,7 +71,7 @@ class TrueLengths(Protocol):
 
 
 class _Estimates:
-    """How far the clients' own estimates of a task's output tokens have proved true."""
+    """The accuracy of clients' own estimates of a task's output tokens."""
 
     def __init__(self) -> None:
         self._bias = 0.0
@@ -119,7 +119,7 @@ class Lengths:
         self._uncorrected.pop(request.id, None)
 
     def observe(self, attempt: Attempt, ending: Ending) -> None:
-        """Learn from an attempt that is over. One that failed says nothing."""
+        """Learn from an attempt that has ended. A failed one is ignored."""
         request = attempt.request
         if ending is Ending.FAILED:
             return
@@ -172,7 +172,7 @@ def normal(x: float) -> float:
 
 
 class BudgetCorrection:
-    """For one class of requests with end-to-end targets."""
+    """A correction for one class of requests with end-to-end targets."""
 
     def __init__(self) -> None:
         self._weights = np.zeros(3)

@@ -1,4 +1,4 @@
-"""What can be tuned, and what can be switched off."""
+"""Parameters and switches of the policy."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ RELEGATED_PRIORITY = 1_000_000_000
 
 
 class Pace(NamedTuple):
-    """What requests cost on a replica, or in the mean over some; all in seconds."""
+    """The cost of requests on a replica, or its mean over several replicas; in seconds."""
 
     prompt_token_s: float
     """For each uncached prompt token, in a prompt of usual length."""
@@ -67,8 +67,8 @@ class Order:
     def relegated(self, request: Request, pace: Pace) -> Key:
         """Return the place of a request that can hardly be met any more.
 
-        Of what nobody declared, the short come first: the sooner they are served, the more of them
-        keep a promise that is longer than the assumed one.
+        Undeclared requests are ordered shortest first: the sooner they are served, the more of them
+        meet their real target, which may be longer than the assumed one.
         """
         place = request.arrival if request.declared else self._by_work(request, pace)
         return (_RELEGATED, place)

@@ -1,4 +1,4 @@
-"""Relegated requests, and which of them deserve another look."""
+"""Relegated requests, and which of them are considered again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_S = 0.5
 
 
 class _Parked(NamedTuple):
-    """Looked at in vain."""
+    """A relegated request that was considered without success."""
 
     best: ReplicaModel
     free_at: float
@@ -23,7 +23,7 @@ class _Parked(NamedTuple):
 
 
 class RelegatedQueue:
-    """Requests for one model that stand behind all that can still be met.
+    """Requests for one model that are queued behind all whose targets can still be met.
 
     In an overloaded fleet hundreds of them wait, and each event lets the queue be looked at. One
     that was looked at in vain sleeps until a replica that it looked at has become idle, or the one
@@ -116,7 +116,7 @@ class RelegatedQueue:
 
 
 def _remove(of_replicas: dict[str, dict[str, None]], model: ReplicaModel, request_id: str) -> None:
-    """Leave nothing of a replica that nobody is interested in: it may have gone for good."""
+    """Drop the entry of a replica that no request waits for: it may be gone for good."""
     replica_id = model.view.replica_id
     of_replica = of_replicas[replica_id]
     del of_replica[request_id]

@@ -1,4 +1,4 @@
-"""What the policy keeps of one replica beside the ledger's counts."""
+"""The policy's model of one replica, beside the ledger's counts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from cato_backend.requests import Request
 from cato_backend.scheduling.attempt import Attempt
 from cato_backend.scheduling.limits import LongPromptLimits
 from cato_backend.scheduling.policies.cato.lengths import Lengths
-from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills
+from cato_backend.scheduling.policies.cato.long_prefills import LongPrefills, PromptBatch
 from cato_backend.scheduling.policies.cato.order import Pace, is_typed
-from cato_backend.scheduling.policies.cato.prompt_batch import PromptBatch
 from cato_backend.scheduling.policies.cato.room import ObservedSlots, Room
 from cato_backend.scheduling.replica import ReplicaView
 from cato_backend.wire.headers import Task

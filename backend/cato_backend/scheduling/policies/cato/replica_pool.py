@@ -1,4 +1,4 @@
-"""The models of one model's replicas, and the few among them that a request should look at."""
+"""The replica models of one model, and the candidates among them for a request."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _HOLDERS, _LEAST_BUSY = 2, 4
 _MOST_TRIED = 128
 """Replicas that are asked for room one by one; a microsecond each."""
 _PACE_RATE = 0.05
-"""Weight of one replica's pace in the mean."""
+"""Weight of one replica's pace on average."""
 _PER_RUNNING_S = 0.001
 """Among replicas that are free, the one with fewer sequences."""
 
 
 class ReplicaPool:
-    """Books by replica; when each is free, in one array."""
+    """Replica models by replica; the times at which each is free, in one array."""
 
     def __init__(self, options: CatoOptions) -> None:
         self.slots = Slots(options)
@@ -39,7 +39,7 @@ class ReplicaPool:
         self.pace = Pace(0.0, 0.0, 0.0)
         """In the recent mean over replicas."""
         self.changes = 0
-        """Of any replica, so far."""
+        """Changes of replicas so far."""
         self._first: tuple[float, int] | None = None
         """When the first is free, and its place: the rest of the fleet cannot move it."""
         self.relegated = RelegatedQueue()
@@ -137,7 +137,7 @@ class ReplicaPool:
             self._kept.clear()
 
     def keep(self, model: ReplicaModel, seconds: float) -> None:
-        """In this look, a request waits for this replica, and will bring so much prefill."""
+        """Record that in this round a request waits for this replica, and its prefill."""
         replica_id = model.view.replica_id
         self._kept[replica_id] = self._kept.get(replica_id, 0.0) + seconds
         if self._first is not None and self._first[1] == self._places[replica_id]:

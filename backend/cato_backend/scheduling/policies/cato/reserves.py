@@ -1,4 +1,4 @@
-"""What is kept back for the requests that come next: slots for completions, and pace."""
+"""Reserves for the next requests: slots for completions, and pace."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RATE = 0.05
 
 
 class Slots:
-    """Caps by class; what is queued of each class, and which of them had no slot in this look."""
+    """Caps and queued requests by class, and the requests that found no slot in this round."""
 
     def __init__(self, options: CatoOptions) -> None:
         self._reserved = options.reserved if options.class_caps else 0.0
@@ -76,7 +76,7 @@ class Slots:
 
     @property
     def all_missing(self) -> bool:
-        """Whether nobody in the queue can have a slot now."""
+        """Whether no queued request can have a slot now."""
         return not any(n for task, n in self._queued.items() if task not in self._missing)
 
 

@@ -21,11 +21,11 @@ _LOOKS = 3
 _PATIENCE = 2.0
 """Times the prompt's own time."""
 _CONFIRMED_S = 5.0
-"""After so long one request more is tried: what was taken for the limit may have been none."""
+"""Seconds after which one request more is tried: the assumed limit may have been none."""
 
 
 class Room:
-    """What the replica holds at once, as far as it is told or shown."""
+    """The requests and tokens that the replica holds at once, as reported or observed."""
 
     def __init__(self, view: ReplicaView, observed: ObservedSlots) -> None:
         self._view = view
@@ -84,18 +84,18 @@ class ObservedSlots:
         self._began_at = 0.0
 
     def began(self, decoding: int, now: float) -> None:
-        """Record that an answer has begun; `decoding` answers go on, this one included."""
+        """Record that an answer has begun; `decoding` answers continue, this one included."""
         self._began_at = now
         if decoding > self._most:
             self._most, self._agreed = decoding, 0
         self._judge(now)
 
     def may_show(self, decoding: int) -> bool:
-        """Return whether an end tells something while `decoding` answers go on, itself included."""
+        """Return whether an end is informative while `decoding` answers run, itself included."""
         return decoding == self._most
 
     def ended(self, waits_since: float, prompt_s: float, now: float) -> None:
-        """Record that an answer has ended, with the most going on.
+        """Record that an answer has ended, with the largest number of others that continue.
 
         Another request waits there since `waits_since`, and its prompt takes `prompt_s` seconds.
         """
