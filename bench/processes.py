@@ -53,6 +53,10 @@ class Measured:
         of the process and of its live descendants."""
         return sum(_cpu_s(pid) for pid in (self.pid, *descendants(self.pid)))
 
+    def cpu_by_process_s(self) -> dict[int, float]:
+        """The same by process id: its own first, then each descendant's."""
+        return {pid: _cpu_s(pid) for pid in (self.pid, *descendants(self.pid))}
+
     def starved_s(self) -> float:
         """How long the main thread was ready to run but had no core, in seconds."""
         return int((self._proc / "schedstat").read_text().split()[1]) / 1e9
@@ -184,12 +188,12 @@ def fake_engine(
 
 
 @contextmanager
-def gateway(replica: str, log: Path) -> Iterator[tuple[str, Measured]]:
+def gateway(replica: str, log: Path, *arguments: str) -> Iterator[tuple[str, Measured]]:
     """`cato serve` in front of that replica, with bounds that let all through: URL and process."""
     port = free_port()
     config = log.with_suffix(".toml")
     config.write_text(_CONFIG)
-    command = serve_command(port, "--config", str(config), "--replica", replica)
+    command = serve_command(port, "--config", str(config), "--replica", replica, *arguments)
     with running(command, log) as process:
         url = f"http://127.0.0.1:{port}"
         try:

@@ -15,6 +15,8 @@ import orjson
 
 from cato_backend.clock import Clock, monotonic
 
+FRONT_LOG = logging.getLogger("cato_backend.front")
+"""Of a front process: what it says of itself."""
 NEWS = logging.getLogger("cato_backend.news")
 """What the person who runs the server is told."""
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -55,8 +57,9 @@ class TextFormatter(logging.Formatter):
     character of it controls a terminal.
     """
 
-    def __init__(self, began: float, clock: Clock = monotonic) -> None:
+    def __init__(self, began: float, clock: Clock = monotonic, process: str = "") -> None:
         super().__init__()
+        self._process = f"{process}: " if process else ""
         self._began = began
         self._clock = clock
 
@@ -68,7 +71,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the level and the message, without the trace of an exception."""
-        return f"{record.levelname} {_visible(record.message)}"
+        return f"{record.levelname} {self._process}{_visible(record.message)}"
 
 
 def _visible(message: str) -> str:
@@ -79,6 +82,10 @@ def _visible(message: str) -> str:
 class JsonFormatter(logging.Formatter):
     """Formats one object per line: time (ISO 8601, UTC), level, logger, message, extra fields."""
 
+    def __init__(self, process: str = "") -> None:
+        super().__init__()
+        self._process = {"process": process} if process else {}
+
     def format(self, record: logging.LogRecord) -> str:
         """Return one line."""
         line: dict[str, Any] = {
@@ -86,6 +93,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._process,
         }
         line |= {name: record.__dict__[name] for name in FIELDS if name in record.__dict__}
         if record.exc_info:
@@ -93,10 +101,16 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode(errors="replace")
 
 
-def set_up(kind: LogFormat, level: str, began: float) -> None:
-    """Write the log to standard error: ours from `level` on, that of libraries from warnings on."""
+def set_up(kind: LogFormat, level: str, began: float, process: str = "") -> None:
+    """Write the log to standard error: ours from `level` on, that of libraries from warnings on.
+
+    `process` is told in each line, where several processes write to it.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if kind is LogFormat.JSON else TextFormatter(began))
+    is_json = kind is LogFormat.JSON
+    handler.setFormatter(
+        JsonFormatter(process) if is_json else TextFormatter(began, process=process)
+    )
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[handler], force=True)
     logging.getLogger("cato_backend").setLevel(least)

@@ -260,6 +260,11 @@ class Metrics:
         self.connections_closed = self._counter(
             "cato_connections_closed", "Connections of clients that a limit ended", ["limit"]
         )
+        self.gateways = Gauge(
+            "cato_gateways",
+            "Processes that take connections of clients",
+            registry=self.registry,
+        )
         self.tasks = Gauge(
             "cato_asyncio_tasks",
             "Tasks of the event loop that are not done",

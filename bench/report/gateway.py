@@ -35,6 +35,33 @@ def added(document: Document) -> Iterator[Claim]:
     yield single("memory at most", document["memory_mib"]["most"], "MiB", digits=0)
 
 
+def fronts(document: Document) -> Iterator[Claim]:
+    """Yield what front processes take off the scheduler's process, and what they add."""
+    for policy, told in document["deciding"].items():
+        rate = told["requests_per_s"]
+        yield single(f"{policy}: requests/s that one core decides", rate, "", None, 0)
+    one, *others = document["rows"]
+    whole = one["scheduler_ms_per_request"]
+    yield middle("one gateway: CPU time of a request", whole, "ms")
+    for row in others:
+        name, inside = f"{row['gateways']} gateways", row["scheduler_ms_per_request"]
+        yield middle(f"{name}: of a request, in the scheduler's process", inside, "ms")
+        yield middle(f"{name}: of a request, in the fronts", row["fronts_ms_per_request"], "ms")
+        yield middle(
+            f"{name}: of a token, in the scheduler's process",
+            row["scheduler_us_per_token"],
+            "µs",
+            None,
+            0,
+        )
+        gained = [before / after for before, after in zip(whole, inside, strict=True)]
+        most = Target(least=3.0)
+        yield middle(f"{name}: requests/s with cores enough, by one", gained, "times", most)
+        pairs = zip(row["ttft_p50_ms"], one["ttft_p50_ms"], strict=True)
+        added_ms = [ours - theirs for ours, theirs in pairs]
+        yield middle(f"{name}: added TTFT p50, 1 stream", added_ms, "ms", Target(most=1.0))
+
+
 def pair(document: Document) -> Iterator[Claim]:
     """Yield the CPU time of a request by that of the other checkout: the median of the rounds and
     the middle half."""

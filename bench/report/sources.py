@@ -176,6 +176,15 @@ SOURCES = (
         router.peers,
     ),
     Source("gateway", "What the gateway adds", EMULATED, "-", gateway.added),
+    Source(
+        "gateways",
+        "Front processes before one scheduler",
+        EMULATED,
+        "-",
+        gateway.fronts,
+        note="On two cores that other programs used as well: CPU times hold, and requests/s follow"
+        " from them for cores that were not there; the added TTFT is mostly the wait for a core.",
+    ),
     Source("gateway_pair", "A request's cost, two checkouts", EMULATED, "-", gateway.pair),
     Source("gateway_peers", "A request's cost, other proxies", EMULATED, "-", gateway.proxies),
     Source("decisions", "A decision's cost", PROCESS, "0", gateway.decisions),

@@ -1,4 +1,4 @@
-"""A backend's reports in `/health`: its replicas and its GPUs."""
+"""A backend's reports in `/health`: its replicas, its GPUs and its gateways."""
 
 from __future__ import annotations
 
@@ -184,14 +184,37 @@ def _gpu(entry: Mapping[str, Any]) -> InventoryGpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateways:
+    """How many processes of a backend take connections, and how many should."""
+
+    up: int = 1
+    expected: int = 1
+
+
+def read_gateways(health: object) -> Gateways:
+    """Read the gateways in the body of `/health`; one process where it has none."""
+    try:
+        listed = cast("Mapping[str, Any]", health)["gateways"]
+        return Gateways(int(listed["up"]), int(listed["expected"]))
+    except (KeyError, TypeError, ValueError):
+        return Gateways()
+
+
+@dataclass(frozen=True, slots=True)
 class BackendReports:
-    """Reports of a backend about its replicas, their sources and the inventory."""
+    """Reports of a backend about its replicas, their sources, the inventory and itself."""
 
     replicas: tuple[ReplicaReport, ...] = ()
     sources: tuple[SourceReport, ...] = ()
     gpus: tuple[InventoryGpu, ...] = ()
+    gateways: Gateways = Gateways()
 
     @classmethod
     def read(cls, health: object) -> Self:
         """Read the body of `/health`; what it does not tell is empty."""
-        return cls(read_replicas(health), read_sources(health), read_inventory(health))
+        return cls(
+            read_replicas(health),
+            read_sources(health),
+            read_inventory(health),
+            read_gateways(health),
+        )

@@ -81,6 +81,7 @@ def _reported(reports: BackendReports) -> Iterator[Finding]:
     yield from check_replicas(reports.replicas)
     yield from check_sources(reports.sources)
     yield from checks.check_gpus(reports.gpus)
+    yield from checks.check_gateways(reports.gateways)
 
 
 def check_replicas(reports: Sequence[ReplicaReport]) -> Iterator[Finding]:

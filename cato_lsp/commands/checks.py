@@ -17,7 +17,7 @@ from cato_backend.wire.state_files import cache_dir
 from cato_lsp.backend.client import BackendClient
 from cato_lsp.backend.discovery import Origin, Target
 from cato_lsp.backend.failures import BackendFailure
-from cato_lsp.backend.replicas import InventoryGpu, StepLimits, StepReport
+from cato_lsp.backend.replicas import Gateways, InventoryGpu, StepLimits, StepReport
 from cato_lsp.settings.lookup import Complaint
 from cato_lsp.settings.settings import BackendSettings, Settings
 
@@ -175,6 +175,16 @@ def check_gpus(gpus: Sequence[InventoryGpu]) -> Iterator[Finding]:
         if gpu.others:
             text += f", {gpu.others} processes of others on it"
         yield ok(f"gpu {gpu.label}", text)
+
+
+def check_gateways(gateways: Gateways) -> Iterator[Finding]:
+    """Tell of a backend with several front processes whether all of them take connections."""
+    up, expected = gateways.up, gateways.expected
+    if up < expected:
+        text = f"{up} of {expected} processes take connections; the others are started again"
+        yield note("gateways", text, "read the backend's log")
+    elif expected > 1:
+        yield ok("gateways", f"{expected} processes take connections")
 
 
 async def check_token(target: Target, settings: BackendSettings) -> Finding | None:

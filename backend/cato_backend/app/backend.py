@@ -30,15 +30,16 @@ from cato_backend.fleet.launch import PlannedReplica, ScaleFromZero, watch_stati
 from cato_backend.fleet.learning import ModelSizes
 from cato_backend.fleet.scaling import FleetParts, run_replicas
 from cato_backend.fleet.scrape import Scraper
+from cato_backend.fronts.supervision import Fronts, clients_of, serve_clients
 from cato_backend.gateway.acceptor import raise_limit
 from cato_backend.gateway.client_records import FeedbackStore, SignInCaps, WarmCaps
-from cato_backend.gateway.connections import ConnectionLimits, Connections
+from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.costs import ReplicaPrices, usage_prices
 from cato_backend.gateway.credentials import EndedTokens
 from cato_backend.gateway.drain import Drain
 from cato_backend.gateway.hardware_targets import HardwareTargets
 from cato_backend.gateway.incoming import BodyReader
-from cato_backend.gateway.server import Listener, serving
+from cato_backend.gateway.server import Listener
 from cato_backend.gateway.state import Gateway
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.http1.servers import Timeouts
@@ -65,6 +66,8 @@ class Backend:
     scale_from_zero: ScaleFromZero
     supervisor: Supervisor
     gateway: Gateway
+    fronts: Fronts | None
+    """None where this process takes the connections of clients itself."""
 
 
 @asynccontextmanager
@@ -105,10 +108,11 @@ async def running_backend(
         supervisor = Supervisor(fleet, restarts)
         stack.push_async_callback(supervisor.close)
         scale_from_zero = ScaleFromZero(config, planned, fleet.statuses)
+        clients = clients_of(config, client_limits, runtime.metrics)
         gateway = _gateway(
-            config, runtime, listener, fleet, scale_from_zero, inventory, client_limits, news
+            config, runtime, listener, fleet, scale_from_zero, inventory, clients, news
         )
-        await stack.enter_async_context(serving(gateway, listener))
+        fronts = await serve_clients(gateway, listener, news.tell, stack)
         for watching in (
             listener.credentials.watch(news.tell),
             teams.watch(news.tell),
@@ -129,7 +133,7 @@ async def running_backend(
         watch_static(config, fleet)
         follow_sources(config, fleet, runtime, session, stack)
         run_replicas(FleetParts(config, runtime, fleet, supervisor), planned, launchers, stack)
-        yield Backend(runtime, fleet, scale_from_zero, supervisor, gateway)
+        yield Backend(runtime, fleet, scale_from_zero, supervisor, gateway, fronts)
 
 
 def _gateway(
@@ -139,11 +143,10 @@ def _gateway(
     fleet: Fleet,
     scale_from_zero: ScaleFromZero,
     inventory: Inventory,
-    connections: ConnectionLimits,
+    clients: Connections,
     news: NewsLog,
 ) -> Gateway:
     file = state_dir() / "feedback" / "feedback.jsonl"
-    clients = Connections(connections, runtime.metrics, monotonic)
     return Gateway(
         config=config,
         runtime=runtime,

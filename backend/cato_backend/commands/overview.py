@@ -41,7 +41,16 @@ _WIDTH = 36
 DISTRIBUTION = "cato-lsp"
 PACKAGES = {
     "serve": frozenset(
-        {"httptools", "numpy", "orjson", "prometheus_client", "pydantic", "pynvml", "uvloop"}
+        {
+            "httptools",
+            "msgspec",
+            "numpy",
+            "orjson",
+            "prometheus_client",
+            "pydantic",
+            "pynvml",
+            "uvloop",
+        }
     ),
     "lab": frozenset({"matplotlib", "scipy"}),
     "ray": frozenset({"ray"}),

@@ -26,7 +26,6 @@ from cato_backend.config import Config, OidcConfig, describe_config
 from cato_backend.fleet.launch import PlannedReplica, plan_local
 from cato_backend.fleet.ray_launch import plan_on_ray
 from cato_backend.gateway.server import Listener, listen
-from cato_backend.gateway.state import Gateway
 from cato_backend.logs import LogFormat, set_up, tell_news
 from cato_backend.team.live import LiveTeams
 from cato_backend.wire.addresses import is_loopback
@@ -90,6 +89,7 @@ class _Serving:
         self._manager = ServiceManager()
         self._reloading = reloading
         self._signals = signals
+        self._configuring: set[asyncio.Task[None]] = set()
 
     async def until_ended(self) -> int:
         """Return the exit status."""
@@ -101,7 +101,7 @@ class _Serving:
         ) as backend:
             self._report(f"listening on {self._listener.url}")
             self._manager.ready()
-            signals.serves(partial(self._reload, backend.gateway))
+            signals.serves(partial(self._reload, backend))
             found = announced(self._listener) if self._announces else contextlib.nullcontext()
             async with found:
                 await self._wait(backend, signals.stop)
@@ -127,14 +127,27 @@ class _Serving:
         if not stopped.done():
             self._report(f"idle for {self._config.server.idle_exit_s:g} s: shutting down")
 
-    def _reload(self, gateway: Gateway) -> None:
+    def _reload(self, backend: Backend) -> None:
         self._manager.reloading()
         try:
-            for news in self._listener.credentials.reload():
-                self._report(news)
-            self._report(self._reloading.reload(gateway))
-        finally:
+            news = self._listener.credentials.reload()
+            self._report(self._reloading.reload(backend.gateway))
+            if backend.fronts is None:
+                self._reloaded(news)
+                return
+        except BaseException:
             self._manager.ready()
+            raise
+        # Fronts read the certificate themselves.
+        configuring = asyncio.create_task(backend.fronts.configure())
+        self._configuring.add(configuring)
+        configuring.add_done_callback(lambda _: self._reloaded(news))
+        configuring.add_done_callback(self._configuring.discard)
+
+    def _reloaded(self, news: list[str]) -> None:
+        for each in news:
+            self._report(each)
+        self._manager.ready()
 
     async def _greet(self, backend: Backend) -> None:
         if backend.scale_from_zero.starts_alone:

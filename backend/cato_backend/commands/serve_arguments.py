@@ -41,6 +41,14 @@ def add_arguments(parser: Parser) -> None:
         "--insecure", action="store_true", default=None, help="server.insecure: no TLS off loopback"
     )
     add(
+        "--gateways",
+        type=int,
+        metavar="N",
+        help="server.gateways: processes that take the connections of clients, before one that "
+        "schedules (default 1: one process does both, on one core; more serve more requests a "
+        "second where cores are free)",
+    )
+    add(
         "--replica",
         action="append",
         metavar="URL",
@@ -131,6 +139,7 @@ def add_arguments(parser: Parser) -> None:
         lambda arguments: not arguments.colocated,
         *(
             "--host",
+            "--gateways",
             "--token-file",
             "--loopback-token",
             "--team-store",

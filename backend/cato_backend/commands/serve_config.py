@@ -36,6 +36,7 @@ _SERVER = (
     "tls_key",
     "insecure",
     "event_log",
+    "gateways",
 )
 
 
@@ -100,6 +101,7 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     overrides: dict[str, Any] = {"server": _given(arguments, *_SERVER)}
     if arguments.colocated:
         overrides["server"] |= {"host": "127.0.0.1", "port": 0, "idle_exit_s": COLOCATED_IDLE_S}
+        overrides["server"]["gateways"] = 1
     if arguments.team_store is not None:
         overrides["team"] = {"store": arguments.team_store}
     logged = _given(arguments, "log_format", "log_level")

@@ -87,6 +87,13 @@ class ServerConfig(Frozen):
     max_idle_connections: int = Field(
         default=1024, ge=1, description="largest number of idle ones among them"
     )
+    gateways: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="processes that take the connections of clients, before one that schedules;"
+        " 1: one process does both",
+    )
     drain_s: float = Field(
         default=30,
         ge=0,

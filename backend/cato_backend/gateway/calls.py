@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -24,6 +26,10 @@ from cato_backend.gateway.state import GATEWAY, Gateway, given_headers, targets_
 from cato_backend.runtime.calls import Call
 from cato_backend.runtime.runtime import Remake, Runtime, run_call
 from cato_backend.wire.headers import TASK_ALIASES
+
+AnswerT = TypeVar("AnswerT")
+Run = Callable[[Call, Remake], Awaitable[AnswerT]]
+"""Serves a call, which it can make again."""
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
@@ -52,30 +58,41 @@ async def serve_draft(
 ) -> web.StreamResponse:
     """Serve a draft whose request arrived then. Raises RequestError before the answer begins."""
     gateway = request.app[GATEWAY]
+    run = partial(_answered, sinks, gateway.runtime)
+    return await run_draft(gateway, source_of(request), given, draft, arrival, run)
+
+
+async def run_draft(
+    gateway: Gateway,
+    source: str,
+    given: GivenHeaders,
+    draft: Draft,
+    arrival: float,
+    run: Run[AnswerT],
+) -> AnswerT:
+    """Have `run` serve a draft from this source. Raises RequestError."""
     headers = _headers_of(given, draft, gateway)
     if headers.workflow is not None:
         headers = within_workflow(headers, gateway.runtime, arrival)
-    keystroke = _keystroke(request, given, draft, gateway)
+    keystroke = _keystroke(source, given, draft, gateway)
     if keystroke is None:
-        return await _serve_placed(gateway.runtime, draft, headers, arrival, sinks)
+        return await _run_placed(gateway.runtime, draft, headers, arrival, run)
     placed = replace(
         headers,
         origin=replace(headers.origin, document=keystroke.document),
         supersede=keystroke.supersedes,
     )
     try:
-        return await _serve_placed(gateway.runtime, draft, placed, arrival, sinks)
+        return await _run_placed(gateway.runtime, draft, placed, arrival, run)
     finally:
         gateway.continuations.end(keystroke)
 
 
-async def _serve_placed(
-    runtime: Runtime, draft: Draft, headers: RequestHeaders, arrival: float, sinks: Sinks
-) -> web.StreamResponse:
+async def _run_placed(
+    runtime: Runtime, draft: Draft, headers: RequestHeaders, arrival: float, run: Run[AnswerT]
+) -> AnswerT:
     remake = partial(make_call, draft, headers, runtime, arrival, 0)
-    call = await remake(0)
-    run = _stream if call.streams else _whole
-    return await run(sinks, runtime, call, remake)
+    return await run(await remake(0), remake)
 
 
 def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestHeaders:
@@ -86,7 +103,7 @@ def _headers_of(given: GivenHeaders, draft: Draft, gateway: Gateway) -> RequestH
 
 
 def _keystroke(
-    request: web.Request, given: GivenHeaders, draft: Draft, gateway: Gateway
+    source: str, given: GivenHeaders, draft: Draft, gateway: Gateway
 ) -> Keystroke | None:
     """Return the place of a plain completion among its client's other ones, which must be ended.
 
@@ -99,17 +116,24 @@ def _keystroke(
     if cursor is None or knows or not gateway.config.scheduling.supersede_plain:
         return None
     origin = given.origin
-    typist = TypingClient(origin.tenant, origin.session, _source_of(request), draft.model)
+    typist = TypingClient(origin.tenant, origin.session, source, draft.model)
     return gateway.continuations.begin(typist, cursor)
 
 
-def _source_of(request: web.Request) -> str:
+def source_of(request: web.BaseRequest) -> str:
     """Return where a request comes from, as far as it is known.
 
     That is its address, what a proxy says of it, and its program.
     """
     told = (request.headers.get(name, "")[:200] for name in ("X-Forwarded-For", "User-Agent"))
     return "\n".join((request.remote or "", *told))
+
+
+async def _answered(
+    sinks: Sinks, runtime: Runtime, call: Call, remake: Remake
+) -> web.StreamResponse:
+    serve = _stream if call.streams else _whole
+    return await serve(sinks, runtime, call, remake)
 
 
 async def _whole(sinks: Sinks, runtime: Runtime, call: Call, remake: Remake) -> web.StreamResponse:

@@ -105,6 +105,17 @@ class Connections:
         """Connections with a request under way."""
         return len(self._busy)
 
+    @property
+    def gateways(self) -> int:
+        """Processes that take connections of clients."""
+        return 1
+
+    async def refresh(self) -> None:
+        """Take over what is counted in other processes; here, all is counted in this one."""
+
+    async def begin_drain(self, within_s: float) -> None:
+        """Have other processes take nothing new; here, the drain itself sees to it."""
+
     async def wait_quiet(self) -> None:
         """Return once no request is under way."""
         await self._quiet.wait()

@@ -101,6 +101,10 @@ def _details(gateway: Gateway, status: str) -> dict[str, Any]:
         "replicas": [replica_report(gateway, status) for status in gateway.statuses()],
         "sources": [source_report(status) for status in gateway.sources()],
         "inventory": inventory_report(gateway.inventory),
+        "gateways": {
+            "expected": gateway.config.server.gateways,
+            "up": gateway.connections.gateways,
+        },
     }
 
 
@@ -123,6 +127,7 @@ async def replica_profile(request: web.Request) -> web.StreamResponse:
 async def metrics(request: web.Request) -> web.StreamResponse:
     """`GET /metrics`: Prometheus' text format."""
     gateway = request.app[GATEWAY]
+    await gateway.connections.refresh()
     _refresh(gateway)
     return web.Response(
         body=gateway.runtime.metrics.exposition(),
@@ -155,6 +160,7 @@ def _refresh(gateway: Gateway) -> None:
     connections = gateway.connections
     metrics.connections.labels("busy").set(connections.busy)
     metrics.connections.labels("idle").set(len(connections) - connections.busy)
+    metrics.gateways.set(connections.gateways)
     metrics.tasks.set(len(asyncio.all_tasks()))
     for facts in runtime.catalog.models():
         metrics.waiting.labels(facts.name).set(runtime.waiting(facts.name))

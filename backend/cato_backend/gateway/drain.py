@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from cato_backend.clock import Clock
-from cato_backend.errors import ShuttingDown
+from cato_backend.errors import RequestError, ShuttingDown
 from cato_backend.gateway.connections import Connections
 from cato_backend.logs import NewsWarning
-from cato_backend.runtime.runtime import Runtime
 
 _LONGEST_RETRY_S = 5.0
 """Behind a load balancer another server takes the request at once."""
@@ -22,10 +22,18 @@ _STILL_ALLOWED = ("/health", "/metrics", "/v1/requests/")
 """Paths that tell of what is under way, or end it."""
 
 
+class EndsCalls(Protocol):
+    """Where the calls of models are: this process's runtime, or another process."""
+
+    def end(self, error: RequestError) -> None:
+        """End every call with the error, and each that is still to come."""
+        ...
+
+
 class Drain:
     """A drain. A signal begins it, once."""
 
-    def __init__(self, runtime: Runtime, connections: Connections, clock: Clock) -> None:
+    def __init__(self, runtime: EndsCalls, connections: Connections, clock: Clock) -> None:
         self._runtime = runtime
         self._connections = connections
         self._clock = clock
@@ -48,11 +56,16 @@ class Drain:
         left_s = self._ends_at - self._clock()
         return ShuttingDown(message, retry_after_s=min(_LONGEST_RETRY_S, max(1.0, left_s)))
 
+    def begin(self, within_s: float) -> None:
+        """Take nothing new; what is under way has so long."""
+        self._ends_at = self._clock() + within_s
+
     async def run(
         self, within_s: float, hurry: asyncio.Event, on_news: Callable[[str], None]
     ) -> None:
         """Return when nothing is under way any more; `hurry` ends the wait for it."""
-        self._ends_at = self._clock() + within_s
+        self.begin(within_s)
+        await self._connections.begin_drain(within_s)
         if self._connections.busy:
             on_news(
                 f"draining: {self._connections.busy} requests under way have {within_s:g} s;"

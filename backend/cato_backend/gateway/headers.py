@@ -260,7 +260,7 @@ def _trace_context(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     if names.TRACEPARENT not in headers:
         return ()
     found = ((name, headers.get(name, "")) for name in (names.TRACEPARENT, names.TRACESTATE))
-    return tuple(each for each in found if 0 < len(each[1]) <= _LONGEST_TRACE)
+    return tuple(each for each in found if 0 < len(each[1]) <= _LONGEST_TRACE and each[1].isascii())
 
 
 def _identifier(headers: Mapping[str, str], name: str) -> str | None:

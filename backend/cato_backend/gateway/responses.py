@@ -98,7 +98,7 @@ class _Response(web.StreamResponse):
 class StreamSink(Sink):
     """Server-sent events. Nothing is sent before `begin`: until then an error can be a status."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._connection = request.protocol
         self._response: web.StreamResponse | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator
+import ssl
+import sys
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
@@ -18,8 +20,9 @@ from cato_backend.config import ServerConfig
 from cato_backend.errors import ConfigError
 from cato_backend.gateway.acceptor import Acceptor
 from cato_backend.gateway.connection import LINGERING_S, ClientConnection
+from cato_backend.gateway.connections import Connections
 from cato_backend.gateway.credentials import Credentials
-from cato_backend.gateway.guard import Guard
+from cato_backend.gateway.guard import Guard, Handler
 from cato_backend.gateway.openapi import document
 from cato_backend.gateway.overview import overview
 from cato_backend.gateway.overview_feed import FEED, OverviewFeed
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A client that is gone without a word is noticed within a minute. Seconds, seconds, probes."""
-_SHUTDOWN_S = 2.0
+SHUTDOWN_S = 2.0
 """For what is still under way when the server closes."""
 
 
@@ -66,8 +69,7 @@ def listen(
     """
     credentials = Credentials(config, extra_tokens, teams, signs_in=sign_in is not None)
     _check_exposure(config, credentials)
-    bound = _bind(config.host, config.port)
-    _tune(bound, config.send_timeout_s)
+    bound = _listening(config, config.port) if config.gateways == 1 else _reserve(config)
     port = bound.getsockname()[1]
     host = f"[{config.host}]" if ":" in config.host else config.host
     scheme = "https" if credentials.tls else "http"
@@ -92,15 +94,40 @@ def _check_exposure(config: ServerConfig, credentials: Credentials) -> None:
         )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def listen_beside(config: ServerConfig, port: int) -> socket.socket:
+    """Return a socket that shares the port with those of other fronts. Raises ConfigError."""
+    return _listening(config, port, shared=True)
+
+
+def _listening(config: ServerConfig, port: int, *, shared: bool = False) -> socket.socket:
+    bound = _bind(config.host, port, shared=shared, listens=True)
+    _tune(bound, config.send_timeout_s)
+    return bound
+
+
+def _reserve(config: ServerConfig) -> socket.socket:
+    """Hold the port for the fronts; nothing is accepted on the socket itself."""
+    if not sys.platform.startswith("linux"):
+        expected = "1: only Linux divides the connections of a port among processes"
+        raise ConfigError.of("server.gateways", config.gateways, expected)
+    if config.port:
+        # Sockets that share a port do not exclude another server of this user.
+        _bind(config.host, config.port).close()
+    return _bind(config.host, config.port, shared=True)
+
+
+def _bind(host: str, port: int, *, shared: bool = False, listens: bool = False) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(address)
-        bound.listen(_BACKLOG)
+        if listens:
+            bound.listen(_BACKLOG)
     except OSError as error:
         raise ConfigError(
             f"server.host, server.port: cannot bind {host}:{port}: {error.strerror}"
@@ -136,12 +163,28 @@ def make_app(gateway: Gateway) -> web.Application:
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, listener: Listener) -> AsyncGenerator[None]:
-    """Answers requests inside the block; after it no connection is left."""
+async def serving(
+    gateway: Gateway, listener: Listener, inner: Callable[[Handler], Handler] | None = None
+) -> AsyncGenerator[None]:
+    """Answers requests inside the block; after it no connection is left.
+
+    `inner` makes the handler of requests that fronts pass on; then there is no TLS.
+    """
     runner = web.AppRunner(make_app(gateway))
     await runner.setup()
-    server = _server(gateway, runner)
-    acceptor = _acceptor(gateway, listener, server)
+    if runner.server is None:
+        raise RuntimeError("the application was not set up")
+    handler: Handler = Guard(gateway, runner.server.request_handler)
+    server = make_server(
+        inner(handler) if inner else handler, request_factory=runner.server.request_factory
+    )
+    acceptor = make_acceptor(
+        gateway.config.server,
+        listener.socket,
+        (lambda: None) if inner else (lambda: listener.credentials.tls),
+        gateway.connections,
+        server,
+    )
     watching = asyncio.create_task(gateway.connections.watch())
     acceptor.start()
     try:
@@ -150,30 +193,31 @@ async def serving(gateway: Gateway, listener: Listener) -> AsyncGenerator[None]:
         acceptor.stop()
         watching.cancel()
         server.pre_shutdown()
-        await server.shutdown(_SHUTDOWN_S)
+        await server.shutdown(SHUTDOWN_S)
         await runner.cleanup()
         gateway.bodies.close()
 
 
-def _server(gateway: Gateway, runner: web.AppRunner) -> web.Server:
-    routes = runner.server
-    if routes is None:
-        raise RuntimeError("the application was not set up")
+def make_server(handler: Handler, **options: Any) -> web.Server:
+    """Return what reads requests from connections and has the handler answer them."""
     # Without handler_cancellation a handler outlives its client, and the engine works for no one.
-    return web.Server(
-        Guard(gateway, routes.request_handler),
-        request_factory=routes.request_factory,
-        handler_cancellation=True,
-    )
+    return web.Server(handler, handler_cancellation=True, **options)
 
 
-def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Acceptor:
-    config, loop, log = gateway.config.server, asyncio.get_running_loop(), _connection_log()
+def make_acceptor(
+    config: ServerConfig,
+    listening: socket.socket,
+    tls: Callable[[], ssl.SSLContext | None],
+    connections: Connections,
+    server: web.Server,
+) -> Acceptor:
+    """Return what gives the server its connections."""
+    loop, log = asyncio.get_running_loop(), _connection_log()
 
     def make(over_limit: bool) -> ClientConnection:
         return ClientConnection(
             server,
-            gateway.connections,
+            connections,
             over_limit=over_limit,
             loop=loop,
             logger=log,
@@ -183,13 +227,7 @@ def _acceptor(gateway: Gateway, listener: Listener, server: web.Server) -> Accep
             auto_decompress=False,
         )
 
-    return Acceptor(
-        listener.socket,
-        lambda: listener.credentials.tls,
-        gateway.connections,
-        make,
-        config.header_timeout_s,
-    )
+    return Acceptor(listening, tls, connections, make, config.header_timeout_s)
 
 
 class _KindOnly(logging.Filter):

@@ -24,6 +24,7 @@ from cato_backend.gateway.headers import GivenHeaders, parse_headers
 from cato_backend.gateway.incoming import BodyReader
 from cato_backend.gateway.trusted_proxies import TrustedProxies
 from cato_backend.logs import NewsLog
+from cato_backend.metrics import Metrics
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.team.index import Requester
 from cato_backend.wire.headers import Task
@@ -69,6 +70,11 @@ class Gateway:
     proxies: TrustedProxies
     """Tells the addresses of clients behind proxies."""
     continuations: Continuations = field(default_factory=Continuations)
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counters of the server."""
+        return self.runtime.metrics
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

@@ -88,10 +88,14 @@ async def start(
     """A process of `cato serve ARGUMENTS`; nothing is waited for. Most tests count what replicas
     are sent, and so nothing is calibrated unless it is asked for.
 
-    `descriptors`: its soft and hard limit.
+    `descriptors`: its soft and hard limit. With CATO_TEST_GATEWAYS in the environment, every server
+    has that many gateways.
     """
     if not calibrate:
         arguments = (*arguments, "--no-calibrate")
+    gateways = os.environ.get("CATO_TEST_GATEWAYS")
+    if gateways and "--gateways" not in arguments and "--colocated" not in arguments:
+        arguments = (*arguments, "--gateways", gateways)
     tokens = () if "--colocated" in arguments else NO_TOKEN
     limits = [] if descriptors is None else ["prlimit", "--nofile={}:{}".format(*descriptors)]
     return Serve(

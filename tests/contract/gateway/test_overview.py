@@ -253,7 +253,8 @@ async def test_off_loopback_health_without_a_token_shows_only_the_status(tmp_pat
         for headers in ({"authorization": "Bearer the-token"}, {"x-api-key": "the-token"}):
             async with http.get(url, headers=headers) as answer:
                 told = (await answer.json()).keys()
-                assert told == {"status", "version", "message", "replicas", "sources", "inventory"}
+                details = {"version", "message", "replicas", "sources", "inventory", "gateways"}
+                assert told == {"status", *details}
 
 
 # -- metrics ---------------------------------------------------------------------------------------

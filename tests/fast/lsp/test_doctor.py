@@ -9,9 +9,9 @@ import pytest
 
 from cato_backend.wire.discovery import Announcement, announce, new_secret, start_time
 from cato_lsp.backend.discovery import locate
-from cato_lsp.backend.replicas import read_inventory, read_replicas
+from cato_lsp.backend.replicas import read_gateways, read_inventory, read_replicas
 from cato_lsp.commands.backend_checks import check_replicas
-from cato_lsp.commands.checks import Verdict, broken, check_gpus, note, ok
+from cato_lsp.commands.checks import Verdict, broken, check_gateways, check_gpus, note, ok
 from cato_lsp.commands.doctor import FindingPrinter, check_history
 from cato_lsp.session.status import Usage
 from cato_lsp.settings.settings import BackendSettings
@@ -136,3 +136,12 @@ def test_gpus_are_listed_with_their_users() -> None:
     ]
     assert read_inventory({"inventory": {"gpus": [{}]}}) == ()
     assert read_inventory(b"no JSON") == ()
+
+
+def test_gateways_are_told_where_there_are_several() -> None:
+    some = read_gateways({"gateways": {"up": 1, "expected": 2}})
+    assert [finding.verdict for finding in check_gateways(some)] == [Verdict.NOTE]
+    every = read_gateways({"gateways": {"up": 2, "expected": 2}})
+    assert list(check_gateways(every)) == [ok("gateways", "2 processes take connections")]
+    for silent in ({"gateways": {"up": 1, "expected": 1}}, {"gateways": None}, {}, b"no JSON"):
+        assert list(check_gateways(read_gateways(silent))) == []
