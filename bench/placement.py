@@ -91,7 +91,7 @@ class _Search:
         if held_on(self._needs, model, gpu.usable) < max(1, need.bytes_needed):
             return False
         alone = need.gpus > 1 or need.memory is None
-        return self._left[p] >= (gpu.usable if alone else need.bytes_needed)
+        return self._left[p] >= max(need.bytes_needed, gpu.usable if alone else 0)
 
     def _size(self, model: int, p: int) -> int:
         need = self._needs[model]
