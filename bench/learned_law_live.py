@@ -61,7 +61,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What one gateway learned, and what came of its predictions."""
+    """The law that one gateway learned, and the errors of its predictions."""
 
     laws: dict[float, StepLaw]
     spreads: dict[float, float]

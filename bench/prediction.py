@@ -51,7 +51,7 @@ _TERMS_OFF = 0.6
 
 
 class Compared(NamedTuple):
-    """One prediction and what came of it."""
+    """One prediction and its error."""
 
     task: Task
     sent_at: float

@@ -38,7 +38,7 @@ class Stretched:
 
 
 def compressed(outcome: Outcome, factor: float) -> Outcome:
-    """What came of it, told in the workload's own time."""
+    """Return the outcome with its times divided by the factor, in the workload's own time."""
 
     def shorter(seconds: float | None) -> float | None:
         return None if seconds is None else seconds / factor

@@ -31,7 +31,7 @@ test('what a result can be used for depends on what it is', () => {
   assert.deepEqual(actions(plain, 'go'), ['insert', 'replace', 'copy', 'save']);
 });
 
-test('what came of a task that was cancelled or failed is not brought into the code', () => {
+test('the output of a task that was cancelled or failed is not inserted', () => {
   for (const state of ['cancelled', 'failed'] as const) {
     assert.deepEqual(actionsFor({ state, languageId: 'go', result: plain }), ['copy', 'save']);
   }

@@ -14,7 +14,7 @@ PATIENT = {"x-slo-ttft-ms": "60000"}
 
 
 class Load:
-    """What came of all requests so far."""
+    """Counts the outcomes of all requests so far."""
 
     def __init__(self, url: str) -> None:
         self.answered = 0
