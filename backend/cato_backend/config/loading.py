@@ -92,15 +92,6 @@ class Config(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _replicas_are_distinct(self) -> Config:
-        # Two replicas on one server would each be given what the server can do alone.
-        servers = [(replica.url, replica.model) for replica in self.replicas]
-        twice = next((url for url, model in servers if servers.count((url, model)) > 1), None)
-        if twice is not None:
-            raise ValueError(f"replicas: {twice} is listed twice, expected each server once")
-        return self
-
-    @model_validator(mode="after")
     def _public_url_is_known(self) -> Config:
         if self.oidc.issuer and self.server.insecure and not self.oidc.public_url:
             raise ValueError(
