@@ -23,6 +23,7 @@ from cato_backend.fronts.relay import inner
 from cato_backend.gateway.connections import ConnectionLimits, Connections
 from cato_backend.gateway.server import Listener, serving
 from cato_backend.gateway.state import Gateway
+from cato_backend.logs import NewsWarning
 from cato_backend.metrics import Metrics
 from cato_backend.replicas.sockets import socket_folder
 
@@ -190,10 +191,11 @@ class Fronts:
                 return
             if monotonic() - began >= _SETTLED_S:
                 pause_s = _FIRST_PAUSE_S
-            self._on_news(
+            text = (
                 f"front {number} ended with {_how(status)}; the others serve,"
                 f" and it is started again in {pause_s:g} s"
             )
+            self._on_news(NewsWarning(text))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
