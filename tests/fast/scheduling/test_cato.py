@@ -338,6 +338,27 @@ def test_what_is_late_runs_beside_others_where_its_prompt_goes_unnoticed(
     assert [each.priority >= RELEGATED_PRIORITY for each in sent] == ([] if waits else [True])
 
 
+def test_a_long_prompt_that_waits_for_time_keeps_no_short_one_from_running_beside_others() -> None:
+    fleet = Fleet(profile=LARGE)
+    fleet.tell(Submitted(request("pending", prompt_tokens=1000)))
+    long, short = (
+        replace(request(name, prompt_tokens=tokens, session=name), warm=True)
+        for name, tokens in (("long", 2000), ("short", 100))
+    )
+    assert fleet.tell(Submitted(long)) == []
+    assert [each.request_id for each in fleet.tell(Submitted(short))] == ["short"]
+
+
+def test_what_is_late_for_certain_keeps_nothing_back_that_nobody_declared() -> None:
+    fleet = Fleet()
+    fleet.tell(Submitted(request("pending", prompt_tokens=1000)), now=9.0)
+    for name, declared in (("certain", True), ("assumed", False)):
+        late = request(name, arrival=1.0, ttft_s=1.0, prompt_tokens=500, session=name)
+        assert fleet.tell(Submitted(replace(late, declared=declared)), now=9.0) == []
+    sent = fleet.tell(Woke(), now=9.01)
+    assert [each.request_id for each in sent] == ["assumed"]
+
+
 CROWDED = replace(PROFILE, law=replace(PROFILE.law, per_sequence=0.002))
 """Eight answers at once have twice the time between tokens of one."""
 

@@ -149,14 +149,18 @@ def until_idle(
 ) -> Hold | None:
     """Keep what need not run now, unless one of the replicas has time for it.
 
-    Behind what is relegated stands only more of it.
+    Behind what is relegated stands only more of it. Where no replica has spare slots, none of it
+    can run; else a shorter prompt may still go unnoticed.
     """
     request = waiting.request
     until = _waits_until(request, pool)
     if until > now:
-        if any(_has_time(request, m, cached.get(m.view.replica_id, 0), pool, now) for m in models):
+        spare = [model for model in models if pool.has_spare(model, now)]
+        if any(_goes_unnoticed(request, m, cached.get(m.view.replica_id, 0)) for m in spare):
             return None
-        return Hold(until=until if until < math.inf else None, rest=True)
+        pool.refused += 1
+        rest = not spare or pool.refused >= _MOST_REFUSED
+        return Hold(until=until if until < math.inf else None, rest=rest)
     until = order.deferred_until(waiting, pool.pace)
     if until <= now or any(pool.is_idle(model, now) for model in models):
         return None
@@ -183,10 +187,15 @@ def _has_time(
     request: Request, model: ReplicaModel, cached: int, pool: ReplicaPool, now: float
 ) -> bool:
     """Return whether the replica is idle, or computes the prompt beside others unnoticed."""
-    if pool.is_idle(model, now):
+    return pool.has_spare(model, now) and _goes_unnoticed(request, model, cached)
+
+
+def _goes_unnoticed(request: Request, model: ReplicaModel, cached: int) -> bool:
+    """Return whether no other prompt is pending there, or this one takes next to nothing."""
+    if not model.queued:
         return True
     work_s = model.work_s(max(1, request.prompt_tokens - cached), cached)
-    return work_s <= _UNNOTICED * model.unit_s and pool.has_spare(model, now)
+    return work_s <= _UNNOTICED * model.unit_s
 
 
 def _waits_until(request: Request, pool: ReplicaPool) -> float:

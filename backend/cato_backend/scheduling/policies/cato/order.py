@@ -18,7 +18,7 @@ from cato_backend.scheduling.policies.cato.options import CatoOptions
 from cato_backend.scheduling.queue import Key, Waiting
 from cato_backend.wire.headers import Task
 
-_URGENT, _RELEGATED, _WARM = 0.0, 1.0, 2.0
+_URGENT, _ASSUMED_LATE, _RELEGATED, _WARM = 0.0, 1.0, 2.0, 3.0
 _SHARE_OF_BUDGET = 0.25
 """Each request that a session has live beyond its first of a class lets it stand back so much."""
 ATTAINABLE = 1.5
@@ -67,11 +67,13 @@ class Order:
     def relegated(self, request: Request, pace: Pace) -> Key:
         """Return the place of a request that can hardly be met any more.
 
-        Undeclared requests are ordered shortest first: the sooner they are served, the more of them
-        meet their real target, which may be longer than the assumed one.
+        Undeclared requests precede what is certainly late, because they wait for no idle replica.
+        They are ordered shortest first: the sooner they are served, the more of them meet their
+        real target, which may be longer than the assumed one.
         """
-        place = request.arrival if request.declared else self._by_work(request, pace)
-        return (_RELEGATED, place)
+        if request.declared:
+            return (_RELEGATED, request.arrival)
+        return (_ASSUMED_LATE, self._by_work(request, pace))
 
     def _by_work(self, request: Request, pace: Pace) -> float:
         if not self._options.work_order:

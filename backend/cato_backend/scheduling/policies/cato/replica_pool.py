@@ -43,6 +43,8 @@ class ReplicaPool:
         self._first: tuple[float, int] | None = None
         """When the first is free, and its place: the rest of the fleet cannot move it."""
         self.relegated = RelegatedQueue()
+        self.refused = 0
+        """Relegated or warm requests for which no replica had time in this look."""
         self._models: dict[str, ReplicaModel] = {}
         self._order: list[str] = []
         self._places: dict[str, int] = {}
@@ -132,6 +134,7 @@ class ReplicaPool:
     def begin_look(self) -> None:
         """Nothing is kept for any replica yet, and no class has been without a slot."""
         self.slots.begin_look()
+        self.refused = 0
         if self._kept:
             self._first = None
             self._kept.clear()
