@@ -100,10 +100,10 @@ class CatoServer(LanguageServer):
         """Handle one message, whatever it is; of a batch, each message."""
         try:
             data = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             cast("CatoProtocol", self.protocol).refuse_unreadable()
             return
-        messages = cast("list[object]", data) if isinstance(data, list) else [data]
+        messages = cast("list[object]", data) if data and isinstance(data, list) else [data]
         for message in messages:
             self._receive(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from cato_backend.commands.arguments import Parser
 from cato_backend.commands.overview import GROUP, Command, overview, remedy, unavailable
 from cato_backend.errors import CatoError
+
+_CANNOT_WRITE = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,8 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        is_full = error.errno in _CANNOT_WRITE
+        if error.filename is None and not is_full:
+            raise
+        # A file that an argument, a setting or the environment names, and that cannot be used.
         where = error.filename or "its output cannot be written"
-        sys.stderr.write(f"cato {argv[0]}: {where}: {error.strerror or error}\n")
+        sys.stderr.write(f"cato {argv[0]}: {where}: {error.strerror}\n")
         return 1
 
 
@@ -52,12 +59,6 @@ def _run(name: str, names: Mapping[str, EntryPoint], argv: Sequence[str]) -> int
         return 1
     except CatoError as error:
         sys.stderr.write(f"cato {name}: {error}\n")
-        return 1
-    except OSError as error:
-        if error.filename is None:
-            raise
-        # A file that an argument, a setting or the environment names, and that cannot be used.
-        sys.stderr.write(f"cato {name}: {error.filename}: {error.strerror}\n")
         return 1
 
 

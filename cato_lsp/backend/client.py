@@ -227,7 +227,9 @@ def _proxy(url: str) -> str | None:
     """Return the proxy that the environment names for a server; None on this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
+    # vLLM prints 0.0.0.0 as its address.
+    is_here = is_loopback(host) or host in {"0.0.0.0", "::"} or host.endswith(".localhost")
+    if is_here or proxy_bypass(host) or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxy = getproxies().get(parts.scheme, "")
     proxy = proxy if "://" in proxy or not proxy else f"http://{proxy}"

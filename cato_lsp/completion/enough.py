@@ -142,7 +142,9 @@ class Completeness:
         if end is End.BEFORE:
             return True
         if cut is not None:
-            self._lines.append(line[:cut])
+            kept = line[:cut]
+            code_ends = None if self._whole else end_of_code(kept, self._context.around)
+            self._lines.append(kept[:code_ends])
             return True
         return whole and (self._keep(line, lexed) or end is End.AFTER)
 

@@ -27,12 +27,19 @@ _MOST_REPEATS = 4
 """In a list that is closed behind them, as vectors and colours are."""
 _CLOSES = re.compile(r"[)\]},;\s]*$", re.MULTILINE)
 _NO_CODE = re.compile(
-    r"<[|\uff5c][\w\u2581]+(?:[|\uff5c]>|\Z)|<(?:fim_\w+|file_sep|PRE|SUF|MID|EOT)>"
+    r"<[|\uff5c][\w\u2581]+(?:[|\uff5c]>|\Z)|(?<!<)<(?:fim_\w+|file_sep|PRE|SUF|MID|EOT)>"
     r"|[\0-\x08\x0b\x0e-\x1f\x7f\ufeff\u202a-\u202e\u2066-\u2069]"
 )
 """Special tokens that a server left in its answer, control characters, and those that turn text."""
 _FENCE = re.compile(r"\s*(?:```|~~~)[\w+#-]*\s*\Z")
-_FENCED = frozenset({"markdown", "mdx", "quarto", "rmd", "plaintext", "restructuredtext"})
+_FENCED = frozenset(
+    {
+        *("asciidoc", "djot", "gfm", "markdown", "markdown.mdx", "mdx", "pandoc", "plaintext"),
+        *("quarto", "restructuredtext", "rmd", "rst", "text", "typst", "vimwiki"),
+        *("git-commit", "gitcommit"),
+    }
+)
+"""Languages in which a fence is text, by the names that editors give them."""
 _LONGEST_RUN = 300
 """Characters at the end that are searched for it."""
 

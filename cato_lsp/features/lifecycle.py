@@ -241,6 +241,7 @@ async def _status(session: Session) -> dict[str, Any]:
 
 
 async def _restarted(session: Session) -> dict[str, Any]:
+    session.times.recovered()
     session.link.restart()
     await session.link.looked()
     return session.status().body()

@@ -128,12 +128,17 @@ class CatoProtocol(LanguageServerProtocol):
         message = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
         message_id = message.get("id")
         has_id = message_id is None or isinstance(message_id, int | str | float)
-        if has_id and (isinstance(message.get("method"), str) or message.keys() & _OF_ANSWERS):
+        if has_id and (isinstance(message.get("method"), str) or self._is_answer(message)):
             return False
         log.warning("a message is not JSON-RPC")
         words = "the message is neither a request nor an answer"
         self._refuse(message_id if has_id else None, types.ErrorCodes.InvalidRequest, words)
         return True
+
+    def _is_answer(self, message: dict[str, Any]) -> bool:
+        # Clients that leave out members that are null answer without a result.
+        is_awaited = "method" not in message and message.get("id") in self._request_futures
+        return is_awaited or bool(message.keys() & _OF_ANSWERS)
 
     def _refuse(self, message_id: object, code: types.ErrorCodes, message: str) -> None:
         """Answer with an error; a message whose id cannot be read is answered for the id null."""

@@ -108,7 +108,9 @@ SECRET_PLACES = GitIgnoreSpec.from_lines(
 )
 """Paths of such files, seen from the root, and folders that hold them."""
 _KEPT_BESIDE = re.compile(
-    r"(?:\.?#|\.(?=.+\.sw\w\Z))?(?P<name>.+?)(?:~|#|\.sw\w|[. \0]+)?\Z", re.DOTALL
+    r"(?:\.?#|\.(?=.+\.sw\w\Z))?(?P<name>.+?)"
+    r"(?:~|#|\.sw\w|\.(?:bak|old|orig|save)|[. \0]+)?\Z",
+    re.DOTALL,
 )
 """What editors call their backups, locks and swap files, and names that Windows reads as `name`."""
 
@@ -147,10 +149,10 @@ class Privacy:
         What is no file of this machine is judged by its names.
         """
         path = path_of(uri)
-        if path is not None and not self.allows(path):
-            return False
+        if path is None:
+            return not any(map(self._reason_named, named_by(uri)))
         # A file's name may have a `#` or a `?` in it that the client did not encode.
-        return not any(map(self._reason_named, named_by(uri)))
+        return self.allows(path) and not any(map(_looks_secret, named_by(uri)))
 
     def reason(self, path: Path) -> str | None:
         """Return why the file may not be sent, in words for the person; None if it may."""
@@ -165,7 +167,7 @@ class Privacy:
 
     def _reason_named(self, path: Path) -> str | None:
         """Return why a file may not be sent, by its names alone."""
-        if _is_secret(path.as_posix().lstrip("/").lower()):
+        if _looks_secret(path):
             return "it looks like a file of secrets"
         if self._ignored.names(self._inside(path), path):
             return "a pattern of privacy.ignore (--ignore) names it"
@@ -181,11 +183,14 @@ class Privacy:
         return innermost is None or self._folders[innermost]
 
 
-def _is_secret(path: str) -> bool:
+def _looks_secret(path: Path) -> bool:
     """Return whether the file, or the one that it is a backup of, holds secrets as a rule."""
-    folder, _, name = path.rpartition("/")
+    folder, _, name = path.as_posix().lstrip("/").lower().rpartition("/")
     beside = _KEPT_BESIDE.match(name)
-    names = {name, beside["name"]} if beside is not None else {name}
+    # The swap file of `.npmrc` is `.npmrc.swp`, that of `a` is `.a.swp`.
+    names = {name, *((beside["name"],) if beside is not None else ())}
+    if name.startswith("."):
+        names |= {f".{one}" for one in names if not one.startswith(".")}
     return any(
         SECRET_NAMES.match_file(one) or SECRET_PLACES.match_file(f"{folder}/{one}") for one in names
     )

@@ -200,6 +200,8 @@ class BackendRequests:
             self._session.failed(str(failure))
             if outdates_the_connection(failure):
                 self._session.link.failed(client, failure)
+        elif generation.whole:
+            self._session.times.recovered()
         if request.options.confidence:
             self._observe_logprobs(client, generation)
 

@@ -27,6 +27,7 @@ def allows(path: Path, root: Path, settings: PrivacySettings | None = None) -> b
         "local.settings.json", ".vault-token", ".psql_history", "AuthKey.p8", "krb5.keytab",
         # Backups, locks and swap files of editors, and names that Windows takes for another.
         ".env~", "#.env#", ".#.env", "..env.swp", ".id_rsa.swo", ".NPMRC~", ".env ", ".netrc.",
+        ".npmrc.swp", ".netrc.bak", "server.pem.orig", ".kube/config.bak",
     ],
 )  # fmt: skip
 def test_files_of_secrets_are_kept(tmp_path: Path, name: str) -> None:
@@ -43,6 +44,12 @@ def test_files_of_secrets_are_kept(tmp_path: Path, name: str) -> None:
 )  # fmt: skip
 def test_code_about_secrets_is_code(tmp_path: Path, name: str) -> None:
     assert allows(tmp_path / name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a=b.py", "R%26D/a.py", "it's/x.py", "C%23/x.cs", "a#b.py"])
+def test_a_character_in_a_path_does_not_leave_an_allowed_folder(tmp_path: Path, name: str) -> None:
+    settings = PrivacySettings(folders={"/": False, str(tmp_path): True})
+    assert Privacy(settings, [tmp_path]).allows_document(f"{tmp_path.as_uri()}/{name}")
 
 
 def test_the_person_s_globs_count(tmp_path: Path) -> None:
