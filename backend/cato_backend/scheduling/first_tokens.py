@@ -83,15 +83,12 @@ class FirstTokens:
         expected_s = max(1.0, slower) * _usual_s(others, work, law_s)
         return max(expected_s, law_s) if known else expected_s
 
-    def since(self, since: float, *, but: str = "") -> list[float]:
-        """Return the seconds of first tokens that were dispatched after `since`.
-
-        Those of the replica `but` are left out.
-        """
+    def elsewhere_since(self, replica_id: str, since: float) -> list[float]:
+        """Return the seconds of first tokens from other replicas, dispatched after `since`."""
         return [
             seen.seconds
             for seen in self._latest
-            if seen.replica_id != but and seen.at - seen.seconds >= since
+            if seen.replica_id != replica_id and seen.at - seen.seconds >= since
         ]
 
 

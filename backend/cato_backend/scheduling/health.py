@@ -28,8 +28,6 @@ class HealthFindings(NamedTuple):
     """Attempts without a token are to leave these."""
     standstill: list[Attempt]
     """Answers that have begun and do not continue."""
-    stuck: list[Attempt]
-    """Answers in one piece that do not continue."""
 
 
 class Health:
@@ -113,7 +111,7 @@ class Health:
         """Find the replicas that are overdue while others are not."""
         late = self.next_look is not None and now - self.next_look > _LATE_S
         self._skipped = late and not self._skipped
-        found = HealthFindings([], [], [], [])
+        found = HealthFindings([], [], [])
         looked_at = [model for model in self._ledger.models() if self._is_looked_at(model)]
         for model in looked_at:
             if not self._skipped:
@@ -134,8 +132,6 @@ class Health:
         for record in records:
             if self._overdue.stalled(record.replica, now):
                 self._recall(record.replica, found)
-            if any(_is_well(each) for each in records if each is not record):
-                found.stuck.extend(self._overdue.stuck(record.replica, now))
 
     def _judge(self, record: OutlierRecord, now: float, found: HealthFindings) -> None:
         replica = record.replica

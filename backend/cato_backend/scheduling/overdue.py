@@ -120,27 +120,6 @@ class Overdue:
             return False
         return any(not attempt.silent for attempt in replica.attempts.values())
 
-    def stuck(self, replica: ReplicaLoad, now: float) -> list[Attempt]:
-        """Return answers in one piece that stand still, though the replica shows signs of life.
-
-        Such an answer shows nothing before its end: it is stuck when it takes longer by far than
-        its work explains, and others that were dispatched after it have ended.
-        """
-        found: list[Attempt] = []
-        for attempt in replica.attempts.values():
-            if now - attempt.dispatched_at <= _STARVED_S:
-                break  # The others were dispatched later.
-            if not attempt.request.streams and self._is_stuck(replica, attempt, now):
-                found.append(attempt)
-        return found
-
-    def _is_stuck(self, replica: ReplicaLoad, attempt: Attempt, now: float) -> bool:
-        age_s = now - attempt.dispatched_at
-        if age_s <= _STARVED_FACTOR * self._longest_s(replica, attempt):
-            return False
-        others = self._of(attempt).since(attempt.dispatched_at)
-        return any(seconds < age_s / 4 for seconds in others)
-
     def _is_starved(
         self, replica: ReplicaLoad, attempt: Attempt, longest_s: float, now: float
     ) -> bool:
@@ -148,7 +127,7 @@ class Overdue:
         since = max(attempt.dispatched_at, self._signs[replica.replica_id].began_at)
         if now - since <= max(_STARVED_S, _STARVED_FACTOR * longest_s):
             return False
-        elsewhere = self._of(attempt).since(since, but=replica.replica_id)
+        elsewhere = self._of(attempt).elsewhere_since(replica.replica_id, since)
         return any(seconds < (now - since) / 4 for seconds in elsewhere)
 
     def _oldest(self, record: OutlierRecord) -> Attempt | None:

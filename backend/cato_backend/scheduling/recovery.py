@@ -59,14 +59,7 @@ class Recovery:
             for attempt in list(replica.attempts.values()):
                 if attempt.silent:
                     self._take_away(attempt, now, out)
-        for attempt in looked.stuck:
-            if self._is_open(attempt):  # Else it has just left with all that its replica had.
-                self._take_away(attempt, now, out)
         out.extend(Recall(each.request.id, each.number) for each in looked.standstill)
-
-    def _is_open(self, attempt: Attempt) -> bool:
-        replica = self._live.ledger.replica(attempt.replica_id)
-        return replica.attempts.get(attempt.request.id) is attempt
 
     def _take_away(self, attempt: Attempt, now: float, out: list[Decision]) -> None:
         """From an overdue replica: for another, where its client still has use for the answer."""

@@ -401,39 +401,6 @@ def test_what_whole_answers_took_says_it_of_the_next() -> None:
     assert of(Abort, fleet.wait(0.5)) == [Abort("w", 1, moved=True)]
 
 
-def test_an_answer_in_one_piece_that_stands_still_moves_though_others_end_beside_it() -> None:
-    """They are signs of life of the replica, and none of the answer."""
-    fleet = Clocked()
-    fleet.teach()
-    still = fleet.submit(replace(request("w", arrival=fleet.now, max_tokens=50), streams=False))
-    began_at, moved = fleet.now, list[Decision]()
-    while not moved and fleet.now < began_at + 10:
-        name = f"w {fleet.now}"
-        fleet.submit(replace(request(name, arrival=fleet.now, max_tokens=50), streams=False))
-        decided = fleet.wait(0.2)
-        fleet.tell(Progressed(name, 1, 20))
-        fleet.tell(Finished(name, 1))
-        moved = of(Abort, decided)
-    assert moved == [Abort("w", 1, moved=True)]
-    assert 5 < fleet.now - began_at < 6
-    (again,) = [d for d in decided if isinstance(d, Dispatch) and d.request_id == "w"]
-    assert again.replica_id != still
-    assert not of(Eject, [decision for _, decision in fleet.told])
-
-
-def test_a_long_answer_in_one_piece_is_left_alone_while_shorter_ones_pass_it() -> None:
-    fleet = Clocked()
-    fleet.teach()
-    for number in range(40):
-        name = f"w{number}"
-        fleet.submit(replace(request(name, arrival=fleet.now, max_tokens=50), streams=False))
-        fleet.serve(name, 0.2, tokens=20)
-        if number == 10:
-            long = replace(request("long", arrival=fleet.now, max_tokens=4000), streams=False)
-            fleet.submit(long)
-    assert not of(Abort, [decision for _, decision in fleet.told])
-
-
 def test_nothing_moves_where_that_is_switched_off() -> None:
     fleet = Clocked()
     off = Limits(outliers=OutlierDetection(overdue=False))
