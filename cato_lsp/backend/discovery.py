@@ -76,7 +76,7 @@ def _write(tokens: dict[str, str]) -> None:
     write_private(kept_tokens_path(), json.dumps(tokens))
 
 
-SERVE = (sys.executable, "-m", "cato_backend", "serve", "--colocated")
+SERVE = (sys.executable, "-P", "-m", "cato_backend", "serve", "--colocated")
 
 
 class Origin(StrEnum):

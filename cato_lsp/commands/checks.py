@@ -88,7 +88,7 @@ def _initialize() -> bytes:
     ]
     bodies = [json.dumps(message).encode() for message in conversation]
     framed = b"".join(b"Content-Length: %d\r\n\r\n%b" % (len(body), body) for body in bodies)
-    command = [sys.executable, "-m", "cato_lsp", "--stdio"]
+    command = [sys.executable, "-P", "-m", "cato_lsp", "--stdio"]
     done = subprocess.run(
         command, input=framed, capture_output=True, timeout=SERVER_START_S, check=False
     )

@@ -33,7 +33,14 @@ TaskName = Literal["completion", "generation", "summarization", "translation", "
 class Frozen(BaseModel):
     """Base of all sections: frozen and strict, without unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_default=True,
+        # Front processes read it as JSON, which else has null for inf.
+        ser_json_inf_nan="constants",
+    )
 
 
 class ServerConfig(Frozen):

@@ -180,6 +180,8 @@ class FrontLink(asyncio.Protocol):
     async def _run(self, ask: Ask, sink: Sink) -> None:
         """Serve a call for the owner of its token. Raises RequestError."""
         gateway, runtime = self._gateway, self._gateway.runtime
+        # A front that has just started does not know yet that the server drains.
+        gateway.drain.check("")
         runtime.last_asked = runtime.clock()
         who = gateway.credentials.identify(to_text(ask.authorization))
         origin = replace(ask.given.origin, tenant=who.tenant)

@@ -80,7 +80,10 @@ class FrontProcess:
         """Return the exit status. Raises ConfigError."""
         loop = asyncio.get_running_loop()
         lost = asyncio.create_task(self._link.lost.wait())
-        await loop.create_unix_connection(lambda: self._link, str(self._folder / LINK))
+        try:
+            await loop.create_unix_connection(lambda: self._link, str(self._folder / LINK))
+        except OSError:
+            return self._orphaned()
         self._link.send(Hello(self._number, os.getpid()))
         told = asyncio.create_task(self._is_set.wait())
         await asyncio.wait((told, lost), return_when=asyncio.FIRST_COMPLETED)

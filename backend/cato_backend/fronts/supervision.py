@@ -29,7 +29,8 @@ from cato_backend.replicas.sockets import socket_folder
 
 _OF_FRONTS = {"server", "oidc", "log"}
 """What a front needs of the configuration; there is no token in it."""
-_BACKLOG = 512
+_BACKLOG = 4096
+"""A connection of a front that finds it full is refused at once."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
 _SETTLED_S = 30.0
 """A front that ran for so long is started again after the shortest pause."""
@@ -181,9 +182,13 @@ class Fronts:
     async def _keep(self, number: int) -> None:
         """Start a front, and start it again whenever it ends, until cancelled."""
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not self._gateway.drain.is_draining:
             began = monotonic()
-            status = await self._life(number)
+            try:
+                status = await self._life(number)
+            except OSError as error:
+                self._on_news(NewsWarning(f"front {number} cannot be started: {error.strerror}"))
+                status = os.EX_OSERR
             if not self._listening[number].is_set():
                 self._fail(number, status)
                 return
@@ -201,7 +206,8 @@ class Fronts:
 
     async def _life(self, number: int) -> int:
         process = self._processes[number] = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cato_backend.fronts", str(self._folder), str(number)),
+            # -P: modules of the working directory are not imported.
+            *(sys.executable, "-P", "-m", "cato_backend.fronts", str(self._folder), str(number)),
             stdin=DEVNULL,
             # What the terminal sends is for the scheduler's process alone.
             start_new_session=True,

@@ -20,7 +20,7 @@ _LISTENS_S = 0.2
 """To refuse a connection takes one round trip."""
 _OWN_LINES = 5
 """Of a request's head, without the headers of the caller."""
-_LONGEST_ERROR = 64 * 1024
+_LONGEST_ERROR = 4 * 1024 * 1024
 _ERROR_S = 1.0
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ class AgentProcess:
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cato_backend.ray_cluster.agent", address),
+                *(sys.executable, "-P", "-m", "cato_backend.ray_cluster.agent", address),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=descriptor,

@@ -118,7 +118,10 @@ def read_on(log: Path, offset: int) -> tuple[int, bytes]:
 
 def _start_warden(command: Invocation, log: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "cato_backend.replicas.warden", "--log", log, "--", *command.argv],
+        [
+            *(sys.executable, "-P", "-m", "cato_backend.replicas.warden"),
+            *("--log", log, "--", *command.argv),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -137,6 +137,7 @@ class LocalLauncher:
 async def _start_warden(command: Invocation, log: Path) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # Modules of the working directory are not imported.
         "-m",
         "cato_backend.replicas.warden",
         "--log",
