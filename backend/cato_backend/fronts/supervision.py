@@ -182,7 +182,7 @@ class Fronts:
     async def _keep(self, number: int) -> None:
         """Start a front, and start it again whenever it ends, until cancelled."""
         pause_s = _FIRST_PAUSE_S
-        while not self._gateway.drain.is_draining:
+        while not self._drains():
             began = monotonic()
             try:
                 status = await self._life(number)
@@ -192,7 +192,7 @@ class Fronts:
             if not self._listening[number].is_set():
                 self._fail(number, status)
                 return
-            if self._gateway.drain.is_draining:
+            if self._drains():
                 return
             if monotonic() - began >= _SETTLED_S:
                 pause_s = _FIRST_PAUSE_S
@@ -203,6 +203,9 @@ class Fronts:
             self._on_news(NewsWarning(text))
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _drains(self) -> bool:
+        return self._gateway.drain.is_draining
 
     async def _life(self, number: int) -> int:
         process = self._processes[number] = await asyncio.create_subprocess_exec(
