@@ -117,9 +117,9 @@ def read_on(log: Path, offset: int) -> tuple[int, bytes]:
 
 
 def _start_warden(command: Invocation, log: Path) -> subprocess.Popen[bytes]:
-    warden = [sys.executable, "-P", "-m", "cato_backend.replicas.warden", "--log", log]
+    warden = (sys.executable, "-P", "-m", "cato_backend.replicas.warden", "--log", log)
     return subprocess.Popen(
-        [*warden, "--", *command.argv],
+        (*warden, "--", *command.argv),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
