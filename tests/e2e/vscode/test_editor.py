@@ -88,13 +88,13 @@ async def test_a_function_is_summarized_and_translated_beside(
         await editor.choose("Translate the function", "Rust")
         await editor.wait_tab("Rust")
         await expect(editor.text_beside()).to_contain_text(REPLY.strip(), timeout=NOTICE_TIMEOUT_MS)
+        # The reply is no Rust: that is said, and nothing else once the progress has gone.
+        await expect(editor.notifications()).to_contain_text(["the result cannot be parsed"])
         await editor.page.get_by_role("button", name="Copy", exact=True).click()
         await editor.page.wait_for_function(
             "text => navigator.clipboard.readText().then((copied) => copied.trim() === text)",
             arg=REPLY.strip(),
         )
-        # The reply is no Rust: that is said, and nothing else.
-        await expect(editor.notifications()).to_contain_text("the result cannot be parsed")
 
 
 async def test_a_cancelled_task_ends_in_the_engine_too(
