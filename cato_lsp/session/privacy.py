@@ -208,7 +208,7 @@ def _places(path: Path) -> tuple[Path, ...]:
 
 def _folders_named(name: str, roots: Sequence[Path]) -> list[Path]:
     """Return the folders that a setting means."""
-    folder = path_of(name) or Path(name).expanduser()
+    folder = path_of(name) or Path(os.path.expanduser(name))
     return [folder] if folder.is_absolute() else [root / folder for root in roots]
 
 

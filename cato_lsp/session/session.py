@@ -39,11 +39,7 @@ FAREWELL_S = 0.5
 """What is left to write at the end may take so long."""
 
 PAUSE_S = 0.5
-"""Nobody has typed for so long: there is time for a parse that a key could not wait for."""
-
-
-if TYPE_CHECKING:
-    pass
+"""Seconds without a key after which a parse may run that would delay a key."""
 
 
 class SessionObserver(Protocol):

@@ -11,7 +11,7 @@ from cato_lsp.backend.link import State
 
 LATENCIES_KEPT = 20
 IN_TROUBLE = 3
-"""So many requests in a row that fail are no accident."""
+"""Requests that fail in a row before the status reports it."""
 
 
 @dataclass(slots=True)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cato_backend.commands.arguments import Parser, port
 from cato_backend.commands.serve_config import LEVELS
 from cato_backend.logs import LogFormat
 from cato_backend.scheduling import policy_names
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_arguments(parser: Parser) -> None:

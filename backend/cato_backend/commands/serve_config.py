@@ -62,7 +62,7 @@ def read_again(arguments: argparse.Namespace, current: Config) -> Config:
     Raises ConfigError.
     """
     if arguments.config is not None and arguments.config.is_fifo():
-        # A server that waits for the writer of a pipe serves nobody.
+        # To read a pipe again would block the server until something is written to it.
         raise ConfigError(f"{arguments.config} is a pipe, which is read once")
     config, _ = _read(arguments)
     if not _leaves_the_choice(arguments, config):

@@ -159,7 +159,7 @@ class Link(asyncio.Protocol):
 
 
 class _Answer:
-    """What comes of one call, in its order."""
+    """The answer to one call: its messages in their order."""
 
     def __init__(self, number: int, sink: Sink, send: Callable[[FromFront], None]) -> None:
         self.number = number

@@ -91,13 +91,13 @@ class Ask(msgspec.Struct, array_like=True, frozen=True, tag=4):
 
 
 class Leave(msgspec.Struct, array_like=True, frozen=True, tag=5):
-    """Nobody waits any more for the answer of this number."""
+    """The client of the answer with this number has disconnected."""
 
     number: int
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, tag=6):
-    """So many more bytes of the answer have left for the client."""
+    """`size` more bytes of the answer were written to the client."""
 
     number: int
     size: int

@@ -64,7 +64,7 @@ async def serve_clients(
     inside = stack.enter_context(closing(_relay_socket(folder)))
     await stack.enter_async_context(serving(gateway, replace(listener, socket=inside), inner))
     fronts = await stack.enter_async_context(_running(gateway, clients, folder, port, on_news))
-    # Nobody could ask for anything before.
+    # No request could arrive before: the time without requests begins now.
     gateway.runtime.last_asked = gateway.runtime.clock()
     return fronts
 

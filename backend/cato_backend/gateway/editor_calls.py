@@ -27,7 +27,7 @@ from cato_backend.wire.editor_calls import FeedbackEvent, WarmStatus
 from cato_backend.wire.headers import Task
 
 _WARM_TARGET = Target(ttft_s=10.0, worthless_after_s=1.0)
-"""Nobody waits for it. What cannot start within a second will find the person elsewhere."""
+"""No person waits for a warm-up. One that cannot start within a second comes too late."""
 _WARM_PATIENCE_S = 10.0
 _PREFILL_ONLY = {"max_tokens": 1, "temperature": 0, "stream": False}
 _UNKNOWN = "unknown"

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         return self.status
 
     async def pour(self, take: Take, limit_s: float | None = None) -> bool:
-        """Hand what comes of the body to `take` until that returns False, or to the body's end.
+        """Hand the body to `take` as it arrives, until that returns False or the body ends.
 
         Returns whether more may come. Raises as `headers`, and Silence where this takes longer than
         `limit_s` seconds. `take` must not raise: it is called as the bytes come, because to wake a
@@ -123,7 +123,10 @@ class Connection(asyncio.Protocol):
         return bytes(body)
 
     async def read_beginning(self, most: int, within_s: float) -> bytes:
-        """Return what comes of the body in so many seconds, up to a size. Raises as `headers`."""
+        """Return the part of the body that arrives within `within_s` seconds, at most `most` bytes.
+
+        Raises as `headers`.
+        """
         body = bytearray()
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):

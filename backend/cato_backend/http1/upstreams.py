@@ -85,9 +85,9 @@ class Reply:
         return await self._connection.read_all(most)
 
     async def read_error(self) -> bytes:
-        """Return the body of an error, as far as it comes soon. Raises as `pour`.
+        """Return the part of an error's body that arrives soon. Raises as `pour`.
 
-        The status tells the most: nobody waits for the rest of the words.
+        The status alone decides what happens next, so that the rest is not waited for.
         """
         return await self._connection.read_beginning(_LONGEST_ERROR, _ERROR_S)
 

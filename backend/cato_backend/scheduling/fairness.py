@@ -71,7 +71,7 @@ class Fairness:
                 self._paths.clear()
 
     def prefilled(self, origin: Origin, tokens: int, now: float) -> None:
-        """So many uncached prompt tokens are to be computed."""
+        """Charge `tokens` uncached prompt tokens, which are to be computed."""
         self._charge(origin, tokens, now)
 
     def decoded(self, origin: Origin, tokens: int, now: float) -> None:

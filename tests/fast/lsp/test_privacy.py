@@ -52,6 +52,11 @@ def test_a_character_in_a_path_does_not_leave_an_allowed_folder(tmp_path: Path, 
     assert Privacy(settings, [tmp_path]).allows_document(f"{tmp_path.as_uri()}/{name}")
 
 
+def test_a_folder_of_an_unknown_user_leaves_the_others(tmp_path: Path) -> None:
+    settings = PrivacySettings(folders={"~nosuchuser/x": False, str(tmp_path): False})
+    assert not Privacy(settings, [tmp_path]).allows(tmp_path / "a.py")
+
+
 def test_the_person_s_globs_count(tmp_path: Path) -> None:
     settings = PrivacySettings(ignore=("generated/", "*.sql", "!schema.sql"))
     assert not allows(tmp_path / "generated" / "a.py", tmp_path, settings)

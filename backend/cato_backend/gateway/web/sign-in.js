@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 const CODE = "cato-device-code";
 
-/** Return a link to the provider, or null where nobody signs in to this server. */
+/** Return a link to the provider, or null where this server has no sign-in. */
 export async function signInLink() {
   try {
     const { page } = await call("/v1/sign-in");
