@@ -54,9 +54,9 @@ def questions(name: str, arguments: argparse.Namespace) -> list[Question]:
         return [Question(each.id, _of_function(of_class, each)) for each in found]
     if name == LINES:
         file = data / "humaneval-infilling/HumanEval-SingleLineInfilling.jsonl.gz"
-        holes = single_lines(file, count, seed)
+        holes = single_lines(file, arguments.lines, seed)
     else:
-        holes = package_lines(count, seed)
+        holes = package_lines(arguments.lines, seed)
     return [Question(hole.id, _of_hole(hole)) for hole in holes]
 
 
@@ -125,7 +125,8 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="as for cato serve --model")
     parser.add_argument("--data", type=Path, required=True, help="the folder of the benchmarks")
     parser.add_argument("--classes", nargs="+", choices=CLASSES, default=CLASSES, metavar="CLASS")
-    parser.add_argument("--count", type=int, default=20, help="problems of each class")
+    parser.add_argument("--count", type=int, default=20, help="functions of each class")
+    parser.add_argument("--lines", type=int, default=20, help="lines of each class")
     parser.add_argument("--seed", type=int, default=1, help="which problems")
     parser.add_argument("--json", type=output_file, help="keep every verdict there, and go on")
     parser.add_argument("--answers", type=output_file, help="add prompts and answers there")

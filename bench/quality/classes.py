@@ -130,7 +130,7 @@ def _with_unknown_name(function: Function) -> tuple[str, Diagnostic]:
 
 
 def translation(language: str, target: str) -> OfFunction:
-    """Return the class of translations from Python; Java and Rust are only compiled."""
+    """Return the class of translations from Python; Java, Go and Rust are only compiled."""
 
     async def ask(client: Client, function: Function) -> Judged:
         kind, other = TaskKind.TRANSLATION, function.others[language]
@@ -147,6 +147,8 @@ def translation(language: str, target: str) -> OfFunction:
                 return verdicts.cpp(answer.text, str(other["declaration"]), test)
             case "java":
                 return verdicts.java(answer.text)
+            case "go":
+                return verdicts.go(answer.text)
             case _:
                 return verdicts.rust(answer.text)
 
@@ -167,6 +169,7 @@ OF_FUNCTIONS = MappingProxyType(
         "translation to JavaScript": translation("js", "javascript"),
         "translation to C++": translation("cpp", "cpp"),
         "translation to Java, compiled": translation("java", "java"),
+        "translation to Go, compiled": translation("go", "go"),
         "translation to Rust, compiled": translation("rust", "rust"),
     }
 )

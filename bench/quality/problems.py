@@ -16,7 +16,7 @@ _MOST_BYTES = 60_000
 _LEAST_CHARS = 8
 """Of a line's rest that is asked for; shorter ones say little."""
 _DOCSTRING = re.compile(r'\n +(?P<quotes>"""|\'\'\').*?(?P=quotes)\n', re.DOTALL)
-OTHERS = ("js", "cpp", "java", "rust")
+OTHERS = ("js", "cpp", "java", "go", "rust")
 
 
 @dataclass(frozen=True, slots=True)

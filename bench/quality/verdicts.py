@@ -67,6 +67,13 @@ def java(code: str) -> Judged:
     return _program(file, code, ["javac", "-nowarn", file])
 
 
+def go(code: str) -> Judged:
+    """Return whether it compiles, as a package; what is imported must be used, as Go has it."""
+    body = re.sub(r"(?m)^package \w+$", "", code)
+    program = f"package solution\n{body}\n"
+    return _program("main.go", program, ["go", "build", "-o", "/dev/null", "main.go"])
+
+
 def rust(code: str) -> Judged:
     """Return whether it compiles as a library."""
     command = ["rustc", "--edition", "2021", "--crate-type", "lib", "--emit", "metadata"]

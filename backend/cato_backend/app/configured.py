@@ -30,7 +30,8 @@ from cato_backend.replicas.replica import Launcher
 from cato_backend.replicas.sockets import EngineConnector, SocketFolder
 from cato_backend.runtime.attempt import Attempts, AttemptTimeouts
 from cato_backend.runtime.catalog import Catalog
-from cato_backend.runtime.laws import LawKeeper, laws_file
+from cato_backend.runtime.law_file import laws_file
+from cato_backend.runtime.laws import LawKeeper
 from cato_backend.runtime.runtime import Runtime
 from cato_backend.runtime.traces import Tracer
 from cato_backend.scheduling import (

@@ -19,7 +19,7 @@ from cato_backend.gateway.costs import usage_prices
 from cato_backend.gateway.credentials import check_files
 from cato_backend.model_store.registry import find_known
 from cato_backend.provisioning import rule_names
-from cato_backend.runtime.laws import laws_file
+from cato_backend.runtime.law_file import laws_file
 from cato_backend.scheduling import policy_names
 from cato_backend.team.database import check_private
 from cato_backend.wire.headers import Task

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 5.0
 """Between two looks at a replica that other clients use."""
+_WORTH_TELLING = 0.1
+"""Share of its time that an engine waits for a core, from which a calibration says it."""
 _SETTLES_S = 0.05
 """Until an engine's own count no longer shows a request that has ended."""
 
@@ -132,4 +134,7 @@ class Calibrator:
         speed = f"{1e3 * token_s(belief.law):.1f} ms a token alone, "
         speed += f"{1e3 * prompt_s(belief.law):.0f} ms for 1,000 prompt tokens"
         text = f"calibrated in {seconds:.1f} s: {speed} (± {belief.spread:.0%})"
+        waited = self._runtime.laws.waited(replica_id)
+        if waited is not None and waited >= _WORTH_TELLING:
+            text += f"; its engine had no core for {waited:.0%} of that time"
         self._on_note(replica_id, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cato_backend.config import EMBEDDED
@@ -16,7 +17,7 @@ from cato_backend.fleet.profiles import CPU, token_s
 from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.hardware import model_key
-from cato_backend.runtime.laws import read_laws
+from cato_backend.runtime.law_file import read_laws
 
 _EMBEDDED_BYTES = 2_500_000_000
 """What an engine with the embedded model takes: nearly all of it is the engine itself."""
@@ -29,6 +30,30 @@ _NEW_TOKENS = 64
 """Of a prompt whose head is in the prefix cache, as it is while a person types."""
 _CONTEXT = 500
 _OUTPUT_TOKENS = 8
+_WORTH_TELLING = 0.1
+"""Share of its time in which an engine had no core, from which it is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredCompletion:
+    """What a usual completion takes on this machine, and how that is known.
+
+    A choice that lasts must not go by what else the machine did for a while, so that `seconds` are
+    those of the engine alone.
+    """
+
+    seconds: float
+    waited: float
+    """Share of its time in which the engine had no core, from 0 to 1, which `seconds` leave out."""
+    at: float
+    """Seconds since the epoch."""
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(self.at).astimezone().strftime("%Y-%m-%d %H:%M")
+        text = f"took {self.seconds:.1f} s here, measured on {when}"
+        if self.waited < _WORTH_TELLING:
+            return text
+        return f"{text} without the {self.waited:.0%} of the time in which it had no core"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +95,8 @@ def choose(fetch: Fetch | None, laws: Path | None = None) -> ModelChoice:
     trouble = _trouble(default, gpus) or _not_had(default, fetch)
     if trouble:
         return _embedded(default, f"{reason}; {trouble}")
-    seconds = None if gpus or laws is None else completion_s(default.name, laws)
-    return _fetched(default, reason, seconds)
+    measured = None if gpus or laws is None else measured_completion(default.name, laws)
+    return _fetched(default, reason, measured)
 
 
 def _hub_model(gpus: tuple[Gpu, ...]) -> tuple[str | None, str]:
@@ -102,17 +127,20 @@ def _not_had(model: KnownModel, fetch: Fetch | None) -> str:
     return ""
 
 
-def _fetched(model: KnownModel, reason: str, seconds: float | None) -> ModelChoice:
-    is_slow = seconds is not None and seconds > USABLE_S
+def _fetched(model: KnownModel, reason: str, measured: MeasuredCompletion | None) -> ModelChoice:
+    is_slow = measured is not None and measured.seconds > USABLE_S
     memory = model.memory_bytes + (_EMBEDDED_BYTES if is_slow else 0)
     cost = (
         f"it completes, summarizes and translates; it takes about {_gb(memory)} of memory and "
         f"{_gb(model.converted_bytes)} of disk"
     )
-    if not is_slow:
+    if measured is None:
         return ModelChoice(model.name, reason, cost, _otherwise())
-    slow = f"{reason}; a completion by {model.name} was measured to take {seconds:.1f} s here"
-    return ModelChoice(model.name, slow, cost, _otherwise(), EMBEDDED)
+    why = f"{reason}; a completion by {model.name} {measured}"
+    if is_slow:
+        why += f", and more than {USABLE_S:g} s come too late"
+    again = f"{_otherwise()}; each start measures again, and the next one goes by it"
+    return ModelChoice(model.name, why, cost, again, EMBEDDED if is_slow else "")
 
 
 def _embedded(instead: KnownModel, reason: str) -> ModelChoice:
@@ -138,11 +166,11 @@ def _gb(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
 
 
-def completion_s(name: str, laws: Path) -> float | None:
-    """Return seconds of a usual completion.
+def measured_completion(name: str, laws: Path) -> MeasuredCompletion | None:
+    """Return the time of a usual completion by the model of this name.
 
-    The first start of a model measures it, and the file `laws` keeps it. None where that has not
-    been done on this machine.
+    Each start of a model measures it, and so does what it serves; the file `laws` keeps the newest
+    of that. None where nothing was measured on this machine.
     """
     place = f"{CPU} {name} "
     found = [
@@ -153,5 +181,6 @@ def completion_s(name: str, laws: Path) -> float | None:
     if not found:
         return None
     newest = max(found, key=lambda stored: stored.learned_at)
-    law = LearnedLaw(None, newest.law).belief.law
-    return law.seconds(_NEW_TOKENS, 1, _CONTEXT) + _OUTPUT_TOKENS * token_s(law)
+    law, waited = LearnedLaw(None, newest.law).belief.law, newest.waited or 0.0
+    seconds = law.seconds(_NEW_TOKENS, 1, _CONTEXT) + _OUTPUT_TOKENS * token_s(law)
+    return MeasuredCompletion((1 - waited) * seconds, waited, newest.learned_at)

@@ -127,6 +127,8 @@ class Fleet:
 
     def on_up(self, replica: Replica) -> None:
         """Begin to watch a replica that was started here."""
+        if replica.engine_pid is not None:
+            self._runtime.laws.engine_up(replica.id, replica.engine_pid)
         self._watcher.watch(WatchedServer(replica.id, replica.url, replica.model, replica.api_key))
 
     def on_asleep(self, replica_id: str) -> None:
@@ -139,6 +141,7 @@ class Fleet:
         """Take a replica out of service whose process has ended."""
         self._watcher.unwatch(replica_id)
         self._withdrawals.remove(replica_id)
+        self._runtime.laws.engine_down(replica_id)
         self._stand(replica_id, ReplicaPhase.DOWN, reason)
 
     def on_failed(self, replica_id: str, reason: str) -> None:

@@ -4,7 +4,9 @@ Probes are sent in rounds, each when the one before has ended: a single short an
 and out, a step), prompts of growing length (a prompt token), one that begins as an earlier one
 did (the prefix cache, attention), short answers side by side (a sequence), and prompts beside an
 answer, whose tokens show how long they take without the way in and out. Each round is sent only if
-it is expected to fit into what is left of the time.
+it is expected to fit into what is left of the time, but for the first, which is cut to fit and sent
+again while it shows that the replica is not as believed: what was learned of it before may be of a
+day on which its machine was busy.
 """
 
 from __future__ import annotations
@@ -57,8 +59,14 @@ class ProbePlan(NamedTuple):
     """Tokens of a prompt that is computed while the probe decodes."""
 
 
+_FIRST_PROMPT = 16
+_FIRST_OUTPUTS = (17, 9, 5, 3, 2)
+"""Tokens of the first answer: as many as fit, and the fewest where none do."""
+_MOST_FIRST = 12
+"""Times that it is sent at most: what some servers stream says nothing of their steps."""
+_FASTER = 0.5
+"""Share of the expected time within which it shows that the replica is not as believed."""
 _ROUNDS = (
-    ProbePlan(1, 16, 17),
     ProbePlan(1, 128, 1),
     ProbePlan(1, 512, 1),
     ProbePlan(1, 2048, 9),
@@ -91,13 +99,21 @@ class Calibration:
         self._rounds = list(_ROUNDS)
         self._prompts = 0
         self._probes = 0
+        self._as_believed_from = began
+        """An answer to the first probe before this came much faster than is believed."""
         self._longest: Probe | None = None
         self._cold_s: dict[int, float] = {}
         """Times to the first token of prompts that were computed whole, by number."""
 
     def next_round(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
         """Return the probes to be sent now, together; none where the calibration is over."""
-        while self._rounds and now < self._ends:
+        if now >= self._ends:
+            return ()
+        if not self._probes:
+            return self._first(belief, now)
+        if now < self._as_believed_from and self._probes < _MOST_FIRST:
+            return self._first_again(belief, now)
+        while self._rounds:
             probes = self._probes_of(self._rounds.pop(0), belief)
             if probes and now + self._expected_s(probes, belief) <= self._ends:
                 return probes
@@ -112,6 +128,25 @@ class Calibration:
         if share <= _FITS:
             return probe.known_tokens
         return 0 if share >= _FITS_NOT else None
+
+    def _first(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
+        """Return the first probe, with as long an answer as fits."""
+        prompt = min(_FIRST_PROMPT, self._bounds.longest_prompt)
+        fewest = self._longest = self._fresh(prompt, _FIRST_OUTPUTS[-1])
+        for tokens in _FIRST_OUTPUTS:
+            longer = fewest._replace(output_tokens=tokens)
+            if now + self._expected_s((longer,), belief) <= self._ends:
+                return self._expecting(longer, belief, now)
+        return self._expecting(fewest, belief, now)
+
+    def _first_again(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
+        prompt = min(_FIRST_PROMPT, self._bounds.longest_prompt)
+        return self._expecting(self._fresh(prompt, _FIRST_OUTPUTS[0]), belief, now)
+
+    def _expecting(self, first: Probe, belief: LawBelief, now: float) -> tuple[Probe, ...]:
+        in_steps_s = self._expected_s((first,), belief) - belief.overhead_s
+        self._as_believed_from = now + _FASTER * in_steps_s
+        return (first,)
 
     def _probes_of(self, plan: ProbePlan, belief: LawBelief) -> tuple[Probe, ...]:
         if plan.repeats:

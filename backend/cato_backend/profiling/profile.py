@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
-from cato_backend.clock import monotonic
+from cato_backend.clock import Clock, monotonic
 from cato_backend.errors import ConfigError, EngineError
 from cato_backend.profile_files.document import (
     Check,
@@ -22,8 +22,9 @@ from cato_backend.profiling.campaign import Campaign, CampaignProgress, run_camp
 from cato_backend.profiling.cells import plan
 from cato_backend.profiling.fit import Fit, fit
 from cato_backend.profiling.measure import prompts_for
-from cato_backend.profiling.stream import Clock, ReplicaClient, engine_clock
+from cato_backend.profiling.stream import ReplicaClient
 from cato_backend.replicas import connect_errors
+from cato_backend.replicas.core_waits import engine_clock
 from cato_backend.replicas.engine_metrics import CACHE_CONFIG, read_cache_config
 from cato_backend.replicas.replica import Replica
 

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -201,7 +201,7 @@ class LocalReplica:
         )
         readiness = Readiness(engine, self._session, self._on_note, self._ended, self._status)
         try:
-            return await readiness.wait()
+            return replace(await readiness.wait(), engine_pid=life.engine_pid)
         except EngineError:
             await self.stop()
             raise

@@ -24,6 +24,8 @@ class Replica:
     """The source of the model, where the server reports it: a folder or a name on a hub."""
     api_key: str | None = field(default=None, repr=False)
     """To be sent as a bearer token."""
+    engine_pid: int | None = None
+    """The process id of its engine; None where that runs elsewhere."""
 
 
 class Running(Protocol):

@@ -3,104 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cato_backend.clock import Clock
-from cato_backend.prediction.kept_law import KeptLaw, is_sound
+from cato_backend.prediction.kept_law import KeptLaw
 from cato_backend.profile_files.hardware import model_key
 from cato_backend.profile_files.profile import StepLaw
+from cato_backend.replicas.core_waits import CoreWaits, thread_times
+from cato_backend.runtime.law_file import LawKey, StoredLaw, newest, read_laws, write_laws
 from cato_backend.scheduling import ReplicaLoad
-from cato_backend.wire.state_files import state_dir, write_private
 
 log = logging.getLogger(__name__)
 
-_MOST = 256
-"""Laws; the oldest are dropped."""
-_MOST_BYTES = 8 * 1024 * 1024
 _SAVE_S = 60.0
 """Between two looks at what is new."""
 _TERMS = tuple(field.name for field in fields(StepLaw) if field.name != "form")
-
-
-class LawKey(NamedTuple):
-    """The replica that a law belongs to."""
-
-    model: str
-    """See `model_key`."""
-    place: str
-    """The URL of a server that runs elsewhere; hardware and engine flags of one started here."""
-
-
-class StoredLaw(NamedTuple):
-    """A law and when it was last learned from, in seconds since the epoch."""
-
-    law: KeptLaw
-    learned_at: float
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    place: str
-    learned_at: float
-    law: KeptLaw
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1]
-    laws: tuple[_Record, ...]
-
-
-def laws_file() -> Path:
-    """Return where they are kept."""
-    return state_dir() / "laws.json"
-
-
-def newest(laws: Mapping[LawKey, StoredLaw]) -> dict[LawKey, StoredLaw]:
-    """As many as are kept."""
-    if len(laws) <= _MOST:
-        return dict(laws)
-    by_age = sorted(laws.items(), key=lambda item: -item[1].learned_at)
-    return dict(by_age[:_MOST])
-
-
-def read_laws(path: Path) -> dict[LawKey, StoredLaw]:
-    """Return the laws in the file: none where there is no file, or one that cannot be used."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"larger than {_MOST_BYTES} bytes")
-        document = _Document.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, ValidationError) as error:
-        log.warning("%s is not used: %s", path, str(error).partition("\n")[0])
-        return {}
-    return {
-        LawKey(each.model, each.place): StoredLaw(each.law, each.learned_at)
-        for each in document.laws
-        if is_sound(each.law)
-    }
-
-
-def write_laws(path: Path, laws: Mapping[LawKey, StoredLaw]) -> None:
-    """Write the file in one step, readable by its owner only. Raises OSError."""
-    records = tuple(
-        _Record(model=key.model, place=key.place, learned_at=stored.learned_at, law=stored.law)
-        for key, stored in laws.items()
-    )
-    document = _Document(schema_version=1, laws=records)
-    write_private(path, document.model_dump_json())
 
 
 @dataclass(slots=True)
@@ -120,6 +43,7 @@ class LawKeeper:
         self._wall = wall
         self._laws = {} if path is None else read_laws(path)
         self._up: dict[str, _Up] = {}
+        self._waits: dict[str, CoreWaits] = {}
         self._unsaved = False
 
     def recall(self, model: str, place: str) -> KeptLaw | None:
@@ -128,6 +52,22 @@ class LawKeeper:
         if stored is None:
             return None
         return stored.law._replace(age_s=max(0.0, self._wall() - stored.learned_at))
+
+    def engine_up(self, replica_id: str, pid: int) -> None:
+        """Record which process computes a replica's answers, before they are learned from."""
+        self._waits[replica_id] = CoreWaits(partial(thread_times, pid))
+
+    def engine_down(self, replica_id: str) -> None:
+        """Record that it has ended."""
+        self._waits.pop(replica_id, None)
+
+    def waited(self, replica_id: str) -> float | None:
+        """Return the share of its time that a replica's engine waits for a core, from 0 to 1.
+
+        None where it is not known.
+        """
+        waits = self._waits.get(replica_id)
+        return None if waits is None else waits.share()
 
     def replica_up(self, load: ReplicaLoad, place: str) -> None:
         """Record that a replica takes requests: what is learned of it is kept from now on."""
@@ -165,7 +105,8 @@ class LawKeeper:
         up.windows = learned.windows
         kept = learned.kept(self._clock())
         if stored is None or kept.windows >= stored.law.windows:
-            self._laws[up.key] = StoredLaw(kept._replace(age_s=0.0), self._wall() - kept.age_s)
+            learned_at, waited = self._wall() - kept.age_s, self.waited(up.load.replica_id)
+            self._laws[up.key] = StoredLaw(kept._replace(age_s=0.0), learned_at, waited)
             self._laws = newest(self._laws)
             self._unsaved = True
 

@@ -22,8 +22,8 @@ from cato_backend.profiling.stream import (
     ReplicaClient,
     ServerUnreachable,
     TokenStream,
-    engine_clock,
 )
+from cato_backend.replicas.core_waits import engine_clock
 from cato_backend.replicas.replica import Replica
 
 TRUTH = ["--step-ms", "4", "--token-ms", "0.02", "--max-model-len", "2048", "--kv-tokens", "65536"]

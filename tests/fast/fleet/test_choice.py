@@ -21,7 +21,7 @@ from cato_backend.model_store.registry import (
 )
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.hardware import model_key
-from cato_backend.runtime.laws import LawKey, StoredLaw, write_laws
+from cato_backend.runtime.law_file import LawKey, StoredLaw, read_laws, write_laws
 
 DEFAULT = known_models()[0]
 
@@ -91,7 +91,12 @@ def test_a_small_machine_is_not_asked_too_much(monkeypatch: pytest.MonkeyPatch) 
 
 
 def keep_law(
-    file: Path, slowness: float, place: str = f"cpu-local {DEFAULT.name} 1 cores "
+    file: Path,
+    slowness: float,
+    place: str = f"cpu-local {DEFAULT.name} 1 cores ",
+    *,
+    waited: float | None = None,
+    learned_at: float = 1.0,
 ) -> Path:
     """A file with the law of a data-centre GPU, so many times as slow."""
     kept = LearnedLaw(None).kept(0)
@@ -100,7 +105,8 @@ def keep_law(
         for each in kept.filters
     )
     law = kept._replace(filters=(first, second))
-    write_laws(file, {LawKey(model_key(DEFAULT.name), place): StoredLaw(law, 1.0)})
+    stored = StoredLaw(law, learned_at, waited)
+    write_laws(file, read_laws(file) | {LawKey(model_key(DEFAULT.name), place): stored})
     return file
 
 
@@ -111,7 +117,31 @@ def test_completions_that_were_measured_to_be_slow_go_to_the_embedded_model(
     store(DEFAULT)
     chosen = choose(None, keep_law(tmp_path / "laws.json", slowness))
     assert (chosen.path, chosen.completions) == (DEFAULT.name, completions)
-    assert ("was measured to take" in chosen.lines[0]) is bool(completions)
+    assert ("come too late" in chosen.lines[0]) is bool(completions)
+
+
+def test_what_the_machine_did_beside_does_not_count(tmp_path: Path) -> None:
+    """An engine that had no core for nine tenths of the time is ten times as fast without that."""
+    store(DEFAULT)
+    chosen = choose(None, keep_law(tmp_path / "laws.json", 40, waited=0.9))
+    assert chosen.completions == ""
+    assert "without the 90% of the time in which it had no core" in chosen.lines[0]
+    undisturbed = choose(None, keep_law(tmp_path / "laws.json", 40, waited=0.05))
+    assert undisturbed.completions == "embedded"
+    assert "no core" not in undisturbed.lines[0]
+
+
+@pytest.mark.parametrize(("first", "then", "completions"), [(20, 1, ""), (1, 20, "embedded")])
+def test_the_newest_measurement_counts(
+    tmp_path: Path, first: float, then: float, completions: str
+) -> None:
+    store(DEFAULT)
+    place = f"cpu-local {DEFAULT.name} 2 cores "
+    keep_law(tmp_path / "laws.json", first, learned_at=1.0)
+    chosen = choose(None, keep_law(tmp_path / "laws.json", then, place, learned_at=2e9))
+    assert chosen.completions == completions
+    assert "measured on 2033-05-1" in chosen.lines[0]
+    assert "each start measures again" in chosen.lines[2]
 
 
 @pytest.mark.parametrize("place", ["cpu-local embedded 1 cores ", "h100 qwen 0 cores "])

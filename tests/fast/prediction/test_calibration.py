@@ -90,6 +90,32 @@ def test_bounds_hold_whatever_is_believed(
         assert 0 <= probe.known_tokens < probe.prompt_tokens
 
 
+@pytest.mark.parametrize("base", [0.2, 0.443, 3.0])
+def test_however_slow_it_is_believed_to_be_something_is_sent(base: float) -> None:
+    """Otherwise what was learned on a busy day would be believed for ever."""
+    calibration = Calibration(BOUNDS, 0.0)
+    slow = belief(StepLaw("additive", base))
+    (first,) = calibration.next_round(slow, 0.0)
+    assert first.output_tokens == {0.2: 9, 0.443: 5, 3.0: 2}[base]
+    (again,) = calibration.next_round(slow, 0.1)
+    assert again.output_tokens >= first.output_tokens
+
+
+def test_one_of_which_nothing_can_be_learned_is_not_asked_without_end() -> None:
+    calibration, sent, now = Calibration(BOUNDS, 0.0), 0, 0.0
+    slow = belief(StepLaw("additive", 0.443))
+    while calibration.next_round(slow, now):
+        sent, now = sent + 1, now + 0.001
+    assert 2 < sent <= 12
+
+
+def test_a_replica_that_is_as_slow_as_believed_is_asked_no_more() -> None:
+    calibration = Calibration(BOUNDS, 0.0)
+    slow = belief(StepLaw("additive", 0.443))
+    assert calibration.next_round(slow, 0.0)
+    assert not calibration.next_round(slow, 2.2)
+
+
 def test_nothing_is_sent_once_the_time_is_over() -> None:
     calibration = Calibration(BOUNDS, began=10.0)
     assert calibration.next_round(belief(FAST), 10.0)

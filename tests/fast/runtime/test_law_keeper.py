@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from cato_backend.prediction.kept_law import KeptLaw
-from cato_backend.runtime.laws import LawKeeper, LawKey, StoredLaw, read_laws, write_laws
+from cato_backend.replicas.core_waits import ThreadTimes
+from cato_backend.runtime import laws
+from cato_backend.runtime.law_file import LawKey, StoredLaw, read_laws, write_laws
+from cato_backend.runtime.laws import LawKeeper
 from cato_backend.scheduling import ReplicaLoad
 
 URL = "http://gpu-1:8000"
@@ -58,6 +61,39 @@ def test_it_is_handed_back_to_the_same_model_at_the_same_place(tmp_path: Path) -
     assert kept._replace(age_s=0.0) == load.learned.kept(clocks.now)._replace(age_s=0.0)
     assert keeper(path, clocks).recall(MODEL, "http://gpu-2:8000") is None
     assert keeper(path, clocks).recall("another", URL) is None
+
+
+def test_how_long_its_engine_had_no_core_is_kept_with_it(tmp_path: Path) -> None:
+    clocks, path = Clocks(), tmp_path / "laws.json"
+    first = keeper(path, clocks)
+    times = iter([(0, 0), (10**9, 3 * 10**9)])
+
+    def read(pid: int) -> dict[Path, ThreadTimes]:
+        assert pid == 7
+        return {Path("1"): ThreadTimes(*next(times, (10**9, 3 * 10**9)))}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(laws, "thread_times", read)
+        first.engine_up("static-1", 7)
+        first.replica_up(replica(clocks), URL)
+        assert first.waited("static-1") == 0.75
+        first.save()
+    (stored,) = read_laws(path).values()
+    assert stored.waited == 0.75
+    first.engine_down("static-1")
+    assert first.waited("static-1") is None
+
+
+def test_a_file_without_it_is_read(tmp_path: Path) -> None:
+    clocks, path = Clocks(), tmp_path / "laws.json"
+    first = keeper(path, clocks)
+    first.replica_up(replica(clocks), URL)
+    first.save()
+    document = json.loads(path.read_text())
+    for law in document["laws"]:
+        assert law.pop("waited") is None
+    path.write_text(json.dumps(document))
+    assert keeper(path, clocks).recall(MODEL, URL) is not None
 
 
 def test_the_file_is_its_owners_alone_and_written_in_one_step(tmp_path: Path) -> None:
