@@ -27,7 +27,10 @@ class Block:
 
 
 BLOCKS: dict[str, tuple[Block, ...]] = {
-    "docs/models.md": (Block("models", "models", tables.models),),
+    "docs/models.md": (
+        Block("models", "models", tables.models),
+        Block("quality", "quality", tables.quality),
+    ),
     "docs/embedded-model.md": (
         Block("embedded-serving", "embedded_serving", tables.embedded_serving),
     ),

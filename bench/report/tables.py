@@ -17,6 +17,7 @@ from bench.provisioning_report import (
     means,
     static_peak,
 )
+from cato_lab.scoring.statistics import share_of
 
 Document = Mapping[str, Any]
 _SERVED = {
@@ -42,6 +43,26 @@ def models(document: Document) -> str:
         for row in sorted(document["models"], key=lambda row: -float(row["tokens_per_s"]))
     ]
     return markdown((*headings, "places", "functions", "JavaScript"), rows)
+
+
+def quality(document: Document) -> str:
+    """Return how many answers are right, one row for each class and one column for each model."""
+    found = {(row["model"], row["class"]): row["answers"] for row in document["rows"]}
+    models = list(dict.fromkeys(model for model, _ in found))
+    classes = dict.fromkeys(name for _, name in found)
+    rows = [[name, *(_right(found.get((model, name), ())) for model in models)] for name in classes]
+    return markdown(["", *(f"`{model}`" for model in models)], rows)
+
+
+def _right(answers: Sequence[Mapping[str, str]]) -> str:
+    """Return the answers that are right with the bounds of their share, and those as they were."""
+    if not answers:
+        return "not measured"
+    right = sum(answer["verdict"] == "right" for answer in answers)
+    share = share_of([(right, len(answers))])
+    text = f"{right} of {len(answers)} ({max(0.0, 100 * share.low):.0f} to {100 * share.high:.0f}%)"
+    exact = sum(answer["note"] == "the same" for answer in answers)
+    return f"{text}, {exact} of them the same" if exact else text
 
 
 def embedded_serving(document: Document) -> str:
