@@ -17,6 +17,7 @@ from cato_backend.fleet.calibration_course import Course
 from cato_backend.fleet.profiles import prompt_s, token_s
 from cato_backend.fleet.scrape import engine_load
 from cato_backend.prediction.calibration import LONGEST_S, Calibration
+from cato_backend.replicas.core_waits import NOTABLE_SHARE
 from cato_backend.runtime.attempt import Attempts
 from cato_backend.runtime.chunks import AttemptBroken
 from cato_backend.runtime.facts import Endpoint
@@ -34,8 +35,6 @@ log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 5.0
 """Between two looks at a replica that other clients use."""
-_WORTH_TELLING = 0.1
-"""Share of its time that an engine waits for a core, from which a calibration says it."""
 _SETTLES_S = 0.05
 """Until an engine's own count no longer shows a request that has ended."""
 
@@ -135,6 +134,6 @@ class Calibrator:
         speed += f"{1e3 * prompt_s(belief.law):.0f} ms for 1,000 prompt tokens"
         text = f"calibrated in {seconds:.1f} s: {speed} (± {belief.spread:.0%})"
         waited = self._runtime.laws.waited(replica_id)
-        if waited is not None and waited >= _WORTH_TELLING:
+        if waited is not None and waited >= NOTABLE_SHARE:
             text += f"; its engine had no core for {waited:.0%} of that time"
         self._on_note(replica_id, text)

@@ -17,6 +17,7 @@ from cato_backend.fleet.profiles import CPU, token_s
 from cato_backend.model_store.registry import KnownModel, StoredModel, find_stored, known_models
 from cato_backend.prediction.learned_law import LearnedLaw
 from cato_backend.profile_files.hardware import model_key
+from cato_backend.replicas.core_waits import NOTABLE_SHARE
 from cato_backend.runtime.law_file import read_laws
 
 _EMBEDDED_BYTES = 2_500_000_000
@@ -30,8 +31,6 @@ _NEW_TOKENS = 64
 """Of a prompt whose head is in the prefix cache, as it is while a person types."""
 _CONTEXT = 500
 _OUTPUT_TOKENS = 8
-_WORTH_TELLING = 0.1
-"""Share of its time in which an engine had no core, from which it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class MeasuredCompletion:
     def __str__(self) -> str:
         when = datetime.fromtimestamp(self.at).astimezone().strftime("%Y-%m-%d %H:%M")
         text = f"took {self.seconds:.1f} s here, measured on {when}"
-        if self.waited < _WORTH_TELLING:
+        if self.waited < NOTABLE_SHARE:
             return text
         return f"{text} without the {self.waited:.0%} of the time in which it had no core"
 

@@ -112,7 +112,7 @@ class Calibration:
         if not self._probes:
             return self._first(belief, now)
         if now < self._as_believed_from and self._probes < _MOST_FIRST:
-            return self._first_again(belief, now)
+            return self._expecting(self._short(_FIRST_OUTPUTS[0]), belief, now)
         while self._rounds:
             probes = self._probes_of(self._rounds.pop(0), belief)
             if probes and now + self._expected_s(probes, belief) <= self._ends:
@@ -131,17 +131,13 @@ class Calibration:
 
     def _first(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
         """Return the first probe, with as long an answer as fits."""
-        prompt = min(_FIRST_PROMPT, self._bounds.longest_prompt)
-        fewest = self._longest = self._fresh(prompt, _FIRST_OUTPUTS[-1])
-        for tokens in _FIRST_OUTPUTS:
-            longer = fewest._replace(output_tokens=tokens)
-            if now + self._expected_s((longer,), belief) <= self._ends:
-                return self._expecting(longer, belief, now)
-        return self._expecting(fewest, belief, now)
+        shortest = self._longest = self._short(_FIRST_OUTPUTS[-1])
+        probes = (shortest._replace(output_tokens=tokens) for tokens in _FIRST_OUTPUTS)
+        fitting = (p for p in probes if now + self._expected_s((p,), belief) <= self._ends)
+        return self._expecting(next(fitting, shortest), belief, now)
 
-    def _first_again(self, belief: LawBelief, now: float) -> tuple[Probe, ...]:
-        prompt = min(_FIRST_PROMPT, self._bounds.longest_prompt)
-        return self._expecting(self._fresh(prompt, _FIRST_OUTPUTS[0]), belief, now)
+    def _short(self, output_tokens: int) -> Probe:
+        return self._fresh(min(_FIRST_PROMPT, self._bounds.longest_prompt), output_tokens)
 
     def _expecting(self, first: Probe, belief: LawBelief, now: float) -> tuple[Probe, ...]:
         in_steps_s = self._expected_s((first,), belief) - belief.overhead_s

@@ -18,6 +18,8 @@ from cato_backend.clock import Clock, monotonic
 _LONGEST_LINE = 128
 _LEAST_S = 1.0
 """Of computing and waiting, for a share to tell something."""
+NOTABLE_SHARE = 0.1
+"""Share of its time that an engine waits for a core, from which people are told of it."""
 
 
 class ThreadTimes(NamedTuple):
@@ -30,6 +32,10 @@ class ThreadTimes(NamedTuple):
     def wanted_ns(self) -> int:
         """Return how long it has computed or could have."""
         return self.computed_ns + self.waited_ns
+
+    def since(self, before: ThreadTimes) -> ThreadTimes:
+        """Return what was added to the earlier times."""
+        return ThreadTimes(self.computed_ns - before.computed_ns, self.waited_ns - before.waited_ns)
 
 
 def engine_clock(engine_pid: int) -> Clock:
@@ -88,12 +94,8 @@ class CoreWaits:
         """
         now = self._read()
         none = ThreadTimes(0, 0)
-        since = [
-            ThreadTimes(*(end - start for end, start in zip(times, before, strict=True)))
-            for thread, times in now.items()
-            for before in [self._before.get(thread, none)]
-        ]
-        busiest = max(since, key=lambda times: times.wanted_ns, default=none)
+        added = [times.since(self._before.get(thread, none)) for thread, times in now.items()]
+        busiest = max(added, key=lambda times: times.wanted_ns, default=none)
         if busiest.wanted_ns >= _LEAST_S * 1e9:
             self._before = now
             self._share = busiest.waited_ns / busiest.wanted_ns

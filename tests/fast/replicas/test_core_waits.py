@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from cato_backend.replicas.core_waits import CoreWaits, ThreadTimes, thread_times
 
 SECOND = 10**9
@@ -47,14 +45,12 @@ def test_too_little_tells_nothing_until_it_adds_up() -> None:
     assert found.share() == 0.5, "an engine that has ended keeps what it showed"
 
 
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel counts nothing")
-def test_the_kernels_counts_are_read() -> None:
-    (own,) = (times for path, times in thread_times(os.getpid()).items() if path.name == _main())
-    assert own.computed_ns > 0
-
-
-def _main() -> str:
-    return str(os.getpid())
+def test_the_kernels_counts_are_read_where_it_keeps_them() -> None:
+    keeps = Path("/proc/self/schedstat").exists()
+    pid = os.getpid()
+    own = [times for path, times in thread_times(pid).items() if path.name == str(pid)]
+    assert len(own) == keeps
+    assert all(times.computed_ns > 0 for times in own)
 
 
 def test_of_a_process_that_is_gone_there_are_none() -> None:
